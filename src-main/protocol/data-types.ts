@@ -1,0 +1,137 @@
+import type { HistoryRow, RunState } from './events.ts';
+import type { PlainError } from './errors.ts';
+import type { Recipe, RecipeProblem } from './recipe.ts';
+
+/** Plain data that calls return. Sizes are bytes, times milliseconds since 1970. */
+
+export interface SystemInfo {
+  version: string;
+  platform: string;
+  node: string;
+  shell: 'electron' | 'server' | 'cli';
+  cpu: string;
+  threads: number;
+  memory: number;
+  memoryFree: number;
+  runsFolder: string;
+  cacheFolder: string;
+  home: string;
+  /** Path of the sample data set when it is built, else null. */
+  sample: string | null;
+}
+
+export interface Folder {
+  path: string;
+  parent: string | null;
+  entries: { name: string; path: string; kind: 'folder' | 'file'; bytes: number }[];
+}
+
+export interface EngineStatus {
+  state: 'missing' | 'partial' | 'unpacked' | 'verified' | 'broken';
+  version: string;
+  device: 'cpu';
+  path: string;
+  bytesDownload: number;
+  bytesOnDisk: number;
+  bytesArrived: number;
+  error: PlainError | null;
+}
+
+export interface ClassCount {
+  name: string;
+  train: number;
+  val: number;
+}
+
+export type DatasetLayout = 'train-val' | 'classes';
+
+export interface DatasetSummary {
+  path: string;
+  layout: DatasetLayout;
+  classes: ClassCount[];
+  train: number;
+  val: number;
+  /** True when val was made by the stratified split that Stillhouse offers for one-folder-per-class data. */
+  splitMade: boolean;
+  warnings: PlainError[];
+}
+
+/** What decoding every picture found. */
+export interface DatasetReport {
+  path: string;
+  checked: number;
+  time: number;
+  unreadable: { file: string; reason: string }[];
+}
+
+export interface Picture {
+  /** Opaque; the window shows it by `pictureUrl(id)`. */
+  id: string;
+  /** Relative to the data folder. */
+  file: string;
+  class: string;
+}
+
+export interface PicturePage {
+  total: number;
+  pictures: Picture[];
+}
+
+export interface ModelCard {
+  name: string;
+  family: 'deit' | 'efficientnet' | 'regnet' | 'resnet' | 'vit';
+  role: 'student' | 'teacher';
+  parameters: number;
+  inputSize: number;
+  distilled: boolean;
+  /** Published ImageNet top-1 in percent, or null. */
+  publishedTop1: number | null;
+  /** True when `weights.fetch` can get ImageNet weights for it. */
+  fetchable: boolean;
+}
+
+export interface RecipeCheck {
+  problems: RecipeProblem[];
+  errors: PlainError[];
+  scaledLr: number;
+  stepsPerEpoch: number;
+  classes: number;
+  parameters: number;
+  checkpointBytes: number;
+}
+
+export interface RunSummary {
+  id: string;
+  path: string;
+  created: number;
+  model: string;
+  teacher: string;
+  dataPath: string;
+  state: RunState;
+  error: PlainError | null;
+  epoch: number;
+  epochs: number;
+  bestAcc1: number | null;
+  lastAcc1: number | null;
+  bytes: number;
+}
+
+export interface RunDetail {
+  summary: RunSummary;
+  recipe: Recipe;
+  classes: string[];
+  history: HistoryRow[];
+}
+
+export interface CheckpointInfo {
+  /** File name inside the run's `checkpoints` folder. */
+  file: string;
+  epoch: number;
+  step: number;
+  time: number;
+  bytes: number;
+  /** Acc@1 in percent after this epoch, or null when it was not evaluated. */
+  acc1: number | null;
+  best: boolean;
+  last: boolean;
+}

@@ -1,0 +1,146 @@
+/**
+ * Every failure a person can cause or meet, by code. The text here is the English one; the window translates by
+ * code (`src-renderer/i18n`), with the same `{names}` filled from `params`.
+ *
+ * To add one: 1. a line in ERRORS, 2. the same code in `src-renderer/i18n/zh-CN.ts`, 3. a test that provokes it.
+ */
+export const ERRORS = {
+  'argument.invalid': { says: '{name}: expected {expected}, got {got}.', advice: 'Correct the value and try again.' },
+  'data.no-folder': {
+    says: 'There is no folder at {path}.',
+    advice: 'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class.',
+  },
+  'data.no-classes': {
+    says: '{path} holds no class folders with pictures.',
+    advice: 'Put the pictures of each class into a folder of its own: train/<class>/picture.jpg.',
+  },
+  'data.empty-class': {
+    says: 'The class folder {path} holds no picture.',
+    advice: 'Add pictures to it or remove the folder.',
+  },
+  'data.unreadable': { says: '{path} cannot be read: {reason}.', advice: 'It is left out; the rest is used.' },
+  'data.class-mismatch': {
+    says: 'train and val have different classes: {difference}.',
+    advice: 'Give both splits the same class folders.',
+  },
+  'data.too-few': {
+    says: '{count} readable training pictures are fewer than one batch of {batch}.',
+    advice: 'Lower the batch size or add pictures.',
+  },
+  'engine.missing': {
+    says: 'The engine (TensorFlow {version}) is not installed.',
+    advice: 'Install it from the Engine page or with: stillhouse engine install',
+  },
+  'engine.download': {
+    says: 'The engine could not be downloaded: {reason}.',
+    advice: 'Check the connection to the Python package index and start again; what has arrived is kept.',
+  },
+  'engine.corrupt': {
+    says: 'The engine file {file} is not what was pinned: expected {expected}, got {got}.',
+    advice: 'Remove it with: stillhouse engine install --force',
+  },
+  'engine.load': { says: 'The engine could not be loaded: {reason}.', advice: 'Run: stillhouse engine verify' },
+  'engine.op': {
+    says: 'TensorFlow refused {op}: {reason}.',
+    advice: 'This is a defect; please report it with this text.',
+  },
+  'weights.format': { says: '{path}: {reason}.', advice: 'Use a .safetensors or .pth file of a supported model.' },
+  'weights.hostile': {
+    says: '{path} asks to run {name}, which a weight file must not.',
+    advice: 'Do not open this file with a tool that executes pickles. Get the weights from a source you trust.',
+  },
+  'weights.keys': {
+    says: '{path} does not fit {model}: missing {missing}; unexpected {unexpected}; misshapen {misshapen}.',
+    advice: 'Choose the model that these weights belong to.',
+  },
+  'teacher.classes': {
+    says: 'The teacher {teacher} knows {teacherClasses} classes, the data set has {dataClasses}.',
+    advice: 'Fine-tune the teacher on this data set first (Recipe, Train a teacher), then distil from it.',
+  },
+  'teacher.missing': {
+    says: 'Distillation needs a teacher, and none is chosen.',
+    advice: 'Choose a teacher model and its weights, or set distillation to none.',
+  },
+  'recipe.unknown-key': {
+    says: 'The recipe has an unknown setting: {key}.',
+    advice: 'Remove it or correct its spelling.',
+  },
+  'recipe.invalid': { says: '{key}: expected {expected}, got {got}.', advice: 'Correct the value in the recipe.' },
+  'recipe.no-distillation-head': {
+    says: '{model} has no distillation head.',
+    advice: 'Choose a model whose name contains distilled, or set distillation to none.',
+  },
+  'run.missing': { says: 'There is no run in {path}.', advice: 'Choose a run folder: it holds run.json.' },
+  'run.locked': {
+    says: 'The run {path} is in use by process {owner}.',
+    advice: 'Stop that process, or wait until it ends.',
+  },
+  'run.no-checkpoint': { says: 'The run {path} has no complete checkpoint.', advice: 'Start it anew.' },
+  'run.exists': { says: '{path} already holds a run.', advice: 'Resume it, or choose another folder.' },
+  'run.non-finite': {
+    says: 'The loss became {loss} at step {step}.',
+    advice: 'The last good state is saved. Lower the learning rate, or resume from an earlier checkpoint.',
+  },
+  'run.died': {
+    says: 'The training process ended unexpectedly ({reason}).',
+    advice: 'Nothing that was saved is lost: resume from the last checkpoint.',
+  },
+  'disk.full': {
+    says: 'The disk is full: {path} could not be written ({needed} needed).',
+    advice: 'Free some space, then resume. Older files are untouched.',
+  },
+  'disk.denied': { says: '{path} cannot be written: {reason}.', advice: 'Choose a folder you may write to.' },
+  'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
+  'port.in-use': { says: 'Port {port} is in use.', advice: 'Choose another with --port, or 0 for any free one.' },
+  'app.second-instance': { says: 'Stillhouse is already open.', advice: 'Its window has been brought to the front.' },
+  'rpc.unknown-call': { says: 'There is no call named {name}.', advice: 'Reload the window.' },
+  'rpc.closed': { says: 'The connection to the service was closed.', advice: 'Reload the window.' },
+  'sample.build': {
+    says: 'The sample data could not be built: {reason}.',
+    advice: 'Check the connection to the package registries and start again; what has arrived is kept.',
+  },
+  'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },
+  internal: { says: 'Unexpected failure: {reason}.', advice: 'Please report it with the log.' },
+} as const satisfies Record<string, { says: string; advice: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type ErrorParams = Record<string, string | number>;
+
+/** An error as plain data: what crosses a port and what history keeps. */
+export interface PlainError {
+  code: ErrorCode;
+  params: ErrorParams;
+  /** English text, `says` and `advice` filled. */
+  message: string;
+}
+
+/** Fills the `{names}` of a template. A name without a value stays as it is. */
+export function fill(template: string, params: ErrorParams): string {
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+}
+
+/** The only error class callers handle by `code`. */
+export class StillhouseError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    readonly params: ErrorParams = {},
+    options?: { cause?: unknown },
+  ) {
+    super(`${fill(ERRORS[code].says, params)} ${fill(ERRORS[code].advice, params)}`, options);
+    this.name = 'StillhouseError';
+  }
+}
+
+/** Any thrown value as plain data; unknown ones become `internal`. */
+export function toPlainError(error: unknown): PlainError {
+  const known =
+    error instanceof StillhouseError
+      ? error
+      : new StillhouseError('internal', { reason: error instanceof Error ? error.message : String(error) });
+  return { code: known.code, params: known.params, message: known.message };
+}
+
+/** The inverse of {@link toPlainError}. */
+export function fromPlainError(plain: PlainError): StillhouseError {
+  return new StillhouseError(plain.code in ERRORS ? plain.code : 'internal', plain.params);
+}

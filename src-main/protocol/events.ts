@@ -1,0 +1,115 @@
+import type { PlainError } from './errors.ts';
+
+/** Facts that a job reports: already true when sent. Times are milliseconds since 1970. */
+
+export type RunState = 'starting' | 'running' | 'stopping' | 'stopped' | 'finished' | 'failed' | 'crashed';
+
+/** Where step time went, in milliseconds, means over the row's steps. */
+export interface StepAnatomy {
+  dataWait: number;
+  step: number;
+}
+
+/** One row of the training history; written each few steps and at each epoch's end. */
+export interface StepRow {
+  type: 'step';
+  time: number;
+  epoch: number;
+  /** Global optimizer step, from 1. */
+  step: number;
+  stepsPerEpoch: number;
+  /** Mean over the steps since the last row. */
+  loss: number;
+  lossClass: number;
+  /** NaN-free: null without distillation. */
+  lossDistillation: number | null;
+  lr: number;
+  imagesPerSecond: number;
+  secondsLeft: number;
+  /** Resident memory of the trainer, bytes. */
+  memory: number;
+  anatomy: StepAnatomy;
+}
+
+/** Accuracies in percent of one head. */
+export interface HeadScore {
+  loss: number;
+  acc1: number;
+  acc5: number;
+}
+
+/** One row for each finished epoch, after its evaluation. */
+export interface EpochRow {
+  type: 'epoch';
+  time: number;
+  /** From 0. */
+  epoch: number;
+  step: number;
+  trainLoss: number;
+  trainLr: number;
+  /** The number DeiT reports: both heads fused (mean of logits), or the class head alone. */
+  test: HeadScore;
+  classHead: HeadScore;
+  /** null for a model without a distillation head. */
+  distillationHead: HeadScore | null;
+  /** Share of validation pictures, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
+  agreement: number | null;
+  parameters: number;
+  seconds: number;
+}
+
+/** Something the person should know that does not end the run. */
+export interface NoteRow {
+  type: 'note';
+  time: number;
+  note: PlainError;
+}
+
+export interface StateRow {
+  type: 'state';
+  time: number;
+  state: RunState;
+  error: PlainError | null;
+}
+
+export interface CheckpointRow {
+  type: 'checkpoint';
+  time: number;
+  file: string;
+  epoch: number;
+  step: number;
+  bytes: number;
+}
+
+/** One line of `history.jsonl`. */
+export type HistoryRow = StepRow | EpochRow | NoteRow | StateRow | CheckpointRow;
+
+export type JobKind = 'engine' | 'sample' | 'weights' | 'check' | 'export';
+export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
+
+/** Progress of a job that is not a run. */
+export interface JobProgress {
+  job: string;
+  kind: JobKind;
+  state: JobState;
+  /** Stage of the job: `download`, `unpack`, `verify`, `build`, … */
+  stage: string;
+  done: number;
+  /** 0 while unknown. */
+  total: number;
+  unit: 'bytes' | 'files';
+  /** Units a second over the last seconds. */
+  rate: number;
+  /** null while unknown. */
+  secondsLeft: number | null;
+  error: PlainError | null;
+  /** What the job produced, when done: a path or a report as JSON data. */
+  result: unknown;
+}
+
+/** Everything the service tells its windows. */
+export type ServiceEvent =
+  | { event: 'job'; progress: JobProgress }
+  | { event: 'run'; run: string; rows: HistoryRow[] }
+  | { event: 'runs' }
+  | { event: 'engine' };

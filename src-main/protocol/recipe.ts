@@ -1,0 +1,497 @@
+import { StillhouseError } from './errors.ts';
+
+/**
+ * The recipe: every setting of a training run, as one described table. The form, the command line, validation and
+ * the documentation follow from it. Names, defaults and meanings are those of DeiT's main.py where it has them.
+ *
+ * To add a setting: 1. a line in FIELDS, 2. its key in {@link Recipe}, 3. its label and help in
+ * `src-renderer/i18n`, 4. the code that reads it.
+ */
+export interface Recipe {
+  model: string;
+  dataPath: string;
+  outputDir: string;
+  inputSize: number;
+  epochs: number;
+  batchSize: number;
+  teacherModel: string;
+  teacherPath: string;
+  distillationType: 'none' | 'soft' | 'hard';
+  distillationAlpha: number;
+  distillationTau: number;
+  lr: number;
+  unscaleLr: boolean;
+  warmupEpochs: number;
+  warmupLr: number;
+  minLr: number;
+  weightDecay: number;
+  optEps: number;
+  optBeta1: number;
+  optBeta2: number;
+  dropPath: number;
+  smoothing: number;
+  scaleMin: number;
+  hflip: number;
+  evalCropRatio: number;
+  finetune: string;
+  seed: number;
+  numWorkers: number;
+  saveEvery: number;
+}
+
+export type RecipeKey = keyof Recipe;
+export type FieldGroup = 'data' | 'model' | 'distillation' | 'schedule' | 'optimizer' | 'augmentation' | 'run';
+
+interface FieldBase {
+  key: RecipeKey;
+  group: FieldGroup;
+  /** Shown in the simple view of the form. */
+  simple: boolean;
+  label: string;
+  help: string;
+  /** Unit of the value, '' for a pure number or a name. */
+  unit: string;
+  /** The value of the DeiT paper's main recipe (DeiT-B, ImageNet), as text; '' where the paper has none. */
+  paper: string;
+}
+
+export type Field = FieldBase &
+  (
+    | { type: 'integer' | 'number'; default: number; min: number; max: number }
+    | { type: 'boolean'; default: boolean }
+    | { type: 'choice'; default: string; choices: readonly string[] }
+    | { type: 'text' | 'path'; default: string }
+  );
+
+export const FIELDS: readonly Field[] = [
+  {
+    key: 'dataPath',
+    type: 'path',
+    group: 'data',
+    simple: true,
+    default: '',
+    unit: '',
+    paper: 'ImageNet',
+    label: 'Data folder',
+    help: 'A folder with train/<class>/ and val/<class>/, or one folder per class.',
+  },
+  {
+    key: 'inputSize',
+    type: 'integer',
+    group: 'data',
+    simple: true,
+    default: 224,
+    min: 16,
+    max: 1024,
+    unit: 'pixels',
+    paper: '224',
+    label: 'Input size',
+    help: 'Side of the square picture the student sees; a multiple of the patch size.',
+  },
+  {
+    key: 'evalCropRatio',
+    type: 'number',
+    group: 'data',
+    simple: false,
+    default: 0.875,
+    min: 0.1,
+    max: 1,
+    unit: '',
+    paper: '0.875',
+    label: 'Evaluation crop ratio',
+    help: 'For evaluation the shorter edge becomes input size / ratio, then the centre is cropped.',
+  },
+  {
+    key: 'model',
+    type: 'text',
+    group: 'model',
+    simple: true,
+    default: 'deit_tiny_distilled_patch16_224',
+    unit: '',
+    paper: 'deit_base_distilled_patch16_224',
+    label: 'Student',
+    help: 'Model to train, by its timm name.',
+  },
+  {
+    key: 'finetune',
+    type: 'path',
+    group: 'model',
+    simple: false,
+    default: '',
+    unit: '',
+    paper: '',
+    label: 'Start from weights',
+    help: 'A .safetensors or .pth file to start from; a head of another size is made anew.',
+  },
+  {
+    key: 'dropPath',
+    type: 'number',
+    group: 'model',
+    simple: false,
+    default: 0.1,
+    min: 0,
+    max: 0.9,
+    unit: '',
+    paper: '0.1',
+    label: 'Stochastic depth',
+    help: 'Largest rate at which a residual branch is skipped; grows linearly from 0 over the blocks.',
+  },
+  {
+    key: 'distillationType',
+    type: 'choice',
+    group: 'distillation',
+    simple: true,
+    default: 'none',
+    choices: ['none', 'soft', 'hard'],
+    unit: '',
+    paper: 'hard',
+    label: 'Distillation',
+    help: "hard: the teacher's decision is the label. soft: its probabilities are. none: no teacher.",
+  },
+  {
+    key: 'teacherModel',
+    type: 'text',
+    group: 'distillation',
+    simple: true,
+    default: 'regnety_160',
+    unit: '',
+    paper: 'regnety_160',
+    label: 'Teacher',
+    help: 'Teacher network, by its timm name.',
+  },
+  {
+    key: 'teacherPath',
+    type: 'path',
+    group: 'distillation',
+    simple: true,
+    default: '',
+    unit: '',
+    paper: '',
+    label: 'Teacher weights',
+    help: 'Weight file of the teacher; its classes must be those of the data set.',
+  },
+  {
+    key: 'distillationAlpha',
+    type: 'number',
+    group: 'distillation',
+    simple: false,
+    default: 0.5,
+    min: 0,
+    max: 1,
+    unit: '',
+    paper: '0.5',
+    label: 'Distillation weight',
+    help: 'Share of the distillation loss in the total.',
+  },
+  {
+    key: 'distillationTau',
+    type: 'number',
+    group: 'distillation',
+    simple: false,
+    default: 1,
+    min: 0.01,
+    max: 100,
+    unit: '',
+    paper: '3 (soft)',
+    label: 'Temperature',
+    help: 'Softens the probabilities of both networks; soft distillation only.',
+  },
+  {
+    key: 'epochs',
+    type: 'integer',
+    group: 'schedule',
+    simple: true,
+    default: 300,
+    min: 1,
+    max: 100000,
+    unit: 'epochs',
+    paper: '300',
+    label: 'Epochs',
+    help: 'Passes over the training pictures; also the length of the cosine.',
+  },
+  {
+    key: 'batchSize',
+    type: 'integer',
+    group: 'schedule',
+    simple: true,
+    default: 64,
+    min: 1,
+    max: 65536,
+    unit: 'pictures',
+    paper: '1024',
+    label: 'Batch size',
+    help: 'Pictures per step.',
+  },
+  {
+    key: 'lr',
+    type: 'number',
+    group: 'schedule',
+    simple: true,
+    default: 5e-4,
+    min: 0,
+    max: 10,
+    unit: 'per 512 pictures',
+    paper: '5e-4',
+    label: 'Learning rate',
+    help: 'Base rate; multiplied by batch size / 512 unless unscaled.',
+  },
+  {
+    key: 'unscaleLr',
+    type: 'boolean',
+    group: 'schedule',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: 'off',
+    label: 'Do not scale the rate',
+    help: 'Use the learning rate as given, whatever the batch size.',
+  },
+  {
+    key: 'warmupEpochs',
+    type: 'integer',
+    group: 'schedule',
+    simple: false,
+    default: 5,
+    min: 0,
+    max: 100000,
+    unit: 'epochs',
+    paper: '5',
+    label: 'Warm-up',
+    help: 'Epochs over which the rate rises linearly from the warm-up rate.',
+  },
+  {
+    key: 'warmupLr',
+    type: 'number',
+    group: 'schedule',
+    simple: false,
+    default: 1e-6,
+    min: 0,
+    max: 10,
+    unit: '',
+    paper: '1e-6',
+    label: 'Warm-up rate',
+    help: 'First learning rate; not scaled.',
+  },
+  {
+    key: 'minLr',
+    type: 'number',
+    group: 'schedule',
+    simple: false,
+    default: 1e-5,
+    min: 0,
+    max: 10,
+    unit: '',
+    paper: '1e-5',
+    label: 'Lowest rate',
+    help: 'Floor of the cosine; not scaled.',
+  },
+  {
+    key: 'weightDecay',
+    type: 'number',
+    group: 'optimizer',
+    simple: false,
+    default: 0.05,
+    min: 0,
+    max: 10,
+    unit: '',
+    paper: '0.05',
+    label: 'Weight decay',
+    help: 'Decoupled decay of AdamW; biases, norms, class token and position embedding are exempt.',
+  },
+  {
+    key: 'optEps',
+    type: 'number',
+    group: 'optimizer',
+    simple: false,
+    default: 1e-8,
+    min: 0,
+    max: 1,
+    unit: '',
+    paper: '1e-8',
+    label: 'Epsilon',
+    help: 'Added to the denominator of AdamW.',
+  },
+  {
+    key: 'optBeta1',
+    type: 'number',
+    group: 'optimizer',
+    simple: false,
+    default: 0.9,
+    min: 0,
+    max: 0.999999,
+    unit: '',
+    paper: '0.9',
+    label: 'Beta 1',
+    help: 'Decay of the mean gradient.',
+  },
+  {
+    key: 'optBeta2',
+    type: 'number',
+    group: 'optimizer',
+    simple: false,
+    default: 0.999,
+    min: 0,
+    max: 0.999999,
+    unit: '',
+    paper: '0.999',
+    label: 'Beta 2',
+    help: 'Decay of the mean squared gradient.',
+  },
+  {
+    key: 'smoothing',
+    type: 'number',
+    group: 'augmentation',
+    simple: false,
+    default: 0.1,
+    min: 0,
+    max: 0.999,
+    unit: '',
+    paper: '0.1',
+    label: 'Label smoothing',
+    help: 'Share of the label spread evenly over all classes.',
+  },
+  {
+    key: 'scaleMin',
+    type: 'number',
+    group: 'augmentation',
+    simple: false,
+    default: 0.08,
+    min: 0.01,
+    max: 1,
+    unit: '',
+    paper: '0.08',
+    label: 'Smallest crop',
+    help: "Least share of the picture's area that a random crop keeps.",
+  },
+  {
+    key: 'hflip',
+    type: 'number',
+    group: 'augmentation',
+    simple: false,
+    default: 0.5,
+    min: 0,
+    max: 1,
+    unit: '',
+    paper: '0.5',
+    label: 'Flip',
+    help: 'Chance of a left-right flip.',
+  },
+  {
+    key: 'seed',
+    type: 'integer',
+    group: 'run',
+    simple: false,
+    default: 0,
+    min: 0,
+    max: 4294967295,
+    unit: '',
+    paper: '0',
+    label: 'Seed',
+    help: 'Every random draw of the run follows from it.',
+  },
+  {
+    key: 'numWorkers',
+    type: 'integer',
+    group: 'run',
+    simple: false,
+    default: 2,
+    min: 1,
+    max: 64,
+    unit: 'pictures',
+    paper: '',
+    label: 'Decoders',
+    help: 'Pictures decoded at the same time.',
+  },
+  {
+    key: 'saveEvery',
+    type: 'integer',
+    group: 'run',
+    simple: false,
+    default: 1,
+    min: 1,
+    max: 100000,
+    unit: 'epochs',
+    paper: '1',
+    label: 'Save every',
+    help: 'Epochs between checkpoints; the last epoch is always saved.',
+  },
+  {
+    key: 'outputDir',
+    type: 'path',
+    group: 'run',
+    simple: false,
+    default: '',
+    unit: '',
+    paper: '',
+    label: 'Run folder',
+    help: 'Where history, checkpoints and exports go; empty: a new folder among your runs.',
+  },
+];
+
+const byKey = new Map<string, Field>(FIELDS.map((field) => [field.key, field]));
+
+/** The field of a key, or undefined for an unknown key. */
+export function fieldOf(key: string): Field | undefined {
+  return byKey.get(key);
+}
+
+/** DeiT's flag of a key without the leading dashes: `teacherModel` → `teacher-model`. */
+export function flagOf(key: RecipeKey): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** A fresh recipe with every default. */
+export function defaultRecipe(): Recipe {
+  return Object.fromEntries(FIELDS.map((field) => [field.key, field.default])) as unknown as Recipe;
+}
+
+/** One thing wrong with a recipe, for the form to show beside its field. */
+export interface RecipeProblem {
+  key: RecipeKey;
+  expected: string;
+  got: string;
+}
+
+/** What is wrong with one value, or undefined. */
+export function checkField(field: Field, value: unknown): RecipeProblem | undefined {
+  const problem = (expected: string): RecipeProblem => ({ key: field.key, expected, got: JSON.stringify(value) });
+  switch (field.type) {
+    case 'integer':
+    case 'number': {
+      const range = `${field.type === 'integer' ? 'a whole number' : 'a number'} from ${field.min} to ${field.max}`;
+      const good =
+        typeof value === 'number' && (field.type === 'number' ? Number.isFinite(value) : Number.isInteger(value));
+      return good && value >= field.min && value <= field.max ? undefined : problem(range);
+    }
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : problem('true or false');
+    case 'choice':
+      return typeof value === 'string' && field.choices.includes(value)
+        ? undefined
+        : problem(`one of ${field.choices.join(', ')}`);
+    case 'text':
+    case 'path':
+      return typeof value === 'string' && !value.includes('\0') ? undefined : problem('text');
+  }
+}
+
+/**
+ * A complete recipe from partial plain data.
+ * @throws StillhouseError `recipe.unknown-key` or `recipe.invalid`, naming the first key at fault.
+ */
+export function parseRecipe(given: Record<string, unknown>): Recipe {
+  const recipe = { ...defaultRecipe() } as Record<RecipeKey, unknown>;
+  for (const [key, value] of Object.entries(given)) {
+    const field = byKey.get(key);
+    if (!field) throw new StillhouseError('recipe.unknown-key', { key });
+    const problem = checkField(field, value);
+    if (problem) throw new StillhouseError('recipe.invalid', { ...problem });
+    recipe[field.key] = value;
+  }
+  return recipe as unknown as Recipe;
+}
+
+/** The learning rate actually used: lr × batch / 512 unless unscaled. */
+export function scaledLr(recipe: Recipe): number {
+  return recipe.unscaleLr ? recipe.lr : (recipe.lr * recipe.batchSize) / 512;
+}

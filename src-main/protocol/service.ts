@@ -1,0 +1,84 @@
+import * as v from 'valibot';
+import type {
+  CheckpointInfo,
+  DatasetReport,
+  DatasetSummary,
+  EngineStatus,
+  Folder,
+  ModelCard,
+  PicturePage,
+  RecipeCheck,
+  RunDetail,
+  RunSummary,
+  SystemInfo,
+} from './data-types.ts';
+
+/**
+ * Every call a front can make, with the schema of its parameters. Calls command; what becomes of them is told by
+ * events (`events.ts`). The schemas are checked at the port, before any handler.
+ *
+ * To add a call: 1. a line here, 2. its handler in `service/workstation.ts`, 3. a test over a real port.
+ */
+const text = v.pipe(v.string(), v.maxLength(4096));
+const runId = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/));
+const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
+const recipe = v.record(v.pipe(v.string(), v.maxLength(64)), v.union([v.string(), v.number(), v.boolean()]));
+
+function call<Params extends v.GenericSchema, Result>(params: Params, _result: () => Result) {
+  return { params, result: undefined as unknown as Result };
+}
+const of = <Result>() => undefined as unknown as Result;
+
+export const CALLS = {
+  'system.info': call(v.strictObject({}), of<SystemInfo>),
+  'system.browse': call(v.strictObject({ path: v.optional(text) }), of<Folder>),
+  'engine.status': call(v.strictObject({}), of<EngineStatus>),
+  'engine.install': call(v.strictObject({ from: v.optional(text) }), of<{ job: string }>),
+  'engine.verify': call(v.strictObject({}), of<EngineStatus>),
+  'job.cancel': call(v.strictObject({ job: text }), of<null>),
+  'job.list': call(v.strictObject({}), of<import('./events.ts').JobProgress[]>),
+  'dataset.inspect': call(v.strictObject({ path: text }), of<DatasetSummary>),
+  /** Decodes every picture; the job's result is a DatasetReport. */
+  'dataset.check': call(v.strictObject({ path: text }), of<{ job: string }>),
+  'dataset.report': call(v.strictObject({ path: text }), of<DatasetReport | null>),
+  'dataset.pictures': call(
+    v.strictObject({
+      path: text,
+      split: v.picklist(['train', 'val']),
+      class: v.optional(text),
+      offset: index,
+      limit: v.pipe(index, v.maxValue(500)),
+    }),
+    of<PicturePage>,
+  ),
+  /** Builds the sample data set; the job's result is its path. */
+  'dataset.sample': call(v.strictObject({}), of<{ job: string }>),
+  /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */
+  'weights.fetch': call(v.strictObject({ model: text }), of<{ job: string }>),
+  'models.list': call(v.strictObject({}), of<ModelCard[]>),
+  'recipe.check': call(v.strictObject({ recipe }), of<RecipeCheck>),
+  'run.start': call(v.strictObject({ recipe }), of<{ run: string }>),
+  'run.stop': call(v.strictObject({ run: runId }), of<null>),
+  'run.resume': call(v.strictObject({ run: runId, checkpoint: v.optional(text) }), of<null>),
+  'run.list': call(v.strictObject({}), of<RunSummary[]>),
+  'run.detail': call(v.strictObject({ run: runId }), of<RunDetail>),
+  'run.delete': call(v.strictObject({ run: runId }), of<null>),
+  'checkpoint.list': call(v.strictObject({ run: runId }), of<CheckpointInfo[]>),
+  'checkpoint.delete': call(v.strictObject({ run: runId, file: text }), of<null>),
+  'export.write': call(
+    v.strictObject({
+      run: runId,
+      checkpoint: text,
+      format: v.picklist(['safetensors', 'pth']),
+      output: v.optional(text),
+    }),
+    of<{ path: string; bytes: number }>,
+  ),
+} as const;
+
+export type CallName = keyof typeof CALLS;
+export type CallParams<Name extends CallName> = v.InferOutput<(typeof CALLS)[Name]['params']>;
+export type CallResult<Name extends CallName> = (typeof CALLS)[Name]['result'];
+
+/** What answers the calls: the workstation, or a client of one. */
+export type Handlers = { [Name in CallName]: (params: CallParams<Name>) => Promise<CallResult<Name>> };
