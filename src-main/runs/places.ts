@@ -1,0 +1,45 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Where things live on a person's machine. Pure functions of the environment: nothing is created here. */
+
+/** Version of the TensorFlow library that the engine folder is named for. */
+export const ENGINE_VERSION = '2.21.0';
+
+/** What can be fetched again: `STILLHOUSE_CACHE`, else `$XDG_CACHE_HOME/stillhouse`, else `~/.cache/stillhouse`. */
+export function cacheFolder(): string {
+  return place('STILLHOUSE_CACHE', 'XDG_CACHE_HOME', '.cache');
+}
+
+/** What a person made: `STILLHOUSE_HOME`, else `$XDG_DATA_HOME/stillhouse`, else `~/.local/share/stillhouse`. */
+export function homeFolder(): string {
+  return place('STILLHOUSE_HOME', 'XDG_DATA_HOME', join('.local', 'share'));
+}
+
+/** Holds one folder for each run: `<home>/runs/<id>`. */
+export function runsFolder(): string {
+  return join(homeFolder(), 'runs');
+}
+
+/** Holds the TensorFlow library of one device: `<cache>/engine/cpu-2.21.0`. */
+export function engineFolder(device = 'cpu'): string {
+  return join(cacheFolder(), 'engine', `${device}-${ENGINE_VERSION}`);
+}
+
+/** Holds weight files that were fetched: `<cache>/weights`. */
+export function weightsFolder(): string {
+  return join(cacheFolder(), 'weights');
+}
+
+/** Holds the sample data set: `<cache>/sample`. */
+export function sampleFolder(): string {
+  return join(cacheFolder(), 'sample');
+}
+
+// The XDG rules: an empty or relative value counts as unset.
+function place(own: string, shared: string, fallback: string): string {
+  const ours = process.env[own];
+  if (ours) return resolve(ours);
+  const base = process.env[shared];
+  return join(base?.startsWith('/') ? base : join(homedir(), fallback), 'stillhouse');
+}
