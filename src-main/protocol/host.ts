@@ -1,0 +1,34 @@
+/**
+ * What a shell gives the window beside the service. In Electron the preload script exposes one frozen {@link Host} as
+ * `window.stillhouse`. In a browser there is none: the window connects a WebSocket to {@link SOCKET_PATH} of its own
+ * origin (the cookie that the first page set is its ticket) and takes pictures from {@link PICTURE_PATH}.
+ */
+export const SOCKET_PATH = '/port';
+
+/** A picture by id: `/picture/<id>` in a browser, `thumb://<id>` in Electron. */
+export const PICTURE_PATH = '/picture/';
+
+/** What the native menu asks of the window. */
+export type MenuCommand = 'data' | 'recipe' | 'train' | 'checkpoints' | 'export' | 'engine' | 'open-folder';
+
+/** The native side of a desktop window. All methods are safe to call at any time. */
+export interface Host {
+  readonly shell: 'electron';
+  /** Sends one RPC message to the service. */
+  post(message: unknown): void;
+  /** Hears every RPC message from the service; those that came before the first listener are kept for it. */
+  onMessage(listener: (message: unknown) => void): void;
+  /** The service is gone; a reload of the window starts another. */
+  onClose(listener: () => void): void;
+  /** Address of a picture, for `<img src>`. */
+  pictureUrl(id: string): string;
+  /** Asks for a folder with the native dialog; null when the person cancels. */
+  pickFolder(): Promise<string | null>;
+  /** Asks for one file; `extensions` without dots. */
+  pickFile(extensions: string[]): Promise<string | null>;
+  /** Asks where to save; `suggested` is a file name. */
+  saveFile(suggested: string): Promise<string | null>;
+  /** Shows a file in the file manager. */
+  showFile(path: string): Promise<void>;
+  onMenu(listener: (command: MenuCommand) => void): void;
+}
