@@ -94,6 +94,10 @@ export const ERRORS = {
   'port.in-use': { says: 'Port {port} is in use.', advice: 'Choose another with --port, or 0 for any free one.' },
   'app.second-instance': { says: 'Stillhouse is already open.', advice: 'Its window has been brought to the front.' },
   'rpc.unknown-call': { says: 'There is no call named {name}.', advice: 'Reload the window.' },
+  'rpc.busy': {
+    says: 'More than {waiting} calls of this window are waiting for an answer.',
+    advice: 'Wait a moment and try again.',
+  },
   'rpc.closed': { says: 'The connection to the service was closed.', advice: 'Reload the window.' },
   'sample.build': {
     says: 'The sample data could not be built: {reason}.',
@@ -142,5 +146,6 @@ export function toPlainError(error: unknown): PlainError {
 
 /** The inverse of {@link toPlainError}. */
 export function fromPlainError(plain: PlainError): StillhouseError {
-  return new StillhouseError(plain.code in ERRORS ? plain.code : 'internal', plain.params);
+  const known = Object.prototype.hasOwnProperty.call(ERRORS, plain.code);
+  return new StillhouseError(known ? plain.code : 'internal', plain.params);
 }
