@@ -1,0 +1,104 @@
+import vue from 'eslint-plugin-vue';
+import tseslint from 'typescript-eslint';
+
+/** Files where TensorFlow's C functions, or kernels written without types, meet our code: `any` is allowed there. */
+const NATIVE = ['src-main/runtime/library.ts', 'src-main/runtime/kernels.ts'];
+
+const UNSAFE = ['argument', 'assignment', 'call', 'member-access', 'return'].map(
+  (rule) => `@typescript-eslint/no-unsafe-${rule}`,
+);
+const off = (rules) => Object.fromEntries(rules.map((rule) => [rule, 'off']));
+
+const focused = ['only', 'skip', 'fixme'].map((word) => ({
+  selector: `CallExpression[callee.property.name='${word}'][callee.object.name=/^(describe|it|test|suite)$/]`,
+  message: 'Every test runs, always.',
+}));
+
+export default tseslint.config(
+  { ignores: ['dist/', 'release/', 'test-results/', 'node_modules/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  {
+    files: ['**/*.ts', '**/*.vue'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        projectService: true,
+        extraFileExtensions: ['.vue'],
+        tsconfigRootDir: new URL('..', import.meta.url).pathname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      // An asynchronous interface may be met by an answer that is already there.
+      '@typescript-eslint/require-await': 'off',
+      // Our objects are closures; none of them uses `this`.
+      '@typescript-eslint/unbound-method': 'off',
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'no-undef': 'off',
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'no-eval': 'error',
+      'no-implied-eval': 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
+      'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  {
+    files: ['**/*.mjs'],
+    rules: { eqeqeq: 'error', 'no-var': 'error', 'prefer-const': 'error', 'no-unused-vars': 'error' },
+  },
+  {
+    files: ['src-main/**/*.ts'],
+    rules: {
+      'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true, named: true } }],
+    },
+  },
+  {
+    // Every random draw follows from the recipe's seed (data/random.ts).
+    files: ['src-main/{data,model,train,trace,runtime}/**/*.ts'],
+    rules: {
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random', message: 'Use data/random.ts.' }],
+    },
+  },
+  {
+    files: ['src-main/protocol/**/*.ts', 'src-renderer/**/*.{ts,vue}'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [{ group: ['node:*', 'electron', '@tensorflow/*', 'koffi'], message: 'Not in this environment.' }],
+        },
+      ],
+      'no-restricted-globals': ['error', 'process', 'Buffer', 'require', 'global', '__dirname'],
+    },
+  },
+  { files: NATIVE, rules: off(['@typescript-eslint/no-explicit-any', ...UNSAFE]) },
+  { files: ['src-main/shells/**/*.ts', 'tests/bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['tests/**/*.ts', 'electron.config.ts'],
+    rules: {
+      ...off(UNSAFE),
+      'max-lines-per-function': 'off',
+      'no-restricted-syntax': ['error', ...focused],
+    },
+  },
+  {
+    files: ['src-renderer/**/*.vue'],
+    extends: [vue.configs['flat/recommended']],
+    languageOptions: { parserOptions: { parser: tseslint.parser } },
+    rules: {
+      // Layout belongs to the formatter.
+      'vue/html-indent': 'off',
+      'vue/html-self-closing': 'off',
+      'vue/html-closing-bracket-newline': 'off',
+      'vue/max-attributes-per-line': 'off',
+      'vue/singleline-html-element-content-newline': 'off',
+      'vue/multiline-html-element-content-newline': 'off',
+      'vue/no-v-html': 'error',
+      'max-lines-per-function': 'off',
+    },
+  },
+);
