@@ -1,0 +1,193 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { StillhouseError } from '../protocol/errors.ts';
+
+/**
+ * The C API of the TensorFlow library, called by FFI. The only file that knows a C function. Pointers are bigints;
+ * whoever gets one frees it.
+ *
+ * To add a function: 1. a line in SIGNATURES, 2. its TypeScript type in {@link Tf}.
+ */
+export type Pointer = bigint;
+
+const SIGNATURES = {
+  TF_Version: 'const char *TF_Version(void)',
+  TF_NewStatus: 'void *TF_NewStatus(void)',
+  TF_GetCode: 'int TF_GetCode(void *status)',
+  TF_Message: 'const char *TF_Message(void *status)',
+  TF_DeleteStatus: 'void TF_DeleteStatus(void *status)',
+  TF_AllocateTensor: 'void *TF_AllocateTensor(int dtype, const void *dims, int num_dims, size_t len)',
+  TF_DeleteTensor: 'void TF_DeleteTensor(void *tensor)',
+  TF_TensorData: 'void *TF_TensorData(void *tensor)',
+  TF_TensorByteSize: 'size_t TF_TensorByteSize(void *tensor)',
+  TF_StringInit: 'void TF_StringInit(void *tstring)',
+  TF_StringCopy: 'void TF_StringCopy(void *tstring, const void *src, size_t size)',
+  TF_StringGetDataPointer: 'void *TF_StringGetDataPointer(void *tstring)',
+  TF_StringGetSize: 'size_t TF_StringGetSize(void *tstring)',
+  TF_StringDealloc: 'void TF_StringDealloc(void *tstring)',
+  TFE_NewContextOptions: 'void *TFE_NewContextOptions(void)',
+  TFE_ContextOptionsSetConfig:
+    'void TFE_ContextOptionsSetConfig(void *opts, const void *proto, size_t len, void *status)',
+  TFE_DeleteContextOptions: 'void TFE_DeleteContextOptions(void *opts)',
+  TFE_NewContext: 'void *TFE_NewContext(void *opts, void *status)',
+  TFE_DeleteContext: 'void TFE_DeleteContext(void *ctx)',
+  TFE_ContextListDevices: 'void *TFE_ContextListDevices(void *ctx, void *status)',
+  TFE_ContextAddFunction: 'void TFE_ContextAddFunction(void *ctx, void *func, void *status)',
+  TFE_ContextRemoveFunction: 'void TFE_ContextRemoveFunction(void *ctx, const char *name, void *status)',
+  TFE_ContextClearCaches: 'void TFE_ContextClearCaches(void *ctx)',
+  TF_DeviceListCount: 'int TF_DeviceListCount(void *list)',
+  TF_DeviceListName: 'const char *TF_DeviceListName(void *list, int index, void *status)',
+  TF_DeviceListType: 'const char *TF_DeviceListType(void *list, int index, void *status)',
+  TF_DeviceListMemoryBytes: 'int64_t TF_DeviceListMemoryBytes(void *list, int index, void *status)',
+  TF_DeleteDeviceList: 'void TF_DeleteDeviceList(void *list)',
+  TFE_NewTensorHandle: 'void *TFE_NewTensorHandle(void *tensor, void *status)',
+  TFE_DeleteTensorHandle: 'void TFE_DeleteTensorHandle(void *handle)',
+  TFE_TensorHandleDataType: 'int TFE_TensorHandleDataType(void *handle)',
+  TFE_TensorHandleNumDims: 'int TFE_TensorHandleNumDims(void *handle, void *status)',
+  TFE_TensorHandleDim: 'int64_t TFE_TensorHandleDim(void *handle, int index, void *status)',
+  TFE_TensorHandleResolve: 'void *TFE_TensorHandleResolve(void *handle, void *status)',
+  TFE_NewOp: 'void *TFE_NewOp(void *ctx, const char *name, void *status)',
+  TFE_DeleteOp: 'void TFE_DeleteOp(void *op)',
+  TFE_OpAddInput: 'void TFE_OpAddInput(void *op, void *handle, void *status)',
+  TFE_OpSetAttrString: 'void TFE_OpSetAttrString(void *op, const char *name, const void *value, size_t len)',
+  TFE_OpSetAttrInt: 'void TFE_OpSetAttrInt(void *op, const char *name, int64_t value)',
+  TFE_OpSetAttrFloat: 'void TFE_OpSetAttrFloat(void *op, const char *name, float value)',
+  TFE_OpSetAttrBool: 'void TFE_OpSetAttrBool(void *op, const char *name, unsigned char value)',
+  TFE_OpSetAttrType: 'void TFE_OpSetAttrType(void *op, const char *name, int value)',
+  TFE_OpSetAttrShape: 'void TFE_OpSetAttrShape(void *op, const char *name, const void *dims, int n, void *status)',
+  TFE_OpSetAttrIntList: 'void TFE_OpSetAttrIntList(void *op, const char *name, const void *values, int n)',
+  TFE_OpSetAttrFloatList: 'void TFE_OpSetAttrFloatList(void *op, const char *name, const void *values, int n)',
+  TFE_OpSetAttrTypeList: 'void TFE_OpSetAttrTypeList(void *op, const char *name, const void *values, int n)',
+  TFE_Execute: 'void TFE_Execute(void *op, void *retvals, void *num_retvals, void *status)',
+  TF_NewGraph: 'void *TF_NewGraph(void)',
+  TF_DeleteGraph: 'void TF_DeleteGraph(void *graph)',
+  TF_NewOperation: 'void *TF_NewOperation(void *graph, const char *op, const char *name)',
+  TF_AddInput: 'void TF_AddInput(void *desc, TF_Output input)',
+  TF_AddInputList: 'void TF_AddInputList(void *desc, const TF_Output *inputs, int n)',
+  TF_AddControlInput: 'void TF_AddControlInput(void *desc, void *oper)',
+  TF_SetAttrString: 'void TF_SetAttrString(void *desc, const char *name, const void *value, size_t len)',
+  TF_SetAttrInt: 'void TF_SetAttrInt(void *desc, const char *name, int64_t value)',
+  TF_SetAttrFloat: 'void TF_SetAttrFloat(void *desc, const char *name, float value)',
+  TF_SetAttrBool: 'void TF_SetAttrBool(void *desc, const char *name, unsigned char value)',
+  TF_SetAttrType: 'void TF_SetAttrType(void *desc, const char *name, int value)',
+  TF_SetAttrShape: 'void TF_SetAttrShape(void *desc, const char *name, const void *dims, int n)',
+  TF_SetAttrIntList: 'void TF_SetAttrIntList(void *desc, const char *name, const void *values, int n)',
+  TF_SetAttrFloatList: 'void TF_SetAttrFloatList(void *desc, const char *name, const void *values, int n)',
+  TF_SetAttrTypeList: 'void TF_SetAttrTypeList(void *desc, const char *name, const void *values, int n)',
+  TF_SetAttrTensor: 'void TF_SetAttrTensor(void *desc, const char *name, void *tensor, void *status)',
+  TF_SetAttrFuncName: 'void TF_SetAttrFuncName(void *desc, const char *name, const char *value, size_t len)',
+  TF_FinishOperation: 'void *TF_FinishOperation(void *desc, void *status)',
+  TF_OperationNumOutputs: 'int TF_OperationNumOutputs(void *oper)',
+  TF_OperationOutputType: 'int TF_OperationOutputType(TF_Output output)',
+  TF_GraphGetTensorNumDims: 'int TF_GraphGetTensorNumDims(void *graph, TF_Output output, void *status)',
+  TF_GraphGetTensorShape:
+    'void TF_GraphGetTensorShape(void *graph, TF_Output output, void *dims, int num_dims, void *status)',
+  TF_GraphToFunctionWithControlOutputs:
+    'void *TF_GraphToFunctionWithControlOutputs(void *graph, const char *name, unsigned char append_hash, ' +
+    'int num_opers, const void *opers, int ninputs, const TF_Output *inputs, int noutputs, ' +
+    'const TF_Output *outputs, const void *output_names, int ncontrol, const void *control, ' +
+    'const void *control_names, void *opts, const char *description, void *status)',
+  TF_DeleteFunction: 'void TF_DeleteFunction(void *func)',
+  TF_SetConfig: 'void TF_SetConfig(void *options, const void *proto, size_t len, void *status)',
+} as const;
+
+const LIBC_SIGNATURES = {
+  copyIn: 'void *memcpy(void *to, const void *from, size_t bytes)',
+  malloc: 'void *malloc(size_t bytes)',
+  free: 'void free(void *block)',
+  mallopt: 'int mallopt(int param, int value)',
+  dlopen: 'void *dlopen(const char *path, int flags)',
+  dlerror: 'const char *dlerror(void)',
+} as const;
+
+/** A native function; `async` runs it on a worker thread and calls back. */
+export interface NativeFunction {
+  (...args: any[]): any;
+  async(...args: any[]): void;
+}
+
+export type TfFunctions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
+export type LibcFunctions = { [Name in keyof typeof LIBC_SIGNATURES]: NativeFunction };
+
+/** One output of a graph operation, as `TF_Output`. */
+export interface GraphOutput {
+  oper: Pointer;
+  index: number;
+}
+
+/** The loaded library: every C function by its name, and libc's few. */
+export interface Tf extends TfFunctions {
+  libc: LibcFunctions;
+}
+
+let loaded: { folder: string; tf: Tf } | undefined;
+
+const RTLD_NOW = 2;
+const RTLD_NODELETE = 0x1000;
+const M_TRIM_THRESHOLD = -1;
+const M_TOP_PAD = -2;
+const M_MMAP_THRESHOLD = -3;
+
+/**
+ * Loads `libtensorflow_cc.so.2` from `folder`, once a process.
+ * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
+ */
+export function loadLibrary(folder: string): Tf {
+  if (loaded?.folder === folder) return loaded.tf;
+  if (loaded) throw new StillhouseError('engine.load', { reason: `already loaded from ${loaded.folder}` });
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  const koffi = createRequire(import.meta.url)('koffi');
+  // TensorFlow's optimizer and XLA recurse deeply; koffi's own stacks default to 2 MiB and 128 KiB.
+  koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 16 << 20, resident_async_pools: 4 });
+  koffi.struct('TF_Output', { oper: 'void *', index: 'int' });
+  const libc = bind<LibcFunctions>(koffi.load('libc.so.6'), LIBC_SIGNATURES);
+  keepBigBlocks(libc);
+  const file = path.join(folder, 'libtensorflow_cc.so.2');
+  // Loaded for good: unloading at exit would run TensorFlow's static destructors under its own live threads.
+  if (!libc.dlopen(file, RTLD_NOW | RTLD_NODELETE))
+    throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? file });
+  const tf = Object.assign(bind<TfFunctions>(koffi.load(file), SIGNATURES), { libc });
+  loaded = { folder, tf };
+  return tf;
+}
+
+/** Keeps glibc from returning big blocks to the system after each step: page faults cost a tenth of a step. */
+function keepBigBlocks(libc: LibcFunctions): void {
+  libc.mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  libc.mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
+  libc.mallopt(M_TOP_PAD, 64 << 20);
+}
+
+function bind<Functions>(
+  library: { func(signature: string): NativeFunction },
+  signatures: Record<string, string>,
+): Functions {
+  const functions: Record<string, NativeFunction> = {};
+  for (const [name, signature] of Object.entries(signatures)) {
+    // Bound at first use: 80 signatures cost 10 ms to parse, and a process needs few of them.
+    let bound: NativeFunction | undefined;
+    const lazy = (...args: any[]) => (bound ??= library.func(signature))(...args);
+    lazy.async = (...args: any[]) => (bound ??= library.func(signature)).async(...args);
+    functions[name] = lazy;
+  }
+  return functions as Functions;
+}
+
+/** Runs `body` with a fresh status; afterwards throws `engine.op` naming `what` when TensorFlow refused. */
+export function checked<Result>(tf: Tf, what: string, body: (status: Pointer) => Result): Result {
+  const status: Pointer = tf.TF_NewStatus();
+  try {
+    const result = body(status);
+    throwIfBad(tf, what, status);
+    return result;
+  } finally {
+    tf.TF_DeleteStatus(status);
+  }
+}
+
+/** Throws `engine.op` when `status` holds an error. */
+export function throwIfBad(tf: Tf, what: string, status: Pointer): void {
+  if (tf.TF_GetCode(status) !== 0) {
+    throw new StillhouseError('engine.op', { op: what, reason: String(tf.TF_Message(status)) });
+  }
+}
