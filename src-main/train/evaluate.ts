@@ -1,0 +1,81 @@
+import type { EpochRow } from '../protocol/events.ts';
+import { decisions, fuse, scoreMeter } from './metrics.ts';
+
+/**
+ * Letters: B pictures of a batch, S side of a picture, K classes, n ≤ B pictures in the last batch.
+ */
+
+/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n]. */
+export interface EvalBatch {
+  images: Uint8Array;
+  labels: Int32Array;
+}
+
+/** Logits of one network in eval mode: `head` and `headDist` are [B, K], row-major. */
+export interface EvalStep {
+  run(images: Uint8Array): Promise<{ head: Float32Array; headDist: Float32Array | null }>;
+}
+
+export interface EvaluateParts {
+  batches: AsyncIterable<EvalBatch>;
+  student: EvalStep;
+  /** null: no agreement is measured. */
+  teacher: EvalStep | null;
+  classes: number;
+  /** Bytes of a whole batch, B·S·S·3: the steps take no less, so the last batch is filled up. */
+  batchBytes: number;
+  /** Ends the evaluation between two batches. */
+  stop?: AbortSignal;
+  /** Called after each batch with the number of pictures seen so far. */
+  onProgress?: (pictures: number) => void;
+}
+
+/** Scores of each head, as an epoch's row has them. */
+export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead' | 'agreement'>;
+
+/**
+ * Scores a student over every picture of `batches`.
+ * @returns null when it was stopped, or when there was no picture.
+ */
+export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null> {
+  const { classes } = parts;
+  const meters = { test: scoreMeter(classes), classHead: scoreMeter(classes), distillationHead: scoreMeter(classes) };
+  let [pictures, alike, distilled] = [0, 0, false];
+  for await (const { images, labels } of parts.batches) {
+    if (parts.stop?.aborted) return null;
+    const input = filledUp(images, parts.batchBytes);
+    const { head, headDist } = await parts.student.run(input);
+    const fused = headDist ? fuse(head, headDist) : head;
+    meters.test.add(fused, labels);
+    meters.classHead.add(head, labels);
+    if (headDist) meters.distillationHead.add(headDist, labels);
+    distilled = headDist !== null;
+    if (parts.teacher) alike += countAlike(fused, await logitsOf(parts.teacher, input), labels.length, classes);
+    pictures += labels.length;
+    parts.onProgress?.(pictures);
+  }
+  if (pictures === 0 || parts.stop?.aborted) return null;
+  return {
+    test: meters.test.score(),
+    classHead: meters.classHead.score(),
+    distillationHead: distilled ? meters.distillationHead.score() : null,
+    agreement: parts.teacher ? (100 * alike) / pictures : null,
+  };
+}
+
+async function logitsOf(step: EvalStep, images: Uint8Array): Promise<Float32Array> {
+  const { head, headDist } = await step.run(images);
+  return headDist ? fuse(head, headDist) : head;
+}
+
+function countAlike(a: Float32Array, b: Float32Array, count: number, classes: number): number {
+  const [ours, theirs] = [decisions(a, count, classes), decisions(b, count, classes)];
+  return ours.reduce((sum, decision, row) => sum + Number(decision === theirs[row]), 0);
+}
+
+function filledUp(images: Uint8Array, bytes: number): Uint8Array {
+  if (images.length === bytes) return images;
+  const filled = new Uint8Array(bytes);
+  filled.set(images);
+  return filled;
+}

@@ -1,0 +1,147 @@
+import { StillhouseError } from '../protocol/errors.ts';
+import type { EpochRow, HistoryRow } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import type { Evaluation } from './evaluate.ts';
+import { progressMeter, type ProgressMeter } from './progress.ts';
+import { lrAt } from './schedule.ts';
+
+/** Where a run stands, exactly: with the state it is all that resuming needs. */
+export interface Position {
+  /** Epoch being trained, from 0. */
+  epoch: number;
+  /** Batches of this epoch that are done; `stepsPerEpoch` once only its evaluation is missing. */
+  batch: number;
+  /** Optimizer steps made since the start of the run. */
+  step: number;
+  /** Sum of the losses of this epoch's steps so far. */
+  lossSum: number;
+}
+
+/** Images [B, S, S, 3] RGB, labels [B], noise as the model asks for it; `files` name the pictures in errors. */
+export interface TrainBatch {
+  images: Uint8Array;
+  labels: Int32Array;
+  noise: Float32Array | null;
+  files: readonly string[];
+}
+
+export interface TrainStep {
+  run(
+    batch: TrainBatch,
+    scalars: { lr: number; step: number },
+  ): Promise<{ loss: number; lossClass: number; lossDistillation: number | null }>;
+}
+
+/** A checkpoint that was just written. */
+export interface Saved {
+  /** Adds the scores of its epoch to it. */
+  amend(row: EpochRow): Promise<void>;
+}
+
+/** Everything the loop needs from others; it knows neither files nor processes. */
+export interface LoopParts {
+  recipe: Recipe;
+  stepsPerEpoch: number;
+  /** Trainable numbers of the model, for the epoch's row. */
+  parameters: number;
+  position: Position;
+  /** The batches of an epoch from the given one on, always in the same order. */
+  batches(epoch: number, from: number): AsyncIterable<TrainBatch>;
+  step: TrainStep;
+  /** null when it was stopped or there is nothing to evaluate on. */
+  evaluate(stop: AbortSignal): Promise<Evaluation | null>;
+  save(position: Position): Promise<Saved>;
+  emit(row: HistoryRow): void;
+  /** A request to stop, honoured between two steps or two evaluation batches. */
+  stop: AbortSignal;
+}
+
+/**
+ * Trains to the end of the recipe or until stopped; a stopped run is saved where it stands.
+ * @throws StillhouseError `run.non-finite` after saving what is still good.
+ */
+export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'> {
+  const { recipe, stop } = parts;
+  const progress = progressMeter(recipe, parts.stepsPerEpoch);
+  for (let position = { ...parts.position }; position.epoch < recipe.epochs; position = nextEpoch(position)) {
+    const started = Date.now();
+    await trainEpoch(parts, position, progress);
+    const last = position.epoch + 1 >= recipe.epochs;
+    const due = last || (position.epoch + 1) % recipe.saveEvery === 0;
+    // Saved before it is evaluated, so that a crash in between costs the score and not the epoch.
+    const saved = due || stop.aborted ? await parts.save(position) : null;
+    if (stop.aborted) return 'stopped';
+    const evaluation = await progress.evaluation(() => parts.evaluate(stop));
+    const row = evaluation && epochRow(parts, position, evaluation, started);
+    if (row) parts.emit(row);
+    const kept = saved ?? (stop.aborted ? await parts.save(position) : null);
+    if (row) await kept?.amend(row);
+    if (stop.aborted && !(row && last)) return 'stopped';
+  }
+  return 'finished';
+}
+
+/** Runs the rest of one epoch's steps and moves `position` along; ends early when stopped. */
+async function trainEpoch(parts: LoopParts, position: Position, progress: ProgressMeter): Promise<void> {
+  const lr = lrAt(parts.recipe, position.epoch);
+  const batches = parts.batches(position.epoch, position.batch)[Symbol.asyncIterator]();
+  try {
+    while (position.batch < parts.stepsPerEpoch && !parts.stop.aborted) {
+      const asked = performance.now();
+      const batch = await nextBatch(batches, parts.stop);
+      if (!batch) break;
+      const got = performance.now();
+      const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
+      if (!Number.isFinite(losses.loss)) throw await nonFinite(parts, position, batch, losses.loss);
+      position.step++;
+      position.batch++;
+      position.lossSum += losses.loss;
+      const row = progress.step(position, lr, losses, { dataWait: got - asked, step: performance.now() - got });
+      if (row) parts.emit(row);
+    }
+  } finally {
+    // Not awaited: a picture that is slow to decode must not delay a stop.
+    batches.return?.().catch(() => undefined);
+  }
+}
+
+// The wait for data ends at once when the run is stopped.
+async function nextBatch(batches: AsyncIterator<TrainBatch>, stop: AbortSignal): Promise<TrainBatch | null> {
+  let onAbort = (): void => undefined;
+  const stopped = new Promise<null>((resolve) => {
+    onAbort = () => resolve(null);
+    stop.addEventListener('abort', onAbort, { once: true });
+  });
+  const next = batches.next().then((result) => (result.done ? null : result.value));
+  return Promise.race([next, stopped]).finally(() => stop.removeEventListener('abort', onAbort));
+}
+
+async function nonFinite(
+  parts: LoopParts,
+  position: Position,
+  batch: TrainBatch,
+  loss: number,
+): Promise<StillhouseError> {
+  await parts.save(position);
+  const [step, files] = [position.step + 1, batch.files.join('\n')];
+  return new StillhouseError('run.non-finite', { loss: String(loss), step, files });
+}
+
+function epochRow(parts: LoopParts, position: Position, evaluation: Evaluation, started: number): EpochRow {
+  return {
+    type: 'epoch',
+    time: Date.now(),
+    epoch: position.epoch,
+    step: position.step,
+    trainLoss: position.lossSum / Math.max(position.batch, 1),
+    trainLr: lrAt(parts.recipe, position.epoch),
+    ...evaluation,
+    parameters: parts.parameters,
+    seconds: (Date.now() - started) / 1000,
+  };
+}
+
+/** The start of the epoch after `position`'s. */
+export function nextEpoch({ epoch, step }: Position): Position {
+  return { epoch: epoch + 1, batch: 0, step, lossSum: 0 };
+}

@@ -1,0 +1,98 @@
+import type { HeadScore } from '../protocol/events.ts';
+
+/**
+ * Letters: B pictures of a batch, K classes. Logits are row-major [B, K]; a batch may hold fewer labels than
+ * rows, then the rows past the labels are padding and are not read.
+ */
+
+/** Index of the greatest logit of each of the first `count` rows; of equal ones the first. */
+export function decisions(logits: Float32Array, count: number, classes: number): Int32Array {
+  const best = new Int32Array(count);
+  for (let row = 0; row < count; row++) {
+    const start = row * classes;
+    for (let k = 1; k < classes; k++) {
+      if (logits[start + k]! > logits[start + best[row]!]!) best[row] = k;
+    }
+  }
+  return best;
+}
+
+/** How many of the labels are among the `k` greatest logits of their row; equal logits rank by index. */
+export function countTop(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
+  let hits = 0;
+  for (let row = 0; row < labels.length; row++) {
+    if (rankOf(logits, row * classes, classes, labels[row]!) < k) hits++;
+  }
+  return hits;
+}
+
+// Written so that a NaN beats the label, as in torch's top-k: a broken model must not score.
+function rankOf(logits: Float32Array, start: number, classes: number, label: number): number {
+  const own = logits[start + label]!;
+  let rank = 0;
+  for (let k = 0; k < classes; k++) {
+    if (k === label) continue;
+    const other = logits[start + k]!;
+    if (!(other < own) && !(other === own && k > label)) rank++;
+  }
+  return rank;
+}
+
+/** Mean cross-entropy of one batch, in nats: logsumexp(logits) − logits[label]. */
+export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: number): number {
+  let sum = 0;
+  for (let row = 0; row < labels.length; row++) {
+    const start = row * classes;
+    let max = -Infinity;
+    for (let k = 0; k < classes; k++) max = Math.max(max, logits[start + k]!);
+    let total = 0;
+    for (let k = 0; k < classes; k++) total += Math.exp(logits[start + k]! - max);
+    sum += max + Math.log(total) - logits[start + labels[row]!]!;
+  }
+  return sum / labels.length;
+}
+
+/** Both heads as DeiT decides with them: the arithmetic mean of the two logit vectors. */
+export function fuse(head: Float32Array, headDist: Float32Array): Float32Array {
+  return head.map((value, index) => (value + headDist[index]!) / 2);
+}
+
+/** Gathers the score of one head over batches. */
+export interface ScoreMeter {
+  add(logits: Float32Array, labels: Int32Array): void;
+  /** Accuracies in percent of all pictures; loss as DeiT reports it, the plain mean of the batches' means. */
+  score(): HeadScore;
+}
+
+/** A meter for logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
+export function scoreMeter(classes: number): ScoreMeter {
+  let [pictures, batches, loss, top1, top5] = [0, 0, 0, 0, 0];
+  return {
+    add: (logits, labels) => {
+      if (labels.length === 0) return;
+      pictures += labels.length;
+      batches++;
+      loss += crossEntropy(logits, labels, classes);
+      top1 += countTop(logits, labels, classes, 1);
+      top5 += countTop(logits, labels, classes, 5);
+    },
+    score: () => ({ loss: loss / batches, acc1: (100 * top1) / pictures, acc5: (100 * top5) / pictures }),
+  };
+}
+
+/** A sum and a count; the mean of nothing is 0. */
+export class Mean {
+  constructor(
+    public sum = 0,
+    public count = 0,
+  ) {}
+
+  add(value: number): void {
+    this.sum += value;
+    this.count++;
+  }
+
+  get value(): number {
+    return this.count === 0 ? 0 : this.sum / this.count;
+  }
+}

@@ -1,0 +1,115 @@
+import type { StepAnatomy, StepRow } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import type { Position } from './loop.ts';
+import { Mean } from './metrics.ts';
+
+/** Milliseconds between two rows: often enough for a live chart, seldom enough for a history of weeks. */
+const ROW_INTERVAL = 500;
+
+export interface StepLosses {
+  loss: number;
+  lossClass: number;
+  lossDistillation: number | null;
+}
+
+/** Turns steps into history rows and knows how long the rest will take. */
+export interface ProgressMeter {
+  /** Takes in one finished step; gives a row when the last is half a second old or the epoch ends, else null. */
+  step(position: Position, lr: number, losses: StepLosses, took: StepAnatomy): StepRow | null;
+  /** Runs an evaluation and remembers its time for the forecast. */
+  evaluation<Result>(run: () => Promise<Result>): Promise<Result>;
+}
+
+/** A meter for one process's share of a run. */
+export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMeter {
+  const forecast = { step: new Recent(), evaluation: 0 };
+  let window = newWindow();
+  let rowAt = performance.now();
+  let steps = 0;
+  return {
+    step: (position, lr, losses, took) => {
+      addTo(window, losses, took);
+      // The first step compiles the program and says nothing about the others.
+      if (steps++ > 0) forecast.step.add(took.dataWait + took.step);
+      const epochEnds = position.batch >= stepsPerEpoch;
+      if (steps > 1 && !epochEnds && performance.now() - rowAt < ROW_INTERVAL) return null;
+      const row = rowOf(window, recipe, stepsPerEpoch, position, lr);
+      row.secondsLeft = secondsLeft(forecast, recipe, stepsPerEpoch, position, row.imagesPerSecond);
+      window = newWindow();
+      rowAt = performance.now();
+      return row;
+    },
+    evaluation: async (run) => {
+      const started = performance.now();
+      const result = await run();
+      forecast.evaluation = performance.now() - started;
+      return result;
+    },
+  };
+}
+
+interface Window {
+  loss: Mean;
+  lossClass: Mean;
+  lossDistillation: Mean;
+  dataWait: Mean;
+  step: Mean;
+}
+
+const newWindow = (): Window => ({
+  loss: new Mean(),
+  lossClass: new Mean(),
+  lossDistillation: new Mean(),
+  dataWait: new Mean(),
+  step: new Mean(),
+});
+
+function addTo(window: Window, losses: StepLosses, took: StepAnatomy): void {
+  window.loss.add(losses.loss);
+  window.lossClass.add(losses.lossClass);
+  if (losses.lossDistillation !== null) window.lossDistillation.add(losses.lossDistillation);
+  window.dataWait.add(took.dataWait);
+  window.step.add(took.step);
+}
+
+function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: Position, lr: number): StepRow {
+  const anatomy = { dataWait: window.dataWait.value, step: window.step.value };
+  return {
+    type: 'step',
+    time: Date.now(),
+    epoch: position.epoch,
+    step: position.step,
+    stepsPerEpoch,
+    loss: window.loss.value,
+    lossClass: window.lossClass.value,
+    lossDistillation: window.lossDistillation.count > 0 ? window.lossDistillation.value : null,
+    lr,
+    imagesPerSecond: (1000 * recipe.batchSize) / Math.max(anatomy.dataWait + anatomy.step, 1e-3),
+    secondsLeft: 0,
+    memory: process.memoryUsage.rss(),
+    anatomy,
+  };
+}
+
+function secondsLeft(
+  forecast: { step: Recent; evaluation: number },
+  recipe: Recipe,
+  stepsPerEpoch: number,
+  position: Position,
+  imagesPerSecond: number,
+): number {
+  const steps = (recipe.epochs - position.epoch) * stepsPerEpoch - position.batch;
+  const perStep = forecast.step.value ?? (1000 * recipe.batchSize) / imagesPerSecond;
+  return (steps * perStep + (recipe.epochs - position.epoch) * forecast.evaluation) / 1000;
+}
+
+/** A mean that forgets: the last value weighs a twentieth once there are many. */
+class Recent {
+  value: number | null = null;
+  #count = 0;
+
+  add(value: number): void {
+    const share = 1 / Math.min(++this.#count, 20);
+    this.value = this.value === null ? value : this.value + share * (value - this.value);
+  }
+}

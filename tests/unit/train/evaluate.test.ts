@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
+
+/** A "network" of two classes over one-byte pictures, B = 2: the byte is the logit of class 1 against 100. */
+const threshold = (limit: number): EvalStep => ({
+  run: async (images) => {
+    expect(images).toHaveLength(2);
+    return { head: Float32Array.from([...images].flatMap((byte) => [limit, byte])), headDist: null };
+  },
+});
+
+async function* batches(): AsyncIterable<EvalBatch> {
+  yield { images: Uint8Array.of(10, 200), labels: Int32Array.of(0, 1) };
+  yield { images: Uint8Array.of(150), labels: Int32Array.of(0) };
+}
+
+describe('evaluate', () => {
+  it('scores all pictures, the short last batch too, and counts agreement', async () => {
+    const seen: number[] = [];
+    const result = await evaluate({
+      batches: batches(),
+      student: threshold(100),
+      teacher: threshold(180),
+      classes: 2,
+      batchBytes: 2,
+      onProgress: (pictures) => seen.push(pictures),
+    });
+    expect(result?.test.acc1).toBeCloseTo(200 / 3, 9);
+    expect(result?.classHead).toEqual(result?.test);
+    expect(result?.distillationHead).toBeNull();
+    expect(result?.agreement).toBeCloseTo(200 / 3, 9);
+    expect(seen).toEqual([2, 3]);
+  });
+
+  it('scores both heads and their fusion apart', async () => {
+    const student: EvalStep = {
+      run: async () => ({ head: Float32Array.of(5, 0, 5, 0), headDist: Float32Array.of(0, 9, 0, 1) }),
+    };
+    const one = async function* (): AsyncIterable<EvalBatch> {
+      yield { images: new Uint8Array(2), labels: Int32Array.of(1, 0) };
+    };
+    const result = await evaluate({ batches: one(), student, teacher: null, classes: 2, batchBytes: 2 });
+    expect([result?.classHead.acc1, result?.distillationHead?.acc1, result?.test.acc1]).toEqual([50, 50, 100]);
+    expect(result?.agreement).toBeNull();
+  });
+
+  it('ends between batches when stopped, and says nothing about no pictures', async () => {
+    const stop = new AbortController();
+    const parts = { student: threshold(1), teacher: null, classes: 2, batchBytes: 2, stop: stop.signal };
+    const onProgress = (): void => stop.abort();
+    expect(await evaluate({ ...parts, batches: batches(), onProgress })).toBeNull();
+    const none = async function* (): AsyncIterable<EvalBatch> {};
+    expect(await evaluate({ ...parts, stop: undefined, batches: none() })).toBeNull();
+  });
+});

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { HistoryRow } from '../../../src-main/protocol/events.ts';
+import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
+import type { Evaluation } from '../../../src-main/train/evaluate.ts';
+import { nextEpoch, runLoop, type LoopParts, type Position, type TrainBatch } from '../../../src-main/train/loop.ts';
+import { lrAt } from '../../../src-main/train/schedule.ts';
+
+const recipe = parseRecipe({ epochs: 3, batchSize: 2, warmupEpochs: 1, saveEvery: 2 });
+const START: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
+const SCORE = { loss: 1, acc1: 50, acc5: 100 };
+const EVALUATION: Evaluation = { test: SCORE, classHead: SCORE, distillationHead: null, agreement: null };
+
+/** A training in one number, so that what the loop feeds it is all that decides the outcome. */
+function tinyRun(over: Partial<LoopParts> = {}, weight = 1) {
+  const stop = new AbortController();
+  const run = { weight, rows: [] as HistoryRow[], saves: [] as Save[], lrs: [] as number[], stop };
+  const parts: LoopParts = {
+    recipe,
+    stepsPerEpoch: 4,
+    parameters: 1,
+    position: START,
+    batches: async function* (epoch, from) {
+      for (let batch = from; batch < 4; batch++) yield batchOf(epoch * 10 + batch);
+    },
+    step: {
+      run: async ({ labels }, { lr, step }) => {
+        await sleep(1);
+        run.lrs.push(lr);
+        run.weight = run.weight * 0.9 + labels[0]! * lr * 1000 + step / 7;
+        return { loss: run.weight, lossClass: run.weight / 2, lossDistillation: null };
+      },
+    },
+    evaluate: async () => EVALUATION,
+    save: async (position) => {
+      const save: Save = { position: { ...position }, weight: run.weight, acc1: null };
+      run.saves.push(save);
+      return { amend: async (row) => void (save.acc1 = row.test.acc1) };
+    },
+    emit: (row) => run.rows.push(row),
+    stop: stop.signal,
+    ...over,
+  };
+  return { run, parts };
+}
+
+interface Save {
+  position: Position;
+  weight: number;
+  acc1: number | null;
+}
+
+const batchOf = (label: number): TrainBatch => ({
+  images: new Uint8Array(0),
+  labels: Int32Array.of(label),
+  noise: null,
+  files: [`picture-${label}.png`],
+});
+
+describe('runLoop', () => {
+  it('trains every epoch at its rate, evaluates it and saves as often as asked', async () => {
+    const { run, parts } = tinyRun();
+    expect(await runLoop(parts)).toBe('finished');
+    expect(run.lrs).toEqual([0, 1, 2].flatMap((epoch) => Array<number>(4).fill(lrAt(recipe, epoch))));
+    const epochs = run.rows.filter((row) => row.type === 'epoch');
+    expect(epochs.map((row) => [row.epoch, row.step, row.test.acc1])).toEqual([
+      [0, 4, 50],
+      [1, 8, 50],
+      [2, 12, 50],
+    ]);
+    expect(run.saves.map((save) => [save.position.epoch, save.position.batch, save.acc1])).toEqual([
+      [1, 4, 50],
+      [2, 4, 50],
+    ]);
+  });
+
+  it('averages the losses of an epoch', async () => {
+    const losses = [8, 4, 2, 2];
+    const step = { run: async () => ({ loss: losses.shift()!, lossClass: 1, lossDistillation: 3 }) };
+    const { run, parts } = tinyRun({ recipe: { ...recipe, epochs: 1 }, step });
+    await runLoop(parts);
+    expect(run.rows.find((row) => row.type === 'epoch')?.trainLoss).toBe(4);
+    const steps = run.rows.filter((row) => row.type === 'step');
+    expect(steps.at(-1)).toMatchObject({ step: 4, stepsPerEpoch: 4, lossClass: 1, lossDistillation: 3, epoch: 0 });
+  });
+
+  it.each([1, 2, 4, 5, 7])('resumes after %i steps as if it had never stopped', async (steps) => {
+    const whole = tinyRun();
+    await runLoop(whole.parts);
+
+    const first = tinyRun();
+    const { step } = first.parts;
+    first.parts.step = {
+      run: async (batch, scalars) => {
+        const losses = await step.run(batch, scalars);
+        if (scalars.step === steps) first.run.stop.abort();
+        return losses;
+      },
+    };
+    expect(await runLoop(first.parts)).toBe('stopped');
+    const saved = first.run.saves.at(-1)!;
+    expect(saved.position.step).toBe(steps);
+
+    const second = tinyRun({ position: saved.position }, saved.weight);
+    expect(await runLoop(second.parts)).toBe('finished');
+    expect(second.run.weight).toBe(whole.run.weight);
+    const trainLosses = (rows: HistoryRow[]) =>
+      rows.flatMap((row) => (row.type === 'epoch' ? [[row.epoch, row.trainLoss]] : []));
+    const both = [...trainLosses(first.run.rows), ...trainLosses(second.run.rows)];
+    expect(both).toEqual(trainLosses(whole.run.rows));
+  });
+
+  it('stops while it waits for data', async () => {
+    const { run, parts } = tinyRun({
+      batches: async function* () {
+        yield batchOf(1);
+        await sleep(5000);
+        yield batchOf(2);
+      },
+    });
+    setTimeout(() => run.stop.abort(), 50);
+    const started = Date.now();
+    expect(await runLoop(parts)).toBe('stopped');
+    expect(Date.now() - started).toBeLessThan(1000);
+    expect(run.saves.map((save) => save.position.batch)).toEqual([1]);
+  });
+
+  it('saves a run stopped during evaluation so that only the evaluation is left', async () => {
+    const { run, parts } = tinyRun();
+    parts.evaluate = async () => {
+      run.stop.abort();
+      return null;
+    };
+    expect(await runLoop(parts)).toBe('stopped');
+    expect(run.saves).toEqual([
+      { position: expect.objectContaining({ epoch: 0, batch: 4 }), weight: run.weight, acc1: null },
+    ]);
+    const rest = tinyRun({ position: run.saves[0]!.position, recipe: { ...recipe, epochs: 1 } }, run.weight);
+    expect(await runLoop(rest.parts)).toBe('finished');
+    expect(rest.run.lrs).toEqual([]);
+    expect(rest.run.rows.filter((row) => row.type === 'epoch')).toHaveLength(1);
+  });
+
+  it('saves before it evaluates', async () => {
+    const { run, parts } = tinyRun({ recipe: { ...recipe, epochs: 1 } });
+    parts.evaluate = () => Promise.reject(new Error('out of memory'));
+    await expect(runLoop(parts)).rejects.toThrow('out of memory');
+    expect(run.saves.map((save) => save.position.batch)).toEqual([4]);
+  });
+
+  it('ends on a loss that is not finite, saved before that step, and names the pictures', async () => {
+    const { run, parts } = tinyRun();
+    const { step } = parts;
+    parts.step = {
+      run: async (batch, scalars) =>
+        scalars.step === 3 ? { loss: NaN, lossClass: NaN, lossDistillation: null } : step.run(batch, scalars),
+    };
+    await expect(runLoop(parts)).rejects.toMatchObject({
+      code: 'run.non-finite',
+      params: { loss: 'NaN', step: 3, files: 'picture-2.png' },
+    });
+    expect(run.saves.map((save) => save.position)).toMatchObject([{ epoch: 0, batch: 2, step: 2 }]);
+  });
+
+  it('forecasts the time that is left', async () => {
+    const { run, parts } = tinyRun();
+    await runLoop(parts);
+    const steps = run.rows.filter((row) => row.type === 'step');
+    expect(steps[0]!.secondsLeft).toBeGreaterThan(0);
+    expect(steps.at(-1)!.secondsLeft).toBeLessThan(steps[0]!.secondsLeft);
+    expect(steps.every((row) => row.imagesPerSecond > 0 && row.memory > 1e6)).toBe(true);
+  });
+});
+
+describe('nextEpoch', () => {
+  it('starts the following epoch with the same step count', () => {
+    expect(nextEpoch({ epoch: 1, batch: 4, step: 8, lossSum: 3 })).toEqual({ epoch: 2, batch: 0, step: 8, lossSum: 0 });
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { countTop, crossEntropy, decisions, fuse, scoreMeter } from '../../../src-main/train/metrics.ts';
+
+/** Four rows of six classes; the expected values are torch's (cross_entropy, topk). */
+const logits = Float32Array.from(
+  [
+    [-2.25, -2.3, -0.5, -0.87, 1.7, 1.38],
+    [-0.63, -4.23, 0.94, -0.32, 2.89, 0.53],
+    [0.33, 1.75, -0.29, -0.22, 1.86, 2.52],
+    [4.01, 0.11, 1.24, -0.83, -1.68, -4.63],
+  ].flat(),
+);
+const labels = Int32Array.of(0, 5, 2, 2);
+
+describe('metrics', () => {
+  it('agree with torch', () => {
+    expect(crossEntropy(logits, labels, 6)).toBeCloseTo(3.428147315979004, 6);
+    expect([1, 2, 3, 5].map((k) => countTop(logits, labels, 6, k))).toEqual([0, 1, 2, 3]);
+    expect([...decisions(logits, 4, 6)]).toEqual([4, 4, 5, 0]);
+  });
+
+  it('rank equal logits by index and never score a NaN', () => {
+    const tie = Float32Array.of(1, 1, 1);
+    expect([0, 1, 2].map((label) => countTop(tie, Int32Array.of(label), 3, 1))).toEqual([1, 0, 0]);
+    const broken = new Float32Array(6).fill(NaN);
+    expect(countTop(broken, Int32Array.of(0), 6, 5)).toBe(0);
+  });
+
+  it('stay finite for huge logits', () => {
+    expect(crossEntropy(Float32Array.of(1e30, -1e30), Int32Array.of(0), 2)).toBe(0);
+  });
+
+  it('read only as many rows as there are labels', () => {
+    const padded = Float32Array.of(0, 9, 0, 9);
+    expect(countTop(padded, Int32Array.of(1), 2, 1)).toBe(1);
+    expect([...decisions(padded, 1, 2)]).toEqual([1]);
+  });
+
+  it('weigh accuracies by pictures and the loss by batches', () => {
+    const meter = scoreMeter(2);
+    meter.add(Float32Array.of(0, 0, 0, 0, 0, 0), Int32Array.of(0, 0, 0));
+    meter.add(Float32Array.of(100, 0), Int32Array.of(1));
+    const score = meter.score();
+    expect(score.acc1).toBe(75);
+    expect(score.acc5).toBe(100);
+    expect(score.loss).toBeCloseTo((Math.LN2 + 100) / 2, 6);
+  });
+
+  it('fuse heads by the mean of the logits, not of the probabilities', () => {
+    const fused = fuse(Float32Array.of(10, 0), Float32Array.of(-1, 8));
+    expect([...fused]).toEqual([4.5, 4]);
+    expect([...decisions(fused, 1, 2)]).toEqual([0]);
+  });
+});
