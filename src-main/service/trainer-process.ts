@@ -1,0 +1,98 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
+import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
+
+export interface TrainerOptions {
+  onEvent?: (event: TrainerEvent) => void;
+  /** The trainer's bundle; `trainer.mjs` beside this one when left out. */
+  entry?: string;
+  /** The Node that runs it; this process's own when left out. */
+  node?: string;
+}
+
+/** A job in a process of its own, as its owner sees it. */
+export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
+  readonly pid: number | undefined;
+  /**
+   * What the job gave. Settles when the process has ended.
+   * @throws StillhouseError what the job reported, or `run.died` when it ended without a word.
+   */
+  readonly done: Promise<TrainerResults[Kind]>;
+  /** Asks the job to end and to save where it stands. */
+  stop(): void;
+  /** Ends the process at once. */
+  kill(): void;
+}
+
+/** Starts a process and gives it the job. Nothing is thrown here: failures to start arrive through `done`. */
+export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> {
+  const entry = options.entry ?? trainerEntry();
+  const child = fork(entry, [], {
+    execPath: options.node ?? process.execPath,
+    execArgv: ['--enable-source-maps'],
+    env: { ...trainerEnvironment(), ...process.env },
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const send = (command: TrainerCommand): void => {
+    if (child.connected) child.send(command, () => undefined);
+  };
+  return {
+    pid: child.pid,
+    done: outcome(child, (event) => {
+      if (event.tell === 'ready') send({ do: 'start', job });
+      options.onEvent?.(event);
+    }) as Promise<TrainerResults[Job['kind']]>,
+    stop: () => send({ do: 'stop' }),
+    kill: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** Path of the trainer's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
+export function trainerEntry(): string {
+  const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0]!;
+}
+
+// TensorFlow reads these once, when it is loaded. What the person has set wins.
+function trainerEnvironment(): NodeJS.ProcessEnv {
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
+  };
+}
+
+/** Lines of the process's own output that are kept to explain a death. */
+const TAIL_BYTES = 4096;
+
+function outcome(child: ChildProcess, onEvent: (event: TrainerEvent) => void): Promise<unknown> {
+  let verdict: Extract<TrainerEvent, { tell: 'done' | 'failed' }> | undefined;
+  let tail = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
+  }
+  child.on('message', (message) => {
+    const event = message as TrainerEvent;
+    if (event.tell === 'done' || event.tell === 'failed') verdict = event;
+    onEvent(event);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new StillhouseError('run.died', { reason: error.message })));
+    // `close` and not `exit`: only then have all messages and output arrived.
+    child.on('close', (code, signal) => {
+      if (verdict?.tell === 'done') resolve(verdict.result);
+      else if (verdict) reject(fromPlainError(verdict.error));
+      else reject(new StillhouseError('run.died', { reason: causeOfDeath(code, signal, tail) }));
+    });
+  });
+}
+
+function causeOfDeath(code: number | null, signal: NodeJS.Signals | null, tail: string): string {
+  const memory = signal === 'SIGKILL' ? '; if nobody did that, the system ran out of memory' : '';
+  const how = signal ? `killed by ${signal}${memory}` : `exit code ${code}`;
+  const last = tail.trim().split('\n').at(-1)?.trim();
+  return last && signal !== 'SIGKILL' ? `${how}: ${last}` : how;
+}

@@ -1,0 +1,92 @@
+import type { DatasetReport, DatasetSummary } from '../protocol/data-types.ts';
+import type { PlainError } from '../protocol/errors.ts';
+import type { HistoryRow } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import type { Evaluation } from '../train/evaluate.ts';
+
+/**
+ * What a trainer process is told and what it tells. One process does one job and ends: exit code 0 when it is done
+ * or stopped, 1 when it failed. Whatever goes wrong inside arrives as `failed`; a process that ends without `done`
+ * or `failed` died.
+ *
+ * To add a job: 1. its shape here, with its result, 2. its file `<name>-job.ts`, 3. its line in `trainer.worker.ts`.
+ */
+export type TrainerCommand = { do: 'start'; job: TrainerJob } | { do: 'stop' } | { do: 'ping' };
+
+/** The engine that a job runs on. */
+export interface EngineChoice {
+  /** Folder that holds the TensorFlow library. */
+  engine: string;
+  /** Threads inside one op; 0 or absent: one a core. */
+  threads?: number;
+}
+
+/** Trains in a run folder, from the start or from where it stood. */
+export interface TrainJob extends EngineChoice {
+  kind: 'train';
+  /** The run folder; made when it is not there yet. */
+  run: string;
+  recipe: Recipe;
+  /**
+   * `new`: the folder must hold no checkpoint. `auto`: from its last complete checkpoint, from the start when there
+   * is none. Else the path of a checkpoint, of this run or of another.
+   */
+  resume: string;
+}
+
+/** Scores a model on the validation pictures of a data set. */
+export interface EvaluateJob extends EngineChoice {
+  kind: 'evaluate';
+  /** A checkpoint or a weight file. */
+  weights: string;
+  /** `model`, `dataPath`, `inputSize`, `batchSize`, `evalCropRatio` and, for agreement, the teacher are read. */
+  recipe: Recipe;
+}
+
+/** Decodes every picture of a data set. */
+export interface CheckJob extends EngineChoice {
+  kind: 'check';
+  dataPath: string;
+}
+
+/** Logits of a given batch, for parity. */
+export interface ForwardJob extends EngineChoice {
+  kind: 'forward';
+  model: string;
+  weights: string;
+  /** A safetensors file with normalised float32 pictures [B, 3, S, S], named `images` or alone in the file. */
+  input: string;
+  /** Gets `logits` [B, K] and, of a distilled model, `head` and `head_dist`. */
+  output: string;
+}
+
+/** Loads the engine and runs an op. */
+export interface VerifyEngineJob extends EngineChoice {
+  kind: 'verify-engine';
+}
+
+export type TrainerJob = TrainJob | EvaluateJob | CheckJob | ForwardJob | VerifyEngineJob;
+
+/** What a job gives when it is done, by its kind. */
+export interface TrainerResults {
+  train: { state: 'finished' | 'stopped' };
+  /** null when it was stopped. */
+  evaluate: { scores: Evaluation; pictures: number; dataset: DatasetSummary } | null;
+  check: DatasetReport | null;
+  forward: { output: string; shape: number[] };
+  'verify-engine': { version: string; devices: string[] };
+}
+
+export type TrainerResult = TrainerResults[keyof TrainerResults];
+
+/** Facts that a trainer tells. Times are milliseconds since 1970. */
+export type TrainerEvent =
+  | { tell: 'ready' }
+  /** Rows that are in the run's history already. */
+  | { tell: 'rows'; rows: HistoryRow[] }
+  | { tell: 'progress'; stage: string; done: number; total: number }
+  /** Once a second, also while a step runs; `memory` is the resident memory in bytes. */
+  | { tell: 'alive'; time: number; memory: number }
+  | { tell: 'pong' }
+  | { tell: 'done'; result: TrainerResult }
+  | { tell: 'failed'; error: PlainError };
