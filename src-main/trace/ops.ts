@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ATTR, DTYPES, type Attr, type DType } from '../runtime/dtypes.ts';
+import type { TensorMetadata } from '../runtime/binding.ts';
+
+/**
+ * TensorFlow ops that tfjs has no name for, and attributes to call them with. They work eagerly and while recording;
+ * they carry no gradient: wrap them in `tf.customGrad`.
+ */
+
+/** The part of tfjs-node's backend used here. */
+interface NodeBackend extends tf.KernelBackend {
+  createOutputTensor(metadata: TensorMetadata): tf.Tensor;
+  getInputTensorIds(tensors: tf.TensorInfo[]): number[];
+  executeMultipleOutputs(op: string, attrs: Attr[], inputs: tf.TensorInfo[], outputCount: number): tf.Tensor[];
+}
+
+/** The current tfjs backend, which is tfjs-node's over our binding. */
+export function nodeBackend(): NodeBackend {
+  return tf.backend() as NodeBackend;
+}
+
+/** Runs or records a TensorFlow op by its own name. */
+export function call(op: string, attrs: Attr[], inputs: tf.TensorInfo[], outputCount = 1): tf.Tensor[] {
+  return nodeBackend().executeMultipleOutputs(op, attrs, inputs, outputCount);
+}
+
+export const attr = {
+  type: (name: string, dtype: DType): Attr => ({ name, type: ATTR.type, value: DTYPES[dtype].code }),
+  int: (name: string, value: number | number[]): Attr => ({ name, type: ATTR.int, value }),
+  float: (name: string, value: number): Attr => ({ name, type: ATTR.float, value }),
+  bool: (name: string, value: boolean): Attr => ({ name, type: ATTR.bool, value }),
+  text: (name: string, value: string): Attr => ({ name, type: ATTR.string, value }),
+};
+
+/** Converts between types tfjs cannot name: `from` is the tensor's true TensorFlow type. No gradient. */
+export function castTo(x: tf.Tensor, from: DType, to: DType): tf.Tensor {
+  return call('Cast', [attr.type('SrcT', from), attr.type('DstT', to), attr.bool('Truncate', false)], [x])[0];
+}

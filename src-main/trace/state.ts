@@ -1,0 +1,98 @@
+import { ATTR, DTYPES, sizeOf, type Attr } from '../runtime/dtypes.ts';
+import { execute } from '../runtime/eager.ts';
+import type { Engine } from '../runtime/engine.ts';
+import type { Pointer } from '../runtime/library.ts';
+import { fromHandle, toHandle } from '../runtime/tensors.ts';
+
+interface Variable {
+  shape: number[];
+  handle: Pointer;
+}
+
+let serial = 0;
+const FLOAT: Attr = { name: 'dtype', type: ATTR.type, value: DTYPES.float32.code };
+
+/**
+ * Named float32 variables that live in the engine: parameters, optimizer moments, averages, a frozen teacher.
+ * Compiled functions read and write them in place. Dispose it to free the memory.
+ */
+export class State {
+  private readonly variables = new Map<string, Variable>();
+
+  constructor(private readonly engine: Engine) {}
+
+  names(): string[] {
+    return [...this.variables.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.variables.has(name);
+  }
+
+  /** The shape of a variable. @throws RangeError when there is none of that name. */
+  shape(name: string): number[] {
+    return this.variable(name).shape;
+  }
+
+  /** The native resource handle, owned here. */
+  handle(name: string): Pointer {
+    return this.variable(name).handle;
+  }
+
+  /** Creates or overwrites a variable with a copy of `values`. A variable keeps the shape it was created with. */
+  set(name: string, shape: readonly number[], values: Float32Array): void {
+    const existing = this.variables.get(name);
+    if (existing && existing.shape.join() !== shape.join()) {
+      throw new RangeError(`State.set: ${name} has shape [${existing.shape}], got [${shape}]`);
+    }
+    if (values.length !== sizeOf(shape)) {
+      throw new RangeError(`State.set: ${name} expects ${sizeOf(shape)} values, got ${values.length}`);
+    }
+    const handle = existing?.handle ?? this.create(name, shape);
+    const { tf, context } = this.engine;
+    const value = toHandle(tf, shape, 'float32', values);
+    try {
+      execute(tf, context, 'AssignVariableOp', [FLOAT], [handle, value], 0);
+    } finally {
+      tf.TFE_DeleteTensorHandle(value);
+    }
+  }
+
+  /** A copy of a variable's current values. */
+  read(name: string): Float32Array {
+    const { tf, context } = this.engine;
+    const [value] = execute(tf, context, 'ReadVariableOp', [FLOAT], [this.handle(name)], 1);
+    try {
+      return fromHandle(tf, value) as Float32Array;
+    } finally {
+      tf.TFE_DeleteTensorHandle(value);
+    }
+  }
+
+  dispose(): void {
+    const { tf, context } = this.engine;
+    for (const { handle } of this.variables.values()) {
+      execute(tf, context, 'DestroyResourceOp', [], [handle], 0);
+      tf.TFE_DeleteTensorHandle(handle);
+    }
+    this.variables.clear();
+  }
+
+  private create(name: string, shape: readonly number[]): Pointer {
+    const { tf, context } = this.engine;
+    const attrs: Attr[] = [
+      FLOAT,
+      { name: 'shape', type: ATTR.shape, value: [...shape] },
+      { name: 'shared_name', type: ATTR.string, value: `stillhouse_${serial++}_${name}` },
+    ];
+    const [handle] = execute(tf, context, 'VarHandleOp', attrs, [], 1);
+    this.variables.set(name, { shape: [...shape], handle });
+    return handle;
+  }
+
+  private variable(name: string): Variable {
+    const variable = this.variables.get(name);
+    if (!variable) throw new RangeError(`State: there is no variable ${name}`);
+    return variable;
+  }
+}
