@@ -5,7 +5,7 @@
  */
 export const SOCKET_PATH = '/port';
 
-/** A picture by id: `/picture/<id>` in a browser, `thumb://<id>` in Electron. */
+/** A picture by id: `/picture/<id>` in a browser, `thumb://picture/<id>` in Electron. */
 export const PICTURE_PATH = '/picture/';
 
 /** What the native menu asks of the window. */

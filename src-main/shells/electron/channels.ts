@@ -1,0 +1,18 @@
+/** Names of the IPC channels between the preload script and the main process, and the address of the window. */
+export const CHANNELS = {
+  /** A page is ready for its port. */
+  open: 'stillhouse:open',
+  /** RPC, both ways. */
+  rpc: 'stillhouse:rpc',
+  /** The port is closed. */
+  closed: 'stillhouse:closed',
+  /** A menu command, to the window. */
+  menu: 'stillhouse:menu',
+  pickFolder: 'stillhouse:pick-folder',
+  pickFile: 'stillhouse:pick-file',
+  saveFile: 'stillhouse:save-file',
+  showFile: 'stillhouse:show-file',
+} as const;
+
+export const APP_ORIGIN = 'app://stillhouse';
+export const PICTURE_SCHEME = 'thumb';

@@ -1,0 +1,79 @@
+import { BrowserWindow, dialog, ipcMain, shell, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
+import { CHANNELS } from './channels.ts';
+import type { RelayPort, ServiceHost } from './service-host.ts';
+import { isOwnAddress } from './window.ts';
+
+type Sender = IpcMainEvent | IpcMainInvokeEvent;
+
+/**
+ * True when a message comes from the top frame of one of our windows, at our own address. Everything that arrives by
+ * IPC is asked this first.
+ */
+function isOwnSender(event: Sender): boolean {
+  const window = BrowserWindow.fromWebContents(event.sender);
+  if (!window || event.sender.getType() !== 'window') return false;
+  // Electron 9 does not tell the frame; there the policy of the page allows none but the top one.
+  const frame = 'senderFrame' in event ? event.senderFrame : undefined;
+  if (frame === null || (frame && frame.parent !== null)) return false;
+  return isOwnAddress(frame ? frame.url : event.sender.getURL());
+}
+
+/** Connects each page to a port of the service, and drops what strangers send. */
+export function relayPorts(service: ServiceHost): void {
+  const ports = new Map<number, RelayPort>();
+  ipcMain.on(CHANNELS.open, (event) => {
+    if (!isOwnSender(event)) return;
+    const contents = event.sender;
+    ports.get(contents.id)?.close();
+    const port = service.open();
+    ports.set(contents.id, port);
+    port.onMessage((message) => {
+      if (!contents.isDestroyed()) contents.send(CHANNELS.rpc, message);
+    });
+    port.onClose(() => {
+      if (ports.get(contents.id) !== port) return;
+      ports.delete(contents.id);
+      if (!contents.isDestroyed()) contents.send(CHANNELS.closed);
+    });
+    contents.once('destroyed', () => port.close());
+  });
+  ipcMain.on(CHANNELS.rpc, (event, message: unknown) => {
+    if (isOwnSender(event)) ports.get(event.sender.id)?.post(message);
+  });
+}
+
+/** Answers what only the native side can do: dialogs and the file manager. */
+export function answerHostCalls(): void {
+  handle(CHANNELS.pickFolder, async (window) => {
+    const { filePaths } = await dialog.showOpenDialog(window, { properties: ['openDirectory', 'createDirectory'] });
+    return filePaths[0] ?? null;
+  });
+  handle(CHANNELS.pickFile, async (window, extensions) => {
+    const { filePaths } = await dialog.showOpenDialog(window, {
+      properties: ['openFile'],
+      filters: [{ name: 'Weights', extensions: texts(extensions) }],
+    });
+    return filePaths[0] ?? null;
+  });
+  handle(CHANNELS.saveFile, async (window, suggested) => {
+    const { filePath } = await dialog.showSaveDialog(window, { defaultPath: texts([suggested])[0] });
+    return filePath || null;
+  });
+  handle(CHANNELS.showFile, async (_window, path) => {
+    const [file] = texts([path]);
+    if (file) shell.showItemInFolder(file);
+  });
+}
+
+function handle(channel: string, answer: (window: BrowserWindow, argument: unknown) => Promise<unknown>): void {
+  ipcMain.handle(channel, async (event, argument: unknown) => {
+    const window = BrowserWindow.fromWebContents(event.sender);
+    if (!isOwnSender(event) || !window) throw new Error(`${channel}: refused`);
+    return answer(window, argument);
+  });
+}
+
+function texts(given: unknown): string[] {
+  const list: unknown[] = Array.isArray(given) ? given.slice(0, 32) : [];
+  return list.filter((item): item is string => typeof item === 'string' && item.length < 4096);
+}

@@ -1,0 +1,31 @@
+import { contextBridge, ipcRenderer } from 'electron';
+import type { Host, MenuCommand } from '../../protocol/host.ts';
+import { CHANNELS, PICTURE_SCHEME } from './channels.ts';
+
+const messages: ((message: unknown) => void)[] = [];
+const early: unknown[] = [];
+
+// Only the payload is handed on: an event object would carry the sender into the page.
+ipcRenderer.on(CHANNELS.rpc, (_event, message: unknown) => {
+  if (messages.length === 0) early.push(message);
+  for (const listener of messages) listener(message);
+});
+ipcRenderer.send(CHANNELS.open);
+
+const host: Host = {
+  shell: 'electron',
+  post: (message) => ipcRenderer.send(CHANNELS.rpc, message),
+  onMessage: (listener) => {
+    messages.push(listener);
+    for (const message of early.splice(0)) listener(message);
+  },
+  onClose: (listener) => void ipcRenderer.on(CHANNELS.closed, () => listener()),
+  pictureUrl: (id) => `${PICTURE_SCHEME}://picture/${encodeURIComponent(id)}`,
+  pickFolder: () => ipcRenderer.invoke(CHANNELS.pickFolder) as Promise<string | null>,
+  pickFile: (extensions) => ipcRenderer.invoke(CHANNELS.pickFile, extensions) as Promise<string | null>,
+  saveFile: (suggested) => ipcRenderer.invoke(CHANNELS.saveFile, suggested) as Promise<string | null>,
+  showFile: (path) => ipcRenderer.invoke(CHANNELS.showFile, path) as Promise<void>,
+  onMenu: (listener) => void ipcRenderer.on(CHANNELS.menu, (_event, command: MenuCommand) => listener(command)),
+};
+
+contextBridge.exposeInMainWorld('stillhouse', Object.freeze(host));

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs';
+import { extname, join, normalize, sep } from 'node:path';
+import { protocol } from 'electron';
+import { APP_ORIGIN, PICTURE_SCHEME } from './channels.ts';
+
+/** Policy of the window: its own files and pictures by id, nothing else; no inline script, no eval. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "font-src 'self'",
+  "connect-src 'self'",
+  `img-src 'self' data: blob: ${PICTURE_SCHEME}:`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.gif': 'image/gif',
+  '.bmp': 'image/bmp',
+  '.webp': 'image/webp',
+};
+
+interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+/** Must run before the app is ready: both schemes behave like https, with an origin of their own. */
+export function registerSchemes(): void {
+  const privileges = { standard: true, secure: true, supportFetchAPI: true };
+  protocol.registerSchemesAsPrivileged([
+    { scheme: new URL(APP_ORIGIN).protocol.slice(0, -1), privileges },
+    { scheme: PICTURE_SCHEME, privileges: { standard: true, secure: true } },
+  ]);
+}
+
+/**
+ * Answers `app://stillhouse/…` from the built window and `thumb://picture/<id>` from the data folder.
+ * @param rendererFolder the built window.
+ * @param picture path of a picture by id, null when there is none.
+ */
+export function answerSchemes(rendererFolder: string, picture: (id: string) => Promise<string | null>): void {
+  answer(new URL(APP_ORIGIN).protocol.slice(0, -1), async (url) => {
+    if (url.host !== new URL(APP_ORIGIN).host) return nothing();
+    return sendFile(pathInside(rendererFolder, url.pathname), { 'Content-Security-Policy': POLICY });
+  });
+  answer(PICTURE_SCHEME, async (url) => {
+    const path = await picture(decodeURIComponent(url.pathname.slice(1)));
+    return sendFile(path, { 'Content-Security-Policy': "default-src 'none'; sandbox" });
+  });
+}
+
+/** The file that an address names, or null when it would leave the folder. */
+export function pathInside(folder: string, pathname: string): string | null {
+  const wanted = pathname === '/' ? '/index.html' : pathname;
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(wanted);
+  } catch {
+    return null;
+  }
+  if (decoded.includes('\0')) return null;
+  const path = normalize(join(folder, decoded));
+  return path.startsWith(folder + sep) ? path : null;
+}
+
+function answer(scheme: string, handler: (url: URL) => Promise<Answer>): void {
+  const safely = (url: string): Promise<Answer> => handler(new URL(url)).catch(nothing);
+  if (typeof protocol.handle === 'function') {
+    protocol.handle(scheme, async (request) => {
+      const { status, headers, body } = await safely(request.url);
+      return new Response(new Uint8Array(body), { status, headers });
+    });
+    return;
+  }
+  protocol.registerBufferProtocol(scheme, (request, callback) => {
+    void safely(request.url).then(({ status, headers, body }) => {
+      callback({ statusCode: status, headers, mimeType: headers['Content-Type'], data: body });
+    });
+  });
+}
+
+function nothing(): Answer {
+  return { status: 404, headers: { 'Content-Type': 'text/plain' }, body: Buffer.from('There is nothing here.') };
+}
+
+function sendFile(path: string | null, extra: Record<string, string>): Promise<Answer> {
+  if (path === null) return Promise.resolve(nothing());
+  const type = TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream';
+  return new Promise((resolve) => {
+    readFile(path, (error, body) => {
+      const headers = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...extra };
+      resolve(error ? nothing() : { status: 200, headers, body });
+    });
+  });
+}

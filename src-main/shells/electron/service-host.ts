@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import type { Port } from '../../protocol/rpc.ts';
+import type { FromService, ToService } from '../../service/service-link.ts';
+import { startChild, type Child } from './child.ts';
+
+/** The service process as the main process sees it: ports for windows, pictures by id, how many runs train. */
+export class ServiceHost {
+  private child: Child | undefined;
+  private readonly ports = new Map<number, RelayPort>();
+  private readonly pictures = new Map<number, (path: string | null) => void>();
+  private readonly trainers = new Map<number, Child>();
+  private readonly activity: ((runs: number) => void)[] = [];
+  private ends: (() => void)[] = [];
+  private next = 0;
+  /** Runs that train now. */
+  active = 0;
+
+  /** @param folder holds service.mjs and trainer.mjs. */
+  constructor(private readonly folder: string) {}
+
+  /** A port to the service, for one page of one window. Starts the service when it is not there. */
+  open(): RelayPort {
+    const number = this.next++;
+    const port = new RelayPort(
+      (body) => this.send({ type: 'message', port: number, body }),
+      () => {
+        if (this.ports.delete(number)) this.send({ type: 'close', port: number });
+      },
+    );
+    this.start();
+    this.ports.set(number, port);
+    this.send({ type: 'open', port: number });
+    return port;
+  }
+
+  /** Path of a picture, or null when there is none by that id. */
+  picture(id: string): Promise<string | null> {
+    return new Promise((resolve) => {
+      if (!this.child) return resolve(null);
+      const request = this.next++;
+      this.pictures.set(request, resolve);
+      this.send({ type: 'picture', request, id });
+    });
+  }
+
+  /** Hears how many runs train, whenever it changes. */
+  onActivity(listener: (runs: number) => void): void {
+    this.activity.push(listener);
+  }
+
+  /** Has runs saved and stopped, and the service ended. */
+  end(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.child) return resolve();
+      this.ends.push(resolve);
+      this.send({ type: 'end' });
+    });
+  }
+
+  private start(): void {
+    if (this.child) return;
+    const child = startChild(join(this.folder, 'service.mjs'), 'Stillhouse service');
+    this.child = child;
+    child.onMessage((message) => this.hear(message as FromService));
+    child.onExit(() => this.ended());
+  }
+
+  private send(message: ToService): void {
+    this.child?.post(message);
+  }
+
+  private hear(message: FromService): void {
+    switch (message.type) {
+      case 'message':
+        this.ports.get(message.port)?.deliver(message.body);
+        break;
+      case 'picture':
+        this.pictures.get(message.request)?.(message.path);
+        this.pictures.delete(message.request);
+        break;
+      case 'active':
+        this.setActive(message.runs);
+        break;
+      case 'trainer-start':
+        this.startTrainer(message.trainer);
+        break;
+      case 'trainer-message':
+        this.trainers.get(message.trainer)?.post(message.body);
+        break;
+      case 'trainer-kill':
+        this.trainers.get(message.trainer)?.kill();
+        break;
+    }
+  }
+
+  private setActive(runs: number): void {
+    this.active = runs;
+    for (const listener of this.activity) listener(runs);
+  }
+
+  private startTrainer(trainer: number): void {
+    const child = startChild(join(this.folder, 'trainer.mjs'), 'Stillhouse trainer');
+    this.trainers.set(trainer, child);
+    child.onMessage((body) => this.send({ type: 'trainer-message', trainer, body }));
+    child.onExit((code, signal) => {
+      this.trainers.delete(trainer);
+      this.send({ type: 'trainer-exit', trainer, code, signal });
+    });
+  }
+
+  private ended(): void {
+    this.child = undefined;
+    for (const trainer of this.trainers.values()) trainer.kill();
+    for (const resolve of this.pictures.values()) resolve(null);
+    this.pictures.clear();
+    const ports = [...this.ports.values()];
+    this.ports.clear();
+    for (const port of ports) port.close();
+    this.setActive(0);
+    for (const resolve of this.ends.splice(0)) resolve();
+  }
+}
+
+/** One end of a port whose other end is in the service process. */
+export class RelayPort implements Port {
+  private readonly messages: ((message: unknown) => void)[] = [];
+  private readonly closes: (() => void)[] = [];
+  private closed = false;
+
+  constructor(
+    readonly post: (message: unknown) => void,
+    private readonly release: () => void,
+  ) {}
+
+  onMessage(listener: (message: unknown) => void): void {
+    this.messages.push(listener);
+  }
+
+  onClose(listener: () => void): void {
+    this.closes.push(listener);
+  }
+
+  /** What came from the service. */
+  deliver(message: unknown): void {
+    for (const listener of this.messages) listener(message);
+  }
+
+  /** Either side is gone. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.release();
+    for (const listener of this.closes) listener();
+  }
+}

@@ -1,0 +1,88 @@
+import { BrowserWindow, dialog, type WebContents } from 'electron';
+import { APP_ORIGIN } from './channels.ts';
+import { keepWindowState, readWindowState } from './window-state.ts';
+
+export interface WindowOptions {
+  /** preload.cjs. */
+  preload: string;
+  icon: string;
+  /** Where size and place are kept. */
+  stateFile: string;
+}
+
+/** Opens the window: sandboxed, isolated, without Node, and held to its own address. */
+export function openWindow({ preload, icon, stateFile }: WindowOptions): BrowserWindow {
+  const { size, maximized } = readWindowState(stateFile);
+  const window = new BrowserWindow({
+    ...size,
+    minWidth: 800,
+    minHeight: 560,
+    title: 'Stillhouse',
+    icon,
+    show: false,
+    backgroundColor: '#16181b',
+    webPreferences: {
+      preload,
+      sandbox: true,
+      contextIsolation: true,
+      nodeIntegration: false,
+      webSecurity: true,
+      webviewTag: false,
+      spellcheck: false,
+    },
+  });
+  if (maximized) window.maximize();
+  window.once('ready-to-show', () => window.show());
+  keepWindowState(window, stateFile);
+  offerReload(window);
+  void window.loadURL(`${APP_ORIGIN}/`).catch(() => undefined);
+  return window;
+}
+
+/** True for an address of the window itself. */
+export function isOwnAddress(address: string): boolean {
+  return address === APP_ORIGIN || address.startsWith(`${APP_ORIGIN}/`);
+}
+
+/** Refuses what no page of ours does: going elsewhere, opening windows, webviews and every permission. */
+export function holdFast(contents: WebContents): void {
+  const refuse = (event: { preventDefault(): void }): void => event.preventDefault();
+  contents.on('will-navigate', (event, address) => {
+    if (!isOwnAddress(address ?? (event as { url?: string }).url ?? '')) event.preventDefault();
+  });
+  contents.on('will-redirect', refuse);
+  contents.on('will-attach-webview', refuse);
+  if (typeof contents.setWindowOpenHandler === 'function') contents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  else (contents as NodeJS.EventEmitter).on('new-window', refuse);
+  const { session } = contents;
+  session.setPermissionRequestHandler((_contents, _permission, done) => done(false));
+  session.setPermissionCheckHandler(() => false);
+  session.setDevicePermissionHandler?.(() => false);
+}
+
+/** When the page itself dies, training goes on in its own process: say so and offer the window back. */
+function offerReload(window: BrowserWindow): void {
+  let asking = false;
+  const ask = async (): Promise<void> => {
+    if (asking || window.isDestroyed()) return;
+    asking = true;
+    const { response } = await dialog.showMessageBox(window, {
+      type: 'warning',
+      message: 'The window stopped working.',
+      detail: 'Training is not affected: it runs in a process of its own. Load the window again to see it.',
+      buttons: ['Load again', 'Close'],
+      defaultId: 0,
+      cancelId: 1,
+    });
+    asking = false;
+    if (window.isDestroyed()) return;
+    if (response === 0) window.reload();
+    else window.destroy();
+  };
+  const gone = (_event: unknown, details?: { reason?: string }): void => {
+    if (details?.reason !== 'clean-exit') void ask();
+  };
+  window.webContents.on('render-process-gone', gone);
+  // Electron 9 has the older event only.
+  (window.webContents as NodeJS.EventEmitter).on('crashed', gone);
+}

@@ -1,0 +1,67 @@
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
+import { extname, join, relative, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { StillhouseError } from '../../protocol/errors.ts';
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
+};
+
+/** Types of pictures that a data folder may hold; anything else is sent as bytes. */
+const PICTURE_TYPES: Record<string, string> = {
+  '.jpg': 'image/jpeg',
+  '.jpeg': 'image/jpeg',
+  '.png': 'image/png',
+  '.gif': 'image/gif',
+  '.bmp': 'image/bmp',
+  '.webp': 'image/webp',
+};
+
+/** The files of the built window by their address: `/index.html` → path. Only these can be asked for. */
+export type StaticFiles = ReadonlyMap<string, string>;
+
+/**
+ * Lists the built window, so that an address can name nothing else.
+ * @throws StillhouseError `file.missing` when the folder holds no index.html.
+ */
+export async function listStaticFiles(folder: string): Promise<StaticFiles> {
+  const files = new Map<string, string>();
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const path = join(entry.parentPath, entry.name);
+    const typed = extname(entry.name) in TYPES;
+    if (entry.isFile() && typed) files.set(`/${relative(folder, path).split(sep).join('/')}`, path);
+  }
+  const index = files.get('/index.html');
+  if (!index) throw new StillhouseError('file.missing', { path: join(folder, 'index.html') });
+  return files.set('/', index);
+}
+
+/** Sends a file of the window; hashed ones may be kept for ever. */
+export async function sendStatic(response: ServerResponse, path: string): Promise<void> {
+  const kept = path.includes(`${sep}assets${sep}`);
+  response.setHeader('Cache-Control', kept ? 'public, max-age=31536000, immutable' : 'no-cache');
+  await send(response, path, TYPES[extname(path)] ?? 'application/octet-stream');
+}
+
+/** Sends a picture of the data folder. Its bytes are a stranger's: were it a page, it could do nothing. */
+export async function sendPicture(response: ServerResponse, path: string): Promise<void> {
+  response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
+  response.setHeader('Cache-Control', 'private, max-age=3600');
+  await send(response, path, PICTURE_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream');
+}
+
+async function send(response: ServerResponse, path: string, type: string): Promise<void> {
+  const { size } = await stat(path);
+  response.writeHead(200, { 'Content-Type': type, 'Content-Length': size });
+  await pipeline(createReadStream(path), response);
+}
