@@ -1,0 +1,148 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { attention, dropPath, gelu, layerNorm, linear, patchEmbed } from './layers.ts';
+import type { Heads, Init, ModelOptions, Network, Params, ParamSpec } from './model.ts';
+import { layerNorm as layerNormSpecs, linear as linearSpecs, param } from './specs.ts';
+
+/**
+ * Image transformers: DeiT (arXiv 2012.12877) with and without distillation token, DeiT III (2204.07118) and ViT.
+ * Letters: B images, N tokens (extra ones first, then patches row by row), D width, K classes, L blocks.
+ */
+
+/** What tells one image transformer from another. Every one has MLPs of 4·D and layer norms of eps 1e-6. */
+export interface TransformerShape {
+  patch: number;
+  dim: number;
+  depth: number;
+  heads: number;
+  /** A second token and head, for the teacher's decisions. */
+  distilled?: true;
+  /** DeiT III: the class token has no position, and LayerScale starts at this value. */
+  layerScale?: number;
+  /** Start of the class token; DeiT's is that of the position embedding. */
+  classToken?: Init;
+}
+
+const EPS = 1e-6;
+const NARROW: Init = { kind: 'truncatedNormal', std: 0.02 };
+
+/** The network of a shape; `inputSize` is a multiple of its patch. */
+export function transformer(shape: TransformerShape, options: ModelOptions): Network {
+  const rate = options.dropPath ?? 0;
+  return {
+    distilled: shape.distilled ?? false,
+    specs: transformerSpecs(shape, options),
+    noise: rate > 0 ? { shape: (batch) => [2 * shape.depth, batch] } : null,
+    predict: (params, images) => forward(shape, params, images, (branch) => branch),
+    train: (params, images, noise) => {
+      const rows = noise && rate > 0 ? tf.unstack(noise) : null; // 2·L of [B]
+      const drop: Drop = (branch, block, index) =>
+        rows ? dropPath(branch, rateOf(block, shape.depth, rate), rows[2 * block + index]) : branch;
+      return { heads: forward(shape, params, images, drop), updates: {} };
+    },
+  };
+}
+
+/** Applies stochastic depth to branch 0 (attention) or 1 (MLP) of a block. */
+type Drop = (branch: tf.Tensor3D, block: number, index: 0 | 1) => tf.Tensor3D;
+
+/** The rate grows linearly from 0 at the first block. */
+function rateOf(block: number, depth: number, rate: number): number {
+  return depth > 1 ? (rate * block) / (depth - 1) : 0;
+}
+
+function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, drop: Drop): Heads {
+  let x = embed(shape, params, images); // [B, N, D]
+  for (let block = 0; block < shape.depth; block++) {
+    const own = within(params, `blocks.${block}.`);
+    x = tf.add(x, drop(scaled(own, 'ls1', selfAttention(own, norm(own, 'norm1', x), shape.heads)), block, 0));
+    x = tf.add(x, drop(scaled(own, 'ls2', mlp(own, norm(own, 'norm2', x))), block, 1));
+  }
+  return heads(shape, within(params, ''), x);
+}
+
+/** The parameter of a name inside one part of the network. */
+type Own = (name: string) => tf.Tensor;
+
+function within(params: Params, prefix: string): Own {
+  return (name) => params[prefix + name];
+}
+
+function norm(own: Own, name: string, x: tf.Tensor3D): tf.Tensor3D {
+  return layerNorm(x, own(`${name}.weight`), own(`${name}.bias`), EPS);
+}
+
+function project<T extends tf.Tensor>(own: Own, name: string, x: T): T {
+  return linear(x, own(`${name}.weight`), own(`${name}.bias`));
+}
+
+function selfAttention(own: Own, x: tf.Tensor3D, heads: number): tf.Tensor3D {
+  return project(own, 'attn.proj', attention(project(own, 'attn.qkv', x), heads));
+}
+
+function mlp(own: Own, x: tf.Tensor3D): tf.Tensor3D {
+  return project(own, 'mlp.fc2', gelu(project(own, 'mlp.fc1', x)));
+}
+
+/** LayerScale where the network has it. */
+function scaled(own: Own, name: string, branch: tf.Tensor3D): tf.Tensor3D {
+  const gamma = own(`${name}.gamma`);
+  return gamma ? tf.mul(branch, gamma) : branch;
+}
+
+/** Patches, extra tokens and positions as [B, N, D]. */
+function embed(shape: TransformerShape, params: Params, images: tf.Tensor4D): tf.Tensor3D {
+  const own = within(params, '');
+  const patches = patchEmbed(images, own('patch_embed.proj.weight'), own('patch_embed.proj.bias'));
+  const position = own('pos_embed');
+  const names = shape.distilled ? ['cls_token', 'dist_token'] : ['cls_token'];
+  const extra = names.map((name) => tf.tile(own(name) as tf.Tensor3D, [images.shape[0], 1, 1])); // each [B, 1, D]
+  if (shape.layerScale !== undefined) return tf.concat([...extra, tf.add(patches, position)], 1);
+  return tf.add(tf.concat([...extra, patches], 1), position);
+}
+
+/** Logits from the extra tokens; only they go through the last norm, which treats each token alone. */
+function heads(shape: TransformerShape, own: Own, x: tf.Tensor3D): Heads {
+  const [batch, , dim] = x.shape;
+  const extra = shape.distilled ? 2 : 1;
+  const tokens = norm(own, 'norm', tf.slice(x, [0, 0, 0], [batch, extra, dim])); // [B, 1 | 2, D]
+  const [classToken, distToken] = tf.unstack(tokens, 1) as tf.Tensor2D[]; // each [B, D]
+  return {
+    head: project(own, 'head', classToken),
+    headDist: distToken ? project(own, 'head_dist', distToken) : null,
+  };
+}
+
+function transformerSpecs(shape: TransformerShape, { classes, inputSize }: ModelOptions): ParamSpec[] {
+  const { patch, dim, depth, distilled, layerScale } = shape;
+  const patches = (inputSize / patch) ** 2;
+  const positions = layerScale === undefined ? patches + (distilled ? 2 : 1) : patches;
+  // PyTorch's default for a convolution, which DeiT leaves in place: within 1 / √fan-in.
+  const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(3 * patch * patch) };
+  const names = Array.from({ length: depth }, (_, block) => `blocks.${block}`);
+  return [
+    { ...param('cls_token', [1, 1, dim], shape.classToken ?? NARROW), noWeightDecay: true },
+    { ...param('pos_embed', [1, positions, dim], NARROW), noWeightDecay: true },
+    ...(distilled ? [param('dist_token', [1, 1, dim], NARROW)] : []),
+    param('patch_embed.proj.weight', [dim, 3, patch, patch], uniform),
+    param('patch_embed.proj.bias', [dim], uniform),
+    ...names.flatMap((name) => blockSpecs(name, dim, layerScale)),
+    ...layerNormSpecs('norm', dim),
+    ...linearSpecs('head', dim, classes, NARROW),
+    ...(distilled ? linearSpecs('head_dist', dim, classes, NARROW) : []),
+  ];
+}
+
+function blockSpecs(name: string, dim: number, layerScale: number | undefined): ParamSpec[] {
+  const scale = (part: string) =>
+    layerScale === undefined ? [] : [param(`${name}.${part}.gamma`, [dim], { kind: 'constant', value: layerScale })];
+  return [
+    ...layerNormSpecs(`${name}.norm1`, dim),
+    ...linearSpecs(`${name}.attn.qkv`, dim, 3 * dim, NARROW),
+    ...linearSpecs(`${name}.attn.proj`, dim, dim, NARROW),
+    ...scale('ls1'),
+    ...layerNormSpecs(`${name}.norm2`, dim),
+    ...linearSpecs(`${name}.mlp.fc1`, dim, 4 * dim, NARROW),
+    ...linearSpecs(`${name}.mlp.fc2`, 4 * dim, dim, NARROW),
+    ...scale('ls2'),
+  ];
+}

@@ -1,0 +1,305 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * The layers that networks are made of, each one function of tensors. Where tfjs's own gradient does needless work
+ * the layer carries its gradient. Activations are channels-last, parameters in torch's layouts.
+ */
+
+/**
+ * x · weightᵀ + bias.
+ * @param x [..., in]
+ * @param weight [out, in]
+ * @param bias [out], or null
+ * @returns [..., out]
+ */
+export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf.Tensor | null): T {
+  const inputs = x.shape[x.rank - 1];
+  const rows = x.rank === 2 ? x : tf.reshape(x, [x.size / inputs, inputs]); // [M, in]
+  const product = tf.matMul(rows as tf.Tensor2D, weight as tf.Tensor2D, false, true); // [M, out]
+  const shifted = bias ? tf.add(product, bias) : product;
+  return (x.rank === 2 ? shifted : tf.reshape(shifted, [...x.shape.slice(0, -1), weight.shape[0]])) as T;
+}
+
+/**
+ * Normalises the last axis to mean 0 and variance 1, then scales and shifts it.
+ * @param x [..., D]
+ * @param weight [D]
+ * @param bias [D]
+ */
+export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf.Tensor, eps: number): T {
+  const rows = range(x.rank - 1);
+  return withGradient([x, weight, bias], () => {
+    const centred = tf.sub(x, tf.mean(x, -1, true));
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), eps)); // [..., 1]
+    const unit = tf.mul(centred, inverse);
+    const gradient = (dy: tf.Tensor, [unit, inverse, weight]: tf.Tensor[]) => {
+      const scaled = tf.mul(dy, weight);
+      const alongUnit = tf.mul(unit, tf.mean(tf.mul(scaled, unit), -1, true));
+      const dx = tf.mul(tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), alongUnit), inverse);
+      return [dx, tf.sum(tf.mul(dy, unit), rows), tf.sum(dy, rows)];
+    };
+    return { value: tf.add(tf.mul(unit, weight), bias) as T, saved: [unit, inverse, weight], gradient };
+  });
+}
+
+/** Gaussian error linear unit, exact: x · Φ(x) with Φ by erf. */
+export function gelu<T extends tf.Tensor>(x: T): T {
+  return withGradient([x], () => {
+    const chance = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
+    const gradient = (dy: tf.Tensor, [x, chance]: tf.Tensor[]) => {
+      const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [tf.mul(dy, tf.add(chance, tf.mul(x, density)))];
+    };
+    return { value: tf.mul(x, chance) as T, saved: [x, chance], gradient };
+  });
+}
+
+/** Sigmoid-weighted linear unit: x · σ(x). */
+export function silu<T extends tf.Tensor>(x: T): T {
+  return withGradient([x], () => {
+    const gate = tf.sigmoid(x);
+    const gradient = (dy: tf.Tensor, [x, gate]: tf.Tensor[]) => [
+      tf.mul(dy, tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1))),
+    ];
+    return { value: tf.mul(x, gate) as T, saved: [x, gate], gradient };
+  });
+}
+
+/** Softmax over the last axis. */
+export function softmax<T extends tf.Tensor>(x: T): T {
+  return tf.softmax(x) as T;
+}
+
+/**
+ * Multi-head self-attention between the joint projection and the output projection.
+ * @param qkv [B, N, 3·D]: all queries, all keys, all values; inside each, heads side by side
+ * @param heads h; each is d = D / h wide and its scores are divided by √d
+ * @returns [B, N, D]
+ */
+export function attention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
+  const [batch, tokens, triple] = qkv.shape;
+  const size = triple / 3 / heads;
+  const split = tf.reshape(qkv, [batch, tokens, 3, heads, size]); // [B, N, 3, h, d]
+  const [q, k, v] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])); // each [B, h, N, d]
+  const mixed = scaledDotProduct(q, k, v, 1 / Math.sqrt(size));
+  return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, heads * size]); // [B, N, D]
+}
+
+/** softmax(scale · q · kᵀ) · v over [..., N, d]. Its gradient reuses the output in place of an [..., N, N] sum. */
+function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale: number): tf.Tensor {
+  return withGradient([q, k, v], () => {
+    const scaled = tf.mul(q, scale);
+    const weights = softmax(tf.matMul(scaled, k, false, true)); // [..., N, N]
+    const value = tf.matMul(weights, v);
+    const gradient = (dy: tf.Tensor, [scaled, k, v, weights, value]: tf.Tensor[]) => {
+      const across = tf.sum(tf.mul(dy, value), -1, true); // [..., N, 1]
+      const dScores = tf.mul(weights, tf.sub(tf.matMul(dy, v, false, true), across));
+      const dq = tf.mul(tf.matMul(dScores, k), scale);
+      return [dq, tf.matMul(dScores, scaled, true), tf.matMul(weights, dy, true)];
+    };
+    return { value, saved: [scaled, k, v, weights, value], gradient };
+  });
+}
+
+/**
+ * Cuts pictures into patches and projects each: a convolution whose stride is its kernel, as one matrix product.
+ * @param images [B, H, W, C], H and W multiples of p
+ * @param weight [D, C, p, p]
+ * @param bias [D]
+ * @returns [B, N, D], patches row by row
+ */
+export function patchEmbed(images: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor): tf.Tensor3D {
+  const [batch, height, width, channels] = images.shape;
+  const [dim, , side] = weight.shape as [number, number, number, number];
+  const [rows, columns] = [height / side, width / side];
+  const cut = tf.reshape(images, [batch, rows, side, columns, side, channels]);
+  const patches = tf.transpose(cut, [0, 1, 3, 2, 4, 5]); // [B, rows, columns, p, p, C]
+  const flat = tf.reshape(patches, [batch * rows * columns, side * side * channels]); // [B·N, p·p·C]
+  const kernel = tf.reshape(tf.transpose(weight, [0, 2, 3, 1]), [dim, side * side * channels]); // [D, p·p·C]
+  return tf.reshape(linear(flat, kernel, bias), [batch, rows * columns, dim]);
+}
+
+/**
+ * Stochastic depth: drops the branch of some images and scales the rest by 1 / (1 − rate).
+ * @param branch [B, ...]
+ * @param uniforms [B] in [0, 1): an image keeps the branch where (1 − rate) + u ≥ 1; null keeps all, unscaled
+ */
+export function dropPath<T extends tf.Tensor>(branch: T, rate: number, uniforms: tf.Tensor | null): T {
+  if (rate === 0 || !uniforms) return branch;
+  const mask = tf.div(tf.floor(tf.add(uniforms, 1 - rate)), 1 - rate);
+  return tf.mul(branch, tf.reshape(mask, [branch.shape[0], ...range(branch.rank - 1).map(() => 1)]));
+}
+
+export interface ConvOptions {
+  stride?: number;
+  /** `same` is TensorFlow's: what is odd goes to the right and bottom. A number is torch's, on every side. */
+  padding?: 'same' | number;
+  groups?: number;
+}
+
+/**
+ * Convolution without bias.
+ * @param x [B, H, W, C]
+ * @param weight [out, C / groups, k, k]
+ * @returns [B, H', W', out]
+ */
+export function conv2d(x: tf.Tensor4D, weight: tf.Tensor, options: ConvOptions = {}): tf.Tensor4D {
+  const { stride = 1, padding = 0, groups = 1 } = options;
+  const [outputs, depth, size] = weight.shape as [number, number, number, number];
+  const padded = pad(x, padding, size, stride);
+  if (groups === 1) return tf.conv2d(padded.x, kernel(weight, [2, 3, 1, 0]), stride, padded.mode);
+  if (depth === 1 && outputs === groups) {
+    return tf.depthwiseConv2d(padded.x, kernel(weight, [2, 3, 0, 1]), stride, padded.mode);
+  }
+  return groupedConv2d(padded.x, kernel(weight, [2, 3, 1, 0]), stride, padded.mode, groups);
+}
+
+function kernel(weight: tf.Tensor, order: number[]): tf.Tensor4D {
+  return tf.transpose(weight as tf.Tensor4D, order);
+}
+
+/** TensorFlow's convolutions know `same` and `valid`; torch's symmetric padding is one of them, or done beforehand. */
+function pad(x: tf.Tensor4D, padding: 'same' | number, size: number, stride: number) {
+  if (padding === 'same' || (stride === 1 && 2 * padding === size - 1)) return { x, mode: 'same' as const };
+  const sides: [number, number] = [padding, padding];
+  return { x: padding ? tf.pad(x, [[0, 0], sides, sides, [0, 0]]) : x, mode: 'valid' as const };
+}
+
+/**
+ * Convolution in groups: TensorFlow takes their number from the kernel's depth, tfjs's own op refuses it. The gradient
+ * goes group by group, since TensorFlow's gradient ops do without groups on a CPU.
+ * @param x [B, H, W, C]
+ * @param filter [k, k, C / groups, out]
+ */
+function groupedConv2d(
+  x: tf.Tensor4D,
+  filter: tf.Tensor4D,
+  stride: number,
+  mode: 'same' | 'valid',
+  groups: number,
+): tf.Tensor4D {
+  const shared = { strides: [stride, stride], pad: mode, dataFormat: 'NHWC', dilations: [1, 1] };
+  const conv = (name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap) =>
+    tf.engine().runKernel(name, inputs, { ...shared, ...attrs }) as tf.Tensor4D;
+  return withGradient([x, filter], () => {
+    const gradient = (dy: tf.Tensor, [x, filter]: tf.Tensor[]) => {
+      const parts = [x, filter, dy].map((whole) => tf.split(whole, groups, 3));
+      const each = parts[0].map((x, group) => {
+        const [filter, dy] = [parts[1][group], parts[2][group]];
+        return {
+          dx: conv('Conv2DBackpropInput', { dy, filter }, { inputShape: x.shape }),
+          dFilter: conv('Conv2DBackpropFilter', { x, dy }, { filterShape: filter.shape }),
+        };
+      });
+      return [
+        tf.concat(
+          each.map(({ dx }) => dx),
+          3,
+        ),
+        tf.concat(
+          each.map(({ dFilter }) => dFilter),
+          3,
+        ),
+      ];
+    };
+    return { value: conv('Conv2D', { x, filter }, {}), saved: [x, filter], gradient };
+  });
+}
+
+/** The parameters of one batch norm, each [C]. */
+export interface NormParams {
+  weight: tf.Tensor;
+  bias: tf.Tensor;
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+}
+
+/**
+ * A convolution and the batch norm after it, by running statistics. The norm is folded into the kernel: one pass over
+ * the activations less.
+ */
+export function convNorm(
+  x: tf.Tensor4D,
+  weight: tf.Tensor,
+  norm: NormParams,
+  eps: number,
+  options: ConvOptions,
+): tf.Tensor4D {
+  const scale = tf.mul(norm.weight, tf.rsqrt(tf.add(norm.variance, eps))); // [out]
+  const folded = tf.mul(weight, tf.reshape(scale, [-1, 1, 1, 1]));
+  return tf.add(conv2d(x, folded, options), tf.sub(norm.bias, tf.mul(norm.mean, scale)));
+}
+
+/**
+ * Batch norm by the statistics of the batch.
+ * @param x [B, H, W, C]
+ * @returns the normalised activations, and the mean and (biased) variance [C] of the batch, which carry no gradient
+ */
+export function batchNorm(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, eps: number) {
+  const mean = detached(() => tf.mean(x, [0, 1, 2]));
+  const variance = detached(() => tf.mean(tf.square(tf.sub(x, mean)), [0, 1, 2]));
+  const count = x.size / x.shape[3];
+  const value = withGradient([x, weight, bias], () => {
+    const inverse = tf.rsqrt(tf.add(variance, eps)); // [C]
+    const unit = tf.mul(tf.sub(x, mean), inverse);
+    const gradient = (dy: tf.Tensor, [unit, inverse, weight]: tf.Tensor[]) => {
+      const dBias = tf.sum(dy, [0, 1, 2]);
+      const dWeight = tf.sum(tf.mul(dy, unit), [0, 1, 2]);
+      const rest = tf.add(tf.mul(unit, tf.div(dWeight, count)), tf.div(dBias, count));
+      return [tf.mul(tf.sub(dy, rest), tf.mul(inverse, weight)), dWeight, dBias];
+    };
+    const value = tf.add(tf.mul(unit, weight), bias) as tf.Tensor4D;
+    return { value, saved: [unit, inverse, weight], gradient };
+  });
+  return { value, mean, variance };
+}
+
+/**
+ * Scales each channel by a gate computed from the channels' means (squeeze-and-excitation).
+ * @param x [B, H, W, C]
+ * @param reduce weight [S, C, 1, 1] and bias [S]
+ * @param expand weight [C, S, 1, 1] and bias [C]
+ */
+export function squeezeExcite(
+  x: tf.Tensor4D,
+  reduce: [tf.Tensor, tf.Tensor],
+  expand: [tf.Tensor, tf.Tensor],
+  activation: (x: tf.Tensor2D) => tf.Tensor2D,
+): tf.Tensor4D {
+  const [batch, , , channels] = x.shape;
+  const hidden = reduce[0].shape[0];
+  const squeezed = activation(linear(globalMean(x), tf.reshape(reduce[0], [hidden, channels]), reduce[1])); // [B, S]
+  const gate = tf.sigmoid(linear(squeezed, tf.reshape(expand[0], [channels, hidden]), expand[1])); // [B, C]
+  return tf.mul(x, tf.reshape(gate, [batch, 1, 1, channels]));
+}
+
+/** [B, H, W, C] → [B, C]. */
+export function globalMean(x: tf.Tensor4D): tf.Tensor2D {
+  return tf.mean(x, [1, 2]);
+}
+
+/** A layer's value, what its gradient needs, and its gradient: one tensor for each input. */
+interface Differentiable<T extends tf.Tensor> {
+  value: T;
+  saved: tf.Tensor[];
+  gradient: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[];
+}
+
+/** Runs `forward` as one step of the gradient tape; `inputs` are the tensors it has a gradient for. */
+function withGradient<T extends tf.Tensor>(inputs: tf.Tensor[], forward: () => Differentiable<T>): T {
+  const layer = tf.customGrad<T>((...args) => {
+    const { value, saved, gradient } = forward();
+    (args[inputs.length] as tf.GradSaveFunc)(saved);
+    return { value, gradFunc: gradient };
+  });
+  return layer(...inputs);
+}
+
+/** What `compute` returns is a constant to gradients: a tape node without inputs. */
+function detached(compute: () => tf.Tensor): tf.Tensor {
+  return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))();
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
