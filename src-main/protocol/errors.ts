@@ -6,6 +6,7 @@
  */
 export const ERRORS = {
   'argument.invalid': { says: '{name}: expected {expected}, got {got}.', advice: 'Correct the value and try again.' },
+  'argument.unknown': { says: '{name} is not known here.', advice: '{hint}' },
   'data.no-folder': {
     says: 'There is no folder at {path}.',
     advice: 'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class.',
@@ -75,8 +76,16 @@ export const ERRORS = {
     says: 'The run {path} is in use by process {owner}.',
     advice: 'Stop that process, or wait until it ends.',
   },
+  'run.damaged': {
+    says: 'The run {path} cannot be opened: {reason}.',
+    advice: 'Its checkpoints are untouched; start a new run from one of them.',
+  },
   'run.no-checkpoint': { says: 'The run {path} has no complete checkpoint.', advice: 'Start it anew.' },
   'run.exists': { says: '{path} already holds a run.', advice: 'Resume it, or choose another folder.' },
+  'checkpoint.damaged': {
+    says: 'The checkpoint {path} is damaged: {reason}.',
+    advice: 'The newest one before it that is whole is used instead.',
+  },
   'run.non-finite': {
     says: 'The loss became {loss} at step {step}.',
     advice: 'The last good state is saved. Lower the learning rate, or resume from an earlier checkpoint.',

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { StillhouseError } from '../protocol/errors.ts';
+import { diskError } from './atomic-file.ts';
+import { isAlive, startOf } from './process.ts';
+
+/** One process at a time trains in a run folder: the one named in its `lock` file. */
+
+/** Who holds a lock. */
+export interface LockOwner {
+  pid: number;
+  host: string;
+  /** Of {@link startOf}: tells it from a later process with the same number. */
+  started: string;
+  /** When it was taken, milliseconds since 1970. */
+  time: number;
+}
+
+export interface RunLock {
+  owner: LockOwner;
+  /** Gives the run back. May be called twice. */
+  release(): void;
+}
+
+const BEAT = 15_000;
+// A holder on another machine cannot be asked; it is gone when it has not beaten for so long.
+const SILENCE = 120_000;
+
+/**
+ * Takes the run for this process, or throws. A lock whose holder died is taken over.
+ * @throws StillhouseError `run.locked` with the owner, or `disk.full` / `disk.denied`
+ */
+export function lockRun(folder: string): RunLock {
+  const path = lockPath(folder);
+  const owner: LockOwner = { pid: process.pid, host: hostname(), started: startOf(process.pid), time: Date.now() };
+  const text = JSON.stringify(owner);
+  for (let attempt = 0; !tryLink(path, text); attempt++) {
+    const holder = lockOwner(folder);
+    if (holder || attempt > 20) throw lockedError(folder, holder);
+    setAsideStale(path);
+  }
+  const beat = setInterval(() => touch(path, text), BEAT);
+  beat.unref();
+  const release = () => {
+    clearInterval(beat);
+    if (contentOf(path) === text) rmSync(path, { force: true });
+  };
+  return { owner, release };
+}
+
+/** The living holder of a run's lock, or null. */
+export function lockOwner(folder: string): LockOwner | null {
+  const path = lockPath(folder);
+  const owner = parseOwner(contentOf(path));
+  return owner && isHeld(path, owner) ? owner : null;
+}
+
+/** The error of an operation that needs the run to itself. */
+export function lockedError(folder: string, owner: LockOwner | null): StillhouseError {
+  const who = owner ? `${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`}` : 'unknown';
+  return new StillhouseError('run.locked', { path: folder, owner: who });
+}
+
+function lockPath(folder: string): string {
+  return join(folder, 'lock');
+}
+
+function isHeld(path: string, owner: LockOwner): boolean {
+  if (owner.host !== hostname()) return Date.now() - modified(path) < SILENCE;
+  if (!isAlive(owner.pid)) return false;
+  const started = startOf(owner.pid);
+  return started === '' || owner.started === '' || started === owner.started;
+}
+
+// A link appears with its content, all or nothing, and only where nothing is: what `open` with O_EXCL cannot give.
+function tryLink(path: string, text: string): boolean {
+  const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  try {
+    writeFileSync(temporary, text, { flag: 'wx' });
+    linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw diskError(error, path, text.length);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+// Two processes may find the same stale lock: the second would remove the first one's new lock, so what was moved is
+// looked at again, and put back if somebody lives in it.
+function setAsideStale(path: string): void {
+  const aside = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return;
+  }
+  try {
+    const owner = parseOwner(contentOf(aside));
+    if (owner && isHeld(aside, owner)) linkSync(aside, path);
+  } catch {
+    // A third process has locked it meanwhile; it is seen at the next attempt.
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function touch(path: string, text: string): void {
+  if (contentOf(path) !== text) return;
+  try {
+    utimesSync(path, new Date(), new Date());
+  } catch {
+    // The run folder was removed under us; the next save tells.
+  }
+}
+
+function modified(path: string): number {
+  try {
+    return statSync(path).mtimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function parseOwner(text: string): LockOwner | null {
+  try {
+    const owner = JSON.parse(text) as Partial<LockOwner> | null;
+    const { pid, host, started, time } = owner ?? {};
+    if (typeof pid !== 'number' || typeof host !== 'string' || typeof started !== 'string') return null;
+    return { pid, host, started, time: typeof time === 'number' ? time : 0 };
+  } catch {
+    return null;
+  }
+}

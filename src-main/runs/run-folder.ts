@@ -1,0 +1,180 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { diskError, writeFileAtomic } from './atomic-file.ts';
+import { lockedError, lockOwner } from './lock.ts';
+
+/**
+ * One training on disk. A run folder holds:
+ * run.json (what was asked, once, at the start), history.jsonl and log.txt (`history.ts`), checkpoints/
+ * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them.
+ */
+
+/** The content of `run.json`. */
+export interface RunFile {
+  format: 1;
+  id: string;
+  /** Milliseconds since 1970. */
+  created: number;
+  /** Of Stillhouse. */
+  version: string;
+  /** The library that trained it: `TensorFlow 2.21.0 cpu`. */
+  engine: string;
+  dataPath: string;
+  /** The recipe as applied, complete. */
+  recipe: Recipe;
+  /** Class names by label. */
+  classes: string[];
+}
+
+/** A folder that claims to be a run; exactly one of `run` and `error` is set. */
+export interface FoundRun {
+  path: string;
+  run: RunFile | null;
+  error: PlainError | null;
+}
+
+/** A fresh id, sortable by time: `20250131-154512-deit_tiny_patch16_224`, with `-2`, `-3`… where one is taken. */
+export function newRunId(parent: string, recipe: Recipe, now = new Date()): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  const base = `${stamp}-${recipe.model.replace(/[^\w.-]/g, '_').slice(0, 80)}`;
+  let id = base;
+  for (let i = 2; existsSync(join(parent, id)); i++) id = `${base}-${i}`;
+  return id;
+}
+
+/**
+ * Makes a run folder. Its parents are made too; an existing folder is used when it holds no run.
+ * @throws StillhouseError `run.exists`, `disk.full`, `disk.denied`
+ */
+export function createRun(folder: string, content: Omit<RunFile, 'format' | 'created'>): RunFile {
+  if (existsSync(runPath(folder))) throw new StillhouseError('run.exists', { path: folder });
+  const run: RunFile = { format: 1, created: Date.now(), ...content };
+  try {
+    mkdirSync(checkpointsFolder(folder), { recursive: true });
+  } catch (error) {
+    throw diskError(error, folder, 0);
+  }
+  writeFileAtomic(runPath(folder), `${JSON.stringify(run, null, 2)}\n`);
+  return run;
+}
+
+/** Reads and checks `run.json`. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
+export function openRun(folder: string): RunFile {
+  let text: string;
+  try {
+    text = readFileSync(runPath(folder), 'utf8');
+  } catch (error) {
+    throw new StillhouseError('run.missing', { path: folder }, { cause: error });
+  }
+  return parseRun(text, folder);
+}
+
+function parseRun(text: string, folder: string): RunFile {
+  const damaged = (reason: string) => new StillhouseError('run.damaged', { path: folder, reason });
+  let given: Record<string, unknown> | null;
+  try {
+    given = JSON.parse(text) as Record<string, unknown> | null;
+  } catch {
+    throw damaged('run.json is not JSON');
+  }
+  if (typeof given !== 'object' || given === null) throw damaged('run.json is not an object');
+  const { format, created, classes, recipe } = given;
+  if (format !== 1) throw damaged(`run.json has format ${JSON.stringify(format) ?? 'none'}, expected 1`);
+  if (typeof created !== 'number') throw damaged('run.json lacks created');
+  if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string'))
+    throw damaged('run.json lacks its list of classes');
+  if (typeof recipe !== 'object' || recipe === null) throw damaged('run.json lacks its recipe');
+  const [id, version, engine, dataPath] = ['id', 'version', 'engine', 'dataPath'].map((key) => {
+    if (typeof given[key] !== 'string') throw damaged(`run.json lacks ${key}`);
+    return given[key];
+  });
+  const applied = parseRecipe(recipe as Record<string, unknown>);
+  return { format, id, created, version, engine, dataPath, recipe: applied, classes };
+}
+
+/** The runs directly under a folder, newest first. Folders without run.json are not runs; broken ones are told. */
+export function listRuns(parent: string): FoundRun[] {
+  const found = folderNames(parent)
+    .map((name) => join(parent, name))
+    .filter((path) => existsSync(runPath(path)))
+    .map(findRun);
+  return found.sort((a, b) => (b.run?.created ?? 0) - (a.run?.created ?? 0) || (a.path < b.path ? 1 : -1));
+}
+
+function findRun(path: string): FoundRun {
+  try {
+    return { path, run: openRun(path), error: null };
+  } catch (error) {
+    return { path, run: null, error: toPlainError(error) };
+  }
+}
+
+function folderNames(parent: string): string[] {
+  try {
+    return readdirSync(parent).filter((name) => !name.startsWith('.'));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Removes what Stillhouse wrote into a run folder, and the folder when nothing else is in it: a person may have named
+ * a folder that holds other things.
+ * @throws StillhouseError `run.missing` for what is no run, `run.locked` while one trains in it.
+ */
+export function removeRun(folder: string): void {
+  if (!existsSync(runPath(folder))) throw new StillhouseError('run.missing', { path: folder });
+  const owner = lockOwner(folder);
+  if (owner) throw lockedError(folder, owner);
+  try {
+    for (const name of folderNames(checkpointsFolder(folder)))
+      if (ASIDE.test(name)) removeOwn(join(checkpointsFolder(folder), name), OWN_FILES);
+    for (const name of OWN_FOLDERS) removeOwn(join(folder, name), OWN_FILES);
+    // run.json goes last, so that a removal cut short is still listed and can be repeated.
+    removeOwn(folder, OWN_ENTRIES);
+  } catch (error) {
+    throw diskError(error, folder, 0);
+  }
+}
+
+const OWN_FOLDERS = ['checkpoints', 'exports'];
+const OWN_FILES = /^(manifest\.json|.+\.(safetensors|pth)|\..+\.tmp)$/;
+const OWN_ENTRIES = /^(history\.jsonl|log\.txt|trainer\.log|lock(\..+)?|\..+\.tmp|run\.json)$/;
+const ASIDE = /^aside-/;
+
+function removeOwn(folder: string, own: RegExp): void {
+  const names = safeEntries(folder).filter((entry) => !entry.isDirectory() && own.test(entry.name));
+  const last = (name: string) => (name === 'run.json' ? 1 : 0);
+  for (const { name } of names.sort((a, b) => last(a.name) - last(b.name))) rmSync(join(folder, name), { force: true });
+  if (existsSync(folder) && safeEntries(folder).length === 0) rmdirSync(folder);
+}
+
+/** Bytes of all files in a run folder. */
+export function runBytes(folder: string): number {
+  let bytes = 0;
+  for (const entry of safeEntries(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) bytes += runBytes(path);
+    else bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}
+
+function safeEntries(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+/** Where a run keeps its checkpoints. */
+export function checkpointsFolder(folder: string): string {
+  return join(folder, 'checkpoints');
+}
+
+function runPath(folder: string): string {
+  return join(folder, 'run.json');
+}
