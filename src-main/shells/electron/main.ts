@@ -53,7 +53,7 @@ function showWindow(): void {
   if (!window) {
     openWindow({
       preload: join(dist, 'preload', 'preload.cjs'),
-      icon: join(dist, '..', 'resources', 'icons', 'icon-256.png'),
+      icon: join(dist, '..', 'resources', 'icons', '256x256.png'),
       stateFile: join(app.getPath('userData'), 'window-state.json'),
     });
     return;
