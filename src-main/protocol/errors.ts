@@ -94,12 +94,17 @@ export const ERRORS = {
     says: 'The training process ended unexpectedly ({reason}).',
     advice: 'Nothing that was saved is lost: resume from the last checkpoint.',
   },
+  'run.silent': {
+    says: 'The training process has not answered for {seconds} seconds.',
+    advice: 'It may be busy or out of memory. Wait, or stop the run; what was saved is not lost.',
+  },
   'disk.full': {
     says: 'The disk is full: {path} could not be written ({needed} needed).',
     advice: 'Free some space, then resume. Older files are untouched.',
   },
   'disk.denied': { says: '{path} cannot be written: {reason}.', advice: 'Choose a folder you may write to.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
+  'folder.unreadable': { says: '{path} cannot be opened: {reason}.', advice: 'Choose another folder.' },
   'port.in-use': { says: 'Port {port} is in use.', advice: 'Choose another with --port, or 0 for any free one.' },
   'app.second-instance': { says: 'Stillhouse is already open.', advice: 'Its window has been brought to the front.' },
   'rpc.unknown-call': { says: 'There is no call named {name}.', advice: 'Reload the window.' },
