@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Folder, SystemInfo } from '../protocol/data-types.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { VERSION } from '../protocol/version.ts';
+
+export interface SystemPlaces {
+  shell: SystemInfo['shell'];
+  runsFolder: string;
+  cacheFolder: string;
+  sampleFolder: string;
+}
+
+/** What machine this is and where things live on it. */
+export function systemInfo({ shell, runsFolder, cacheFolder, sampleFolder }: SystemPlaces): SystemInfo {
+  return {
+    version: VERSION,
+    platform: `${process.platform} ${process.arch}`,
+    node: process.version,
+    shell,
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    threads: availableParallelism(),
+    memory: totalmem(),
+    memoryFree: freemem(),
+    runsFolder,
+    cacheFolder,
+    home: homedir(),
+    sample: existsSync(sampleFolder) ? sampleFolder : null,
+  };
+}
+
+/** Entries of a folder that are shown; a folder of a million pictures must not fill the line. */
+const MOST_ENTRIES = 2000;
+
+/**
+ * What a folder holds, for choosing one in a browser: folders first, then files, hidden ones left out.
+ * @throws StillhouseError `folder.unreadable`.
+ */
+export async function browse(path: string = homedir()): Promise<Folder> {
+  const folder = resolve(path);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw new StillhouseError('folder.unreadable', { path: folder, reason: reasonOf(error) }, { cause: error });
+  });
+  const shown = entries.filter(({ name }) => !name.startsWith('.')).slice(0, MOST_ENTRIES);
+  const known = await Promise.all(shown.map(({ name }) => entryOf(folder, name)));
+  const parent = dirname(folder);
+  return {
+    path: folder,
+    parent: parent === folder ? null : parent,
+    entries: known.filter((entry) => entry !== null).sort(byKindAndName),
+  };
+}
+
+type Entry = Folder['entries'][number];
+
+async function entryOf(folder: string, name: string): Promise<Entry | null> {
+  const path = join(folder, name);
+  // Follows links: a link to a folder is one.
+  const found = await stat(path).catch(() => null);
+  if (!found) return null;
+  if (found.isDirectory()) return { name, path, kind: 'folder', bytes: 0 };
+  return found.isFile() ? { name, path, kind: 'file', bytes: found.size } : null;
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function byKindAndName(one: Entry, other: Entry): number {
+  if (one.kind !== other.kind) return one.kind === 'folder' ? -1 : 1;
+  return collator.compare(one.name, other.name);
+}
+
+function reasonOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'it does not exist';
+  if (code === 'ENOTDIR') return 'it is a file';
+  return code === 'EACCES' || code === 'EPERM' ? 'permission denied' : String(code ?? error);
+}
