@@ -121,3 +121,28 @@ export function cropPixels(pixels: Pixels, crop: Crop | null): Pixels {
   }
   return { width, height, data };
 }
+
+/** A copy mirrored left to right. */
+export function flipRows({ width, height, data }: Pixels): Pixels {
+  const result = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    let to = (y * width + width - 1) * 3;
+    for (let from = y * width * 3; from < (y + 1) * width * 3; from += 3, to -= 3) {
+      result[to] = data[from]!;
+      result[to + 1] = data[from + 1]!;
+      result[to + 2] = data[from + 2]!;
+    }
+  }
+  return { width, height, data: result };
+}
+
+/** A copy moved right by `x` and down by `y` pixels (negative: left, up), black where nothing came. */
+export function shiftPixels({ width, height, data }: Pixels, { x, y }: { x: number; y: number }): Pixels {
+  const result = new Uint8Array(data.length);
+  const [from, count] = [Math.max(0, -x), width - Math.abs(x)];
+  for (let row = Math.max(0, y); row < Math.min(height, height + y); row++) {
+    const start = ((row - y) * width + from) * 3;
+    result.set(data.subarray(start, start + count * 3), (row * width + Math.max(0, x)) * 3);
+  }
+  return { width, height, data: result };
+}

@@ -1,0 +1,270 @@
+import { stat } from 'node:fs/promises';
+import { StillhouseError } from '../protocol/errors.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import { ahead } from './ahead.ts';
+import { drawTrain, evalGeometry, type TrainDraw } from './augment.ts';
+import { decodePicture, readableSize, type Decode, type Pixels } from './decode.ts';
+import { samplePath, type Dataset, type Sample } from './folder.ts';
+import { byteCache } from './byte-cache.ts';
+import { Random } from './random.ts';
+import { readPictureFile, reasonOf } from './read-file.ts';
+import { cropPixels, flipRows, shiftPixels } from './resize.ts';
+import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
+
+/**
+ * A data folder becomes batches. Letters: B pictures of a batch, S side of the square input, R rows of noise.
+ * Every batch is a function of (data set, recipe, epoch, number of the batch): of neither the number of decoders nor
+ * where a run was resumed.
+ */
+
+/** The part of the recipe that batches depend on. */
+export type LoaderRecipe = Pick<
+  Recipe,
+  'batchSize' | 'inputSize' | 'scaleMin' | 'hflip' | 'evalCropRatio' | 'seed' | 'numWorkers'
+>;
+
+/** A picture that was to be used and could not. */
+export interface SkippedPicture {
+  /** Relative to the data folder. */
+  file: string;
+  reason: string;
+}
+
+export interface LoaderOptions {
+  dataset: Dataset;
+  recipe: LoaderRecipe;
+  decode: Decode;
+  /** R: uniform numbers that each picture gets for stochastic depth; 0 for none. */
+  noiseRows: number;
+  /** Files (relative) to leave out, as a check found them. */
+  excluded?: ReadonlySet<string>;
+  /** Told of each file once, however often it fails. */
+  onSkip(skipped: SkippedPicture): void;
+  /** Milliseconds after which a file that the disk does not deliver counts as unreadable; default 30,000. */
+  fileTimeout?: number;
+  /** Most bytes of files, and as many of decoded evaluation pictures, kept in memory; default 256 MiB each. */
+  cacheBytes?: number;
+}
+
+/** Images [B, S, S, 3] RGB, labels [B], noise [R, B] uniform in [0, 1) or null. The arrays are the consumer's. */
+export interface Batch {
+  images: Uint8Array;
+  labels: Int32Array;
+  noise: Float32Array | null;
+  /** The picture each row shows, relative to the data folder. */
+  files: string[];
+}
+
+export interface Loader {
+  stepsPerEpoch: number;
+  /** Usable pictures; a tenth fewer may be seen in an epoch where the last partial batch is dropped. */
+  train: number;
+  val: number;
+  /** Whole batches of an epoch from number `firstBatch` (from 0) on. A file that fails is replaced by another. */
+  trainBatches(epoch: number, firstBatch?: number): AsyncGenerator<Batch, void, undefined>;
+  /** Every val picture in order, up to B at a time; those that fail are missing. */
+  evalBatches(): AsyncGenerator<Batch, void, undefined>;
+}
+
+const BATCHES_AHEAD = 3;
+const REPLACEMENTS = 20;
+
+/**
+ * Makes the loader of a run. Iterating may throw StillhouseError `data.vanished` when the folder is gone or nothing in
+ * it can be read any more.
+ * @throws StillhouseError `data.too-few` when there is not one batch.
+ */
+export function createLoader(options: LoaderOptions): Loader {
+  const { dataset, recipe, excluded = new Set() } = options;
+  const usable = (samples: Sample[]): Sample[] => samples.filter(({ file }) => !excluded.has(file));
+  const [train, val] = [usable(dataset.train), usable(dataset.val)];
+  const { batchSize } = recipe;
+  if (train.length < batchSize) throw new StillhouseError('data.too-few', { count: train.length, batch: batchSize });
+  const steps = stepsPerEpoch({ count: train.length, batchSize });
+  const reader = pictureReader(options);
+  const depth = BATCHES_AHEAD;
+  const workers = recipe.numWorkers;
+  return {
+    stepsPerEpoch: steps,
+    train: train.length,
+    val: val.length,
+    trainBatches: (epoch, first = 0) => {
+      const order = epochOrder({ count: train.length, seed: recipe.seed, epoch });
+      const fill = trainFiller(options, train, reader, epoch, order);
+      return ahead({
+        first,
+        end: steps,
+        parts: () => batchSize,
+        make: () => emptyBatch(options, batchSize),
+        fill,
+        workers,
+        depth,
+      });
+    },
+    evalBatches: async function* () {
+      const parts = (number: number): number => Math.min(batchSize, val.length - number * batchSize);
+      const end = Math.ceil(val.length / batchSize);
+      const make = (number: number): Batch => emptyBatch({ ...options, noiseRows: 0 }, parts(number));
+      const fill = evalFiller(options, val, reader);
+      for await (const batch of ahead({ first: 0, end, parts, make, fill, workers, depth })) {
+        const whole = withoutHoles(batch, recipe.inputSize);
+        if (whole.labels.length > 0) yield whole;
+      }
+    },
+  };
+}
+
+function emptyBatch({ recipe: { inputSize }, noiseRows }: LoaderOptions, count: number): Batch {
+  return {
+    images: Buffer.allocUnsafeSlow(count * inputSize * inputSize * 3),
+    labels: new Int32Array(count).fill(HOLE),
+    noise: noiseRows > 0 ? new Float32Array(noiseRows * count) : null,
+    files: new Array<string>(count).fill(''),
+  };
+}
+
+const HOLE = -1;
+
+function withoutHoles(batch: Batch, inputSize: number): Batch {
+  const rows = [...batch.labels.keys()].filter((row) => batch.labels[row] !== HOLE);
+  if (rows.length === batch.labels.length) return batch;
+  const bytes = inputSize * inputSize * 3;
+  rows.forEach((row, place) => batch.images.copyWithin(place * bytes, row * bytes, (row + 1) * bytes));
+  return {
+    images: batch.images.subarray(0, rows.length * bytes),
+    labels: Int32Array.from(rows, (row) => batch.labels[row]!),
+    noise: null,
+    files: rows.map((row) => batch.files[row]!),
+  };
+}
+
+type Fill = (batch: Batch, number: number, row: number) => Promise<void>;
+
+function trainFiller(
+  options: LoaderOptions,
+  train: Sample[],
+  reader: PictureReader,
+  epoch: number,
+  order: Order,
+): Fill {
+  const { seed, batchSize, inputSize } = options.recipe;
+  return async (batch, number, row) => {
+    const turn = number * batchSize + row;
+    const place = order.places[turn]!;
+    drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
+    const replacement = new Random(seed, 'replacement', epoch, place);
+    let sample = train[order.pictures[turn]!]!;
+    for (let attempt = 0; attempt <= REPLACEMENTS; attempt++) {
+      const pixels = await reader.train(sample, new Random(seed, 'augment', epoch, place));
+      if (pixels) return put(batch, row, pixels, sample, inputSize);
+      sample = train[replacement.integer(train.length)]!;
+    }
+    throw new StillhouseError('data.vanished', { path: options.dataset.path, reason: reader.lastReason() });
+  };
+}
+
+function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: Random): void {
+  if (!noise) return;
+  for (let r = 0; r < rows; r++) noise[r * labels.length + row] = random.uniform();
+}
+
+function evalFiller(options: LoaderOptions, val: Sample[], reader: PictureReader): Fill {
+  const { batchSize, inputSize } = options.recipe;
+  return async (batch, number, row) => {
+    const sample = val[number * batchSize + row]!;
+    const pixels = await reader.eval(sample);
+    if (pixels) put(batch, row, pixels, sample, inputSize);
+  };
+}
+
+function put(batch: Batch, row: number, pixels: Uint8Array, sample: Sample, inputSize: number): void {
+  batch.images.set(pixels, row * inputSize * inputSize * 3);
+  batch.labels[row] = sample.label;
+  batch.files[row] = sample.file;
+}
+
+/** Reads one picture as training or evaluation sees it, [S, S, 3]; null when it cannot be read, which is told once. */
+interface PictureReader {
+  train(sample: Sample, random: Random): Promise<Uint8Array | null>;
+  eval(sample: Sample): Promise<Uint8Array | null>;
+  lastReason(): string;
+}
+
+function pictureReader(options: LoaderOptions): PictureReader {
+  const { dataset, recipe, decode, fileTimeout: timeout = 30_000, cacheBytes = 256 * 2 ** 20 } = options;
+  const files = byteCache(cacheBytes);
+  const evalPixels = byteCache(cacheBytes);
+  const told = new Set<string>();
+  let reason = '';
+  const bytesOf = async (file: string): Promise<Uint8Array> =>
+    files.get(file) ?? files.keep(file, await readPictureFile(samplePath(dataset, { file }), { timeout }));
+  const attempt = async (
+    file: string,
+    read: (bytes: Uint8Array) => Promise<Uint8Array>,
+  ): Promise<Uint8Array | null> => {
+    try {
+      return await read(await bytesOf(file));
+    } catch (error) {
+      await assertFolder(dataset.path, error);
+      reason = `${file}: ${reasonOf(error)}`;
+      if (!told.has(file)) options.onSkip({ file, reason: reasonOf(error) });
+      told.add(file);
+      return null;
+    }
+  };
+  return {
+    train: (sample, random) => attempt(sample.file, (bytes) => trainPixels(bytes, random, recipe, decode)),
+    eval: async ({ file }) => {
+      const known = evalPixels.get(file);
+      if (known) return known;
+      const pixels = await attempt(file, (bytes) => evaluationPixels(bytes, recipe, decode));
+      return pixels && evalPixels.keep(file, pixels);
+    },
+    lastReason: () => reason,
+  };
+}
+
+// One file missing is an accident, the whole folder missing is the end.
+async function assertFolder(path: string, cause: unknown): Promise<void> {
+  if (cause instanceof StillhouseError || !(cause instanceof Error) || !('code' in cause)) return;
+  await stat(path).catch((error: unknown) => {
+    throw new StillhouseError('data.vanished', { path, reason: reasonOf(error) }, { cause });
+  });
+}
+
+/**
+ * A picture as one training draw shows it, [S, S, 3].
+ * Rejects with an Error when it cannot be decoded.
+ */
+export async function trainPixels(
+  bytes: Uint8Array,
+  random: Random,
+  recipe: Pick<Recipe, 'inputSize' | 'scaleMin' | 'hflip'>,
+  decode: Decode,
+): Promise<Uint8Array> {
+  const info = readableSize(bytes);
+  const draw = drawTrain(random, info.width, info.height, recipe);
+  const size = { width: recipe.inputSize, height: recipe.inputSize };
+  const pixels = await decodePicture(bytes, info, { crop: draw.crop, size, filter: 'bicubic' }, decode);
+  return applyDraw(pixels, draw).data;
+}
+
+function applyDraw(pixels: Pixels, { shift, flip }: TrainDraw): Pixels {
+  const shifted = shift ? shiftPixels(pixels, shift) : pixels;
+  return flip ? flipRows(shifted) : shifted;
+}
+
+/**
+ * A picture as evaluation shows it, [S, S, 3].
+ * Rejects with an Error when it cannot be decoded.
+ */
+export async function evaluationPixels(
+  bytes: Uint8Array,
+  { inputSize, evalCropRatio }: Pick<Recipe, 'inputSize' | 'evalCropRatio'>,
+  decode: Decode,
+): Promise<Uint8Array> {
+  const info = readableSize(bytes);
+  const { source, size, crop } = evalGeometry(info.width, info.height, inputSize, evalCropRatio);
+  const pixels = await decodePicture(bytes, info, { crop: source, size, filter: 'bicubic' }, decode);
+  return cropPixels(pixels, crop).data;
+}
