@@ -1,6 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attention, dropPath, gelu, layerNorm, linear, patchEmbed } from './layers.ts';
-import type { Heads, Init, ModelOptions, Network, Params, ParamSpec } from './model.ts';
+import {
+  within,
+  type Heads,
+  type Init,
+  type ModelOptions,
+  type Network,
+  type Own,
+  type Params,
+  type ParamSpec,
+} from './model.ts';
 import { layerNorm as layerNormSpecs, linear as linearSpecs, param } from './specs.ts';
 
 /**
@@ -15,7 +24,7 @@ export interface TransformerShape {
   depth: number;
   heads: number;
   /** A second token and head, for the teacher's decisions. */
-  distilled?: true;
+  distilled?: boolean;
   /** DeiT III: the class token has no position, and LayerScale starts at this value. */
   layerScale?: number;
   /** Start of the class token; DeiT's is that of the position embedding. */
@@ -51,20 +60,23 @@ function rateOf(block: number, depth: number, rate: number): number {
 }
 
 function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, drop: Drop): Heads {
-  let x = embed(shape, params, images); // [B, N, D]
+  const extra = shape.distilled ? 2 : 1;
+  let x = embed(shape, within(params, ''), images); // [B, N, D]
   for (let block = 0; block < shape.depth; block++) {
     const own = within(params, `blocks.${block}.`);
-    x = tf.add(x, drop(scaled(own, 'ls1', selfAttention(own, norm(own, 'norm1', x), shape.heads)), block, 0));
-    x = tf.add(x, drop(scaled(own, 'ls2', mlp(own, norm(own, 'norm2', x))), block, 1));
+    // The heads read the extra tokens alone: in the last block only these ask and go on.
+    const asking = block === shape.depth - 1 ? extra : x.shape[1];
+    const attended = selfAttention(own, norm(own, 'norm1', x), shape.heads, asking);
+    x = tf.add(first(x, asking), drop(layerScale(shape, own, 'ls1', attended), block, 0));
+    x = tf.add(x, drop(layerScale(shape, own, 'ls2', mlp(own, norm(own, 'norm2', x))), block, 1));
   }
-  return heads(shape, within(params, ''), x);
+  return heads(within(params, ''), x);
 }
 
-/** The parameter of a name inside one part of the network. */
-type Own = (name: string) => tf.Tensor;
-
-function within(params: Params, prefix: string): Own {
-  return (name) => params[prefix + name];
+/** The first `count` tokens. */
+function first(x: tf.Tensor3D, count: number): tf.Tensor3D {
+  const [batch, tokens, dim] = x.shape;
+  return count === tokens ? x : tf.slice(x, [0, 0, 0], [batch, count, dim]);
 }
 
 function norm(own: Own, name: string, x: tf.Tensor3D): tf.Tensor3D {
@@ -75,23 +87,20 @@ function project<T extends tf.Tensor>(own: Own, name: string, x: T): T {
   return linear(x, own(`${name}.weight`), own(`${name}.bias`));
 }
 
-function selfAttention(own: Own, x: tf.Tensor3D, heads: number): tf.Tensor3D {
-  return project(own, 'attn.proj', attention(project(own, 'attn.qkv', x), heads));
+function selfAttention(own: Own, x: tf.Tensor3D, heads: number, asking: number): tf.Tensor3D {
+  return project(own, 'attn.proj', attention(project(own, 'attn.qkv', x), heads, asking));
 }
 
 function mlp(own: Own, x: tf.Tensor3D): tf.Tensor3D {
   return project(own, 'mlp.fc2', gelu(project(own, 'mlp.fc1', x)));
 }
 
-/** LayerScale where the network has it. */
-function scaled(own: Own, name: string, branch: tf.Tensor3D): tf.Tensor3D {
-  const gamma = own(`${name}.gamma`);
-  return gamma ? tf.mul(branch, gamma) : branch;
+function layerScale(shape: TransformerShape, own: Own, name: string, branch: tf.Tensor3D): tf.Tensor3D {
+  return shape.layerScale === undefined ? branch : tf.mul(branch, own(`${name}.gamma`));
 }
 
 /** Patches, extra tokens and positions as [B, N, D]. */
-function embed(shape: TransformerShape, params: Params, images: tf.Tensor4D): tf.Tensor3D {
-  const own = within(params, '');
+function embed(shape: TransformerShape, own: Own, images: tf.Tensor4D): tf.Tensor3D {
   const patches = patchEmbed(images, own('patch_embed.proj.weight'), own('patch_embed.proj.bias'));
   const position = own('pos_embed');
   const names = shape.distilled ? ['cls_token', 'dist_token'] : ['cls_token'];
@@ -100,12 +109,9 @@ function embed(shape: TransformerShape, params: Params, images: tf.Tensor4D): tf
   return tf.add(tf.concat([...extra, patches], 1), position);
 }
 
-/** Logits from the extra tokens; only they go through the last norm, which treats each token alone. */
-function heads(shape: TransformerShape, own: Own, x: tf.Tensor3D): Heads {
-  const [batch, , dim] = x.shape;
-  const extra = shape.distilled ? 2 : 1;
-  const tokens = norm(own, 'norm', tf.slice(x, [0, 0, 0], [batch, extra, dim])); // [B, 1 | 2, D]
-  const [classToken, distToken] = tf.unstack(tokens, 1) as tf.Tensor2D[]; // each [B, D]
+/** Logits from the extra tokens [B, 1 | 2, D]. */
+function heads(own: Own, x: tf.Tensor3D): Heads {
+  const [classToken, distToken] = tf.unstack(norm(own, 'norm', x), 1) as tf.Tensor2D[]; // each [B, D]
   return {
     head: project(own, 'head', classToken),
     headDist: distToken ? project(own, 'head_dist', distToken) : null,
@@ -113,9 +119,9 @@ function heads(shape: TransformerShape, own: Own, x: tf.Tensor3D): Heads {
 }
 
 function transformerSpecs(shape: TransformerShape, { classes, inputSize }: ModelOptions): ParamSpec[] {
-  const { patch, dim, depth, distilled, layerScale } = shape;
+  const { patch, dim, depth, distilled } = shape;
   const patches = (inputSize / patch) ** 2;
-  const positions = layerScale === undefined ? patches + (distilled ? 2 : 1) : patches;
+  const positions = shape.layerScale === undefined ? patches + (distilled ? 2 : 1) : patches;
   // PyTorch's default for a convolution, which DeiT leaves in place: within 1 / √fan-in.
   const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(3 * patch * patch) };
   const names = Array.from({ length: depth }, (_, block) => `blocks.${block}`);
@@ -125,14 +131,14 @@ function transformerSpecs(shape: TransformerShape, { classes, inputSize }: Model
     ...(distilled ? [param('dist_token', [1, 1, dim], NARROW)] : []),
     param('patch_embed.proj.weight', [dim, 3, patch, patch], uniform),
     param('patch_embed.proj.bias', [dim], uniform),
-    ...names.flatMap((name) => blockSpecs(name, dim, layerScale)),
+    ...names.flatMap((name) => blockSpecs(name, shape)),
     ...layerNormSpecs('norm', dim),
     ...linearSpecs('head', dim, classes, NARROW),
     ...(distilled ? linearSpecs('head_dist', dim, classes, NARROW) : []),
   ];
 }
 
-function blockSpecs(name: string, dim: number, layerScale: number | undefined): ParamSpec[] {
+function blockSpecs(name: string, { dim, layerScale }: TransformerShape): ParamSpec[] {
   const scale = (part: string) =>
     layerScale === undefined ? [] : [param(`${name}.${part}.gamma`, [dim], { kind: 'constant', value: layerScale })];
   return [

@@ -74,25 +74,27 @@ export function softmax<T extends tf.Tensor>(x: T): T {
  * Multi-head self-attention between the joint projection and the output projection.
  * @param qkv [B, N, 3·D]: all queries, all keys, all values; inside each, heads side by side
  * @param heads h; each is d = D / h wide and its scores are divided by √d
- * @returns [B, N, D]
+ * @param asking M: only the first M tokens ask, all N answer
+ * @returns [B, M, D]
  */
-export function attention(qkv: tf.Tensor3D, heads: number): tf.Tensor3D {
+export function attention(qkv: tf.Tensor3D, heads: number, asking: number): tf.Tensor3D {
   const [batch, tokens, triple] = qkv.shape;
   const size = triple / 3 / heads;
   const split = tf.reshape(qkv, [batch, tokens, 3, heads, size]); // [B, N, 3, h, d]
   const [q, k, v] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])); // each [B, h, N, d]
-  const mixed = scaledDotProduct(q, k, v, 1 / Math.sqrt(size));
-  return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, heads * size]); // [B, N, D]
+  const queries = asking === tokens ? q : tf.slice(q, [0, 0, 0, 0], [batch, heads, asking, size]); // [B, h, M, d]
+  const mixed = scaledDotProduct(queries, k, v, 1 / Math.sqrt(size));
+  return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, asking, heads * size]); // [B, M, D]
 }
 
-/** softmax(scale · q · kᵀ) · v over [..., N, d]. Its gradient reuses the output in place of an [..., N, N] sum. */
+/** softmax(scale · q · kᵀ) · v over [..., M | N, d]. Its gradient reuses the output in place of an [..., M, N] sum. */
 function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale: number): tf.Tensor {
   return withGradient([q, k, v], () => {
     const scaled = tf.mul(q, scale);
-    const weights = softmax(tf.matMul(scaled, k, false, true)); // [..., N, N]
+    const weights = softmax(tf.matMul(scaled, k, false, true)); // [..., M, N]
     const value = tf.matMul(weights, v);
     const gradient = (dy: tf.Tensor, [scaled, k, v, weights, value]: tf.Tensor[]) => {
-      const across = tf.sum(tf.mul(dy, value), -1, true); // [..., N, 1]
+      const across = tf.sum(tf.mul(dy, value), -1, true); // [..., M, 1]
       const dScores = tf.mul(weights, tf.sub(tf.matMul(dy, v, false, true), across));
       const dq = tf.mul(tf.matMul(dScores, k), scale);
       return [dq, tf.matMul(dScores, scaled, true), tf.matMul(weights, dy, true)];

@@ -81,3 +81,15 @@ export function countParameters(specs: readonly ParamSpec[]): number {
   const trained = specs.filter((spec) => !spec.buffer);
   return trained.reduce((sum, spec) => sum + spec.shape.reduce((product, side) => product * side, 1), 0);
 }
+
+/** The parameter of a name inside one part of a network. */
+export type Own = (name: string) => tf.Tensor;
+
+/** Looks up parameters below `prefix`. */
+export function within(params: Params, prefix: string): Own {
+  return (name) => {
+    const tensor = params[prefix + name];
+    if (!tensor) throw new Error(`within: expected a parameter named ${prefix + name}, got none`);
+    return tensor;
+  };
+}

@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { StillhouseError } from '../protocol/errors.ts';
+import { batchNorm, conv2d, convNorm, dropPath, type ConvOptions } from './layers.ts';
+import { within, type ModelOptions, type Network, type Params, type ParamSpec } from './model.ts';
+
+/** The two ways through a convolutional network. Its forward is written once, over a {@link Pass}. */
+export interface Pass {
+  params: Params;
+  /** The convolution `${conv}.weight` and the batch norm `norm` after it. [B, H, W, C] → [B, H', W', out] */
+  convNorm(x: tf.Tensor4D, conv: string, norm: string, options?: ConvOptions): tf.Tensor4D;
+  /** Stochastic depth on the branch of the block with this number. */
+  drop(branch: tf.Tensor4D, block: number): tf.Tensor4D;
+}
+
+/** What a family says of a network. */
+export interface ConvNet {
+  specs: ParamSpec[];
+  /** Epsilon of every batch norm. */
+  eps: number;
+  /** Share, of the largest rate, at which each block is dropped. */
+  dropShares: number[];
+  /** Logits [B, K] of images [B, H, W, 3]. */
+  forward(pass: Pass, images: tf.Tensor4D): tf.Tensor2D;
+}
+
+/** Weight of the newest batch in the running statistics: torch's default, which timm leaves in place. */
+const MOMENTUM = 0.1;
+
+/** A network of one head from a family's description. */
+export function convNet(net: ConvNet, options: ModelOptions): Network {
+  const rate = options.dropPath ?? 0;
+  return {
+    specs: net.specs,
+    noise: rate > 0 ? { shape: (batch) => [net.dropShares.length, batch] } : null,
+    predict: (params, images) => ({ head: net.forward(predicting(params, net.eps), images), headDist: null }),
+    train: (params, images, noise) => {
+      const rows = noise && rate > 0 ? tf.unstack(noise) : null; // one [B] a block
+      const drop: Pass['drop'] = (branch, block) =>
+        rows ? dropPath(branch, net.dropShares[block] * rate, rows[block]) : branch;
+      const updates: Params = {};
+      const head = net.forward(training(params, net.eps, drop, updates), images);
+      return { heads: { head, headDist: null }, updates };
+    },
+  };
+}
+
+function predicting(params: Params, eps: number): Pass {
+  return {
+    params,
+    drop: (branch) => branch,
+    convNorm: (x, conv, norm, options = {}) => {
+      const own = within(params, `${norm}.`);
+      const stats = { mean: own('running_mean'), variance: own('running_var') };
+      const weights = { weight: own('weight'), bias: own('bias') };
+      return convNorm(x, within(params, `${conv}.`)('weight'), { ...weights, ...stats }, eps, options);
+    },
+  };
+}
+
+/** Normalises by the batch and puts the new running statistics into `updates`. */
+function training(params: Params, eps: number, drop: Pass['drop'], updates: Params): Pass {
+  return {
+    params,
+    drop,
+    convNorm: (x, conv, norm, options = {}) => {
+      const own = within(params, `${norm}.`);
+      const y = conv2d(x, within(params, `${conv}.`)('weight'), options);
+      const { value, mean, variance } = batchNorm(y, own('weight'), own('bias'), eps);
+      const unbiased = tf.mul(variance, besselFactor(y));
+      updates[`${norm}.running_mean`] = moved(own('running_mean'), mean);
+      updates[`${norm}.running_var`] = moved(own('running_var'), unbiased);
+      updates[`${norm}.num_batches_tracked`] = tf.add(own('num_batches_tracked'), 1);
+      return value;
+    },
+  };
+}
+
+function moved(running: tf.Tensor, latest: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(running, 1 - MOMENTUM), tf.mul(latest, MOMENTUM));
+}
+
+/** n / (n − 1) for n values a channel: torch keeps the unbiased variance, though it normalises by the biased one. */
+function besselFactor(x: tf.Tensor4D): number {
+  const count = x.size / x.shape[3];
+  if (count > 1) return count / (count - 1);
+  const expected = 'at least 2 pictures, or larger ones, for batch normalization';
+  throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
+}
