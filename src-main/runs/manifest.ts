@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CheckpointInfo } from '../protocol/data-types.ts';
+import { writeFileAtomic } from './atomic-file.ts';
+import { isCheckpointFile, openCheckpoint } from './checkpoint-file.ts';
+import { readHistory } from './history.ts';
+import { checkpointsFolder } from './run-folder.ts';
+
+/**
+ * `checkpoints/manifest.json`: a cache of what the checkpoint files say, with their hashes and scores. A file counts
+ * when it is there and whole; an entry counts when it is about that very file.
+ */
+
+/** One checkpoint as the manifest knows it. */
+export interface ManifestEntry {
+  file: string;
+  /** Of the header: tells a file from a later one of the same name. */
+  id: string;
+  bytes: number;
+  /** Of the file, milliseconds since 1970: while it and the size are the same, the header is not read again. */
+  modified: number;
+  /** null when the file was found without an entry. */
+  sha256: string | null;
+  epoch: number;
+  step: number;
+  time: number;
+  acc1: number | null;
+}
+
+/** The complete checkpoints in a run's folder, by step. Half-written and damaged files are left out. */
+export function readEntries(run: string): ManifestEntry[] {
+  const known = new Map(readManifest(run).map((entry) => [entry.file, entry]));
+  const scores = scoresOf(run);
+  const entries = checkpointFiles(run).flatMap((file) => checkEntry(run, file, known.get(file), scores) ?? []);
+  return entries.sort((a, b) => a.step - b.step || a.epoch - b.epoch);
+}
+
+function checkEntry(run: string, file: string, known: ManifestEntry | undefined, scores: () => Map<number, number>) {
+  const path = join(checkpointsFolder(run), file);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return null;
+  const modified = Math.round(stat.mtimeMs);
+  if (known && known.bytes === stat.size && known.modified === modified) return known;
+  const found = readHeader(path);
+  if (!found) return null;
+  if (known && known.id === found.id && known.bytes === found.bytes) return { ...known, modified };
+  return { ...found, modified, acc1: scores().get(found.step) ?? null };
+}
+
+function readHeader(path: string): Omit<ManifestEntry, 'modified' | 'acc1'> | null {
+  try {
+    const { id, info, close } = openCheckpoint(path);
+    close();
+    return {
+      file: info.file,
+      id,
+      bytes: info.bytes,
+      sha256: null,
+      epoch: info.epoch,
+      step: info.step,
+      time: info.time,
+    };
+  } catch {
+    return null;
+  }
+}
+
+// Only read when an entry is missing.
+function scoresOf(run: string): () => Map<number, number> {
+  let scores: Map<number, number> | null = null;
+  return () => {
+    scores ??= new Map(readHistory(run).flatMap((row) => (row.type === 'epoch' ? [[row.step, row.test.acc1]] : [])));
+    return scores;
+  };
+}
+
+/** The manifest's word on one file, true or not; undefined when it has none. */
+export function readEntry(run: string, file: string): ManifestEntry | undefined {
+  return readManifest(run).find((entry) => entry.file === file);
+}
+
+/** Replaces the manifest. @throws StillhouseError `disk.full` or `disk.denied` */
+export function writeManifest(run: string, entries: readonly ManifestEntry[]): void {
+  writeFileAtomic(manifestPath(run), `${JSON.stringify({ format: 1, checkpoints: entries }, null, 2)}\n`);
+}
+
+function readManifest(run: string): ManifestEntry[] {
+  try {
+    const manifest = JSON.parse(readFileSync(manifestPath(run), 'utf8')) as { checkpoints?: unknown };
+    return Array.isArray(manifest.checkpoints) ? manifest.checkpoints.filter(isEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isEntry(value: unknown): value is ManifestEntry {
+  const entry = value as Partial<ManifestEntry> | null;
+  const numbers = [entry?.bytes, entry?.modified, entry?.epoch, entry?.step, entry?.time];
+  const score = entry?.acc1 === null || typeof entry?.acc1 === 'number';
+  const hash = entry?.sha256 === null || typeof entry?.sha256 === 'string';
+  return (
+    typeof entry?.file === 'string' && typeof entry.id === 'string' && score && hash && numbers.every(Number.isFinite)
+  );
+}
+
+/** How the protocol shows each entry; best is the earliest of those with the highest accuracy. */
+export function toInfos(entries: readonly ManifestEntry[]): CheckpointInfo[] {
+  const top = Math.max(...entries.map((entry) => entry.acc1 ?? -1));
+  const best = entries.find((entry) => entry.acc1 === top);
+  const last = entries.at(-1);
+  return entries.map((entry) => {
+    const { file, epoch, step, time, bytes, acc1 } = entry;
+    return { file, epoch, step, time, bytes, acc1, best: entry === best, last: entry === last };
+  });
+}
+
+/** Names of a run's checkpoint files, whole or not, by step. */
+export function checkpointFiles(run: string): string[] {
+  try {
+    return readdirSync(checkpointsFolder(run)).filter(isCheckpointFile).sort(byStep);
+  } catch {
+    return [];
+  }
+}
+
+function byStep(a: string, b: string): number {
+  const step = (name: string) => Number(/step-(\d+)/.exec(name)?.[1]);
+  return step(a) - step(b);
+}
+
+function manifestPath(run: string): string {
+  return join(checkpointsFolder(run), 'manifest.json');
+}
