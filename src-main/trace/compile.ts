@@ -72,19 +72,58 @@ function build(engine: Engine, program: Program, variables: string[], xla: boole
     const resources = new Map(variables.map((name) => [name, { oper: resourcePlaceholder(graph), index: 0 }]));
     const opers = new Array<Pointer>(program.nodes.length);
     const end = ({ node, output }: ValueRef): GraphOutput => ({ oper: opers[node], index: output });
+    const inPlace: Pointer[] = [];
     program.nodes.forEach((node, index) => {
+      if (node.op === 'AdamW') {
+        inPlace.push(applyAdamw(graph, program, index, resources, end));
+        return;
+      }
       opers[index] = addNode(graph, node, resources, end);
       if (node.op === 'Input') fed.push({ oper: opers[index], index: 0 });
     });
-    const writes = program.assigns.map(({ variable, value }) => {
+    const plain = program.assigns.filter(({ value }) => program.nodes[value.node].op !== 'AdamW');
+    const writes = plain.map(({ variable, value }) => {
       const spec = program.nodes[value.node].outputs[value.output];
       return graph.add('AssignVariableOp', [typeAttr('dtype', spec)], [resources.get(variable)!, end(value)]);
     });
     const outputs = program.outputs.map(({ value }) => end(value));
-    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, writes, xla);
+    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace], xla);
   } finally {
     graph.dispose();
   }
+}
+
+/**
+ * AdamW on the variables themselves: TensorFlow's fused kernel, after the decay. Its outputs exist only as the new
+ * values of the variables that it read.
+ */
+function applyAdamw(
+  graph: Graph,
+  program: Program,
+  index: number,
+  resources: Map<string, GraphOutput>,
+  end: (ref: ValueRef) => GraphOutput,
+): Pointer {
+  const node = program.nodes[index];
+  const read = node.inputs.slice(0, 3).map((ref) => program.nodes[ref.node].name!);
+  const written = program.assigns.filter(({ value }) => value.node === index);
+  const fits = written.length === 3 && written.every(({ variable, value }) => read[value.output] === variable);
+  if (!fits) throw new RangeError('compile: AdamW must write the variables that it reads, and nothing else may use it');
+  const [param, mean, square] = read.map((name) => resources.get(name)!);
+  const [value, , , gradient, lr, power1, power2, beta1, beta2, epsilon, decay] = node.inputs.map(end);
+  const float: Attr = { name: 'T', type: ATTR.type, value: DTYPES.float32.code };
+  const before = [value.oper];
+  if (!isOne(program.nodes[node.inputs[10].node])) {
+    const dtype: Attr = { name: 'dtype', type: ATTR.type, value: DTYPES.float32.code };
+    const scaled = graph.add('Mul', [float], [value, decay]);
+    before.push(graph.add('AssignVariableOp', [dtype], [param, { oper: scaled, index: 0 }]));
+  }
+  const inputs = [param, mean, square, power1, power2, lr, beta1, beta2, epsilon, gradient];
+  return graph.add('ResourceApplyAdam', [float], inputs, before);
+}
+
+function isOne(node: ProgramNode): boolean {
+  return node.values?.length === 1 && node.values[0] === 1;
 }
 
 function resourcePlaceholder(graph: Graph): Pointer {

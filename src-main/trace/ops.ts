@@ -36,3 +36,24 @@ export const attr = {
 export function castTo(x: tf.Tensor, from: DType, to: DType): tf.Tensor {
   return call('Cast', [attr.type('SrcT', from), attr.type('DstT', to), attr.bool('Truncate', false)], [x])[0];
 }
+
+/** 1 where `x` (a scalar) is a finite number, else 0. No gradient. */
+export function finite(x: tf.Tensor): tf.Tensor {
+  const answer = call('IsFinite', [attr.type('T', 'float32')], [x])[0];
+  return castTo(answer, 'bool', 'float32');
+}
+
+/** x · y, and 0 where y is 0 even if x is infinite or not a number. No gradient. */
+export function multiplyNoNan(x: tf.Tensor, y: tf.Tensor): tf.Tensor {
+  return call('MulNoNan', [attr.type('T', 'float32')], [x, y])[0];
+}
+
+/**
+ * One AdamW update (`composites.ts`). Compiled, it works in place on the state.
+ * @param state parameter, mean and mean square of its gradient
+ * @param scalars learning rate, β₁ᵗ, β₂ᵗ, β₁, β₂, ε·√(1 − β₂ᵗ), 1 − lr·λ
+ * @returns the new state, in the same order
+ */
+export function adamw(state: tf.Tensor[], gradient: tf.Tensor, scalars: tf.Tensor[]): tf.Tensor[] {
+  return call('AdamW', [], [...state, gradient, ...scalars], 3);
+}

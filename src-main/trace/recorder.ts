@@ -4,6 +4,7 @@ import type { OpSink, TensorMetadata } from '../runtime/binding.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { Graph } from '../runtime/graph.ts';
 import type { GraphOutput } from '../runtime/library.ts';
+import { COMPOSITES } from './composites.ts';
 import { nodeBackend } from './ops.ts';
 import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
 
@@ -70,16 +71,8 @@ class RecordingSink implements OpSink {
 
   /** A tensor standing for an input or variable. */
   open(op: 'Input' | 'Variable', name: string, spec: TensorSpec): tf.Tensor {
-    const oper = this.graph.add(
-      'Placeholder',
-      [
-        { name: 'dtype', type: this.engine.binding.TF_ATTR_TYPE, value: DTYPES[spec.dtype].code },
-        { name: 'shape', type: this.engine.binding.TF_ATTR_SHAPE, value: spec.shape },
-      ],
-      [],
-    );
     const node = this.push({ op, name, attrs: [], inputs: [], outputs: [spec] });
-    return nodeBackend().createOutputTensor(this.metadata({ node, output: 0 }, { oper, index: 0 }));
+    return nodeBackend().createOutputTensor(this.metadata({ node, output: 0 }, this.placeholder(spec)));
   }
 
   createTensor(shape: number[], dtype: DType, values: Values | Uint8Array[]): number {
@@ -106,6 +99,7 @@ class RecordingSink implements OpSink {
   }
 
   executeOp(op: string, attrs: Attr[], inputs: number[], outputCount: number): TensorMetadata[] {
+    if (op in COMPOSITES) return this.composite(op, attrs, inputs);
     const oper = this.graph.add(
       op,
       attrs,
@@ -115,6 +109,22 @@ class RecordingSink implements OpSink {
     const specs = ends.map((end) => this.spec(op, end));
     const node = this.push({ op, attrs, inputs: inputs.map((id) => this.ref(id)), outputs: specs });
     return ends.map((end, output) => this.metadata({ node, output }, end));
+  }
+
+  private composite(op: string, attrs: Attr[], inputs: number[]): TensorMetadata[] {
+    const refs = inputs.map((id) => this.ref(id));
+    const specs = COMPOSITES[op].outputs(refs.map((ref) => this.nodes[ref.node].outputs[ref.output]));
+    const node = this.push({ op, attrs, inputs: refs, outputs: specs });
+    return specs.map((spec, output) => this.metadata({ node, output }, this.placeholder(spec)));
+  }
+
+  private placeholder(spec: TensorSpec): GraphOutput {
+    const { TF_ATTR_TYPE, TF_ATTR_SHAPE } = this.engine.binding;
+    const attrs = [
+      { name: 'dtype', type: TF_ATTR_TYPE, value: DTYPES[spec.dtype].code },
+      { name: 'shape', type: TF_ATTR_SHAPE, value: spec.shape },
+    ];
+    return { oper: this.graph.add('Placeholder', attrs, []), index: 0 };
   }
 
   /** The value that a recorded tensor's id stands for. */

@@ -1,0 +1,41 @@
+import { attr } from './ops.ts';
+import type { Attr } from '../runtime/dtypes.ts';
+import type { TensorSpec } from './program.ts';
+
+/**
+ * Operations of a program that are several of TensorFlow's: one node in the program, so that the compiler can choose
+ * how to run it. `expand` says what one means, in TensorFlow's ops; an eager run and the interpreter use it.
+ *
+ * To add one: 1. an entry here, 2. its function in `ops.ts`, 3. if it runs better otherwise, a case in `compile.ts`,
+ * 4. a test that compares both.
+ */
+export interface Composite {
+  outputs(inputs: TensorSpec[]): TensorSpec[];
+  /** `emit` runs one op with one result. */
+  expand<T>(emit: (op: string, attrs: Attr[], inputs: T[]) => T, inputs: T[]): T[];
+}
+
+const FLOAT = [attr.type('T', 'float32')];
+
+/**
+ * One AdamW update. Inputs: parameter, mean and mean square of the gradient, gradient; then scalars: learning rate,
+ * β₁ᵗ, β₂ᵗ, β₁, β₂, ε·√(1 − β₂ᵗ), decay (1 − lr·λ). Outputs: the new parameter, mean and mean square.
+ */
+const adamw: Composite = {
+  outputs: ([param, mean, square]) => [param, mean, square],
+  expand(emit, [param, mean, square, gradient, lr, power1, power2, beta1, beta2, epsilon, decay]) {
+    const binary = (op: string, a: typeof param, b: typeof param) => emit(op, FLOAT, [a, b]);
+    const one = binary('Div', lr, lr);
+    const rest = (x: typeof param) => binary('Sub', one, x);
+    const toward = (old: typeof param, target: typeof param, beta: typeof param) =>
+      binary('AddV2', old, binary('Mul', binary('Sub', target, old), rest(beta)));
+    const newMean = toward(mean, gradient, beta1);
+    const newSquare = toward(square, binary('Mul', gradient, gradient), beta2);
+    const rate = binary('Div', binary('Mul', lr, emit('Sqrt', FLOAT, [rest(power2)])), rest(power1));
+    const denominator = binary('AddV2', emit('Sqrt', FLOAT, [newSquare]), epsilon);
+    const change = binary('Div', binary('Mul', newMean, rate), denominator);
+    return [binary('Sub', binary('Mul', param, decay), change), newMean, newSquare];
+  },
+};
+
+export const COMPOSITES: Record<string, Composite> = { AdamW: adamw };

@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** The losses of the method. B pictures, K classes; each is a mean over the batch and float32. */
+
+/**
+ * Cross-entropy against soft targets: −Σ t·log softmax, mean over the batch.
+ * @param logits [B, K]
+ * @param targets [B, K], rows sum to 1; no gradient
+ */
+export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  const loss = tf.customGrad<tf.Scalar>((...args) => {
+    const [logits, save] = args as [tf.Tensor, tf.GradSaveFunc];
+    const logProbabilities = logSoftmax(logits as tf.Tensor2D);
+    save([logProbabilities, targets]);
+    const value = tf.neg(tf.mean(tf.sum(tf.mul(targets, logProbabilities), 1))) as tf.Scalar;
+    const gradFunc = (dy: tf.Tensor, [logProbabilities, targets]: tf.Tensor[]) =>
+      tf.mul(tf.sub(tf.exp(logProbabilities), targets), tf.div(dy, logits.shape[0]));
+    return { value, gradFunc };
+  });
+  return loss(logits);
+}
+
+/** log softmax over the last axis, without gradient of its own. */
+function logSoftmax(logits: tf.Tensor2D): tf.Tensor2D {
+  const shifted = tf.sub(logits, tf.max(logits, 1, true));
+  return tf.sub(shifted, tf.log(tf.sum(tf.exp(shifted), 1, true)));
+}
+
+/**
+ * Smoothed one-hot targets: smoothing / K everywhere, and 1 − smoothing more at the label.
+ * @param labels [B] int32
+ * @returns [B, K]
+ */
+export function smoothTargets(labels: tf.Tensor1D, classes: number, smoothing: number): tf.Tensor2D {
+  const off = smoothing / classes;
+  return tf.oneHot(labels, classes, 1 - smoothing + off, off, 'float32') as tf.Tensor2D;
+}
+
+/**
+ * Hard distillation: cross-entropy against the teacher's decision.
+ * @param student [B, K] logits of the distillation head
+ * @param teacher [B, K] logits
+ */
+export function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
+  const decisions = tf.argMax(teacher, 1) as tf.Tensor1D;
+  return softTargetCrossEntropy(student, smoothTargets(decisions, teacher.shape[1], 0));
+}
+
+/**
+ * Soft distillation: τ² · KL(teacher ‖ student) at temperature τ, divided by B·K as DeiT's code does.
+ * @param student [B, K] logits of the distillation head
+ * @param teacher [B, K] logits
+ */
+export function softDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number): tf.Scalar {
+  const targets = tf.softmax(tf.div(teacher, temperature)) as tf.Tensor2D;
+  const negativeEntropy = tf.mean(tf.sum(tf.mul(targets, logSoftmax(tf.div(teacher, temperature))), 1));
+  const crossEntropy = softTargetCrossEntropy(tf.div(student, temperature), targets);
+  const divergence = tf.add(crossEntropy, detachedScalar(negativeEntropy)); // mean over the batch
+  return tf.mul(divergence, (temperature * temperature) / teacher.shape[1]) as tf.Scalar;
+}
+
+/** A value that gradients do not pass through. */
+function detachedScalar(value: tf.Tensor): tf.Scalar {
+  return tf.customGrad(() => ({ value: tf.clone(value), gradFunc: () => [] }))() as tf.Scalar;
+}

@@ -1,0 +1,261 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Recipe } from '../protocol/recipe.ts';
+import type { Model, Params, ParamSpec } from '../model/model.ts';
+import type { Engine } from '../runtime/engine.ts';
+import type { Values } from '../runtime/dtypes.ts';
+import { compile, type Compiled } from '../trace/compile.ts';
+import { adamw, castTo, finite, multiplyNoNan } from '../trace/ops.ts';
+import type { Program, TensorSpec } from '../trace/program.ts';
+import { record } from '../trace/recorder.ts';
+import type { State } from '../trace/state.ts';
+import { isDecayed, optimizerScalars } from './adamw.ts';
+import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntropy } from './losses.ts';
+
+/**
+ * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
+ * Everything that changes between steps is an input. B pictures of a batch, S side, K classes.
+ *
+ * Names of state: `model.<timm name>`, `exp_avg.<name>`, `exp_avg_sq.<name>`, `teacher.<name>`.
+ */
+export const PREFIX = { model: 'model.', mean: 'exp_avg.', square: 'exp_avg_sq.', teacher: 'teacher.' } as const;
+
+export interface StepBatch {
+  /** [B, S, S, 3] RGB. */
+  images: Uint8Array;
+  /** [B] */
+  labels: Int32Array;
+  /** As the model's `noise` asks; null when it asks for none. */
+  noise: Float32Array | null;
+}
+
+export interface StepResult {
+  loss: number;
+  lossClass: number;
+  lossDistillation: number | null;
+}
+
+export interface TrainStep {
+  readonly program: Program;
+  /** A step whose loss is not finite leaves the state as it was. */
+  run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepResult>;
+  dispose(): void;
+}
+
+export interface TrainStepParts {
+  student: Model;
+  /** Frozen; sees the student's augmented pictures with its own normalisation. null: no distillation. */
+  teacher: Model | null;
+  recipe: Recipe;
+  batchSize: number;
+}
+
+const SCALARS = ['lr', 'beta1Power', 'beta2Power', 'epsilon', 'decay'] as const;
+
+/** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
+export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
+  const { student, teacher, batchSize } = parts;
+  return record(engine, trainInputs(student, batchSize), trainVariables(student, teacher), (inputs, variables) => {
+    const images = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
+    const targets = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, parts.recipe.smoothing);
+    const teacherLogits = teacher && teacher.predict(pick(variables, PREFIX.teacher), normalise(images, teacher)).head;
+    const params = pick(variables, PREFIX.model);
+    const { losses, gradients, updates } = lossAndGradients(
+      parts,
+      params,
+      images,
+      targets,
+      inputs.noise ?? null,
+      teacherLogits,
+    );
+    const good = finite(losses.loss);
+    return {
+      outputs: losses,
+      assigns: { ...update(parts, inputs, variables, gradients, good), ...guarded(updates, params, good) },
+    };
+  });
+}
+
+function trainInputs(student: Model, batchSize: number): Record<string, TensorSpec> {
+  const side = student.inputSize;
+  const noise = student.noise?.shape(batchSize);
+  return {
+    images: { shape: [batchSize, side, side, 3], dtype: 'uint8' },
+    labels: { shape: [batchSize], dtype: 'int32' },
+    ...(noise && { noise: { shape: noise, dtype: 'float32' as const } }),
+    ...Object.fromEntries(SCALARS.map((name) => [name, { shape: [], dtype: 'float32' as const }])),
+  };
+}
+
+function trainVariables(student: Model, teacher: Model | null): Record<string, TensorSpec> {
+  const specs: Record<string, TensorSpec> = {};
+  const add = (prefix: string, list: ParamSpec[]) => {
+    for (const { name, shape } of list) specs[prefix + name] = { shape, dtype: 'float32' };
+  };
+  add(PREFIX.model, student.specs);
+  add(PREFIX.mean, trainable(student));
+  add(PREFIX.square, trainable(student));
+  if (teacher) add(PREFIX.teacher, teacher.specs);
+  return specs;
+}
+
+/** The parameters that the optimizer moves. */
+export function trainable(model: Model): ParamSpec[] {
+  return model.specs.filter((spec) => !spec.buffer);
+}
+
+function pick(variables: Record<string, tf.Tensor>, prefix: string): Params {
+  const entries = Object.entries(variables).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
+
+/** [0, 255] → the model's normalised range. */
+function normalise(images: tf.Tensor4D, model: Model): tf.Tensor4D {
+  const scale = model.std.map((std) => 1 / (255 * std));
+  const shift = model.std.map((std, channel) => -model.mean[channel] / std);
+  return tf.add(tf.mul(images, tf.tensor1d(scale)), tf.tensor1d(shift));
+}
+
+function lossAndGradients(
+  { student, recipe }: TrainStepParts,
+  params: Params,
+  images: tf.Tensor4D,
+  targets: tf.Tensor2D,
+  noise: tf.Tensor | null,
+  teacherLogits: tf.Tensor2D | null,
+) {
+  const names = trainable(student).map(({ name }) => name);
+  let parts: Record<string, tf.Tensor> = {};
+  let updates: Params = {};
+  const { value, grads } = tf.engine().gradients(
+    () => {
+      const result = student.train(params, normalise(images, student), noise);
+      updates = keepAll(result.updates);
+      const lossClass = softTargetCrossEntropy(result.heads.head, targets);
+      const lossDistillation = teacherLogits && distillation(recipe, result.heads.headDist!, teacherLogits);
+      parts = keepAll({ lossClass, ...(lossDistillation && { lossDistillation }) });
+      if (!lossDistillation) return lossClass;
+      const alpha = recipe.distillationAlpha;
+      return tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)) as tf.Scalar;
+    },
+    names.map((name) => params[name]),
+    undefined,
+    true,
+  );
+  // As in torch, a parameter that the loss does not reach (an unused head) has no gradient and stays as it is.
+  const reached = names.map((name, index) => [name, grads[index]] as const).filter(([, gradient]) => gradient);
+  const gradients = Object.fromEntries(reached);
+  return { losses: { loss: value, ...parts } as Record<string, tf.Tensor>, gradients, updates };
+}
+
+/** Keeps tensors beyond the tidy of the gradient; recorded tensors cost nothing. */
+function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
+  for (const tensor of Object.values(tensors)) tf.keep(tensor);
+  return tensors;
+}
+
+function distillation(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
+  return recipe.distillationType === 'hard'
+    ? hardDistillation(student, teacher)
+    : softDistillation(student, teacher, recipe.distillationTau);
+}
+
+/** The optimizer's new parameters and moments. Gradients of a bad loss count as zero and move nothing. */
+function update(
+  { student, recipe }: TrainStepParts,
+  inputs: Record<string, tf.Tensor>,
+  variables: Record<string, tf.Tensor>,
+  gradients: Record<string, tf.Tensor>,
+  good: tf.Tensor,
+): Record<string, tf.Tensor> {
+  const bad = tf.sub(1, good);
+  const or = (value: tf.Tensor | number, fallback: number) => tf.add(tf.mul(value, good), tf.mul(fallback, bad));
+  const lr = or(inputs.lr, 0);
+  const [beta1, beta2] = [or(recipe.optBeta1, 1), or(recipe.optBeta2, 1)];
+  const [decayed, kept] = [or(inputs.decay, 1), tf.scalar(1)];
+  const assigns: Record<string, tf.Tensor> = {};
+  for (const spec of trainable(student).filter(({ name }) => name in gradients)) {
+    const names = [PREFIX.model, PREFIX.mean, PREFIX.square].map((prefix) => prefix + spec.name);
+    const moved = adamw(names.map((name) => variables[name]), multiplyNoNan(gradients[spec.name], good), [
+      lr, inputs.beta1Power, inputs.beta2Power, beta1, beta2, inputs.epsilon, isDecayed(spec) ? decayed : kept,
+    ]); // prettier-ignore
+    names.forEach((name, index) => (assigns[name] = moved[index]));
+  }
+  return assigns;
+}
+
+/** New buffers, or the old ones after a bad loss. */
+function guarded(updates: Params, params: Params, good: tf.Tensor): Record<string, tf.Tensor> {
+  const choose = (name: string) => tf.add(multiplyNoNan(updates[name], good), tf.mul(params[name], tf.sub(1, good)));
+  return Object.fromEntries(Object.keys(updates).map((name) => [PREFIX.model + name, choose(name)]));
+}
+
+/** Compiles the training step over `state`, which must hold its variables. */
+export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
+  const program = recordTrainStep(engine, parts);
+  const compiled = compile(engine, program, state);
+  const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
+  return {
+    program,
+    run: async (batch, { lr, step }) => {
+      const scalars = Object.entries(optimizerScalars(parts.recipe, lr, step));
+      const results = await compiled.run({
+        images: batch.images,
+        labels: batch.labels,
+        ...(batch.noise && { noise: batch.noise }),
+        ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
+      });
+      return {
+        loss: scalar(results.loss)!,
+        lossClass: scalar(results.lossClass)!,
+        lossDistillation: scalar(results.lossDistillation),
+      };
+    },
+    dispose: () => compiled.dispose(),
+  };
+}
+
+export interface EvalStep {
+  /** @param images [B, S, S, 3] RGB. @returns logits, row-major [B·K]. */
+  run(images: Uint8Array): Promise<{ head: Float32Array; headDist: Float32Array | null }>;
+  dispose(): void;
+}
+
+export interface EvalStepParts {
+  model: Model;
+  /** Whose parameters: `model.` or `teacher.`. */
+  prefix: string;
+  batchSize: number;
+}
+
+/** Compiles the evaluation forward over `state`. */
+export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<EvalStep> {
+  const { model, prefix, batchSize } = parts;
+  const images: TensorSpec = { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' };
+  return compileForward(engine, state, parts, { images }, (input) =>
+    normalise(castTo(input, 'uint8', 'float32') as tf.Tensor4D, model), prefix); // prettier-ignore
+}
+
+function compileForward(
+  engine: Engine,
+  state: State,
+  { model }: EvalStepParts,
+  inputs: { images: TensorSpec },
+  prepare: (images: tf.Tensor) => tf.Tensor4D,
+  prefix: string,
+): EvalStep {
+  const variables = Object.fromEntries(
+    model.specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]),
+  );
+  const program = record(engine, inputs, variables, ({ images }, params) => {
+    const { head, headDist } = model.predict(pick(params, prefix), prepare(images));
+    return { outputs: { head, ...(headDist && { headDist }) }, assigns: {} };
+  });
+  const compiled: Compiled = compile(engine, program, state);
+  return {
+    run: async (images) => {
+      const { head, headDist } = await compiled.run({ images });
+      return { head: head as Float32Array, headDist: (headDist as Float32Array | undefined) ?? null };
+    },
+    dispose: () => compiled.dispose(),
+  };
+}

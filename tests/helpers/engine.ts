@@ -1,0 +1,28 @@
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
+
+/** The installed engine with two threads. `npm test` installs it first. */
+export function testEngine(): Promise<Engine> {
+  return loadEngine(engineFolder(), { threads: 2 });
+}
+
+/** Greatest difference, relative to the greatest magnitude of `expected`. */
+export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (got.length !== expected.length) return Infinity;
+  let difference = 0;
+  let magnitude = 0;
+  for (let index = 0; index < got.length; index++) {
+    difference = Math.max(difference, Math.abs(got[index] - expected[index]));
+    magnitude = Math.max(magnitude, Math.abs(expected[index]));
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}
+
+/** Numbers that look random and are always the same, in [−1, 1). */
+export function pseudoRandom(count: number, seed: number): Float32Array {
+  let state = seed >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}

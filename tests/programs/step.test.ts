@@ -1,0 +1,166 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { transformer } from '../../src-main/model/deit.ts';
+import type { Model } from '../../src-main/model/model.ts';
+import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
+import type { Values } from '../../src-main/runtime/dtypes.ts';
+import type { Engine } from '../../src-main/runtime/engine.ts';
+import { compile } from '../../src-main/trace/compile.ts';
+import { interpret } from '../../src-main/trace/interpret.ts';
+import { hash, print } from '../../src-main/trace/print.ts';
+import { adamw } from '../../src-main/trace/ops.ts';
+import { record } from '../../src-main/trace/recorder.ts';
+import { State } from '../../src-main/trace/state.ts';
+import { optimizerScalars } from '../../src-main/train/adamw.ts';
+import { createTrainStep, recordTrainStep, trainable, PREFIX } from '../../src-main/train/step.ts';
+import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
+
+const BATCH = 4;
+const CLASSES = 5;
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await testEngine();
+});
+
+/** A DeiT of two narrow blocks. */
+function tiny(): Model {
+  const shape = { patch: 8, dim: 32, depth: 2, heads: 2, distilled: true as const };
+  const network = transformer(shape, { classes: CLASSES, inputSize: 16, dropPath: 0.2 });
+  const facts = { name: 'tiny', family: 'deit' as const, classes: CLASSES, inputSize: 16, cropRatio: 0.875 };
+  return { ...network, ...facts, distilled: true, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+}
+
+function fill(state: State, model: Model, prefix: string, seed: number): void {
+  model.specs.forEach(({ name, shape }, index) => {
+    const count = shape.reduce((product, side) => product * side, 1);
+    const values = pseudoRandom(count, seed + index).map((value) => 0.1 * value + (name.includes('norm') ? 1 : 0));
+    state.set(prefix + name, shape, values);
+  });
+}
+
+function freshState(model: Model): State {
+  const state = new State(engine);
+  fill(state, model, PREFIX.model, 1);
+  fill(state, model, PREFIX.teacher, 1000);
+  for (const { name, shape } of trainable(model)) {
+    const zeros = new Float32Array(shape.reduce((product, side) => product * side, 1));
+    state.set(PREFIX.mean + name, shape, zeros);
+    state.set(PREFIX.square + name, shape, zeros);
+  }
+  return state;
+}
+
+function batch(seed: number) {
+  const images = Uint8Array.from(pseudoRandom(BATCH * 16 * 16 * 3, seed), (value) => 127.5 * (value + 1));
+  const labels = Int32Array.from(pseudoRandom(BATCH, seed + 1), (value) => Math.floor(((value + 1) / 2) * CLASSES));
+  const noise = pseudoRandom(4 * BATCH, seed + 2).map((value) => (value + 1) / 2);
+  return { images, labels, noise };
+}
+
+const recipe = (changes: Partial<Recipe>): Recipe => ({ ...defaultRecipe(), ...changes });
+
+function inputs(settings: Recipe, step: number, lr: number): Record<string, Values> {
+  const scalars = Object.entries(optimizerScalars(settings, lr, step));
+  return { ...batch(step), ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])) };
+}
+
+describe.each(['none', 'hard', 'soft'] as const)('the training step with %s distillation', (distillationType) => {
+  const settings = recipe({ distillationType, distillationTau: 3 });
+
+  test('does compiled what it does op by op', async () => {
+    const model = tiny();
+    const teacher = distillationType === 'none' ? null : tiny();
+    const program = recordTrainStep(engine, { student: model, teacher, recipe: settings, batchSize: BATCH });
+    const state = freshState(model);
+    const compiled = compile(engine, program, state);
+    const expected = interpret(engine, program, state, inputs(settings, 1, 1e-3));
+    const got = await compiled.run(inputs(settings, 1, 1e-3));
+    expect(relativeError(got.loss as Float32Array, expected.outputs.loss as Float32Array)).toBeLessThan(1e-5);
+    // After the first step the mean gradient is a tenth of the gradient. (Parameters move by its sign, noise and all.)
+    for (const { name } of trainable(model)) {
+      const gradient = expected.assigns[PREFIX.mean + name];
+      if (!gradient) expect(name).toMatch(/^head_dist/);
+      else expect(relativeError(state.read(PREFIX.mean + name), gradient as Float32Array), name).toBeLessThan(1e-5);
+    }
+    compiled.dispose();
+    state.dispose();
+  });
+});
+
+test('AdamW in place is AdamW op by op', async () => {
+  const spec = { shape: [500], dtype: 'float32' as const };
+  const scalar = { shape: [], dtype: 'float32' as const };
+  const names = ['lr', 'beta1Power', 'beta2Power', 'beta1', 'beta2', 'epsilon', 'decay'];
+  const scalars = Object.fromEntries(names.map((name) => [name, scalar]));
+  const variables = { param: spec, mean: spec, square: spec };
+  const program = record(engine, { gradient: spec, ...scalars }, variables, (inputs, { param, mean, square }) => {
+    const moved = adamw([param, mean, square], inputs.gradient, names.map((name) => inputs[name])); // prettier-ignore
+    return { outputs: {}, assigns: { param: moved[0], mean: moved[1], square: moved[2] } };
+  });
+  const state = new State(engine);
+  state.set('param', [500], pseudoRandom(500, 1));
+  state.set('mean', [500], pseudoRandom(500, 2));
+  state.set('square', [500], pseudoRandom(500, 3).map(Math.abs));
+  const values = { ...optimizerScalars(recipe({}), 1e-2, 3), beta1: 0.9, beta2: 0.999 };
+  const fed = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]));
+  const inputs = { gradient: pseudoRandom(500, 4), ...fed };
+  const { assigns } = interpret(engine, program, state, inputs);
+  const compiled = compile(engine, program, state);
+  await compiled.run(inputs);
+  for (const name of state.names()) {
+    expect(relativeError(state.read(name), assigns[name] as Float32Array), name).toBeLessThan(1e-6);
+  }
+  compiled.dispose();
+  state.dispose();
+});
+
+describe('the training step', () => {
+  const parts = () => ({ student: tiny(), teacher: null, recipe: recipe({}), batchSize: BATCH });
+
+  test('is the same program whatever the learning rate, the seed and the step', () => {
+    const one = recordTrainStep(engine, parts());
+    const other = recordTrainStep(engine, { ...parts(), recipe: recipe({ lr: 3e-3, seed: 7, epochs: 3 }) });
+    expect(print(other)).toBe(print(one));
+    expect(hash(other)).toBe(hash(one));
+  });
+
+  test('learns a batch by heart', async () => {
+    const state = freshState(tiny());
+    const step = await createTrainStep(engine, state, parts());
+    const losses: number[] = [];
+    for (let index = 1; index <= 60; index++) {
+      losses.push((await step.run(batch(5), { lr: 3e-3, step: index })).loss);
+    }
+    expect(losses[0]).toBeGreaterThan(1.2);
+    expect(losses[59]).toBeLessThan(0.6); // the smoothed targets' own entropy is 0.4
+    step.dispose();
+    state.dispose();
+  });
+
+  test('leaves the state alone when the loss is not finite', async () => {
+    const model = tiny();
+    const state = freshState(model);
+    const step = await createTrainStep(engine, state, parts());
+    await step.run(batch(1), { lr: 1e-3, step: 1 });
+    const poisoned = state.read('model.head.bias').fill(Infinity);
+    state.set('model.head.bias', [CLASSES], poisoned);
+    const before = state.names().map((name) => state.read(name));
+    const { loss } = await step.run(batch(2), { lr: 1e-3, step: 2 });
+    expect(Number.isFinite(loss)).toBe(false);
+    expect(state.names().map((name) => state.read(name))).toEqual(before);
+    step.dispose();
+    state.dispose();
+  });
+
+  test('leaves nothing behind after 200 steps', async () => {
+    const state = freshState(tiny());
+    const step = await createTrainStep(engine, state, parts());
+    await step.run(batch(1), { lr: 1e-3, step: 1 });
+    const [handles, tensors] = [engine.binding.getNumOfTensors(), (await import('@tensorflow/tfjs-core')).memory()];
+    for (let index = 2; index <= 200; index++) await step.run(batch(index), { lr: 1e-3, step: index });
+    expect(engine.binding.getNumOfTensors()).toBe(handles);
+    expect((await import('@tensorflow/tfjs-core')).memory().numTensors).toBe(tensors.numTensors);
+    step.dispose();
+    state.dispose();
+  });
+});
