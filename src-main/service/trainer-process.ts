@@ -54,7 +54,7 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
 export function trainerEntry(): string {
   const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0]!;
+  return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
 // TensorFlow reads these once, when it is loaded. What the person has set wins.

@@ -19,8 +19,8 @@ export interface EvalStep {
 export interface EvaluateParts {
   batches: AsyncIterable<EvalBatch>;
   student: EvalStep;
-  /** null: no agreement is measured. */
-  teacher: EvalStep | null;
+  /** The teacher's decisions on the first `count` pictures; null: no agreement is measured. */
+  teacher: ((images: Uint8Array, count: number) => Promise<Int32Array>) | null;
   classes: number;
   /** Bytes of a whole batch, B·S·S·3: the steps take no less, so the last batch is filled up. */
   batchBytes: number;
@@ -43,6 +43,7 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
   let [pictures, alike, distilled] = [0, 0, false];
   for await (const { images, labels } of parts.batches) {
     if (parts.stop?.aborted) return null;
+    const count = labels.length;
     const input = filledUp(images, parts.batchBytes);
     const { head, headDist } = await parts.student.run(input);
     const fused = headDist ? fuse(head, headDist) : head;
@@ -50,8 +51,8 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
     meters.classHead.add(head, labels);
     if (headDist) meters.distillationHead.add(headDist, labels);
     distilled = headDist !== null;
-    if (parts.teacher) alike += countAlike(fused, await logitsOf(parts.teacher, input), labels.length, classes);
-    pictures += labels.length;
+    if (parts.teacher) alike += countAlike(decisions(fused, count, classes), await parts.teacher(input, count));
+    pictures += count;
     parts.onProgress?.(pictures);
   }
   if (pictures === 0 || parts.stop?.aborted) return null;
@@ -63,14 +64,30 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
   };
 }
 
-async function logitsOf(step: EvalStep, images: Uint8Array): Promise<Float32Array> {
-  const { head, headDist } = await step.run(images);
-  return headDist ? fuse(head, headDist) : head;
+function countAlike(ours: Int32Array, theirs: Int32Array): number {
+  return ours.reduce((sum, decision, row) => sum + Number(decision === theirs[row]), 0);
 }
 
-function countAlike(a: Float32Array, b: Float32Array, count: number, classes: number): number {
-  const [ours, theirs] = [decisions(a, count, classes), decisions(b, count, classes)];
-  return ours.reduce((sum, decision, row) => sum + Number(decision === theirs[row]), 0);
+/**
+ * What a network decides, both heads fused. Pictures seen before are not run again: a frozen teacher decides alike in
+ * every epoch.
+ * @param name a digest of a batch, to know it again.
+ */
+export function deciderOf(
+  step: EvalStep,
+  classes: number,
+  name: (images: Uint8Array) => string,
+): (images: Uint8Array, count: number) => Promise<Int32Array> {
+  const known = new Map<string, Int32Array>();
+  return async (images, count) => {
+    const key = name(images);
+    const before = known.get(key);
+    if (before && before.length >= count) return before;
+    const { head, headDist } = await step.run(images);
+    const decided = decisions(headDist ? fuse(head, headDist) : head, count, classes);
+    known.set(key, decided);
+    return decided;
+  };
 }
 
 function filledUp(images: Uint8Array, bytes: number): Uint8Array {

@@ -88,7 +88,7 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
   try {
     while (position.batch < parts.stepsPerEpoch && !parts.stop.aborted) {
       const asked = performance.now();
-      const batch = await nextBatch(batches, parts.stop);
+      const batch = await nextBatch(batches, parts.stop).catch((error: unknown) => savedFirst(parts, position, error));
       if (!batch) break;
       const got = performance.now();
       const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
@@ -114,6 +114,12 @@ async function nextBatch(batches: AsyncIterator<TrainBatch>, stop: AbortSignal):
   });
   const next = batches.next().then((result) => (result.done ? null : result.value));
   return Promise.race([next, stopped]).finally(() => stop.removeEventListener('abort', onAbort));
+}
+
+// Data that fail leave the state good: it is kept, and the first error is the one that counts.
+async function savedFirst(parts: LoopParts, position: Position, error: unknown): Promise<never> {
+  await parts.save(position).catch(() => undefined);
+  throw error;
 }
 
 async function nonFinite(

@@ -11,7 +11,7 @@ export function decisions(logits: Float32Array, count: number, classes: number):
   for (let row = 0; row < count; row++) {
     const start = row * classes;
     for (let k = 1; k < classes; k++) {
-      if (logits[start + k]! > logits[start + best[row]!]!) best[row] = k;
+      if (logits[start + k] > logits[start + best[row]]) best[row] = k;
     }
   }
   return best;
@@ -21,18 +21,18 @@ export function decisions(logits: Float32Array, count: number, classes: number):
 export function countTop(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {
-    if (rankOf(logits, row * classes, classes, labels[row]!) < k) hits++;
+    if (rankOf(logits, row * classes, classes, labels[row]) < k) hits++;
   }
   return hits;
 }
 
 // Written so that a NaN beats the label, as in torch's top-k: a broken model must not score.
 function rankOf(logits: Float32Array, start: number, classes: number, label: number): number {
-  const own = logits[start + label]!;
+  const own = logits[start + label];
   let rank = 0;
   for (let k = 0; k < classes; k++) {
     if (k === label) continue;
-    const other = logits[start + k]!;
+    const other = logits[start + k];
     if (!(other < own) && !(other === own && k > label)) rank++;
   }
   return rank;
@@ -44,17 +44,17 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: 
   for (let row = 0; row < labels.length; row++) {
     const start = row * classes;
     let max = -Infinity;
-    for (let k = 0; k < classes; k++) max = Math.max(max, logits[start + k]!);
+    for (let k = 0; k < classes; k++) max = Math.max(max, logits[start + k]);
     let total = 0;
-    for (let k = 0; k < classes; k++) total += Math.exp(logits[start + k]! - max);
-    sum += max + Math.log(total) - logits[start + labels[row]!]!;
+    for (let k = 0; k < classes; k++) total += Math.exp(logits[start + k] - max);
+    sum += max + Math.log(total) - logits[start + labels[row]];
   }
   return sum / labels.length;
 }
 
 /** Both heads as DeiT decides with them: the arithmetic mean of the two logit vectors. */
 export function fuse(head: Float32Array, headDist: Float32Array): Float32Array {
-  return head.map((value, index) => (value + headDist[index]!) / 2);
+  return head.map((value, index) => (value + headDist[index]) / 2);
 }
 
 /** Gathers the score of one head over batches. */

@@ -27,7 +27,7 @@ export interface Parsed {
 export function parseArguments(argv: readonly string[], options: readonly Option[]): Parsed {
   const parsed: Parsed = { values: new Map(), words: [] };
   for (let index = 0; index < argv.length; index++) {
-    const argument = argv[index]!;
+    const argument = argv[index];
     if (argument === '--') {
       parsed.words.push(...argv.slice(index + 1));
       break;
@@ -62,7 +62,7 @@ function readOption(argument: string, next: string | undefined, options: readonl
 function unknown(argument: string, name: string, options: readonly Option[]): StillhouseError {
   const near = options.map(({ flag }) => flag).find((flag) => distance(flag, name) <= 2 || flag.startsWith(name));
   const hint = near ? `Did you mean --${near}?` : 'See --help for those there are.';
-  return new StillhouseError('argument.unknown', { name: argument.split('=')[0]!, hint });
+  return new StillhouseError('argument.unknown', { name: argument.split('=')[0], hint });
 }
 
 function invalid(option: Option, got: string): StillhouseError {
@@ -76,11 +76,11 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
     }
     row = next;
   }
-  return row[b.length]!;
+  return row[b.length];
 }
 
 const PLACEHOLDER: Record<Field['type'], string | null> = {

@@ -61,7 +61,7 @@ describe('textReporter', () => {
     expect(lines).toHaveLength(2);
     expect(written.err.match(/\r/g)).toHaveLength(3);
     expect(written.err).toContain('Epoch 3/20  step 30/100  loss 2.500 (class 2.000, distillation 3.000)');
-    expect(written.err.split('\r').every((part) => part.replace('\x1b[2K', '').split('\n')[0]!.length < 200)).toBe(
+    expect(written.err.split('\r').every((part) => part.replace('\x1b[2K', '').split('\n')[0].length < 200)).toBe(
       true,
     );
     expect(lines[0]).toContain(

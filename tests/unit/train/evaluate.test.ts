@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
+import { deciderOf, evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
 
 /** A "network" of two classes over one-byte pictures, B = 2: the byte is the logit of class 1 against 100. */
 const threshold = (limit: number): EvalStep => ({
@@ -20,7 +20,7 @@ describe('evaluate', () => {
     const result = await evaluate({
       batches: batches(),
       student: threshold(100),
-      teacher: threshold(180),
+      teacher: deciderOf(threshold(180), 2, (images) => images.join()),
       classes: 2,
       batchBytes: 2,
       onProgress: (pictures) => seen.push(pictures),
@@ -51,5 +51,17 @@ describe('evaluate', () => {
     expect(await evaluate({ ...parts, batches: batches(), onProgress })).toBeNull();
     const none = async function* (): AsyncIterable<EvalBatch> {};
     expect(await evaluate({ ...parts, stop: undefined, batches: none() })).toBeNull();
+  });
+});
+
+describe('deciderOf', () => {
+  it('runs a network once on the same pictures', async () => {
+    let runs = 0;
+    const step: EvalStep = { run: (images) => (runs++, threshold(100).run(images)) };
+    const decide = deciderOf(step, 2, (images) => images.join());
+    expect([...(await decide(Uint8Array.of(10, 200), 2))]).toEqual([0, 1]);
+    expect([...(await decide(Uint8Array.of(10, 200), 2))]).toEqual([0, 1]);
+    expect([...(await decide(Uint8Array.of(200, 10), 2))]).toEqual([1, 0]);
+    expect(runs).toBe(2);
   });
 });

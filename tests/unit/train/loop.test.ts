@@ -27,7 +27,7 @@ function tinyRun(over: Partial<LoopParts> = {}, weight = 1) {
       run: async ({ labels }, { lr, step }) => {
         await sleep(1);
         run.lrs.push(lr);
-        run.weight = run.weight * 0.9 + labels[0]! * lr * 1000 + step / 7;
+        run.weight = run.weight * 0.9 + labels[0] * lr * 1000 + step / 7;
         return { loss: run.weight, lossClass: run.weight / 2, lossDistillation: null };
       },
     },
@@ -135,7 +135,7 @@ describe('runLoop', () => {
     expect(run.saves).toEqual([
       { position: expect.objectContaining({ epoch: 0, batch: 4 }), weight: run.weight, acc1: null },
     ]);
-    const rest = tinyRun({ position: run.saves[0]!.position, recipe: { ...recipe, epochs: 1 } }, run.weight);
+    const rest = tinyRun({ position: run.saves[0].position, recipe: { ...recipe, epochs: 1 } }, run.weight);
     expect(await runLoop(rest.parts)).toBe('finished');
     expect(rest.run.lrs).toEqual([]);
     expect(rest.run.rows.filter((row) => row.type === 'epoch')).toHaveLength(1);
@@ -162,12 +162,23 @@ describe('runLoop', () => {
     expect(run.saves.map((save) => save.position)).toMatchObject([{ epoch: 0, batch: 2, step: 2 }]);
   });
 
+  it('saves before it ends on data that fail', async () => {
+    const { run, parts } = tinyRun({
+      batches: async function* () {
+        yield batchOf(1);
+        throw new Error('the disk is gone');
+      },
+    });
+    await expect(runLoop(parts)).rejects.toThrow('the disk is gone');
+    expect(run.saves.map((save) => save.position)).toMatchObject([{ epoch: 0, batch: 1, step: 1 }]);
+  });
+
   it('forecasts the time that is left', async () => {
     const { run, parts } = tinyRun();
     await runLoop(parts);
     const steps = run.rows.filter((row) => row.type === 'step');
-    expect(steps[0]!.secondsLeft).toBeGreaterThan(0);
-    expect(steps.at(-1)!.secondsLeft).toBeLessThan(steps[0]!.secondsLeft);
+    expect(steps[0].secondsLeft).toBeGreaterThan(0);
+    expect(steps.at(-1)!.secondsLeft).toBeLessThan(steps[0].secondsLeft);
     expect(steps.every((row) => row.imagesPerSecond > 0 && row.memory > 1e6)).toBe(true);
   });
 });

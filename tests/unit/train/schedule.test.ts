@@ -24,7 +24,7 @@ describe('lrAt', () => {
     const recipe = parseRecipe({ batchSize: 512, lr: 5e-6, minLr: 5e-6, epochs: 30 });
     const rates = [0, 1, 2, 3, 4, 5, 6, 29].map((epoch) => lrAt(recipe, epoch));
     const expected = [1e-6, 1e-6, 1.8e-6, 2.6e-6, 3.4e-6, 4.2e-6, 5e-6, 5e-6];
-    rates.forEach((rate, index) => expect(rate / expected[index]!).toBeCloseTo(1, 9));
+    rates.forEach((rate, index) => expect(rate / expected[index]).toBeCloseTo(1, 9));
   });
 
   it('starts at the base rate without warm-up and does not scale it when told so', () => {

@@ -1,0 +1,85 @@
+import { toPlainError } from '../protocol/errors.ts';
+import { exitProcess } from '../runtime/engine.ts';
+import { runCheckJob } from './check-job.ts';
+import { runEvaluateJob } from './evaluate-job.ts';
+import { runForwardJob } from './forward-job.ts';
+import { runTrainJob } from './train-job.ts';
+import { trainerPort, type TrainerPort } from './trainer-port.ts';
+import type { TrainerEvent, TrainerJob, TrainerResult } from './trainer-protocol.ts';
+import { runVerifyJob } from './verify-job.ts';
+
+/**
+ * The trainer process: owns the TensorFlow library and does one job. It is started by `spawnTrainer`, or in any
+ * other way that gives it a message line, and ends when the job has ended or its owner is gone.
+ */
+
+/** What a job may use of the process it runs in. */
+export interface JobContext {
+  /** Aborted when the job should end and save where it stands. */
+  stop: AbortSignal;
+  tell(event: TrainerEvent): void;
+}
+
+const HEARTBEAT = 1000;
+
+/** Milliseconds that a job without an owner may take to save and end. */
+const GRACE = 10 * 60_000;
+
+function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
+  switch (job.kind) {
+    case 'train':
+      return runTrainJob(job, context);
+    case 'evaluate':
+      return runEvaluateJob(job, context);
+    case 'check':
+      return runCheckJob(job, context);
+    case 'forward':
+      return runForwardJob(job);
+    case 'verify-engine':
+      return runVerifyJob(job);
+  }
+}
+
+function main(port: TrainerPort): void {
+  const stop = new AbortController();
+  const finish = async (event: TrainerEvent, code: number): Promise<void> => {
+    port.tell(event);
+    await port.flush();
+    exitProcess(code);
+  };
+  const fail = (error: unknown): void => void finish({ tell: 'failed', error: toPlainError(error) }, 1);
+  let started = false;
+  port.onCommand((command) => {
+    if (command.do === 'stop') stop.abort();
+    else if (command.do === 'ping') port.tell({ tell: 'pong' });
+    else if (!started) {
+      started = true;
+      runJob(command.job, { stop: stop.signal, tell: (event) => port.tell(event) }).then(
+        (result) => finish({ tell: 'done', result }, 0),
+        fail,
+      );
+    }
+  });
+  port.onGone(() => leave(stop, started));
+  process.on('SIGTERM', () => stop.abort());
+  // Ctrl-C in a terminal reaches every process of the group; the owner decides what it means.
+  process.on('SIGINT', () => undefined);
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  setInterval(() => port.tell({ tell: 'alive', time: Date.now(), memory: process.memoryUsage.rss() }), HEARTBEAT);
+  port.tell({ tell: 'ready' });
+}
+
+// Without an owner a job saves and ends; one that cannot end is ended.
+function leave(stop: AbortController, started: boolean): void {
+  if (!started) exitProcess(1);
+  stop.abort();
+  setTimeout(() => exitProcess(1), GRACE);
+}
+
+const line = trainerPort();
+if (line) main(line);
+else {
+  process.stderr.write('This program is started by Stillhouse: run `stillhouse train`.\n');
+  process.exitCode = 2;
+}
