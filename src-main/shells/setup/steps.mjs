@@ -74,7 +74,7 @@ export async function ensurePackages() {
   if (packagesFit()) return;
   const started = Date.now();
   say('Installing packages (npm ci) …');
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   // Nothing of npm's belongs on standard output: a command's result may be piped.
   const stdio = ['inherit', 2, 2];
