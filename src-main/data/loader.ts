@@ -64,6 +64,8 @@ export interface Loader {
   trainBatches(epoch: number, firstBatch?: number): AsyncGenerator<Batch, void, undefined>;
   /** Every val picture in order, up to B at a time; those that fail are missing. */
   evalBatches(): AsyncGenerator<Batch, void, undefined>;
+  /** Resolves when no picture is being read or decoded: after it, an iteration ended early uses the decoder no more. */
+  idle(): Promise<void>;
 }
 
 const BATCHES_AHEAD = 3;
@@ -101,6 +103,7 @@ export function createLoader(options: LoaderOptions): Loader {
         depth,
       });
     },
+    idle: () => reader.idle(),
     evalBatches: async function* () {
       const parts = (number: number): number => Math.min(batchSize, val.length - number * batchSize);
       const end = Math.ceil(val.length / batchSize);
@@ -188,6 +191,7 @@ interface PictureReader {
   train(sample: Sample, random: Random): Promise<Uint8Array | null>;
   eval(sample: Sample): Promise<Uint8Array | null>;
   lastReason(): string;
+  idle(): Promise<void>;
 }
 
 function pictureReader(options: LoaderOptions): PictureReader {
@@ -195,32 +199,32 @@ function pictureReader(options: LoaderOptions): PictureReader {
   const files = byteCache(cacheBytes);
   const evalPixels = byteCache(cacheBytes);
   const told = new Set<string>();
+  const active = new Set<Promise<unknown>>();
   let reason = '';
-  const bytesOf = async (file: string): Promise<Uint8Array> =>
-    files.get(file) ?? files.keep(file, await readPictureFile(samplePath(dataset, { file }), { timeout }));
-  const attempt = async (
-    file: string,
-    read: (bytes: Uint8Array) => Promise<Uint8Array>,
-  ): Promise<Uint8Array | null> => {
+  const read = (file: string): Promise<Uint8Array> => readPictureFile(samplePath(dataset, { file }), { timeout });
+  const attempt = async (file: string, work: Promise<Uint8Array>): Promise<Uint8Array | null> => {
+    active.add(work);
     try {
-      return await read(await bytesOf(file));
+      return await work;
     } catch (error) {
       await assertFolder(dataset.path, error);
       reason = `${file}: ${reasonOf(error)}`;
       if (!told.has(file)) options.onSkip({ file, reason: reasonOf(error) });
       told.add(file);
       return null;
+    } finally {
+      active.delete(work);
     }
   };
+  const asTrained = async (file: string, random: Random): Promise<Uint8Array> =>
+    trainPixels(files.get(file) ?? files.keep(file, await read(file)), random, recipe, decode);
+  const asEvaluated = async (file: string): Promise<Uint8Array> =>
+    evalPixels.get(file) ?? evalPixels.keep(file, await evaluationPixels(await read(file), recipe, decode));
   return {
-    train: (sample, random) => attempt(sample.file, (bytes) => trainPixels(bytes, random, recipe, decode)),
-    eval: async ({ file }) => {
-      const known = evalPixels.get(file);
-      if (known) return known;
-      const pixels = await attempt(file, (bytes) => evaluationPixels(bytes, recipe, decode));
-      return pixels && evalPixels.keep(file, pixels);
-    },
+    train: ({ file }, random) => attempt(file, asTrained(file, random)),
+    eval: ({ file }) => attempt(file, asEvaluated(file)),
     lastReason: () => reason,
+    idle: async () => void (await Promise.allSettled(active)),
   };
 }
 

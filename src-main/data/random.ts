@@ -14,6 +14,7 @@ export const PURPOSES = {
   replacement: 4,
   mix: 5,
   erase: 6,
+  initial: 7,
 } as const;
 export type Purpose = keyof typeof PURPOSES;
 
