@@ -79,6 +79,10 @@ export const ERRORS = {
     says: 'The teacher {teacher} knows {teacherClasses} classes, the data set has {dataClasses}.',
     advice: 'Fine-tune the teacher on this data set first (Recipe, Train a teacher), then distil from it.',
   },
+  'teacher.class-names': {
+    says: 'The teacher {teacher} learned other classes: its number {number} is {theirs}, that of the data is {ours}.',
+    advice: 'Use the data folder that the teacher was trained on, or train a teacher on this one.',
+  },
   'teacher.missing': {
     says: 'Distillation needs a teacher, and none is chosen.',
     advice: 'Choose a teacher model and its weights, or set distillation to none.',
@@ -106,6 +110,10 @@ export const ERRORS = {
   'checkpoint.damaged': {
     says: 'The checkpoint {path} is damaged: {reason}.',
     advice: 'The newest one before it that is whole is used instead.',
+  },
+  'run.classes-changed': {
+    says: 'The classes in {path} are not those that the run began with.',
+    advice: 'Restore the folders of the classes, or start a new run.',
   },
   'run.non-finite': {
     says: 'The loss became {loss} at step {step}.',
