@@ -194,6 +194,7 @@ async function scanClass(root: string, folder: string, warnings: PlainError[]): 
 
 async function scanFolder(path: string, seen: Set<string>, waiting: string[], folder: string): Promise<string[]> {
   const files: string[] = [];
+  const folders: string[] = [];
   const real = await realpath(path);
   if (seen.has(real)) return files;
   seen.add(real);
@@ -201,14 +202,20 @@ async function scanFolder(path: string, seen: Set<string>, waiting: string[], fo
   for await (const entry of await opendir(path, { bufferSize: 256 })) {
     const isLink = entry.isSymbolicLink();
     if (!isLink && entry.isFile() && PICTURE.test(entry.name)) files.push(entry.name);
-    else if (entry.isDirectory()) waiting.push(`${folder}/${entry.name}`);
+    else if (entry.isDirectory()) folders.push(entry.name);
     else if (isLink) {
       const target = await stat(join(path, entry.name)).catch(() => null);
-      if (target?.isDirectory()) waiting.push(`${folder}/${entry.name}`);
+      if (target?.isDirectory()) folders.push(entry.name);
       // A broken link stays in the list when named like a picture: the check then reports it by name.
       else if (PICTURE.test(entry.name) && (target === null || target.isFile())) files.push(entry.name);
     }
   }
+  // The last is taken next: in this order a folder that several links lead to is always found by the same one.
+  waiting.push(
+    ...sortByCodePoint(folders)
+      .reverse()
+      .map((name) => `${folder}/${name}`),
+  );
   return files;
 }
 

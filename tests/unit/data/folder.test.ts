@@ -1,0 +1,138 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { inspectFolder, listDataset, samplePath, stratifiedSplit } from '../../../src-main/data/folder.ts';
+
+let home: string;
+let root: string;
+let counter = 0;
+beforeAll(async () => void (home = await mkdtemp(join(tmpdir(), 'stillhouse-folder-'))));
+afterAll(() => rm(home, { recursive: true, force: true }));
+beforeEach(async () => void (await mkdir((root = join(home, String(counter++))))));
+
+/** Makes files (and folders, for names that end in /) under the test's root. */
+async function make(...names: string[]): Promise<void> {
+  for (const name of names) {
+    await mkdir(join(root, name.endsWith('/') ? name : dirname(name)), { recursive: true });
+    if (!name.endsWith('/')) await writeFile(join(root, name), '');
+  }
+}
+const codes = (warnings: { code: string }[]): string[] => warnings.map(({ code }) => code);
+
+describe('listDataset', () => {
+  it('reads train and val folders as torchvision does', async () => {
+    await make('train/b/2.JPG', 'train/b/10.jpeg', 'train/a/x.png', 'train/a/deep/er/y.webp', 'train/a/notes.txt');
+    await make('val/a/v.tiff', 'val/b/w.PPM', 'readme.md', 'extra/z.png');
+    const dataset = await listDataset(root);
+    expect(dataset).toEqual({
+      path: root,
+      layout: 'train-val',
+      classes: ['a', 'b'],
+      train: [
+        { file: 'train/a/x.png', label: 0 },
+        { file: 'train/a/deep/er/y.webp', label: 0 },
+        { file: 'train/b/10.jpeg', label: 1 },
+        { file: 'train/b/2.JPG', label: 1 },
+      ],
+      val: [
+        { file: 'val/a/v.tiff', label: 0 },
+        { file: 'val/b/w.PPM', label: 1 },
+      ],
+      splitMade: false,
+      warnings: [],
+    });
+    expect(samplePath(dataset, dataset.train[1]!)).toBe(join(root, 'train', 'a', 'deep', 'er', 'y.webp'));
+  });
+
+  it('sets a tenth of each class aside where there is no val', async () => {
+    const names = [...Array(40).keys()];
+    await make(...names.map((n) => `cat/${n}.jpg`), ...names.slice(0, 4).map((n) => `dog/${n}.jpg`), 'eel/only.jpg');
+    const dataset = await listDataset(root);
+    expect(dataset).toMatchObject({ layout: 'classes', splitMade: true, classes: ['cat', 'dog', 'eel'] });
+    const perClass = (samples: { label: number }[]): number[] =>
+      [0, 1, 2].map((label) => samples.filter((sample) => sample.label === label).length);
+    expect([perClass(dataset.train), perClass(dataset.val)]).toEqual([
+      [36, 3, 1],
+      [4, 1, 0],
+    ]);
+    const both = new Set([...dataset.train, ...dataset.val].map(({ file }) => file));
+    expect(both.size).toBe(45);
+    expect(await listDataset(root)).toEqual(dataset);
+  });
+
+  it('sorts class names by code point', async () => {
+    const names = ['b', 'B', 'ü', '\uffee', '😀', 'a b', 'a', '-', '_', 'عربي', 'line\nbreak'];
+    await make(...names.map((name) => `train/${name}/1.png`), ...names.map((name) => `val/${name}/1.png`));
+    const { classes, train } = await listDataset(root);
+    expect(classes).toEqual(['-', 'B', '_', 'a', 'a b', 'b', 'line\nbreak', 'ü', 'عربي', '\uffee', '😀']);
+    expect(train.at(-1)).toEqual({ file: 'train/😀/1.png', label: 10 });
+  });
+
+  it('follows links and survives those that lead in circles', async () => {
+    await make('classes/a/1.png', 'elsewhere/2.png', 'elsewhere/class/3.png');
+    root = join(root, 'classes');
+    await symlink(join(root, '..', 'elsewhere'), join(root, 'a', 'more'));
+    await symlink(root, join(root, 'a', 'up'));
+    await symlink(join(root, 'a'), join(root, '..', 'elsewhere', 'back'));
+    await symlink(join(root, '..', 'elsewhere', 'class'), join(root, 'b'));
+    await symlink(join(root, '..', 'elsewhere', '2.png'), join(root, 'a', 'linked.png'));
+    await symlink('nowhere', join(root, 'a', 'broken.jpg'));
+    const { train, val, classes } = await listDataset(root);
+    expect(classes).toEqual(['a', 'b']);
+    const files = [...train, ...val].map(({ file }) => file).sort();
+    expect(files).toEqual(['a/1.png', 'a/broken.jpg', 'a/linked.png', 'a/more/2.png', 'a/more/class/3.png', 'b/3.png']);
+  });
+
+  it('warns of empty classes and of classes that differ between the splits', async () => {
+    await make('train/a/1.png', 'train/b/1.png', 'train/empty/', 'train/.cache/', 'val/a/1.png', 'val/c/1.png');
+    const { classes, train, val, warnings } = await listDataset(root);
+    expect(classes).toEqual(['a', 'b', 'empty']);
+    expect(train).toHaveLength(2);
+    expect(val).toEqual([{ file: 'val/a/1.png', label: 0 }]);
+    expect(codes(warnings)).toEqual(['data.empty-class', 'data.class-mismatch']);
+    expect(warnings[0]!.params).toEqual({ path: join('train', 'empty') });
+    expect(warnings[1]!.params.difference).toBe('without val pictures (2): b, empty; only in val, not used (1): c');
+  });
+
+  it('says when there is one class only', async () => {
+    await make('only/1.png', 'only/2.png');
+    expect(codes((await listDataset(root)).warnings)).toEqual(['data.one-class']);
+  });
+
+  it('refuses what is no data folder', async () => {
+    await make('file.txt', 'sub/notes.txt', 'sub/deeper/');
+    await expect(listDataset(join(root, 'missing'))).rejects.toMatchObject({ code: 'data.no-folder' });
+    await expect(listDataset(join(root, 'file.txt'))).rejects.toMatchObject({ code: 'data.no-folder' });
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.no-classes', params: { path: root } });
+    await expect(listDataset(join(root, 'sub', 'deeper'))).rejects.toMatchObject({ code: 'data.no-classes' });
+  });
+
+  it('lists five thousand files a second or more, without stalling its thread', { timeout: 120_000 }, async () => {
+    const names = [...Array(20000).keys()].map((n) => join(root, `class-${n % 20}`, `${n}.jpg`));
+    for (let label = 0; label < 20; label++) await mkdir(join(root, `class-${label}`));
+    for (let at = 0; at < names.length; at += 500)
+      await Promise.all(names.slice(at, at + 500).map((name) => writeFile(name, '')));
+    let [last, stall] = [performance.now(), 0];
+    const pulse = setInterval(() => {
+      stall = Math.max(stall, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const started = performance.now();
+    const summary = await inspectFolder(root);
+    const seconds = (performance.now() - started) / 1000;
+    clearInterval(pulse);
+    expect(summary).toMatchObject({ train: 18000, val: 2000 });
+    expect(20000 / seconds).toBeGreaterThan(5000);
+    expect(stall).toBeLessThan(200);
+  });
+});
+
+describe('stratifiedSplit', () => {
+  it('moves few pictures when one is added', () => {
+    const samples = [...Array(100).keys()].map((n) => ({ file: `a/${n}.png`, label: 0 }));
+    const before = new Set(stratifiedSplit(samples).val.map(({ file }) => file));
+    const after = stratifiedSplit([...samples, { file: 'a/new.png', label: 0 }]).val;
+    expect(after.filter(({ file }) => !before.has(file)).length).toBeLessThanOrEqual(1);
+  });
+});
