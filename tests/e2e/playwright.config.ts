@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'playwright/test';
+import type { ShellOptions } from './fixtures.ts';
+
+const results = fileURLToPath(new URL('../../test-results', import.meta.url));
+
+/** The app as a person meets it, in a browser and in Electron; `npm test` says where both are. */
+export default defineConfig<ShellOptions>({
+  testDir: '.',
+  testMatch: '*.spec.ts',
+  outputDir: join(results, 'e2e'),
+  // Every test owns the machine's memory while it trains.
+  workers: 1,
+  retries: 0,
+  forbidOnly: true,
+  timeout: 5 * 60_000,
+  expect: { timeout: 15_000 },
+  reporter: [['list'], ['json', { outputFile: join(results, 'e2e.json') }]],
+  use: { screenshot: 'on', viewport: { width: 1280, height: 800 }, actionTimeout: 15_000 },
+  projects: [
+    {
+      name: 'chromium',
+      use: {
+        shell: 'browser',
+        browserName: 'chromium',
+        launchOptions: {
+          executablePath: process.env.STILLHOUSE_TEST_CHROMIUM ?? '/usr/bin/chromium',
+          args: ['--no-sandbox', '--disable-gpu'],
+        },
+      },
+    },
+    { name: 'electron', use: { shell: 'electron' } },
+  ],
+});
