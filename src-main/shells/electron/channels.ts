@@ -1,7 +1,5 @@
 /** Names of the IPC channels between the preload script and the main process, and the address of the window. */
 export const CHANNELS = {
-  /** A page is ready for its port. */
-  open: 'stillhouse:open',
   /** RPC, both ways. */
   rpc: 'stillhouse:rpc',
   /** The port is closed. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { BrowserWindow, Notification, app, dialog } from 'electron';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { homeFolder } from '../../runs/places.ts';
 import { setMenu } from './menu.ts';
 import { answerHostCalls, relayPorts } from './port.ts';
@@ -34,16 +34,24 @@ if (app.requestSingleInstanceLock()) {
   service.onActivity((runs) => {
     if (runs === 0 && BrowserWindow.getAllWindows().length === 0 && !quitting) void quit();
   });
-  void app.whenReady().then(() => {
-    setMenu();
-    answerSchemes(join(dist, 'renderer'), (id) => service.picture(id));
-    relayPorts(service);
-    answerHostCalls();
-    showWindow();
-  });
+  void app.whenReady().then(begin).catch(fail);
 } else {
   process.stderr.write(`${new StillhouseError('app.second-instance').message}\n`);
   app.exit(0);
+}
+
+function begin(): void {
+  setMenu();
+  answerSchemes(join(dist, 'renderer'), (id) => service.picture(id));
+  relayPorts(service);
+  answerHostCalls();
+  showWindow();
+}
+
+// A window that never opens would leave a process that nobody sees.
+function fail(error: unknown): void {
+  dialog.showErrorBox('Stillhouse cannot start', toPlainError(error).message);
+  app.exit(1);
 }
 
 /** Brings the window to the front, opening it when there is none. */

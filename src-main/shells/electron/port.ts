@@ -1,4 +1,12 @@
-import { BrowserWindow, dialog, ipcMain, shell, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
+import {
+  BrowserWindow,
+  dialog,
+  ipcMain,
+  shell,
+  type IpcMainEvent,
+  type IpcMainInvokeEvent,
+  type WebContents,
+} from 'electron';
 import { CHANNELS } from './channels.ts';
 import type { RelayPort, ServiceHost } from './service-host.ts';
 import { isOwnAddress } from './window.ts';
@@ -18,28 +26,42 @@ function isOwnSender(event: Sender): boolean {
   return isOwnAddress(frame ? frame.url : event.sender.getURL());
 }
 
-/** Connects each page to a port of the service, and drops what strangers send. */
+/**
+ * Connects each page to a port of its own in the service, from its first message until it is left; drops what strangers
+ * send.
+ */
 export function relayPorts(service: ServiceHost): void {
   const ports = new Map<number, RelayPort>();
-  ipcMain.on(CHANNELS.open, (event) => {
+  ipcMain.on(CHANNELS.rpc, (event, message: unknown) => {
     if (!isOwnSender(event)) return;
     const contents = event.sender;
-    ports.get(contents.id)?.close();
-    const port = service.open();
-    ports.set(contents.id, port);
-    port.onMessage((message) => {
-      if (!contents.isDestroyed()) contents.send(CHANNELS.rpc, message);
-    });
-    port.onClose(() => {
-      if (ports.get(contents.id) !== port) return;
-      ports.delete(contents.id);
-      if (!contents.isDestroyed()) contents.send(CHANNELS.closed);
-    });
-    contents.once('destroyed', () => port.close());
+    const port = ports.get(contents.id) ?? openPort(service, contents, ports);
+    port.post(message);
   });
-  ipcMain.on(CHANNELS.rpc, (event, message: unknown) => {
-    if (isOwnSender(event)) ports.get(event.sender.id)?.post(message);
+}
+
+function openPort(service: ServiceHost, contents: WebContents, ports: Map<number, RelayPort>): RelayPort {
+  const port = service.open();
+  const { id } = contents;
+  const leave = (): void => {
+    ports.delete(id);
+    port.close();
+  };
+  ports.set(id, port);
+  contents.once('did-navigate', leave);
+  contents.once('destroyed', leave);
+  port.onMessage((message) => {
+    if (!contents.isDestroyed()) contents.send(CHANNELS.rpc, message);
   });
+  port.onClose(() => {
+    const lost = ports.delete(id);
+    if (contents.isDestroyed()) return;
+    contents.removeListener('did-navigate', leave);
+    contents.removeListener('destroyed', leave);
+    // A page that was left is not told: another one is in its place.
+    if (lost) contents.send(CHANNELS.closed);
+  });
+  return port;
 }
 
 /** Answers what only the native side can do: dialogs and the file manager. */

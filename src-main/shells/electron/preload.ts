@@ -10,7 +10,6 @@ ipcRenderer.on(CHANNELS.rpc, (_event, message: unknown) => {
   if (messages.length === 0) early.push(message);
   for (const listener of messages) listener(message);
 });
-ipcRenderer.send(CHANNELS.open);
 
 const host: Host = {
   shell: 'electron',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { BrowserWindow, dialog, type WebContents } from 'electron';
 import { APP_ORIGIN } from './channels.ts';
 import { keepWindowState, readWindowState } from './window-state.ts';
@@ -18,7 +19,7 @@ export function openWindow({ preload, icon, stateFile }: WindowOptions): Browser
     minWidth: 800,
     minHeight: 560,
     title: 'Stillhouse',
-    icon,
+    ...(existsSync(icon) ? { icon } : {}),
     show: false,
     backgroundColor: '#16181b',
     webPreferences: {

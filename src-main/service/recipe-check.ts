@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { summarise, type Dataset } from '../data/folder.ts';
+import { countParameters, type Model } from '../model/model.ts';
+import { createModel, listModels } from '../model/zoo.ts';
+import type { ModelCard, RecipeCheck } from '../protocol/data-types.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import {
+  checkField,
+  defaultRecipe,
+  fieldOf,
+  scaledLr,
+  type Recipe,
+  type RecipeKey,
+  type RecipeProblem,
+} from '../protocol/recipe.ts';
+
+/** What a check asks of the rest of the service. */
+export interface RecipeFacts {
+  /** @throws StillhouseError what is wrong with a data folder. */
+  dataset(path: string): Promise<Dataset>;
+  /** Classes of the head in a weight file. @throws StillhouseError what is wrong with the file. */
+  headClasses(path: string): Promise<number>;
+}
+
+/** A recipe with every default and what was found in it. */
+export interface CheckedRecipe {
+  recipe: Recipe;
+  /** Class names of its data; [] when they are not known. */
+  classes: string[];
+  check: RecipeCheck;
+}
+
+let cards: ReadonlyMap<string, ModelCard> | undefined;
+
+/** Every model by name; the list never changes. */
+export function modelCards(): ReadonlyMap<string, ModelCard> {
+  return (cards ??= new Map(listModels().map((card) => [card.name, card])));
+}
+
+/**
+ * Finds everything that is wrong with a recipe at once, field by field and between fields, and what it comes to.
+ * Nothing is thrown: what is wrong is the answer.
+ */
+export async function checkRecipe(given: Record<string, unknown>, facts: RecipeFacts): Promise<CheckedRecipe> {
+  const findings = new Findings();
+  const recipe = findings.fields(given);
+  const dataset = await findings.try(() => facts.dataset(recipe.dataPath));
+  const classes = dataset?.classes ?? [];
+  findings.model(recipe);
+  const model = findings.build(recipe, classes.length);
+  findings.paths(recipe);
+  findings.distillation(recipe);
+  if (dataset) {
+    findings.pictures(recipe, dataset);
+    await findings.teacher(recipe, classes.length, facts);
+  }
+  const stepsPerEpoch = dataset ? Math.floor(dataset.train.length / Math.max(1, recipe.batchSize)) : 0;
+  const { problems, errors } = findings;
+  const size = sizeOf(model);
+  return {
+    recipe,
+    classes,
+    check: { problems, errors, scaledLr: scaledLr(recipe), stepsPerEpoch, classes: classes.length, ...size },
+  };
+}
+
+class Findings {
+  readonly problems: RecipeProblem[] = [];
+  readonly errors: PlainError[] = [];
+
+  /** A complete recipe; a value that is wrong is replaced by its default, so that the rest can still be checked. */
+  fields(given: Record<string, unknown>): Recipe {
+    const recipe: Record<string, unknown> = { ...defaultRecipe() };
+    for (const [key, value] of Object.entries(given)) {
+      const field = fieldOf(key);
+      const problem = field && checkField(field, value);
+      if (!field) this.error('recipe.unknown-key', { key });
+      else if (problem) this.problems.push(problem);
+      else recipe[key] = value;
+    }
+    return recipe as unknown as Recipe;
+  }
+
+  async try<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      this.errors.push(toPlainError(error));
+      return undefined;
+    }
+  }
+
+  model({ model, inputSize, distillationType, teacherModel }: Recipe): void {
+    const names = modelCards();
+    if (!names.has(model)) this.problem('model', 'a model of the list', model);
+    const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
+    if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
+    if (distillationType === 'none') return;
+    if (!names.has(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
+  }
+
+  distillation({ model, distillationType, teacherPath }: Recipe): void {
+    if (distillationType === 'none') return;
+    if (modelCards().get(model)?.distilled === false) this.error('recipe.no-distillation-head', { model });
+    if (!teacherPath) this.error('teacher.missing', {});
+    else if (!existsSync(teacherPath)) this.error('file.missing', { path: teacherPath });
+  }
+
+  paths({ finetune, outputDir }: Recipe): void {
+    if (finetune && !existsSync(finetune)) this.error('file.missing', { path: finetune });
+    if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', 'a path from the root', outputDir);
+  }
+
+  pictures({ batchSize }: Recipe, dataset: Dataset): void {
+    const { train, classes } = summarise(dataset);
+    if (train < batchSize) this.error('data.too-few', { count: train, batch: batchSize });
+    if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
+  }
+
+  async teacher(recipe: Recipe, dataClasses: number, { headClasses }: RecipeFacts): Promise<void> {
+    const { distillationType, teacherPath, teacherModel } = recipe;
+    if (distillationType === 'none' || !teacherPath || !existsSync(teacherPath)) return;
+    const teacherClasses = await this.try(() => headClasses(teacherPath));
+    if (teacherClasses === undefined || teacherClasses === dataClasses) return;
+    this.error('teacher.classes', { teacher: teacherModel, teacherClasses, dataClasses });
+  }
+
+  /** The student, as far as it can be made; with 1000 classes while the data are not known. */
+  build({ model, inputSize }: Recipe, classes: number): Model | undefined {
+    try {
+      return createModel(model, { classes: classes || 1000, inputSize });
+    } catch (error) {
+      if (!(error instanceof StillhouseError)) throw error;
+      if (this.problems.length === 0) this.errors.push(toPlainError(error));
+      return undefined;
+    }
+  }
+
+  private problem(key: RecipeKey, expected: string, got: string | number): void {
+    if (this.problems.every((problem) => problem.key !== key))
+      this.problems.push({ key, expected, got: JSON.stringify(got) });
+  }
+
+  private error(code: PlainError['code'], params: PlainError['params']): void {
+    this.errors.push(toPlainError(new StillhouseError(code, params)));
+  }
+}
+
+/** Parameters of a model, and bytes of a checkpoint: every value in float32, and two moments of each trained one. */
+function sizeOf(model: Model | undefined): Pick<RecipeCheck, 'parameters' | 'checkpointBytes'> {
+  if (!model) return { parameters: 0, checkpointBytes: 0 };
+  const parameters = countParameters(model.specs);
+  const values = countParameters(model.specs.map((spec) => ({ ...spec, buffer: false })));
+  return { parameters, checkpointBytes: 4 * (values + 2 * parameters) };
+}
+
+/**
+ * The first thing that keeps a checked recipe from being trained, as an error to throw; undefined when nothing does.
+ */
+export function refusal({ check }: CheckedRecipe): StillhouseError | undefined {
+  const [problem] = check.problems;
+  if (problem) return new StillhouseError('recipe.invalid', { ...problem });
+  const [error] = check.errors;
+  return error && new StillhouseError(error.code, error.params);
+}

@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import type { HistoryRow, RunState, ServiceEvent } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import { openHistory } from '../runs/history.ts';
+import { lockOwner, lockedError } from '../runs/lock.ts';
+import { checkpointsFolder } from '../runs/run-folder.ts';
+import type { Trainer, spawnTrainer } from './trainer-process.ts';
+import type { TrainerEvent } from './trainer-protocol.ts';
+
+export type SpawnTrainer = typeof spawnTrainer;
+
+export interface RunControlOptions {
+  spawnTrainer: SpawnTrainer;
+  engineFolder: string;
+  emit(event: ServiceEvent): void;
+  /** How many runs train; called when it changes. */
+  onActive?(runs: number): void;
+}
+
+/** Milliseconds between two events of one run. */
+const EVENT_INTERVAL = 100;
+/** Milliseconds without a heartbeat after which a run is reported as silent. */
+const SILENCE = 30_000;
+/** Milliseconds that runs may take to save when the service ends. */
+const PARTING = 120_000;
+
+const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
+
+interface ActiveRun {
+  path: string;
+  trainer: Trainer<'train'>;
+  state: RunState;
+  /** Settles when the process has ended and that was reported. */
+  ended: Promise<void>;
+  pending: HistoryRow[];
+  timer: NodeJS.Timeout | undefined;
+  lastBeat: number;
+  silent: boolean;
+}
+
+/** The runs that this service trains, one process each. What happens to one process reaches no other. */
+export class RunControl {
+  private readonly active = new Map<string, ActiveRun>();
+  private readonly watchdog: NodeJS.Timeout;
+
+  constructor(private readonly options: RunControlOptions) {
+    this.watchdog = setInterval(() => this.watch(), SILENCE / 10);
+    this.watchdog.unref();
+  }
+
+  /** State of a run that trains here; undefined for all others. */
+  stateOf(id: string): RunState | undefined {
+    return this.active.get(id)?.state;
+  }
+
+  /** Process of a run that trains here. */
+  pidOf(id: string): number | undefined {
+    return this.active.get(id)?.trainer.pid;
+  }
+
+  /**
+   * Trains in a run folder.
+   * @param resume `new`, `auto`, or a checkpoint's file name in this run.
+   * @throws StillhouseError `run.locked` while somebody trains in it.
+   */
+  start(id: string, path: string, recipe: Recipe, resume: string): void {
+    const owner = lockOwner(path);
+    if (owner || this.active.has(id)) throw lockedError(path, owner);
+    const from = resume === 'new' || resume === 'auto' ? resume : join(checkpointsFolder(path), resume);
+    const trainer = this.options.spawnTrainer(
+      { kind: 'train', engine: this.options.engineFolder, run: path, recipe, resume: from },
+      { onEvent: (event) => this.hear(id, event) },
+    );
+    const run: ActiveRun = {
+      path,
+      trainer,
+      state: 'starting',
+      ended: Promise.resolve(),
+      pending: [],
+      timer: undefined,
+      lastBeat: Date.now(),
+      silent: false,
+    };
+    this.active.set(id, run);
+    run.ended = trainer.done.then(
+      ({ state }) => this.end(id, run, state, null),
+      (error: unknown) => this.end(id, run, stateFor(error), toPlainError(error)),
+    );
+    this.tellActive();
+  }
+
+  /** Asks a run to save and stop. One that does not answer any more is ended at once. */
+  stop(id: string): void {
+    const run = this.active.get(id);
+    if (!run) return;
+    if (run.silent) return run.trainer.kill();
+    run.trainer.stop();
+    if (run.state !== 'stopping') this.note(id, [stateRow('stopping', null)]);
+  }
+
+  /** Has every run saved and stopped; those that take too long are ended. */
+  async close(): Promise<void> {
+    clearInterval(this.watchdog);
+    const runs = [...this.active.entries()];
+    for (const [id] of runs) this.stop(id);
+    const late = setTimeout(() => {
+      for (const [, { trainer }] of runs) trainer.kill();
+    }, PARTING);
+    await Promise.all(runs.map(([, { ended }]) => ended));
+    clearTimeout(late);
+  }
+
+  private hear(id: string, event: TrainerEvent): void {
+    const run = this.active.get(id);
+    if (!run) return;
+    run.lastBeat = Date.now();
+    run.silent = false;
+    if (event.tell === 'rows') this.note(id, event.rows);
+  }
+
+  private note(id: string, rows: HistoryRow[]): void {
+    const run = this.active.get(id);
+    if (!run) return;
+    for (const row of rows) if (row.type === 'state') run.state = row.state;
+    run.pending.push(...rows);
+    run.timer ??= setTimeout(() => this.flush(id, run), EVENT_INTERVAL);
+  }
+
+  private flush(id: string, run: ActiveRun): void {
+    clearTimeout(run.timer);
+    run.timer = undefined;
+    if (run.pending.length > 0) this.options.emit({ event: 'run', run: id, rows: run.pending.splice(0) });
+  }
+
+  /** The process is gone. Whatever it did not say itself is written down for it. */
+  private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
+    if (!ENDED.includes(run.state)) {
+      const row = stateRow(state, error);
+      record(run.path, row);
+      this.note(id, [row]);
+    }
+    this.flush(id, run);
+    this.active.delete(id);
+    this.options.emit({ event: 'runs' });
+    this.tellActive();
+  }
+
+  private watch(): void {
+    for (const [id, run] of this.active) {
+      const quiet = Date.now() - run.lastBeat;
+      if (quiet < SILENCE || run.silent) continue;
+      run.silent = true;
+      const note = toPlainError(new StillhouseError('run.silent', { seconds: Math.round(quiet / 1000) }));
+      this.note(id, [{ type: 'note', time: Date.now(), note }]);
+    }
+  }
+
+  private tellActive(): void {
+    this.options.onActive?.(this.active.size);
+  }
+}
+
+function stateFor(error: unknown): RunState {
+  return error instanceof StillhouseError && error.code === 'run.died' ? 'crashed' : 'failed';
+}
+
+function stateRow(state: RunState, error: PlainError | null): HistoryRow {
+  return { type: 'state', time: Date.now(), state, error };
+}
+
+// A full disk must not hide from the windows how the run ended.
+function record(path: string, row: HistoryRow): void {
+  try {
+    const history = openHistory(path);
+    history.append([row]);
+    history.close();
+  } catch {
+    return;
+  }
+}

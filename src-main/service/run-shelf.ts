@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { RunDetail, RunSummary } from '../protocol/data-types.ts';
+import { StillhouseError, toPlainError } from '../protocol/errors.ts';
+import type { HistoryRow, RunState } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import { VERSION } from '../protocol/version.ts';
+import { writeFileAtomic } from '../runs/atomic-file.ts';
+import { createRun, newRunId, openRun, removeRun } from '../runs/run-folder.ts';
+import { detailRun, summarizeRun, summarizeRuns } from '../runs/summary.ts';
+
+/** Most step rows that are sent of one run; a longer history is thinned evenly. */
+const MOST_STEP_ROWS = 20_000;
+
+/** The runs on disk: those in the runs folder, and those that were told to live elsewhere. */
+export class RunShelf {
+  /** Absolute folders of runs outside the runs folder. */
+  private readonly elsewhere: Set<string>;
+
+  constructor(private readonly folder: string) {
+    this.elsewhere = new Set(readElsewhere(this.register));
+  }
+
+  /**
+   * Makes the folder of a new run.
+   * @throws StillhouseError `run.exists`, `disk.full`, `disk.denied`.
+   */
+  create(recipe: Recipe, classes: string[], engine: string): { id: string; path: string } {
+    const path = recipe.outputDir ? resolve(recipe.outputDir) : join(this.folder, newRunId(this.folder, recipe));
+    const id = this.idOf(path);
+    createRun(path, { id, version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
+    if (dirname(path) !== this.folder) this.keep(path);
+    return { id, path };
+  }
+
+  /** Folder of a run. @throws StillhouseError `run.missing`. */
+  pathOf(id: string): string {
+    const inside = join(this.folder, id);
+    const path = [inside, ...this.elsewhere].find((path) => this.idOf(path) === id && isRun(path));
+    if (!path) throw new StillhouseError('run.missing', { path: inside });
+    return path;
+  }
+
+  /** What was asked of a run. @throws StillhouseError `run.missing`, `run.damaged`. */
+  recipeOf(path: string): Recipe {
+    return openRun(path).recipe;
+  }
+
+  /** All runs, newest first; `stateOf` knows those that this service trains. */
+  list(stateOf: (id: string) => RunState | undefined): RunSummary[] {
+    const others = [...this.elsewhere].filter(isRun).flatMap((path) => {
+      try {
+        return [summarizeRun(path, openRun(path))];
+      } catch {
+        return [];
+      }
+    });
+    const all = [...summarizeRuns(this.folder), ...others].map((summary) => this.seen(summary, stateOf));
+    return all.sort((one, other) => other.created - one.created);
+  }
+
+  /** A run with its history. @throws StillhouseError `run.missing`, `run.damaged`. */
+  detail(id: string, stateOf: (id: string) => RunState | undefined): RunDetail {
+    const detail = detailRun(this.pathOf(id));
+    return { ...detail, summary: this.seen(detail.summary, stateOf), history: thin(detail.history) };
+  }
+
+  /** Removes a run. @throws StillhouseError `run.missing`, `run.locked`, `disk.denied`. */
+  remove(id: string): void {
+    const path = this.pathOf(id);
+    removeRun(path);
+    if (this.elsewhere.delete(path)) this.writeRegister();
+  }
+
+  private get register(): string {
+    return join(this.folder, 'elsewhere.json');
+  }
+
+  /** A run's name to the windows: its folder's, made unique for runs that live elsewhere. */
+  private idOf(path: string): string {
+    if (dirname(path) === this.folder) return basename(path);
+    const name = basename(path).replace(/[^\w.-]/g, '_');
+    return `${name.slice(0, 64)}-${createHash('sha256').update(path).digest('hex').slice(0, 8)}`;
+  }
+
+  private seen(summary: RunSummary, stateOf: (id: string) => RunState | undefined): RunSummary {
+    const id = this.idOf(summary.path);
+    const live = stateOf(id);
+    if (live) return { ...summary, id, state: live, error: null };
+    if (summary.state !== 'crashed' || summary.error) return { ...summary, id };
+    return { ...summary, id, error: toPlainError(new StillhouseError('run.died', { reason: 'it is gone' })) };
+  }
+
+  private keep(path: string): void {
+    this.elsewhere.add(path);
+    mkdirSync(this.folder, { recursive: true });
+    this.writeRegister();
+  }
+
+  private writeRegister(): void {
+    writeFileAtomic(this.register, `${JSON.stringify([...this.elsewhere], null, 2)}\n`);
+  }
+}
+
+function isRun(path: string): boolean {
+  return existsSync(join(path, 'run.json'));
+}
+
+/** Every n-th step row, so that a long run still opens at once; all other rows stay. */
+function thin(rows: HistoryRow[]): HistoryRow[] {
+  const steps = rows.reduce((count, { type }) => count + (type === 'step' ? 1 : 0), 0);
+  const every = Math.ceil(steps / MOST_STEP_ROWS);
+  if (every <= 1) return rows;
+  let seen = 0;
+  return rows.filter(({ type }) => type !== 'step' || seen++ % every === 0);
+}
+
+function readElsewhere(register: string): string[] {
+  try {
+    const paths: unknown = JSON.parse(readFileSync(register, 'utf8'));
+    return Array.isArray(paths) ? paths.filter((path): path is string => typeof path === 'string') : [];
+  } catch {
+    return [];
+  }
+}
