@@ -1,0 +1,53 @@
+import { ATTR, type Attr } from './dtypes.ts';
+import { execute, executeAsync } from './eager.ts';
+import type { Engine } from './engine.ts';
+import { checked, type GraphOutput, type Pointer } from './library.ts';
+import type { Graph } from './graph.ts';
+
+let serial = 0;
+
+/** A graph registered with the engine under a name of its own: one call runs it whole. Dispose it after use. */
+export class GraphFunction {
+  readonly name: string;
+
+  /** @param xla compile it with XLA at the first run, or fail. */
+  constructor(
+    private readonly engine: Engine,
+    graph: Graph,
+    inputs: readonly GraphOutput[],
+    private readonly outputs: readonly GraphOutput[],
+    control: readonly Pointer[],
+    private readonly xla = false,
+  ) {
+    this.name = `stillhouse_${serial++}`;
+    const native = graph.toFunction(this.name, inputs, outputs, control);
+    try {
+      checked(engine.tf, `register ${this.name}`, (status) =>
+        engine.tf.TFE_ContextAddFunction(engine.context, native, status),
+      );
+    } finally {
+      engine.tf.TF_DeleteFunction(native);
+    }
+  }
+
+  private get attrs(): Attr[] {
+    return this.xla ? [{ name: '_XlaMustCompile', type: ATTR.bool, value: true }] : [];
+  }
+
+  /** Runs it on a worker thread. The caller owns the returned handles. */
+  run(inputs: readonly Pointer[]): Promise<Pointer[]> {
+    const { tf, context } = this.engine;
+    return executeAsync(tf, context, this.name, this.attrs, inputs, this.outputs.length);
+  }
+
+  /** Runs it on this thread. */
+  runSync(inputs: readonly Pointer[]): Pointer[] {
+    const { tf, context } = this.engine;
+    return execute(tf, context, this.name, this.attrs, inputs, this.outputs.length);
+  }
+
+  dispose(): void {
+    const { tf, context } = this.engine;
+    checked(tf, `remove ${this.name}`, (status) => tf.TFE_ContextRemoveFunction(context, this.name, status));
+  }
+}
