@@ -1,0 +1,148 @@
+/** The arithmetic of the charts: which points to draw, smoothing, axes. Pure functions over typed arrays. */
+
+/** One line of a chart. `x` only grows; a NaN in `y` is a point that was not measured. */
+export interface Series {
+  id: string;
+  label: string;
+  /** Name of a colour token without its dashes, such as `series-total`. */
+  color: string;
+  /** Lengths of dash and gap in pixels; [] is a solid line. */
+  dash: readonly number[];
+  width: number;
+  /** Drawn faintly: the raw values behind a smoothed line, which speak in no legend. */
+  faint?: boolean;
+  x: Float64Array;
+  y: Float64Array;
+}
+
+export interface Range {
+  min: number;
+  max: number;
+}
+
+/** Index of the first value of `sorted` that is at least `value`. */
+export function lowerBound(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Indices of the points that draw the same picture as all of them: of each pixel column the first, lowest, highest
+ * and last, and one point beyond each end of the range so that lines run on. At most 4 × width + 2.
+ * @param width of the plot in device pixels.
+ */
+export function decimate(x: Float64Array, y: Float64Array, range: Range, width: number): number[] {
+  const from = Math.max(0, lowerBound(x, range.min) - 1);
+  const to = Math.min(x.length, lowerBound(x, range.max) + 1);
+  const columns = Math.max(1, Math.floor(width));
+  const kept: number[] = [];
+  if (to - from <= 2 * columns) {
+    for (let index = from; index < to; index++) if (!Number.isNaN(y[index]!)) kept.push(index);
+    return kept;
+  }
+  const scale = range.max > range.min ? columns / (range.max - range.min) : 0;
+  let column = NaN;
+  let [first, lowest, highest, last] = [-1, -1, -1, -1];
+  const close = (): void => {
+    if (first < 0) return;
+    const middle = lowest < highest ? [lowest, highest] : [highest, lowest];
+    for (const index of [first, ...middle, last]) if (kept[kept.length - 1] !== index) kept.push(index);
+  };
+  for (let index = from; index < to; index++) {
+    const value = y[index]!;
+    if (Number.isNaN(value)) continue;
+    const here = Math.floor((x[index]! - range.min) * scale);
+    if (here !== column) {
+      close();
+      column = here;
+      first = lowest = highest = index;
+    }
+    if (value < y[lowest]!) lowest = index;
+    if (value > y[highest]!) highest = index;
+    last = index;
+  }
+  close();
+  return kept;
+}
+
+/**
+ * A debiased exponential moving average that follows a growing column: only new values are worked on.
+ * Value n is Σ wᵏ y / Σ wᵏ over the measured points so far, so the first equals its point.
+ */
+export class Smoother {
+  private values = new Float64Array(256);
+  private length = 0;
+  private weight = NaN;
+  private sum = 0;
+  private mass = 0;
+  private lastSeen = NaN;
+
+  /** The average of each value of `y`: a view, valid until the next call. `weight` is 0 (raw) to below 1. */
+  of(y: Float64Array, weight: number): Float64Array {
+    if (weight !== this.weight || y.length < this.length || !Object.is(y[this.length - 1] ?? NaN, this.lastSeen))
+      this.restart(weight);
+    if (y.length > this.values.length) {
+      const larger = new Float64Array(Math.max(y.length, 2 * this.values.length));
+      larger.set(this.values.subarray(0, this.length));
+      this.values = larger;
+    }
+    for (; this.length < y.length; this.length++) {
+      const value = y[this.length]!;
+      if (Number.isFinite(value)) {
+        this.sum = this.sum * weight + value;
+        this.mass = this.mass * weight + 1;
+      }
+      this.values[this.length] = Number.isFinite(value) ? this.sum / this.mass : NaN;
+    }
+    this.lastSeen = y[this.length - 1] ?? NaN;
+    return this.values.subarray(0, this.length);
+  }
+
+  private restart(weight: number): void {
+    this.weight = weight;
+    this.length = this.sum = this.mass = 0;
+  }
+}
+
+/** Smallest range that holds the finite values; null when there is none. `positive` leaves out what a log axis cannot show. */
+export function extent(arrays: readonly Float64Array[], positive = false): Range | null {
+  let min = Infinity;
+  let max = -Infinity;
+  for (const values of arrays)
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index]!;
+      if (!Number.isFinite(value) || (positive && value <= 0)) continue;
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  return min <= max ? { min, max } : null;
+}
+
+/** The range with a little air above and below; a flat line gets some too. */
+export function padded({ min, max }: Range, log: boolean): Range {
+  if (log) return { min: min / 1.15, max: max * 1.15 };
+  const air = max > min ? 0.05 * (max - min) : Math.abs(max) * 0.05 || 1;
+  return { min: min >= 0 ? Math.max(0, min - air) : min - air, max: max + air };
+}
+
+const CLOCK_STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800,
+];
+
+/** Distance between ticks of a time axis, in seconds, so that there are at most `most`. */
+export function clockStep(span: number, most = 8): number {
+  return CLOCK_STEPS.find((step) => span / step <= most) ?? Math.ceil(span / most / 604800) * 604800;
+}
+
+/** Index of the point nearest to `x`, or -1. */
+export function nearest(xs: Float64Array, x: number): number {
+  if (!xs.length) return -1;
+  const after = Math.min(xs.length - 1, lowerBound(xs, x));
+  return after > 0 && x - xs[after - 1]! < xs[after]! - x ? after - 1 : after;
+}

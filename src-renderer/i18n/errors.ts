@@ -1,0 +1,27 @@
+import { ERRORS, fill, type PlainError } from '../../src-main/protocol/errors.ts';
+import { zhErrors } from './errors.zh-CN.ts';
+import { translatePhrase } from './phrases.ts';
+
+export interface ErrorWords {
+  says: string;
+  advice: string;
+}
+
+/** An error in the language of the window. A code that this window does not know keeps its English message. */
+export function describeError(error: PlainError, locale: string): ErrorWords {
+  const english: ErrorWords | undefined = ERRORS[error.code];
+  if (!english) return { says: error.message, advice: '' };
+  const words = locale === 'zh-CN' ? zhErrors[error.code] : english;
+  const params = Object.fromEntries(
+    Object.entries(error.params).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? translatePhrase(value, locale) : value,
+    ]),
+  );
+  return { says: tidy(fill(words.says, params)), advice: fill(words.advice, params) };
+}
+
+/** A parameter that ends in a full stop of its own makes no second one. */
+function tidy(text: string): string {
+  return text.replace(/\.\.$/, '.').replace(/[.。]。$/, '。');
+}

@@ -1,0 +1,115 @@
+import type { ErrorCode } from '../../src-main/protocol/errors.ts';
+import type { ErrorWords } from './errors.ts';
+
+/** Every error code in Chinese, with the same `{names}` as in English. */
+export const zhErrors: Record<ErrorCode, ErrorWords> = {
+  'argument.invalid': { says: '{name}：应为{expected}，而不是 {got}。', advice: '请更正该值后重试。' },
+  'argument.unknown': { says: '无法识别 {name}。', advice: '{hint}' },
+  'data.no-folder': {
+    says: '{path} 处没有文件夹。',
+    advice: '请选择包含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹。',
+  },
+  'data.no-classes': {
+    says: '{path} 中没有含图片的类别文件夹。',
+    advice: '请把每个类别的图片放入各自的文件夹：train/<类别>/picture.jpg。',
+  },
+  'data.empty-class': { says: '类别文件夹 {path} 中没有图片。', advice: '请添加图片或删除该文件夹。' },
+  'data.unreadable': { says: '无法读取 {path}：{reason}。', advice: '该图片不参与训练，其余照常使用。' },
+  'data.class-mismatch': {
+    says: 'train 与 val 的类别不同：{difference}。',
+    advice: '请让两个划分含有相同的类别文件夹。',
+  },
+  'data.one-class': { says: '只有一个类别 {name}：没有可区分的内容。', advice: '请添加另一个类别的图片文件夹。' },
+  'data.vanished': {
+    says: '{path} 中的图片已无法读取：{reason}。',
+    advice: '请检查其所在的磁盘或网络，然后恢复运行。',
+  },
+  'data.too-few': {
+    says: '可读取的训练图片只有 {count} 张，不足一批（{batch} 张）。',
+    advice: '请减小批大小或添加图片。',
+  },
+  'engine.missing': {
+    says: '引擎（TensorFlow {version}）尚未安装。',
+    advice: '请在“引擎”页安装，或运行：stillhouse engine install',
+  },
+  'engine.download': {
+    says: '引擎下载失败：{reason}。',
+    advice: '请检查与 Python 软件包索引的连接后重新开始；已下载的部分会保留。',
+  },
+  'engine.corrupt': {
+    says: '引擎文件 {file} 与固定的版本不符：应为 {expected}，实为 {got}。',
+    advice: '请用以下命令替换：stillhouse engine install --force',
+  },
+  'engine.load': { says: '引擎无法载入：{reason}。', advice: '请运行：stillhouse engine verify' },
+  'engine.platform': {
+    says: '目前没有适用于 {platform} 的引擎。',
+    advice: 'Stillhouse 在 x86 处理器的 64 位 Linux 上训练；在 Windows 上请于 WSL 2 中使用。',
+  },
+  'pip.missing': {
+    says: '未找到 Python 的软件包安装程序 pip（已尝试 {tried}）。',
+    advice:
+      '请安装它（Debian、Ubuntu：apt install python3-pip），或在别处获取 {file} 并运行：stillhouse engine install --from FOLDER',
+  },
+  'weights.download': {
+    says: '{model} 的权重下载失败：{reason}。',
+    advice: '请检查与 Python 软件包索引的连接后重新开始；已下载的部分会保留。',
+  },
+  'engine.op': { says: 'TensorFlow 拒绝了 {op}：{reason}。', advice: '这是程序缺陷，请附上此文字报告。' },
+  'weights.format': { says: '{path}：{reason}。', advice: '请使用受支持模型的 .safetensors 或 .pth 文件。' },
+  'weights.hostile': {
+    says: '{path} 要求执行 {name}，权重文件不得如此。',
+    advice: '请勿用会执行 pickle 的工具打开此文件，并从可信来源获取权重。',
+  },
+  'weights.keys': {
+    says: '{path} 与 {model} 不符：缺少 {missing}；多余 {unexpected}；形状不符 {misshapen}。',
+    advice: '请选择这些权重所属的模型。',
+  },
+  'teacher.classes': {
+    says: '教师 {teacher} 有 {teacherClasses} 个类别，数据集有 {dataClasses} 个。',
+    advice: '请先在此数据集上微调教师（配方，训练教师），再由它蒸馏。',
+  },
+  'teacher.missing': {
+    says: '蒸馏需要教师，但尚未选择。',
+    advice: '请选择教师模型及其权重，或将蒸馏设为“无”。',
+  },
+  'recipe.unknown-key': { says: '配方中有未知设置：{key}。', advice: '请删除它或更正拼写。' },
+  'recipe.invalid': { says: '{key}：应为{expected}，而不是 {got}。', advice: '请在配方中更正该值。' },
+  'recipe.no-distillation-head': {
+    says: '{model} 没有蒸馏头。',
+    advice: '请选择名称中含 distilled 的模型，或将蒸馏设为“无”。',
+  },
+  'run.missing': { says: '{path} 中没有运行。', advice: '请选择运行文件夹，其中有 run.json。' },
+  'run.locked': { says: '运行 {path} 正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
+  'run.damaged': { says: '运行 {path} 无法打开：{reason}。', advice: '其检查点完好，请由其中之一开始新的运行。' },
+  'run.no-checkpoint': { says: '运行 {path} 没有完整的检查点。', advice: '请重新开始。' },
+  'run.exists': { says: '{path} 中已有一个运行。', advice: '请恢复它，或选择其他文件夹。' },
+  'checkpoint.damaged': { says: '检查点 {path} 已损坏：{reason}。', advice: '将改用它之前最新的完整检查点。' },
+  'run.non-finite': {
+    says: '损失在第 {step} 步变为 {loss}。',
+    advice: '最后的正常状态已保存。请降低学习率，或从较早的检查点恢复。',
+  },
+  'run.died': { says: '训练进程意外结束（{reason}）。', advice: '已保存的内容没有丢失：请从最后一个检查点恢复。' },
+  'run.silent': {
+    says: '训练进程已有 {seconds} 秒没有响应。',
+    advice: '它可能正忙或内存不足。请等待或停止运行；已保存的内容不会丢失。',
+  },
+  'disk.full': {
+    says: '磁盘已满：无法写入 {path}（需要 {needed}）。',
+    advice: '请释放空间后恢复运行。已有文件未受影响。',
+  },
+  'disk.denied': { says: '无法写入 {path}：{reason}。', advice: '请选择您有写入权限的文件夹。' },
+  'file.missing': { says: '{path} 处没有文件。', advice: '请检查路径。' },
+  'folder.unreadable': { says: '无法打开 {path}：{reason}。', advice: '请选择其他文件夹。' },
+  'file.unreadable': { says: '无法读取 {path}：{reason}。', advice: '请检查其权限。' },
+  'port.in-use': { says: '端口 {port} 已被占用。', advice: '请用 --port 选择其他端口，0 表示任意空闲端口。' },
+  'app.second-instance': { says: 'Stillhouse 已经打开。', advice: '其窗口已移到前面。' },
+  'rpc.unknown-call': { says: '没有名为 {name} 的调用。', advice: '请重新载入窗口。' },
+  'rpc.busy': { says: '此窗口有超过 {waiting} 个调用在等待答复。', advice: '请稍候再试。' },
+  'rpc.closed': { says: '与服务的连接已关闭。', advice: '请重新载入窗口。' },
+  'sample.build': {
+    says: '示例数据无法构建：{reason}。',
+    advice: '请检查与软件包仓库的连接后重新开始；已下载的部分会保留。',
+  },
+  'job.cancelled': { says: '已取消。', advice: '需要时可以重新开始。' },
+  internal: { says: '意外错误：{reason}。', advice: '请附上日志报告。' },
+};

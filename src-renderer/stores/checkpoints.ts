@@ -1,0 +1,97 @@
+import { defineStore } from 'pinia';
+import { ref, shallowRef, watch } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import type { CheckpointInfo } from '../../src-main/protocol/data-types.ts';
+import type { CallParams } from '../../src-main/protocol/service.ts';
+import { useNotices } from './notices.ts';
+import { useRun } from './run.ts';
+import { useService } from './service.ts';
+
+export type ExportFormat = CallParams<'export.write'>['format'];
+
+/** One file written for use elsewhere. */
+export interface Exported {
+  run: string;
+  checkpoint: string;
+  format: ExportFormat;
+  path: string;
+  bytes: number;
+  time: number;
+}
+
+/** The checkpoints of the open run, and what was exported from them in this window. */
+export const useCheckpoints = defineStore('checkpoints', () => {
+  const service = useService();
+  const notices = useNotices();
+  const run = useRun();
+  const list = shallowRef<CheckpointInfo[]>([]);
+  const reading = ref(false);
+  const error = shallowRef<PlainError | null>(null);
+  /** The file the export page starts with; '' for the best. */
+  const chosen = ref('');
+  const exporting = ref(false);
+  const exportError = shallowRef<PlainError | null>(null);
+  const exported = shallowRef<Exported[]>([]);
+
+  const refresh = async (): Promise<void> => {
+    const of = run.currentId;
+    if (!of) {
+      list.value = [];
+      return;
+    }
+    reading.value = true;
+    try {
+      const read = await service.call('checkpoint.list', { run: of });
+      if (of === run.currentId) list.value = read.sort((one, other) => other.step - one.step);
+      error.value = null;
+    } catch (thrown) {
+      if (of !== run.currentId) return;
+      list.value = [];
+      error.value = toPlainError(thrown);
+    } finally {
+      reading.value = false;
+    }
+  };
+  const remove = async (file: string): Promise<void> => {
+    try {
+      await service.call('checkpoint.delete', { run: run.currentId, file });
+    } catch (thrown) {
+      notices.fail(thrown);
+    }
+    await refresh();
+  };
+  /** The checkpoints of any run, best first; what the teacher picker offers. */
+  const of = async (id: string): Promise<CheckpointInfo[]> =>
+    (await service.call('checkpoint.list', { run: id })).sort(
+      (one, other) => Number(other.best) - Number(one.best) || other.step - one.step,
+    );
+  /** Writes a checkpoint for others; an empty `output` leaves the place to the service. */
+  const write = async (checkpoint: string, format: ExportFormat, output: string): Promise<void> => {
+    exporting.value = true;
+    exportError.value = null;
+    try {
+      const target = output.trim() ? { output: output.trim() } : {};
+      const written = await service.call('export.write', { run: run.currentId, checkpoint, format, ...target });
+      exported.value = [{ run: run.currentId, checkpoint, format, ...written, time: Date.now() }, ...exported.value];
+    } catch (thrown) {
+      exportError.value = toPlainError(thrown);
+    } finally {
+      exporting.value = false;
+    }
+  };
+
+  watch(
+    () => run.currentId,
+    () => {
+      list.value = [];
+      chosen.value = '';
+      void refresh();
+    },
+  );
+  service.onOpen(() => void refresh());
+  service.onEvent((event) => {
+    const news = event.event === 'run' && event.run === run.currentId && event.rows.some((row) => row.type !== 'step');
+    if (news) void refresh();
+  });
+  return { list, reading, error, chosen, exporting, exportError, exported, refresh, remove, of, write };
+});

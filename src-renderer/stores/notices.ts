@@ -1,0 +1,30 @@
+import { defineStore } from 'pinia';
+import { ref } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+
+/** Something to tell in passing: a failure in the background, or a fact by the key of its message. */
+export type Notice = { id: number } & (
+  { kind: 'error'; error: PlainError } | { kind: 'fact'; key: string; params: Record<string, string | number> }
+);
+
+const MOST = 4;
+
+/** The notices now on screen, newest last. */
+export const useNotices = defineStore('notices', () => {
+  const list = ref<Notice[]>([]);
+  let next = 0;
+
+  const dismiss = (id: number): void => {
+    list.value = list.value.filter((notice) => notice.id !== id);
+  };
+  /** Shows a failure; the same one is not shown twice. */
+  const fail = (thrown: unknown): void => {
+    const error = toPlainError(thrown);
+    const others = list.value.filter((notice) => notice.kind !== 'error' || notice.error.message !== error.message);
+    list.value = [...others, { id: next++, kind: 'error' as const, error }].slice(-MOST);
+  };
+  const tell = (key: string, params: Record<string, string | number> = {}): void => {
+    list.value = [...list.value, { id: next++, kind: 'fact' as const, key, params }].slice(-MOST);
+  };
+  return { list, dismiss, fail, tell };
+});

@@ -1,0 +1,252 @@
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, watch } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import type { ModelCard, RecipeCheck } from '../../src-main/protocol/data-types.ts';
+import { PRESETS, type Preset } from '../../src-main/protocol/presets.ts';
+import {
+  FIELDS,
+  checkField,
+  defaultRecipe,
+  fieldOf,
+  flagOf,
+  type Field,
+  type Recipe,
+  type RecipeKey,
+  type RecipeProblem,
+} from '../../src-main/protocol/recipe.ts';
+import { useDataset } from './dataset.ts';
+import { useEngine } from './engine.ts';
+import { useJobs } from './jobs.ts';
+import { isRecord, keep, readKept } from './kept.ts';
+import { useRun } from './run.ts';
+import { useService } from './service.ts';
+import { useSystem } from './system.ts';
+
+export type Task = Preset['task'];
+/** A key of the window's messages with what it names. */
+export interface Reason {
+  key: string;
+  params: Record<string, string | number>;
+}
+
+const CHECK_PAUSE = 250;
+
+/** The recipe being written: one draft for a student, one for a teacher, each kept between starts. */
+export const useRecipe = defineStore('recipe', () => {
+  const service = useService();
+  const system = useSystem();
+  const dataset = useDataset();
+  const engine = useEngine();
+  const jobs = useJobs();
+  const runs = useRun();
+
+  const task = ref<Task>('student');
+  const drafts = ref<Record<Task, Recipe>>({
+    student: keptDraft('student', 'sample-student'),
+    teacher: keptDraft('teacher', 'sample-teacher'),
+  });
+  const values = computed(() => drafts.value[task.value]);
+  /** Text that was typed for a field and is no value of it. */
+  const typed = ref<Partial<Record<RecipeKey, string>>>({});
+  const check = shallowRef<RecipeCheck | null>(null);
+  const checkError = shallowRef<PlainError | null>(null);
+  const checking = ref(false);
+  const startError = shallowRef<PlainError | null>(null);
+  const weightsJob = computed(() => jobs.ofKind('weights'));
+  const weightsError = shallowRef<PlainError | null>(null);
+
+  const problems = computed(() => {
+    const found = new Map<RecipeKey, RecipeProblem>();
+    for (const problem of check.value?.problems ?? []) found.set(problem.key, problem);
+    for (const field of FIELDS) {
+      const problem = checkField(field, typed.value[field.key] ?? values.value[field.key]);
+      if (problem) found.set(field.key, problem);
+    }
+    return found;
+  });
+  const card = computed<ModelCard | null>(
+    () => system.models.find((model) => model.name === values.value.model) ?? null,
+  );
+  /** Keys whose value differs from the default; the data folder and what the task fixes do not count. */
+  const changed = computed(() => FIELDS.filter((field) => isChanged(field, values.value)).map((field) => field.key));
+  const command = computed(() => commandOf(values.value));
+
+  /** Sets one field from a value or from what was typed; text that is no value is kept, shown and reported. */
+  const set = (key: RecipeKey, value: string | number | boolean): void => {
+    const field = fieldOf(key);
+    if (!field) return;
+    const parsed = parse(field, value);
+    if (parsed === undefined) {
+      typed.value = { ...typed.value, [key]: String(value) };
+      return;
+    }
+    const { [key]: _, ...others } = typed.value;
+    typed.value = others;
+    drafts.value = { ...drafts.value, [task.value]: { ...values.value, [key]: parsed } };
+  };
+  const reset = (key: RecipeKey): void => set(key, fieldOf(key)!.default);
+  const usePreset = (id: string): void => {
+    const preset = PRESETS.find((known) => known.id === id);
+    if (!preset) return;
+    typed.value = {};
+    task.value = preset.task;
+    drafts.value = { ...drafts.value, [preset.task]: fromPreset(preset, drafts.value[preset.task]) };
+  };
+  /** The preset whose values the draft has, or null once it was changed. */
+  const preset = computed(
+    () =>
+      PRESETS.find((known) => known.task === task.value && equal(fromPreset(known, values.value), values.value)) ??
+      null,
+  );
+
+  let asked = 0;
+  const ask = async (): Promise<void> => {
+    const ticket = ++asked;
+    checking.value = true;
+    try {
+      const answer = await service.call('recipe.check', { recipe: { ...values.value } });
+      if (ticket !== asked) return;
+      check.value = answer;
+      checkError.value = null;
+    } catch (thrown) {
+      if (ticket !== asked) return;
+      check.value = null;
+      checkError.value = toPlainError(thrown);
+    } finally {
+      if (ticket === asked) checking.value = false;
+    }
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const askSoon = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void ask(), CHECK_PAUSE);
+  };
+
+  /** Fetches the ImageNet weights of the model being trained and starts from them. */
+  const fetchWeights = async (): Promise<void> => {
+    weightsError.value = null;
+    const model = values.value.model;
+    try {
+      const { job } = await service.call('weights.fetch', { model });
+      const done = await jobs.finished(job);
+      if (values.value.model === model) set('finetune', String(done.result));
+    } catch (thrown) {
+      const plain = toPlainError(thrown);
+      weightsError.value = plain.code === 'job.cancelled' ? null : plain;
+    }
+  };
+
+  /** Why a run cannot start now, in the order to mend it. */
+  const blockers = computed<Reason[]>(() => {
+    const reasons: Reason[] = [];
+    const because = (key: string, params: Reason['params'] = {}): number => reasons.push({ key, params });
+    if (system.connection !== 'open') because('recipe.blocked.connection');
+    if (!engine.ready) because('recipe.blocked.engine');
+    if (!dataset.summary) because('recipe.blocked.data');
+    if (problems.value.size) because('recipe.blocked.problems', { count: problems.value.size });
+    if (check.value?.errors.length) because('recipe.blocked.errors', { count: check.value.errors.length });
+    if (runs.active) because('recipe.blocked.active', { run: runs.active.id });
+    return reasons;
+  });
+  /** Starts the run; true when it did. */
+  const start = async (): Promise<boolean> => {
+    if (blockers.value.length || runs.starting) return false;
+    startError.value = null;
+    try {
+      await runs.start(values.value);
+      return true;
+    } catch (thrown) {
+      startError.value = toPlainError(thrown);
+      return false;
+    }
+  };
+
+  watch(
+    () => dataset.path,
+    (path) => {
+      const { student, teacher } = drafts.value;
+      drafts.value = { student: { ...student, dataPath: path }, teacher: { ...teacher, dataPath: path } };
+    },
+    { immediate: true },
+  );
+  watch(values, () => {
+    startError.value = null;
+    askSoon();
+  });
+  watch(drafts, (now) => keep('recipes', now));
+  watch(() => dataset.summary, askSoon);
+  service.onOpen(askSoon);
+  return {
+    task,
+    values,
+    typed,
+    check,
+    checkError,
+    checking,
+    startError,
+    weightsJob,
+    weightsError,
+    problems,
+    card,
+    changed,
+    command,
+    preset,
+    blockers,
+    set,
+    reset,
+    usePreset,
+    fetchWeights,
+    start,
+    cancel: (job: string): Promise<void> => jobs.cancel(job),
+  };
+});
+
+/** Settings of where rather than how: no preset touches them. */
+const OWN: readonly RecipeKey[] = ['dataPath', 'outputDir', 'teacherPath', 'finetune'];
+
+function fromPreset({ values }: Preset, before: Recipe): Recipe {
+  const own = Object.fromEntries(OWN.map((key) => [key, before[key]])) as Partial<Recipe>;
+  return { ...defaultRecipe(), ...values, ...own };
+}
+
+function keptDraft(task: Task, preset: string): Recipe {
+  const kept = readKept('recipes', {}, isRecord)[task];
+  const start = fromPreset(
+    PRESETS.find(({ id }) => id === preset)!,
+    defaultRecipe(),
+  );
+  if (!isRecord(kept)) return start;
+  const good = FIELDS.filter((field) => field.key in kept && !checkField(field, kept[field.key]));
+  return { ...start, ...Object.fromEntries(good.map(({ key }) => [key, kept[key]])) };
+}
+
+function equal(one: Recipe, other: Recipe): boolean {
+  return FIELDS.every(({ key }) => one[key] === other[key]);
+}
+
+function isChanged(field: Field, recipe: Recipe): boolean {
+  return field.key !== 'dataPath' && recipe[field.key] !== field.default;
+}
+
+/** The value that `given` means for the field, or undefined when it means none. */
+function parse(field: Field, given: string | number | boolean): string | number | boolean | undefined {
+  if (field.type !== 'integer' && field.type !== 'number') return given;
+  const number = typeof given === 'string' ? Number(given.trim().replace(/[\s_]/g, '') || NaN) : Number(given);
+  return Number.isFinite(number) ? number : undefined;
+}
+
+/** The command that starts the same run without a window. */
+function commandOf(recipe: Recipe): string {
+  const keys = FIELDS.filter(({ key }) => key === 'dataPath' || key === 'model').concat(
+    FIELDS.filter((field) => field.key !== 'model' && isChanged(field, recipe)),
+  );
+  const flags = keys.map(({ key }) => {
+    const value = recipe[key];
+    return typeof value === 'boolean' ? `--${flagOf(key)}` : `--${flagOf(key)} ${quote(String(value))}`;
+  });
+  return ['stillhouse train', ...flags].join(' ');
+}
+
+function quote(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replace(/'/g, `'\\''`)}'`;
+}

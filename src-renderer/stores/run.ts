@@ -1,0 +1,174 @@
+import { defineStore } from 'pinia';
+import { computed, markRaw, ref, shallowReactive, shallowRef } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
+import type { HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
+import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import { oncePerFrame } from './frames.ts';
+import { isText, keep, readKept } from './kept.ts';
+import { useNotices } from './notices.ts';
+import { RunHistory } from './run-history.ts';
+import { useService } from './service.ts';
+
+const ACTIVE: readonly RunState[] = ['starting', 'running', 'stopping'];
+
+/** True while a trainer works on the run. */
+export const isActive = (state: RunState): boolean => ACTIVE.includes(state);
+
+/** All runs, and the history of the one that is open. Points live in {@link RunHistory}; `version` tells of new ones. */
+export const useRun = defineStore('run', () => {
+  const service = useService();
+  const notices = useNotices();
+  const list = shallowRef<RunSummary[]>([]);
+  const listed = ref(false);
+  const currentId = ref(readKept('run', '', isText));
+  const detail = shallowRef<RunDetail | null>(null);
+  const history = shallowRef(markRaw(new RunHistory()));
+  const version = ref(0);
+  const error = shallowRef<PlainError | null>(null);
+  const starting = ref(false);
+  /** The latest step row of each run that reported one since the window opened. */
+  const live = shallowReactive(new Map<string, StepRow>());
+
+  let arrived: { run: string; rows: HistoryRow[] }[] = [];
+  /** Rows of the run being opened that came before its detail did. */
+  let early: HistoryRow[] | null = null;
+
+  const summary = computed(() => list.value.find((run) => run.id === currentId.value) ?? detail.value?.summary ?? null);
+  const active = computed(() => list.value.find((run) => isActive(run.state)) ?? null);
+
+  const take = (run: string, rows: HistoryRow[]): void => {
+    const step = rows.filter((row): row is StepRow => row.type === 'step').pop();
+    if (step) live.set(run, step);
+    if (run !== currentId.value) return;
+    if (early) early.push(...rows);
+    else rows.forEach((row) => history.value.append(row));
+  };
+  const flush = oncePerFrame(() => {
+    const batch = arrived;
+    arrived = [];
+    batch.forEach(({ run, rows }) => take(run, rows));
+    version.value++;
+  });
+
+  let refreshing: Promise<void> | null = null;
+  let again = false;
+  /** Reads the list of runs; calls that come while one is under way are answered by one more reading after it. */
+  const refresh = (): Promise<void> => {
+    if (refreshing) {
+      again = true;
+      return refreshing;
+    }
+    refreshing = (async () => {
+      do {
+        again = false;
+        list.value = (await service.call('run.list', {})).sort((one, other) => other.created - one.created);
+        listed.value = true;
+      } while (again);
+    })().finally(() => (refreshing = null));
+    return refreshing;
+  };
+
+  /** Opens a run: its recipe and its whole history. */
+  const open = async (run: string): Promise<void> => {
+    currentId.value = run;
+    keep('run', run);
+    error.value = null;
+    early = [];
+    try {
+      const read = await service.call('run.detail', { run });
+      if (currentId.value !== run) return;
+      const fresh = new RunHistory();
+      read.history.forEach((row) => fresh.append(row));
+      unseen(read.history, early).forEach((row) => fresh.append(row));
+      early = null;
+      detail.value = markRaw(read);
+      history.value = markRaw(fresh);
+      version.value++;
+    } catch (thrown) {
+      if (currentId.value !== run) return;
+      early = null;
+      detail.value = null;
+      history.value = markRaw(new RunHistory());
+      version.value++;
+      error.value = toPlainError(thrown);
+    }
+  };
+  /** Opens the run kept from last time, else the newest, once the list is known. */
+  const openAny = async (): Promise<void> => {
+    const wanted = list.value.find((run) => run.id === currentId.value) ?? active.value ?? list.value[0];
+    if (wanted) return open(wanted.id);
+    currentId.value = '';
+    detail.value = null;
+  };
+
+  /** Starts a run and opens it. @throws what the service refuses it for. */
+  const start = async (recipe: Recipe): Promise<string> => {
+    starting.value = true;
+    try {
+      const { run } = await service.call('run.start', { recipe: { ...recipe } });
+      await refresh();
+      await open(run);
+      return run;
+    } finally {
+      starting.value = false;
+    }
+  };
+  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      await refresh();
+      return true;
+    } catch (thrown) {
+      notices.fail(thrown);
+      return false;
+    }
+  };
+  const stop = (run: string): Promise<boolean> => quietly(() => service.call('run.stop', { run }));
+  /** Resumes from the run's last complete checkpoint, or from the one named. */
+  const resume = (run: string, checkpoint?: string): Promise<boolean> =>
+    quietly(async () => {
+      await service.call('run.resume', checkpoint === undefined ? { run } : { run, checkpoint });
+      if (run === currentId.value) await open(run);
+    });
+  const remove = (run: string): Promise<boolean> =>
+    quietly(async () => {
+      await service.call('run.delete', { run });
+      await refresh();
+      if (run === currentId.value) await openAny();
+    });
+
+  service.onEvent((event) => {
+    if (event.event === 'runs') void refresh().catch(notices.fail);
+    if (event.event !== 'run') return;
+    arrived.push({ run: event.run, rows: event.rows });
+    flush();
+    if (event.rows.some((row) => row.type === 'state')) void refresh().catch(notices.fail);
+  });
+  service.onOpen(() => void refresh().then(openAny).catch(notices.fail));
+  return {
+    list,
+    listed,
+    currentId,
+    detail,
+    history,
+    version,
+    error,
+    starting,
+    live,
+    summary,
+    active,
+    refresh,
+    open,
+    start,
+    stop,
+    resume,
+    remove,
+  };
+});
+
+/** The rows of `later` that `known`'s end does not already hold. */
+function unseen(known: HistoryRow[], later: HistoryRow[]): HistoryRow[] {
+  const seen = new Set(known.slice(-200 - later.length).map((row) => JSON.stringify(row)));
+  return later.filter((row) => !seen.has(JSON.stringify(row)));
+}

@@ -1,0 +1,66 @@
+import { defineStore } from 'pinia';
+import { ref, shallowRef } from 'vue';
+import type { Folder, ModelCard, SystemInfo } from '../../src-main/protocol/data-types.ts';
+import type { Connection } from '../client/connect.ts';
+import { useNotices } from './notices.ts';
+import { useService } from './service.ts';
+
+/** A question that the window's own picker answers where the shell has no native dialog. */
+export interface PickRequest {
+  kind: 'folder' | 'file';
+  extensions: string[];
+  start: string;
+  answer: (path: string | null) => void;
+}
+
+/** The machine, the connection to it, and what the shell can do. */
+export const useSystem = defineStore('system', () => {
+  const service = useService();
+  const notices = useNotices();
+  const info = shallowRef<SystemInfo | null>(null);
+  const models = shallowRef<ModelCard[]>([]);
+  const connection = ref<Connection>(service.connection);
+  const picking = shallowRef<PickRequest | null>(null);
+  const { host } = service.shell;
+
+  const refresh = async (): Promise<void> => {
+    try {
+      info.value = await service.call('system.info', {});
+      models.value = await service.call('models.list', {});
+    } catch (error) {
+      notices.fail(error);
+    }
+  };
+  const ask = (kind: PickRequest['kind'], extensions: string[], start: string): Promise<string | null> =>
+    new Promise((resolve) => {
+      picking.value = {
+        kind,
+        extensions,
+        start,
+        answer: (path) => {
+          picking.value = null;
+          resolve(path);
+        },
+      };
+    });
+
+  service.onConnection((now) => (connection.value = now));
+  service.onOpen(() => void refresh());
+  return {
+    info,
+    models,
+    connection,
+    picking,
+    refresh,
+    canShowFile: host !== null,
+    reloadToReconnect: service.shell.reloadToReconnect,
+    pickFolder: (start = ''): Promise<string | null> => (host ? host.pickFolder() : ask('folder', [], start)),
+    pickFile: (extensions: string[], start = ''): Promise<string | null> =>
+      host ? host.pickFile(extensions) : ask('file', extensions, start),
+    showFile: (path: string): Promise<void> => host?.showFile(path) ?? Promise.resolve(),
+    browse: (path?: string): Promise<Folder> => service.call('system.browse', path ? { path } : {}),
+    pictureUrl: (id: string): string => service.shell.pictureUrl(id),
+    onMenu: host ? host.onMenu.bind(host) : (): void => undefined,
+    retry: (): void => (service.shell.reloadToReconnect ? window.location.reload() : service.retry()),
+  };
+});

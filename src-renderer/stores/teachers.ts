@@ -1,0 +1,57 @@
+import { defineStore } from 'pinia';
+import { computed, shallowRef, watch } from 'vue';
+import type { RunSummary } from '../../src-main/protocol/data-types.ts';
+import { useCheckpoints } from './checkpoints.ts';
+import { useDataset } from './dataset.ts';
+import { useNotices } from './notices.ts';
+import { isActive, useRun } from './run.ts';
+import { useSystem } from './system.ts';
+
+/** A teacher trained on the chosen data set: the best checkpoint of its run. */
+export interface TeacherOption {
+  run: string;
+  created: number;
+  model: string;
+  /** Of the checkpoint file. */
+  path: string;
+  acc1: number | null;
+}
+
+/** The teachers that this data set has. */
+export const useTeachers = defineStore('teachers', () => {
+  const system = useSystem();
+  const runs = useRun();
+  const dataset = useDataset();
+  const checkpoints = useCheckpoints();
+  const notices = useNotices();
+  const options = shallowRef<TeacherOption[]>([]);
+
+  const names = computed(() => system.models.filter(({ role }) => role === 'teacher').map(({ name }) => name));
+  const fitting = computed(() =>
+    runs.list.filter(
+      (run) =>
+        names.value.includes(run.model) && run.dataPath === dataset.path && run.epoch > 0 && !isActive(run.state),
+    ),
+  );
+
+  let asked = 0;
+  const refresh = async (): Promise<void> => {
+    const ticket = ++asked;
+    try {
+      const found = await Promise.all(fitting.value.map(optionOf));
+      if (ticket === asked) options.value = found.filter((option): option is TeacherOption => option !== null);
+    } catch (thrown) {
+      notices.fail(thrown);
+    }
+  };
+  const optionOf = async (run: RunSummary): Promise<TeacherOption | null> => {
+    const [best] = await checkpoints.of(run.id);
+    if (!best) return null;
+    const separator = run.path.includes('\\') ? '\\' : '/';
+    const path = [run.path, 'checkpoints', best.file].join(separator);
+    return { run: run.id, created: run.created, model: run.model, path, acc1: best.acc1 };
+  };
+
+  watch(fitting, refresh, { immediate: true });
+  return { options, refresh };
+});

@@ -1,0 +1,359 @@
+import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
+import type { CheckpointInfo, RunSummary } from '../../src-main/protocol/data-types.ts';
+import type {
+  EpochRow,
+  HistoryRow,
+  JobKind,
+  JobProgress,
+  ServiceEvent,
+  StepRow,
+} from '../../src-main/protocol/events.ts';
+import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
+import type { Handlers } from '../../src-main/protocol/service.ts';
+
+export const START = Date.UTC(2026, 10, 24, 9, 0, 0);
+export const STEPS_PER_EPOCH = 120;
+
+/**
+ * A service by script, for the window alone: it answers every call from memory with plausible data and sends the
+ * events a test or a look at the window asks for. It decides nothing that the real service would.
+ */
+export class ScriptedService {
+  readonly runs: RunSummary[] = [];
+  readonly history = new Map<string, HistoryRow[]>();
+  readonly recipes = new Map<string, Recipe>();
+  readonly jobs = new Map<string, JobProgress>();
+  readonly calls: string[] = [];
+  engine: 'missing' | 'partial' | 'unpacked' | 'verified' | 'broken' = 'verified';
+  private readonly listeners = new Set<(event: ServiceEvent) => void>();
+  private next = 1;
+
+  readonly handlers: Handlers = record(this.calls, {
+    'system.info': async () => ({
+      version: '0.1.0',
+      platform: 'linux x64',
+      node: '20.19.2',
+      shell: 'server',
+      cpu: 'Intel Xeon Platinum 8488C',
+      threads: 2,
+      memory: 16.4e9,
+      memoryFree: 11.2e9,
+      runsFolder: '/home/ada/.local/share/stillhouse/runs',
+      cacheFolder: '/home/ada/.cache/stillhouse',
+      home: '/home/ada',
+      sample: null,
+    }),
+    'system.browse': async ({ path = '/home/ada' }) => ({
+      path,
+      parent: path === '/' ? null : path.replace(/\/[^/]+$/, '') || '/',
+      entries: ['data', 'pictures', 'projects'].map((name) => ({
+        name,
+        path: `${path}/${name}`,
+        kind: 'folder' as const,
+        bytes: 0,
+      })),
+    }),
+    'engine.status': async () => this.engineStatus(),
+    'engine.install': async () => this.job('engine', 'download', 274e6, 'bytes'),
+    'engine.verify': async () => ({ ...this.engineStatus(), state: 'verified' }),
+    'job.cancel': async ({ job }) => {
+      this.endJob(job, { state: 'cancelled' });
+      return null;
+    },
+    'job.list': async () => [...this.jobs.values()],
+    'dataset.inspect': async ({ path }) => this.inspect(path),
+    'dataset.check': async () => this.job('check', 'check', 4160, 'files'),
+    'dataset.report': async () => null,
+    'dataset.pictures': async ({ split, class: of, offset, limit }) => {
+      const all = CLASSES.filter(({ name }) => !of || name === of).flatMap((one) =>
+        Array.from({ length: one[split] }, (_, index) => `${one.name}/${one.name}-${index}`),
+      );
+      return {
+        total: all.length,
+        pictures: all.slice(offset, offset + limit).map((file) => ({
+          id: encodeURIComponent(file),
+          file: `${split}/${file}.png`,
+          class: file.split('/')[0]!,
+        })),
+      };
+    },
+    'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),
+    'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
+    'models.list': async () => MODELS,
+    'recipe.check': async ({ recipe }) => {
+      const whole = { ...defaultRecipe(), ...recipe } as Recipe;
+      const problems = FIELDS.map((field) => checkField(field, whole[field.key])).filter((one) => one !== undefined);
+      if (whole.inputSize % 16)
+        problems.push({ key: 'inputSize', expected: 'a multiple of 16', got: `${whole.inputSize}` });
+      return {
+        problems,
+        errors:
+          whole.distillationType !== 'none' && !whole.teacherPath
+            ? [toPlainError(new StillhouseError('teacher.missing'))]
+            : [],
+        scaledLr: scaledLr(whole),
+        stepsPerEpoch: Math.floor(3780 / whole.batchSize),
+        classes: CLASSES.length,
+        parameters: 5_530_000,
+        checkpointBytes: 66.4e6,
+      };
+    },
+    'run.start': async ({ recipe }) => {
+      const run = this.addRun({ recipe: { ...defaultRecipe(), ...recipe } as Recipe, state: 'starting', epochs: 0 });
+      this.emit({ event: 'runs' });
+      return { run };
+    },
+    'run.stop': async ({ run }) => {
+      this.append(run, [{ type: 'state', time: Date.now(), state: 'stopped', error: null }]);
+      return null;
+    },
+    'run.resume': async ({ run }) => {
+      this.append(run, [{ type: 'state', time: Date.now(), state: 'running', error: null }]);
+      return null;
+    },
+    'run.list': async () => [...this.runs],
+    'run.detail': async ({ run }) => {
+      const summary = this.find(run);
+      return {
+        summary,
+        recipe: this.recipes.get(run)!,
+        classes: CLASSES.map(({ name }) => name),
+        history: this.history.get(run)!,
+      };
+    },
+    'run.delete': async ({ run }) => {
+      this.runs.splice(this.runs.indexOf(this.find(run)), 1);
+      this.emit({ event: 'runs' });
+      return null;
+    },
+    'checkpoint.list': async ({ run }) => this.checkpoints(run),
+    'checkpoint.delete': async () => null,
+    'export.write': async ({ run, checkpoint, format, output }) => ({
+      path: output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`,
+      bytes: 22.3e6,
+    }),
+  });
+
+  onEvent(listener: (event: ServiceEvent) => void): void {
+    this.listeners.add(listener);
+  }
+
+  emit(event: ServiceEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  /** Adds rows to a run, keeps its summary in step and tells of them. */
+  append(run: string, rows: HistoryRow[]): void {
+    this.history.get(run)!.push(...rows);
+    const summary = this.find(run);
+    for (const row of rows) {
+      if (row.type === 'state') Object.assign(summary, { state: row.state, error: row.error });
+      if (row.type !== 'epoch') continue;
+      const acc1 = row.test.acc1;
+      Object.assign(summary, { epoch: row.epoch + 1, lastAcc1: acc1, bestAcc1: Math.max(summary.bestAcc1 ?? 0, acc1) });
+    }
+    this.emit({ event: 'run', run, rows });
+  }
+
+  /** A run with the history of its first `epochs` epochs. @returns its id. */
+  addRun(of: {
+    recipe?: Recipe;
+    state: RunSummary['state'];
+    epochs: number;
+    error?: StillhouseError;
+    rowsEach?: number;
+  }): string {
+    const recipe = of.recipe ?? {
+      ...defaultRecipe(),
+      dataPath: DATA,
+      epochs: 12,
+      distillationType: 'hard',
+      teacherModel: 'efficientnet_lite0',
+    };
+    const id = `2026-11-24-${String(900 + this.next).padStart(4, '0')}-${recipe.model.split('_').slice(0, 2).join('-')}`;
+    const error = of.error ? toPlainError(of.error) : null;
+    this.runs.push({
+      id,
+      path: `/home/ada/.local/share/stillhouse/runs/${id}`,
+      created: START + this.next++ * 3_600_000,
+      model: recipe.model,
+      teacher: recipe.distillationType === 'none' ? '' : recipe.teacherModel,
+      dataPath: recipe.dataPath,
+      state: of.state,
+      error,
+      epoch: 0,
+      epochs: recipe.epochs,
+      bestAcc1: null,
+      lastAcc1: null,
+      bytes: 131e6,
+    });
+    this.recipes.set(id, recipe);
+    this.history.set(id, []);
+    const distils = recipe.distillationType !== 'none';
+    for (let epoch = 0; epoch < of.epochs; epoch++) this.append(id, epochRows(epoch, distils, of.rowsEach ?? 24));
+    this.append(id, [{ type: 'state', time: START + of.epochs * 90_000, state: of.state, error }]);
+    return id;
+  }
+
+  job(kind: JobKind, stage: string, total: number, unit: 'bytes' | 'files'): { job: string } {
+    const job = `job-${this.next++}`;
+    this.progress({
+      job,
+      kind,
+      state: 'running',
+      stage,
+      done: 0,
+      total,
+      unit,
+      rate: 0,
+      secondsLeft: null,
+      error: null,
+      result: null,
+    });
+    return { job };
+  }
+
+  progress(progress: JobProgress): void {
+    this.jobs.set(progress.job, progress);
+    this.emit({ event: 'job', progress });
+  }
+
+  endJob(job: string, end: Partial<JobProgress>): void {
+    this.progress({ ...this.jobs.get(job)!, state: 'done', ...end });
+  }
+
+  private find(run: string): RunSummary {
+    const found = this.runs.find(({ id }) => id === run);
+    if (!found) throw new StillhouseError('run.missing', { path: run });
+    return found;
+  }
+
+  private checkpoints(run: string): CheckpointInfo[] {
+    const rows = this.history.get(run)!.filter((row): row is EpochRow => row.type === 'epoch');
+    const best = Math.max(...rows.map((row) => row.test.acc1));
+    return rows.map((row, index) => ({
+      file: `epoch-${String(row.epoch + 1).padStart(4, '0')}.safetensors`,
+      epoch: row.epoch,
+      step: row.step,
+      time: row.time,
+      bytes: 66.4e6,
+      acc1: row.test.acc1,
+      best: row.test.acc1 === best,
+      last: index === rows.length - 1,
+    }));
+  }
+
+  private inspect(path: string): Awaited<ReturnType<Handlers['dataset.inspect']>> {
+    if (path.includes('nowhere')) throw new StillhouseError('data.no-folder', { path });
+    return {
+      path,
+      layout: 'train-val',
+      classes: CLASSES,
+      train: CLASSES.reduce((sum, { train }) => sum + train, 0),
+      val: CLASSES.reduce((sum, { val }) => sum + val, 0),
+      splitMade: false,
+      warnings: [toPlainError(new StillhouseError('data.empty-class', { path: `${path}/train/unknown` }))],
+    };
+  }
+
+  private engineStatus(): Awaited<ReturnType<Handlers['engine.status']>> {
+    const whole = this.engine === 'verified' || this.engine === 'unpacked';
+    return {
+      state: this.engine,
+      version: '2.21.0',
+      device: 'cpu',
+      path: '/home/ada/.cache/stillhouse/engine/cpu-2.21.0',
+      bytesDownload: 274e6,
+      bytesOnDisk: whole ? 853e6 : 0,
+      bytesArrived: whole ? 274e6 : this.engine === 'partial' ? 112e6 : 0,
+      error:
+        this.engine === 'broken'
+          ? toPlainError(new StillhouseError('engine.load', { reason: 'undefined symbol: TF_Version' }))
+          : null,
+    };
+  }
+}
+
+export const DATA = '/home/ada/.cache/stillhouse/sample';
+const NAMES = ['activity', 'animal', 'flag', 'food', 'object', 'people', 'place', 'plant', 'symbol', 'vehicle'];
+const CLASSES = NAMES.map((name, index) => ({
+  name,
+  train: 220 + ((index * 137) % 430),
+  val: 48 + ((index * 29) % 40),
+}));
+const model = (name: string, role: 'student' | 'teacher', parameters: number, publishedTop1: number | null) => ({
+  name,
+  family: role === 'student' ? ('deit' as const) : ('efficientnet' as const),
+  role,
+  parameters,
+  inputSize: 224,
+  distilled: name.includes('distilled'),
+  publishedTop1,
+  fetchable: role === 'teacher',
+});
+const MODELS = [
+  model('deit_tiny_distilled_patch16_224', 'student', 5_910_800, 74.5),
+  model('deit_small_distilled_patch16_224', 'student', 22_436_432, 81.2),
+  model('deit_base_distilled_patch16_224', 'student', 87_338_192, 83.4),
+  model('deit_tiny_patch16_224', 'student', 5_717_416, 72.2),
+  model('efficientnet_lite0', 'teacher', 4_652_008, 74.8),
+];
+
+/** Step rows and the epoch row of one epoch, the same at each call. */
+export function epochRows(epoch: number, distils: boolean, rowsEach: number): HistoryRow[] {
+  const rows: HistoryRow[] = Array.from({ length: rowsEach }, (_, index) => stepRow(epoch, index, distils, rowsEach));
+  const gone = 1 - Math.exp(-(epoch + 1) / 4);
+  const score = (shift: number) => ({
+    loss: 2.3 - 1.5 * gone - shift / 50,
+    acc1: 10 + 58 * gone + shift,
+    acc5: 50 + 46 * gone + shift / 4,
+  });
+  rows.push({
+    type: 'epoch',
+    time: START + (epoch + 1) * 90_000,
+    epoch,
+    step: (epoch + 1) * STEPS_PER_EPOCH,
+    trainLoss: 2.4 - 1.6 * gone,
+    trainLr: 5e-4 * (1 - epoch / 12),
+    test: score(1.4),
+    classHead: score(0),
+    distillationHead: distils ? score(0.9) : null,
+    agreement: distils ? 14 + 68 * gone : null,
+    parameters: 5_530_000,
+    seconds: 88,
+  });
+  return rows;
+}
+
+function stepRow(epoch: number, index: number, distils: boolean, rowsEach: number): StepRow {
+  const step = epoch * STEPS_PER_EPOCH + Math.round(((index + 1) * STEPS_PER_EPOCH) / rowsEach);
+  const noise = Math.sin(step * 12.9898) * 0.12 + Math.sin(step * 78.233) * 0.09;
+  const loss = 0.75 + 1.65 * Math.exp(-step / 520) + noise;
+  const warm = Math.min(1, step / STEPS_PER_EPOCH);
+  return {
+    type: 'step',
+    time: START + epoch * 90_000 + ((index + 1) * 84_000) / rowsEach,
+    epoch,
+    step,
+    stepsPerEpoch: STEPS_PER_EPOCH,
+    loss,
+    lossClass: loss + 0.14 + noise / 2,
+    lossDistillation: distils ? loss - 0.14 - noise / 2 : null,
+    lr: warm * 2.5e-4 * (1 + Math.cos((Math.PI * step) / (12 * STEPS_PER_EPOCH))),
+    imagesPerSecond: 96 + 9 * noise + 3 * Math.sin(step / 90),
+    secondsLeft: Math.max(0, (12 * STEPS_PER_EPOCH - step) * 0.7),
+    memory: 1.84e9 + step * 2e4,
+    anatomy: { dataWait: 4 + 10 * Math.abs(noise), step: 318 + 60 * noise },
+  };
+}
+
+function record(calls: string[], handlers: Handlers): Handlers {
+  const wrapped = Object.entries(handlers).map(([name, handler]) => [
+    name,
+    (params: never) => {
+      calls.push(name);
+      return (handler as (params: never) => Promise<unknown>)(params);
+    },
+  ]);
+  return Object.fromEntries(wrapped) as Handlers;
+}
