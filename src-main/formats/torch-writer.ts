@@ -7,7 +7,7 @@ import { writeZip, zipBytes, type ZipContent } from './zip-writer.ts';
 export interface TorchFileOptions {
   /**
    * Plain data about the weights. In a bare file it is the attribute `metadata` of the state dict, so that every key
-   * is a tensor; in a wrapped one it stands beside the state dict.
+   * is a tensor; in a wrapped one it is the entry `metadata` beside the state dict.
    */
   metadata?: Record<string, PickleData>;
   /** `bare`: the state dict is the file, as timm's are. `model`: it is the entry `model` of a dict, as DeiT's are. */
@@ -54,7 +54,7 @@ function pickleOf(arrays: readonly ArrayToWrite[], { metadata = {}, wrap = 'bare
   if (wrap === 'model') {
     writer.op(CODE.emptyDict, CODE.mark).data('model');
     writeStateDict(writer, arrays);
-    for (const [key, value] of Object.entries(metadata)) writer.data(key).data(value);
+    writer.data('metadata').data(metadata);
     return writer.op(CODE.setItems).finish();
   }
   writeStateDict(writer, arrays);

@@ -13,7 +13,7 @@ export interface WeightFile {
   entries: string[];
   /** The one of `entries` that `tensors` is. */
   entry: string;
-  /** Texts beside the arrays; {} for torch files. */
+  /** Texts beside the arrays; of a torch file those that `torch-writer.ts` puts there, lists as JSON. */
   metadata: Record<string, string>;
   tensors: Map<string, NamedArray>;
 }
@@ -60,7 +60,7 @@ function torchFile(kind: WeightFile['kind'], saved: unknown, path: string, wante
     const names = entries.map((name) => name || 'the whole file').join(', ') || 'none';
     throw badFormat(path, `it does not hold ${wish} (state dicts: ${names.slice(0, 500)})`);
   }
-  return { kind, entries, entry, metadata: {}, tensors: namedTensors(dict, path) };
+  return { kind, entries, entry, metadata: metadataOf(saved, dict), tensors: namedTensors(dict, path) };
 }
 
 // The saved object if tensors are in it, and each dict directly in it that holds tensors.
@@ -85,4 +85,17 @@ function namedTensors(dict: PickleDict, path: string): Map<string, NamedArray> {
   if (names.includes('')) throw badFormat(path, 'a tensor in it has no name');
   const prefix = names.every((name) => name.startsWith('module.')) ? 'module.'.length : 0;
   return new Map(tensors.map(([, tensor], i) => [names[i].slice(prefix), toNamedArray(tensor)]));
+}
+
+function metadataOf(saved: unknown, dict: PickleDict): Record<string, string> {
+  const holders = [saved instanceof PickleDict ? saved : null, dict.attributes];
+  const metadata = holders.map((holder) => holder instanceof PickleDict && holder.items.get('metadata'));
+  const texts = metadata.flatMap((items) => (items instanceof PickleDict ? [...items.items] : []));
+  return Object.fromEntries(texts.flatMap(([key, value]) => (typeof key === 'string' ? toText(key, value) : [])));
+}
+
+function toText(key: string, value: unknown): [string, string][] {
+  if (typeof value === 'string') return [[key, value]];
+  const plain = (item: unknown) => ['string', 'number', 'boolean'].includes(typeof item);
+  return plain(value) || (Array.isArray(value) && value.every(plain)) ? [[key, JSON.stringify(value)]] : [];
 }
