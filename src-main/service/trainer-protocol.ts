@@ -37,10 +37,10 @@ export interface TrainJob extends EngineChoice {
 /** Scores a model on the validation pictures of a data set. */
 export interface EvaluateJob extends EngineChoice {
   kind: 'evaluate';
-  /** A checkpoint or a weight file. */
+  /** A weight file, a checkpoint, or a run folder, whose best checkpoint is meant. */
   weights: string;
-  /** `model`, `dataPath`, `inputSize`, `batchSize`, `evalCropRatio` and, for agreement, the teacher are read. */
-  recipe: Recipe;
+  /** What differs from the recipe that a checkpoint was trained with, or for other files from the defaults. */
+  settings: Partial<Recipe>;
 }
 
 /** Decodes every picture of a data set. */
@@ -71,7 +71,14 @@ export type TrainerJob = TrainJob | EvaluateJob | CheckJob | ForwardJob | Verify
 export interface TrainerResults {
   train: { state: 'finished' | 'stopped' };
   /** null when it was stopped. */
-  evaluate: { scores: Evaluation; pictures: number; dataset: DatasetSummary } | null;
+  evaluate: {
+    scores: Evaluation;
+    model: string;
+    /** How many were scored; those left out are in `skipped`. */
+    pictures: number;
+    skipped: { file: string; reason: string }[];
+    dataset: DatasetSummary;
+  } | null;
   check: DatasetReport | null;
   forward: { output: string; shape: number[] };
   'verify-engine': { version: string; devices: string[] };

@@ -5,6 +5,7 @@ import { runEvaluateJob } from './evaluate-job.ts';
 import { runForwardJob } from './forward-job.ts';
 import { runTrainJob } from './train-job.ts';
 import { trainerPort, type TrainerPort } from './trainer-port.ts';
+import type { JobContext } from './job-context.ts';
 import type { TrainerEvent, TrainerJob, TrainerResult } from './trainer-protocol.ts';
 import { runVerifyJob } from './verify-job.ts';
 
@@ -12,13 +13,6 @@ import { runVerifyJob } from './verify-job.ts';
  * The trainer process: owns the TensorFlow library and does one job. It is started by `spawnTrainer`, or in any
  * other way that gives it a message line, and ends when the job has ended or its owner is gone.
  */
-
-/** What a job may use of the process it runs in. */
-export interface JobContext {
-  /** Aborted when the job should end and save where it stands. */
-  stop: AbortSignal;
-  tell(event: TrainerEvent): void;
-}
 
 const HEARTBEAT = 1000;
 

@@ -1,0 +1,267 @@
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { listDataset, type Dataset } from '../data/folder.ts';
+import { createLoader, type Loader } from '../data/loader.ts';
+import { countParameters, type Model } from '../model/model.ts';
+import { createModel } from '../model/zoo.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import type { HistoryRow, RunState } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import { VERSION } from '../protocol/version.ts';
+import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../runs/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
+import { openHistory } from '../runs/history.ts';
+import { lockRun } from '../runs/lock.ts';
+import { ENGINE_VERSION } from '../runs/places.ts';
+import { createRun, openRun } from '../runs/run-folder.ts';
+import { chooseStart } from '../runs/start.ts';
+import { loadEngine, type Engine } from '../runtime/engine.ts';
+import { State } from '../trace/state.ts';
+import { deciderOf, evaluate } from '../train/evaluate.ts';
+import { nextEpoch, runLoop, type LoopParts, type Position } from '../train/loop.ts';
+import { createEvalStep, createTrainStep, PREFIX } from '../train/step.ts';
+import { digest } from './digest.ts';
+import { engineDecode } from './engine-decode.ts';
+import type { JobContext } from './job-context.ts';
+import { loadFrozen, startFresh, startPretrained, startResumed } from './train-state.ts';
+import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
+
+/**
+ * One training from a run folder to a run folder. Wires data, engine, models, step, loop and files together; what
+ * happens is written to the run's history and told, in this order.
+ * @throws StillhouseError whatever keeps the run from starting or going on; it is in the history too.
+ */
+export async function runTrainJob(job: TrainJob, context: JobContext): Promise<TrainerResults['train']> {
+  context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
+  const dataset = await listDataset(job.recipe.dataPath);
+  requireRun(job, dataset);
+  const lock = lockRun(job.run);
+  try {
+    const begin = await chooseBegin(job);
+    try {
+      return await withLog(job.run, context, (log) => train(job, context, dataset, begin, log));
+    } finally {
+      begin.checkpoint?.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** Makes the run folder, or checks that it was made for these classes. */
+function requireRun({ run, recipe }: TrainJob, { classes }: Dataset): void {
+  if (!existsSync(join(run, 'run.json'))) {
+    const engine = `TensorFlow ${ENGINE_VERSION} cpu`;
+    createRun(run, { id: basename(run), version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
+  } else if (openRun(run).classes.join('\0') !== classes.join('\0')) {
+    throw new StillhouseError('run.classes-changed', { path: recipe.dataPath });
+  }
+}
+
+/** Where a training begins. */
+interface Begin {
+  position: Position;
+  /** Open; null for a run that begins at step 0. */
+  checkpoint: Checkpoint | null;
+  pretrained: string | null;
+  notes: PlainError[];
+}
+
+const ZERO: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
+
+async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
+  const start = chooseStart(run, { resume: resume === 'new' ? '' : resume, finetune: recipe.finetune });
+  switch (start.kind) {
+    case 'own': {
+      const { checkpoint, notes } = await loadCheckpoint(run, start.file);
+      const evaluated = checkpoint.info.acc1 !== null;
+      const position = evaluated ? nextEpoch(checkpoint.position) : checkpoint.position;
+      rewindRun(run, checkpoint.info.file, position.epoch);
+      return { position, checkpoint, pretrained: null, notes };
+    }
+    case 'named': {
+      const checkpoint = openCheckpoint(start.path);
+      return { position: checkpoint.position, checkpoint, pretrained: null, notes: [] };
+    }
+    case 'pretrained':
+      return { position: ZERO, checkpoint: null, pretrained: start.path, notes: [] };
+    case 'fresh':
+      return { position: ZERO, checkpoint: null, pretrained: null, notes: [] };
+  }
+}
+
+/** What is written down of a run, and told. */
+interface RunLog {
+  row(row: HistoryRow): void;
+  note(note: PlainError): void;
+  state(state: RunState, error?: PlainError): void;
+}
+
+type End = 'finished' | 'stopped';
+
+async function withLog(run: string, { tell }: JobContext, body: (log: RunLog) => Promise<End>) {
+  const history = openHistory(run);
+  const row = (row: HistoryRow): void => {
+    history.append([row]);
+    tell({ tell: 'rows', rows: [row] });
+  };
+  const log: RunLog = {
+    row,
+    note: (note) => row({ type: 'note', time: Date.now(), note }),
+    state: (state, error) => row({ type: 'state', time: Date.now(), state, error: error ?? null }),
+  };
+  try {
+    log.state('starting');
+    const state = await body(log);
+    log.state(state);
+    return { state };
+  } catch (error) {
+    tryTo(() => log.state('failed', toPlainError(error)));
+    throw error;
+  } finally {
+    history.close();
+  }
+}
+
+// What ended the run matters more than that it could not be written down.
+function tryTo(body: () => void): void {
+  try {
+    body();
+  } catch {
+    return;
+  }
+}
+
+async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin: Begin, log: RunLog): Promise<End> {
+  for (const note of [...begin.notes, ...dataset.warnings]) log.note(note);
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
+  const models = createModels(job.recipe, dataset.classes.length);
+  stage('engine');
+  const engine = await loadEngine(job.engine, { threads: job.threads });
+  const state = new State(engine);
+  try {
+    stage('weights');
+    await fillState(state, models, job.recipe, begin, dataset.classes);
+    const loader = loaderOf(engine, dataset, job.recipe, models.student, log);
+    stage('compile');
+    const parts = await loopParts({
+      job,
+      context,
+      dataset,
+      log,
+      engine,
+      state,
+      models,
+      loader,
+      position: begin.position,
+    });
+    log.state('running');
+    return await runLoop(parts);
+  } finally {
+    state.dispose();
+  }
+}
+
+interface Models {
+  student: Model;
+  teacher: Model | null;
+}
+
+/** @throws StillhouseError `recipe.no-distillation-head`, `teacher.missing`, `argument.invalid`. */
+function createModels(recipe: Recipe, classes: number): Models {
+  const { model, inputSize, dropPath, distillationType, teacherModel, teacherPath } = recipe;
+  const student = createModel(model, { classes, inputSize, dropPath });
+  if (distillationType === 'none') return { student, teacher: null };
+  if (!student.distilled) throw new StillhouseError('recipe.no-distillation-head', { model });
+  if (!teacherPath) throw new StillhouseError('teacher.missing');
+  return { student, teacher: createModel(teacherModel, { classes, inputSize }) };
+}
+
+async function fillState(
+  state: State,
+  { student, teacher }: Models,
+  recipe: Recipe,
+  { checkpoint, pretrained }: Begin,
+  classes: readonly string[],
+): Promise<void> {
+  if (checkpoint) startResumed(state, student, checkpoint);
+  else if (pretrained) await startPretrained(state, student, pretrained, recipe.seed);
+  else startFresh(state, student, recipe.seed);
+  if (teacher) await loadFrozen(state, PREFIX.teacher, teacher, recipe.teacherPath, classes);
+}
+
+function loaderOf(engine: Engine, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
+  return createLoader({
+    dataset,
+    recipe,
+    decode: engineDecode(engine),
+    noiseRows: student.noise?.shape(1)[0] ?? 0,
+    onSkip: ({ file, reason }) =>
+      log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
+  });
+}
+
+interface Wiring {
+  job: TrainJob;
+  context: JobContext;
+  dataset: Dataset;
+  log: RunLog;
+  engine: Engine;
+  state: State;
+  models: Models;
+  loader: Loader;
+  position: Position;
+}
+
+async function loopParts(wiring: Wiring): Promise<LoopParts> {
+  const { job, context, engine, state, models, loader, log } = wiring;
+  const { recipe } = job;
+  const { student, teacher } = models;
+  return {
+    recipe,
+    stepsPerEpoch: loader.stepsPerEpoch,
+    parameters: countParameters(student.specs),
+    position: wiring.position,
+    batches: (epoch, from) => loader.trainBatches(epoch, from),
+    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize: recipe.batchSize }),
+    evaluate: await evaluatorOf(wiring),
+    save: (position) => save(wiring, position),
+    emit: log.row,
+    stop: context.stop,
+  };
+}
+
+async function evaluatorOf({ job, context, engine, state, models, loader }: Wiring): Promise<LoopParts['evaluate']> {
+  const { student, teacher } = models;
+  const { batchSize } = job.recipe;
+  const { classes, inputSize } = student;
+  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
+  const teacherStep =
+    teacher && (await createEvalStep(engine, state, { model: teacher, prefix: PREFIX.teacher, batchSize }));
+  const decide = teacherStep && deciderOf(teacherStep, classes, digest);
+  return (stop) =>
+    evaluate({
+      batches: loader.evalBatches(),
+      student: step,
+      teacher: decide,
+      classes,
+      batchBytes: batchSize * inputSize * inputSize * 3,
+      stop,
+      onProgress: (done) => context.tell({ tell: 'progress', stage: 'evaluate', done, total: loader.val }),
+    });
+}
+
+async function save({ job, dataset, state, log }: Wiring, position: Position) {
+  const { run, recipe } = job;
+  const facts = { position: { ...position }, recipe, classes: dataset.classes };
+  const info = await saveCheckpoint(run, facts, tensorsOf(state));
+  const { file, epoch, step, bytes } = info;
+  log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes });
+  return { amend: async (row: Parameters<typeof amendCheckpoint>[2]) => void amendCheckpoint(run, file, row) };
+}
+
+// The teacher is not part of what the run made: it is read from its own file again.
+function tensorsOf(state: State): StateTensor[] {
+  const own = state.names().filter((name) => !name.startsWith(PREFIX.teacher));
+  return own.map((name) => [name, state.shape(name), () => state.read(name)]);
+}
