@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { HistoryRow, RunState, ServiceEvent } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
-import { checkpointsFolder } from '../runs/run-folder.ts';
 import type { Trainer, spawnTrainer } from './trainer-process.ts';
 import type { TrainerEvent } from './trainer-protocol.ts';
 
@@ -61,15 +59,14 @@ export class RunControl {
 
   /**
    * Trains in a run folder.
-   * @param resume `new`, `auto`, or a checkpoint's file name in this run.
+   * @param resume `new`: from the start; `auto`: from its newest checkpoint.
    * @throws StillhouseError `run.locked` while somebody trains in it.
    */
-  start(id: string, path: string, recipe: Recipe, resume: string): void {
+  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto'): void {
     const owner = lockOwner(path);
     if (owner || this.active.has(id)) throw lockedError(path, owner);
-    const from = resume === 'new' || resume === 'auto' ? resume : join(checkpointsFolder(path), resume);
     const trainer = this.options.spawnTrainer(
-      { kind: 'train', engine: this.options.engineFolder, run: path, recipe, resume: from },
+      { kind: 'train', engine: this.options.engineFolder, run: path, recipe, resume },
       { onEvent: (event) => this.hear(id, event) },
     );
     const run: ActiveRun = {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -10,11 +9,12 @@ export interface SystemPlaces {
   shell: SystemInfo['shell'];
   runsFolder: string;
   cacheFolder: string;
-  sampleFolder: string;
+  /** The sample data set, when it is built. */
+  sample: string | null;
 }
 
 /** What machine this is and where things live on it. */
-export function systemInfo({ shell, runsFolder, cacheFolder, sampleFolder }: SystemPlaces): SystemInfo {
+export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPlaces): SystemInfo {
   return {
     version: VERSION,
     platform: `${process.platform} ${process.arch}`,
@@ -27,7 +27,7 @@ export function systemInfo({ shell, runsFolder, cacheFolder, sampleFolder }: Sys
     runsFolder,
     cacheFolder,
     home: homedir(),
-    sample: existsSync(sampleFolder) ? sampleFolder : null,
+    sample,
   };
 }
 

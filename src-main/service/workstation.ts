@@ -1,0 +1,201 @@
+import { join } from 'node:path';
+import type { ServiceEvent } from '../protocol/events.ts';
+import type { SystemInfo } from '../protocol/data-types.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import type { Handlers } from '../protocol/service.ts';
+import { deleteCheckpoint, listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
+import { exportCheckpoint } from '../runs/export.ts';
+import { truncateHistory } from '../runs/history.ts';
+import { lockOwner, lockedError } from '../runs/lock.ts';
+import { ENGINE_VERSION } from '../runs/places.ts';
+import { checkpointsFolder } from '../runs/run-folder.ts';
+import { fetchWeights } from '../runtime/engine-store.ts';
+import { Datasets, absolute } from './datasets.ts';
+import { EngineDesk } from './engine-desk.ts';
+import { Jobs } from './jobs.ts';
+import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
+import { RunControl, type SpawnTrainer } from './run-control.ts';
+import { RunShelf } from './run-shelf.ts';
+import { buildSample, hasSample } from './sample-data.ts';
+import { browse, systemInfo } from './system.ts';
+import { runTrainer } from './trainer-job.ts';
+import { headClasses } from './weights.ts';
+
+export interface WorkstationOptions {
+  shell: SystemInfo['shell'];
+  /** What the person made: runs. */
+  homeFolder: string;
+  /** What can be fetched again: engine, weights, sample data, reports. */
+  cacheFolder: string;
+  spawnTrainer: SpawnTrainer;
+  /** Sends an event to every window. */
+  emit(event: ServiceEvent): void;
+  /** How many runs train; called when it changes. */
+  onActive?(runs: number): void;
+}
+
+/** The application core: answers every call, whatever shell it came through. */
+export interface Workstation {
+  handlers: Handlers;
+  /** File of a picture that a window was told of; null for any other id. */
+  pictureFile(id: string): string | null;
+  /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
+  close(): Promise<void>;
+}
+
+/** Makes the core. The caller closes it. */
+export function createWorkstation(options: WorkstationOptions): Workstation {
+  const core = new Core(options);
+  return {
+    handlers: { ...core.system(), ...core.data(), ...core.recipes(), ...core.runs() },
+    pictureFile: (id) => core.datasets.pictureFile(id),
+    close: () => core.close(),
+  };
+}
+
+class Core {
+  readonly datasets: Datasets;
+  private readonly jobs: Jobs;
+  private readonly engine: EngineDesk;
+  private readonly control: RunControl;
+  private readonly shelf: RunShelf;
+  private readonly places: Record<'runs' | 'engine' | 'weights' | 'sample', string>;
+
+  constructor(private readonly options: WorkstationOptions) {
+    const { cacheFolder, homeFolder, spawnTrainer, emit, onActive } = options;
+    this.places = {
+      runs: join(homeFolder, 'runs'),
+      engine: join(cacheFolder, 'engine', `cpu-${ENGINE_VERSION}`),
+      weights: join(cacheFolder, 'weights'),
+      sample: join(cacheFolder, 'sample'),
+    };
+    this.datasets = new Datasets(join(cacheFolder, 'reports'));
+    this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
+    this.engine = new EngineDesk(this.places.engine, spawnTrainer, () => emit({ event: 'engine' }));
+    this.control = new RunControl({ spawnTrainer, engineFolder: this.places.engine, emit, onActive });
+    this.shelf = new RunShelf(this.places.runs);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.jobs.close(), this.engine.close(), this.control.close()]);
+  }
+
+  system() {
+    const { shell, cacheFolder } = this.options;
+    const { runs: runsFolder, sample: sampleFolder } = this.places;
+    return {
+      'system.info': async () => {
+        const sample = (await hasSample(sampleFolder)) ? sampleFolder : null;
+        return systemInfo({ shell, runsFolder, cacheFolder, sample });
+      },
+      'system.browse': ({ path }) => browse(path),
+      'engine.status': () => this.engine.status(),
+      'engine.install': async ({ from }) => ({
+        job: this.jobs.start('engine', 'engine', 'bytes', (context) => this.engine.install(context, from)),
+      }),
+      'engine.verify': () => this.engine.verify(),
+      'job.cancel': async ({ job }) => (this.jobs.cancel(job), null),
+      'job.list': async () => this.jobs.list(),
+      'weights.fetch': async ({ model }) => ({
+        job: this.jobs.start('weights', `weights:${model}`, 'bytes', ({ signal, report }) =>
+          fetchWeights({ model, folder: this.places.weights, signal, onProgress: report }),
+        ),
+      }),
+    } satisfies Partial<Handlers>;
+  }
+
+  data() {
+    return {
+      'dataset.inspect': ({ path }) => this.datasets.inspect(path),
+      'dataset.check': async ({ path }) => {
+        await this.engine.require();
+        return { job: this.startCheck(absolute(path)) };
+      },
+      'dataset.report': async ({ path }) => this.datasets.report(path),
+      'dataset.pictures': (query) => this.datasets.page(query),
+      'dataset.sample': async () => ({
+        job: this.jobs.start('sample', 'sample', 'bytes', ({ signal, report }) =>
+          buildSample({
+            folder: this.places.sample,
+            cache: `${this.places.sample}.download`,
+            signal,
+            onProgress: report,
+          }),
+        ),
+      }),
+    } satisfies Partial<Handlers>;
+  }
+
+  recipes() {
+    return {
+      'models.list': async () => [...modelCards().values()],
+      'recipe.check': async ({ recipe }) => (await this.check(recipe)).check,
+    } satisfies Partial<Handlers>;
+  }
+
+  runs() {
+    const stateOf = (id: string) => this.control.stateOf(id);
+    return {
+      'run.start': async ({ recipe }) => ({ run: await this.startRun(recipe) }),
+      'run.stop': async ({ run }) => (this.control.stop(run), null),
+      'run.resume': async ({ run, checkpoint }) => (await this.resume(run, checkpoint), null),
+      'run.list': async () => this.shelf.list(stateOf),
+      'run.detail': async ({ run }) => this.shelf.detail(run, stateOf),
+      'run.delete': async ({ run }) => {
+        this.shelf.remove(run);
+        this.options.emit({ event: 'runs' });
+        return null;
+      },
+      'checkpoint.list': async ({ run }) => listCheckpoints(this.shelf.pathOf(run)),
+      'checkpoint.delete': async ({ run, file }) => (deleteCheckpoint(this.shelf.pathOf(run), file), null),
+      'export.write': async (request) => exportCheckpoint(this.shelf.pathOf(request.run), request),
+    } satisfies Partial<Handlers>;
+  }
+
+  private startCheck(path: string): string {
+    return this.jobs.start('check', `check:${path}`, 'files', async ({ signal, report }) => {
+      const job = { kind: 'check', engine: this.places.engine, dataPath: path } as const;
+      const found = await runTrainer(this.options.spawnTrainer, job, { signal, report });
+      if (!found) throw new StillhouseError('job.cancelled');
+      await this.datasets.keepReport(found);
+      return found;
+    });
+  }
+
+  private async check(recipe: Record<string, unknown>): Promise<CheckedRecipe> {
+    return checkRecipe(recipe, {
+      dataset: (path) => this.datasets.dataset(path),
+      headClasses,
+    });
+  }
+
+  /** @throws StillhouseError whatever keeps the recipe from being trained. */
+  private async startRun(given: Record<string, unknown>): Promise<string> {
+    await this.engine.require();
+    const checked = await this.check(given);
+    const refused = refusal(checked);
+    if (refused) throw refused;
+    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const { id, path } = this.shelf.create(recipe, checked.classes, `TensorFlow ${ENGINE_VERSION} cpu`);
+    this.control.start(id, path, recipe, 'new');
+    this.options.emit({ event: 'runs' });
+    return id;
+  }
+
+  /** @throws StillhouseError `run.missing`, `run.locked`, `file.missing`. */
+  private async resume(id: string, checkpoint: string | undefined): Promise<void> {
+    await this.engine.require();
+    const path = this.shelf.pathOf(id);
+    const owner = lockOwner(path);
+    if (owner || this.control.stateOf(id)) throw lockedError(path, owner);
+    const from = listCheckpoints(path).find(({ file, last }) => (checkpoint ? file === checkpoint : last));
+    if (!from && checkpoint)
+      throw new StillhouseError('file.missing', { path: join(checkpointsFolder(path), checkpoint) });
+    // A run that died before its first checkpoint begins anew.
+    if (!from) truncateHistory(path, { step: 0, epoch: 0 });
+    // What came after it is set aside, so that it is the newest.
+    if (from && !from.last) rewindRun(path, from.file, from.acc1 === null ? from.epoch : from.epoch + 1);
+    this.control.start(id, path, this.shelf.recipeOf(path), 'auto');
+    this.options.emit({ event: 'runs' });
+  }
+}
