@@ -114,7 +114,7 @@ export async function ensureBuild() {
     const started = Date.now();
     say('Building …');
     const { code, output } = await build();
-    if (code !== 0) throw new SetupError(`${output}\nThe build failed.`);
+    if (code !== 0 || !isBuilt()) throw new SetupError(`${output}\nThe build failed.`);
     say(`Built in ${seconds(started)}.`);
   });
 }
