@@ -15,8 +15,8 @@ export interface ReadOptions {
 export async function readPictureFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const seconds = Math.round(timeout / 1000);
-    timer = setTimeout(() => reject(new Error(`the disk did not answer within ${seconds} s`)), timeout);
+    const reason = `the disk did not answer within ${timeout / 1000} s`;
+    timer = setTimeout(() => reject(new Error(reason)), timeout);
   });
   try {
     return await Promise.race([readAll(path), late]);
@@ -28,7 +28,9 @@ export async function readPictureFile(path: string, { timeout }: ReadOptions): P
 async function readAll(path: string): Promise<Uint8Array> {
   const file = await open(path, 'r');
   try {
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error('it is not a file');
+    const { size } = stats;
     if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
     const bytes = Buffer.allocUnsafeSlow(size);
     let filled = 0;
