@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { _electron, test as base, type Browser, type Page } from 'playwright/test';
+import { _electron, chromium, test as base, type LaunchOptions, type Page } from 'playwright/test';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -35,11 +35,11 @@ export const test = base.extend<ShellOptions & Fixtures>({
     await use(home);
     rmSync(home, { recursive: true, force: true });
   },
-  launch: async ({ shell, home, browser }, use) => {
+  launch: async ({ shell, home, launchOptions, viewport }, use) => {
     const open: App[] = [];
     await use(async () => {
       const env = { ...process.env, STILLHOUSE_HOME: home } as Record<string, string>;
-      const app = shell === 'electron' ? await openElectron(env) : await openBrowser(env, browser);
+      const app = shell === 'electron' ? await openElectron(env) : await openBrowser(env, launchOptions, viewport);
       open.push(app);
       return app;
     });
@@ -60,7 +60,11 @@ async function openElectron(env: Record<string, string>): Promise<App> {
   return { page, pid: app.process().pid!, close: () => app.close() };
 }
 
-async function openBrowser(env: Record<string, string>, browser: Browser): Promise<App> {
+async function openBrowser(
+  env: Record<string, string>,
+  options: LaunchOptions,
+  viewport: { width: number; height: number } | null,
+): Promise<App> {
   const server = spawn(process.execPath, [join(ROOT, 'dist/main/cli.mjs'), 'serve', '--port', '0'], { cwd: ROOT, env });
   const ended = new Promise<void>((resolve) => server.on('close', () => resolve()));
   let said = '';
@@ -73,13 +77,14 @@ async function openBrowser(env: Record<string, string>, browser: Browser): Promi
       });
     void ended.then(() => reject(new Error(`stillhouse serve ended:\n${said}`)));
   });
-  const page = await browser.newPage();
+  const browser = await chromium.launch(options);
+  const page = await browser.newPage({ viewport });
   await page.goto(url);
   return {
     page,
     pid: server.pid!,
     close: async () => {
-      await page.close();
+      await browser.close();
       server.kill('SIGTERM');
       await ended;
     },
