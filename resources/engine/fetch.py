@@ -164,15 +164,17 @@ def plain_download(job, part):
 
 
 def take_alone(part):
-    """Holds the file for this process; the hold ends with the process."""
+    """Holds the file for this process; the hold ends with the process. One whose reader died ends at its next word."""
     try:
         import fcntl
     except ImportError:
         return
-    try:
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise Failure("busy", "another Stillhouse is downloading it right now")
+    for _ in range(30):
+        try:
+            return fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.1)
+    raise Failure("busy", "another Stillhouse is downloading it right now")
 
 
 def run(job):

@@ -179,6 +179,18 @@ describe('install through pip', () => {
     expect(server.ranges).toEqual(['bytes=0-', `bytes=${bytesArrived}-`]);
   });
 
+  it('leaves a download alone that another process is at', async () => {
+    const server = await serveWheel();
+    server.hang = true;
+    const stop = new AbortController();
+    const got = join(root, 'got');
+    const first = thrown(fetchPackage(pin, { folder: got, signal: stop.signal }));
+    await vi.waitFor(async () => expect(await arrivedBytes(pin, got)).toBeGreaterThan(0), 10_000);
+    expect(String(await thrown(fetchPackage(pin, { folder: got })))).toContain('right now');
+    stop.abort();
+    expect(codeOf(await first)).toBe('job.cancelled');
+  });
+
   it('counts a silent connection as dead', async () => {
     const server = await serveWheel();
     server.hang = true;
