@@ -13,11 +13,14 @@ import { classCount, withWeights, type Weights } from './weights.ts';
 /** Values drawn from the seed, moments zero. */
 export function startFresh(state: State, student: Model, seed: number): void {
   setParams(state, PREFIX.model, student.specs, initialValues(student.specs, uniformsOf(seed)));
-  for (const { name, shape } of trainable(student)) {
-    const zeros = new Float32Array(shape.reduce((product, side) => product * side, 1));
-    state.set(PREFIX.mean + name, shape, zeros);
-    state.set(PREFIX.square + name, shape, zeros);
-  }
+  for (const { name, shape } of momentsOf(student))
+    state.set(name, shape, new Float32Array(shape.reduce((product, side) => product * side, 1)));
+}
+
+/** The optimizer's variables, in the order in which checkpoints have them. */
+function momentsOf(student: Model): ParamSpec[] {
+  const moments = (prefix: string) => trainable(student).map((spec) => ({ ...spec, name: prefix + spec.name }));
+  return [...moments(PREFIX.mean), ...moments(PREFIX.square)];
 }
 
 /**
@@ -42,18 +45,14 @@ export function startResumed(
   student: Model,
   checkpoint: { path: string; tensors: ReadonlyMap<string, NamedArray> },
 ): void {
-  const wanted = [
-    ...student.specs.map((spec) => ({ ...spec, name: PREFIX.model + spec.name })),
-    ...[PREFIX.mean, PREFIX.square].flatMap((prefix) =>
-      trainable(student).map((spec) => ({ ...spec, name: prefix + spec.name })),
-    ),
-  ];
+  const params = student.specs.map((spec) => ({ ...spec, name: PREFIX.model + spec.name }));
+  const wanted = [...params, ...momentsOf(student)];
   const { path, tensors } = checkpoint;
   const missing = wanted.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
   const misshapen = wanted.filter((spec) => misfits(tensors.get(spec.name), spec)).map(({ name }) => name);
   if (missing.length + misshapen.length > 0) {
-    const params = { path, model: student.name, missing: some(missing), unexpected: some([]) };
-    throw new StillhouseError('weights.keys', { ...params, misshapen: some(misshapen) });
+    const lists = { missing: some(missing), unexpected: some([]), misshapen: some(misshapen) };
+    throw new StillhouseError('weights.keys', { path, model: student.name, ...lists });
   }
   for (const { name, shape } of wanted) state.set(name, shape, tensors.get(name)!.toFloat32());
 }

@@ -1,4 +1,4 @@
-import { toPlainError } from '../protocol/errors.ts';
+import { StillhouseError, toPlainError } from '../protocol/errors.ts';
 import { exitProcess } from '../runtime/engine.ts';
 import { runCheckJob } from './check-job.ts';
 import { runEvaluateJob } from './evaluate-job.ts';
@@ -41,7 +41,11 @@ function main(port: TrainerPort): void {
     await port.flush();
     exitProcess(code);
   };
-  const fail = (error: unknown): void => void finish({ tell: 'failed', error: toPlainError(error) }, 1);
+  const fail = (error: unknown): void => {
+    // Whoever started the process keeps what it writes; a defect is not found without its stack.
+    if (!(error instanceof StillhouseError)) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
+    void finish({ tell: 'failed', error: toPlainError(error) }, 1);
+  };
   let started = false;
   port.onCommand((command) => {
     if (command.do === 'stop') stop.abort();
