@@ -144,7 +144,6 @@ const en = {
     columns: {
       setting: 'Setting',
       value: 'Value',
-      unit: 'Unit',
       default: 'Default',
       paper: 'Paper',
       help: 'What it does',
@@ -182,7 +181,6 @@ const en = {
       engine: 'The engine is not installed: see Engine.',
       data: 'No data set is open: choose one on the Data page.',
       problems: '{count} setting needs correcting. | {count} settings need correcting.',
-      errors: 'See what is said below.',
       active: 'Run {run} is in progress: stop it or wait.',
     },
   },
@@ -223,8 +221,7 @@ const en = {
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',
-    size: '{size} px',
-    published: 'ImageNet {acc}',
+    published: '{acc} ImageNet',
   },
   teacher: {
     choose: 'Choose…',
@@ -300,7 +297,7 @@ const en = {
     lr: { title: 'Learning rate', unit: '' },
     speed: { title: 'Throughput', unit: 'images/s' },
     stepTime: { title: 'Step time', unit: 'ms' },
-    memory: { title: 'Memory', unit: '' },
+    memory: { title: 'Memory', unit: 'GB' },
     lines: { agreement: 'Agreement', lr: 'Learning rate', speed: 'Images/s', memory: 'Memory' },
   },
   checkpoints: {

@@ -68,6 +68,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '教师 {teacher} 有 {teacherClasses} 个类别，数据集有 {dataClasses} 个。',
     advice: '请先在此数据集上微调教师（配方，训练教师），再由它蒸馏。',
   },
+  'teacher.class-names': {
+    says: '教师 {teacher} 学习的是其他类别：其第 {number} 个为 {theirs}，数据集的为 {ours}。',
+    advice: '请使用训练该教师的数据文件夹，或在此数据上训练教师。',
+  },
   'teacher.missing': {
     says: '蒸馏需要教师，但尚未选择。',
     advice: '请选择教师模型及其权重，或将蒸馏设为“无”。',
@@ -81,6 +85,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'run.missing': { says: '{path} 中没有运行。', advice: '请选择运行文件夹，其中有 run.json。' },
   'run.locked': { says: '运行 {path} 正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
   'run.damaged': { says: '运行 {path} 无法打开：{reason}。', advice: '其检查点完好，请由其中之一开始新的运行。' },
+  'run.classes-changed': {
+    says: '{path} 中的类别与运行开始时不同。',
+    advice: '请恢复各类别的文件夹，或开始新的运行。',
+  },
   'run.no-checkpoint': { says: '运行 {path} 没有完整的检查点。', advice: '请重新开始。' },
   'run.exists': { says: '{path} 中已有一个运行。', advice: '请恢复它，或选择其他文件夹。' },
   'checkpoint.damaged': { says: '检查点 {path} 已损坏：{reason}。', advice: '将改用它之前最新的完整检查点。' },

@@ -22,7 +22,7 @@ export function describeField(field: Field, locale: string): FieldWords {
   return {
     ...zhFields[field.key],
     unit: zhUnits[unit] ?? unit,
-    paper: paper.replace('(soft)', '（软）').replace(/^off$/, '关'),
+    paper: zhChoices[`${field.key}.${paper}`] ?? paper.replace('(soft)', '（软）').replace(/^off$/, '关'),
   };
 }
 

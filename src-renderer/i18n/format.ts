@@ -67,23 +67,19 @@ export function formatDuration(seconds: number | null, locale: string): string {
     .join(' ');
 }
 
-/** A moment, to the minute; with seconds where `exact`. */
-export function formatTime(time: number, locale: string, exact = false): string {
-  return new Date(time).toLocaleString(locale, {
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(exact ? { second: '2-digit' } : {}),
-    hour12: false,
-  });
+/** A local moment in the order that sorts, the same in every language: 2026-11-24 09:05; with seconds where `exact`. */
+export function formatTime(time: number, exact = false): string {
+  const date = new Date(time);
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  const clock = [date.getHours(), date.getMinutes(), ...(exact ? [date.getSeconds()] : [])].map(two).join(':');
+  return `${day} ${clock}`;
 }
+
+const two = (value: number): string => String(value).padStart(2, '0');
 
 /** A clock of an axis: 1:05:30, or 5:30 under an hour. */
 export function formatClock(seconds: number): string {
   const whole = Math.round(seconds);
-  const two = (value: number): string => String(value).padStart(2, '0');
   const hours = Math.floor(whole / 3600);
   const rest = `${hours ? two(Math.floor(whole / 60) % 60) : Math.floor(whole / 60)}:${two(whole % 60)}`;
   return hours ? `${hours}:${rest}` : rest;

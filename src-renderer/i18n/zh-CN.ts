@@ -145,7 +145,6 @@ const zh: Messages = {
     columns: {
       setting: '设置',
       value: '值',
-      unit: '单位',
       default: '默认',
       paper: '论文',
       help: '作用',
@@ -183,7 +182,6 @@ const zh: Messages = {
       engine: '引擎尚未安装：请见“引擎”页。',
       data: '尚未打开数据集：请在“数据”页选择。',
       problems: '有 {count} 项设置需要更正。',
-      errors: '请见下方说明。',
       active: '运行 {run} 正在进行：请停止它或等待完成。',
     },
   },
@@ -221,7 +219,6 @@ const zh: Messages = {
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',
-    size: '{size} 像素',
     published: 'ImageNet {acc}',
   },
   teacher: {
@@ -298,7 +295,7 @@ const zh: Messages = {
     lr: { title: '学习率', unit: '' },
     speed: { title: '吞吐量', unit: '张/秒' },
     stepTime: { title: '单步时间', unit: '毫秒' },
-    memory: { title: '内存', unit: '' },
+    memory: { title: '内存', unit: 'GB' },
     lines: { agreement: '一致率', lr: '学习率', speed: '张/秒', memory: '内存' },
   },
   checkpoints: {

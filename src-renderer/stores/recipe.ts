@@ -144,13 +144,13 @@ export const useRecipe = defineStore('recipe', () => {
     if (!engine.ready) because('recipe.blocked.engine');
     if (!dataset.summary) because('recipe.blocked.data');
     if (problems.value.size) because('recipe.blocked.problems', { count: problems.value.size });
-    if (check.value?.errors.length) because('recipe.blocked.errors', { count: check.value.errors.length });
     if (runs.active) because('recipe.blocked.active', { run: runs.active.id });
     return reasons;
   });
+  const ready = computed(() => blockers.value.length === 0 && !check.value?.errors.length);
   /** Starts the run; true when it did. */
   const start = async (): Promise<boolean> => {
-    if (blockers.value.length || runs.starting) return false;
+    if (!ready.value || runs.starting) return false;
     startError.value = null;
     try {
       await runs.start(values.value);
@@ -192,6 +192,7 @@ export const useRecipe = defineStore('recipe', () => {
     command,
     preset,
     blockers,
+    ready,
     set,
     reset,
     usePreset,

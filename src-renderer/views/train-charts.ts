@@ -7,7 +7,7 @@ import type { XAxis } from '../stores/preferences.ts';
 export interface ChartSpec {
   id: 'loss' | 'acc1' | 'acc5' | 'agreement' | 'lr' | 'speed' | 'stepTime' | 'memory';
   series: Series[];
-  format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'bytes';
+  format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'gigabytes';
 }
 
 type Translate = (key: string) => string;
@@ -81,7 +81,7 @@ export class TrainCharts {
           ...steps.line('dataWait', t('charts.dataWait'), LOOKS.class),
         ],
       },
-      { id: 'memory', format: 'bytes', series: steps.raw('memory', t('charts.lines.memory'), LOOKS.other) },
+      { id: 'memory', format: 'gigabytes', series: steps.raw('memory', t('charts.lines.memory'), LOOKS.other) },
     ];
   }
 

@@ -23,7 +23,8 @@ export interface Plot {
   xLabel: string;
   yLabel: string;
   formatX: (value: number) => string;
-  formatY: (value: number) => string;
+  /** Writes a value of the y axis at its ticks. */
+  formatTick: (value: number) => string;
 }
 
 /** Up to this many points a line also marks each of them: a single one would not show otherwise. */
@@ -70,6 +71,7 @@ export class Plotter {
       borderWidth: series.width,
       borderDash: [...series.dash],
       pointRadius: marks ? 2 : 0,
+      clip: 4,
       pointHitRadius: 0,
       pointHoverRadius: 0,
     };
@@ -91,6 +93,7 @@ export class Plotter {
         ticks: {
           color: ink,
           font,
+          includeBounds: false,
           maxRotation: 0,
           autoSkipPadding: 18,
           callback: (value) => plot.formatX(Number(value)),
@@ -105,8 +108,9 @@ export class Plotter {
         ticks: {
           color: ink,
           font,
+          includeBounds: false,
           maxTicksLimit: 7,
-          callback: (value) => (plot.log && !isRound(Number(value)) ? null : plot.formatY(Number(value))),
+          callback: (value) => (plot.log && !isRound(Number(value)) ? null : plot.formatTick(Number(value))),
         },
       },
     };
