@@ -111,11 +111,11 @@ function embed(shape: TransformerShape, own: Own, images: tf.Tensor4D): tf.Tenso
 
 /** Logits from the extra tokens [B, 1 | 2, D]. */
 function heads(own: Own, x: tf.Tensor3D): Heads {
-  const [classToken, distToken] = tf.unstack(norm(own, 'norm', x), 1) as tf.Tensor2D[]; // each [B, D]
-  return {
-    head: project(own, 'head', classToken),
-    headDist: distToken ? project(own, 'head_dist', distToken) : null,
-  };
+  const [batch, extra, dim] = x.shape;
+  const tokens = norm(own, 'norm', x);
+  if (extra === 1) return { head: project(own, 'head', tf.reshape(tokens, [batch, dim])), headDist: null };
+  const [classToken, distToken] = tf.unstack(tokens, 1) as tf.Tensor2D[]; // each [B, D]
+  return { head: project(own, 'head', classToken), headDist: project(own, 'head_dist', distToken) };
 }
 
 function transformerSpecs(shape: TransformerShape, { classes, inputSize }: ModelOptions): ParamSpec[] {
