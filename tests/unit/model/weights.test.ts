@@ -1,0 +1,246 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { namedArray, type NamedArray } from '../../../src-main/formats/named-array.ts';
+import { transformer } from '../../../src-main/model/deit.ts';
+import { resizePositions } from '../../../src-main/model/positions.ts';
+import { fitWeights } from '../../../src-main/model/weights.ts';
+import { createModel } from '../../../src-main/model/zoo.ts';
+
+type Shapes = Iterable<readonly [string, readonly number[]]>;
+type Tensors = Map<string, NamedArray>;
+
+/** Arrays of the given shapes, each with values of its own. */
+function arraysOf(shapes: Shapes): Tensors {
+  return new Map([...shapes].map(([name, shape], index) => [name, array([...shape], index)]));
+}
+
+function array(shape: number[], start: number): NamedArray {
+  const count = shape.reduce((product, side) => product * side, 1);
+  const values = Float32Array.from({ length: count }, (_, i) => start + i / 1024);
+  return namedArray('F32', shape, () => new Uint8Array(values.buffer.slice(0)));
+}
+
+const shapesOf = (specs: readonly { name: string; shape: number[] }[]) =>
+  specs.map(({ name, shape }) => [name, shape] as const);
+
+function tiny({ classes = 3, inputSize = 32, distilled = true, layerScale = undefined as number | undefined } = {}) {
+  const shape = { patch: 8, dim: 4, depth: 2, heads: 2, distilled, layerScale };
+  return { name: 'tiny', inputSize, specs: transformer(shape, { classes, inputSize }).specs };
+}
+
+const options = { path: 'x.pth', newHead: false };
+
+function refusal(run: () => unknown): unknown {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('names', () => {
+  it("are timm's already: every value lands where it belongs", () => {
+    const model = tiny();
+    const tensors = arraysOf(shapesOf(model.specs));
+    const { params, report } = fitWeights(model, tensors, options);
+    expect(report).toEqual({ layout: 'timm', renewed: [], resized: [] });
+    expect(Object.keys(params)).toEqual(model.specs.map(({ name }) => name));
+    for (const [name, array] of tensors) expect(params[name]).toEqual(array.toFloat32());
+  });
+
+  it('of DeiT III before timm had LayerScale modules', () => {
+    const model = tiny({ distilled: false, layerScale: 1e-4 });
+    const ours = arraysOf(shapesOf(model.specs));
+    const old = new Map([...ours].map(([name, array]) => [name.replace(/ls([12])\.gamma$/, 'gamma_$1'), array]));
+    expect(old.has('blocks.1.gamma_2')).toBe(true);
+    const { params, report } = fitWeights(model, old, options);
+    expect(report.layout).toBe('timm 0.3');
+    expect(params['blocks.1.ls2.gamma']).toEqual(ours.get('blocks.1.ls2.gamma')!.toFloat32());
+  });
+
+  it('of our own checkpoints, whose moments are left out', () => {
+    const model = tiny();
+    const ours = arraysOf(shapesOf(model.specs));
+    const state = new Map(
+      [...ours].flatMap(([name, array]) => ['model.', 'exp_avg.', 'exp_avg_sq.'].map((p) => [p + name, array])),
+    );
+    const { params, report } = fitWeights(model, state, options);
+    expect(report.layout).toBe('Stillhouse checkpoint');
+    expect(params['norm.bias']).toEqual(ours.get('norm.bias')!.toFloat32());
+  });
+
+  it('of efficientnet-lite0-pytorch: its 296 names become those of timm, one to one', () => {
+    const path = fileURLToPath(new URL('../../fixtures/formats/lite0-keys.json', import.meta.url));
+    const theirs = arraysOf(Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Record<string, number[]>));
+    const model = createModel('tf_efficientnet_lite0', { classes: 1000, inputSize: 224 });
+    const { params, report } = fitWeights(model, theirs, options);
+    expect(report.layout).toBe('efficientnet-lite0-pytorch');
+    expect(Object.keys(params).length).toBe(theirs.size);
+    const pairs = {
+      '_conv_stem.weight': 'conv_stem.weight',
+      '_bn0.running_var': 'bn1.running_var',
+      '_blocks.0._depthwise_conv.weight': 'blocks.0.0.conv_dw.weight',
+      '_blocks.0._project_conv.weight': 'blocks.0.0.conv_pw.weight',
+      '_blocks.0._bn2.bias': 'blocks.0.0.bn2.bias',
+      '_blocks.2._expand_conv.weight': 'blocks.1.1.conv_pw.weight',
+      '_blocks.7._bn0.weight': 'blocks.3.2.bn1.weight',
+      '_blocks.10._bn1.weight': 'blocks.4.2.bn2.weight',
+      '_blocks.14._project_conv.weight': 'blocks.5.3.conv_pwl.weight',
+      '_blocks.15._bn2.running_mean': 'blocks.6.0.bn3.running_mean',
+      '_conv_head.weight': 'conv_head.weight',
+      '_bn1.weight': 'bn2.weight',
+      '_fc.bias': 'classifier.bias',
+    };
+    for (const [their, ours] of Object.entries(pairs)) expect(params[ours]).toEqual(theirs.get(their)!.toFloat32());
+  });
+
+  it('of Hugging Face: query, key and value become one', () => {
+    const model = tiny();
+    const theirs = arraysOf(huggingFaceShapes(model.specs));
+    const { params, report } = fitWeights(model, theirs, options);
+    expect(report.layout).toBe('Hugging Face');
+    const values = (name: string) => theirs.get(name)!.toFloat32();
+    const attention = 'deit.encoder.layer.1.attention.attention.';
+    const parts = ['query', 'key', 'value'].flatMap((part) => [...values(`${attention}${part}.bias`)]);
+    expect([...params['blocks.1.attn.qkv.bias']]).toEqual(parts);
+    expect(params['blocks.0.mlp.fc2.weight']).toEqual(values('deit.encoder.layer.0.output.dense.weight'));
+    expect(params['blocks.0.attn.proj.weight']).toEqual(values('deit.encoder.layer.0.attention.output.dense.weight'));
+    expect(params['head_dist.bias']).toEqual(values('distillation_classifier.bias'));
+  });
+});
+
+const HUGGING_FACE: [string, string][] = [
+  ['cls_token', 'deit.embeddings.cls_token'],
+  ['dist_token', 'deit.embeddings.distillation_token'],
+  ['pos_embed', 'deit.embeddings.position_embeddings'],
+  ['patch_embed.proj', 'deit.embeddings.patch_embeddings.projection'],
+  ['blocks.0.', 'deit.encoder.layer.0.'],
+  ['blocks.1.', 'deit.encoder.layer.1.'],
+  ['norm1', 'layernorm_before'],
+  ['norm2', 'layernorm_after'],
+  ['attn.proj', 'attention.output.dense'],
+  ['mlp.fc1', 'intermediate.dense'],
+  ['mlp.fc2', 'output.dense'],
+  ['head_dist.', 'distillation_classifier.'],
+  ['head.', 'cls_classifier.'],
+];
+
+function huggingFaceShapes(specs: readonly { name: string; shape: number[] }[]): [string, number[]][] {
+  return specs.flatMap(({ name, shape }): [string, number[]][] => {
+    const theirs = HUGGING_FACE.reduce((text, [ours, other]) => text.replace(ours, other), name);
+    if (name.startsWith('norm.')) return [[name.replace('norm.', 'deit.layernorm.'), shape]];
+    if (!name.includes('attn.qkv')) return [[theirs, shape]];
+    return ['query', 'key', 'value'].map((part) => [
+      theirs.replace('attn.qkv', `attention.attention.${part}`),
+      [shape[0] / 3, ...shape.slice(1)],
+    ]);
+  });
+}
+
+describe('what does not fit', () => {
+  it('is listed: missing, unexpected and misshapen', () => {
+    const model = tiny();
+    const tensors = arraysOf(shapesOf(model.specs));
+    for (const name of ['norm.weight', 'norm.bias', 'cls_token', 'dist_token']) tensors.delete(name);
+    tensors.set('surplus', array([1], 0));
+    tensors.set('blocks.0.attn.proj.weight', array([4, 5], 0));
+    expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({
+      code: 'weights.keys',
+      params: {
+        path: 'x.pth',
+        model: 'tiny',
+        missing: 'cls_token, dist_token, norm.weight and 1 more',
+        unexpected: 'surplus',
+        misshapen: 'blocks.0.attn.proj.weight [4, 5] for [4, 4]',
+      },
+    });
+  });
+
+  it('is found before anything is read', () => {
+    const model = tiny();
+    const trap = namedArray('F32', [1], () => expect.unreachable('was read'));
+    const tensors = new Map(model.specs.map(({ name }) => [name, trap]));
+    expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({ code: 'weights.keys' });
+  });
+
+  it.each([NaN, Infinity])('%s among the values is refused', (bad) => {
+    const model = tiny();
+    const tensors = arraysOf(shapesOf(model.specs));
+    tensors.set(
+      'norm.bias',
+      namedArray('F32', [4], () => new Uint8Array(Float32Array.of(0, bad, 0, 0).buffer)),
+    );
+    expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({
+      code: 'weights.format',
+      params: { reason: 'norm.bias holds values that are not finite' },
+    });
+  });
+
+  it('does not include batch counters, which old files lack', () => {
+    const model = createModel('tf_efficientnet_lite0', { classes: 2, inputSize: 32 });
+    const kept = shapesOf(model.specs).filter(([name]) => !name.endsWith('num_batches_tracked'));
+    const { params } = fitWeights(model, arraysOf(kept), options);
+    expect(params['bn1.num_batches_tracked']).toEqual(Float32Array.of(0));
+  });
+});
+
+describe('another number of classes', () => {
+  const file = arraysOf(shapesOf(tiny({ classes: 1000 }).specs));
+
+  it('is refused unless a new head is wanted', () => {
+    expect(refusal(() => fitWeights(tiny(), file, options))).toMatchObject({
+      code: 'weights.keys',
+      params: { misshapen: expect.stringContaining('head.weight [1000, 4] for [3, 4]') as string },
+    });
+  });
+
+  it('leaves the heads out of the parameters, and only these', () => {
+    const model = tiny();
+    const { params, report } = fitWeights(model, file, { ...options, newHead: true });
+    const heads = ['head.weight', 'head.bias', 'head_dist.weight', 'head_dist.bias'];
+    expect(report.renewed).toEqual(heads);
+    expect(Object.keys(params)).toEqual(model.specs.map(({ name }) => name).filter((name) => !heads.includes(name)));
+  });
+
+  it('does not excuse a head of another width', () => {
+    const tensors = new Map(file).set('head.weight', array([3, 5], 0));
+    expect(refusal(() => fitWeights(tiny(), tensors, { ...options, newHead: true }))).toMatchObject({
+      params: { misshapen: 'head.weight [3, 5] for [3, 4]' },
+    });
+  });
+
+  it('keeps heads that fit', () => {
+    const model = tiny({ classes: 1000 });
+    expect(fitWeights(model, file, { ...options, newHead: true }).report.renewed).toEqual([]);
+  });
+
+  it.each([
+    ['regnety_002', 'head.fc.weight'],
+    ['resnet18', 'fc.weight'],
+    ['tf_efficientnet_lite0', 'classifier.weight'],
+  ])('works for %s', (name, head) => {
+    const tensors = arraysOf(shapesOf(createModel(name, { classes: 5, inputSize: 64 }).specs));
+    const model = createModel(name, { classes: 3, inputSize: 64 });
+    expect(fitWeights(model, tensors, { ...options, newHead: true }).report.renewed).toContain(head);
+  });
+});
+
+describe('another picture size', () => {
+  it.each([true, false])('resizes the position embedding (distilled: %s)', (distilled) => {
+    const [from, to] = [tiny({ distilled, inputSize: 32 }), tiny({ distilled, inputSize: 48 })];
+    const tensors = arraysOf(shapesOf(from.specs));
+    const { params, report } = fitWeights(to, tensors, options);
+    expect(report.resized).toEqual(['pos_embed']);
+    const extra = distilled ? 2 : 1;
+    const expected = resizePositions(tensors.get('pos_embed')!.toFloat32(), extra, 4, [4, 4], [6, 6]);
+    expect(params.pos_embed).toEqual(expected);
+  });
+
+  it('is refused where the patches are no square', () => {
+    const tensors = arraysOf(shapesOf(tiny().specs)).set('pos_embed', array([1, 2 + 15, 4], 0));
+    expect(refusal(() => fitWeights(tiny(), tensors, options))).toMatchObject({
+      params: { misshapen: 'pos_embed [1, 17, 4] for [1, 18, 4]' },
+    });
+  });
+});
