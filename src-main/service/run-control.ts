@@ -32,6 +32,8 @@ interface ActiveRun {
   /** Settles when the process has ended and that was reported. */
   ended: Promise<void>;
   pending: HistoryRow[];
+  /** How the trainer says that the run ended: told when its process has ended too, and the run can be resumed. */
+  last: HistoryRow | undefined;
   timer: NodeJS.Timeout | undefined;
   lastBeat: number;
   silent: boolean;
@@ -75,6 +77,7 @@ export class RunControl {
       state: 'starting',
       ended: Promise.resolve(),
       pending: [],
+      last: undefined,
       timer: undefined,
       lastBeat: Date.now(),
       silent: false,
@@ -113,7 +116,12 @@ export class RunControl {
     if (!run) return;
     run.lastBeat = Date.now();
     run.silent = false;
-    if (event.tell === 'rows') this.note(id, event.rows);
+    if (event.tell !== 'rows') return;
+    run.last = event.rows.find(isEnd) ?? run.last;
+    this.note(
+      id,
+      event.rows.filter((row) => !isEnd(row)),
+    );
   }
 
   private note(id: string, rows: HistoryRow[]): void {
@@ -132,13 +140,11 @@ export class RunControl {
 
   /** The process is gone. Whatever it did not say itself is written down for it. */
   private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
-    if (!ENDED.includes(run.state)) {
-      const row = stateRow(state, error);
-      record(run.path, row);
-      this.note(id, [row]);
-    }
-    this.flush(id, run);
+    const row = run.last ?? stateRow(state, error);
+    if (!run.last) record(run.path, row);
+    this.note(id, [row]);
     this.active.delete(id);
+    this.flush(id, run);
     this.options.emit({ event: 'runs' });
     this.tellActive();
   }
@@ -160,6 +166,10 @@ export class RunControl {
 
 function stateFor(error: unknown): RunState {
   return error instanceof StillhouseError && error.code === 'run.died' ? 'crashed' : 'failed';
+}
+
+function isEnd(row: HistoryRow): boolean {
+  return row.type === 'state' && ENDED.includes(row.state);
 }
 
 function stateRow(state: RunState, error: PlainError | null): HistoryRow {

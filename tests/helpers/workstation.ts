@@ -1,0 +1,84 @@
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HistoryRow, JobProgress, ServiceEvent } from '../../src-main/protocol/events.ts';
+import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import type { WorkstationOptions } from '../../src-main/service/workstation.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+
+/** A home and a cache of their own in a temporary folder; the cache has the installed engine. */
+export function ownPlaces(engine = true): { root: string; homeFolder: string; cacheFolder: string } {
+  const root = mkdtempSync(join(tmpdir(), 'stillhouse-service-'));
+  const cacheFolder = join(root, 'cache');
+  mkdirSync(join(cacheFolder, 'engine'), { recursive: true });
+  if (engine) symlinkSync(engineFolder(), join(cacheFolder, 'engine', 'cpu-2.21.0'));
+  return { root, homeFolder: join(root, 'home'), cacheFolder };
+}
+
+/** Options of a workstation in places of its own. */
+export function ownOptions(
+  places: { homeFolder: string; cacheFolder: string },
+  emit: (event: ServiceEvent) => void,
+): WorkstationOptions {
+  return { shell: 'server', ...places, spawnTrainer, emit };
+}
+
+/** The smallest recipe that trains: seconds on two cores. */
+export function tinyRecipe(dataPath: string, changes: Partial<Recipe> = {}): Record<string, string | number | boolean> {
+  return {
+    model: 'deit_tiny_distilled_patch16_224',
+    dataPath,
+    inputSize: 32,
+    batchSize: 8,
+    epochs: 2,
+    warmupEpochs: 0,
+    lr: 0.003,
+    ...changes,
+  };
+}
+
+/** Everything that a service tells, and promises of what it will. */
+export class Heard {
+  readonly events: ServiceEvent[] = [];
+  private readonly checks = new Set<() => void>();
+
+  readonly hear = (event: ServiceEvent): void => {
+    this.events.push(event);
+    for (const check of this.checks) check();
+  };
+
+  rows(run: string): HistoryRow[] {
+    return this.events.flatMap((event) => (event.event === 'run' && event.run === run ? event.rows : []));
+  }
+
+  /** The first row that `wanted` accepts, now or later. */
+  row<Row extends HistoryRow>(run: string, wanted: (row: HistoryRow) => row is Row): Promise<Row> {
+    return this.until(`a row of ${run}`, () => this.rows(run).find(wanted));
+  }
+
+  /** The last progress of a job that has ended. */
+  ended(job: string): Promise<JobProgress> {
+    return this.until(`the end of ${job}`, () => {
+      const all = this.events.flatMap((event) => (event.event === 'job' && event.progress.job === job ? [event] : []));
+      return all.find(({ progress }) => progress.state !== 'running')?.progress;
+    });
+  }
+
+  until<Found>(what: string, look: () => Found | undefined, timeout = 90_000): Promise<Found> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => done(() => reject(new Error(`waited in vain for ${what}`))), timeout);
+      const check = (): void => {
+        const found = look();
+        if (found !== undefined) done(() => resolve(found));
+      };
+      const done = (settle: () => void): void => {
+        clearTimeout(timer);
+        this.checks.delete(check);
+        settle();
+      };
+      this.checks.add(check);
+      check();
+    });
+  }
+}

@@ -1,0 +1,330 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openWeightFile } from '../../src-main/formats/weight-file.ts';
+import type { RunSummary } from '../../src-main/protocol/data-types.ts';
+import type { EpochRow, HistoryRow, StateRow, StepRow } from '../../src-main/protocol/events.ts';
+import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import { CALLS } from '../../src-main/protocol/service.ts';
+import { openFile } from '../../src-main/runs/file-source.ts';
+import { isAlive } from '../../src-main/runs/process.ts';
+import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
+import { portPair } from '../helpers/port-pair.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+
+const places = ownPlaces();
+const data = makeTinyData(join(places.root, 'data'));
+const heard = new Heard();
+let workstation: Workstation;
+let client: Client;
+let close: () => void;
+
+beforeAll(() => {
+  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
+  workstation = createWorkstation(ownOptions(places, (event) => sends.forEach((send) => send(event))));
+  const pair = portPair();
+  sends.add(serve(pair.far, workstation.handlers));
+  client = connect(pair.near);
+  client.onEvent(heard.hear);
+  ({ close } = pair);
+});
+
+afterAll(async () => {
+  await workstation.close();
+  close();
+  rmSync(places.root, { recursive: true, force: true });
+});
+
+const isState =
+  (state: string) =>
+  (row: HistoryRow): row is StateRow =>
+    row.type === 'state' && row.state === state;
+const isStep = (row: HistoryRow): row is StepRow => row.type === 'step';
+
+/** Process that trains in a run, by its lock. */
+function trainerOf(path: string): number {
+  return (JSON.parse(readFileSync(join(path, 'lock'), 'utf8')) as { pid: number }).pid;
+}
+
+test('every call has a handler', () => {
+  expect(Object.keys(workstation.handlers).sort()).toEqual(Object.keys(CALLS).sort());
+});
+
+describe('looking around', () => {
+  test('says what machine this is', async () => {
+    const info = await client.call('system.info', {});
+    expect(info).toMatchObject({ shell: 'server', runsFolder: join(places.homeFolder, 'runs'), sample: null });
+    expect(info.memory).toBeGreaterThan(2 ** 28);
+    expect(info.version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  test('browses folders, and says why one does not open', async () => {
+    writeFileSync(join(places.root, 'note.txt'), 'twelve bytes');
+    const folder = await client.call('system.browse', { path: places.root });
+    expect(folder.entries.map(({ name, kind, bytes }) => `${kind} ${name} ${bytes}`)).toEqual([
+      'folder cache 0',
+      'folder data 0',
+      'file note.txt 12',
+    ]);
+    await expect(client.call('system.browse', { path: join(places.root, 'gone') })).rejects.toMatchObject({
+      code: 'folder.unreadable',
+      params: { reason: 'it does not exist' },
+    });
+    await expect(client.call('system.browse', { path: join(places.root, 'note.txt') })).rejects.toMatchObject({
+      params: { reason: 'it is a file' },
+    });
+  });
+
+  test('lists models of both roles', async () => {
+    const models = await client.call('models.list', {});
+    expect(models.find(({ name }) => name === 'deit_tiny_distilled_patch16_224')).toMatchObject({
+      role: 'student',
+      distilled: true,
+      parameters: 5_910_800,
+    });
+    expect(models.some(({ role }) => role === 'teacher')).toBe(true);
+  });
+});
+
+describe('data', () => {
+  test('are counted, and shown by ids that name no path', async () => {
+    const summary = await client.call('dataset.inspect', { path: data });
+    expect(summary).toMatchObject({ layout: 'train-val', train: 48, val: 18, splitMade: false, warnings: [] });
+    const page = await client.call('dataset.pictures', {
+      path: data,
+      split: 'train',
+      class: 'blue',
+      offset: 14,
+      limit: 10,
+    });
+    expect(page.total).toBe(16);
+    expect(page.pictures.map(({ class: name }) => name)).toEqual(['blue', 'blue']);
+    const [picture] = page.pictures;
+    expect(workstation.pictureFile(picture!.id)).toBe(join(data, picture!.file));
+    expect(picture!.id).toMatch(/^[\w-]{22}$/);
+    expect(workstation.pictureFile('../../etc/passwd')).toBeNull();
+    await expect(
+      client.call('dataset.pictures', { path: data, split: 'val', class: 'gone', offset: 0, limit: 1 }),
+    ).rejects.toMatchObject({ code: 'argument.invalid' });
+  });
+
+  test('that are not there are told by code', async () => {
+    await expect(client.call('dataset.inspect', { path: join(places.root, 'gone') })).rejects.toMatchObject({
+      code: 'data.no-folder',
+    });
+    await expect(client.call('dataset.inspect', { path: '' })).rejects.toMatchObject({ code: 'data.no-folder' });
+    const empty = join(places.root, 'empty');
+    mkdirSync(join(empty, 'train', 'one'), { recursive: true });
+    await expect(client.call('dataset.inspect', { path: empty })).rejects.toMatchObject({ code: 'data.no-classes' });
+  });
+
+  test('are checked picture by picture, and the report is kept', async () => {
+    const bad = makeTinyData(join(places.root, 'bad'), { train: 3, val: 1 });
+    writeFileSync(join(bad, 'train', 'blue', 'text.jpg'), 'this is no picture');
+    mkdirSync(join(bad, 'train', 'void'), { recursive: true });
+    expect((await client.call('dataset.inspect', { path: bad })).warnings.map(({ code }) => code)).toContain(
+      'data.empty-class',
+    );
+    expect(await client.call('dataset.report', { path: bad })).toBeNull();
+    const { job } = await client.call('dataset.check', { path: bad });
+    const { state, result, error } = await heard.ended(job);
+    expect(error).toBeNull();
+    expect(state).toBe('done');
+    expect(result).toMatchObject({ path: bad, checked: 13, unreadable: [{ file: 'train/blue/text.jpg' }] });
+    expect(await client.call('dataset.report', { path: bad })).toEqual(result);
+  });
+});
+
+describe('a recipe', () => {
+  test('that fits is told with what it comes to', async () => {
+    const check = await client.call('recipe.check', { recipe: tinyRecipe(data) });
+    expect(check).toMatchObject({ problems: [], errors: [], stepsPerEpoch: 6, classes: 3 });
+    expect(check.scaledLr).toBeCloseTo((0.003 * 8) / 512, 12);
+    // Ti at 32 pixels: 5 positions less than at 224 in (4 + 2) rows, and two heads of 3.
+    expect(check.parameters).toBe(5_910_800 - (196 - 4) * 192 - 2 * (192 + 1) * (1000 - 3));
+    expect(check.checkpointBytes).toBe(check.parameters * 12);
+  });
+
+  test('shows everything that is wrong with it at once', async () => {
+    const check = await client.call('recipe.check', {
+      recipe: tinyRecipe(join(places.root, 'gone'), {
+        model: 'deit_tiny_patch16_224',
+        inputSize: 40,
+        epochs: 0,
+        distillationType: 'hard',
+        finetune: '/nowhere.pth',
+      }),
+    });
+    expect(check.problems.map(({ key }) => key).sort()).toEqual(['epochs', 'inputSize']);
+    expect(check.errors.map(({ code }) => code).sort()).toEqual([
+      'data.no-folder',
+      'file.missing',
+      'recipe.no-distillation-head',
+      'teacher.missing',
+    ]);
+  });
+
+  test('with too few pictures, an unknown setting or a hostile teacher is refused at the start too', async () => {
+    const few = tinyRecipe(data, { batchSize: 64 });
+    expect((await client.call('recipe.check', { recipe: few })).errors).toMatchObject([
+      { code: 'data.too-few', params: { count: 48, batch: 64 } },
+    ]);
+    await expect(client.call('run.start', { recipe: few })).rejects.toMatchObject({ code: 'data.too-few' });
+    await expect(client.call('run.start', { recipe: { ...tinyRecipe(data), colour: 'red' } })).rejects.toMatchObject({
+      code: 'recipe.unknown-key',
+    });
+    const hostile = join(places.root, 'hostile.pth');
+    // The pickle of os.system('true').
+    writeFileSync(hostile, Buffer.from('\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.', 'latin1'));
+    const recipe = tinyRecipe(data, { distillationType: 'soft', teacherPath: hostile });
+    const { errors } = await client.call('recipe.check', { recipe });
+    expect(errors.map(({ code }) => code)).toEqual(['weights.hostile']);
+    expect(await client.call('run.list', {})).toEqual([]);
+  });
+});
+
+const isEpoch =
+  (epoch: number) =>
+  (row: HistoryRow): row is EpochRow =>
+    row.type === 'epoch' && row.epoch === epoch;
+
+/** A run that trains until it is stopped, after its first epochs. */
+async function startLong(epochs = 3): Promise<string> {
+  const { run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 4000 }) });
+  await heard.row(run, isEpoch(epochs - 1));
+  return run;
+}
+
+const stateRows = (run: string): string[] =>
+  heard.rows(run).flatMap((row) => (row.type === 'state' ? [row.state] : []));
+
+async function stop(run: string): Promise<void> {
+  const stopped = stateRows(run).filter((state) => state === 'stopped').length;
+  await client.call('run.stop', { run });
+  await heard.until('the stop', () => stateRows(run).filter((state) => state === 'stopped')[stopped]);
+}
+
+async function summaryOf(run: string): Promise<RunSummary | undefined> {
+  return (await client.call('run.list', {})).find(({ id }) => id === run);
+}
+
+describe('a run', () => {
+  test('trains, stops, is read from disk and resumes from a named checkpoint', async () => {
+    const run = await startLong();
+    expect(await summaryOf(run)).toMatchObject({ state: 'running', epochs: 4000, error: null });
+    await expect(client.call('run.delete', { run })).rejects.toMatchObject({ code: 'run.locked' });
+    await expect(client.call('run.resume', { run })).rejects.toMatchObject({ code: 'run.locked' });
+    await stop(run);
+
+    const detail = await client.call('run.detail', { run });
+    expect(detail.summary).toMatchObject({ state: 'stopped', error: null, model: 'deit_tiny_distilled_patch16_224' });
+    expect(detail.classes).toEqual(['amber', 'blue', 'clay']);
+    expect(detail.recipe.epochs).toBe(4000);
+    expect(stateRows(run)).toEqual(['starting', 'running', 'stopping', 'stopped']);
+    const told = heard.rows(run).filter((row) => row.type !== 'state' || row.state !== 'stopping');
+    expect(told).toEqual(detail.history);
+
+    const [first, ...later] = await client.call('checkpoint.list', { run });
+    expect(later.length).toBeGreaterThan(0);
+    await expect(client.call('run.resume', { run, checkpoint: 'gone.safetensors' })).rejects.toMatchObject({
+      code: 'file.missing',
+    });
+    const seen = heard.rows(run).filter(isStep).length;
+    await client.call('run.resume', { run, checkpoint: first!.file });
+    const next = await heard.until('a step after resuming', () => heard.rows(run).filter(isStep)[seen]);
+    expect(next.step).toBeGreaterThan(first!.step);
+    expect(next.step).toBeLessThan(later.at(-1)!.step);
+    await stop(run);
+  });
+
+  test('tells its windows at most ten times a second', () => {
+    const events = heard.events.filter((event) => event.event === 'run');
+    const first = events[0]!.rows[0]!.time;
+    const last = events.at(-1)!.rows.at(-1)!.time;
+    expect(events.length).toBeLessThanOrEqual(((last - first) / 1000) * 10 + 5);
+  });
+
+  test('finishes, is exported in both formats, loses a checkpoint, teaches, and is deleted', async () => {
+    const output = join(places.root, 'my runs', 'teacher');
+    const recipe = tinyRecipe(data, { model: 'efficientnet_lite0', epochs: 2, outputDir: output });
+    const { run } = await client.call('run.start', { recipe });
+    await heard.row(run, isState('finished'));
+    const done = await summaryOf(run);
+    expect(done).toMatchObject({ path: output, state: 'finished', epoch: 2, teacher: '' });
+    expect(done!.lastAcc1).not.toBeNull();
+
+    const [first, second] = await client.call('checkpoint.list', { run });
+    for (const format of ['safetensors', 'pth'] as const) {
+      const written = await client.call('export.write', { run, checkpoint: second!.file, format });
+      const source = openFile(written.path);
+      expect(written.bytes).toBe(source.size);
+      expect(openWeightFile(source, written.path).tensors.get('classifier.weight')?.shape).toEqual([3, 1280]);
+      source.close();
+    }
+    await expect(
+      client.call('export.write', { run, checkpoint: 'gone.safetensors', format: 'pth' }),
+    ).rejects.toMatchObject({ code: 'file.missing' });
+
+    await client.call('checkpoint.delete', { run, file: first!.file });
+    expect((await client.call('checkpoint.list', { run })).map(({ file }) => file)).toEqual([second!.file]);
+
+    const teacherPath = join(output, 'checkpoints', second!.file);
+    const distil = { distillationType: 'hard', teacherModel: 'efficientnet_lite0', teacherPath } as const;
+    expect(await client.call('recipe.check', { recipe: tinyRecipe(data, distil) })).toMatchObject({
+      problems: [],
+      errors: [],
+    });
+    const two = makeTinyData(join(places.root, 'two'), { classes: ['x', 'y'] });
+    expect(await client.call('recipe.check', { recipe: tinyRecipe(two, distil) })).toMatchObject({
+      errors: [{ code: 'teacher.classes', params: { teacherClasses: 3, dataClasses: 2 } }],
+    });
+
+    await client.call('run.delete', { run });
+    expect(await summaryOf(run)).toBeUndefined();
+    expect(existsSync(output)).toBe(false);
+    await expect(client.call('run.detail', { run })).rejects.toMatchObject({ code: 'run.missing' });
+  });
+
+  test('whose process is killed is crashed, says how, harms no other and can be resumed', async () => {
+    const [victim, other] = [await startLong(), await startLong(1)];
+    const { path } = (await summaryOf(victim))!;
+    process.kill(trainerOf(path), 'SIGKILL');
+    const row = await heard.row(victim, isState('crashed'));
+    expect(row.error).toMatchObject({ code: 'run.died', params: { reason: expect.stringContaining('SIGKILL') } });
+    expect(await summaryOf(victim)).toMatchObject({ state: 'crashed', error: { code: 'run.died' } });
+
+    const seen = heard.rows(other).filter(isStep).length;
+    await heard.until('the other run to go on', () => heard.rows(other).filter(isStep)[seen]);
+    await stop(other);
+
+    const epochs = (await client.call('run.detail', { run: victim })).history.filter(({ type }) => type === 'epoch');
+    await client.call('run.resume', { run: victim });
+    await heard.row(victim, isEpoch(epochs.length));
+    await stop(victim);
+    const history = (await client.call('run.detail', { run: victim })).history;
+    const numbers = history.flatMap((one) => (one.type === 'epoch' ? [one.epoch] : []));
+    expect(numbers).toEqual(numbers.map((_, index) => index));
+  });
+
+  test('that is under way when the service closes is saved, and its process is gone', async () => {
+    const run = await startLong(1);
+    const { path } = (await summaryOf(run))!;
+    const pid = trainerOf(path);
+    await workstation.close();
+    expect(isAlive(pid)).toBe(false);
+    expect(await summaryOf(run)).toMatchObject({ state: 'stopped' });
+    expect((await client.call('checkpoint.list', { run })).length).toBeGreaterThan(0);
+  });
+});
+
+test('without an engine nothing starts, and the status says so', async () => {
+  const bare = ownPlaces(false);
+  const { handlers, close } = createWorkstation(ownOptions(bare, () => undefined));
+  expect(await handlers['engine.status']({})).toMatchObject({ state: 'missing', version: '2.21.0', error: null });
+  await expect(handlers['run.start']({ recipe: tinyRecipe(data) })).rejects.toMatchObject({ code: 'engine.missing' });
+  await expect(handlers['dataset.check']({ path: data })).rejects.toMatchObject({ code: 'engine.missing' });
+  await expect(handlers['engine.verify']({})).rejects.toMatchObject({ code: 'engine.missing' });
+  await close();
+  rmSync(bare.root, { recursive: true });
+});
