@@ -115,7 +115,8 @@ async function main() {
   let electron;
   await step('Electron', async () => {
     electron = await electronForTests();
-    if (!answers(electron, '--no-sandbox', '--version')) say(`${electron} does not answer; its system libraries may be missing`);
+    if (!answers(electron, '--no-sandbox', '--version'))
+      say(`${electron} does not answer; its system libraries may be missing`);
   });
   await unitTests();
   await endToEndTests(electron);
