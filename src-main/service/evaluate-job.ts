@@ -4,7 +4,6 @@ import { createLoader } from '../data/loader.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
-import { openCheckpoint } from '../runs/checkpoint-file.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { deciderOf, evaluate } from '../train/evaluate.ts';
@@ -66,13 +65,11 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
 }
 
 /** What was asked, over what a checkpoint was trained with, over the defaults; and the file to read. */
-async function recipeOf({ weights, settings }: EvaluateJob): Promise<{ path: string; recipe: Recipe }> {
-  return withWeights(weights, ({ path, classes }) => {
-    if (!classes) return { path, recipe: parseRecipe(settings) };
-    const checkpoint = openCheckpoint(path);
-    checkpoint.close();
-    return { path, recipe: parseRecipe({ ...checkpoint.recipe, ...settings }) };
-  });
+function recipeOf({ weights, settings }: EvaluateJob): Promise<{ path: string; recipe: Recipe }> {
+  return withWeights(weights, (file) => ({
+    path: file.path,
+    recipe: parseRecipe({ ...file.settings, ...settings }),
+  }));
 }
 
 // The teacher of a finished run may be long gone; without it there is no agreement to tell.

@@ -10,7 +10,7 @@ import type { Recipe } from '../protocol/recipe.ts';
 import { VERSION } from '../protocol/version.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
-import { openHistory } from '../runs/history.ts';
+import { openHistory, truncateHistory } from '../runs/history.ts';
 import { lockRun } from '../runs/lock.ts';
 import { ENGINE_VERSION } from '../runs/places.ts';
 import { createRun, openRun } from '../runs/run-folder.ts';
@@ -71,6 +71,8 @@ const ZERO: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
 
 async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
   const start = chooseStart(run, { resume: resume === 'new' ? '' : resume, finetune: recipe.finetune });
+  // A run that died before its first checkpoint tells its story anew.
+  if (start.kind !== 'own') truncateHistory(run, { step: 0, epoch: 0 });
   switch (start.kind) {
     case 'own': {
       const { checkpoint, notes } = await loadCheckpoint(run, start.file);

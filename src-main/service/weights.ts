@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { NamedArray } from '../formats/named-array.ts';
 import { openWeightFile } from '../formats/weight-file.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
 import { bestCheckpoint, latestCheckpoint } from '../runs/checkpoint.ts';
 import { openFile } from '../runs/file-source.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
@@ -16,6 +17,8 @@ export interface Weights {
   tensors: Map<string, NamedArray>;
   /** Class names by label, where the file tells them. */
   classes: string[] | null;
+  /** What the model was trained with, of a checkpoint or an export of ours; {} of other files. */
+  settings: Partial<Recipe>;
 }
 
 /**
@@ -30,7 +33,8 @@ export async function withWeights<Result>(
   const source = openFile(file);
   try {
     const { tensors, metadata } = openWeightFile(source, file);
-    return await body({ path: file, tensors: modelOf(tensors), classes: classNames(metadata.classes) });
+    const classes = classNames(metadata.classes);
+    return await body({ path: file, tensors: modelOf(tensors), classes, settings: settingsOf(metadata) });
   } finally {
     source.close();
   }
@@ -50,9 +54,25 @@ function modelOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
 }
 
 function classNames(text: string | undefined): string[] | null {
+  const names = parsed(text);
+  return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : null;
+}
+
+function settingsOf({ recipe, architecture, input_size, crop_pct }: Record<string, string>): Partial<Recipe> {
+  const whole = parsed(recipe);
+  if (typeof whole === 'object' && whole !== null) return parseRecipe(whole as Record<string, unknown>);
+  if (!architecture) return {};
+  const [size, evalCropRatio] = [parsed(input_size), parsed(crop_pct)];
+  return {
+    model: architecture,
+    ...(Array.isArray(size) && typeof size[1] === 'number' ? { inputSize: size[1] } : {}),
+    ...(typeof evalCropRatio === 'number' ? { evalCropRatio } : {}),
+  };
+}
+
+function parsed(text: string | undefined): unknown {
   try {
-    const names: unknown = JSON.parse(text ?? '');
-    return Array.isArray(names) && names.every((name) => typeof name === 'string') ? names : null;
+    return JSON.parse(text ?? '');
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { checkField, FIELDS, flagOf, type Field, type RecipeKey } from '../../protocol/recipe.ts';
+import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 
 /** One option of a command. */
 export interface Option {
@@ -112,7 +113,7 @@ function recipeHelp(field: Field): string {
  * The recipe settings that were typed, checked one by one.
  * @throws StillhouseError `argument.invalid` naming the flag.
  */
-export function recipeValues({ values }: Parsed): Partial<Record<RecipeKey, string | number | boolean>> {
+export function recipeValues({ values }: Parsed): Partial<Recipe> {
   const given: Partial<Record<RecipeKey, string | number | boolean>> = {};
   for (const field of FIELDS) {
     const typed = values.get(flagOf(field.key));
@@ -126,9 +127,10 @@ export function recipeValues({ values }: Parsed): Partial<Record<RecipeKey, stri
         expected: problem.expected,
         got: String(typed),
       });
-    given[field.key] = value;
+    // A path is meant from where the command is typed, not from where a run is resumed.
+    given[field.key] = field.type === 'path' && value !== '' ? resolve(String(value)) : value;
   }
-  return given;
+  return given as Partial<Recipe>;
 }
 
 // Number('') and Number(' ') are 0: not what was meant.
@@ -144,6 +146,12 @@ export function integerValue({ values }: Parsed, flag: string, min: number, max:
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   const expected = `a whole number from ${min} to ${max}`;
   throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: String(typed) });
+}
+
+/** A path from an option, absolute, or undefined when it was not given. */
+export function pathValue(parsed: Parsed, flag: string): string | undefined {
+  const typed = textValue(parsed, flag);
+  return typed === undefined ? undefined : resolve(typed);
 }
 
 /** The text of an option, or undefined when it was not given. */

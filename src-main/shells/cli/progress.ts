@@ -17,8 +17,8 @@ export interface Reporter {
   /** `total` 0 while it is unknown; `rate` in units a second. */
   progress(stage: string, done: number, total: number, unit?: 'bytes' | 'files', rate?: number): void;
   note(text: string): void;
-  /** The one result of the command: `text` for people, `data` for programs. */
-  result(text: string, data: unknown): void;
+  /** The result of the command: `text` for people, `data` for programs, of an array one line each. */
+  result(text: string, data: object): void;
   error(error: PlainError): void;
 }
 
@@ -29,7 +29,7 @@ export function jsonReporter({ out }: Terminal): Reporter {
     rows: (rows) => rows.forEach(line),
     progress: (stage, done, total, unit, rate) => line({ type: 'progress', stage, done, total, unit, rate }),
     note: (message) => line({ type: 'message', message }),
-    result: (_text, data) => line(data !== null && typeof data === 'object' ? data : { result: data }),
+    result: (_text, data) => (Array.isArray(data) ? data.forEach(line) : line(data)),
     error: ({ code, params, message }) => line({ type: 'error', code, params, message }),
   };
 }
@@ -58,7 +58,8 @@ export function textReporter(terminal: Terminal): Reporter {
   };
 }
 
-function statusLine({ err, interactive, columns }: Terminal) {
+function statusLine(terminal: Terminal) {
+  const { err, interactive } = terminal;
   let shown = -Infinity;
   const clear = (): void => {
     if (interactive) err('\r\x1b[2K');
@@ -70,7 +71,7 @@ function statusLine({ err, interactive, columns }: Terminal) {
       err(`${text}\n`);
     },
     show: (text: string): void => {
-      if (interactive) return err(`\r\x1b[2K${text.slice(0, columns - 1)}`);
+      if (interactive) return err(`\r\x1b[2K${text.slice(0, terminal.columns - 1)}`);
       if (performance.now() - shown < PLAIN_INTERVAL) return;
       shown = performance.now();
       err(`${text}\n`);

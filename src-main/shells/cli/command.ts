@@ -1,0 +1,33 @@
+import type { Option, Parsed } from './options.ts';
+import type { Reporter, Terminal } from './progress.ts';
+
+/** One command of `stillhouse`. */
+export interface Command {
+  name: string;
+  /** One line. */
+  summary: string;
+  /** What stands after the name, like `DIR`; '' for nothing. */
+  words: string;
+  /** How many words it takes. */
+  count: readonly [least: number, most: number];
+  options: readonly Option[];
+  /** Does the work. What it throws is shown, and decides the exit code. */
+  run(parsed: Parsed, shell: Shell): Promise<void>;
+}
+
+/** What a command may use. */
+export interface Shell {
+  terminal: Terminal;
+  reporter: Reporter;
+  /**
+   * Calls `ask` at the first interruption (Ctrl-C, or a request to terminate) and `force` at the second, until
+   * `release` is called.
+   */
+  onInterrupt(ask: () => void, force: () => void): { release(): void };
+}
+
+/** Options that every command has. */
+export const COMMON: readonly Option[] = [
+  { flag: 'json', value: null, help: 'Print one JSON object a line, for programs.' },
+  { flag: 'help', value: null, help: 'Show this help.' },
+];

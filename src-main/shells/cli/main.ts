@@ -1,0 +1,98 @@
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { VERSION } from '../../protocol/version.ts';
+import { COMMON, type Command, type Shell } from './command.ts';
+import { engine } from './engine.ts';
+import { describeOptions, parseArguments, type Parsed } from './options.ts';
+import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
+import { serve } from './serve.ts';
+import { data, models, sample } from './tools.ts';
+import { teacher, train } from './train.ts';
+import { evaluate, exportWeights, forward } from './weights.ts';
+
+/** To add a command: 1. its object, 2. its name here, 3. a test that runs it as a process. */
+const COMMANDS: readonly Command[] = [
+  train,
+  teacher,
+  evaluate,
+  exportWeights,
+  forward,
+  data,
+  sample,
+  models,
+  engine,
+  serve,
+];
+
+/**
+ * Runs one command line.
+ * @param argv what stands after the program's name.
+ * @returns the exit code: 0 done, 1 failed, 2 bad arguments.
+ */
+export async function runCli(
+  argv: readonly string[],
+  terminal: Terminal,
+  onInterrupt: Shell['onInterrupt'],
+): Promise<number> {
+  const reporter = argv.includes('--json') ? jsonReporter(terminal) : textReporter(terminal);
+  try {
+    const [name, ...rest] = argv;
+    if (name === undefined || name === '--help' || name === 'help') return help(rest[0], terminal);
+    if (name === '--version') return say(`${VERSION}\n`, terminal);
+    const command = commandOf(name);
+    if (rest.includes('--help')) return say(describeCommand(command), terminal);
+    const parsed = parseArguments(rest, [...command.options, ...COMMON]);
+    checkWords(command, parsed);
+    await command.run(parsed, { terminal, reporter, onInterrupt });
+    return 0;
+  } catch (error) {
+    return failed(error, reporter, terminal);
+  }
+}
+
+function failed(error: unknown, reporter: Reporter, { err }: Terminal): number {
+  const plain = toPlainError(error);
+  reporter.error(plain);
+  if (!(error instanceof StillhouseError)) err(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return /^(argument|recipe)\./.test(plain.code) ? 2 : 1;
+}
+
+function commandOf(name: string): Command {
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command) return command;
+  const hint = `The commands are ${COMMANDS.map((command) => command.name).join(', ')}.`;
+  throw new StillhouseError('argument.unknown', { name, hint });
+}
+
+function checkWords({ name, words, count: [least, most] }: Command, parsed: Parsed): void {
+  const { length } = parsed.words;
+  if (length >= least && length <= most) return;
+  const got = length < least ? 'nothing' : parsed.words.slice(most).join(' ');
+  throw new StillhouseError('argument.invalid', { name, expected: words || 'options only', got });
+}
+
+function help(name: string | undefined, terminal: Terminal): number {
+  return say(name === undefined ? overview() : describeCommand(commandOf(name)), terminal);
+}
+
+function say(text: string, { out }: Terminal): number {
+  out(text);
+  return 0;
+}
+
+function overview(): string {
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`);
+  return `Stillhouse ${VERSION}: trains DeiT by distillation.
+
+Usage: stillhouse COMMAND [OPTIONS]
+
+${lines.join('\n')}
+
+stillhouse COMMAND --help tells its options. Dashes and underscores in options are the same.
+Exit codes: 0 done, 1 failed, 2 bad arguments.
+`;
+}
+
+function describeCommand({ name, summary, words, options }: Command): string {
+  const usage = ['stillhouse', name, words, '[OPTIONS]'].filter(Boolean).join(' ');
+  return `${summary}\n\nUsage: ${usage}\n\n${describeOptions([...options, ...COMMON])}\n`;
+}

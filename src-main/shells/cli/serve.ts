@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createWorkstation } from '../../service/workstation.ts';
+import { serve as serveWindow } from '../server/serve.ts';
+import type { Command } from './command.ts';
+import { HERE } from './desk.ts';
+import { integerValue, textValue } from './options.ts';
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Serve the window to a browser on this machine.',
+  words: '',
+  count: [0, 0],
+  options: [
+    { flag: 'port', value: 'N', help: 'Port to listen on; 0 for any free one. Default 7860.' },
+    {
+      flag: 'host',
+      value: 'ADDRESS',
+      help: 'Address to listen on. Default 127.0.0.1, which only this machine reaches.',
+    },
+    { flag: 'token', value: 'TEXT', help: 'Key that the address carries. Default: a random one.' },
+    { flag: 'open', value: null, help: 'Open the address in a browser.' },
+  ],
+  run: async (parsed, shell) => {
+    const served = await serveWindow({
+      port: integerValue(parsed, 'port', 0, 65535) ?? 7860,
+      host: textValue(parsed, 'host') ?? '127.0.0.1',
+      token: textValue(parsed, 'token'),
+      rendererFolder: rendererFolder(),
+      workstation: (emit) => createWorkstation({ ...HERE, shell: 'server', emit }),
+    });
+    const { url, port } = served;
+    shell.reporter.result(`Stillhouse is at ${url}\nCtrl-C ends it; runs are saved first.`, {
+      type: 'serving',
+      url,
+      port,
+    });
+    if (parsed.values.get('open') === true) openBrowser(url);
+    await new Promise<void>((resolve) => {
+      shell.onInterrupt(resolve, () => process.exit(130));
+    });
+    shell.reporter.note('Ending …');
+    await served.close();
+  },
+};
+
+/** The built window: beside this bundle's folder, or in `dist` of the sources. */
+function rendererFolder(): string {
+  const places = ['../renderer', '../../renderer', '../../../dist/renderer'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0];
+}
+
+const OPENERS: Partial<Record<NodeJS.Platform, string>> = { darwin: 'open', linux: 'xdg-open' };
+
+// Where there is no browser to open, the printed address is enough.
+function openBrowser(url: string): void {
+  const opener = OPENERS[process.platform];
+  if (!opener) return;
+  const child = spawn(opener, [url], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  child.unref();
+}

@@ -1,0 +1,137 @@
+import type { RecipeCheck } from '../../protocol/data-types.ts';
+import type { EpochRow } from '../../protocol/events.ts';
+import { PRESETS } from '../../protocol/presets.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { engineFolder, runsFolder } from '../../runs/places.ts';
+import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
+import { spawnTrainer } from '../../service/trainer-process.ts';
+import type { Command, Shell } from './command.ts';
+import { withDesk } from './desk.ts';
+import {
+  integerValue,
+  pathValue,
+  recipeOptions,
+  recipeValues,
+  textValue,
+  type Option,
+  type Parsed,
+} from './options.ts';
+import { bytes, scoreText } from './progress.ts';
+import { requireEngine } from './engine.ts';
+
+const RESUME: Option = {
+  flag: 'resume',
+  value: 'auto|FILE',
+  help: 'auto: go on in --output-dir if a run is there. FILE: from this checkpoint, or from the last of a run folder.',
+};
+const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
+
+function presetOption(task: 'student' | 'teacher', help: string): Option {
+  const choices = PRESETS.filter((preset) => preset.task === task).map(({ id }) => id);
+  return { flag: 'preset', value: choices.join('|'), choices, help };
+}
+
+export const train: Command = {
+  name: 'train',
+  summary: 'Train a model, with a teacher or without.',
+  words: '',
+  count: [0, 0],
+  options: [...recipeOptions(), RESUME, presetOption('student', 'Settings to start from; flags change them.'), THREADS],
+  run: (parsed, shell) => trainRun(parsed, shell, { ...presetValues(parsed), ...recipeValues(parsed) }),
+};
+
+/** What a teacher is unless the person says otherwise: the one whose ImageNet weights can be fetched. */
+const TEACHER = 'tf_efficientnet_lite0';
+
+export const teacher: Command = {
+  name: 'teacher',
+  summary: 'Train a teacher on your data, from ImageNet weights where they can be fetched.',
+  words: '',
+  count: [0, 0],
+  options: [
+    ...recipeOptions().filter(({ flag }) => !/^(teacher|distillation)/.test(flag)),
+    RESUME,
+    presetOption('teacher', 'Settings to start from; flags change them. Default full-teacher.'),
+    THREADS,
+  ],
+  run: async (parsed, shell) => {
+    const preset = presetValues(parsed, 'full-teacher');
+    const typed = recipeValues(parsed);
+    const given: Partial<Recipe> = { ...preset, model: TEACHER, ...typed, distillationType: 'none' };
+    const resumed = parsed.values.has('resume');
+    const finetune = given.finetune ?? (resumed ? '' : await fetchedWeights(given.model ?? TEACHER, shell));
+    await trainRun(parsed, shell, resumed ? typed : { ...given, finetune });
+  },
+};
+
+function presetValues(parsed: Parsed, fallback?: string): Partial<Recipe> {
+  const id = textValue(parsed, 'preset') ?? fallback;
+  return PRESETS.find((preset) => preset.id === id)?.values ?? {};
+}
+
+/** Path of a model's ImageNet weights, '' where there are none to fetch. */
+function fetchedWeights(model: string, shell: Shell): Promise<string> {
+  return withDesk(shell, async ({ calls, job }) => {
+    const card = (await calls['models.list']({})).find(({ name }) => name === model);
+    if (!card?.fetchable) return '';
+    return String(await job(calls['weights.fetch']({ model })));
+  });
+}
+
+async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<void> {
+  await requireEngine();
+  const threads = integerValue(parsed, 'threads', 1, 1024);
+  const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder());
+  shell.reporter.note(introduction(prepared));
+  const best = { row: null as EpochRow | null };
+  const { run, recipe, resume } = prepared;
+  const trainer = spawnTrainer(
+    { kind: 'train', engine: engineFolder(), threads, run, recipe, resume },
+    {
+      onEvent: (event) => {
+        if (event.tell !== 'rows') return;
+        shell.reporter.rows(event.rows, recipe);
+        for (const row of event.rows)
+          if (row.type === 'epoch' && row.test.acc1 > (best.row?.test.acc1 ?? -1)) best.row = row;
+      },
+    },
+  );
+  const stop = (): void => {
+    shell.reporter.note('Saving and stopping. Once more ends it without saving.');
+    trainer.stop();
+  };
+  const interrupts = shell.onInterrupt(stop, () => trainer.kill());
+  try {
+    const { state } = await trainer.done;
+    shell.reporter.result(closing(state, run, best.row), { type: 'result', state, run, best: best.row });
+  } finally {
+    interrupts.release();
+  }
+}
+
+function resumeOf(parsed: Parsed): string {
+  const typed = textValue(parsed, 'resume') ?? '';
+  return typed === 'auto' ? typed : (pathValue(parsed, 'resume') ?? '');
+}
+
+function introduction({ run, recipe, check }: PreparedTraining): string {
+  const teacher =
+    recipe.distillationType === 'none' ? '' : `, ${recipe.distillationType} distillation from ${recipe.teacherModel}`;
+  return [
+    `${recipe.model} (${millions(check)} million parameters)${teacher}`,
+    `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
+      `${recipe.epochs} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
+      `${bytes(check.checkpointBytes)} a checkpoint`,
+    `Run folder: ${run}`,
+  ].join('\n');
+}
+
+function millions({ parameters }: RecipeCheck): string {
+  return (parameters / 1e6).toFixed(2);
+}
+
+function closing(state: 'finished' | 'stopped', run: string, best: EpochRow | null): string {
+  const score = best ? `Best after epoch ${best.epoch + 1}: ${scoreText(best.test)}\n` : '';
+  const again = state === 'stopped' ? `\nGo on with: stillhouse train --resume ${run}` : '';
+  return `${score}${state === 'finished' ? 'Finished' : 'Stopped and saved'}: ${run}${again}`;
+}

@@ -1,0 +1,127 @@
+import { StillhouseError } from '../../protocol/errors.ts';
+import { exportFile, type ExportFormat } from '../../runs/export.ts';
+import { engineFolder } from '../../runs/places.ts';
+import { spawnTrainer } from '../../service/trainer-process.ts';
+import type { TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
+import { withWeights } from '../../service/weights.ts';
+import type { Command, Shell } from './command.ts';
+import { requireEngine } from './engine.ts';
+import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Option } from './options.ts';
+import { bytes, scoreText } from './progress.ts';
+
+/** The commands that take weights and train nothing. */
+
+const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
+
+const EVALUATED = /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type)$/;
+
+export const evaluate: Command = {
+  name: 'eval',
+  summary: "Score weights on a data set's validation pictures.",
+  words: '',
+  count: [0, 0],
+  options: [
+    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
+    { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name." },
+    ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
+    THREADS,
+  ],
+  run: async (parsed, shell) => {
+    const weights = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
+    if (!weights)
+      throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
+    const settings = recipeValues(parsed);
+    const threads = integerValue(parsed, 'threads', 1, 1024);
+    const result = await inTrainer({ kind: 'evaluate', engine: engineFolder(), threads, weights, settings }, shell);
+    if (!result) throw new StillhouseError('job.cancelled');
+    const { scores, model, pictures, skipped } = result;
+    for (const { file, reason } of skipped) shell.reporter.note(`Left out: ${file} (${reason})`);
+    const text = [
+      `${model} on ${pictures} pictures`,
+      ...(scores.distillationHead
+        ? [
+            `class head         ${scoreText(scores.classHead)}`,
+            `distillation head  ${scoreText(scores.distillationHead)}`,
+          ]
+        : []),
+      ...(scores.agreement === null ? [] : [`agrees with the teacher on ${scores.agreement.toFixed(2)} %`]),
+      scoreText(scores.test),
+    ];
+    shell.reporter.result(text.join('\n'), { type: 'result', model, pictures, ...scores, skipped });
+  },
+};
+
+export const forward: Command = {
+  name: 'forward',
+  summary: 'Write the raw logits of a given batch, for comparing networks.',
+  words: '',
+  count: [0, 0],
+  options: [
+    { flag: 'model', value: 'NAME', help: 'The network, by its timm name.', required: true },
+    { flag: 'weights', value: 'FILE', help: 'Its weights: .safetensors, .pth, or a checkpoint.', required: true },
+    {
+      flag: 'input',
+      value: 'FILE',
+      help: 'A safetensors file with normalised float32 pictures [B, 3, S, S], named images or alone in it.',
+      required: true,
+    },
+    {
+      flag: 'output',
+      value: 'FILE',
+      help:
+        "Gets logits [B, K], what timm's model(x) returns in evaluation; of a distilled model also head and " +
+        'head_dist, whose mean logits is.',
+      required: true,
+    },
+    THREADS,
+  ],
+  run: async (parsed, shell) => {
+    const [weights, input, output] = ['weights', 'input', 'output'].map((flag) => pathValue(parsed, flag) ?? '');
+    const model = textValue(parsed, 'model') ?? '';
+    const threads = integerValue(parsed, 'threads', 1, 1024);
+    const job = { kind: 'forward', engine: engineFolder(), threads, model, weights, input, output } as const;
+    const result = await inTrainer(job, shell);
+    shell.reporter.result(`${result.output}: logits [${result.shape.join(', ')}]`, { type: 'result', ...result });
+  },
+};
+
+const FORMATS = ['safetensors', 'pth'] as const;
+
+export const exportWeights: Command = {
+  name: 'export',
+  summary: "Write a checkpoint's model for others, under timm's names.",
+  words: '',
+  count: [0, 0],
+  options: [
+    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
+    { flag: 'format', value: FORMATS.join('|'), choices: FORMATS, help: "Default: by the output's ending." },
+    { flag: 'output', value: 'FILE', help: 'Where to write it.', required: true },
+  ],
+  run: async (parsed, shell) => {
+    const output = pathValue(parsed, 'output') ?? '';
+    const ending: ExportFormat = /\.(pth|pt|bin)$/.test(output) ? 'pth' : 'safetensors';
+    const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending;
+    const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
+    const written = await exportFile(checkpoint, format, output);
+    shell.reporter.result(`${written.path}: ${bytes(written.bytes)}`, { type: 'result', format, ...written });
+  },
+};
+
+/** Does one job in a trainer process, showing its progress; an interruption ends it. */
+async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {
+  await requireEngine();
+  const trainer = spawnTrainer(job, {
+    onEvent: (event) => {
+      if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
+    },
+  });
+  const interrupts = shell.onInterrupt(
+    () => trainer.stop(),
+    () => trainer.kill(),
+  );
+  try {
+    return await trainer.done;
+  } finally {
+    interrupts.release();
+  }
+}
