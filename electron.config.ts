@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'electron-vite';
@@ -6,9 +5,6 @@ import type { Plugin } from 'vite';
 
 /** Absolute paths, so that the build does not depend on the folder it is started from. */
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-const present = (entries: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(entries).filter(([, path]) => existsSync(path)));
 
 /** Node 12 knows no `node:` specifiers, and nothing else in this bundle may ask for what it lacks. */
 const bareBuiltins: Plugin = {
@@ -25,11 +21,11 @@ export default defineConfig({
       target: 'node20',
       sourcemap: true,
       rolldownOptions: {
-        input: present({
+        input: {
           service: at('src-main/service/service.process.ts'),
           trainer: at('src-main/service/trainer.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
-        }),
+        },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
       },
     },
@@ -47,10 +43,10 @@ export default defineConfig({
       externalizeDeps: false,
       isolatedEntries: true,
       rolldownOptions: {
-        input: present({
+        input: {
           'main/electron': at('src-main/shells/electron/main.ts'),
           'preload/preload': at('src-main/shells/electron/preload.ts'),
-        }),
+        },
         output: { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'main/chunks/[name]-[hash].cjs' },
       },
     },
