@@ -14,8 +14,8 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf.Tensor | null): T {
   const inputs = x.shape[x.rank - 1];
-  const rows = x.rank === 2 ? x : tf.reshape(x, [x.size / inputs, inputs]); // [M, in]
-  const product = tf.matMul(rows as tf.Tensor2D, weight as tf.Tensor2D, false, true); // [M, out]
+  const rows: tf.Tensor = x.rank === 2 ? x : tf.reshape(x, [x.size / inputs, inputs]); // [M, in]
+  const product = tf.matMul(rows, weight, false, true); // [M, out]
   const shifted = bias ? tf.add(product, bias) : product;
   return (x.rank === 2 ? shifted : tf.reshape(shifted, [...x.shape.slice(0, -1), weight.shape[0]])) as T;
 }
@@ -38,7 +38,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf
       const dx = tf.mul(tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), alongUnit), inverse);
       return [dx, tf.sum(tf.mul(dy, unit), rows), tf.sum(dy, rows)];
     };
-    return { value: tf.add(tf.mul(unit, weight), bias) as T, saved: [unit, inverse, weight], gradient };
+    return { value: tf.add<T>(tf.mul(unit, weight), bias), saved: [unit, inverse, weight], gradient };
   });
 }
 
@@ -50,7 +50,7 @@ export function gelu<T extends tf.Tensor>(x: T): T {
       const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
       return [tf.mul(dy, tf.add(chance, tf.mul(x, density)))];
     };
-    return { value: tf.mul(x, chance) as T, saved: [x, chance], gradient };
+    return { value: tf.mul<T>(x, chance), saved: [x, chance], gradient };
   });
 }
 
@@ -61,13 +61,13 @@ export function silu<T extends tf.Tensor>(x: T): T {
     const gradient = (dy: tf.Tensor, [x, gate]: tf.Tensor[]) => [
       tf.mul(dy, tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1))),
     ];
-    return { value: tf.mul(x, gate) as T, saved: [x, gate], gradient };
+    return { value: tf.mul<T>(x, gate), saved: [x, gate], gradient };
   });
 }
 
 /** Softmax over the last axis. */
 export function softmax<T extends tf.Tensor>(x: T): T {
-  return tf.softmax(x) as T;
+  return tf.softmax<T>(x);
 }
 
 /**
@@ -157,7 +157,7 @@ export function conv2d(x: tf.Tensor4D, weight: tf.Tensor, options: ConvOptions =
 }
 
 function kernel(weight: tf.Tensor, order: number[]): tf.Tensor4D {
-  return tf.transpose(weight as tf.Tensor4D, order);
+  return tf.transpose<tf.Tensor>(weight, order) as tf.Tensor4D;
 }
 
 /** TensorFlow's convolutions know `same` and `valid`; torch's symmetric padding is one of them, or done beforehand. */
@@ -182,7 +182,7 @@ function groupedConv2d(
 ): tf.Tensor4D {
   const shared = { strides: [stride, stride], pad: mode, dataFormat: 'NHWC', dilations: [1, 1] };
   const conv = (name: string, inputs: tf.NamedTensorMap, attrs: tf.NamedAttrMap) =>
-    tf.engine().runKernel(name, inputs, { ...shared, ...attrs }) as tf.Tensor4D;
+    tf.engine().runKernel<tf.Tensor4D>(name, inputs, { ...shared, ...attrs });
   return withGradient([x, filter], () => {
     const gradient = (dy: tf.Tensor, [x, filter]: tf.Tensor[]) => {
       const parts = [x, filter, dy].map((whole) => tf.split(whole, groups, 3));
@@ -250,7 +250,7 @@ export function batchNorm(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, ep
       const rest = tf.add(tf.mul(unit, tf.div(dWeight, count)), tf.div(dBias, count));
       return [tf.mul(tf.sub(dy, rest), tf.mul(inverse, weight)), dWeight, dBias];
     };
-    const value = tf.add(tf.mul(unit, weight), bias) as tf.Tensor4D;
+    const value = tf.add<tf.Tensor4D>(tf.mul(unit, weight), bias);
     return { value, saved: [unit, inverse, weight], gradient };
   });
   return { value, mean, variance };

@@ -50,17 +50,22 @@ function stagesOf({ depth, initial, slope, multiplier }: RegNetShape): [width: n
   const stages = new Map<number, number>();
   for (let block = 0; block < depth; block++) {
     const power = Math.round(Math.log(1 + (slope * block) / initial) / Math.log(multiplier));
-    const width = Math.round((initial * multiplier ** power) / 8) * 8;
+    const width = roundHalfEven((initial * multiplier ** power) / 8) * 8;
     stages.set(width, (stages.get(width) ?? 0) + 1);
   }
   return [...stages];
+}
+
+/** As Python rounds, on which the released widths depend: 2.5 → 2. */
+function roundHalfEven(value: number): number {
+  return value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value);
 }
 
 function blocksOf(shape: RegNetShape): Block[] {
   const blocks: Block[] = [];
   stagesOf(shape).forEach(([width, count], stage) => {
     const group = Math.min(shape.group, width);
-    const outputs = Math.round(width / group) * group;
+    const outputs = roundHalfEven(width / group) * group;
     for (let index = 0; index < count; index++) {
       const inputs = blocks.at(-1)?.outputs ?? STEM;
       blocks.push({
