@@ -28,7 +28,7 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
     renameSync(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw diskError(error, path, bytes.length);
   }
 }
@@ -59,8 +59,17 @@ export async function writeChunksAtomic(
     syncFolder(dirname(path));
     return written;
   } catch (error) {
-    await rm(temporary, { force: true });
+    discard(temporary);
     throw diskError(error, path, expected);
+  }
+}
+
+// What went wrong before is what a person has to know, not that there was nothing to remove.
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // There is no such folder.
   }
 }
 
@@ -126,7 +135,7 @@ export function diskError(error: unknown, path: string, needed: number): unknown
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new StillhouseError('disk.full', { path, needed: readableBytes(needed) }, { cause: error });
-  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ENOENT'].includes(code ?? ''))
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ENOENT', 'EEXIST'].includes(code ?? ''))
     return new StillhouseError('disk.denied', { path, reason: reasonOf(code) }, { cause: error });
   return error;
 }
@@ -134,6 +143,7 @@ export function diskError(error: unknown, path: string, needed: number): unknown
 function reasonOf(code: string | undefined): string {
   if (code === 'EROFS') return 'the disk is read-only';
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'its folder does not exist';
+  if (code === 'EEXIST') return 'a file is in its way';
   return code === 'EISDIR' ? 'it is a folder' : 'permission denied';
 }
 

@@ -1,0 +1,134 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { saveCheckpoint } from '../../../src-main/runs/checkpoint.ts';
+import { openHistory } from '../../../src-main/runs/history.ts';
+import { lockRun } from '../../../src-main/runs/lock.ts';
+import { createRun, listRuns, newRunId, openRun, removeRun, runBytes } from '../../../src-main/runs/run-folder.ts';
+import { CLASSES, facts, newRun, recipe, stateOf, stepRow, temporaryFolder } from './state.ts';
+
+const code = (name: string) => expect.objectContaining({ code: name }) as Error;
+
+function damage(run: string, change: (content: Record<string, unknown>) => unknown): void {
+  const content = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')) as Record<string, unknown>;
+  writeFileSync(join(run, 'run.json'), JSON.stringify(change(content)));
+}
+
+describe('a run folder', () => {
+  it('is opened as it was made', () => {
+    const parent = temporaryFolder();
+    const run = newRun(join(parent, 'deep/er/run'), { lr: 0.123 });
+    const opened = openRun(run);
+    expect(opened).toMatchObject({ format: 1, id: 'run', dataPath: '/data', classes: CLASSES });
+    expect(opened.recipe).toEqual(recipe({ lr: 0.123 }));
+    expect(Date.now() - opened.created).toBeLessThan(60_000);
+    expect(readdirSync(run).sort()).toEqual(['checkpoints', 'run.json']);
+  });
+
+  it('is not made over another run, but in a folder that holds something else', () => {
+    const run = newRun();
+    expect(() => newRun(run)).toThrow(code('run.exists'));
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'notes.txt'), 'mine');
+    newRun(folder);
+    expect(openRun(folder).id).toBe('run');
+  });
+
+  it('cannot be made where a file is', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    expect(() => newRun(join(folder, 'file'))).toThrow(code('disk.denied'));
+  });
+
+  it.each<[string, string, (content: Record<string, unknown>) => unknown]>([
+    ['a later format', 'run.damaged', (content) => ({ ...content, format: 2 })],
+    ['no object', 'run.damaged', () => null],
+    ['no classes', 'run.damaged', (content) => ({ ...content, classes: [1] })],
+    ['no recipe', 'run.damaged', (content) => ({ ...content, recipe: 'x' })],
+    ['no id', 'run.damaged', (content) => ({ ...content, id: undefined })],
+    ['no time', 'run.damaged', (content) => ({ ...content, created: 'today' })],
+    ['an unknown setting', 'recipe.unknown-key', (content) => ({ ...content, recipe: { speed: 1 } })],
+  ])('with %s is told to be %s', (_, expected, change) => {
+    const run = newRun();
+    damage(run, change);
+    expect(() => openRun(run)).toThrow(code(expected));
+  });
+
+  it('without run.json is no run, with half of one it is damaged', () => {
+    expect(() => openRun(temporaryFolder())).toThrow(code('run.missing'));
+    const run = newRun();
+    writeFileSync(join(run, 'run.json'), readFileSync(join(run, 'run.json')).subarray(0, 100));
+    expect(() => openRun(run)).toThrow(code('run.damaged'));
+  });
+});
+
+describe('a list of runs', () => {
+  it('holds whole and broken runs, newest first, and nothing else', () => {
+    const parent = temporaryFolder();
+    const [one, two, broken] = ['one', 'two', 'broken'].map((name) => newRun(join(parent, name)));
+    damage(one, (content) => ({ ...content, created: 1000 }));
+    damage(two, (content) => ({ ...content, created: 2000 }));
+    damage(broken, () => []);
+    mkdirSync(join(parent, 'foreign'));
+    newRun(join(parent, '.hidden'));
+    writeFileSync(join(parent, 'file'), '');
+    const found = listRuns(parent);
+    expect(found.map(({ path }) => path)).toEqual([two, one, broken]);
+    expect(found.map(({ run, error }) => run?.created ?? error?.code)).toEqual([2000, 1000, 'run.damaged']);
+  });
+
+  it('is empty where there is no folder', () => {
+    expect(listRuns('/nowhere')).toEqual([]);
+  });
+});
+
+it('gives each run an id of its own that a call accepts', () => {
+  const parent = temporaryFolder();
+  const now = new Date('2025-01-31T15:45:12Z');
+  const id = newRunId(parent, recipe({ model: 'odd/../näme' }), now);
+  expect(id).toBe('20250131-154512-odd_.._n_me');
+  newRun(join(parent, id));
+  expect(newRunId(parent, recipe({ model: 'odd/../näme' }), now)).toBe(`${id}-2`);
+  expect(newRunId(parent, recipe({ model: 'x'.repeat(500) }))).toMatch(/^[\w.-]{1,128}$/);
+});
+
+describe('removing a run', () => {
+  it('removes all of it and counts its bytes before', async () => {
+    const run = newRun();
+    const { bytes } = await saveCheckpoint(run, facts(), stateOf(1));
+    openHistory(run).append([stepRow(1)]);
+    expect(runBytes(run)).toBeGreaterThan(bytes + 500);
+    removeRun(run);
+    expect(existsSync(run)).toBe(false);
+    expect(runBytes(run)).toBe(0);
+  });
+
+  it("leaves a person's own files alone", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'holiday'));
+    const own = ['thesis.txt', 'holiday/photo.jpg', 'model.pth'];
+    for (const name of own) writeFileSync(join(folder, name), 'mine');
+    const run = newRun(folder);
+    await saveCheckpoint(run, facts(), stateOf(1));
+    writeFileSync(join(folder, 'checkpoints/notes.md'), 'mine');
+    removeRun(run);
+    const left = readdirSync(folder, { recursive: true }).map(String).sort();
+    expect(left).toEqual([...own, 'checkpoints', 'checkpoints/notes.md', 'holiday'].sort());
+  });
+
+  it('is refused while a process trains in it, and for what is no run', () => {
+    const run = newRun();
+    const lock = lockRun(run);
+    expect(() => removeRun(run)).toThrow(code('run.locked'));
+    lock.release();
+    removeRun(run);
+    expect(() => removeRun(run)).toThrow(code('run.missing'));
+  });
+});
+
+it('keeps every setting of the recipe in plain JSON', () => {
+  const folder = temporaryFolder();
+  const about = { id: 'a', version: '1', engine: 'e', dataPath: '/ü' };
+  const made = createRun(join(folder, 'r'), { ...about, recipe: recipe(), classes: ['a\n', '猫'] });
+  expect(JSON.parse(readFileSync(join(folder, 'r/run.json'), 'utf8'))).toEqual(made);
+});
