@@ -2,13 +2,17 @@ import { stat } from 'node:fs/promises';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
-import { drawTrain, evalGeometry, type TrainDraw } from './augment.ts';
+import { drawTrain, evalGeometry, type AugmentOptions, type TrainDraw } from './augment.ts';
+import { parsePolicy, type Policy } from './auto-augment.ts';
 import { decodePicture, readableSize, type Decode, type Pixels } from './decode.ts';
 import { samplePath, type Dataset, type Sample } from './folder.ts';
 import { byteCache } from './byte-cache.ts';
-import { Random } from './random.ts';
+import { drawErase, type Box, type EraseOptions } from './erase.ts';
+import { drawMix, isMixing, type MixDraw, type MixOptions } from './mix.ts';
+import { applyOperation } from './pixel-ops.ts';
+import { Random, type Draws } from './random.ts';
 import { readPictureFile, reasonOf } from './read-file.ts';
-import { cropPixels, flipRows, shiftPixels } from './resize.ts';
+import { cropPixels, cutWindow, flipRows } from './resize.ts';
 import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 
 /**
@@ -18,10 +22,12 @@ import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
  */
 
 /** The part of the recipe that batches depend on. */
-export type LoaderRecipe = Pick<
-  Recipe,
-  'batchSize' | 'inputSize' | 'scaleMin' | 'hflip' | 'evalCropRatio' | 'seed' | 'numWorkers'
->;
+export type LoaderRecipe = AugmentOptions &
+  Partial<MixOptions & EraseOptions> &
+  Pick<Recipe, 'batchSize' | 'evalCropRatio' | 'seed' | 'numWorkers'> & {
+    /** Each picture three times in a row, a third of them an epoch (repeated augmentation). */
+    repeatedAug?: boolean;
+  };
 
 /** A picture that was to be used and could not. */
 export interface SkippedPicture {
@@ -53,6 +59,10 @@ export interface Batch {
   noise: Float32Array | null;
   /** The picture each row shows, relative to the data folder. */
   files: string[];
+  /** How each row is mixed with its partner, row B − 1 − i; null when the recipe mixes nothing. */
+  mix: MixDraw[] | null;
+  /** Rectangles to fill with noise after normalising, for each row; null when the recipe erases nothing. */
+  erase: Box[][] | null;
 }
 
 export interface Loader {
@@ -68,13 +78,14 @@ export interface Loader {
   idle(): Promise<void>;
 }
 
+const REPEATS = 3;
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
 
 /**
  * Makes the loader of a run. Iterating may throw StillhouseError `data.vanished` when the folder is gone or nothing in
  * it can be read any more.
- * @throws StillhouseError `data.too-few` when there is not one batch.
+ * @throws StillhouseError `data.too-few` when there is not one batch, `recipe.invalid` when the recipe cannot be drawn.
  */
 export function createLoader(options: LoaderOptions): Loader {
   const { dataset, recipe, excluded = new Set() } = options;
@@ -82,7 +93,14 @@ export function createLoader(options: LoaderOptions): Loader {
   const [train, val] = [usable(dataset.train), usable(dataset.val)];
   const { batchSize } = recipe;
   if (train.length < batchSize) throw new StillhouseError('data.too-few', { count: train.length, batch: batchSize });
-  const steps = stepsPerEpoch({ count: train.length, batchSize });
+  if (isMixing({ ...NO_MIXING, ...recipe }) && batchSize % 2 !== 0)
+    throw new StillhouseError('recipe.invalid', {
+      key: 'batchSize',
+      expected: 'an even number to mix',
+      got: batchSize,
+    });
+  const repeats = recipe.repeatedAug ? REPEATS : 1;
+  const steps = stepsPerEpoch({ count: train.length, batchSize, repeats });
   const reader = pictureReader(options);
   const depth = BATCHES_AHEAD;
   const workers = recipe.numWorkers;
@@ -91,13 +109,13 @@ export function createLoader(options: LoaderOptions): Loader {
     train: train.length,
     val: val.length,
     trainBatches: (epoch, first = 0) => {
-      const order = epochOrder({ count: train.length, seed: recipe.seed, epoch });
+      const order = epochOrder({ count: train.length, seed: recipe.seed, epoch, repeats });
       const fill = trainFiller(options, train, reader, epoch, order);
       return ahead({
         first,
         end: steps,
         parts: () => batchSize,
-        make: () => emptyBatch(options, batchSize),
+        make: (number) => trainBatch(options, epoch, number),
         fill,
         workers,
         depth,
@@ -123,8 +141,24 @@ function emptyBatch({ recipe: { inputSize }, noiseRows }: LoaderOptions, count: 
     labels: new Int32Array(count).fill(HOLE),
     noise: noiseRows > 0 ? new Float32Array(noiseRows * count) : null,
     files: new Array<string>(count).fill(''),
+    mix: null,
+    erase: null,
   };
 }
+
+/** An empty training batch with what is drawn for the batch as a whole. */
+function trainBatch(options: LoaderOptions, epoch: number, number: number): Batch {
+  const { batchSize, inputSize, seed, ...recipe } = options.recipe;
+  const mixing = { ...NO_MIXING, ...recipe };
+  return {
+    ...emptyBatch(options, batchSize),
+    mix: isMixing(mixing) ? drawMix(new Random(seed, 'mix', epoch, number), batchSize, inputSize, mixing) : null,
+    erase: recipe.reprob ? Array.from({ length: batchSize }, () => []) : null,
+  };
+}
+
+/** What DeiT sets where a recipe mixes but does not say how. */
+const NO_MIXING: MixOptions = { mixup: 0, cutmix: 0, mixupProb: 1, mixupSwitchProb: 0.5, mixupMode: 'batch' };
 
 const HOLE = -1;
 
@@ -138,6 +172,8 @@ function withoutHoles(batch: Batch, inputSize: number): Batch {
     labels: Int32Array.from(rows, (row) => batch.labels[row]!),
     noise: null,
     files: rows.map((row) => batch.files[row]!),
+    mix: null,
+    erase: null,
   };
 }
 
@@ -150,11 +186,15 @@ function trainFiller(
   epoch: number,
   order: Order,
 ): Fill {
-  const { seed, batchSize, inputSize } = options.recipe;
+  const { seed, batchSize, inputSize, reprob = 0, recount = 1 } = options.recipe;
   return async (batch, number, row) => {
     const turn = number * batchSize + row;
     const place = order.places[turn]!;
     drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
+    if (batch.erase) {
+      const draws = new Random(seed, 'erase', epoch, place);
+      batch.erase[row] = drawErase(draws, inputSize, inputSize, { reprob, recount });
+    }
     const replacement = new Random(seed, 'replacement', epoch, place);
     let sample = train[order.pictures[turn]!]!;
     for (let attempt = 0; attempt <= REPLACEMENTS; attempt++) {
@@ -198,6 +238,7 @@ function pictureReader(options: LoaderOptions): PictureReader {
   const { dataset, recipe, decode, fileTimeout: timeout = 30_000, cacheBytes = 256 * 2 ** 20 } = options;
   const files = byteCache(cacheBytes);
   const evalPixels = byteCache(cacheBytes);
+  const policy = parsePolicy(recipe.aa ?? '');
   const told = new Set<string>();
   const active = new Set<Promise<unknown>>();
   let reason = '';
@@ -217,7 +258,7 @@ function pictureReader(options: LoaderOptions): PictureReader {
     }
   };
   const asTrained = async (file: string, random: Random): Promise<Uint8Array> =>
-    trainPixels(files.get(file) ?? files.keep(file, await read(file)), random, recipe, decode);
+    trainPixels(files.get(file) ?? files.keep(file, await read(file)), random, recipe, policy, decode);
   const asEvaluated = async (file: string): Promise<Uint8Array> =>
     evalPixels.get(file) ?? evalPixels.keep(file, await evaluationPixels(await read(file), recipe, decode));
   return {
@@ -237,25 +278,33 @@ async function assertFolder(path: string, cause: unknown): Promise<void> {
 }
 
 /**
- * A picture as one training draw shows it, [S, S, 3].
+ * A picture as one training draw shows it, [S, S, 3]. `policy` is what `parsePolicy` made of the recipe's `aa`.
  * Rejects with an Error when it cannot be decoded.
  */
 export async function trainPixels(
   bytes: Uint8Array,
-  random: Random,
-  recipe: Pick<Recipe, 'inputSize' | 'scaleMin' | 'hflip'>,
+  draws: Draws,
+  options: AugmentOptions,
+  policy: Policy | null,
   decode: Decode,
 ): Promise<Uint8Array> {
   const info = readableSize(bytes);
-  const draw = drawTrain(random, info.width, info.height, recipe);
-  const size = { width: recipe.inputSize, height: recipe.inputSize };
-  const pixels = await decodePicture(bytes, info, { crop: draw.crop, size, filter: 'bicubic' }, decode);
+  const draw = drawTrain(draws, info.width, info.height, options, policy);
+  const size = draw.window?.size ?? { width: options.inputSize, height: options.inputSize };
+  const pixels = await decodePicture(bytes, info, { crop: draw.crop, size, filter: draw.filter }, decode);
   return applyDraw(pixels, draw).data;
 }
 
-function applyDraw(pixels: Pixels, { shift, flip }: TrainDraw): Pixels {
-  const shifted = shift ? shiftPixels(pixels, shift) : pixels;
-  return flip ? flipRows(shifted) : shifted;
+/** ImageNet's mean colour: what timm fills in from outside a picture. */
+const FILL = [124, 116, 104] as const;
+
+function applyDraw(pixels: Pixels, { window, flip, filter, operations }: TrainDraw): Pixels {
+  const cut = window ? cutWindow(pixels, window) : pixels;
+  const settings = { fill: FILL, resampling: filter };
+  return operations.reduce(
+    (picture, operation) => applyOperation(picture, operation, settings),
+    flip ? flipRows(cut) : cut,
+  );
 }
 
 /**

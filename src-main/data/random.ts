@@ -47,6 +47,9 @@ export function philox(counter: readonly number[], key: readonly number[], out: 
   out[3] = c3;
 }
 
+/** What draws are taken from. */
+export type Draws = Pick<Random, 'uniform' | 'between' | 'integer' | 'integerBetween' | 'normal' | 'beta'>;
+
 /** The stream of draws for one purpose of one place in one epoch. */
 export class Random {
   private readonly block = new Uint32Array(4);

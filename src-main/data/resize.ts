@@ -136,13 +136,30 @@ export function flipRows({ width, height, data }: Pixels): Pixels {
   return { width, height, data: result };
 }
 
-/** A copy moved right by `x` and down by `y` pixels (negative: left, up), black where nothing came. */
-export function shiftPixels({ width, height, data }: Pixels, { x, y }: { x: number; y: number }): Pixels {
-  const result = new Uint8Array(data.length);
-  const [from, count] = [Math.max(0, -x), width - Math.abs(x)];
-  for (let row = Math.max(0, y); row < Math.min(height, height + y); row++) {
-    const start = ((row - y) * width + from) * 3;
-    result.set(data.subarray(start, start + count * 3), (row * width + Math.max(0, x)) * 3);
-  }
-  return { width, height, data: result };
+/** A square of `side` pixels whose upper left corner is at (left, top); beyond the edge black or mirrored. */
+export function cutWindow({ width, height, data }: Pixels, window: CutWindow): Pixels {
+  const { left, top, side, padding } = window;
+  const result = new Uint8Array(side * side * 3);
+  for (let y = 0; y < side; y++)
+    for (let x = 0; x < side; x++) {
+      const [fromX, fromY] = [left + x, top + y];
+      const inside = fromX >= 0 && fromX < width && fromY >= 0 && fromY < height;
+      if (!inside && padding === 'black') continue;
+      const start = (mirrored(fromY, height) * width + mirrored(fromX, width)) * 3;
+      result.set(data.subarray(start, start + 3), (y * side + x) * 3);
+    }
+  return { width: side, height: side, data: result };
+}
+
+export interface CutWindow {
+  left: number;
+  top: number;
+  side: number;
+  padding: 'black' | 'mirror';
+}
+
+// The edge pixel itself is not repeated.
+function mirrored(index: number, count: number): number {
+  if (index < 0) return Math.min(-index, count - 1);
+  return index < count ? index : Math.max(0, 2 * count - 2 - index);
 }
