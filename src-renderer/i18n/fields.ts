@@ -44,7 +44,10 @@ export function describeProblem({ key, expected, got }: RecipeProblem, locale: s
   const wanted = translatePhrase(expected, locale);
   const plain = got.replace(/^"(.*)"$/, '$1');
   const text = fieldOf(key)?.type === 'choice' || plain === '' ? '' : plain;
-  if (locale === 'zh-CN') return text ? `应为${wanted}，而不是 ${text}。` : `应为${wanted}。`;
+  if (locale === 'zh-CN') {
+    const should = `应为${/^[ -~]/.test(wanted) ? ' ' : ''}${wanted}`;
+    return text ? `${should}，而不是 ${text}。` : `${should}。`;
+  }
   return text ? `Expected ${wanted}, got ${text}.` : `Expected ${wanted}.`;
 }
 

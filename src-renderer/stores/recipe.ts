@@ -147,7 +147,11 @@ export const useRecipe = defineStore('recipe', () => {
     if (runs.active) because('recipe.blocked.active', { run: runs.active.id });
     return reasons;
   });
-  const ready = computed(() => blockers.value.length === 0 && !check.value?.errors.length);
+  /** What the service holds against the recipe. While no data set is open, that alone is said, and by a blocker. */
+  const errors = computed(() =>
+    (check.value?.errors ?? []).filter(({ code }) => dataset.summary !== null || !code.startsWith('data.')),
+  );
+  const ready = computed(() => blockers.value.length === 0 && errors.value.length === 0);
   /** Starts the run; true when it did. */
   const start = async (): Promise<boolean> => {
     if (!ready.value || runs.starting) return false;
@@ -192,6 +196,7 @@ export const useRecipe = defineStore('recipe', () => {
     command,
     preset,
     blockers,
+    errors,
     ready,
     set,
     reset,

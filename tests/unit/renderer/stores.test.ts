@@ -1,0 +1,280 @@
+import { createPinia, setActivePinia } from 'pinia';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createApp } from 'vue';
+import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors.ts';
+import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
+import { serve } from '../../../src-main/protocol/rpc.ts';
+import { clientKey, keepConnected, type ServiceClient } from '../../../src-renderer/client/connect.ts';
+import type { Shell } from '../../../src-renderer/client/shell.ts';
+import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
+import { useDataset } from '../../../src-renderer/stores/dataset.ts';
+import { useEngine } from '../../../src-renderer/stores/engine.ts';
+import { useNotices } from '../../../src-renderer/stores/notices.ts';
+import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
+import { useRun } from '../../../src-renderer/stores/run.ts';
+import { useSystem } from '../../../src-renderer/stores/system.ts';
+import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
+import { portPair } from '../../helpers/port-pair.ts';
+import { DATA, START, STEPS_PER_EPOCH, ScriptedService, epochRows } from '../../helpers/scripted-service.ts';
+
+let service: ScriptedService;
+let cut: () => void;
+let reachable: boolean;
+
+/** The real client over a real port to a scripted service, in an application without a window. */
+function open(): ServiceClient {
+  const shell: Shell = {
+    reloadToReconnect: false,
+    host: null,
+    open: async () => {
+      if (!reachable) throw new StillhouseError('rpc.closed');
+      const pair = portPair();
+      service.onEvent(serve(pair.far, service.handlers));
+      cut = pair.close;
+      return pair.near;
+    },
+    pictureUrl: (id) => `/picture/${id}`,
+  };
+  const client = keepConnected(shell);
+  const pinia = createPinia();
+  createApp({}).use(pinia).provide(clientKey, client);
+  setActivePinia(pinia);
+  return client;
+}
+
+beforeEach(() => {
+  service = new ScriptedService();
+  reachable = true;
+});
+
+describe('connection', () => {
+  test('calls made before the port is open wait for it', async () => {
+    open();
+    const engine = useEngine();
+    await engine.refresh();
+    expect(engine.status?.state).toBe('verified');
+    expect(engine.error).toBeNull();
+  });
+
+  test('a cut is told, and what was missed is read after it', async () => {
+    open();
+    const system = useSystem();
+    const run = useRun();
+    await vi.waitFor(() => expect(run.listed).toBe(true));
+    reachable = false;
+    cut();
+    expect(system.connection).toBe('lost');
+    await expect(run.start({} as never)).rejects.toMatchObject({ code: 'rpc.closed' });
+    service.addRun({ state: 'finished', epochs: 2 });
+    reachable = true;
+    system.retry();
+    await vi.waitFor(() => expect(run.list).toHaveLength(1));
+    expect(system.connection).toBe('open');
+    expect(run.history.epochs.length).toBe(2);
+  });
+
+  test('connects again by itself', async () => {
+    open();
+    const system = useSystem();
+    await vi.waitFor(() => expect(system.connection).toBe('open'));
+    cut();
+    await vi.waitFor(() => expect(system.connection).toBe('open'), { timeout: 3000 });
+  });
+});
+
+describe('run', () => {
+  test('opens the newest run with its whole history', async () => {
+    service.addRun({ state: 'finished', epochs: 1 });
+    const newest = service.addRun({ state: 'stopped', epochs: 3 });
+    open();
+    const run = useRun();
+    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    expect(run.currentId).toBe(newest);
+    expect(run.history.epochs.length).toBe(3);
+    expect(run.history.steps.last('step')).toBe(3 * STEPS_PER_EPOCH);
+    expect(run.active).toBeNull();
+  });
+
+  test('gathers events and shows each row once, also those that came while the run was being read', async () => {
+    const id = service.addRun({ state: 'running', epochs: 1 });
+    open();
+    const run = useRun();
+    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    const before = run.version;
+    for (const row of epochRows(1, true, 40)) service.append(id, [row]);
+    await vi.waitFor(() => expect(run.history.epochs.length).toBe(2));
+    expect(run.history.steps.length).toBe(24 + 40);
+    expect(run.version - before).toBeLessThanOrEqual(2);
+    expect(run.live.get(id)?.step).toBe(2 * STEPS_PER_EPOCH);
+
+    const reading = run.open(id);
+    service.append(id, epochRows(2, true, 40));
+    await reading;
+    await vi.waitFor(() => expect(run.history.epochs.length).toBe(3));
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(run.history.steps.length).toBe(24 + 80);
+  });
+
+  test('starting a run opens it; the state that its events tell reaches the list', async () => {
+    open();
+    const run = useRun();
+    const recipe = useRecipe();
+    await vi.waitFor(() => expect(run.listed).toBe(true));
+    const id = await run.start(recipe.values);
+    expect(run.currentId).toBe(id);
+    expect(run.active?.id).toBe(id);
+    await run.stop(id);
+    await vi.waitFor(() => expect(run.summary?.state).toBe('stopped'));
+    expect(run.active).toBeNull();
+    await run.remove(id);
+    expect(run.list).toEqual([]);
+    expect(run.currentId).toBe('');
+  });
+
+  test('a crash is shown with its error', async () => {
+    const id = service.addRun({ state: 'running', epochs: 1 });
+    open();
+    const run = useRun();
+    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    const error = toPlainError(new StillhouseError('run.died', { reason: 'signal SIGKILL' }));
+    service.append(id, [{ type: 'state', time: START + 1e6, state: 'crashed', error }]);
+    await vi.waitFor(() => expect(run.summary?.state).toBe('crashed'));
+    expect(run.summary?.error?.code).toBe('run.died');
+  });
+
+  test('a failure in the background becomes a notice', async () => {
+    open();
+    const run = useRun();
+    const notices = useNotices();
+    service.handlers['run.resume'] = async () => {
+      throw new StillhouseError('run.no-checkpoint', { path: '/r' });
+    };
+    expect(await run.resume('gone-run')).toBe(false);
+    expect(await run.resume('gone-run')).toBe(false);
+    expect(notices.list.map((notice) => notice.kind === 'error' && notice.error.code)).toEqual(['run.no-checkpoint']);
+  });
+});
+
+describe('jobs', () => {
+  test('a data set is opened once its sample is built, and a cancelled build says nothing', async () => {
+    open();
+    const dataset = useDataset();
+    const building = dataset.useSample();
+    await vi.waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
+    service.progress({ ...dataset.sampleJob!, done: 12e6, rate: 4e6, secondsLeft: 9 });
+    await vi.waitFor(() => expect(dataset.sampleJob?.done).toBe(12e6));
+    service.endJob(dataset.sampleJob!.job, { result: DATA });
+    await building;
+    expect(dataset.path).toBe(DATA);
+    expect(dataset.summary?.classes).toHaveLength(10);
+
+    const again = dataset.useSample();
+    await vi.waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
+    await dataset.cancel(dataset.sampleJob!.job);
+    await again;
+    expect(dataset.error).toBeNull();
+  });
+
+  test('a failed job rejects with its error', async () => {
+    open();
+    const engine = useEngine();
+    const installing = engine.install();
+    await vi.waitFor(() => expect(engine.installing).toBe(true));
+    const error = toPlainError(new StillhouseError('engine.download', { reason: 'no route to host' }));
+    service.endJob(engine.job!.job, { state: 'failed', error });
+    await installing;
+    expect(engine.error?.code).toBe('engine.download');
+    expect(engine.installing).toBe(false);
+  });
+
+  test('a folder that is not there leaves no summary and says why', async () => {
+    open();
+    const dataset = useDataset();
+    await dataset.open('/nowhere');
+    expect(dataset.summary).toBeNull();
+    expect(dataset.error).toMatchObject({ code: 'data.no-folder', params: { path: '/nowhere' } });
+    expect(dataset.reading).toBe(false);
+  });
+});
+
+describe('recipe', () => {
+  test('says why it cannot start until it can', async () => {
+    open();
+    const recipe = useRecipe();
+    const dataset = useDataset();
+    await useEngine().refresh();
+    recipe.usePreset('deit-defaults');
+    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.data']);
+    await dataset.open(DATA);
+    expect(recipe.values.dataPath).toBe(DATA);
+    expect(recipe.ready).toBe(true);
+    recipe.set('epochs', 'many');
+    expect(recipe.problems.get('epochs')?.got).toBe('"many"');
+    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.problems']);
+    recipe.set('epochs', '3');
+    expect(recipe.values.epochs).toBe(3);
+    expect(await recipe.start()).toBe(true);
+    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.active']);
+    expect(await recipe.start()).toBe(false);
+    expect(service.calls.filter((name) => name === 'run.start')).toHaveLength(1);
+  });
+
+  test('shows what the service finds, beside the field it names', async () => {
+    open();
+    const recipe = useRecipe();
+    await useDataset().open(DATA);
+    recipe.set('inputSize', 100);
+    await vi.waitFor(() => expect(recipe.problems.get('inputSize')?.expected).toBe('a multiple of 16'));
+    await vi.waitFor(() => expect(recipe.errors.map(({ code }) => code)).toEqual(['teacher.missing']));
+    recipe.set('inputSize', '96');
+    await vi.waitFor(() => expect(recipe.problems.size).toBe(0));
+  });
+
+  test('keeps a draft for each task, marks what was changed and writes the command', async () => {
+    open();
+    const recipe = useRecipe();
+    recipe.usePreset('deit-defaults');
+    expect(recipe.changed).toEqual([]);
+    recipe.set('lr', '1e-3');
+    recipe.set('dropPath', '0.');
+    expect(recipe.values.dropPath).toBe(0);
+    expect(recipe.changed).toEqual(['dropPath', 'lr']);
+    expect(recipe.preset).toBeNull();
+    recipe.task = 'teacher';
+    expect(recipe.values.model).toBe('efficientnet_lite0');
+    recipe.task = 'student';
+    recipe.reset('dropPath');
+    await useDataset().open("/data/Ada's pictures");
+    expect(recipe.command).toBe(
+      "stillhouse train --data-path '/data/Ada'\\''s pictures' --model deit_tiny_distilled_patch16_224 --lr 0.001",
+    );
+  });
+
+  test('offers the finished teachers of this data set, best checkpoint first', async () => {
+    const recipe = { ...defaultRecipe(), model: 'efficientnet_lite0', epochs: 3 };
+    const teacher = service.addRun({ recipe: { ...recipe, dataPath: DATA }, state: 'finished', epochs: 3 });
+    service.addRun({ recipe: { ...recipe, dataPath: '/other' }, state: 'finished', epochs: 3 });
+    service.addRun({ state: 'finished', epochs: 3 });
+    open();
+    const teachers = useTeachers();
+    await useDataset().open(DATA);
+    await vi.waitFor(() => expect(teachers.options).toHaveLength(1));
+    expect(teachers.options[0]).toMatchObject({ run: teacher, model: 'efficientnet_lite0' });
+    expect(teachers.options[0]!.path).toMatch(/\/checkpoints\/epoch-0003\.safetensors$/);
+  });
+});
+
+describe('checkpoints', () => {
+  test('follow the open run and its events; an export tells where it went', async () => {
+    const id = service.addRun({ state: 'running', epochs: 2 });
+    open();
+    const checkpoints = useCheckpoints();
+    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(2));
+    expect(checkpoints.list[0]).toMatchObject({ epoch: 1, last: true });
+    service.append(id, epochRows(2, true, 4));
+    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(3));
+    await checkpoints.write(checkpoints.list[0]!.file, 'pth', '/tmp/model.pth');
+    expect(checkpoints.exported[0]).toMatchObject({ path: '/tmp/model.pth', bytes: 22.3e6, format: 'pth' });
+    expect(checkpoints.exportError).toBeNull();
+  });
+});
