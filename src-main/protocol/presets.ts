@@ -21,7 +21,7 @@ export const PRESETS: readonly Preset[] = [
       model: 'deit_tiny_distilled_patch16_224',
       inputSize: 96,
       distillationType: 'hard',
-      teacherModel: 'efficientnet_lite0',
+      teacherModel: 'tf_efficientnet_lite0',
       epochs: 12,
       batchSize: 32,
       lr: 5e-4,
@@ -51,7 +51,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'sample-teacher',
     task: 'teacher',
     values: {
-      model: 'efficientnet_lite0',
+      model: 'tf_efficientnet_lite0',
       inputSize: 96,
       epochs: 4,
       batchSize: 32,
@@ -67,7 +67,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'full-teacher',
     task: 'teacher',
     values: {
-      model: 'efficientnet_lite0',
+      model: 'tf_efficientnet_lite0',
       inputSize: 224,
       epochs: 30,
       batchSize: 64,
