@@ -50,13 +50,29 @@ export function requireNode() {
   );
 }
 
-/** Runs a command to its end. @returns its exit code; 127 when there is no such command. */
-export function run(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
-    child.on('error', (error) => (error.code === 'ENOENT' ? resolve(127) : reject(error)));
-    child.on('close', (code, signal) => resolve(signal ? 1 : code));
-  });
+/**
+ * Runs a command to its end, however long it takes to end after a signal: it may be saving something.
+ * @returns its exit code; 127 when there is no such command.
+ */
+export async function run(command, args, options = {}) {
+  const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
+  const release = passSignals(child);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', (error) => (error.code === 'ENOENT' ? resolve(127) : reject(error)));
+      child.on('close', (code, signal) => resolve(signal ? 1 : code));
+    });
+  } finally {
+    release();
+  }
+}
+
+function passSignals(child) {
+  const terminate = () => child.kill('SIGTERM');
+  // A terminal sends Ctrl-C to the child as well.
+  const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
+  process.on('SIGTERM', terminate).on('SIGINT', interrupt);
+  return () => process.off('SIGTERM', terminate).off('SIGINT', interrupt);
 }
 
 /** Runs a script of this checkout with this Node. */
