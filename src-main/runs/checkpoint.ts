@@ -14,7 +14,7 @@ import type { Checkpoint, CheckpointFacts } from './checkpoint-file.ts';
 import { openFile, type FileSource } from './file-source.ts';
 import { truncateHistory } from './history.ts';
 import { lockedError, lockOwner } from './lock.ts';
-import { checkpointFiles, readEntries, readEntry, toInfos, writeManifest } from './manifest.ts';
+import { checkpointFiles, readEntries, readEntry, toInfos, writeManifest, type ManifestEntry } from './manifest.ts';
 import { checkpointsFolder } from './run-folder.ts';
 
 /**
@@ -56,9 +56,12 @@ export async function saveCheckpoint(
   const { epoch, step } = facts.position;
   const modified = Math.round(statSync(path).mtimeMs);
   const entry = { file, id, bytes, modified, sha256, epoch, step, time, acc1: null };
-  writeManifest(run, [...readEntries(run).filter((other) => other.file !== file), entry]);
-  pruneCheckpoints(run, keep);
-  return listCheckpoints(run).find((info) => info.file === file)!;
+  // A file that replaces another of the same step takes its place; one of an earlier step is not the newest.
+  const others = readEntries(run).filter((other) => other.file !== file);
+  const all = [...others, entry].sort((a, b) => a.step - b.step);
+  const kept = dropUnwanted(run, all, keep, file);
+  writeManifest(run, kept);
+  return toInfos(kept).find((info) => info.file === file)!;
 }
 
 async function prepareFolder(folder: string): Promise<void> {
@@ -158,12 +161,17 @@ async function hashOf(source: FileSource): Promise<string> {
 
 /** Removes the checkpoints that `keep` does not ask for. */
 export function pruneCheckpoints(run: string, keep: KeepPolicy): void {
-  const all = listCheckpoints(run);
-  const old = all.slice(0, Math.max(0, all.length - Math.max(1, keep.last)));
-  removeFiles(
-    run,
-    old.filter((info) => !keep.best || !info.best).map((info) => info.file),
-  );
+  writeManifest(run, dropUnwanted(run, readEntries(run), keep));
+}
+
+// Removes the files of what is not to be kept, `spared` never; returns what stays.
+function dropUnwanted(run: string, all: readonly ManifestEntry[], keep: KeepPolicy, spared?: string): ManifestEntry[] {
+  const newest = all.slice(-Math.max(1, Math.min(keep.last, all.length)));
+  const best = keep.best ? toInfos(all).find((info) => info.best)?.file : undefined;
+  const stays = (entry: ManifestEntry) => newest.includes(entry) || [best, spared].includes(entry.file);
+  for (const { file } of all.filter((entry) => !stays(entry)))
+    rmSync(join(checkpointsFolder(run), file), { force: true });
+  return all.filter(stays);
 }
 
 /**
@@ -174,12 +182,7 @@ export function deleteCheckpoint(run: string, file: string): void {
   presentFile(run, file);
   const owner = lockOwner(run);
   if (owner && latestCheckpoint(run)?.file === file) throw lockedError(run, owner);
-  removeFiles(run, [file]);
-}
-
-function removeFiles(run: string, files: readonly string[]): void {
-  if (files.length === 0) return;
-  for (const file of files) rmSync(join(checkpointsFolder(run), file), { force: true });
+  rmSync(join(checkpointsFolder(run), file), { force: true });
   writeManifest(run, readEntries(run));
 }
 

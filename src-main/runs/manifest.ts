@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
+import { StillhouseError } from '../protocol/errors.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 import { isCheckpointFile, openCheckpoint } from './checkpoint-file.ts';
 import { readHistory } from './history.ts';
@@ -79,9 +80,16 @@ export function readEntry(run: string, file: string): ManifestEntry | undefined 
   return readManifest(run).find((entry) => entry.file === file);
 }
 
-/** Replaces the manifest. @throws StillhouseError `disk.full` or `disk.denied` */
+/**
+ * Replaces the manifest. On a full disk the old one stays: a checkpoint that is whole must not fail for its cache.
+ * @throws StillhouseError `disk.denied`
+ */
 export function writeManifest(run: string, entries: readonly ManifestEntry[]): void {
-  writeFileAtomic(manifestPath(run), `${JSON.stringify({ format: 1, checkpoints: entries }, null, 2)}\n`);
+  try {
+    writeFileAtomic(manifestPath(run), `${JSON.stringify({ format: 1, checkpoints: entries }, null, 2)}\n`);
+  } catch (error) {
+    if (!(error instanceof StillhouseError && error.code === 'disk.full')) throw error;
+  }
 }
 
 function readManifest(run: string): ManifestEntry[] {
