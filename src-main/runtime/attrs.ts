@@ -38,6 +38,11 @@ export function setAttr(tf: Tf, kind: 'eager' | 'graph', target: Pointer, attr: 
       else tf.TF_SetAttrShape(target, name, dims, dims.length);
       return;
     }
+    case ATTR.func: {
+      if (eager) tf.TFE_OpSetAttrFunctionName(target, name, String(value), Buffer.byteLength(String(value)));
+      else tf.TF_SetAttrFuncName(target, name, String(value), Buffer.byteLength(String(value)));
+      return;
+    }
     default:
       throw new RangeError(`setAttr: ${name} has the unsupported attribute type ${attr.type}`);
   }

@@ -55,6 +55,8 @@ const SIGNATURES = {
   TFE_OpSetAttrBool: 'void TFE_OpSetAttrBool(void *op, const char *name, unsigned char value)',
   TFE_OpSetAttrType: 'void TFE_OpSetAttrType(void *op, const char *name, int value)',
   TFE_OpSetAttrShape: 'void TFE_OpSetAttrShape(void *op, const char *name, const void *dims, int n, void *status)',
+  TFE_OpSetAttrFunctionName:
+    'void TFE_OpSetAttrFunctionName(void *op, const char *name, const char *value, size_t len)',
   TFE_OpSetAttrIntList: 'void TFE_OpSetAttrIntList(void *op, const char *name, const void *values, int n)',
   TFE_OpSetAttrFloatList: 'void TFE_OpSetAttrFloatList(void *op, const char *name, const void *values, int n)',
   TFE_OpSetAttrTypeList: 'void TFE_OpSetAttrTypeList(void *op, const char *name, const void *values, int n)',

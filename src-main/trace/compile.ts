@@ -5,6 +5,7 @@ import { GraphFunction } from '../runtime/graph-function.ts';
 import type { GraphOutput, Pointer } from '../runtime/library.ts';
 import { fromHandle, toHandle } from '../runtime/tensors.ts';
 import { inputsOf, variablesOf, type Program, type ProgramNode, type TensorSpec, type ValueRef } from './program.ts';
+import { hash } from './print.ts';
 import type { State } from './state.ts';
 
 export interface CompileOptions {
@@ -27,7 +28,8 @@ export function compile(engine: Engine, program: Program, state: State, options:
   const inputs = inputsOf(program);
   const variables = variableNames(program);
   const handles = variables.map((name) => state.handle(name));
-  const compiled = build(engine, program, variables, options.xla ?? false);
+  const clusters: Clusters = new Map();
+  const compiled = build(engine, program, variables, options.xla ?? false, clusters);
   return {
     run: async (values) => {
       const fed = inputs.map(({ name, spec }) => feed(engine, name, spec, values[name]));
@@ -38,7 +40,10 @@ export function compile(engine: Engine, program: Program, state: State, options:
         for (const handle of fed) engine.tf.TFE_DeleteTensorHandle(handle);
       }
     },
-    dispose: () => compiled.dispose(),
+    dispose: () => {
+      compiled.dispose();
+      for (const one of clusters.values()) one.dispose();
+    },
   };
 }
 
@@ -64,8 +69,32 @@ function take(engine: Engine, handle: Pointer): Values {
 
 const typeAttr = (name: string, spec: TensorSpec): Attr => ({ name, type: ATTR.type, value: DTYPES[spec.dtype].code });
 
+/** Compiled bodies of clusters by hash: equal ones are compiled once. */
+type Clusters = Map<string, GraphFunction>;
+
+/** A call of a cluster's function. */
+function call(
+  graph: Graph,
+  engine: Engine,
+  node: ProgramNode,
+  clusters: Clusters,
+  end: (ref: ValueRef) => GraphOutput,
+): Pointer {
+  const key = hash(node.body!);
+  if (!clusters.has(key)) clusters.set(key, build(engine, node.body!, [], false, clusters));
+  const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
+  const inputs = inputsOf(node.body!).map(({ spec }) => spec);
+  const attrs: Attr[] = [
+    { name: 'Tin', type: ATTR.type, value: codes(inputs) },
+    { name: 'Tout', type: ATTR.type, value: codes(node.outputs) },
+    { name: 'f', type: ATTR.func, value: clusters.get(key)!.name },
+    { name: '_XlaMustCompile', type: ATTR.bool, value: true },
+  ];
+  return graph.add('PartitionedCall', attrs, node.inputs.map(end)); // prettier-ignore
+}
+
 /** The graph function of a program: arguments are its inputs, then a resource for each variable. */
-function build(engine: Engine, program: Program, variables: string[], xla: boolean): GraphFunction {
+function build(engine: Engine, program: Program, variables: string[], xla: boolean, clusters: Clusters): GraphFunction {
   const graph = new Graph(engine.tf);
   try {
     const fed: GraphOutput[] = [];
@@ -78,7 +107,7 @@ function build(engine: Engine, program: Program, variables: string[], xla: boole
         inPlace.push(applyAdamw(graph, program, index, resources, end));
         return;
       }
-      opers[index] = addNode(graph, node, resources, end);
+      opers[index] = node.body ? call(graph, engine, node, clusters, end) : addNode(graph, node, resources, end);
       if (node.op === 'Input') fed.push({ oper: opers[index], index: 0 });
     });
     const plain = program.assigns.filter(({ value }) => program.nodes[value.node].op !== 'AdamW');

@@ -55,6 +55,13 @@ function runNode(
     case 'Constant':
       return [toHandle(engine.tf, shape, dtype, node.values!)];
   }
+  if (node.body) {
+    const values = Object.fromEntries(
+      args.map((handle, index) => [String(index), fromHandle(engine.tf, handle) as Values]),
+    );
+    const { outputs } = interpret(engine, node.body, state, values);
+    return node.outputs.map(({ shape, dtype }, index) => toHandle(engine.tf, shape, dtype, outputs[String(index)]));
+  }
   const composite = COMPOSITES[node.op];
   if (!composite) return run(node.op, node.attrs, args, node.outputs.length);
   return composite.expand((op, attrs, inputs) => keep(run(op, attrs, inputs, 1))[0], args);

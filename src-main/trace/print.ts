@@ -37,6 +37,10 @@ function results(node: ProgramNode, index: number): string {
 function operation(node: ProgramNode): string {
   if (node.op === 'Input' || node.op === 'Variable') return `${node.op} ${node.name}`;
   if (node.op === 'Constant') return `Constant ${constant(node)}`;
+  if (node.body) {
+    const body = print(node.body).replace(/^/gm, '    ');
+    return `${node.op}(${node.inputs.map(reference).join(', ')}) {\n${body}\n}`;
+  }
   const attrs = node.attrs.filter(({ name }) => !['T', 'N', 'Tidx', 'Tperm', 'Tshape', 'Index', 'Tdim'].includes(name));
   return [`${node.op}(${node.inputs.map(reference).join(', ')})`, ...attrs.map(attribute)].join(' ');
 }

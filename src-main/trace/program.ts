@@ -14,8 +14,9 @@ export interface ValueRef {
 }
 
 /**
- * One operation. `op` is TensorFlow's name, or one of three that are not TensorFlow's:
- * `Input` (fed each run), `Variable` (the state's value at the start of the run), `Constant`.
+ * One operation. `op` is TensorFlow's name, or one that is not TensorFlow's: `Input`
+ * (fed each run), `Variable` (the state's value at the start of the run), `Constant`, `Cluster` (a body compiled by
+ * XLA, see `cluster.ts`) or a composite (`composites.ts`).
  */
 export interface ProgramNode {
   op: string;
@@ -26,6 +27,8 @@ export interface ProgramNode {
   values?: Values | Uint8Array[];
   /** The name of an `Input` or `Variable`. */
   name?: string;
+  /** What a `Cluster` computes: its inputs are the node's, by number. */
+  body?: Program;
 }
 
 export interface Program {
@@ -50,4 +53,9 @@ function named(program: Program, op: string): { name: string; spec: TensorSpec }
   return program.nodes
     .filter((node) => node.op === op)
     .map((node) => ({ name: node.name ?? '', spec: node.outputs[0] }));
+}
+
+/** A node standing for an input. */
+export function inputNode(name: string, spec: TensorSpec): ProgramNode {
+  return { op: 'Input', name, attrs: [], inputs: [], outputs: [spec] };
 }

@@ -5,6 +5,7 @@ import type { Engine } from '../runtime/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
 import { compile, type Compiled } from '../trace/compile.ts';
 import { adamw, castTo, finite, multiplyNoNan } from '../trace/ops.ts';
+import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
@@ -47,6 +48,8 @@ export interface TrainStepParts {
   teacher: Model | null;
   recipe: Recipe;
   batchSize: number;
+  /** Of the matrix products; float32 when left out. */
+  precision?: Precision;
 }
 
 const SCALARS = ['lr', 'beta1Power', 'beta2Power', 'epsilon', 'decay'] as const;
@@ -189,9 +192,13 @@ function guarded(updates: Params, params: Params, good: tf.Tensor): Record<strin
   return Object.fromEntries(Object.keys(updates).map((name) => [PREFIX.model + name, choose(name)]));
 }
 
+function lowering(precision: Precision = 'float32'): LowerOptions {
+  return { precision, fuse: true };
+}
+
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
-  const program = recordTrainStep(engine, parts);
+  const program = lower(recordTrainStep(engine, parts), lowering(parts.precision));
   const compiled = compile(engine, program, state);
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
@@ -225,6 +232,8 @@ export interface EvalStepParts {
   /** Whose parameters: `model.` or `teacher.`. */
   prefix: string;
   batchSize: number;
+  /** Of the matrix products; float32 when left out. */
+  precision?: Precision;
 }
 
 /** Compiles the evaluation forward over `state`. */
@@ -238,7 +247,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
 function compileForward(
   engine: Engine,
   state: State,
-  { model }: EvalStepParts,
+  { model, precision }: EvalStepParts,
   inputs: { images: TensorSpec },
   prepare: (images: tf.Tensor) => tf.Tensor4D,
   prefix: string,
@@ -250,7 +259,7 @@ function compileForward(
     const { head, headDist } = model.predict(pick(params, prefix), prepare(images));
     return { outputs: { head, ...(headDist && { headDist }) }, assigns: {} };
   });
-  const compiled: Compiled = compile(engine, program, state);
+  const compiled: Compiled = compile(engine, lower(program, lowering(precision)), state);
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });

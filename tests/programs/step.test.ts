@@ -5,7 +5,10 @@ import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { compile } from '../../src-main/trace/compile.ts';
+import { cluster } from '../../src-main/trace/cluster.ts';
 import { interpret } from '../../src-main/trace/interpret.ts';
+import { lower, simplify } from '../../src-main/trace/lower.ts';
+import type { Program } from '../../src-main/trace/program.ts';
 import { hash, print } from '../../src-main/trace/print.ts';
 import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
@@ -83,6 +86,45 @@ describe.each(['none', 'hard', 'soft'] as const)('the training step with %s dist
       else expect(relativeError(state.read(PREFIX.mean + name), gradient as Float32Array), name).toBeLessThan(1e-5);
     }
     compiled.dispose();
+    state.dispose();
+  });
+});
+
+describe('lowering', () => {
+  const run = async (rewrite: (program: Program) => Program) => {
+    const model = tiny();
+    const program = recordTrainStep(engine, { student: model, teacher: tiny(), recipe: recipe({ distillationType: 'hard' }), batchSize: BATCH }); // prettier-ignore
+    const state = freshState(model);
+    const compiled = compile(engine, rewrite(program), state);
+    const { loss } = await compiled.run(inputs(recipe({}), 1, 1e-3));
+    const gradients = Object.fromEntries(trainable(model).map(({ name }) => [name, state.read(PREFIX.mean + name)]));
+    compiled.dispose();
+    state.dispose();
+    return { loss: loss as Float32Array, gradients };
+  };
+
+  test.each([
+    ['without duplicates', simplify, 1e-6, 1e-5],
+    ['with element-wise clusters compiled by XLA', (program: Program) => cluster(simplify(program), 1), 1e-5, 1e-5],
+    // bfloat16 keeps 8 bits: one product is off by 2⁻⁹ at most, and errors of many average out.
+    ['in bfloat16', (program: Program) => lower(program, { precision: 'bfloat16', fuse: false }), 5e-3, 5e-2],
+  ] as const)('%s it is the same step', async (_, rewrite, lossBound, gradientBound) => {
+    const expected = await run((program) => program);
+    const got = await run(rewrite);
+    expect(relativeError(got.loss, expected.loss)).toBeLessThan(lossBound);
+    for (const [name, gradient] of Object.entries(expected.gradients)) {
+      expect(relativeError(got.gradients[name], gradient), name).toBeLessThan(gradientBound);
+    }
+  });
+
+  test('clusters mean what they were made of', () => {
+    const model = tiny();
+    const whole = recordTrainStep(engine, { student: model, teacher: null, recipe: recipe({}), batchSize: BATCH });
+    const clustered = cluster(simplify(whole), 1);
+    expect(clustered.nodes.filter(({ body }) => body).length).toBeGreaterThan(5);
+    const state = freshState(model);
+    const expected = interpret(engine, whole, state, inputs(recipe({}), 1, 1e-3));
+    expect(interpret(engine, clustered, state, inputs(recipe({}), 1, 1e-3))).toEqual(expected);
     state.dispose();
   });
 });

@@ -1,0 +1,52 @@
+import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
+
+/** Builds a program from another, node by node: the frame of every pass in `lower.ts`. */
+export class Rewriter {
+  readonly nodes: ProgramNode[] = [];
+  private readonly seen = new Map<string, number>();
+
+  /** Adds a node; one that computes the same as an earlier one is that one (effects do not exist in programs). */
+  add(node: ProgramNode): number {
+    const key = keyOf(node);
+    const known = key === null ? undefined : this.seen.get(key);
+    if (known !== undefined) return known;
+    this.nodes.push(node);
+    if (key !== null) this.seen.set(key, this.nodes.length - 1);
+    return this.nodes.length - 1;
+  }
+
+  spec({ node, output }: ValueRef): TensorSpec {
+    return this.nodes[node].outputs[output];
+  }
+
+  /** The finished program; `map` says where the old values are now. */
+  finish(program: Program, map: (ref: ValueRef) => ValueRef): Program {
+    return {
+      nodes: this.nodes,
+      outputs: program.outputs.map(({ name, value }) => ({ name, value: map(value) })),
+      assigns: program.assigns.map(({ variable, value }) => ({ variable, value: map(value) })),
+    };
+  }
+}
+
+const LARGEST_COMPARED = 64;
+
+function keyOf(node: ProgramNode): string | null {
+  if (node.op === 'AdamW') return null;
+  if (Array.isArray(node.values) || (node.values && node.values.length > LARGEST_COMPARED)) return null;
+  const values = node.values ? Array.from(node.values as ArrayLike<number>, String).join() : '';
+  const attrs = node.attrs.map(({ name, value }) => `${name}=${String(value)}`).join(';');
+  const inputs = node.inputs.map((ref) => `${ref.node}.${ref.output}`).join();
+  const types = node.outputs.map(({ shape, dtype }) => `${dtype}[${shape}]`).join();
+  return [node.op, node.name ?? '', inputs, attrs, types, values].join('|');
+}
+
+/** Which nodes the outputs and assigns need. */
+export function needed(program: Program): boolean[] {
+  const marks = new Array<boolean>(program.nodes.length).fill(false);
+  for (const { value } of [...program.outputs, ...program.assigns]) marks[value.node] = true;
+  for (let index = program.nodes.length - 1; index >= 0; index--) {
+    if (marks[index]) for (const { node } of program.nodes[index].inputs) marks[node] = true;
+  }
+  return marks;
+}

@@ -1,0 +1,74 @@
+"""PyTorch + timm's side of the step bench: rounds of training steps (or of inference) on request.
+
+Started by step.ts as `python step.py VARIANT MODEL BATCH TASK`. Reads a line a round, the number of steps; answers a
+JSON line with the seconds of each. A first line says that warm-up is over, with the peak memory in bytes.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import timm
+import torch
+
+variant, name, batch, task = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+torch.manual_seed(0)
+torch.set_num_threads(int(sys.argv[5]))
+model = timm.create_model(name, drop_path_rate=0.1 if task == "train" else 0.0)
+side = model.default_cfg["input_size"][-1]
+images = torch.randint(0, 256, (batch, side, side, 3), dtype=torch.uint8)
+labels = torch.randint(0, 1000, (batch,))
+decisions = torch.randint(0, 1000, (batch,))
+mean = torch.tensor(model.default_cfg["mean"]) * 255
+std = torch.tensor(model.default_cfg["std"]) * 255
+bfloat16 = "bfloat16" in variant
+criterion = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
+hard = torch.nn.CrossEntropyLoss()
+
+if task == "train":
+    model.train()
+    model.set_distilled_training(True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+else:
+    model.eval()
+forward = torch.compile(model) if "compile" in variant else model
+
+
+def normalised():
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def train_step():
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        head, head_dist = forward(normalised())
+        loss = 0.5 * criterion(head, labels) + 0.5 * hard(head_dist, decisions)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def infer_step():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        return forward(normalised()).float().numpy()
+
+
+step = train_step if task == "train" else infer_step
+for _ in range(3):
+    step()
+
+
+def answer(seconds):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"seconds": seconds, "peak": peak}), flush=True)
+
+
+answer([])
+for line in sys.stdin:
+    seconds = []
+    for _ in range(int(line)):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    answer(seconds)
