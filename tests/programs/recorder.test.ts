@@ -96,7 +96,7 @@ describe('compile', () => {
     }));
     const compiled = compile(engine, program, state);
     const { y } = await compiled.run({ x: Uint8Array.of(0, 51, 255) });
-    expect(Array.from(y)).toEqual([0, expect.closeTo(0.2), 1]);
+    expect(Array.from(y as Float32Array)).toEqual([0, expect.closeTo(0.2), 1]);
     compiled.dispose();
   });
 
