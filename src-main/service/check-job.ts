@@ -2,25 +2,16 @@ import { checkPictures } from '../data/check.ts';
 import { listDataset } from '../data/folder.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { engineDecode } from './engine-decode.ts';
-import type { JobContext } from './job-context.ts';
+import { progressTeller, type JobContext } from './job-context.ts';
 import type { CheckJob, TrainerResults } from './trainer-protocol.ts';
 
 /**
  * Decodes every picture of a data set with the decoder that training uses.
  * @throws StillhouseError `data.no-folder`, `data.no-classes`, `data.vanished`, `engine.load`, `job.cancelled`.
  */
-export async function runCheckJob(job: CheckJob, { stop, tell }: JobContext): Promise<TrainerResults['check']> {
+export async function runCheckJob(job: CheckJob, context: JobContext): Promise<TrainerResults['check']> {
   const dataset = await listDataset(job.dataPath);
   const engine = await loadEngine(job.engine, { threads: job.threads });
-  let told = 0;
-  return checkPictures(dataset, engineDecode(engine), {
-    signal: stop,
-    onProgress: (done, total) => {
-      if (done < total && performance.now() - told < PROGRESS_INTERVAL) return;
-      told = performance.now();
-      tell({ tell: 'progress', stage: 'check', done, total });
-    },
-  });
+  const onProgress = progressTeller(context, 'check');
+  return checkPictures(dataset, engineDecode(engine), { signal: context.stop, onProgress });
 }
-
-const PROGRESS_INTERVAL = 100;

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { listDataset, summarise } from '../data/folder.ts';
-import { createLoader } from '../data/loader.ts';
+import { createLoader, type SkippedPicture } from '../data/loader.ts';
+import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
-import { deciderOf, evaluate } from '../train/evaluate.ts';
-import { createEvalStep, PREFIX } from '../train/step.ts';
+import { PREFIX } from '../train/step.ts';
 import { engineDecode } from './engine-decode.ts';
-import { digest } from './digest.ts';
+import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
 import { loadFrozen } from './train-state.ts';
 import type { EvaluateJob, TrainerResults } from './trainer-protocol.ts';
@@ -24,22 +25,16 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const { path, recipe } = await recipeOf(job);
   stage('data');
   const dataset = await listDataset(recipe.dataPath);
+  if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const state = new State(engine);
   try {
     stage('weights');
-    const { classes } = dataset;
-    const options = { classes: classes.length, inputSize: recipe.inputSize };
+    const { student, teacher } = await loadModels(state, recipe, path, dataset.classes);
+    // A loader wants a whole batch to train on, whatever it is asked for.
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
-    const stepOf = async (name: string, prefix: string, file: string) => {
-      const model = createModel(name, options);
-      await loadFrozen(state, prefix, model, file, classes);
-      return createEvalStep(engine, state, { model, prefix, batchSize });
-    };
-    const student = await stepOf(recipe.model, PREFIX.model, path);
-    const teacher = hasTeacher(recipe) ? await stepOf(recipe.teacherModel, PREFIX.teacher, recipe.teacherPath) : null;
-    const skipped: { file: string; reason: string }[] = [];
+    const skipped: SkippedPicture[] = [];
     const loader = createLoader({
       dataset,
       recipe: { ...recipe, batchSize },
@@ -47,16 +42,8 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
       noiseRows: 0,
       onSkip: (picture) => skipped.push(picture),
     });
-    if (loader.val === 0) throw new StillhouseError('data.no-classes', { path: `${dataset.path}/val` });
-    const scores = await evaluate({
-      batches: loader.evalBatches(),
-      student,
-      teacher: teacher && deciderOf(teacher, classes.length, digest),
-      classes: classes.length,
-      batchBytes: batchSize * recipe.inputSize ** 2 * 3,
-      stop: context.stop,
-      onProgress: (done) => context.tell({ tell: 'progress', stage: 'evaluate', done, total: loader.val }),
-    });
+    const evaluate = await createEvaluator({ engine, state, student, teacher, batchSize, loader, context });
+    const scores = await evaluate(context.stop);
     const pictures = loader.val - skipped.length;
     return scores && { scores, model: recipe.model, pictures, skipped, dataset: summarise(dataset) };
   } finally {
@@ -64,12 +51,27 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   }
 }
 
-/** What was asked, over what a checkpoint was trained with, over the defaults; and the file to read. */
+/** What was asked, over what the file says of itself, over the defaults; and the file to read. */
 function recipeOf({ weights, settings }: EvaluateJob): Promise<{ path: string; recipe: Recipe }> {
   return withWeights(weights, (file) => ({
     path: file.path,
     recipe: parseRecipe({ ...file.settings, ...settings }),
   }));
+}
+
+async function loadModels(
+  state: State,
+  recipe: Recipe,
+  path: string,
+  classes: readonly string[],
+): Promise<{ student: Model; teacher: Model | null }> {
+  const options = { classes: classes.length, inputSize: recipe.inputSize };
+  const student = createModel(recipe.model, options);
+  await loadFrozen(state, PREFIX.model, student, path, classes);
+  if (!hasTeacher(recipe)) return { student, teacher: null };
+  const teacher = createModel(recipe.teacherModel, options);
+  await loadFrozen(state, PREFIX.teacher, teacher, recipe.teacherPath, classes);
+  return { student, teacher };
 }
 
 // The teacher of a finished run may be long gone; without it there is no agreement to tell.

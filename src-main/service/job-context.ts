@@ -6,3 +6,15 @@ export interface JobContext {
   stop: AbortSignal;
   tell(event: TrainerEvent): void;
 }
+
+const INTERVAL = 100;
+
+/** Tells a stage's progress ten times a second at most, and its end. */
+export function progressTeller({ tell }: JobContext, stage: string): (done: number, total: number) => void {
+  let told = -Infinity;
+  return (done, total) => {
+    if (done < total && performance.now() - told < INTERVAL) return;
+    told = performance.now();
+    tell({ tell: 'progress', stage, done, total });
+  };
+}

@@ -17,11 +17,10 @@ import { createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
-import { deciderOf, evaluate } from '../train/evaluate.ts';
 import { nextEpoch, runLoop, type LoopParts, type Position } from '../train/loop.ts';
-import { createEvalStep, createTrainStep, PREFIX } from '../train/step.ts';
-import { digest } from './digest.ts';
+import { createTrainStep, PREFIX } from '../train/step.ts';
 import { engineDecode } from './engine-decode.ts';
+import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
 import { loadFrozen, startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
@@ -218,6 +217,7 @@ interface Wiring {
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const { job, context, engine, state, models, loader, log } = wiring;
   const { recipe } = job;
+  const { batchSize } = recipe;
   const { student, teacher } = models;
   return {
     recipe,
@@ -225,32 +225,12 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     parameters: countParameters(student.specs),
     position: wiring.position,
     batches: (epoch, from) => loader.trainBatches(epoch, from),
-    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize: recipe.batchSize }),
-    evaluate: await evaluatorOf(wiring),
+    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize }),
+    evaluate: await createEvaluator({ engine, state, student, teacher, batchSize, loader, context }),
     save: (position) => save(wiring, position),
     emit: log.row,
     stop: context.stop,
   };
-}
-
-async function evaluatorOf({ job, context, engine, state, models, loader }: Wiring): Promise<LoopParts['evaluate']> {
-  const { student, teacher } = models;
-  const { batchSize } = job.recipe;
-  const { classes, inputSize } = student;
-  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
-  const teacherStep =
-    teacher && (await createEvalStep(engine, state, { model: teacher, prefix: PREFIX.teacher, batchSize }));
-  const decide = teacherStep && deciderOf(teacherStep, classes, digest);
-  return (stop) =>
-    evaluate({
-      batches: loader.evalBatches(),
-      student: step,
-      teacher: decide,
-      classes,
-      batchBytes: batchSize * inputSize * inputSize * 3,
-      stop,
-      onProgress: (done) => context.tell({ tell: 'progress', stage: 'evaluate', done, total: loader.val }),
-    });
 }
 
 async function save({ job, dataset, state, log }: Wiring, position: Position) {

@@ -112,6 +112,7 @@ export function scoreText({ acc1, acc5, loss }: { acc1: number; acc5: number; lo
 }
 
 function progressText(stage: string, done: number, total: number, unit?: 'bytes' | 'files', rate?: number): string {
+  if (done === 0 && total === 0) return `${stage} …`;
   const amount = (value: number): string => (unit === 'bytes' ? bytes(value) : String(value));
   const share = total > 0 ? ` of ${amount(total)} (${Math.floor((100 * done) / total)} %)` : '';
   const speed = rate ? `  ${amount(Math.round(rate))}/s` : '';

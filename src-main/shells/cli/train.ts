@@ -89,6 +89,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
     { kind: 'train', engine: engineFolder(), threads, run, recipe, resume },
     {
       onEvent: (event) => {
+        if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
         if (event.tell !== 'rows') return;
         shell.reporter.rows(event.rows, recipe);
         for (const row of event.rows)
