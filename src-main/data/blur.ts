@@ -31,7 +31,7 @@ function boxRadius(radius: number): number {
 function blurRows(source: Uint8Array, width: number, height: number, box: number): Uint8Array {
   let [from, to] = [Uint8Array.from(source), new Uint8Array(source.length)];
   const reach = Math.trunc(box);
-  const inner = Math.trunc((1 << 24) / Math.fround(Math.fround(box * 2) + 1));
+  const inner = Math.trunc(Math.fround((1 << 24) / Math.fround(Math.fround(box * 2) + 1)));
   const edge = Math.trunc(((1 << 24) - (reach * 2 + 1) * inner) / 2);
   for (let pass = 0; pass < PASSES; pass++) {
     for (let line = 0; line < height * 3; line++) {
