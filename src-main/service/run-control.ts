@@ -18,6 +18,8 @@ export interface RunControlOptions {
 
 /** Milliseconds between two events of one run. */
 const EVENT_INTERVAL = 100;
+/** Milliseconds between two events that say that a run looks different in the list. */
+const LIST_INTERVAL = 1000;
 /** Milliseconds without a heartbeat after which a run is reported as silent. */
 const SILENCE = 30_000;
 /** Milliseconds that runs may take to save when the service ends. */
@@ -35,6 +37,7 @@ interface ActiveRun {
   /** How the trainer says that the run ended: told when its process has ended too, and the run can be resumed. */
   last: HistoryRow | undefined;
   timer: NodeJS.Timeout | undefined;
+  listed: number;
   lastBeat: number;
   silent: boolean;
 }
@@ -79,6 +82,7 @@ export class RunControl {
       pending: [],
       last: undefined,
       timer: undefined,
+      listed: 0,
       lastBeat: Date.now(),
       silent: false,
     };
@@ -135,7 +139,12 @@ export class RunControl {
   private flush(id: string, run: ActiveRun): void {
     clearTimeout(run.timer);
     run.timer = undefined;
-    if (run.pending.length > 0) this.options.emit({ event: 'run', run: id, rows: run.pending.splice(0) });
+    const rows = run.pending.splice(0);
+    if (rows.length > 0) this.options.emit({ event: 'run', run: id, rows });
+    // The list shows accuracies too. What it misses here, the end of the run tells.
+    if (!rows.some(({ type }) => type === 'epoch') || Date.now() - run.listed < LIST_INTERVAL) return;
+    run.listed = Date.now();
+    this.options.emit({ event: 'runs' });
   }
 
   /** The process is gone. Whatever it did not say itself is written down for it. */

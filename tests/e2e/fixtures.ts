@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { _electron, chromium, test as base, type LaunchOptions, type Page } from 'playwright/test';
+import {
+  _electron,
+  chromium,
+  test as base,
+  type ElectronApplication,
+  type LaunchOptions,
+  type Page,
+} from 'playwright/test';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -17,6 +24,11 @@ export interface App {
   page: Page;
   /** The process that holds the service (browser) or Electron's main process. */
   pid: number;
+  /** In Electron only. */
+  electron: ElectronApplication | null;
+  /** Closes the window and opens another, as a person would. The service lives on where a run is active. */
+  reopen(): Promise<Page>;
+  /** Ends the app; a run that is active is saved first. */
   close(): Promise<void>;
 }
 
@@ -25,6 +37,7 @@ interface Fixtures {
   home: string;
   /** Starts the app on `home`; what is still open when the test ends is closed. */
   launch: () => Promise<App>;
+  app: App;
 }
 
 /** Playwright's test whose `page` is the app's window, in whichever shell the project names. */
@@ -36,28 +49,70 @@ export const test = base.extend<ShellOptions & Fixtures>({
     rmSync(home, { recursive: true, force: true });
   },
   launch: async ({ shell, home, launchOptions, viewport }, use) => {
-    const open: App[] = [];
+    const open = new Set<App>();
     await use(async () => {
       const env = { ...process.env, STILLHOUSE_HOME: home } as Record<string, string>;
       const app = shell === 'electron' ? await openElectron(env) : await openBrowser(env, launchOptions, viewport);
-      open.push(app);
+      open.add(app);
+      const { close } = app;
+      app.close = async () => {
+        if (open.delete(app)) await close();
+      };
       return app;
     });
     for (const app of open) await app.close();
   },
-  page: async ({ launch }, use) => {
-    await use((await launch()).page);
+  app: async ({ launch }, use) => {
+    await use(await launch());
+  },
+  page: async ({ app }, use) => {
+    await use(app.page);
   },
 });
 
 export { expect } from 'playwright/test';
 
+const ELECTRON_ARGUMENTS = ['--no-sandbox', '--disable-gpu', ROOT];
+
+function electronBinary(): string {
+  const binary = process.env.STILLHOUSE_TEST_ELECTRON;
+  if (!binary) throw new Error('STILLHOUSE_TEST_ELECTRON names no Electron; npm test sets it');
+  return binary;
+}
+
+/** Starts Electron once more on the same home: what a person does whose window is gone. */
+export function startAgain(home: string): Promise<{ code: number | null; said: string }> {
+  const second = spawn(electronBinary(), ELECTRON_ARGUMENTS, { env: { ...process.env, STILLHOUSE_HOME: home } });
+  let said = '';
+  for (const stream of [second.stdout, second.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
+  return new Promise((resolve) => second.on('close', (code) => resolve({ code, said })));
+}
+
 async function openElectron(env: Record<string, string>): Promise<App> {
-  const executablePath = process.env.STILLHOUSE_TEST_ELECTRON;
-  if (!executablePath) throw new Error('STILLHOUSE_TEST_ELECTRON names no Electron; npm test sets it');
-  const app = await _electron.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', ROOT], cwd: ROOT, env });
-  const page = await app.firstWindow();
-  return { page, pid: app.process().pid!, close: () => app.close() };
+  const electron = await _electron.launch({
+    executablePath: electronBinary(),
+    args: ELECTRON_ARGUMENTS,
+    cwd: ROOT,
+    env,
+  });
+  const app: App = {
+    page: await electron.firstWindow(),
+    pid: electron.process().pid!,
+    electron,
+    reopen: async () => {
+      await app.page.close();
+      const [page] = await Promise.all([electron.waitForEvent('window'), startAgain(env.STILLHOUSE_HOME)]);
+      return (app.page = page);
+    },
+    close: async () => {
+      await electron.evaluate(({ dialog }) => {
+        const save = { response: 0, checkboxChecked: false };
+        dialog.showMessageBox = () => Promise.resolve(save);
+      });
+      await electron.close();
+    },
+  };
+  return app;
 }
 
 async function openBrowser(
@@ -78,15 +133,25 @@ async function openBrowser(
     void ended.then(() => reject(new Error(`stillhouse serve ended:\n${said}`)));
   });
   const browser = await chromium.launch(options);
-  const page = await browser.newPage({ viewport });
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
   await page.goto(url);
-  return {
+  const app: App = {
     page,
     pid: server.pid!,
+    electron: null,
+    reopen: async () => {
+      await app.page.close();
+      app.page = await context.newPage();
+      // The key is in a cookie by now.
+      await app.page.goto(new URL('/', url).href);
+      return app.page;
+    },
     close: async () => {
       await browser.close();
       server.kill('SIGTERM');
       await ended;
     },
   };
+  return app;
 }

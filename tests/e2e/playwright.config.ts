@@ -21,6 +21,7 @@ export default defineConfig<ShellOptions>({
   projects: [
     {
       name: 'chromium',
+      testIgnore: 'electron-*.spec.ts',
       use: {
         shell: 'browser',
         browserName: 'chromium',
@@ -30,6 +31,6 @@ export default defineConfig<ShellOptions>({
         },
       },
     },
-    { name: 'electron', use: { shell: 'electron' } },
+    { name: 'electron', testIgnore: 'browser-*.spec.ts', use: { shell: 'electron' } },
   ],
 });

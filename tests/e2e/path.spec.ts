@@ -1,0 +1,141 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openWeightFile } from '../../src-main/formats/weight-file.ts';
+import { openFile } from '../../src-main/runs/file-source.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { expect, test } from './fixtures.ts';
+import { Workbench, type View } from './workbench.ts';
+
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Export', 'Engine'];
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 1920, height: 1080 },
+];
+
+test('from a folder of pictures to a distilled, exported model', async ({ app, home, shell }) => {
+  const bench = new Workbench(app);
+  const data = makeTinyData(join(home, 'pictures'));
+  writeFileSync(join(data, 'train', 'blue', 'no-picture.jpg'), 'text');
+
+  await test.step('the engine is there, and verifies', async () => {
+    await bench.go('Engine');
+    await bench.main.getByRole('button', { name: 'Verify' }).click();
+    await expect(bench.main.getByText('ready', { exact: true })).toBeVisible({ timeout: 60_000 });
+  });
+
+  await test.step('the data are counted, shown and checked', async () => {
+    await bench.openData(data);
+    await expect(bench.main.getByRole('heading', { name: '3 classes' })).toBeVisible();
+    await expect(bench.main.getByRole('row', { name: /blue 17 6/ })).toBeVisible();
+    const picture = bench.main.getByRole('option', { name: /amber-0\.png/ }).locator('img');
+    await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(32);
+    await bench.main.getByRole('button', { name: 'Check all pictures' }).click();
+    await expect(bench.main.getByRole('heading', { name: '1 unreadable picture' })).toBeVisible({ timeout: 30_000 });
+    await expect(bench.main.getByRole('row', { name: /train\/blue\/no-picture\.jpg/ })).toBeVisible();
+  });
+
+  await test.step('a teacher is trained', async () => {
+    await bench.go('Recipe');
+    await bench.main.getByText('Train a teacher', { exact: true }).first().click();
+    await bench.tinyRecipe(1);
+    await bench.start();
+    await bench.reaches('Finished');
+  });
+
+  await test.step('a student is distilled from it, live', async () => {
+    await bench.go('Recipe');
+    await bench.main.getByText('Distil a student', { exact: true }).first().click();
+    await bench.choose('Teacher weights', { index: 1 });
+    await bench.tinyRecipe(2000);
+    await bench.start();
+    await bench.reaches('Running');
+    const chart = bench.main.getByRole('img', { name: /^Loss/ });
+    await bench.advances(0);
+    const before = await chart.screenshot();
+    await bench.advances(await bench.steps());
+    expect(before.equals(await chart.screenshot())).toBe(false);
+    await expect.poll(() => bench.fact('Images/s')).toMatch(/^[\d.,]+$/);
+    await expect.poll(() => bench.fact('Last Acc@1'), { timeout: 60_000 }).toMatch(/%/);
+  });
+
+  await test.step('training goes on while no window is open', async () => {
+    const steps = await bench.steps();
+    await app.reopen();
+    await bench.go('Train');
+    await bench.reaches('Running');
+    await bench.advances(steps);
+  });
+
+  await test.step('it stops, the window closes, comes back, and it resumes', async () => {
+    await bench.main.getByRole('button', { name: 'Stop' }).click();
+    await bench.reaches('Stopped');
+    const steps = await bench.steps();
+    if (shell === 'browser') await app.reopen();
+    else await bench.page.reload();
+    await bench.go('Train');
+    await bench.reaches('Stopped');
+    expect(await bench.steps()).toBe(steps);
+    await bench.main.getByRole('button', { name: 'Resume' }).click();
+    await bench.reaches('Running');
+    await bench.advances(steps);
+    await bench.main.getByRole('button', { name: 'Stop' }).click();
+    await bench.reaches('Stopped');
+  });
+
+  await test.step('checkpoints are listed, and one is deleted', async () => {
+    await bench.go('Checkpoints');
+    const rows = bench.main.getByRole('row').filter({ hasText: '.safetensors' });
+    await expect(rows.first()).toBeVisible();
+    const count = await rows.count();
+    expect(count).toBeGreaterThan(1);
+    const file = (await rows.last().getByRole('cell').nth(5).innerText()).trim();
+    await rows
+      .last()
+      .getByRole('button', { name: /Delete/ })
+      .click();
+    await bench.page.getByRole('button', { name: 'Delete checkpoint' }).click();
+    await expect(rows).toHaveCount(count - 1);
+    expect(existsSync(join(runFolder(home), 'checkpoints', file))).toBe(false);
+  });
+
+  await test.step('it is exported in both formats', async () => {
+    await bench.go('Export');
+    for (const format of ['safetensors', 'PyTorch .pth']) {
+      await bench.main.getByText(format, { exact: true }).click();
+      await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
+      await expect(
+        bench.main.getByRole('row', { name: format === 'safetensors' ? /\.safetensors / : /\.pth / }),
+      ).toBeVisible();
+    }
+    const folder = join(runFolder(home), 'exports');
+    const files = readdirSync(folder).sort();
+    expect(files.map((name) => name.split('.').pop())).toEqual(['pth', 'safetensors']);
+    for (const name of files) expect(headOf(join(folder, name))).toEqual([3, 192]);
+  });
+
+  await test.step('it looks well in both themes and sizes', async () => {
+    for (const theme of ['light', 'dark'] as const) {
+      await bench.page.getByRole('combobox', { name: 'Theme' }).selectOption(theme);
+      for (const view of VIEWS) {
+        await bench.go(view);
+        for (const size of SIZES) await bench.look(`${shell}-${view.toLowerCase()}-${theme}`, size);
+      }
+    }
+  });
+});
+
+/** The newest run. */
+function runFolder(home: string): string {
+  const runs = join(home, 'runs');
+  return join(runs, readdirSync(runs).sort().pop()!);
+}
+
+/** Shape of the distillation head in a weight file that our own reader opens. */
+function headOf(path: string): readonly number[] | undefined {
+  const source = openFile(path);
+  try {
+    return openWeightFile(source, path).tensors.get('head_dist.weight')?.shape;
+  } finally {
+    source.close();
+  }
+}

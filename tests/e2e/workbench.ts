@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { App } from './fixtures.ts';
+import { expect } from './fixtures.ts';
+
+export const SCREENS = fileURLToPath(new URL('../../test-results/screens', import.meta.url));
+
+export type View = 'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Export' | 'Engine';
+
+/** The app as a person uses it: by the names that are on the screen. */
+export class Workbench {
+  constructor(private readonly app: App) {}
+
+  get page() {
+    return this.app.page;
+  }
+
+  get main() {
+    return this.page.getByRole('main');
+  }
+
+  async go(view: View): Promise<void> {
+    await this.page.getByRole('navigation').getByRole('link', { name: view }).click();
+    await expect(this.main.getByRole('heading', { level: 1 })).toContainText(view);
+  }
+
+  async openData(folder: string): Promise<void> {
+    await this.go('Data');
+    await this.main.getByLabel('Folder', { exact: true }).fill(folder);
+    await this.main.getByRole('button', { name: 'Open', exact: true }).click();
+  }
+
+  async set(label: string, value: string): Promise<void> {
+    await this.main.getByRole('textbox', { name: new RegExp(`^${label}`) }).fill(value);
+  }
+
+  async choose(label: string, value: string | { index: number }): Promise<void> {
+    await this.main.getByRole('combobox', { name: new RegExp(`^${label}`) }).selectOption(value);
+  }
+
+  /** Fills what a tiny training needs; all other settings stay as the preset has them. */
+  async tinyRecipe(epochs: number): Promise<void> {
+    await this.set('Input size', '32');
+    await this.set('Batch size', '8');
+    await this.set('Epochs', String(epochs));
+  }
+
+  async start(): Promise<void> {
+    await this.page.getByRole('button', { name: 'Start training' }).click();
+    await expect(this.main.getByRole('heading', { level: 1 })).toContainText('Train');
+  }
+
+  /** Waits until the open run is in a state, as the head of the page says. */
+  async reaches(state: 'Running' | 'Stopped' | 'Finished' | 'Crashed', timeout = 90_000): Promise<void> {
+    await expect(this.main.getByText(state, { exact: true }).first()).toBeVisible({ timeout });
+  }
+
+  /** A number that the train page shows under its name. */
+  async fact(name: string): Promise<string> {
+    const fact = this.main.locator('dl > div').filter({ has: this.page.getByText(name, { exact: true }) });
+    return (await fact.locator('dd').innerText()).trim();
+  }
+
+  /** Steps done, by the train page. */
+  async steps(): Promise<number> {
+    return Number((await this.fact('Step')).split('/')[0]!.replace(/\D/g, '')) || 0;
+  }
+
+  /** Waits until the train page shows more steps than `past`. */
+  async advances(past: number): Promise<void> {
+    await expect.poll(() => this.steps(), { timeout: 90_000 }).toBeGreaterThan(past);
+  }
+
+  /** A picture of the window for people, at a size and in a theme. */
+  async look(name: string, size: { width: number; height: number }): Promise<void> {
+    await resize(this.app, size);
+    await this.page.screenshot({ path: join(SCREENS, `${name}-${size.width}x${size.height}.png`) });
+  }
+}
+
+async function resize({ page, electron }: App, size: { width: number; height: number }): Promise<void> {
+  if (!electron) return page.setViewportSize(size);
+  await electron.evaluate(({ BrowserWindow }, { width, height }) => {
+    BrowserWindow.getAllWindows()[0]!.setContentSize(width, height);
+  }, size);
+  await page.waitForFunction(({ width, height }) => window.innerWidth === width && window.innerHeight === height, size);
+}
+
+/** Process that trains in a run, by its lock. */
+export function trainerOf(home: string, run: string): number {
+  return (JSON.parse(readFileSync(join(home, 'runs', run, 'lock'), 'utf8')) as { pid: number }).pid;
+}
