@@ -31,7 +31,11 @@ const TABLE: Row[] = [
     packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'yauzl', 'node:*'],
   },
   { folder: 'src-main/trace', imports: ['src-main/protocol', 'src-main/runtime'], packages: [TFJS, 'node:crypto'] },
-  { folder: 'src-main/model', imports: ['src-main/protocol', 'src-main/trace'], packages: [TFJS] },
+  {
+    folder: 'src-main/model',
+    imports: ['src-main/protocol', 'src-main/formats', 'src-main/trace'],
+    packages: [TFJS],
+  },
   {
     folder: 'src-main/train',
     imports: [
@@ -56,7 +60,7 @@ const TABLE: Row[] = [
         (name) => `src-main/${name}`,
       ),
     ],
-    packages: ['node:*'],
+    packages: [TFJS, 'node:*'],
   },
   { folder: 'src-main/shells/setup', imports: [], packages: ['node:*', 'vite'] },
   {
