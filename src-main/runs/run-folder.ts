@@ -7,7 +7,7 @@ import { lockedError, lockOwner } from './lock.ts';
 
 /**
  * One training on disk. A run folder holds:
- * run.json (what was asked, once, at the start), history.jsonl and log.txt (`history.ts`), checkpoints/
+ * run.json (what was asked), history.jsonl and log.txt (`history.ts`), checkpoints/
  * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them.
  */
 
@@ -58,6 +58,11 @@ export function createRun(folder: string, content: Omit<RunFile, 'format' | 'cre
   }
   writeFileAtomic(runPath(folder), `${JSON.stringify(run, null, 2)}\n`);
   return run;
+}
+
+/** Puts a changed recipe in the place of the one that a run began with. Throws as {@link openRun}, and `disk.*`. */
+export function changeRecipe(folder: string, recipe: Recipe): void {
+  writeFileAtomic(runPath(folder), `${JSON.stringify({ ...openRun(folder), recipe }, null, 2)}\n`);
 }
 
 /** Reads and checks `run.json`. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */

@@ -13,7 +13,7 @@ import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
 import { openHistory, truncateHistory } from '../runs/history.ts';
 import { lockRun } from '../runs/lock.ts';
 import { ENGINE_VERSION } from '../runs/places.ts';
-import { createRun, openRun } from '../runs/run-folder.ts';
+import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
@@ -37,6 +37,8 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
   const lock = lockRun(job.run);
   try {
     const begin = await chooseBegin(job);
+    // Resumed with other settings (more epochs, say), the run goes by these.
+    if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
     try {
       return await withLog(job.run, context, (log) => train(job, context, dataset, begin, log));
     } finally {
