@@ -24,7 +24,7 @@ export class Columns<Name extends string> {
 
   /** Value of the last row, NaN when there is none. */
   last(name: Name): number {
-    return this.length ? this.of(name)[this.length - 1]! : NaN;
+    return this.length ? this.of(name)[this.length - 1] : NaN;
   }
 
   /** Drops every row from `length` on. */

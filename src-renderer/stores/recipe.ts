@@ -68,7 +68,11 @@ export const useRecipe = defineStore('recipe', () => {
     () => system.models.find((model) => model.name === values.value.model) ?? null,
   );
   /** Keys whose value differs from the default; the data folder and what the task fixes do not count. */
-  const changed = computed(() => FIELDS.filter((field) => isChanged(field, values.value)).map((field) => field.key));
+  const changed = computed(() =>
+    FIELDS.filter((field) => isChanged(field, values.value))
+      .map((field) => field.key)
+      .filter((key) => key !== 'model' || task.value === 'student'),
+  );
   const command = computed(() => commandOf(values.value));
 
   /** Sets one field from a value or from what was typed; text that is no value is kept, shown and reported. */
@@ -151,6 +155,11 @@ export const useRecipe = defineStore('recipe', () => {
   const errors = computed(() =>
     (check.value?.errors ?? []).filter(({ code }) => dataset.summary !== null || !code.startsWith('data.')),
   );
+  /** The same, by the setting that mends it. */
+  const fieldErrors = computed(() => {
+    const found = errors.value.map((error) => [fieldOfError(error, values.value), error] as const);
+    return new Map(found.filter((entry): entry is [RecipeKey, PlainError] => entry[0] !== undefined));
+  });
   const ready = computed(() => blockers.value.length === 0 && errors.value.length === 0);
   /** Starts the run; true when it did. */
   const start = async (): Promise<boolean> => {
@@ -197,6 +206,7 @@ export const useRecipe = defineStore('recipe', () => {
     preset,
     blockers,
     errors,
+    fieldErrors,
     ready,
     set,
     reset,
@@ -224,6 +234,16 @@ function keptDraft(task: Task, preset: string): Recipe {
   if (!isRecord(kept)) return start;
   const good = FIELDS.filter((field) => field.key in kept && !checkField(field, kept[field.key]));
   return { ...start, ...Object.fromEntries(good.map(({ key }) => [key, kept[key]])) };
+}
+
+/** The setting that an error of a recipe speaks of, undefined when it is none alone. */
+function fieldOfError({ code, params }: PlainError, recipe: Recipe): RecipeKey | undefined {
+  if (code.startsWith('teacher.')) return 'teacherPath';
+  if (code === 'data.too-few') return 'batchSize';
+  if (code === 'recipe.no-distillation-head') return 'model';
+  if (code.startsWith('data.')) return 'dataPath';
+  const path = params['path'];
+  return (['teacherPath', 'finetune', 'outputDir', 'dataPath'] as const).find((key) => path && recipe[key] === path);
 }
 
 function equal(one: Recipe, other: Recipe): boolean {

@@ -124,6 +124,6 @@ type StepTable = Pick<Columns<'step'>, 'length' | 'truncate'> & { column(name: '
 function cut(columns: StepTable, step: number): void {
   const steps = columns.column('step');
   let length = columns.length;
-  while (length > 0 && steps[length - 1]! >= step) length--;
+  while (length > 0 && steps[length - 1] >= step) length--;
   columns.truncate(length);
 }

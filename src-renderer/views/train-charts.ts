@@ -43,12 +43,12 @@ export class TrainCharts {
     const heads = (which: 'acc1' | 'acc5'): Series[] => {
       const [ofClass, ofDistillation]: EpochColumn[] =
         which === 'acc1' ? ['classAcc1', 'distillationAcc1'] : ['classAcc5', 'distillationAcc5'];
-      const second = epochs(ofDistillation!, 'charts.distillationHead', LOOKS.distillation);
+      const second = epochs(ofDistillation, 'charts.distillationHead', LOOKS.distillation);
       // Without a second head the class head is the whole model: one line says it.
       if (!second.length) return epochs(which, 'charts.validation', LOOKS.fused);
       return [
         ...epochs(which, 'charts.fused', LOOKS.fused),
-        ...epochs(ofClass!, 'charts.classHead', LOOKS.class),
+        ...epochs(ofClass, 'charts.classHead', LOOKS.class),
         ...second,
       ];
     };

@@ -73,7 +73,7 @@ export class ScriptedService {
         pictures: all.slice(offset, offset + limit).map((file) => ({
           id: encodeURIComponent(file),
           file: `${split}/${file}.png`,
-          class: file.split('/')[0]!,
+          class: file.split('/')[0],
         })),
       };
     },
@@ -81,7 +81,7 @@ export class ScriptedService {
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'models.list': async () => MODELS,
     'recipe.check': async ({ recipe }) => {
-      const whole = { ...defaultRecipe(), ...recipe } as Recipe;
+      const whole = { ...defaultRecipe(), ...recipe };
       const problems = FIELDS.map((field) => checkField(field, whole[field.key])).filter((one) => one !== undefined);
       if (whole.inputSize % 16)
         problems.push({ key: 'inputSize', expected: 'a multiple of 16', got: `${whole.inputSize}` });
@@ -99,7 +99,7 @@ export class ScriptedService {
       };
     },
     'run.start': async ({ recipe }) => {
-      const run = this.addRun({ recipe: { ...defaultRecipe(), ...recipe } as Recipe, state: 'starting', epochs: 0 });
+      const run = this.addRun({ recipe: { ...defaultRecipe(), ...recipe }, state: 'starting', epochs: 0 });
       this.emit({ event: 'runs' });
       return { run };
     },
@@ -168,7 +168,7 @@ export class ScriptedService {
       dataPath: DATA,
       epochs: 12,
       distillationType: 'hard',
-      teacherModel: 'efficientnet_lite0',
+      teacherModel: 'tf_efficientnet_lite0',
     };
     const id = `2026-11-24-${String(900 + this.next).padStart(4, '0')}-${recipe.model.split('_').slice(0, 2).join('-')}`;
     const error = of.error ? toPlainError(of.error) : null;
@@ -296,7 +296,7 @@ const MODELS = [
   model('deit_small_distilled_patch16_224', 'student', 22_436_432, 81.2),
   model('deit_base_distilled_patch16_224', 'student', 87_338_192, 83.4),
   model('deit_tiny_patch16_224', 'student', 5_717_416, 72.2),
-  model('efficientnet_lite0', 'teacher', 4_652_008, 74.8),
+  model('tf_efficientnet_lite0', 'teacher', 4_652_008, 74.8),
 ];
 
 /** Step rows and the epoch row of one epoch, the same at each call. */

@@ -65,7 +65,7 @@ export class Plotter {
     const kept = decimate(series.x, series.y, plot.x, width);
     const marks = kept.length <= MOST_MARKS && !series.faint;
     return {
-      data: kept.map((index) => ({ x: series.x[index]!, y: series.y[index]! })),
+      data: kept.map((index) => ({ x: series.x[index], y: series.y[index] })),
       borderColor: series.faint ? `${color}4d` : color,
       backgroundColor: color,
       borderWidth: series.width,

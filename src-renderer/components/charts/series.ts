@@ -26,7 +26,7 @@ export function lowerBound(sorted: Float64Array, value: number): number {
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (sorted[middle]! < value) low = middle + 1;
+    if (sorted[middle] < value) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -43,7 +43,7 @@ export function decimate(x: Float64Array, y: Float64Array, range: Range, width: 
   const columns = Math.max(1, Math.floor(width));
   const kept: number[] = [];
   if (to - from <= 2 * columns) {
-    for (let index = from; index < to; index++) if (!Number.isNaN(y[index]!)) kept.push(index);
+    for (let index = from; index < to; index++) if (!Number.isNaN(y[index])) kept.push(index);
     return kept;
   }
   const scale = range.max > range.min ? columns / (range.max - range.min) : 0;
@@ -55,16 +55,16 @@ export function decimate(x: Float64Array, y: Float64Array, range: Range, width: 
     for (const index of [first, ...middle, last]) if (kept[kept.length - 1] !== index) kept.push(index);
   };
   for (let index = from; index < to; index++) {
-    const value = y[index]!;
+    const value = y[index];
     if (Number.isNaN(value)) continue;
-    const here = Math.floor((x[index]! - range.min) * scale);
+    const here = Math.floor((x[index] - range.min) * scale);
     if (here !== column) {
       close();
       column = here;
       first = lowest = highest = index;
     }
-    if (value < y[lowest]!) lowest = index;
-    if (value > y[highest]!) highest = index;
+    if (value < y[lowest]) lowest = index;
+    if (value > y[highest]) highest = index;
     last = index;
   }
   close();
@@ -93,7 +93,7 @@ export class Smoother {
       this.values = larger;
     }
     for (; this.length < y.length; this.length++) {
-      const value = y[this.length]!;
+      const value = y[this.length];
       if (Number.isFinite(value)) {
         this.sum = this.sum * weight + value;
         this.mass = this.mass * weight + 1;
@@ -116,7 +116,7 @@ export function extent(arrays: readonly Float64Array[], positive = false): Range
   let max = -Infinity;
   for (const values of arrays)
     for (let index = 0; index < values.length; index++) {
-      const value = values[index]!;
+      const value = values[index];
       if (!Number.isFinite(value) || (positive && value <= 0)) continue;
       if (value < min) min = value;
       if (value > max) max = value;
@@ -144,5 +144,5 @@ export function clockStep(span: number, most = 8): number {
 export function nearest(xs: Float64Array, x: number): number {
   if (!xs.length) return -1;
   const after = Math.min(xs.length - 1, lowerBound(xs, x));
-  return after > 0 && x - xs[after - 1]! < xs[after]! - x ? after - 1 : after;
+  return after > 0 && x - xs[after - 1] < xs[after] - x ? after - 1 : after;
 }

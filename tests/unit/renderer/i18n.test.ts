@@ -76,13 +76,13 @@ describe('source', () => {
 
   test('asks only for keys that exist', () => {
     const literal = /\bt\(\s*'([\w.-]+)'/g;
-    const asked = [...text.matchAll(literal)].map((match) => match[1]!);
+    const asked = [...text.matchAll(literal)].map((match) => match[1]);
     expect(asked.length).toBeGreaterThan(100);
     expect(asked.filter((key) => !english.has(key))).toEqual([]);
   });
 
   test('asks for every key, by itself or through a family of keys', () => {
-    const families = [...text.matchAll(/`([\w.]+\.)\$\{/g)].map((match) => match[1]!);
+    const families = [...text.matchAll(/`([\w.]+\.)\$\{/g)].map((match) => match[1]);
     const unused = [...english.keys()].filter(
       (key) => !text.includes(`'${key}'`) && !families.some((family) => key.startsWith(family)),
     );
@@ -95,7 +95,7 @@ describe('source', () => {
       .map((file) => /<template>([\s\S]*)<\/template>/.exec(readFileSync(root + file, 'utf8'))?.[1] ?? '');
     const words = templates.flatMap((template) =>
       [...template.replace(/\{\{[\s\S]*?\}\}/g, '…').matchAll(/>([^<>]*[A-Za-z]{3}[^<>]*)</g)].map((match) =>
-        match[1]!.trim(),
+        match[1].trim(),
       ),
     );
     const codeLike = /[="'(){}:]|=>/;

@@ -43,12 +43,12 @@ describe('RunHistory', () => {
   test('counts the time of training, not the night between a stop and its resume', () => {
     const history = new RunHistory();
     const [first, second, third] = epochRows(0, true, 3);
-    history.append({ ...first!, time: START });
-    history.append({ ...second!, time: START + 10_000 });
+    history.append({ ...first, time: START });
+    history.append({ ...second, time: START + 10_000 });
     history.append(state(START + 12_000, 'stopped'));
     history.append(state(START + 30_000_000, 'starting'));
     history.append(state(START + 30_005_000, 'running'));
-    history.append({ ...third!, time: START + 30_007_000 });
+    history.append({ ...third, time: START + 30_007_000 });
     expect([...history.steps.column('time')]).toEqual([0, 10, 14]);
   });
 

@@ -20,15 +20,15 @@ function picture(x: Float64Array, y: Float64Array, kept: number[], view: Range, 
   const py = (value: number): number => ((value - values.min) / (values.max - values.min)) * HEIGHT;
   const mark = (column: number, height: number): void => {
     if (column < 0 || column >= WIDTH) return;
-    columns[2 * column] = Math.min(Number.isNaN(columns[2 * column]!) ? Infinity : columns[2 * column]!, height);
+    columns[2 * column] = Math.min(Number.isNaN(columns[2 * column]) ? Infinity : columns[2 * column], height);
     columns[2 * column + 1] = Math.max(
-      Number.isNaN(columns[2 * column + 1]!) ? -Infinity : columns[2 * column + 1]!,
+      Number.isNaN(columns[2 * column + 1]) ? -Infinity : columns[2 * column + 1],
       height,
     );
   };
   for (let at = 1; at < kept.length; at++) {
-    const [x0, y0] = [px(x[kept[at - 1]!]!), py(y[kept[at - 1]!]!)];
-    const [x1, y1] = [px(x[kept[at]!]!), py(y[kept[at]!]!)];
+    const [x0, y0] = [px(x[kept[at - 1]]), py(y[kept[at - 1]])];
+    const [x1, y1] = [px(x[kept[at]]), py(y[kept[at]])];
     mark(Math.floor(x0), y0);
     mark(Math.floor(x1), y1);
     for (let edge = Math.max(0, Math.ceil(x0)); edge <= Math.min(WIDTH, x1); edge++) {
@@ -43,13 +43,13 @@ function picture(x: Float64Array, y: Float64Array, kept: number[], view: Range, 
 function worstError(x: Float64Array, y: Float64Array, view: Range): { pixels: number; kept: number } {
   const kept = decimate(x, y, view, WIDTH);
   const values = extent([y])!;
-  const all = Array.from(x, (_, index) => index).filter((index) => !Number.isNaN(y[index]!));
+  const all = Array.from(x, (_, index) => index).filter((index) => !Number.isNaN(y[index]));
   const whole = picture(x, y, all, view, values);
   const drawn = picture(x, y, kept, view, values);
   let pixels = 0;
   for (let at = 0; at < whole.length; at++) {
-    if (Number.isNaN(whole[at]!) && Number.isNaN(drawn[at]!)) continue;
-    pixels = Math.max(pixels, Math.abs(whole[at]! - drawn[at]!));
+    if (Number.isNaN(whole[at]) && Number.isNaN(drawn[at])) continue;
+    pixels = Math.max(pixels, Math.abs(whole[at] - drawn[at]));
   }
   return { pixels, kept: kept.length };
 }
@@ -99,12 +99,12 @@ describe('Smoother', () => {
     return y.map((_, at) => {
       let [sum, mass] = [0, 0];
       for (let k = 0; k <= at; k++) {
-        if (!Number.isFinite(y[at - k]!)) continue;
+        if (!Number.isFinite(y[at - k])) continue;
         const steps = y.slice(at - k + 1, at + 1).filter(Number.isFinite).length;
-        sum += weight ** steps * y[at - k]!;
+        sum += weight ** steps * y[at - k];
         mass += weight ** steps;
       }
-      return Number.isFinite(y[at]!) ? sum / mass : NaN;
+      return Number.isFinite(y[at]) ? sum / mass : NaN;
     });
   }
   const values = Array.from({ length: 700 }, (_, index) =>

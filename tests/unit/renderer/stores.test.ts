@@ -226,6 +226,7 @@ describe('recipe', () => {
     recipe.set('inputSize', 100);
     await vi.waitFor(() => expect(recipe.problems.get('inputSize')?.expected).toBe('a multiple of 16'));
     await vi.waitFor(() => expect(recipe.errors.map(({ code }) => code)).toEqual(['teacher.missing']));
+    expect(recipe.fieldErrors.get('teacherPath')?.code).toBe('teacher.missing');
     recipe.set('inputSize', '96');
     await vi.waitFor(() => expect(recipe.problems.size).toBe(0));
   });
@@ -241,7 +242,7 @@ describe('recipe', () => {
     expect(recipe.changed).toEqual(['dropPath', 'lr']);
     expect(recipe.preset).toBeNull();
     recipe.task = 'teacher';
-    expect(recipe.values.model).toBe('efficientnet_lite0');
+    expect(recipe.values.model).toBe('tf_efficientnet_lite0');
     recipe.task = 'student';
     recipe.reset('dropPath');
     await useDataset().open("/data/Ada's pictures");
@@ -251,7 +252,7 @@ describe('recipe', () => {
   });
 
   test('offers the finished teachers of this data set, best checkpoint first', async () => {
-    const recipe = { ...defaultRecipe(), model: 'efficientnet_lite0', epochs: 3 };
+    const recipe = { ...defaultRecipe(), model: 'tf_efficientnet_lite0', epochs: 3 };
     const teacher = service.addRun({ recipe: { ...recipe, dataPath: DATA }, state: 'finished', epochs: 3 });
     service.addRun({ recipe: { ...recipe, dataPath: '/other' }, state: 'finished', epochs: 3 });
     service.addRun({ state: 'finished', epochs: 3 });
@@ -259,8 +260,8 @@ describe('recipe', () => {
     const teachers = useTeachers();
     await useDataset().open(DATA);
     await vi.waitFor(() => expect(teachers.options).toHaveLength(1));
-    expect(teachers.options[0]).toMatchObject({ run: teacher, model: 'efficientnet_lite0' });
-    expect(teachers.options[0]!.path).toMatch(/\/checkpoints\/epoch-0003\.safetensors$/);
+    expect(teachers.options[0]).toMatchObject({ run: teacher, model: 'tf_efficientnet_lite0' });
+    expect(teachers.options[0].path).toMatch(/\/checkpoints\/epoch-0003\.safetensors$/);
   });
 });
 
@@ -273,7 +274,7 @@ describe('checkpoints', () => {
     expect(checkpoints.list[0]).toMatchObject({ epoch: 1, last: true });
     service.append(id, epochRows(2, true, 4));
     await vi.waitFor(() => expect(checkpoints.list).toHaveLength(3));
-    await checkpoints.write(checkpoints.list[0]!.file, 'pth', '/tmp/model.pth');
+    await checkpoints.write(checkpoints.list[0].file, 'pth', '/tmp/model.pth');
     expect(checkpoints.exported[0]).toMatchObject({ path: '/tmp/model.pth', bytes: 22.3e6, format: 'pth' });
     expect(checkpoints.exportError).toBeNull();
   });
