@@ -1,13 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory, readLog } from '../../src-main/runs/history.ts';
-import { lockOwner } from '../../src-main/runs/lock.ts';
+import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
+import { isAlive } from '../../src-main/runs/process.ts';
+import { openRun } from '../../src-main/runs/run-folder.ts';
 import { spawnTrainer, type Trainer } from '../../src-main/service/trainer-process.ts';
 import type { TrainerEvent, TrainerJob } from '../../src-main/service/trainer-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
@@ -20,6 +23,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(data, { train: 16, val: 6, side: 40 });
+  writeFileSync(join(data, 'train', 'amber', 'notes.jpg'), 'Not a picture.');
   entry = join(await buildPrograms(), 'trainer.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,6 +101,8 @@ describe('a training', () => {
       'running',
       'finished',
     ]);
+    const [note] = history.filter((row) => row.type === 'note');
+    expect(note.note).toMatchObject({ code: 'data.unreadable', params: { path: 'train/amber/notes.jpg' } });
     expect(lockOwner(job.run)).toBeNull();
     expect(events[0]).toEqual({ tell: 'ready' });
   });
@@ -119,6 +125,111 @@ describe('a training', () => {
     const scores = (run: string) =>
       epochs(run).map(({ epoch, step, trainLoss, test }) => ({ epoch, step, trainLoss, test }));
     expect(scores('resumed')).toEqual(scores('whole'));
+  });
+});
+
+describe('a training that is killed', () => {
+  it('is reported as dead, loses nothing that was saved, and goes on', async () => {
+    const job = trainJob('killed', { epochs: 3 });
+    const { trainer } = start(job, (event) => {
+      if (event.tell === 'rows' && event.rows.some((row) => row.type === 'epoch')) trainer.kill();
+    });
+    await expect(trainer.done).rejects.toMatchObject({
+      code: 'run.died',
+      params: { reason: expect.stringContaining('SIGKILL') },
+    });
+    expect(listCheckpoints(job.run)).toHaveLength(1);
+    const again = trainJob('killed', { epochs: 2 }, 'auto');
+    expect(await start(again).trainer.done).toEqual({ state: 'finished' });
+    expect(epochs('killed').map(({ epoch }) => epoch)).toEqual([0, 1]);
+    expect(openRun(job.run).recipe.epochs).toBe(2);
+  });
+
+  it('saves and ends when its owner is killed', async () => {
+    const job = trainJob('orphan', { epochs: 1000, saveEvery: 1000 });
+    const owner = spawn(process.execPath, ['--input-type=module', '-e', OWNER, entry, JSON.stringify(job)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = await new Promise<number>((resolve) => owner.stdout.once('data', (text) => resolve(Number(text))));
+    owner.kill('SIGKILL');
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
+    expect(readHistory(job.run).at(-1)).toMatchObject({ type: 'state', state: 'stopped' });
+    expect(listCheckpoints(job.run)).toHaveLength(1);
+  });
+
+  it('takes a request to terminate as a request to stop', async () => {
+    const job = trainJob('terminated', { epochs: 1000, saveEvery: 1000 });
+    const { trainer } = start(job, (event) => {
+      if (event.tell === 'rows' && event.rows.some((row) => row.type === 'step')) process.kill(trainer.pid!, 'SIGTERM');
+    });
+    expect(await trainer.done).toEqual({ state: 'stopped' });
+  });
+});
+
+/** Starts the trainer it is told of, prints its process number at the first step, and waits to be killed. */
+const OWNER = `
+  import { fork } from 'node:child_process';
+  const [entry, job] = process.argv.slice(-2);
+  const options = { execArgv: [], serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] };
+  const child = fork(entry, [], options);
+  child.on('message', (event) => {
+    if (event.tell === 'ready') child.send({ do: 'start', job: JSON.parse(job) });
+    if (event.tell === 'rows' && event.rows.some((row) => row.type === 'step')) console.log(child.pid);
+  });
+`;
+
+describe('distillation', () => {
+  const teacher = {
+    model: 'deit_tiny_distilled_patch16_224',
+    distillationType: 'hard',
+    teacherModel: 'deit_tiny_patch16_224',
+    teacherPath: join(folder, 'whole'),
+    epochs: 1,
+  } as const;
+
+  it('learns from a teacher that was trained here', async () => {
+    const { trainer, rows } = start(trainJob('student', teacher));
+    expect(await trainer.done).toEqual({ state: 'finished' });
+    const [step] = rows.filter((row) => row.type === 'step');
+    expect(step.loss).toBeCloseTo((step.lossClass + step.lossDistillation!) / 2, 5);
+    const [epoch] = epochs('student');
+    expect(epoch.distillationHead).not.toBeNull();
+    expect(epoch.agreement).toBeGreaterThanOrEqual(0);
+  });
+
+  it('refuses a student without a distillation head before anything is loaded', async () => {
+    const { trainer, events } = start(trainJob('headless', { ...teacher, model: 'deit_tiny_patch16_224' }));
+    await expect(trainer.done).rejects.toMatchObject({ code: 'recipe.no-distillation-head' });
+    expect(events).not.toContainEqual(expect.objectContaining({ stage: 'engine' }));
+    expect(readHistory(join(folder, 'headless')).at(-1)).toMatchObject({
+      state: 'failed',
+      error: { code: 'recipe.no-distillation-head' },
+    });
+  });
+
+  it.each([
+    ['teacher.classes', (path: string) => rmSync(join(path, 'train', 'blue'), { recursive: true })],
+    ['teacher.class-names', (path: string) => renameSync(join(path, 'train', 'blue'), join(path, 'train', 'cyan'))],
+  ])('refuses a teacher of other classes: %s', async (code, change) => {
+    const dataPath = makeDataset(join(folder, code), { train: 8, val: 2, side: 40 });
+    change(dataPath);
+    await expect(start(trainJob(`to-${code}`, { ...teacher, dataPath })).trainer.done).rejects.toMatchObject({ code });
+  });
+});
+
+describe('a run folder', () => {
+  it('is not overwritten, and not resumed on other classes', async () => {
+    await expect(start(trainJob('whole')).trainer.done).rejects.toMatchObject({ code: 'run.exists' });
+    const dataPath = makeDataset(join(folder, 'others'), { train: 8, val: 2, side: 40 });
+    rmSync(join(dataPath, 'train', 'blue'), { recursive: true });
+    const job = trainJob('whole', { dataPath }, 'auto');
+    await expect(start(job).trainer.done).rejects.toMatchObject({ code: 'run.classes-changed' });
+  });
+
+  it('trains once at a time', async () => {
+    const lock = lockRun(join(folder, 'whole'));
+    await expect(start(trainJob('whole', {}, 'auto')).trainer.done).rejects.toMatchObject({ code: 'run.locked' });
+    lock.release();
   });
 });
 
