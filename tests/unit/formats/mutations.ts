@@ -27,7 +27,7 @@ export function numbers(seed: number): (below: number) => number {
 
 /** One of the files with one to three changes; most of them leave its length. */
 export function mutate(files: readonly Buffer[], draw: (below: number) => number): Buffer {
-  let bytes = Buffer.from(files[draw(files.length)]);
+  let bytes: Buffer = Buffer.from(files[draw(files.length)]);
   for (let left = 1 + draw(3); left > 0 && bytes.length > 0; left--) bytes = changed(bytes, files, draw);
   return bytes;
 }
