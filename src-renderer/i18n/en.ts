@@ -242,6 +242,7 @@ const en = {
     deleteTitle: 'Delete this run?',
     deleteText: '{run} with its history, checkpoints and exports ({size}) is deleted from disk.',
     deleteAction: 'Delete run',
+    notes: '{n} note | {n} notes',
     progress: 'Progress of the run',
     epochSpoken: "Epoch {epoch} of {epochs}: validation Acc{'@'}1 {acc1}, loss {loss}.",
     says: {
@@ -336,7 +337,7 @@ const en = {
     format: 'Format',
     formats: {
       safetensors: { name: 'safetensors', about: "timm's names; safe to open, mapped into memory." },
-      pth: { name: 'PyTorch .pth', about: 'As DeiT saves it; torch.load opens it with weights_only.' },
+      pth: { name: 'PyTorch .pth', about: 'A state dict of tensors; torch.load opens it with weights_only.' },
     },
     output: 'Write to',
     outputExample: 'in the run folder, under exports',

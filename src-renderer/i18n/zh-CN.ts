@@ -240,6 +240,7 @@ const zh: Messages = {
     deleteTitle: '删除此运行？',
     deleteText: '将从磁盘删除 {run} 及其历史、检查点与导出文件（{size}）。',
     deleteAction: '删除运行',
+    notes: '{n} 条提示',
     progress: '运行进度',
     epochSpoken: "第 {epoch} 轮，共 {epochs} 轮：验证 Acc{'@'}1 {acc1}，损失 {loss}。",
     says: {

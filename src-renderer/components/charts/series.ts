@@ -124,11 +124,11 @@ export function extent(arrays: readonly Float64Array[], positive = false): Range
   return min <= max ? { min, max } : null;
 }
 
-/** The range with a little air above and below; a flat line gets some too. */
-export function padded({ min, max }: Range, log: boolean): Range {
-  if (log) return { min: min / 1.15, max: max * 1.15 };
+/** The range with a little air above and below, never beyond `most`; a flat line gets some too. */
+export function padded({ min, max }: Range, log: boolean, most = Infinity): Range {
+  if (log) return { min: min / 1.15, max: Math.min(most, max * 1.15) };
   const air = max > min ? 0.05 * (max - min) : Math.abs(max) * 0.05 || 1;
-  return { min: min >= 0 ? Math.max(0, min - air) : min - air, max: max + air };
+  return { min: min >= 0 ? Math.max(0, min - air) : min - air, max: Math.min(most, max + air) };
 }
 
 const CLOCK_STEPS = [
