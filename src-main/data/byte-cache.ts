@@ -1,25 +1,25 @@
-/** Arrays of bytes by name, up to a limit; once it is reached nothing more is kept and nothing is dropped. */
-export interface ByteCache {
-  get(name: string): Uint8Array | undefined;
-  /** Keeps `bytes` if there is room; returns them either way. */
-  keep(name: string, bytes: Uint8Array): Uint8Array;
+/** Values by name, up to a limit of bytes; once it is reached nothing more is kept and nothing is dropped. */
+export interface ByteCache<Value> {
+  get(name: string): Value | undefined;
+  /** Keeps `value`, which holds `bytes` of memory, if there is room; returns it either way. */
+  keep(name: string, value: Value, bytes: number): Value;
 }
 
 /**
  * A cache of at most `limit` bytes. Each epoch comes by every picture once, so what was read first is worth as much as
  * what was read last, and dropping the oldest would never hit.
  */
-export function byteCache(limit: number): ByteCache {
-  const kept = new Map<string, Uint8Array>();
+export function byteCache<Value>(limit: number): ByteCache<Value> {
+  const kept = new Map<string, Value>();
   let room = limit;
   return {
     get: (name) => kept.get(name),
-    keep: (name, bytes) => {
-      if (bytes.byteLength <= room && !kept.has(name)) {
-        kept.set(name, bytes);
-        room -= bytes.byteLength;
+    keep: (name, value, bytes) => {
+      if (bytes <= room && !kept.has(name)) {
+        kept.set(name, value);
+        room -= bytes;
       }
-      return bytes;
+      return value;
     },
   };
 }

@@ -52,7 +52,7 @@ async function problemOf(dataset: Dataset, sample: Sample, decode: Decode, timeo
   try {
     const bytes = await readPictureFile(samplePath(dataset, sample), { timeout });
     const size = readableSize(bytes);
-    await decodePicture(bytes, size, { crop: null, size: null, filter: 'bicubic' }, decode);
+    await decodePicture(bytes, size, null, decode);
     return null;
   } catch (error) {
     await stat(dataset.path).catch((cause: unknown) => {

@@ -1,6 +1,6 @@
 import { decodeNetpbm } from './netpbm.ts';
 import { pictureSize, type PictureSize } from './picture-size.ts';
-import { cropPixels, resizePixels } from './resize.ts';
+import { cropPixels } from './resize.ts';
 
 /** RGB bytes, row by row: data[(y · width + x) · 3 + channel]. */
 export interface Pixels {
@@ -49,14 +49,13 @@ export function readableSize(bytes: Uint8Array): PictureSize {
   return size;
 }
 
-/** Carries out `order` with `decode`, or for PGM and PPM ourselves. Rejects with an Error saying why it could not. */
+/** The part `crop` of a picture (null: all of it), by `decode`, or for PGM and PPM ourselves. Rejects saying why not. */
 export async function decodePicture(
   bytes: Uint8Array,
   { format }: PictureSize,
-  order: DecodeOrder,
+  crop: Crop | null,
   decode: Decode,
 ): Promise<Pixels> {
-  if (format !== 'netpbm') return decode(bytes, order);
-  const cut = cropPixels(decodeNetpbm(bytes), order.crop);
-  return order.size ? resizePixels(cut, order.size, order.filter) : cut;
+  if (format === 'netpbm') return cropPixels(decodeNetpbm(bytes), crop);
+  return decode(bytes, { crop, size: null, filter: 'bicubic' });
 }

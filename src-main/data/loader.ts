@@ -4,11 +4,12 @@ import type { Recipe } from '../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
 import { drawTrain, evalGeometry, type AugmentOptions, type TrainDraw } from './augment.ts';
 import { parsePolicy, type Policy } from './auto-augment.ts';
-import { decodePicture, readableSize, type Decode, type Pixels } from './decode.ts';
+import type { Decode, Pixels } from './decode.ts';
 import { samplePath, type Dataset, type Sample } from './folder.ts';
 import { byteCache } from './byte-cache.ts';
 import { drawErase, type Box, type EraseOptions } from './erase.ts';
 import { drawMix, isMixing, type MixDraw, type MixOptions } from './mix.ts';
+import { lookAt, openPicture, weightOf, type Picture } from './picture.ts';
 import { applyOperation } from './pixel-ops.ts';
 import { Random, type Draws } from './random.ts';
 import { readPictureFile, reasonOf } from './read-file.ts';
@@ -48,7 +49,7 @@ export interface LoaderOptions {
   onSkip(skipped: SkippedPicture): void;
   /** Milliseconds after which a file that the disk does not deliver counts as unreadable; default 30,000. */
   fileTimeout?: number;
-  /** Most bytes of files, and as many of decoded evaluation pictures, kept in memory; default 256 MiB each. */
+  /** Most bytes of pictures, and as many of what evaluation sees, kept in memory; default 256 MiB each. */
   cacheBytes?: number;
 }
 
@@ -236,13 +237,14 @@ interface PictureReader {
 
 function pictureReader(options: LoaderOptions): PictureReader {
   const { dataset, recipe, decode, fileTimeout: timeout = 30_000, cacheBytes = 256 * 2 ** 20 } = options;
-  const files = byteCache(cacheBytes);
-  const evalPixels = byteCache(cacheBytes);
+  const pictures = byteCache<Picture>(cacheBytes);
+  const evaluated = byteCache<Uint8Array>(cacheBytes);
   const policy = parsePolicy(recipe.aa ?? '');
   const told = new Set<string>();
   const active = new Set<Promise<unknown>>();
   let reason = '';
-  const read = (file: string): Promise<Uint8Array> => readPictureFile(samplePath(dataset, { file }), { timeout });
+  const open = async (file: string): Promise<Picture> =>
+    openPicture(await readPictureFile(samplePath(dataset, { file }), { timeout }), decode);
   const attempt = async (file: string, work: Promise<Uint8Array>): Promise<Uint8Array | null> => {
     active.add(work);
     try {
@@ -257,10 +259,18 @@ function pictureReader(options: LoaderOptions): PictureReader {
       active.delete(work);
     }
   };
-  const asTrained = async (file: string, random: Random): Promise<Uint8Array> =>
-    trainPixels(files.get(file) ?? files.keep(file, await read(file)), random, recipe, policy, decode);
-  const asEvaluated = async (file: string): Promise<Uint8Array> =>
-    evalPixels.get(file) ?? evalPixels.keep(file, await evaluationPixels(await read(file), recipe, decode));
+  const asTrained = async (file: string, random: Random): Promise<Uint8Array> => {
+    const known = pictures.get(file);
+    const picture = known ?? (await open(file));
+    if (!known) pictures.keep(file, picture, weightOf(picture));
+    return trainPixels(picture, random, recipe, policy, decode);
+  };
+  const asEvaluated = async (file: string): Promise<Uint8Array> => {
+    const known = evaluated.get(file);
+    if (known) return known;
+    const pixels = await evaluationPixels(await open(file), recipe, decode);
+    return evaluated.keep(file, pixels, pixels.byteLength);
+  };
   return {
     train: ({ file }, random) => attempt(file, asTrained(file, random)),
     eval: ({ file }) => attempt(file, asEvaluated(file)),
@@ -282,16 +292,15 @@ async function assertFolder(path: string, cause: unknown): Promise<void> {
  * Rejects with an Error when it cannot be decoded.
  */
 export async function trainPixels(
-  bytes: Uint8Array,
+  picture: Picture,
   draws: Draws,
   options: AugmentOptions,
   policy: Policy | null,
   decode: Decode,
 ): Promise<Uint8Array> {
-  const info = readableSize(bytes);
-  const draw = drawTrain(draws, info.width, info.height, options, policy);
+  const draw = drawTrain(draws, picture.width, picture.height, options, policy);
   const size = draw.window?.size ?? { width: options.inputSize, height: options.inputSize };
-  const pixels = await decodePicture(bytes, info, { crop: draw.crop, size, filter: draw.filter }, decode);
+  const pixels = await lookAt(picture, draw.crop, size, draw.filter, decode);
   return applyDraw(pixels, draw).data;
 }
 
@@ -312,12 +321,11 @@ function applyDraw(pixels: Pixels, { window, flip, filter, operations }: TrainDr
  * Rejects with an Error when it cannot be decoded.
  */
 export async function evaluationPixels(
-  bytes: Uint8Array,
+  picture: Picture,
   { inputSize, evalCropRatio }: Pick<Recipe, 'inputSize' | 'evalCropRatio'>,
   decode: Decode,
 ): Promise<Uint8Array> {
-  const info = readableSize(bytes);
-  const { source, size, crop } = evalGeometry(info.width, info.height, inputSize, evalCropRatio);
-  const pixels = await decodePicture(bytes, info, { crop: source, size, filter: 'bicubic' }, decode);
+  const { source, size, crop } = evalGeometry(picture.width, picture.height, inputSize, evalCropRatio);
+  const pixels = await lookAt(picture, source, size, 'bicubic', decode);
   return cropPixels(pixels, crop).data;
 }

@@ -19,27 +19,29 @@ export function cubic(x: number, a: number): number {
 }
 
 /** For each result pixel: first source pixel, number of taps, and `stride` fixed-point weights. */
-interface Windows {
+export interface Windows {
   stride: number;
   first: Int32Array;
   taps: Int32Array;
   weights: Int32Array;
 }
 
-function windows(from: number, to: number, filter: Filter): Windows {
+export function windows(from: number, to: number, filter: Filter): Windows {
   const { support, weight } = FILTERS[filter];
   const scale = from / to;
   const widened = Math.max(scale, 1);
   const reach = support * widened;
   const stride = Math.ceil(reach) * 2 + 1;
   const result = { stride, first: new Int32Array(to), taps: new Int32Array(to), weights: new Int32Array(to * stride) };
+  const raw = new Float64Array(stride);
   for (let x = 0; x < to; x++) {
     const center = (x + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - reach + 0.5));
     const taps = Math.min(from, Math.trunc(center + reach + 0.5)) - first;
-    const raw = Array.from({ length: taps }, (_, k) => weight((k + first - center + 0.5) / widened));
-    const sum = raw.reduce((total, value) => total + value, 0);
-    raw.forEach((value, k) => (result.weights[x * stride + k] = fixedPoint(sum === 0 ? value : value / sum)));
+    let sum = 0;
+    for (let k = 0; k < taps; k++) sum += raw[k] = weight((k + first - center + 0.5) / widened);
+    const norm = sum === 0 ? 1 : sum;
+    for (let k = 0; k < taps; k++) result.weights[x * stride + k] = fixedPoint(raw[k]! / norm);
     result.first[x] = first;
     result.taps[x] = taps;
   }

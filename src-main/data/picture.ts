@@ -1,0 +1,42 @@
+import { decodePicture, readableSize, type Crop, type Decode, type Filter, type Pixels } from './decode.ts';
+import { fastResize } from './fast-resize.ts';
+import type { PictureSize } from './picture-size.ts';
+
+/** A picture ready to be looked at more than once: small ones decoded, large ones as their file. */
+export interface Picture extends PictureSize {
+  /** All pixels of a small picture, else null. */
+  pixels: Pixels | null;
+  /** The file of a large picture, else null. */
+  bytes: Uint8Array | null;
+}
+
+/**
+ * Up to this many pixels a picture is decoded whole and then cut; above, only the part looked at is decoded. The rule
+ * must depend on nothing else: at a cut through a JPEG the two differ by a few grey levels.
+ */
+const SMALL_PICTURE = 256 * 256;
+
+/** Bytes of memory that a picture holds. */
+export function weightOf({ pixels, bytes }: Picture): number {
+  return (pixels?.data.byteLength ?? 0) + (bytes?.byteLength ?? 0);
+}
+
+/** Prepares the bytes of a file. Rejects with an Error saying why it cannot be used. */
+export async function openPicture(bytes: Uint8Array, decode: Decode): Promise<Picture> {
+  const info = readableSize(bytes);
+  if (info.width * info.height > SMALL_PICTURE) return { ...info, pixels: null, bytes };
+  return { ...info, pixels: await decodePicture(bytes, info, null, decode), bytes: null };
+}
+
+/** The part `crop` of a picture (null: all of it) resized to `size`. Rejects when it cannot be decoded. */
+export async function lookAt(
+  picture: Picture,
+  crop: Crop | null,
+  size: { width: number; height: number },
+  filter: Filter,
+  decode: Decode,
+): Promise<Pixels> {
+  if (picture.pixels) return fastResize(picture.pixels, crop, size, filter);
+  const part = await decodePicture(picture.bytes!, picture, crop, decode);
+  return fastResize(part, null, size, filter);
+}
