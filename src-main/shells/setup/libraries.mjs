@@ -18,7 +18,7 @@ export async function ensureDebianPackages(names) {
   say(`Installing system packages: ${missing.join(' ')} …`);
   const options = { stdio: ['ignore', 2, 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   await run('apt-get', ['update', '-qq'], options);
-  const available = missing.map((name) => (isKnown(name) ? name : `${name}t64`));
+  const available = missing.flatMap((name) => [name, `${name}t64`].find(isKnown) ?? []);
   await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...available], options);
   return names.filter((name) => !isInstalled(name));
 }

@@ -1,5 +1,6 @@
+import { ensureEngine } from './engine.mjs';
 import { ensureDebianPackages, WINDOW_LIBRARIES } from './libraries.mjs';
-import { ensureBuild, ensureEngine, ensurePackages, requireNode, runMain, say } from './steps.mjs';
+import { ensureBuild, ensurePackages, requireNode, runMain, say } from './steps.mjs';
 
 /** Everything that a window needs, without opening one. */
 export async function setUp() {

@@ -187,12 +187,6 @@ function takeLock(lock) {
   return false;
 }
 
-/** Installs and verifies the engine. @returns true when it is ready. */
-export async function ensureEngine() {
-  const code = await runNode([CLI, 'engine', 'install'], { stdio: ['inherit', 2, 2] });
-  return code === 0;
-}
-
 /** Time since `started` for people. */
 export function seconds(started) {
   return `${((Date.now() - started) / 1000).toFixed(1)} s`;

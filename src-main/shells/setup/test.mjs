@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findElectron } from './electron.mjs';
+import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
-import { ROOT, SetupError, answers, ensureBuild, ensureEngine, ensurePackages, requireNode } from './steps.mjs';
+import { ROOT, SetupError, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
 import { run, runNode, say, seconds } from './steps.mjs';
 
 /**
