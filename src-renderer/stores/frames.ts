@@ -1,23 +1,36 @@
+/**
+ * Gathers calls: `work` runs once however often it was asked for, in an animation frame at least `interval`
+ * milliseconds after the last one; within half a second where no frames come (a hidden window).
+ */
+export function gathered(work: () => void, interval: number): () => void {
+  let due = false;
+  let last = -Infinity;
+  return () => {
+    if (due) return;
+    due = true;
+    setTimeout(
+      () =>
+        nextFrame(() => {
+          due = false;
+          last = performance.now();
+          work();
+        }),
+      Math.max(0, last + interval - performance.now()),
+    );
+  };
+}
+
 const LONGEST_WAIT = 500;
 
-/**
- * Gathers calls: `work` runs once in the next animation frame however often it was asked for, and within half a
- * second where no frames come (a hidden window).
- */
-export function oncePerFrame(work: () => void): () => void {
-  let frame = 0;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const run = (): void => {
-    if (timer === null) return;
+function nextFrame(work: () => void): void {
+  if (typeof requestAnimationFrame !== 'function') return work();
+  let done = false;
+  const once = (): void => {
+    if (done) return;
+    done = true;
     clearTimeout(timer);
-    timer = null;
-    if (frame) cancelAnimationFrame(frame);
-    frame = 0;
     work();
   };
-  return () => {
-    if (timer !== null) return;
-    timer = setTimeout(run, LONGEST_WAIT);
-    if (typeof requestAnimationFrame === 'function') frame = requestAnimationFrame(run);
-  };
+  const timer = setTimeout(once, LONGEST_WAIT);
+  requestAnimationFrame(once);
 }

@@ -4,12 +4,14 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
-import { oncePerFrame } from './frames.ts';
+import { gathered } from './frames.ts';
 import { isText, keep, readKept } from './kept.ts';
 import { useNotices } from './notices.ts';
 import { RunHistory } from './run-history.ts';
 import { useService } from './service.ts';
 
+/** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
+const REPAINT_INTERVAL = 100;
 const ACTIVE: readonly RunState[] = ['starting', 'running', 'stopping'];
 
 /** True while a trainer works on the run. */
@@ -44,12 +46,12 @@ export const useRun = defineStore('run', () => {
     if (early) early.push(...rows);
     else rows.forEach((row) => history.value.append(row));
   };
-  const flush = oncePerFrame(() => {
+  const flush = gathered(() => {
     const batch = arrived;
     arrived = [];
     batch.forEach(({ run, rows }) => take(run, rows));
     version.value++;
-  });
+  }, REPAINT_INTERVAL);
 
   let refreshing: Promise<void> | null = null;
   let again = false;

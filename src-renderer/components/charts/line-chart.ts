@@ -29,6 +29,8 @@ export interface Plot {
 
 /** Up to this many points a line also marks each of them: a single one would not show otherwise. */
 const MOST_MARKS = 60;
+/** Up to this many points a line keeps its dashes. */
+const MOST_DASHED = 800;
 
 /** Chart.js on one canvas: no animation, no parsing, and never more points than the pixels can show. */
 export class Plotter {
@@ -69,7 +71,8 @@ export class Plotter {
       borderColor: series.faint ? `${color}4d` : color,
       backgroundColor: color,
       borderWidth: series.width,
-      borderDash: [...series.dash],
+      // Dashes of a dense, noisy line cannot be told apart, and cost most of the drawing.
+      borderDash: kept.length > MOST_DASHED ? [] : [...series.dash],
       pointRadius: marks ? 2 : 0,
       clip: 4,
       pointHitRadius: 0,
