@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { globalMean, linear, silu, squeezeExcite, type ConvOptions } from './layers.ts';
+import { globalMean, linear, relu6, silu, squeezeExcite, type ConvOptions } from './layers.ts';
 import { within, type ModelOptions, type Network, type ParamSpec } from './model.ts';
 import { convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs, squeeze } from './specs.ts';
@@ -94,7 +94,7 @@ function planOf(shape: EfficientNetShape): Plan {
     stem,
     head: shape.lite ? 1280 : scaled(1280),
     blocks,
-    activation: shape.lite ? tf.relu6 : silu,
+    activation: shape.lite ? relu6 : silu,
     padding: (kernel) => (shape.tensorflow ? 'same' : (kernel - 1) / 2),
   };
 }

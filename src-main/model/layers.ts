@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { attr, call } from '../trace/ops.ts';
 
 /**
  * The layers that networks are made of, each one function of tensors. Where tfjs's own gradient does needless work
  * the layer carries its gradient. Activations are channels-last, parameters in torch's layouts.
  */
+
+const FLOAT = [attr.type('T', 'float32')];
 
 /**
  * x · weightᵀ + bias.
@@ -62,6 +65,22 @@ export function silu<T extends tf.Tensor>(x: T): T {
       tf.mul(dy, tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1))),
     ];
     return { value: tf.mul<T>(x, gate), saved: [x, gate], gradient };
+  });
+}
+
+/** max(x, 0). */
+export function relu<T extends tf.Tensor>(x: T): T {
+  return withGradient([x], () => {
+    const value = tf.relu(x);
+    return { value, saved: [value], gradient: (dy, [value]) => call('ReluGrad', FLOAT, [dy, value]) };
+  });
+}
+
+/** min(max(x, 0), 6). */
+export function relu6<T extends tf.Tensor>(x: T): T {
+  return withGradient([x], () => {
+    const value = tf.relu6(x);
+    return { value, saved: [value], gradient: (dy, [value]) => call('Relu6Grad', FLOAT, [dy, value]) };
   });
 }
 
@@ -235,25 +254,22 @@ export function convNorm(
 /**
  * Batch norm by the statistics of the batch.
  * @param x [B, H, W, C]
- * @returns the normalised activations, and the mean and (biased) variance [C] of the batch, which carry no gradient
+ * @param weight [C]
+ * @param bias [C]
+ * @returns the normalised activations, and the mean and unbiased variance [C] of the batch, which carry no gradient
  */
 export function batchNorm(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, eps: number) {
-  const mean = detached(() => tf.mean(x, [0, 1, 2]));
-  const variance = detached(() => tf.mean(tf.square(tf.sub(x, mean)), [0, 1, 2]));
-  const count = x.size / x.shape[3];
-  const value = withGradient([x, weight, bias], () => {
-    const inverse = tf.rsqrt(tf.add(variance, eps)); // [C]
-    const unit = tf.mul(tf.sub(x, mean), inverse);
-    const gradient = (dy: tf.Tensor, [unit, inverse, weight]: tf.Tensor[]) => {
-      const dBias = tf.sum(dy, [0, 1, 2]);
-      const dWeight = tf.sum(tf.mul(dy, unit), [0, 1, 2]);
-      const rest = tf.add(tf.mul(unit, tf.div(dWeight, count)), tf.div(dBias, count));
-      return [tf.mul(tf.sub(dy, rest), tf.mul(inverse, weight)), dWeight, dBias];
-    };
-    const value = tf.add<tf.Tensor4D>(tf.mul(unit, weight), bias);
-    return { value, saved: [unit, inverse, weight], gradient };
+  const types = [attr.type('T', 'float32'), attr.type('U', 'float32')];
+  const attrs = [...types, attr.float('epsilon', eps), attr.bool('is_training', true)];
+  const unused = tf.tensor1d([], 'float32');
+  // An op called by its own name leaves no trace on the gradient tape.
+  const [value, mean, variance, ...kept] = call('FusedBatchNormV2', attrs, [x, weight, bias, unused, unused], 5);
+  const normed = withGradient([x, weight, bias], () => {
+    const gradient = (dy: tf.Tensor, [x, weight, ...kept]: tf.Tensor[]) =>
+      call('FusedBatchNormGradV2', attrs, [dy, x, weight, ...kept], 5).slice(0, 3);
+    return { value: value as tf.Tensor4D, saved: [x, weight, ...kept], gradient };
   });
-  return { value, mean, variance };
+  return { value: normed, mean, variance };
 }
 
 /**
@@ -295,11 +311,6 @@ function withGradient<T extends tf.Tensor>(inputs: tf.Tensor[], forward: () => D
     return { value, gradFunc: gradient };
   });
   return layer(...inputs);
-}
-
-/** What `compute` returns is a constant to gradients: a tape node without inputs. */
-function detached(compute: () => tf.Tensor): tf.Tensor {
-  return tf.customGrad(() => ({ value: compute(), gradFunc: () => [] }))();
 }
 
 function range(count: number): number[] {

@@ -65,10 +65,10 @@ function training(params: Params, eps: number, drop: Pass['drop'], updates: Para
     convNorm: (x, conv, norm, options = {}) => {
       const own = within(params, `${norm}.`);
       const y = conv2d(x, within(params, `${conv}.`)('weight'), options);
+      checkCount(y);
       const { value, mean, variance } = batchNorm(y, own('weight'), own('bias'), eps);
-      const unbiased = tf.mul(variance, besselFactor(y));
       updates[`${norm}.running_mean`] = moved(own('running_mean'), mean);
-      updates[`${norm}.running_var`] = moved(own('running_var'), unbiased);
+      updates[`${norm}.running_var`] = moved(own('running_var'), variance);
       updates[`${norm}.num_batches_tracked`] = tf.add(own('num_batches_tracked'), 1);
       return value;
     },
@@ -79,10 +79,9 @@ function moved(running: tf.Tensor, latest: tf.Tensor): tf.Tensor {
   return tf.add(tf.mul(running, 1 - MOMENTUM), tf.mul(latest, MOMENTUM));
 }
 
-/** n / (n − 1) for n values a channel: torch keeps the unbiased variance, though it normalises by the biased one. */
-function besselFactor(x: tf.Tensor4D): number {
-  const count = x.size / x.shape[3];
-  if (count > 1) return count / (count - 1);
+/** The running variance is the unbiased one, as torch's: one value a channel has none. */
+function checkCount(x: tf.Tensor4D): void {
+  if (x.size > x.shape[3]) return;
   const expected = 'at least 2 pictures, or larger ones, for batch normalization';
   throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
 }

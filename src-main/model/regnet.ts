@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { globalMean, linear, squeezeExcite } from './layers.ts';
+import { globalMean, linear, relu, squeezeExcite } from './layers.ts';
 import { within, type ModelOptions, type Network, type ParamSpec } from './model.ts';
 import { convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs, squeeze } from './specs.ts';
@@ -83,20 +83,20 @@ function blocksOf(shape: RegNetShape): Block[] {
 
 function forward(blocks: Block[], pass: Pass, images: tf.Tensor4D): tf.Tensor2D {
   const own = within(pass.params, 'head.fc.');
-  let x = tf.relu(pass.convNorm(images, 'stem.conv', 'stem.bn', { stride: 2, padding: 1 })); // [B, H/2, W/2, 32]
+  let x = relu(pass.convNorm(images, 'stem.conv', 'stem.bn', { stride: 2, padding: 1 })); // [B, H/2, W/2, 32]
   blocks.forEach((block, index) => {
     const branch = pass.drop(bottleneck(pass, block, x), index);
-    x = tf.relu(tf.add(branch, shortcut(pass, block, x)));
+    x = relu(tf.add(branch, shortcut(pass, block, x)));
   });
   return linear(globalMean(x), own('weight'), own('bias'));
 }
 
 function bottleneck(pass: Pass, { name, stride, groups, squeezed }: Block, input: tf.Tensor4D): tf.Tensor4D {
-  let x = tf.relu(pass.convNorm(input, `${name}.conv1.conv`, `${name}.conv1.bn`));
-  x = tf.relu(pass.convNorm(x, `${name}.conv2.conv`, `${name}.conv2.bn`, { stride, padding: 1, groups }));
+  let x = relu(pass.convNorm(input, `${name}.conv1.conv`, `${name}.conv1.bn`));
+  x = relu(pass.convNorm(x, `${name}.conv2.conv`, `${name}.conv2.bn`, { stride, padding: 1, groups }));
   if (squeezed > 0) {
     const own = within(pass.params, `${name}.se.`);
-    x = squeezeExcite(x, [own('fc1.weight'), own('fc1.bias')], [own('fc2.weight'), own('fc2.bias')], tf.relu);
+    x = squeezeExcite(x, [own('fc1.weight'), own('fc1.bias')], [own('fc2.weight'), own('fc2.bias')], relu);
   }
   return pass.convNorm(x, `${name}.conv3.conv`, `${name}.conv3.bn`);
 }

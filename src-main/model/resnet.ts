@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { globalMean, linear } from './layers.ts';
+import { globalMean, linear, relu } from './layers.ts';
 import { within, type Init, type ModelOptions, type Network, type ParamSpec } from './model.ts';
 import { convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs } from './specs.ts';
@@ -76,7 +76,7 @@ function blocksOf({ stages, bottleneck }: ResNetShape): Block[] {
 
 function forward(blocks: Block[], pass: Pass, images: tf.Tensor4D): tf.Tensor2D {
   const own = within(pass.params, 'fc.');
-  const stem = tf.relu(pass.convNorm(images, 'conv1', 'bn1', { stride: 2, padding: 3 })); // [B, H/2, W/2, 64]
+  const stem = relu(pass.convNorm(images, 'conv1', 'bn1', { stride: 2, padding: 3 })); // [B, H/2, W/2, 64]
   // After a ReLU a border of zeros changes no maximum.
   const bordered = tf.pad(stem, [
     [0, 0],
@@ -87,7 +87,7 @@ function forward(blocks: Block[], pass: Pass, images: tf.Tensor4D): tf.Tensor2D 
   let x = tf.maxPool(bordered, 3, 2, 'valid'); // [B, H/4, W/4, 64]
   blocks.forEach((block, index) => {
     const branch = pass.drop(residual(pass, block, x), index);
-    x = tf.relu(tf.add(branch, shortcut(pass, block, x)));
+    x = relu(tf.add(branch, shortcut(pass, block, x)));
   });
   return linear(globalMean(x), own('weight'), own('bias'));
 }
@@ -96,7 +96,7 @@ function residual(pass: Pass, { name, convs }: Block, input: tf.Tensor4D): tf.Te
   return convs.reduce((x, { size, stride }, index) => {
     const options = { stride, padding: (size - 1) / 2 };
     const y = pass.convNorm(x, `${name}.conv${index + 1}`, `${name}.bn${index + 1}`, options);
-    return index < convs.length - 1 ? tf.relu(y) : y;
+    return index < convs.length - 1 ? relu(y) : y;
   }, input);
 }
 

@@ -5,10 +5,10 @@
 
 Deterministic: weights, pictures and noise are not stored but regenerated on both sides from a counter-based hash (its
 twin is tests/helpers/generated.ts), and everything is computed in float64. Run it after changing CASES or after adding
-a preset to src-main/model/zoo.ts; commit the two .json files it writes. They were made with timm 1.0.31.
+a preset to src-main/model/zoo.ts; commit the two .jsonl files it writes. They were made with timm 1.0.31.
 
-architectures.json  for every model: parameters, and a hash of the names and shapes of its state dict, in order
-cases.json          logits; for training cases also gradients as norm, largest magnitude and a few entries, and
+architectures.jsonl  for every model: parameters, and a hash of the names and shapes of its state dict, in order
+cases.jsonl          logits; for training cases also gradients as norm, largest magnitude and a few entries, and
                     the norms of the new running statistics
 """
 
@@ -164,14 +164,14 @@ def heads_of(model, images):
     return [model.head(features[:, 0]), model.head_dist(features[:, 1])]
 
 
-def rounded(values):
-    return [float(f"{value:.6g}") for value in values]
+def rounded(values, digits=6):
+    return [float(f"{value:.{digits}g}") for value in values]
 
 
 def summary(name, tensor):
     flat = tensor.detach().double().flatten()
     at = torch.from_numpy((hashed(f"{name}.sample", np.arange(SAMPLES)) % flat.numel()).astype(np.int64))
-    return rounded([flat.norm(), flat.abs().max(), *flat[at]])
+    return rounded([flat.norm(), flat.abs().max(), *flat[at]], 5)
 
 
 def make_case(name, size, batch, rate):
@@ -202,6 +202,7 @@ def architecture(name):
         model = timm.create_model(name)
     lines = [f"{key} {'x'.join(map(str, value.shape))}\n" for key, value in model.state_dict().items()]
     return {
+        "model": name,
         "parameters": sum(value.numel() for value in model.parameters()),
         "entries": len(lines),
         "hash": hashlib.sha256("".join(lines).encode()).hexdigest()[:16],
@@ -210,13 +211,9 @@ def architecture(name):
 
 def write(name, rows):
     """One row a line, so that a change shows as one."""
-    text = ",\n".join(json.dumps(key) + ": " + json.dumps(value, separators=(",", ":")) for key, value in rows.items())
-    (HERE / name).write_text("{\n" + text + "\n}\n")
+    (HERE / name).write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(True)
-    write("architectures.json", {name: architecture(name) for name in MODELS})
-    named = {f"{name} {size} {'predict' if rate is None else f'train {rate}'}": (name, size, batch, rate)
-             for name, size, batch, rate in CASES}  # fmt: skip
-    write("cases.json", {key: make_case(*case) for key, case in named.items()})
+    write("architectures.jsonl", [architecture(name) for name in MODELS])
+    write("cases.jsonl", [make_case(*case) for case in CASES])

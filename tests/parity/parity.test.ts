@@ -26,9 +26,12 @@ interface Case {
 }
 
 const TOLERANCE = 1e-4;
-const cases = Object.entries(
-  JSON.parse(readFileSync(new URL('cases.json', import.meta.url), 'utf8')) as Record<string, Case>,
-);
+const cases = readFileSync(new URL('cases.jsonl', import.meta.url), 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Case);
+const titled = (chosen: Case[]): [string, Case][] =>
+  chosen.map((one) => [`${one.model} at ${one.inputSize}, stochastic depth ${one.dropPath ?? 'off'}`, one]);
 
 beforeAll(testEngine);
 
@@ -75,7 +78,7 @@ function summaryOf(name: string, values: Float32Array, entries: number): Summary
 }
 
 describe('predicts what timm predicts', () => {
-  const predictions = cases.filter(([, { dropPath }]) => dropPath === null);
+  const predictions = titled(cases.filter(({ dropPath }) => dropPath === null));
   test.each(predictions)('%s', (_, expected) => {
     tf.tidy(() => {
       const model = modelOf(expected);
@@ -86,7 +89,7 @@ describe('predicts what timm predicts', () => {
 });
 
 describe('trains as timm trains', () => {
-  const trainings = cases.filter(([, { dropPath }]) => dropPath !== null);
+  const trainings = titled(cases.filter(({ dropPath }) => dropPath !== null));
   test.each(trainings)('%s', (_, expected) => {
     tf.tidy(() => {
       const model = modelOf(expected);

@@ -80,6 +80,15 @@ describe('layers and their gradients', () => {
     }),
   );
 
+  test(
+    'ReLU and ReLU6',
+    inTidy(() => {
+      const inputs = [tf.mul(random([40], 1), 10)];
+      expectSame(layers.relu, (x) => tf.mul(x, tf.step(x)), inputs);
+      expectSame(layers.relu6, (x) => tf.clipByValue(x, 0, 6), inputs);
+    }),
+  );
+
   test.each([6, 2])('attention of %i tokens to 6', (asking) => {
     tf.tidy(() => {
       const [batch, tokens, heads, size] = [2, 6, 3, 4];
@@ -132,7 +141,13 @@ describe('layers and their gradients', () => {
         const { mean, variance } = tf.moments(x, [0, 1, 2]);
         return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, 1e-5))), weight), bias);
       };
-      expectSame(norm, plain, [random([2, 3, 3, 4], 1, 1), random([4], 2), random([4], 3)]);
+      const x = random([2, 3, 3, 4], 1, 1) as tf.Tensor4D;
+      expectSame(norm, plain, [x, random([4], 2), random([4], 3)]);
+      const { mean, variance } = layers.batchNorm(x, tf.ones([4]), tf.zeros([4]), 1e-5);
+      const moments = tf.moments(x, [0, 1, 2]);
+      expect(relativeError(mean.dataSync(), moments.mean.dataSync())).toBeLessThan(1e-5);
+      const unbiased = tf.mul(moments.variance, 18 / 17).dataSync();
+      expect(relativeError(variance.dataSync(), unbiased)).toBeLessThan(1e-5);
     }),
   );
 });
