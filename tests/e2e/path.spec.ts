@@ -4,7 +4,7 @@ import { openWeightFile } from '../../src-main/formats/weight-file.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, test } from './fixtures.ts';
-import { Workbench, type View } from './workbench.ts';
+import { Workbench, newestRun, type View } from './workbench.ts';
 
 const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Export', 'Engine'];
 const SIZES = [
@@ -95,7 +95,7 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
       .click();
     await bench.page.getByRole('button', { name: 'Delete checkpoint' }).click();
     await expect(rows).toHaveCount(count - 1);
-    expect(existsSync(join(runFolder(home), 'checkpoints', file))).toBe(false);
+    expect(existsSync(join(newestRun(home), 'checkpoints', file))).toBe(false);
   });
 
   await test.step('it is exported in both formats', async () => {
@@ -107,7 +107,7 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
         bench.main.getByRole('row', { name: format === 'safetensors' ? /\.safetensors / : /\.pth / }),
       ).toBeVisible();
     }
-    const folder = join(runFolder(home), 'exports');
+    const folder = join(newestRun(home), 'exports');
     const files = readdirSync(folder).sort();
     expect(files.map((name) => name.split('.').pop())).toEqual(['pth', 'safetensors']);
     for (const name of files) expect(headOf(join(folder, name))).toEqual([3, 192]);
@@ -123,12 +123,6 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
     }
   });
 });
-
-/** The newest run. */
-function runFolder(home: string): string {
-  const runs = join(home, 'runs');
-  return join(runs, readdirSync(runs).sort().pop()!);
-}
 
 /** Shape of the distillation head in a weight file that our own reader opens. */
 function headOf(path: string): readonly number[] | undefined {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { App } from './fixtures.ts';
@@ -46,6 +46,18 @@ export class Workbench {
     await this.set('Epochs', String(epochs));
   }
 
+  /** Starts a run without a teacher that trains until it is stopped. */
+  async startLong(data: string): Promise<void> {
+    await this.openData(data);
+    await this.main.getByRole('heading', { name: /classes$/ }).waitFor();
+    await this.go('Recipe');
+    await this.choose('Distillation', 'none');
+    await this.tinyRecipe(5000);
+    await this.start();
+    await this.reaches('Running');
+    await this.advances(0);
+  }
+
   async start(): Promise<void> {
     await this.page.getByRole('button', { name: 'Start training' }).click();
     await expect(this.main.getByRole('heading', { level: 1 })).toContainText('Train');
@@ -87,7 +99,20 @@ async function resize({ page, electron }: App, size: { width: number; height: nu
   await page.waitForFunction(({ width, height }) => window.innerWidth === width && window.innerHeight === height, size);
 }
 
-/** Process that trains in a run, by its lock. */
-export function trainerOf(home: string, run: string): number {
-  return (JSON.parse(readFileSync(join(home, 'runs', run, 'lock'), 'utf8')) as { pid: number }).pid;
+/** Folder of the newest run. */
+export function newestRun(home: string): string {
+  const runs = join(home, 'runs');
+  return join(runs, readdirSync(runs).sort().pop()!);
+}
+
+/** Process that trains in a run folder, by its lock. */
+export function trainerOf(run: string): number {
+  return (JSON.parse(readFileSync(join(run, 'lock'), 'utf8')) as { pid: number }).pid;
+}
+
+/** The last state in a run's history. */
+export function lastState(run: string): string | undefined {
+  const lines = readFileSync(join(run, 'history.jsonl'), 'utf8').trim().split('\n');
+  const rows = lines.map((line) => JSON.parse(line) as { type: string; state?: string });
+  return rows.filter(({ type }) => type === 'state').at(-1)?.state;
 }

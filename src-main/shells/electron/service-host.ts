@@ -110,7 +110,8 @@ export class ServiceHost {
 
   private ended(): void {
     this.child = undefined;
-    for (const trainer of this.trainers.values()) trainer.kill();
+    // Whoever trains for a service that is gone saves and ends.
+    for (const trainer of this.trainers.values()) trainer.post({ do: 'stop' });
     for (const resolve of this.pictures.values()) resolve(null);
     this.pictures.clear();
     const ports = [...this.ports.values()];

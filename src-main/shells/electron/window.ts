@@ -80,10 +80,8 @@ function offerReload(window: BrowserWindow): void {
     if (response === 0) window.reload();
     else window.destroy();
   };
-  const gone = (_event: unknown, details?: { reason?: string }): void => {
-    if (details?.reason !== 'clean-exit') void ask();
-  };
-  window.webContents.on('render-process-gone', gone);
-  // Electron 9 has the older event only.
-  (window.webContents as NodeJS.EventEmitter).on('crashed', gone);
+  window.webContents.on('render-process-gone', (_event, { reason }) => {
+    // Chromium is still putting the old page away: a reload from inside this event takes the whole app down.
+    if (reason !== 'clean-exit') setTimeout(() => void ask(), 100);
+  });
 }
