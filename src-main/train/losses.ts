@@ -12,7 +12,7 @@ export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D
     const [logits, save] = args as [tf.Tensor, tf.GradSaveFunc];
     const logProbabilities = logSoftmax(logits as tf.Tensor2D);
     save([logProbabilities, targets]);
-    const value = tf.neg(tf.mean(tf.sum(tf.mul(targets, logProbabilities), 1))) as tf.Scalar;
+    const value = tf.neg<tf.Scalar>(tf.mean(tf.sum(tf.mul(targets, logProbabilities), 1)));
     const gradFunc = (dy: tf.Tensor, [logProbabilities, targets]: tf.Tensor[]) =>
       tf.mul(tf.sub(tf.exp(logProbabilities), targets), tf.div(dy, logits.shape[0]));
     return { value, gradFunc };
@@ -42,7 +42,7 @@ export function smoothTargets(labels: tf.Tensor1D, classes: number, smoothing: n
  * @param teacher [B, K] logits
  */
 export function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
-  const decisions = tf.argMax(teacher, 1) as tf.Tensor1D;
+  const decisions = tf.argMax<tf.Tensor1D>(teacher, 1);
   return softTargetCrossEntropy(student, smoothTargets(decisions, teacher.shape[1], 0));
 }
 
@@ -52,11 +52,11 @@ export function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf
  * @param teacher [B, K] logits
  */
 export function softDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D, temperature: number): tf.Scalar {
-  const targets = tf.softmax(tf.div(teacher, temperature)) as tf.Tensor2D;
+  const targets = tf.softmax<tf.Tensor2D>(tf.div(teacher, temperature));
   const negativeEntropy = tf.mean(tf.sum(tf.mul(targets, logSoftmax(tf.div(teacher, temperature))), 1));
   const crossEntropy = softTargetCrossEntropy(tf.div(student, temperature), targets);
   const divergence = tf.add(crossEntropy, detachedScalar(negativeEntropy)); // mean over the batch
-  return tf.mul(divergence, (temperature * temperature) / teacher.shape[1]) as tf.Scalar;
+  return tf.mul<tf.Scalar>(divergence, (temperature * temperature) / teacher.shape[1]);
 }
 
 /** A value that gradients do not pass through. */

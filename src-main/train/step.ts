@@ -138,7 +138,7 @@ function lossAndGradients(
       parts = keepAll({ lossClass, ...(lossDistillation && { lossDistillation }) });
       if (!lossDistillation) return lossClass;
       const alpha = recipe.distillationAlpha;
-      return tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)) as tf.Scalar;
+      return tf.add<tf.Scalar>(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha));
     },
     names.map((name) => params[name]),
     undefined,
@@ -204,7 +204,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
   return {
     program,
     run: async (batch, { lr, step }) => {
-      const scalars = Object.entries(optimizerScalars(parts.recipe, lr, step));
+      const scalars: [string, number][] = Object.entries(optimizerScalars(parts.recipe, lr, step));
       const results = await compiled.run({
         images: batch.images,
         labels: batch.labels,

@@ -181,7 +181,7 @@ function roofStep(engine: Engine): () => Promise<number[]> {
   for (const name of ['a', 'b']) state.set(name, [SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(1 / SIDE));
   const chain = record(engine, {}, { a: spec, b: spec }, (_, { a, b }) => {
     let c = a as tf.Tensor2D;
-    for (let index = 0; index < PRODUCTS; index++) c = tf.matMul(c, b as tf.Tensor2D);
+    for (let index = 0; index < PRODUCTS; index++) c = tf.matMul(c, b);
     return { outputs: {}, assigns: { a: c } };
   });
   const measure = async (precision: Precision) => {
