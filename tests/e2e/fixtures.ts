@@ -149,6 +149,8 @@ async function openBrowser(
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
   await page.goto(url);
+  // The first page takes the key and moves on by itself.
+  await page.waitForURL((address) => !address.search);
   const app: App = {
     page,
     pid: server.pid!,
