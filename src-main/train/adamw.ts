@@ -4,13 +4,7 @@ import type { ParamSpec } from '../model/model.ts';
 /** AdamW as torch has it: what changes from step to step is fed as scalars, computed here in double precision. */
 
 /** Scalars of one step, by input name. */
-export interface OptimizerScalars {
-  lr: number;
-  beta1Power: number;
-  beta2Power: number;
-  epsilon: number;
-  decay: number;
-}
+export type OptimizerScalars = Record<'lr' | 'beta1Power' | 'beta2Power' | 'epsilon' | 'decay', number>;
 
 /**
  * The scalars of step `step` (from 1). TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled.

@@ -204,7 +204,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
   return {
     program,
     run: async (batch, { lr, step }) => {
-      const scalars: [string, number][] = Object.entries(optimizerScalars(parts.recipe, lr, step));
+      const scalars = Object.entries(optimizerScalars(parts.recipe, lr, step));
       const results = await compiled.run({
         images: batch.images,
         labels: batch.labels,
