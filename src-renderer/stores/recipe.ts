@@ -88,6 +88,13 @@ export const useRecipe = defineStore('recipe', () => {
     typed.value = others;
     drafts.value = { ...drafts.value, [task.value]: { ...values.value, [key]: parsed } };
   };
+  /** Makes a trained teacher the one of the student's recipe, and shows that. */
+  const distilFrom = ({ model, path }: { model: string; path: string }): void => {
+    task.value = 'student';
+    set('teacherModel', model);
+    set('teacherPath', path);
+    if (values.value.distillationType === 'none') set('distillationType', 'hard');
+  };
   const reset = (key: RecipeKey): void => set(key, fieldOf(key)!.default);
   const usePreset = (id: string): void => {
     const preset = PRESETS.find((known) => known.id === id);
@@ -209,6 +216,7 @@ export const useRecipe = defineStore('recipe', () => {
     fieldErrors,
     ready,
     set,
+    distilFrom,
     reset,
     usePreset,
     fetchWeights,

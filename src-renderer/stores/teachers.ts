@@ -53,5 +53,5 @@ export const useTeachers = defineStore('teachers', () => {
   };
 
   watch(fitting, refresh, { immediate: true });
-  return { options, refresh };
+  return { options, fitting, refresh };
 });

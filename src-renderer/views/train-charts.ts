@@ -36,7 +36,7 @@ export class TrainCharts {
     const epochs = (id: EpochColumn, label: string, look: Look): Series[] => {
       const y = history.epochs.column(id);
       return y.some((value) => !Number.isNaN(value))
-        ? [{ id, label: t(label), ...look, x: history.epochs.column(axis), y }]
+        ? [{ id, label: t(label), ...look, marked: true, x: history.epochs.column(axis), y }]
         : [];
     };
     const distils = history.steps.column('lossDistillation').some((value) => !Number.isNaN(value));

@@ -13,13 +13,14 @@ import { clockStep, decimate, type Range, type Series } from './series.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
 
-/** What one drawing shows. Times are seconds on the x axis when `clock` is set. */
+/** What one drawing shows. Times are seconds on the x axis when `clock` is set; `whole` has no ticks between. */
 export interface Plot {
   series: readonly Series[];
   x: Range;
   y: Range;
   log: boolean;
   clock: boolean;
+  whole: boolean;
   xLabel: string;
   yLabel: string;
   formatX: (value: number) => string;
@@ -27,7 +28,7 @@ export interface Plot {
   formatTick: (value: number) => string;
 }
 
-/** Up to this many points a line also marks each of them: a single one would not show otherwise. */
+/** Up to this many points a marked line marks each of them; any line marks a single one, or it would not show. */
 const MOST_MARKS = 60;
 /** Up to this many points a line keeps its dashes. */
 const MOST_DASHED = 800;
@@ -65,7 +66,7 @@ export class Plotter {
   private dataset(series: Series, plot: Plot, color: string): ChartDataset<'line', Point[]> {
     const width = Math.max(100, this.area.right - this.area.left) * (this.chart.currentDevicePixelRatio || 1);
     const kept = decimate(series.x, series.y, plot.x, width);
-    const marks = kept.length <= MOST_MARKS && !series.faint;
+    const marks = !series.faint && kept.length <= (series.marked ? MOST_MARKS : 1);
     return {
       data: kept.map((index) => ({ x: series.x[index], y: series.y[index] })),
       borderColor: series.faint ? `${color}4d` : color,
@@ -98,6 +99,7 @@ export class Plotter {
           font,
           includeBounds: false,
           maxRotation: 0,
+          ...(plot.whole ? { precision: 0 } : {}),
           autoSkipPadding: 18,
           callback: (value) => plot.formatX(Number(value)),
           ...(plot.clock ? { stepSize: clockStep(plot.x.max - plot.x.min) } : {}),

@@ -11,6 +11,8 @@ export interface Series {
   width: number;
   /** Drawn faintly: the raw values behind a smoothed line, which speak in no legend. */
   faint?: boolean;
+  /** Each point is marked while there are few: what is measured seldom. */
+  marked?: boolean;
   x: Float64Array;
   y: Float64Array;
 }
