@@ -26,7 +26,7 @@ const en = {
   connection: {
     short: 'No connection to the service',
     lost: 'The connection to the service was lost.',
-    lostRetry: 'A running training goes on. Connecting again…',
+    lostRetry: 'Saved work is safe. Connecting again… If Stillhouse was started anew, open the address it printed.',
     lostReload: 'Saved work is safe. Reload the window to connect again.',
     retry: 'Connect now',
     reload: 'Reload',

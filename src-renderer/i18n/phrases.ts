@@ -26,6 +26,11 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/^TIFF is not supported; convert it to PNG$/, '不支持 TIFF，请转换为 PNG'],
   [/^(\d+ × \d+) pixels are too many; scale it down$/, '$1 像素过多，请缩小'],
   [/^it is gone$/, '进程已不存在'],
+  [/^killed by (\S+); if nobody did that, the system ran out of memory$/, '被 $1 终止；若无人为之，则是系统内存不足'],
+  [/^killed by (\S+)(: .*)?$/, '被 $1 终止$2'],
+  [/^exit code (\S+)(: .*)?$/, '退出代码 $1$2'],
+  [/^it has become shorter$/, '文件变短了'],
+  [/^it has no layer that tells classes apart$/, '其中没有区分类别的层'],
 ];
 
 /** `text` in the window's language where it is a known phrase. */

@@ -28,7 +28,7 @@ const zh: Messages = {
   connection: {
     short: '未连接到服务',
     lost: '与服务的连接已断开。',
-    lostRetry: '正在进行的训练不受影响。正在重新连接…',
+    lostRetry: '已保存的内容不受影响。正在重新连接… 若 Stillhouse 已重新启动，请打开它显示的新地址。',
     lostReload: '已保存的内容不受影响。请重新载入窗口以恢复连接。',
     retry: '立即连接',
     reload: '重新载入',
