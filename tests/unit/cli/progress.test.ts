@@ -61,9 +61,7 @@ describe('textReporter', () => {
     expect(lines).toHaveLength(2);
     expect(written.err.match(/\r/g)).toHaveLength(3);
     expect(written.err).toContain('Epoch 3/20  step 30/100  loss 2.500 (class 2.000, distillation 3.000)');
-    expect(written.err.split('\r').every((part) => part.replace('\x1b[2K', '').split('\n')[0].length < 200)).toBe(
-      true,
-    );
+    expect(written.err.split('\r').every((part) => part.replace('\x1b[2K', '').split('\n')[0].length < 200)).toBe(true);
     expect(lines[0]).toContain(
       'Epoch 3/20  train loss 2.2500  * Acc@1 72.202 Acc@5 91.124 loss 1.219' +
         '  class head 70.00  distillation head 71.00  agrees with teacher 80.00  1m01s',

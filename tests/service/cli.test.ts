@@ -1,0 +1,207 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors, writeSafetensors } from '../../src-main/formats/safetensors.ts';
+import { openFile } from '../../src-main/runs/file-source.ts';
+import { readLog } from '../../src-main/runs/history.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { pseudoRandom } from '../helpers/engine.ts';
+import { makeDataset } from '../helpers/pictures.ts';
+
+/** The program `stillhouse` as a person runs it: a process with arguments, output and an exit code. */
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-cli-'));
+const data = join(folder, 'data');
+const run = join(folder, 'run');
+let program: string;
+
+beforeAll(async () => {
+  makeDataset(data, { train: 16, val: 6, side: 40 });
+  writeFileSync(join(data, 'val', 'blue', 'notes.jpg'), 'Not a picture.');
+  program = join(await buildPrograms(), 'cli.mjs');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function stillhouse(
+  args: string[],
+  onOutput: (text: string, child: ChildProcess) => void = () => undefined,
+): Promise<Ended> {
+  const env = { ...process.env, STILLHOUSE_HOME: join(folder, 'home') };
+  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended: Ended = { code: null, out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    ended.out += text;
+    onOutput(text, child);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => void (ended.err += text));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code })));
+}
+
+const lines = ({ out }: Ended) =>
+  out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+const SMALL = ['--input-size', '32', '--batch_size', '8', '--warmup-epochs', '0', '--unscale-lr', '--threads', '2'];
+
+describe('arguments', () => {
+  it.each([
+    [['nonsense'], 'The commands are train'],
+    [['train', '--epcohs', '3'], 'Did you mean --epochs?'],
+    [['train', '--epochs', 'many'], '--epochs: expected a whole number'],
+    [['train', '--data-path', 'data', '--model', 'deit_gigantic'], 'model'],
+    [['train', '--resume', 'auto'], '--output-dir'],
+    [['data'], 'expected DIR, got nothing'],
+    [['engine', 'polish'], 'install, status, verify'],
+    [['export', '--output', 'x.pth'], '--checkpoint: expected FILE'],
+  ])('that are wrong end %j with 2 and a reason', async (args, reason) => {
+    const { code, out, err } = await stillhouse(args);
+    expect(code).toBe(2);
+    expect(err).toContain(reason);
+    expect(out).toBe('');
+  });
+
+  it('are told by --help', async () => {
+    const { code, out } = await stillhouse(['train', '--help']);
+    expect(code).toBe(0);
+    for (const flag of ['--data-path', '--teacher-model', '--distillation-type', '--output-dir', '--resume', '--json'])
+      expect(out).toContain(flag);
+    expect((await stillhouse([])).out).toContain('Usage: stillhouse COMMAND');
+  });
+
+  it('that name what is not there end with 1', async () => {
+    const ended = await stillhouse(['data', 'nowhere', '--json']);
+    expect(ended.code).toBe(1);
+    expect(lines(ended)).toEqual([expect.objectContaining({ type: 'error', code: 'data.no-folder' })]);
+  });
+});
+
+describe('looking', () => {
+  it('counts the pictures of a folder and lists those that cannot be read', async () => {
+    const ended = await stillhouse(['data', 'data', '--check', '--json']);
+    expect(ended.code).toBe(0);
+    expect(lines(ended).at(-1)).toMatchObject({
+      type: 'data',
+      train: 48,
+      val: 19,
+      classes: [{ name: 'amber' }, { name: 'blue', train: 16, val: 7 }, { name: 'crimson' }],
+      report: { checked: 67, unreadable: [{ file: 'val/blue/notes.jpg' }] },
+    });
+  });
+
+  it('lists the networks', async () => {
+    const ended = await stillhouse(['models', '--json']);
+    expect(lines(ended)).toContainEqual(
+      expect.objectContaining({ type: 'model', name: 'deit_tiny_distilled_patch16_224', parameters: 5910800 }),
+    );
+  });
+});
+
+describe('training', () => {
+  it('is stopped by an interruption, saved, and resumed with the same command line', async () => {
+    const args = [
+      'train',
+      '--data-path',
+      'data',
+      '--model',
+      'deit_tiny_distilled_patch16_224',
+      '--lr',
+      '1e-3',
+      ...SMALL,
+    ];
+    const job = [...args, '--epochs', '3', '--output_dir', 'run', '--resume', 'auto', '--json'];
+    let interrupted = false;
+    const first = await stillhouse(job, (text, child) => {
+      if (interrupted || !text.includes('"type":"step"')) return;
+      interrupted = true;
+      child.kill('SIGINT');
+    });
+    expect(first.code).toBe(0);
+    expect(lines(first).at(-1)).toMatchObject({ type: 'result', state: 'stopped', run });
+    expect(readLog(run).length).toBeLessThan(3);
+
+    const second = await stillhouse(job);
+    expect(second.code).toBe(0);
+    expect(lines(second).at(-1)).toMatchObject({ type: 'result', state: 'finished', run });
+    const log = readLog(run);
+    expect(log.map((line) => line.epoch)).toEqual([0, 1, 2]);
+    expect(Object.keys(log[0])).toEqual([
+      'train_lr',
+      'train_loss',
+      'test_loss',
+      'test_acc1',
+      'test_acc5',
+      'epoch',
+      'n_parameters',
+    ]);
+    expect((await stillhouse([...args, '--output_dir', 'run'])).code).toBe(1);
+  });
+
+  it("is evaluated, closing with DeiT's line", async () => {
+    const { code, out, err } = await stillhouse(['eval', '--resume', 'run', '--data-path', 'data', '--threads', '2']);
+    expect(code).toBe(0);
+    expect(err).toContain('Left out: val/blue/notes.jpg');
+    const [, acc1, acc5, loss] = /^\* Acc@1 (\S+) Acc@5 (\S+) loss (\S+)$/.exec(out.trim().split('\n').at(-1)!) ?? [];
+    const best = Math.max(...readLog(run).map((line) => line.test_acc1));
+    expect(Number(acc1)).toBeCloseTo(best, 3);
+    expect(Number(acc5)).toBe(100);
+    expect(Number(loss)).toBeGreaterThan(0);
+  });
+
+  it('is exported, and the export answers as the checkpoint does', async () => {
+    const input = join(folder, 'images.safetensors');
+    const images = {
+      name: 'images',
+      shape: [3, 3, 32, 32],
+      dtype: 'F32',
+      values: pseudoRandom(3 * 3 * 32 * 32, 7),
+    } as const;
+    writeFileSync(input, Buffer.concat([...writeSafetensors([images], {})]));
+    const answers = [];
+    for (const weights of ['run', 'model.safetensors', 'model.pth']) {
+      if (weights !== 'run')
+        expect((await stillhouse(['export', '--checkpoint', 'run', '--output', weights])).code).toBe(0);
+      const forward = ['forward', '--model', 'deit_tiny_distilled_patch16_224', '--weights', weights, '--threads', '2'];
+      const { code, out } = await stillhouse([...forward, '--input', input, '--output', `${weights}.logits`]);
+      expect(out).toContain('logits [3, 3]');
+      expect(code).toBe(0);
+      answers.push(readAll(join(folder, `${weights}.logits`)));
+    }
+    expect(answers[1]).toEqual(answers[0]);
+    expect(answers[2]).toEqual(answers[0]);
+    const { logits, head, head_dist: headDist } = answers[0];
+    logits.forEach((value, index) => expect(value).toBeCloseTo((head[index] + headDist[index]) / 2, 6));
+  });
+
+  it('needs enough pictures and leaves no folder behind when it has not', async () => {
+    const few = await stillhouse([
+      'train',
+      '--data-path',
+      'data',
+      '--batch-size',
+      '100',
+      '--output_dir',
+      'few',
+      '--json',
+    ]);
+    expect(few.code).toBe(1);
+    expect(lines(few)).toEqual([expect.objectContaining({ code: 'data.too-few' })]);
+    expect(existsSync(join(folder, 'few'))).toBe(false);
+  });
+});
+
+function readAll(path: string): Record<string, number[]> {
+  const source = openFile(path);
+  const { tensors } = readSafetensors(source, path);
+  const values = Object.fromEntries([...tensors].map(([name, tensor]) => [name, [...tensor.toFloat32()]]));
+  source.close();
+  return values;
+}
