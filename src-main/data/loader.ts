@@ -300,19 +300,21 @@ export async function trainPixels(
 ): Promise<Uint8Array> {
   const draw = drawTrain(draws, picture.width, picture.height, options, policy);
   const size = draw.window?.size ?? { width: options.inputSize, height: options.inputSize };
-  const pixels = await lookAt(picture, draw.crop, size, draw.filter, decode);
+  const { crop, filter, flip, window } = draw;
+  const pixels = await lookAt(picture, { crop, size, filter, mirror: flip && !window }, decode);
   return applyDraw(pixels, draw).data;
 }
 
 /** ImageNet's mean colour: what timm fills in from outside a picture. */
 const FILL = [124, 116, 104] as const;
 
+/** What is left to do once a picture is resized, and mirrored unless a window is to be cut first. */
 function applyDraw(pixels: Pixels, { window, flip, filter, operations }: TrainDraw): Pixels {
   const cut = window ? cutWindow(pixels, window) : pixels;
   const settings = { fill: FILL, resampling: filter };
   return operations.reduce(
     (picture, operation) => applyOperation(picture, operation, settings),
-    flip ? flipRows(cut) : cut,
+    window && flip ? flipRows(cut) : cut,
   );
 }
 
@@ -326,6 +328,6 @@ export async function evaluationPixels(
   decode: Decode,
 ): Promise<Uint8Array> {
   const { source, size, crop } = evalGeometry(picture.width, picture.height, inputSize, evalCropRatio);
-  const pixels = await lookAt(picture, source, size, 'bicubic', decode);
+  const pixels = await lookAt(picture, { crop: source, size, filter: 'bicubic', mirror: false }, decode);
   return cropPixels(pixels, crop).data;
 }

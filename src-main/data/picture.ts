@@ -28,15 +28,18 @@ export async function openPicture(bytes: Uint8Array, decode: Decode): Promise<Pi
   return { ...info, pixels: await decodePicture(bytes, info, null, decode), bytes: null };
 }
 
-/** The part `crop` of a picture (null: all of it) resized to `size`. Rejects when it cannot be decoded. */
-export async function lookAt(
-  picture: Picture,
-  crop: Crop | null,
-  size: { width: number; height: number },
-  filter: Filter,
-  decode: Decode,
-): Promise<Pixels> {
-  if (picture.pixels) return fastResize(picture.pixels, crop, size, filter);
+/** What to see of a picture: the part `crop` (null: all of it), resized to `size`, then perhaps mirrored. */
+export interface View {
+  crop: Crop | null;
+  size: { width: number; height: number };
+  filter: Filter;
+  mirror: boolean;
+}
+
+/** A view of a picture. Rejects with an Error when it cannot be decoded. */
+export async function lookAt(picture: Picture, view: View, decode: Decode): Promise<Pixels> {
+  const { crop, size, filter, mirror } = view;
+  if (picture.pixels) return fastResize(picture.pixels, crop, size, filter, mirror);
   const part = await decodePicture(picture.bytes!, picture, crop, decode);
-  return fastResize(part, null, size, filter);
+  return fastResize(part, null, size, filter, mirror);
 }

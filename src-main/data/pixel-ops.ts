@@ -37,8 +37,8 @@ const OPERATIONS = {
   solarizeAdd: (pixels, add) => mapValues(pixels, (value) => (value < 128 ? Math.min(255, value + add) : value)),
   /** Factors: 0 gives the plain side (grey, flat, black, blurred), 1 the picture, more exaggerates. */
   color: (pixels, factor) => blend(greyed(pixels), pixels, factor),
-  contrast: (pixels, factor) => blend(flat(pixels), pixels, factor),
-  brightness: (pixels, factor) => blend({ ...pixels, data: new Uint8Array(pixels.data.length) }, pixels, factor),
+  contrast: (pixels, factor) => blendWith(meanLightness(pixels), pixels, factor),
+  brightness: (pixels, factor) => blendWith(0, pixels, factor),
   sharpness: (pixels, factor) => blend(smoothed(pixels), pixels, factor),
   rotate: (pixels, degrees, settings) => turned(pixels, degrees, settings),
   shearX: (pixels, slope, settings) => affine(pixels, [1, slope, 0, 0, 1, 0], settings),
@@ -55,24 +55,47 @@ export function applyOperation(pixels: Pixels, drawn: DrawnOperation, settings: 
   return (OPERATIONS[drawn.name] as Operation)(pixels, drawn.amount, settings);
 }
 
+type Table = Uint8Array;
+
 function mapValues(pixels: Pixels, map: (value: number) => number): Pixels {
   const table = Uint8Array.from({ length: 256 }, (_, value) => map(value));
-  return { ...pixels, data: pixels.data.map((value) => table[value]!) };
+  return { ...pixels, data: mapThrough(pixels.data, table, table, table) };
 }
 
 /** Maps each channel through a table made from its histogram; null leaves the channel as it is. */
-function mapChannels(pixels: Pixels, tableOf: (histogram: Uint32Array) => Uint8Array | null): Pixels {
-  const result = Uint8Array.from(pixels.data);
-  for (let channel = 0; channel < 3; channel++) {
+function mapChannels(pixels: Pixels, tableOf: (histogram: Uint32Array) => Table | null): Pixels {
+  const source = pixels.data;
+  const tables = [0, 1, 2].map((channel) => {
     const histogram = new Uint32Array(256);
-    for (let at = channel; at < result.length; at += 3) histogram[result[at]!]!++;
-    const table = tableOf(histogram);
-    if (table) for (let at = channel; at < result.length; at += 3) result[at] = table[result[at]!]!;
-  }
-  return { ...pixels, data: result };
+    for (let at = channel; at < source.length; at += 3) histogram[source[at]!]!++;
+    return tableOf(histogram) ?? Uint8Array.from({ length: 256 }, (_, value) => value);
+  });
+  return { ...pixels, data: mapThrough(source, tables[0]!, tables[1]!, tables[2]!) };
 }
 
-function stretchTable(histogram: Uint32Array): Uint8Array | null {
+// Four pixels at a time as three words of four bytes (little-endian): three times as fast as byte by byte.
+function mapThrough(data: Uint8Array, red: Table, green: Table, blue: Table): Uint8Array {
+  const source = data.byteOffset % 4 === 0 ? data : data.slice();
+  const result = new Uint8Array(source.length);
+  const words = Math.floor(source.length / 12) * 3;
+  const from = new Uint32Array(source.buffer, source.byteOffset, words);
+  const to = new Uint32Array(result.buffer, 0, words);
+  for (let at = 0; at < words; at += 3) {
+    const [first, second, third] = [from[at]!, from[at + 1]!, from[at + 2]!];
+    to[at] = mapWord(first, red, green, blue, red);
+    to[at + 1] = mapWord(second, green, blue, red, green);
+    to[at + 2] = mapWord(third, blue, red, green, blue);
+  }
+  const tables = [red, green, blue];
+  for (let at = words * 4; at < source.length; at++) result[at] = tables[at % 3]![source[at]!]!;
+  return result;
+}
+
+function mapWord(word: number, a: Table, b: Table, c: Table, d: Table): number {
+  return a[word & 255]! | (b[(word >>> 8) & 255]! << 8) | (c[(word >>> 16) & 255]! << 16) | (d[word >>> 24]! << 24);
+}
+
+function stretchTable(histogram: Uint32Array): Table | null {
   const low = histogram.findIndex((count) => count > 0);
   const high = histogram.length - 1 - [...histogram].reverse().findIndex((count) => count > 0);
   if (high <= low) return null;
@@ -81,7 +104,7 @@ function stretchTable(histogram: Uint32Array): Uint8Array | null {
   return Uint8Array.from({ length: 256 }, (_, value) => clamp(Math.trunc(value * scale + offset)));
 }
 
-function equalizeTable(histogram: Uint32Array): Uint8Array | null {
+function equalizeTable(histogram: Uint32Array): Table | null {
   const occupied = histogram.filter((count) => count > 0);
   if (occupied.length <= 1) return null;
   const total = occupied.reduce((sum, count) => sum + count, 0);
@@ -104,29 +127,31 @@ function lightness(data: Uint8Array, at: number): number {
 }
 
 function greyed(pixels: Pixels): Pixels {
-  const data = new Uint8Array(pixels.data.length);
-  for (let at = 0; at < data.length; at += 3) data.fill(lightness(pixels.data, at), at, at + 3);
+  const source = pixels.data;
+  const data = new Uint8Array(source.length);
+  for (let at = 0; at < data.length; at += 3) data[at] = data[at + 1] = data[at + 2] = lightness(source, at);
   return { ...pixels, data };
 }
 
-function flat(pixels: Pixels): Pixels {
+function meanLightness({ width, height, data }: Pixels): number {
   let sum = 0;
-  for (let at = 0; at < pixels.data.length; at += 3) sum += lightness(pixels.data, at);
-  const mean = Math.trunc(sum / (pixels.width * pixels.height) + 0.5);
-  return { ...pixels, data: new Uint8Array(pixels.data.length).fill(mean) };
+  for (let at = 0; at < data.length; at += 3) sum += lightness(data, at);
+  return Math.trunc(sum / (width * height) + 0.5);
 }
 
 // Weights [1 1 1; 1 5 1; 1 1 1] / 13; the border stays. 13 is odd, so whole numbers round as Pillow's floats do.
 function smoothed({ width, height, data }: Pixels): Pixels {
   const result = Uint8Array.from(data);
   const row = width * 3;
-  for (let y = 1; y < height - 1; y++)
-    for (let at = y * row + 3; at < (y + 1) * row - 3; at++) {
+  for (let y = 1; y < height - 1; y++) {
+    const [start, end] = [y * row + 3, (y + 1) * row - 3];
+    for (let at = start; at < end; at++) {
       const above = data[at - row - 3]! + data[at - row]! + data[at - row + 3]!;
       const below = data[at + row - 3]! + data[at + row]! + data[at + row + 3]!;
       const sum = above + below + data[at - 3]! + 5 * data[at]! + data[at + 3]!;
-      result[at] = Math.floor((2 * sum + 13) / 26);
+      result[at] = ((2 * sum + 13) / 26) | 0;
     }
+  }
   return { width, height, data: result };
 }
 
@@ -136,12 +161,20 @@ function blend(from: Pixels, to: Pixels, factor: number): Pixels {
   if (alpha === 0) return from;
   if (alpha === 1) return to;
   const steps = Float32Array.from({ length: 511 }, (_, difference) => alpha * (difference - 255));
-  const data = new Uint8Array(from.data.length);
+  const [starts, ends] = [from.data, to.data];
+  const data = new Uint8Array(starts.length);
   for (let at = 0; at < data.length; at++) {
-    const start = from.data[at]!;
-    data[at] = clamp(Math.fround(start + steps[to.data[at]! - start + 255]!));
+    const start = starts[at]!;
+    data[at] = clamp(Math.fround(start + steps[ends[at]! - start + 255]!));
   }
   return { ...to, data };
+}
+
+/** {@link blend} from a picture of the one value `start`. */
+function blendWith(start: number, to: Pixels, factor: number): Pixels {
+  const alpha = Math.fround(factor);
+  if (alpha === 0) return mapValues(to, () => start);
+  return mapValues(to, (end) => clamp(Math.fround(start + Math.fround(alpha * (end - start)))));
 }
 
 function turned(pixels: Pixels, degrees: number, settings: OperationSettings): Pixels {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Filter, Pixels } from '../../../src-main/data/decode.ts';
 import { fastResize } from '../../../src-main/data/fast-resize.ts';
 import { Random } from '../../../src-main/data/random.ts';
-import { cropPixels, resizePixels } from '../../../src-main/data/resize.ts';
+import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/resize.ts';
 
 function noise(width: number, height: number): Pixels {
   const random = new Random(1, 'augment', width, height);
@@ -44,6 +44,12 @@ describe('fastResize', () => {
     const plain = { width: 50, height: 37, data: new Uint8Array(50 * 37 * 3).fill(201) };
     const { data } = fastResize(plain, null, { width: 224, height: 224 }, 'bicubic');
     expect([Math.min(...data.subarray(0, 3000)), worst(data, new Uint8Array(data.length).fill(201))]).toEqual([201, 0]);
+  });
+
+  it('mirrors at no cost in exactness', () => {
+    const [pixels, size] = [noise(33, 20), { width: 50, height: 41 }];
+    const mirrored = fastResize(pixels, null, size, 'bicubic', true);
+    expect(mirrored).toEqual(flipRows(fastResize(pixels, null, size, 'bicubic')));
   });
 
   it('grows its memory for a large picture', () => {

@@ -75,6 +75,62 @@ describe('trainBatches', () => {
     expect(await run(4, uneven, 2)).toEqual(expected.slice(2));
   });
 
+  it('draws every augmentation from seed, epoch and place alone', async () => {
+    const dataset = await makeDataset('augmented', 36, 2);
+    const full = {
+      ...recipe,
+      ...({ aa: 'rand-m9-mstd0.5-inc1', trainInterpolation: 'random', repeatedAug: true } as const),
+      ...({
+        reprob: 0.5,
+        recount: 2,
+        mixup: 0.8,
+        cutmix: 1,
+        mixupProb: 1,
+        mixupSwitchProb: 0.5,
+        mixupMode: 'elem',
+      } as const),
+    };
+    const run = (changes: object, from = 0): Promise<Batch[]> =>
+      collect(loaderOf(dataset, { recipe: { ...full, ...changes } }).loader.trainBatches(2, from));
+    const expected = await run({ numWorkers: 1 });
+    expect(await run({ numWorkers: 4 })).toEqual(expected);
+    expect(await run({ numWorkers: 2 }, 1)).toEqual(expected.slice(1));
+    expect(await run({ seed: 4 })).not.toEqual(expected);
+    const [{ files, mix, erase }] = expected as [Batch];
+    expect(files[0]).toBe(files[2]);
+    expect(new Set(files).size).toBe(3);
+    expect(mix).toHaveLength(8);
+    expect(mix!.some(({ box }) => box !== null)).toBe(true);
+    expect(erase!.some((boxes) => boxes.length > 0)).toBe(true);
+    expect(() => loaderOf(dataset, { recipe: { ...full, batchSize: 7 } })).toThrowError(
+      expect.objectContaining({ code: 'recipe.invalid' }),
+    );
+    expect(() => loaderOf(dataset, { recipe: { ...recipe, aa: 'rand-q3' } })).toThrowError(
+      expect.objectContaining({ code: 'recipe.invalid' }),
+    );
+  });
+
+  it('trains on pictures of one row, one column or one pixel', async () => {
+    const dataset = await makeDataset('thin', 8, 2);
+    const shapes = [
+      [1, 1],
+      [200, 1],
+      [1, 200],
+      [3, 2],
+    ];
+    for (const [index, { file }] of dataset.train.entries()) {
+      const [width, height] = shapes[index % 4] as [number, number];
+      const data = new Uint8Array(width * height * 3).fill(90);
+      await writeFile(join(dataset.path, file), encodePng({ width, height, data }));
+    }
+    for (const inputSize of [32, 40]) {
+      const { loader, skipped } = loaderOf(dataset, { recipe: { ...recipe, inputSize, batchSize: 4 } });
+      const [batch] = await collect(loader.trainBatches(0));
+      expect(skipped).toEqual([]);
+      expect(Math.max(...batch!.images)).toBe(90);
+    }
+  });
+
   it('shows each picture at most once an epoch, with its label, otherwise each epoch', async () => {
     const dataset = await makeDataset('labels', 24, 0);
     const { loader } = loaderOf(dataset);
