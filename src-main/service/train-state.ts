@@ -109,7 +109,9 @@ export function setParams(
 function uniformsOf(seed: number): Uniforms {
   return (name, count) => {
     const random = new Random(seed, 'initial', 0, hashOf(name));
-    return Float64Array.from({ length: count }, () => (random.word() + 0.5) / 2 ** 32);
+    const draws = new Float64Array(count);
+    for (let index = 0; index < count; index++) draws[index] = (random.word() + 0.5) / 2 ** 32;
+    return draws;
   };
 }
 

@@ -23,11 +23,18 @@ export function initialValue(spec: ParamSpec, uniforms: Uniforms): Float32Array 
     case 'constant':
       return new Float32Array(size).fill(init.value);
     default:
-      return Float32Array.from(uniforms(spec.name, size), (u) => drawn(init, u));
+      return drawAll(init, uniforms(spec.name, size));
   }
 }
 
 type DrawnInit = Extract<Init, { kind: 'truncatedNormal' | 'normal' | 'uniform' }>;
+
+// A plain loop: big models have hundreds of millions of these.
+function drawAll(init: DrawnInit, draws: Float64Array): Float32Array {
+  const values = new Float32Array(draws.length);
+  for (let index = 0; index < draws.length; index++) values[index] = drawn(init, draws[index]);
+  return values;
+}
 
 function drawn(init: DrawnInit, u: number): number {
   if (init.kind === 'uniform') return (2 * u - 1) * init.bound;
@@ -61,7 +68,9 @@ function ratio({ above, below }: Rational, x: number): number {
 
 // Coefficients from the constant term up.
 function polynomial(coefficients: readonly number[], x: number): number {
-  return coefficients.reduceRight((sum, coefficient) => sum * x + coefficient, 0);
+  let sum = 0;
+  for (let index = coefficients.length - 1; index >= 0; index--) sum = sum * x + coefficients[index];
+  return sum;
 }
 
 const CENTRE: Rational = {
