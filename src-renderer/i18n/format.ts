@@ -1,12 +1,16 @@
 /** Numbers as people read them. All functions take the locale, so that a change of language redraws them. */
 
-/** A number with a fixed count of significant digits, never in exponents between 1e-3 and 1e6. */
-export function formatNumber(value: number, locale: string, digits = 4): string {
+/**
+ * A number with at most `digits` significant digits, in exponents only below 1e-3 and from 1e6. A `steady` one keeps
+ * its zeros, so that it does not jump in width while it changes.
+ */
+export function formatNumber(value: number, locale: string, digits = 4, steady = false): string {
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6))
     return value.toExponential(Math.min(2, digits - 1)).replace('e+', 'e');
-  return value.toLocaleString(locale, { maximumSignificantDigits: digits });
+  const least = steady && size !== 0 ? { minimumSignificantDigits: digits } : {};
+  return value.toLocaleString(locale, { maximumSignificantDigits: digits, ...least });
 }
 
 /** A number with a fixed count of decimals, so that a column of them stands still while it changes. */

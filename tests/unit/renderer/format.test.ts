@@ -38,6 +38,12 @@ describe('format', () => {
       '5.00e-4',
       '1.235',
     ]);
+    expect([2, 1.5, 0, 5e-4].map((value) => formatNumber(value, 'en', 4, true))).toEqual([
+      '2.000',
+      '1.500',
+      '0',
+      '5.00e-4',
+    ]);
     expect(formatNumber(NaN, 'en')).toBe('–');
     expect(formatShort(5_910_800, 'en')).toBe('5.91 M');
     expect(formatPercent(74.476, 'en')).toBe('74.48 %');
