@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attr, call } from '../trace/ops.ts';
+import { attr, call, saved } from '../trace/ops.ts';
 
 /**
  * The layers that networks are made of, each one function of tensors. Where tfjs's own gradient does needless work
@@ -18,9 +18,22 @@ const FLOAT = [attr.type('T', 'float32')];
 export function linear<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf.Tensor | null): T {
   const inputs = x.shape[x.rank - 1];
   const rows: tf.Tensor = x.rank === 2 ? x : tf.reshape(x, [x.size / inputs, inputs]); // [M, in]
-  const product = tf.matMul(rows, weight, false, true); // [M, out]
-  const shifted = bias ? tf.add(product, bias) : product;
-  return (x.rank === 2 ? shifted : tf.reshape(shifted, [...x.shape.slice(0, -1), weight.shape[0]])) as T;
+  const product = withGradient(bias ? [rows, weight, bias] : [rows, weight], () => {
+    const value = matMul(rows, weight, false, true); // [M, out]
+    const gradient = (dy: tf.Tensor, [rows, weight]: tf.Tensor[]) => {
+      const both = [matMul(dy, weight, false, false), matMul(dy, rows, true, false)];
+      return bias ? [...both, tf.sum(dy, 0)] : both;
+    };
+    const shifted = bias ? call('BiasAdd', [...FLOAT, attr.text('data_format', 'NHWC')], [value, bias])[0] : value;
+    return { value: shifted, saved: [rows, weight], gradient };
+  });
+  return (x.rank === 2 ? product : tf.reshape(product, [...x.shape.slice(0, -1), weight.shape[0]])) as T;
+}
+
+/** [M, K] · [K, N], either of them given transposed. */
+function matMul(a: tf.Tensor, b: tf.Tensor, transposeA: boolean, transposeB: boolean): tf.Tensor {
+  const attrs = [...FLOAT, attr.bool('transpose_a', transposeA), attr.bool('transpose_b', transposeB)];
+  return call('MatMul', attrs, [a, b])[0];
 }
 
 /**
@@ -41,19 +54,20 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf
       const dx = tf.mul(tf.sub(tf.sub(scaled, tf.mean(scaled, -1, true)), alongUnit), inverse);
       return [dx, tf.sum(tf.mul(dy, unit), rows), tf.sum(dy, rows)];
     };
-    return { value: tf.add<T>(tf.mul(unit, weight), bias), saved: [unit, inverse, weight], gradient };
+    return { value: tf.add<T>(tf.mul(unit, weight), bias), saved: [saved(unit), inverse, weight], gradient };
   });
 }
 
 /** Gaussian error linear unit, exact: x · Φ(x) with Φ by erf. */
 export function gelu<T extends tf.Tensor>(x: T): T {
+  const chanceOf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
   return withGradient([x], () => {
-    const chance = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
-    const gradient = (dy: tf.Tensor, [x, chance]: tf.Tensor[]) => {
+    // Only x is kept: computing Φ again costs less than writing it and reading it back.
+    const gradient = (dy: tf.Tensor, [x]: tf.Tensor[]) => {
       const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [tf.mul(dy, tf.add(chance, tf.mul(x, density)))];
+      return [tf.mul(dy, tf.add(chanceOf(x), tf.mul(x, density)))];
     };
-    return { value: tf.mul<T>(x, chance), saved: [x, chance], gradient };
+    return { value: tf.mul<T>(x, chanceOf(x)), saved: [saved(x)], gradient };
   });
 }
 
@@ -98,27 +112,28 @@ export function softmax<T extends tf.Tensor>(x: T): T {
  */
 export function attention(qkv: tf.Tensor3D, heads: number, asking: number): tf.Tensor3D {
   const [batch, tokens, triple] = qkv.shape;
-  const size = triple / 3 / heads;
-  const split = tf.reshape(qkv, [batch, tokens, 3, heads, size]); // [B, N, 3, h, d]
-  const [q, k, v] = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])); // each [B, h, N, d]
-  const queries = asking === tokens ? q : tf.slice(q, [0, 0, 0, 0], [batch, heads, asking, size]); // [B, h, M, d]
-  const mixed = scaledDotProduct(queries, k, v, 1 / Math.sqrt(size));
-  return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, asking, heads * size]); // [B, M, D]
-}
-
-/** softmax(scale · q · kᵀ) · v over [..., M | N, d]. Its gradient reuses the output in place of an [..., M, N] sum. */
-function scaledDotProduct(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale: number): tf.Tensor {
-  return withGradient([q, k, v], () => {
-    const scaled = tf.mul(q, scale);
-    const weights = softmax(tf.matMul(scaled, k, false, true)); // [..., M, N]
-    const value = tf.matMul(weights, v);
-    const gradient = (dy: tf.Tensor, [scaled, k, v, weights, value]: tf.Tensor[]) => {
-      const across = tf.sum(tf.mul(dy, value), -1, true); // [..., M, 1]
-      const dScores = tf.mul(weights, tf.sub(tf.matMul(dy, v, false, true), across));
-      const dq = tf.mul(tf.matMul(dScores, k), scale);
-      return [dq, tf.matMul(dScores, scaled, true), tf.matMul(weights, dy, true)];
+  const dim = triple / 3;
+  const size = dim / heads;
+  const scale = 1 / Math.sqrt(size);
+  /** [B, N, D] → [B, h, N, d], and back. */
+  const divide = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [batch, x.shape[1]!, heads, size]), [0, 2, 1, 3]);
+  const join = (x: tf.Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, x.shape[2]!, dim]);
+  return withGradient([qkv], () => {
+    const part = (index: number, count: number) => tf.slice(qkv, [0, 0, index * dim], [batch, count, dim]);
+    const [q, k, v] = [part(0, asking), part(1, tokens), part(2, tokens)].map(divide);
+    const weights = softmax(tf.mul(tf.matMul(q, k, false, true), scale)); // [B, h, M, N]
+    const value = tf.matMul(weights, v); // [B, h, M, d]
+    // The sum that softmax's gradient needs over [N] is one over [d], by way of the value.
+    const gradient = (dy: tf.Tensor, [q, k, v, weights, value]: tf.Tensor[]) => {
+      const dValue = divide(dy);
+      const across = tf.sum(tf.mul(dValue, value), -1, true); // [B, h, M, 1]
+      const dScores = tf.mul(tf.mul(weights, tf.sub(tf.matMul(dValue, v, false, true), across)), scale);
+      const parts = [tf.matMul(dScores, k), tf.matMul(dScores, q, true), tf.matMul(weights, dValue, true)].map(join);
+      // Tokens that do not ask have no query, and so no gradient of one.
+      const dq = asking === tokens ? parts[0] : tf.pad(parts[0], [[0, 0], [0, tokens - asking], [0, 0]]); // prettier-ignore
+      return [tf.concat([dq, parts[1], parts[2]], 2)];
     };
-    return { value, saved: [scaled, k, v, weights, value], gradient };
+    return { value: join(value) as tf.Tensor3D, saved: [q, k, v, saved(weights), value], gradient };
   });
 }
 

@@ -13,6 +13,8 @@ export interface TensorMetadata {
 
 /** Where the ops of tfjs-node's kernels go: to TensorFlow at once, or into a program being recorded. */
 export interface OpSink {
+  /** Whether ops are written down and not run. */
+  readonly recording: boolean;
   createTensor(shape: number[], dtype: DType, values: Values | Uint8Array[]): number;
   deleteTensor(id: number): void;
   read(id: number): Values | Uint8Array[];
@@ -21,6 +23,7 @@ export interface OpSink {
 
 /** Runs every op at once. Ids name eager handles, which this object owns. */
 export class EagerSink implements OpSink {
+  readonly recording = false;
   private readonly handles = new Map<number, Pointer>();
   private next = 1;
 

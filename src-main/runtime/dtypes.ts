@@ -36,7 +36,7 @@ export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5, t
 export interface Attr {
   name: string;
   type: number;
-  value: boolean | number | string | number[];
+  value: boolean | number | string | number[] | string[];
 }
 
 export type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | BigInt64Array;

@@ -37,7 +37,7 @@ export class Graph {
       this.addInputs(description, op, inputs);
       for (const operation of control) this.tf.TF_AddControlInput(description, operation);
       for (const attr of attrs) {
-        if (attr.name === 'N' && op in LIST_INPUTS) continue;
+        if (['N', 'num_args'].includes(attr.name) && op in LIST_INPUTS) continue;
         setAttr(this.tf, 'graph', description, attr, status);
       }
       return this.tf.TF_FinishOperation(description, status);

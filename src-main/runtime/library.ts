@@ -57,6 +57,8 @@ const SIGNATURES = {
   TFE_OpSetAttrShape: 'void TFE_OpSetAttrShape(void *op, const char *name, const void *dims, int n, void *status)',
   TFE_OpSetAttrFunctionName:
     'void TFE_OpSetAttrFunctionName(void *op, const char *name, const char *value, size_t len)',
+  TFE_OpSetAttrStringList:
+    'void TFE_OpSetAttrStringList(void *op, const char *name, const char **values, const void *lengths, int n)',
   TFE_OpSetAttrIntList: 'void TFE_OpSetAttrIntList(void *op, const char *name, const void *values, int n)',
   TFE_OpSetAttrFloatList: 'void TFE_OpSetAttrFloatList(void *op, const char *name, const void *values, int n)',
   TFE_OpSetAttrTypeList: 'void TFE_OpSetAttrTypeList(void *op, const char *name, const void *values, int n)',
@@ -73,6 +75,8 @@ const SIGNATURES = {
   TF_SetAttrBool: 'void TF_SetAttrBool(void *desc, const char *name, unsigned char value)',
   TF_SetAttrType: 'void TF_SetAttrType(void *desc, const char *name, int value)',
   TF_SetAttrShape: 'void TF_SetAttrShape(void *desc, const char *name, const void *dims, int n)',
+  TF_SetAttrStringList:
+    'void TF_SetAttrStringList(void *desc, const char *name, const char **values, const void *lengths, int n)',
   TF_SetAttrIntList: 'void TF_SetAttrIntList(void *desc, const char *name, const void *values, int n)',
   TF_SetAttrFloatList: 'void TF_SetAttrFloatList(void *desc, const char *name, const void *values, int n)',
   TF_SetAttrTypeList: 'void TF_SetAttrTypeList(void *desc, const char *name, const void *values, int n)',

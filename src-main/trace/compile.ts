@@ -180,6 +180,8 @@ function addNode(
     }
     case 'Constant':
       return graph.constant(spec.shape, spec.dtype, node.values!);
+    case 'Saved':
+      return graph.add('Identity', [typeAttr('T', spec)], node.inputs.map(end));
     default:
       return graph.add(node.op, node.attrs, node.inputs.map(end));
   }

@@ -38,4 +38,10 @@ const adamw: Composite = {
   },
 };
 
-export const COMPOSITES: Record<string, Composite> = { AdamW: adamw };
+/** A value kept for the gradient, see `saved` in `ops.ts`. */
+const saved: Composite = {
+  outputs: ([value]) => [value],
+  expand: (emit, [value]) => [emit('Identity', FLOAT, [value])],
+};
+
+export const COMPOSITES: Record<string, Composite> = { AdamW: adamw, Saved: saved };

@@ -1,4 +1,4 @@
-import { DTYPES, type Attr, type DType } from '../runtime/dtypes.ts';
+import { DTYPES, sizeOf, type Attr, type DType } from '../runtime/dtypes.ts';
 import { cluster } from './cluster.ts';
 import { attr } from './ops.ts';
 import type { Program, ProgramNode, ValueRef } from './program.ts';
@@ -16,8 +16,8 @@ export interface LowerOptions {
 
 /** All passes, in order. */
 export function lower(program: Program, { precision, fuse }: LowerOptions): Program {
-  const clean = simplify(program);
-  const typed = precision === 'bfloat16' ? simplify(toBfloat16(clean)) : clean;
+  const clean = simplify(sumsOverRows(program));
+  const typed = fuseBias(simplify(precision === 'bfloat16' ? toBfloat16(clean) : dropSaved(clean)));
   return fuse ? cluster(typed) : typed;
 }
 
@@ -34,8 +34,81 @@ export function simplify(program: Program): Program {
   return rewriter.finish(program, map);
 }
 
+/**
+ * Sums over all axes but the last, as the gradient of a bias is, become TensorFlow's own op for that: its kernel walks
+ * memory in order, which neither its general sum nor XLA's does.
+ */
+export function sumsOverRows(program: Program): Program {
+  return rewrite(program, (node, rewriter, inputs) => {
+    if (node.op !== 'Sum') return rewriter.add({ ...node, inputs });
+    const { shape } = rewriter.spec(inputs[0]);
+    if (!isSumOverRows(node, shape, program)) return rewriter.add({ ...node, inputs });
+    const width = shape[shape.length - 1];
+    const size = rewriter.add(constant(Int32Array.of(sizeOf(shape) / width, width)));
+    const float = attr.type('T', 'float32');
+    const rows = rewriter.add({
+      op: 'Reshape',
+      attrs: [float, attr.type('Tshape', 'int32')],
+      inputs: [inputs[0], { node: size, output: 0 }],
+      outputs: [{ shape: [sizeOf(shape) / width, width], dtype: 'float32' }],
+    });
+    const attrs = [float, attr.text('data_format', 'NHWC')];
+    const inputsOfSum = [{ node: rows, output: 0 }];
+    return rewriter.add({ op: 'BiasAddGrad', attrs, inputs: inputsOfSum, outputs: node.outputs });
+  });
+}
+
+function isSumOverRows(node: ProgramNode, shape: number[], program: Program): boolean {
+  const axes = program.nodes[node.inputs[1].node].values;
+  const kept = node.attrs.some(({ name, value }) => name === 'keep_dims' && value === true);
+  if (!axes || kept || node.outputs[0].dtype !== 'float32') return false;
+  const sorted = Array.from(axes as Int32Array).sort((a, b) => a - b);
+  return shape.length > 1 && sorted.length === shape.length - 1 && sorted.every((axis, index) => axis === index);
+}
+
+function constant(values: Int32Array): ProgramNode {
+  return { op: 'Constant', attrs: [], inputs: [], outputs: [{ shape: [values.length], dtype: 'int32' }], values };
+}
+
+/** A matrix product and the bias added to it alone become one op, which adds before it rounds and writes. */
+export function fuseBias(program: Program): Program {
+  const users = new Map<number, number>();
+  const count = ({ node }: ValueRef) => users.set(node, (users.get(node) ?? 0) + 1);
+  for (const node of program.nodes) node.inputs.forEach(count);
+  for (const { value } of [...program.outputs, ...program.assigns]) count(value);
+  const fused = rewrite(program, (node, rewriter, inputs) => {
+    const product = node.op === 'BiasAdd' ? rewriter.nodes[inputs[0].node] : undefined;
+    const alone = product?.op === 'MatMul' && users.get(node.inputs[0].node) === 1;
+    if (!alone) return rewriter.add({ ...node, inputs });
+    const attrs = [...product.attrs, attr.text('fused_ops', ['BiasAdd']), attr.int('num_args', 1)];
+    return rewriter.add({ ...node, op: '_FusedMatMul', attrs, inputs: [...product.inputs, inputs[1]] });
+  });
+  return simplify(fused);
+}
+
+/** What is kept for the gradient stays as it is. */
+export function dropSaved(program: Program): Program {
+  return rewrite(program, (node, rewriter, inputs) =>
+    node.op === 'Saved' && inputs[0].output === 0 ? inputs[0].node : rewriter.add({ ...node, inputs }),
+  );
+}
+
+/** Copies a program node by node; `change` adds what stands for a node and says where it is. */
+function rewrite(
+  program: Program,
+  change: (node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[]) => number,
+): Program {
+  const rewriter = new Rewriter();
+  const moved: number[] = [];
+  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
+  for (const node of program.nodes) moved.push(change(node, rewriter, node.inputs.map(map)));
+  return rewriter.finish(program, map);
+}
+
 /** Matrix products: bfloat16 in and out, accumulated in float32 by the hardware. */
-const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2']);
+const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2', 'BiasAdd']);
+/** Sums shorter than this keep float32: there is nothing to gain. */
+const LONG_SUM = 65536;
 /** Ops that move values without computing: they keep the type of their first input. */
 const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2']);
 
@@ -49,17 +122,26 @@ export function toBfloat16(program: Program): Program {
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
   const as = (ref: ValueRef, dtype: DType) => converted(rewriter, at(ref), dtype);
   const widen = (ref: ValueRef) => (rewriter.spec(at(ref)).dtype === 'bfloat16' ? as(ref, 'float32') : at(ref));
-  program.nodes.forEach((node, index) => {
-    moved[index] = rewriter.add(
-      PRODUCTS.has(node.op) && node.outputs[0].dtype === 'float32'
-        ? retyped(node, node.inputs.map((ref) => as(ref, 'bfloat16')))
-        : MOVES.has(node.op) && movesBfloat16(rewriter, node, at)
-          ? retyped(node, node.inputs.map(at))
-          : { ...node, inputs: node.inputs.map(widen) },
-    ); // prettier-ignore
-  });
-  const ends: Program = { ...program };
-  return rewriter.finish(ends, (ref) => widen(ref));
+  const change = (node: ProgramNode): number => {
+    if (node.op === 'Saved') return as(node.inputs[0], 'bfloat16').node;
+    if (isProduct(rewriter, node, at))
+      return rewriter.add(
+        retyped(
+          node,
+          node.inputs.map((ref) => as(ref, 'bfloat16')),
+        ),
+      );
+    const moves = MOVES.has(node.op) && movesBfloat16(rewriter, node, at);
+    return rewriter.add(moves ? retyped(node, node.inputs.map(at)) : { ...node, inputs: node.inputs.map(widen) });
+  };
+  program.nodes.forEach((node, index) => (moved[index] = change(node)));
+  return rewriter.finish(program, widen);
+}
+
+function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef): boolean {
+  if (node.outputs[0].dtype !== 'float32') return false;
+  if (node.op === 'BiasAddGrad') return sizeOf(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
+  return PRODUCTS.has(node.op);
 }
 
 function movesBfloat16(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef): boolean {

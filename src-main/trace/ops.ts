@@ -9,6 +9,7 @@ import type { TensorMetadata } from '../runtime/binding.ts';
 
 /** The part of tfjs-node's backend used here. */
 interface NodeBackend extends tf.KernelBackend {
+  binding: { sink: { recording: boolean } };
   createOutputTensor(metadata: TensorMetadata): tf.Tensor;
   getInputTensorIds(tensors: tf.TensorInfo[]): number[];
   executeMultipleOutputs(op: string, attrs: Attr[], inputs: tf.TensorInfo[], outputCount: number): tf.Tensor[];
@@ -29,12 +30,20 @@ export const attr = {
   int: (name: string, value: number | number[]): Attr => ({ name, type: ATTR.int, value }),
   float: (name: string, value: number): Attr => ({ name, type: ATTR.float, value }),
   bool: (name: string, value: boolean): Attr => ({ name, type: ATTR.bool, value }),
-  text: (name: string, value: string): Attr => ({ name, type: ATTR.string, value }),
+  text: (name: string, value: string | string[]): Attr => ({ name, type: ATTR.string, value }),
 };
 
 /** Converts between types tfjs cannot name: `from` is the tensor's true TensorFlow type. No gradient. */
 export function castTo(x: tf.Tensor, from: DType, to: DType): tf.Tensor {
   return call('Cast', [attr.type('SrcT', from), attr.type('DstT', to), attr.bool('Truncate', false)], [x])[0];
+}
+
+/**
+ * Marks a value that is kept for the gradient: where products are bfloat16 it is kept so too, in half the memory. The
+ * value itself goes on as it is. No gradient.
+ */
+export function saved<T extends tf.Tensor>(x: T): T {
+  return nodeBackend().binding.sink.recording ? (call('Saved', [], [x])[0] as T) : x;
 }
 
 /** 1 where `x` (a scalar) is a finite number, else 0. No gradient. */

@@ -56,6 +56,7 @@ export function record(
 
 /** Writes ops down. A scratch TensorFlow graph beside the program infers every shape. */
 class RecordingSink implements OpSink {
+  readonly recording = true;
   readonly nodes: ProgramNode[] = [];
   private readonly refs: ValueRef[] = [];
   private readonly outputs: GraphOutput[] = [];
