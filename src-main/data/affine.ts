@@ -81,8 +81,8 @@ function sampleLinear(
   const [x0, x1] = [clampIndex(left, width) * 3, clampIndex(left + 1, width) * 3];
   for (let channel = 0; channel < 3; channel++) {
     const [above, below] = [upper + channel, lower + channel];
-    const first = source[above + x0]! + (source[above + x1]! - source[above + x0]!) * dx;
-    const second = source[below + x0]! + (source[below + x1]! - source[below + x0]!) * dx;
+    const first = source[above + x0] + (source[above + x1] - source[above + x0]) * dx;
+    const second = source[below + x0] + (source[below + x1] - source[below + x0]) * dx;
     data[out + channel] = first + (second - first) * dy;
   }
 }
@@ -104,7 +104,7 @@ function sampleCubicAcross({ width, data: source }: Pixels, x: number, y: number
   const x2 = row + clampIndex(left + 1, width) * 3;
   const x3 = row + clampIndex(left + 2, width) * 3;
   for (let c = 0; c < 3; c++)
-    data[out + c] = clampByte(cubicAt(source[x0 + c]!, source[x1 + c]!, source[x2 + c]!, source[x3 + c]!, dx));
+    data[out + c] = clampByte(cubicAt(source[x0 + c], source[x1 + c], source[x2 + c], source[x3 + c], dx));
 }
 
 function sampleCubicDown(
@@ -122,7 +122,7 @@ function sampleCubicDown(
   const y2 = top + 1 < height ? (top + 1) * stride + x * 3 : y1;
   const y3 = top + 2 < height ? (top + 2) * stride + x * 3 : y2;
   for (let c = 0; c < 3; c++)
-    data[out + c] = clampByte(cubicAt(source[y0 + c]!, source[y1 + c]!, source[y2 + c]!, source[y3 + c]!, dy));
+    data[out + c] = clampByte(cubicAt(source[y0 + c], source[y1 + c], source[y2 + c], source[y3 + c], dy));
 }
 
 function sampleCubic(
@@ -147,10 +147,10 @@ function sampleCubic(
   const y3 = top + 2 < height ? (top + 2) * stride : y2;
   for (let c = 0; c < 3; c++) {
     const [a, b, d, e] = [y0 + c, y1 + c, y2 + c, y3 + c];
-    const v1 = cubicAt(source[a + x0]!, source[a + x1]!, source[a + x2]!, source[a + x3]!, dx);
-    const v2 = cubicAt(source[b + x0]!, source[b + x1]!, source[b + x2]!, source[b + x3]!, dx);
-    const v3 = cubicAt(source[d + x0]!, source[d + x1]!, source[d + x2]!, source[d + x3]!, dx);
-    const v4 = cubicAt(source[e + x0]!, source[e + x1]!, source[e + x2]!, source[e + x3]!, dx);
+    const v1 = cubicAt(source[a + x0], source[a + x1], source[a + x2], source[a + x3], dx);
+    const v2 = cubicAt(source[b + x0], source[b + x1], source[b + x2], source[b + x3], dx);
+    const v3 = cubicAt(source[d + x0], source[d + x1], source[d + x2], source[d + x3], dx);
+    const v4 = cubicAt(source[e + x0], source[e + x1], source[e + x2], source[e + x3], dx);
     data[out + c] = clampByte(cubicAt(v1, v2, v3, v4, dy));
   }
 }

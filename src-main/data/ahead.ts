@@ -68,7 +68,7 @@ export async function* ahead<Batch>(plan: AheadPlan<Batch>): AsyncGenerator<Batc
   try {
     start();
     while (queue.length > 0) {
-      await queue[0]!.full;
+      await queue[0].full;
       if (failed.yes) throw failed.error;
       const { batch } = queue.shift()!;
       start();

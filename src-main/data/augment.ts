@@ -116,7 +116,7 @@ const JITTERED = ['brightness', 'contrast', 'color'] as const;
 export function drawJitter(draws: Draws, strength: number): DrawnOperation[] {
   if (strength <= 0) return [];
   const names = [...JITTERED];
-  const ordered = [3, 2, 1].map((left) => names.splice(draws.integer(left), 1)[0]!);
+  const ordered = [3, 2, 1].map((left) => names.splice(draws.integer(left), 1)[0]);
   return ordered.map((name) => ({ name, amount: draws.between(Math.max(0, 1 - strength), 1 + strength) }));
 }
 

@@ -61,9 +61,9 @@ export function parsePolicy(text: string): Policy | null {
   const candidates = pairs.map((pair) => pair.split(' · ').map(parseCandidate));
   return {
     draw: (draws, width, height) =>
-      candidates[draws.integer(candidates.length)]!.map((candidate) =>
-        drawOperation(candidate, noise, draws, { width, height }),
-      ).filter((drawn) => drawn !== null),
+      candidates[draws.integer(candidates.length)]
+        .map((candidate) => drawOperation(candidate, noise, draws, { width, height }))
+        .filter((drawn) => drawn !== null),
   };
 }
 
@@ -75,7 +75,7 @@ function invalid(text: string): StillhouseError {
 function numberIn(section: string, text: string): { key: string; value: number } {
   const match = /^([a-z]+)(\d+(?:\.\d+)?)$/.exec(section);
   if (!match) throw invalid(text);
-  return { key: match[1]!, value: Number(match[2]) };
+  return { key: match[1], value: Number(match[2]) };
 }
 
 function randAugment(text: string, sections: readonly string[]): Policy {
@@ -105,7 +105,7 @@ function randAugment(text: string, sections: readonly string[]): Policy {
     draw: (draws, width, height) => {
       const picked = weights
         ? pickDistinct(draws, names, Object.values(weights), settings.n)
-        : Array.from({ length: settings.n }, () => names[draws.integer(names.length)]!);
+        : Array.from({ length: settings.n }, () => names[draws.integer(names.length)]);
       const drawn = picked.map((name) => drawOperation(candidate(name), noise, draws, { width, height }));
       return drawn.filter((operation) => operation !== null);
     },
@@ -126,7 +126,7 @@ function pickDistinct(
     let rest = draws.uniform() * left.reduce((sum, weight) => sum + weight, 0);
     const index = left.findIndex((weight) => weight > 0 && (rest -= weight) < 0);
     const chosen = index < 0 ? left.findIndex((weight) => weight > 0) : index;
-    picked.push(names[chosen]!);
+    picked.push(names[chosen]);
     left[chosen] = 0;
   }
   return picked;

@@ -52,7 +52,7 @@ interface BoxWeights {
 // One channel of one row; places beyond either end have the value at that end.
 function blurLine(from: Uint8Array, to: Uint8Array, start: number, width: number, weights: BoxWeights): void {
   const { reach, inner, edge } = weights;
-  const at = (x: number): number => from[start + 3 * (x < 0 ? 0 : x < width ? x : width - 1)]!;
+  const at = (x: number): number => from[start + 3 * (x < 0 ? 0 : x < width ? x : width - 1)];
   let sum = 0;
   for (let x = -reach - 1; x < reach; x++) sum += at(x);
   for (let x = 0; x < width; x++) {

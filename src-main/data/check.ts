@@ -32,7 +32,7 @@ export async function checkPictures(
     while (next < samples.length) {
       if (signal?.aborted) throw new StillhouseError('job.cancelled');
       const index = next++;
-      const reason = await problemOf(dataset, samples[index]!, decode, timeout).catch((error: unknown) => {
+      const reason = await problemOf(dataset, samples[index], decode, timeout).catch((error: unknown) => {
         next = samples.length;
         throw error;
       });
@@ -44,7 +44,7 @@ export async function checkPictures(
   const failure = ends.find((end) => end.status === 'rejected');
   if (failure) throw failure.reason;
   const failed = [...reasons].sort(([a], [b]) => a - b);
-  const unreadable = failed.map(([index, reason]) => ({ file: samples[index]!.file, reason }));
+  const unreadable = failed.map(([index, reason]) => ({ file: samples[index].file, reason }));
   return { path: dataset.path, checked, time: Date.now(), unreadable };
 }
 

@@ -180,16 +180,16 @@ function tableOf(windows: Windows, unit: number, pairs: number, mirror = false):
   const halves = new Int16Array(table.buffer);
   for (let x = 0; x < first.length; x++) {
     const start = (mirror ? first.length - 1 - x : x) * (pairs + 1);
-    table[start] = first[x]! * unit;
-    const [count, base] = [taps[x]!, x * stride];
+    table[start] = first[x] * unit;
+    const [count, base] = [taps[x], x * stride];
     let [rest, largest] = [1 << PRECISION, 0];
     for (let k = 0; k < count; k++) {
-      const weight = Math.round(weights[base + k]! / (1 << (22 - PRECISION)));
+      const weight = Math.round(weights[base + k] / (1 << (22 - PRECISION)));
       halves[start * 2 + 2 + k] = weight;
       rest -= weight;
-      if (weights[base + k]! > weights[base + largest]!) largest = k;
+      if (weights[base + k] > weights[base + largest]) largest = k;
     }
-    halves[start * 2 + 2 + largest]! += rest;
+    halves[start * 2 + 2 + largest] += rest;
   }
   return table;
 }

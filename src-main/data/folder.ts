@@ -48,7 +48,7 @@ export async function listDataset(path: string): Promise<Dataset> {
   if (![...found.values()].some((files) => files.length > 0)) throw new StillhouseError('data.no-classes', { path });
   for (const name of classes)
     if (found.get(name)!.length === 0) warn(warnings, 'data.empty-class', join(train ?? '', name));
-  if (classes.length === 1) warnings.push(note('data.one-class', { name: classes[0]! }));
+  if (classes.length === 1) warnings.push(note('data.one-class', { name: classes[0] }));
   const layout = train ? 'train-val' : 'classes';
   const samples = samplesOf(classes, found);
   if (!val) return { path, layout, classes, ...stratifiedSplit(samples), splitMade: true, warnings };
@@ -66,8 +66,8 @@ export async function inspectFolder(path: string): Promise<DatasetSummary> {
 export function summarise(dataset: Dataset): DatasetSummary {
   const { path, layout, splitMade, warnings, train, val } = dataset;
   const classes = dataset.classes.map((name) => ({ name, train: 0, val: 0 }));
-  for (const { label } of train) classes[label]!.train++;
-  for (const { label } of val) classes[label]!.val++;
+  for (const { label } of train) classes[label].train++;
+  for (const { label } of val) classes[label].val++;
   return { path, layout, classes, train: train.length, val: val.length, splitMade, warnings };
 }
 

@@ -170,9 +170,9 @@ function withoutHoles(batch: Batch, inputSize: number): Batch {
   rows.forEach((row, place) => batch.images.copyWithin(place * bytes, row * bytes, (row + 1) * bytes));
   return {
     images: batch.images.subarray(0, rows.length * bytes),
-    labels: Int32Array.from(rows, (row) => batch.labels[row]!),
+    labels: Int32Array.from(rows, (row) => batch.labels[row]),
     noise: null,
-    files: rows.map((row) => batch.files[row]!),
+    files: rows.map((row) => batch.files[row]),
     mix: null,
     erase: null,
   };
@@ -190,14 +190,14 @@ function trainFiller(
   const { seed, batchSize, inputSize, reprob = 0, recount = 1 } = options.recipe;
   return async (batch, number, row) => {
     const turn = number * batchSize + row;
-    const place = order.places[turn]!;
+    const place = order.places[turn];
     drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
     if (batch.erase) {
       const draws = new Random(seed, 'erase', epoch, place);
       batch.erase[row] = drawErase(draws, inputSize, inputSize, { reprob, recount });
     }
     const replacement = new Random(seed, 'replacement', epoch, place);
-    let sample = train[order.pictures[turn]!]!;
+    let sample = train[order.pictures[turn]];
     for (let attempt = 0; attempt <= REPLACEMENTS; attempt++) {
       const pixels = await reader.train(sample, new Random(seed, 'augment', epoch, place));
       if (pixels) return put(batch, row, pixels, sample, inputSize);
@@ -215,7 +215,7 @@ function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: 
 function evalFiller(options: LoaderOptions, val: Sample[], reader: PictureReader): Fill {
   const { batchSize, inputSize } = options.recipe;
   return async (batch, number, row) => {
-    const sample = val[number * batchSize + row]!;
+    const sample = val[number * batchSize + row];
     const pixels = await reader.eval(sample);
     if (pixels) put(batch, row, pixels, sample, inputSize);
   };

@@ -17,7 +17,7 @@ export function decodeNetpbm(bytes: Uint8Array): Pixels {
     kind === 'P2' || kind === 'P3' ? plainSamples(bytes, header, least) : rawSamples(bytes, header, least);
   const data = new Uint8Array(width * height * 3);
   for (let at = 0; at < data.length; at++) {
-    const sample = samples[channels === 3 ? at : Math.floor(at / 3)]!;
+    const sample = samples[channels === 3 ? at : Math.floor(at / 3)];
     if (sample > maximum) throw new Error(`a sample is ${sample}, above the stated maximum ${maximum}`);
     data[at] = maximum === 255 ? sample : Math.floor((sample * 255 + maximum / 2) / maximum);
   }
@@ -28,14 +28,14 @@ function rawSamples(bytes: Uint8Array, { offset, maximum }: NetpbmHeader, count:
   const wide = maximum > 255;
   if (bytes.length - offset < count * (wide ? 2 : 1)) throw new Error('the file ends before the picture does');
   if (!wide) return bytes.subarray(offset, offset + count);
-  return Uint16Array.from({ length: count }, (_, at) => (bytes[offset + 2 * at]! << 8) | bytes[offset + 2 * at + 1]!);
+  return Uint16Array.from({ length: count }, (_, at) => (bytes[offset + 2 * at] << 8) | bytes[offset + 2 * at + 1]);
 }
 
 function plainSamples(bytes: Uint8Array, { offset }: NetpbmHeader, count: number): ArrayLike<number> {
   const samples = new Uint16Array(count);
   let [found, value, digits] = [0, 0, 0];
   for (let at = offset; at <= bytes.length && found < count; at++) {
-    const byte = at < bytes.length ? bytes[at]! : 0x20;
+    const byte = at < bytes.length ? bytes[at] : 0x20;
     if (byte >= 0x30 && byte <= 0x39) {
       value = Math.min(value * 10 + byte - 0x30, 65535);
       digits++;

@@ -52,7 +52,7 @@ export type OperationName = keyof typeof OPERATIONS;
 
 /** `pixels` after one operation; the argument itself is left alone. */
 export function applyOperation(pixels: Pixels, drawn: DrawnOperation, settings: OperationSettings): Pixels {
-  return (OPERATIONS[drawn.name] as Operation)(pixels, drawn.amount, settings);
+  return OPERATIONS[drawn.name](pixels, drawn.amount, settings);
 }
 
 type Table = Uint8Array;
@@ -67,10 +67,10 @@ function mapChannels(pixels: Pixels, tableOf: (histogram: Uint32Array) => Table 
   const source = pixels.data;
   const tables = [0, 1, 2].map((channel) => {
     const histogram = new Uint32Array(256);
-    for (let at = channel; at < source.length; at += 3) histogram[source[at]!]!++;
+    for (let at = channel; at < source.length; at += 3) histogram[source[at]]++;
     return tableOf(histogram) ?? Uint8Array.from({ length: 256 }, (_, value) => value);
   });
-  return { ...pixels, data: mapThrough(source, tables[0]!, tables[1]!, tables[2]!) };
+  return { ...pixels, data: mapThrough(source, tables[0], tables[1], tables[2]) };
 }
 
 // Four pixels at a time as three words of four bytes (little-endian): three times as fast as byte by byte.
@@ -81,18 +81,18 @@ function mapThrough(data: Uint8Array, red: Table, green: Table, blue: Table): Ui
   const from = new Uint32Array(source.buffer, source.byteOffset, words);
   const to = new Uint32Array(result.buffer, 0, words);
   for (let at = 0; at < words; at += 3) {
-    const [first, second, third] = [from[at]!, from[at + 1]!, from[at + 2]!];
+    const [first, second, third] = [from[at], from[at + 1], from[at + 2]];
     to[at] = mapWord(first, red, green, blue, red);
     to[at + 1] = mapWord(second, green, blue, red, green);
     to[at + 2] = mapWord(third, blue, red, green, blue);
   }
   const tables = [red, green, blue];
-  for (let at = words * 4; at < source.length; at++) result[at] = tables[at % 3]![source[at]!]!;
+  for (let at = words * 4; at < source.length; at++) result[at] = tables[at % 3][source[at]]!;
   return result;
 }
 
 function mapWord(word: number, a: Table, b: Table, c: Table, d: Table): number {
-  return a[word & 255]! | (b[(word >>> 8) & 255]! << 8) | (c[(word >>> 16) & 255]! << 16) | (d[word >>> 24]! << 24);
+  return a[word & 255] | (b[(word >>> 8) & 255] << 8) | (c[(word >>> 16) & 255] << 16) | (d[word >>> 24] << 24);
 }
 
 function stretchTable(histogram: Uint32Array): Table | null {
@@ -123,7 +123,7 @@ function clamp(value: number): number {
 }
 
 function lightness(data: Uint8Array, at: number): number {
-  return (19595 * data[at]! + 38470 * data[at + 1]! + 7471 * data[at + 2]! + 0x8000) >> 16;
+  return (19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 0x8000) >> 16;
 }
 
 function greyed(pixels: Pixels): Pixels {
@@ -146,9 +146,9 @@ function smoothed({ width, height, data }: Pixels): Pixels {
   for (let y = 1; y < height - 1; y++) {
     const [start, end] = [y * row + 3, (y + 1) * row - 3];
     for (let at = start; at < end; at++) {
-      const above = data[at - row - 3]! + data[at - row]! + data[at - row + 3]!;
-      const below = data[at + row - 3]! + data[at + row]! + data[at + row + 3]!;
-      const sum = above + below + data[at - 3]! + 5 * data[at]! + data[at + 3]!;
+      const above = data[at - row - 3] + data[at - row] + data[at - row + 3];
+      const below = data[at + row - 3] + data[at + row] + data[at + row + 3];
+      const sum = above + below + data[at - 3] + 5 * data[at] + data[at + 3];
       result[at] = ((2 * sum + 13) / 26) | 0;
     }
   }
@@ -164,8 +164,8 @@ function blend(from: Pixels, to: Pixels, factor: number): Pixels {
   const [starts, ends] = [from.data, to.data];
   const data = new Uint8Array(starts.length);
   for (let at = 0; at < data.length; at++) {
-    const start = starts[at]!;
-    data[at] = clamp(Math.fround(start + steps[ends[at]! - start + 255]!));
+    const start = starts[at];
+    data[at] = clamp(Math.fround(start + steps[ends[at] - start + 255]));
   }
   return { ...to, data };
 }

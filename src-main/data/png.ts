@@ -35,12 +35,12 @@ export function decodePng(bytes: Uint8Array): PixelsWithAlpha {
   const chunks = chunksOf(file);
   const header = headerOf(chunks);
   const { width, height, depth, colour } = header;
-  const rowBytes = Math.ceil((width * CHANNELS[colour]! * depth) / 8);
+  const rowBytes = Math.ceil((width * CHANNELS[colour] * depth) / 8);
   const expected = height * (rowBytes + 1);
   const packed = Buffer.concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data));
   const raw = inflateSync(packed, { maxOutputLength: expected });
   if (raw.length !== expected) throw new Error(`decodePng: expected ${expected} bytes of pixels, got ${raw.length}`);
-  const step = Math.max(1, (CHANNELS[colour]! * depth) >> 3);
+  const step = Math.max(1, (CHANNELS[colour] * depth) >> 3);
   return { width, height, data: toRgba(unfilter(raw, height, rowBytes, step), header, rowBytes, chunks) };
 }
 
@@ -65,7 +65,7 @@ function chunksOf(file: Buffer): Chunk[] {
 function headerOf(chunks: Chunk[]): Header {
   const data = chunks[0]?.type === 'IHDR' ? chunks[0].data : undefined;
   if (data?.length !== 13) throw new Error('decodePng: no header');
-  const [width, height, depth, colour] = [data.readUInt32BE(0), data.readUInt32BE(4), data[8]!, data[9]!];
+  const [width, height, depth, colour] = [data.readUInt32BE(0), data.readUInt32BE(4), data[8], data[9]];
   const known = CHANNELS[colour] !== undefined && (depth === 8 || (colour === 3 && [1, 2, 4].includes(depth)));
   if (!known || data[12] !== 0) throw new Error(`decodePng: colour type ${colour} with ${depth} bits is not read here`);
   if (width < 1 || height < 1 || width > LARGEST_SIDE || height > LARGEST_SIDE)
@@ -77,13 +77,13 @@ function headerOf(chunks: Chunk[]): Header {
 function unfilter(raw: Buffer, height: number, rowBytes: number, step: number): Uint8Array {
   const rows = new Uint8Array(height * rowBytes);
   for (let y = 0; y < height; y++) {
-    const filter = raw[y * (rowBytes + 1)]!;
+    const filter = raw[y * (rowBytes + 1)];
     for (let x = 0; x < rowBytes; x++) {
       const at = y * rowBytes + x;
-      const left = x >= step ? rows[at - step]! : 0;
-      const up = y > 0 ? rows[at - rowBytes]! : 0;
-      const corner = x >= step && y > 0 ? rows[at - rowBytes - step]! : 0;
-      rows[at] = raw[y * (rowBytes + 1) + 1 + x]! + predicted(filter, left, up, corner);
+      const left = x >= step ? rows[at - step] : 0;
+      const up = y > 0 ? rows[at - rowBytes] : 0;
+      const corner = x >= step && y > 0 ? rows[at - rowBytes - step] : 0;
+      rows[at] = raw[y * (rowBytes + 1) + 1 + x] + predicted(filter, left, up, corner);
     }
   }
   return rows;
@@ -109,19 +109,19 @@ function toRgba(rows: Uint8Array, header: Header, rowBytes: number, chunks: Chun
   const palette = chunks.find(({ type }) => type === 'PLTE')?.data;
   const alphas = chunks.find(({ type }) => type === 'tRNS')?.data;
   if (colour === 3 && !palette) throw new Error('decodePng: no palette');
-  const channels = CHANNELS[colour]!;
+  const channels = CHANNELS[colour];
   const data = new Uint8Array(width * height * 4);
   for (let pixel = 0; pixel < width * height; pixel++) {
     const [x, y] = [pixel % width, Math.floor(pixel / width)];
     if (palette && colour === 3) {
       const bit = x * depth;
-      const entry = (rows[y * rowBytes + (bit >> 3)]! >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
+      const entry = (rows[y * rowBytes + (bit >> 3)] >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
       for (let c = 0; c < 3; c++) data[pixel * 4 + c] = palette[entry * 3 + c] ?? 0;
       data[pixel * 4 + 3] = alphas?.[entry] ?? 255;
     } else {
       const at = y * rowBytes + x * channels;
       for (let c = 0; c < 3; c++) data[pixel * 4 + c] = rows[at + (channels > 2 ? c : 0)]!;
-      data[pixel * 4 + 3] = channels % 2 === 0 ? rows[at + channels - 1]! : 255;
+      data[pixel * 4 + 3] = channels % 2 === 0 ? rows[at + channels - 1] : 255;
     }
   }
   return data;
@@ -131,9 +131,9 @@ function toRgba(rows: Uint8Array, header: Header, rowBytes: number, chunks: Chun
 export function onBackground({ width, height, data }: PixelsWithAlpha, background: readonly number[]): Pixels {
   const result = new Uint8Array(width * height * 3);
   for (let pixel = 0; pixel < width * height; pixel++) {
-    const alpha = data[pixel * 4 + 3]! / 255;
+    const alpha = data[pixel * 4 + 3] / 255;
     for (let c = 0; c < 3; c++)
-      result[pixel * 3 + c] = Math.round(data[pixel * 4 + c]! * alpha + background[c]! * (1 - alpha));
+      result[pixel * 3 + c] = Math.round(data[pixel * 4 + c] * alpha + background[c] * (1 - alpha));
   }
   return { width, height, data: result };
 }
@@ -150,7 +150,7 @@ export function encodePng({ width, height, data }: Pixels): Uint8Array {
   for (let y = 0; y < height; y++) {
     raw[y * (row + 1)] = 2;
     for (let x = 0; x < row; x++)
-      raw[y * (row + 1) + 1 + x] = data[y * row + x]! - (y > 0 ? data[(y - 1) * row + x]! : 0);
+      raw[y * (row + 1) + 1 + x] = data[y * row + x] - (y > 0 ? data[(y - 1) * row + x] : 0);
   }
   const body = deflateSync(raw, { level: 6 });
   return Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('IDAT', body), chunk('IEND', Buffer.alloc(0))]);

@@ -86,7 +86,7 @@ export class Random {
       philox([this.blocks++, this.index, this.epoch, 0], this.key, this.block);
       this.used = 0;
     }
-    return this.block[this.used++]!;
+    return this.block[this.used++];
   }
 
   /** Uniform in [0, 1), 53 bits. */
@@ -143,7 +143,7 @@ export function permutation(count: number, random: Random): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last--) {
     const other = random.integer(last + 1);
-    const kept = order[last]!;
+    const kept = order[last];
     order[last] = order[other]!;
     order[other] = kept;
   }

@@ -61,5 +61,5 @@ export function reasonOf(error: unknown): string {
   // The decoder's own words, not the advice that goes with them.
   if (error instanceof StillhouseError && error.params.reason) return String(error.params.reason);
   const { code } = error as NodeJS.ErrnoException;
-  return (code && REASONS[code]) ?? error.message.split('\n')[0]!;
+  return (code && REASONS[code]) ?? error.message.split('\n')[0];
 }

@@ -41,7 +41,7 @@ export function windows(from: number, to: number, filter: Filter): Windows {
     let sum = 0;
     for (let k = 0; k < taps; k++) sum += raw[k] = weight((k + first - center + 0.5) / widened);
     const norm = sum === 0 ? 1 : sum;
-    for (let k = 0; k < taps; k++) result.weights[x * stride + k] = fixedPoint(raw[k]! / norm);
+    for (let k = 0; k < taps; k++) result.weights[x * stride + k] = fixedPoint(raw[k] / norm);
     result.first[x] = first;
     result.taps[x] = taps;
   }
@@ -64,15 +64,15 @@ function resizeRows(source: Uint8Array, from: number, to: number, height: number
   const { stride, first, taps, weights } = windows(from, to, filter);
   const result = new Uint8Array(height * to * 3);
   for (let x = 0; x < to; x++) {
-    const [start, count, base] = [first[x]! * 3, taps[x]!, x * stride];
+    const [start, count, base] = [first[x] * 3, taps[x], x * stride];
     for (let y = 0; y < height; y++) {
       let at = y * from * 3 + start;
       let [red, green, blue] = [HALF, HALF, HALF];
       for (let k = 0; k < count; k++, at += 3) {
-        const weight = weights[base + k]!;
-        red += source[at]! * weight;
-        green += source[at + 1]! * weight;
-        blue += source[at + 2]! * weight;
+        const weight = weights[base + k];
+        red += source[at] * weight;
+        green += source[at + 1] * weight;
+        blue += source[at + 2] * weight;
       }
       const out = (y * to + x) * 3;
       result[out] = clip(red);
@@ -91,12 +91,12 @@ function resizeColumns(source: Uint8Array, from: number, to: number, width: numb
   const sums = new Int32Array(row);
   for (let y = 0; y < to; y++) {
     sums.fill(HALF);
-    for (let k = 0; k < taps[y]!; k++) {
-      const weight = weights[y * stride + k]!;
-      const start = (first[y]! + k) * row;
-      for (let at = 0; at < row; at++) sums[at] = sums[at]! + source[start + at]! * weight;
+    for (let k = 0; k < taps[y]; k++) {
+      const weight = weights[y * stride + k];
+      const start = (first[y] + k) * row;
+      for (let at = 0; at < row; at++) sums[at] = sums[at] + source[start + at] * weight;
     }
-    for (let at = 0; at < row; at++) result[y * row + at] = clip(sums[at]!);
+    for (let at = 0; at < row; at++) result[y * row + at] = clip(sums[at]);
   }
   return result;
 }

@@ -37,7 +37,7 @@ export function epochOrder(options: SamplerOptions): Order {
   const share = Math.ceil((count * repeats) / world);
   const used = repeats === 1 ? share : Math.min(share, repeatedLength(count, world));
   const places = Uint32Array.from({ length: used }, (_, turn) => rank + turn * world);
-  const pictures = places.map((place) => shuffled[Math.floor((place % (count * repeats)) / repeats)]!);
+  const pictures = places.map((place) => shuffled[Math.floor((place % (count * repeats)) / repeats)]);
   return { pictures, places };
 }
 

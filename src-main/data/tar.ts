@@ -50,7 +50,7 @@ function parseHeader(header: Buffer): { name: string; size: number; type: string
   if (!Number.isSafeInteger(size) || size < 0) throw new Error('readTar: a file size is not a number');
   const prefix = header.toString('latin1', 257, 262) === 'ustar' ? field(345, 500) : '';
   const name = field(0, 100);
-  return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156]!) };
+  return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156]) };
 }
 
 // Records are "<length> <key>=<value>\n", the length counting the whole record in bytes.
@@ -60,7 +60,7 @@ function paxPath(data: Buffer): string | null {
     if (!(length > 0) || at + length > data.length) return null;
     const record = data.toString('utf8', at, at + length - 1);
     const match = /^\d+ path=(.*)$/s.exec(record);
-    if (match) return match[1]!;
+    if (match) return match[1];
     at += length;
   }
   return null;

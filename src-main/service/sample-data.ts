@@ -144,7 +144,7 @@ async function writeDataset(root: string, archives: string[], { onProgress, sign
   const total = emoji.size * archives.length;
   let done = 0;
   for (const [index, style] of sources.styles.entries()) {
-    await writeStyle(root, archives[index]!, style, emoji, (written) => {
+    await writeStyle(root, archives[index], style, emoji, (written) => {
       stopIf(signal);
       onProgress?.({ stage: 'build', done: done + written, total, unit: 'files' });
     });

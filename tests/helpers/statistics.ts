@@ -22,7 +22,7 @@ export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number 
   const [meanA, meanB] = [mean(a), mean(b)];
   let [ab, aa, bb] = [0, 0, 0];
   for (let at = 0; at < a.length; at++) {
-    const [x, y] = [a[at]! - meanA, b[at]! - meanB];
+    const [x, y] = [a[at] - meanA, b[at] - meanB];
     ab += x * y;
     aa += x * x;
     bb += y * y;

@@ -44,7 +44,7 @@ function scene(): Pixels {
 const PICTURES: Record<string, Pixels> = {
   scene: scene(),
   noise: noise(33, 21, 5),
-  plain: { width: 12, height: 9, data: Uint8Array.from({ length: 324 }, (_, at) => [10, 200, 77][at % 3]!) },
+  plain: { width: 12, height: 9, data: Uint8Array.from({ length: 324 }, (_, at) => [10, 200, 77][at % 3]) },
   dot: noise(1, 1, 2),
 };
 const digest = ({ data }: Pixels): string => createHash('sha256').update(data).digest('hex').slice(0, 16);
@@ -59,7 +59,7 @@ function wrong<Case extends { digest: string }>(cases: Case[], ours: (one: Case)
 describe('pixels', () => {
   it("resizes to Pillow's bytes", () => {
     const resized = wrong(fixtures.resizes, ({ picture, filter, size }) =>
-      resizePixels(PICTURES[picture]!, { width: size[0]!, height: size[1]! }, filter as Filter),
+      resizePixels(PICTURES[picture], { width: size[0], height: size[1] }, filter as Filter),
     );
     expect(resized).toEqual([]);
   });
@@ -69,7 +69,7 @@ describe('pixels', () => {
     const failed = cases.filter(({ picture, amount, filter, digest: expected }) => {
       const operation = { name: name as OperationName, amount };
       return (
-        digest(applyOperation(PICTURES[picture]!, operation, { fill: FILL, resampling: filter as Filter })) !== expected
+        digest(applyOperation(PICTURES[picture], operation, { fill: FILL, resampling: filter as Filter })) !== expected
       );
     });
     expect(cases.length).toBeGreaterThan(3);
@@ -90,7 +90,7 @@ describe('pixels', () => {
 describe('draws', () => {
   it("crops where timm's random resized crop does", () => {
     const ours = fixtures.crops.map(({ picture, seed, scaleMin }) => {
-      const { left, top, width, height } = drawCrop(script(seed), picture[0]!, picture[1]!, scaleMin);
+      const { left, top, width, height } = drawCrop(script(seed), picture[0], picture[1], scaleMin);
       return [left, top, width, height];
     });
     expect(ours).toEqual(fixtures.crops.map(({ crop }) => crop));
@@ -105,7 +105,7 @@ describe('draws', () => {
     const cases = fixtures.policies.filter((one) => one.text === text);
     const policy = parsePolicy(text)!;
     const failed = cases.filter(({ seed, digest: expected }) => {
-      const picture = PICTURES.scene!;
+      const picture = PICTURES.scene;
       const drawn = policy.draw(script(seed), picture.width, picture.height);
       const settings = { fill: FILL, resampling: 'bicubic' } as const;
       return digest(drawn.reduce((pixels, one) => applyOperation(pixels, one, settings), picture)) !== expected;

@@ -37,7 +37,7 @@ describe('drawTrain', () => {
     const amounts = drawn.flatMap((operations) => operations.map(({ amount }) => amount));
     expect(ksStatistic(amounts, (amount) => (amount - 0.7) / 0.6)).toBeLessThan(1.95);
     expect(drawJitter(random(0), 0)).toEqual([]);
-    expect(Math.min(...many(500, (draws) => drawJitter(draws, 2)[0]!.amount))).toBeGreaterThanOrEqual(0);
+    expect(Math.min(...many(500, (draws) => drawJitter(draws, 2)[0].amount))).toBeGreaterThanOrEqual(0);
     const policy = parsePolicy('rand-m9-n1-p1');
     const both = drawTrain(random(1), 300, 300, { ...options, colorJitter: 0.3 }, policy);
     expect(both.operations).toHaveLength(1);
@@ -47,11 +47,11 @@ describe('drawTrain', () => {
     const drawn = many(3000, (draws) =>
       drawTrain(draws, 300, 200, { ...options, threeAugment: true, colorJitter: 0.3 }),
     );
-    const names = counted(drawn.map(({ operations }) => operations[0]!.name));
+    const names = counted(drawn.map(({ operations }) => operations[0].name));
     expect(Object.keys(names).sort()).toEqual(['blur', 'color', 'solarize']);
     expect(Math.abs(chiSquareDeviation(Object.values(names), () => 1000))).toBeLessThan(4);
     expect(drawn.every(({ operations }) => operations.length === 4)).toBe(true);
-    const radii = drawn.flatMap(({ operations }) => (operations[0]!.name === 'blur' ? [operations[0]!.amount] : []));
+    const radii = drawn.flatMap(({ operations }) => (operations[0].name === 'blur' ? [operations[0].amount] : []));
     expect(ksStatistic(radii, (radius) => (radius - 0.1) / 1.9)).toBeLessThan(1.95);
   });
 
@@ -123,7 +123,7 @@ describe('evalGeometry', () => {
 describe('parsePolicy', () => {
   it('draws operations alike and magnitudes about the one given', () => {
     const policy = parsePolicy('rand-m5-n1-p1-mstd1-inc1')!;
-    const drawn = many(15000, (draws) => policy.draw(draws, 224, 224)[0]!);
+    const drawn = many(15000, (draws) => policy.draw(draws, 224, 224)[0]);
     const names = counted(drawn.map(({ name }) => name));
     expect(Object.keys(names)).toHaveLength(15);
     expect(Math.abs(chiSquareDeviation(Object.values(names), () => 1000))).toBeLessThan(4);
@@ -137,16 +137,16 @@ describe('parsePolicy', () => {
   it('applies each operation half of the time by default', () => {
     const policy = parsePolicy('rand-m9-mstd0.5-inc1')!;
     const counts = counted(many(4000, (draws) => policy.draw(draws, 224, 224).length));
-    expect(
-      Math.abs(chiSquareDeviation([counts[0]!, counts[1]!, counts[2]!], (n) => [1000, 2000, 1000][n]!)),
-    ).toBeLessThan(4);
+    expect(Math.abs(chiSquareDeviation([counts[0], counts[1], counts[2]], (n) => [1000, 2000, 1000][n]))).toBeLessThan(
+      4,
+    );
   });
 
   it('draws weighted operations once each, in proportion', () => {
     const policy = parsePolicy('rand-m9-n2-p1-tweights')!;
     const drawn = many(4000, (draws) => policy.draw(draws, 224, 224).map(({ name }) => name));
     expect(drawn.every(([first, second]) => first !== second)).toBe(true);
-    expect(counted(drawn.map(([first]) => first!)).rotate! / 4000).toBeCloseTo(0.3, 1);
+    expect(counted(drawn.map(([first]) => first)).rotate / 4000).toBeCloseTo(0.3, 1);
   });
 
   it.each(['rand-m', 'rand-x9', 'rand-m9-tnone', 'none', 'original-m9', 'rand-m9-mstd', 'augmix-m3'])(
@@ -178,19 +178,19 @@ describe('drawMix', () => {
   const base: MixOptions = { mixup: 0.8, cutmix: 1, mixupProb: 1, mixupSwitchProb: 0.5, mixupMode: 'batch' };
   const drawn = (changes: Partial<MixOptions>, count = 8): MixDraw[][] =>
     many(3000, (draws) => drawMix(draws, count, 64, { ...base, ...changes }));
-  const first = (changes: Partial<MixOptions>): MixDraw[] => drawn(changes).map((mixes) => mixes[0]!);
+  const first = (changes: Partial<MixOptions>): MixDraw[] => drawn(changes).map((mixes) => mixes[0]);
 
   it('mixes a batch one way, half by CutMix, with a share that is the box', () => {
     const batches = drawn({});
     expect(batches.every((mixes) => new Set(mixes).size === 1 && mixes.length === 8)).toBe(true);
-    const cut = batches.flatMap(([mix]) => (mix!.box ? [mix!] : []));
+    const cut = batches.flatMap(([mix]) => (mix.box ? [mix] : []));
     expect(cut.length / 3000).toBeCloseTo(0.5, 1);
     for (const { lambda, box } of cut) {
       const { left, top, width, height } = box!;
       expect(lambda).toBeCloseTo(1 - (width * height) / 4096, 12);
       expect(left >= 0 && top >= 0 && left + width <= 64 && top + height <= 64).toBe(true);
     }
-    const lambdas = batches.flatMap(([mix]) => (mix!.box ? [] : [mix!.lambda]));
+    const lambdas = batches.flatMap(([mix]) => (mix.box ? [] : [mix.lambda]));
     const variance = lambdas.reduce((sum, lambda) => sum + (lambda - 0.5) ** 2, 0) / lambdas.length;
     expect(variance).toBeCloseTo(1 / (4 * 2.6), 2);
   });

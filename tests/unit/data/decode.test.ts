@@ -23,7 +23,7 @@ const formats: Record<string, string> = { jpg: 'jpeg', ppm: 'netpbm', pgm: 'netp
 
 describe('pictureSize', () => {
   it.each(readable)('finds format and size of %s', async (name, fact) => {
-    const extension = name.split('.')[1]!;
+    const extension = name.split('.')[1];
     const size = extension === 'tif' ? { width: 0, height: 0 } : { width: fact.width, height: fact.height };
     expect(pictureSize(await bytesOf(name))).toEqual({ format: formats[extension] ?? extension, ...size });
   });
@@ -74,7 +74,7 @@ describe('our own decoders', () => {
 
   it.each(['rgb.png', 'alpha.png', 'palette-alpha.png', 'grey.png'])('read %s', async (name) => {
     const { width, height, data } = decodePng(await bytesOf(name));
-    const rgb = Uint8Array.from({ length: width * height * 3 }, (_, at) => data[Math.floor(at / 3) * 4 + (at % 3)]!);
+    const rgb = Uint8Array.from({ length: width * height * 3 }, (_, at) => data[Math.floor(at / 3) * 4 + (at % 3)]);
     expect(sha256(rgb)).toBe(factOf.get(name)!.sha256);
   });
 });
@@ -84,7 +84,7 @@ const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).d
 const means = ({ data }: Pixels): number[] =>
   [0, 1, 2].map((channel) => {
     let sum = 0;
-    for (let at = channel; at < data.length; at += 3) sum += data[at]!;
+    for (let at = channel; at < data.length; at += 3) sum += data[at];
     return sum / (data.length / 3);
   });
 
@@ -99,7 +99,7 @@ describe('the engine as decoder', () => {
     const pixels = await decodePicture(bytes, readableSize(bytes), null, decode);
     expect(pixels).toMatchObject({ width: fact.width, height: fact.height });
     if (LOSSLESS.test(name)) expect(sha256(pixels.data)).toBe(fact.sha256);
-    else for (const [channel, mean] of means(pixels).entries()) expect(mean).toBeCloseTo(fact.mean[channel]!, 0);
+    else for (const [channel, mean] of means(pixels).entries()) expect(mean).toBeCloseTo(fact.mean[channel], 0);
   });
 
   it.each([
@@ -128,7 +128,7 @@ describe('the engine as decoder', () => {
       ]) {
         const ours = await lookAt(picture, { crop, size, filter: 'bicubic', mirror: false }, decode);
         const pillow = resizePixels(cropPixels(all, crop), size, 'bicubic');
-        const differences = Array.from(ours.data, (value, at) => Math.abs(value - pillow.data[at]!));
+        const differences = Array.from(ours.data, (value, at) => Math.abs(value - pillow.data[at]));
         expect(ours).toMatchObject(size);
         // Of a large JPEG only the cut is decoded: colours at its edge are smeared less.
         expect(Math.max(...differences)).toBeLessThanOrEqual(name === 'large.jpg' ? 8 : 1);

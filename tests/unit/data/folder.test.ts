@@ -42,7 +42,7 @@ describe('listDataset', () => {
       splitMade: false,
       warnings: [],
     });
-    expect(samplePath(dataset, dataset.train[1]!)).toBe(join(root, 'train', 'a', 'deep', 'er', 'y.webp'));
+    expect(samplePath(dataset, dataset.train[1])).toBe(join(root, 'train', 'a', 'deep', 'er', 'y.webp'));
   });
 
   it('sets a tenth of each class aside where there is no val', async () => {
@@ -91,8 +91,8 @@ describe('listDataset', () => {
     expect(train).toHaveLength(2);
     expect(val).toEqual([{ file: 'val/a/1.png', label: 0 }]);
     expect(codes(warnings)).toEqual(['data.empty-class', 'data.class-mismatch']);
-    expect(warnings[0]!.params).toEqual({ path: join('train', 'empty') });
-    expect(warnings[1]!.params.difference).toBe('without val pictures (2): b, empty; only in val, not used (1): c');
+    expect(warnings[0].params).toEqual({ path: join('train', 'empty') });
+    expect(warnings[1].params.difference).toBe('without val pictures (2): b, empty; only in val, not used (1): c');
   });
 
   it('says when there is one class only', async () => {

@@ -28,7 +28,7 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 async function makeDataset(name: string, train: number, val: number): Promise<Dataset> {
   for (const [split, count] of Object.entries({ train, val }))
     for (let number = 0; number < count; number++) {
-      const folder = join(root, name, split, ['left', 'right'][number % 2]!);
+      const folder = join(root, name, split, ['left', 'right'][number % 2]);
       await mkdir(folder, { recursive: true });
       const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, at) => (at * 3 + number * 7) % 256);
       await writeFile(join(folder, `${number}.png`), encodePng({ width: SIDE, height: SIDE, data }));
@@ -58,7 +58,7 @@ describe('trainBatches', () => {
   it('gives the same bytes for 1, 2 and 4 decoders, whatever finishes first, and from any batch on', async () => {
     const dataset = await makeDataset('same', 30, 2);
     const uneven: Decode = async (bytes, order) => {
-      await new Promise((resolve) => setTimeout(resolve, bytes[40]! % 7));
+      await new Promise((resolve) => setTimeout(resolve, bytes[40] % 7));
       return ownDecode(bytes, order);
     };
     const run = (numWorkers: number, decode: Decode, from: number): Promise<Batch[]> =>
@@ -67,9 +67,9 @@ describe('trainBatches', () => {
       );
     const expected = await run(1, ownDecode, 0);
     expect(expected).toHaveLength(3);
-    expect(expected[0]!.images).toHaveLength(8 * 40 * 40 * 3);
-    expect(expected[0]!.noise).toHaveLength(3 * 8);
-    expect(expected[0]!.noise!.every((value) => value >= 0 && value < 1)).toBe(true);
+    expect(expected[0].images).toHaveLength(8 * 40 * 40 * 3);
+    expect(expected[0].noise).toHaveLength(3 * 8);
+    expect(expected[0].noise!.every((value) => value >= 0 && value < 1)).toBe(true);
     expect(new Set(expected.flatMap(({ noise }) => [...noise!])).size).toBe(72);
     for (const workers of [1, 2, 4]) expect(await run(workers, uneven, 0)).toEqual(expected);
     expect(await run(4, uneven, 2)).toEqual(expected.slice(2));
@@ -127,7 +127,7 @@ describe('trainBatches', () => {
       const { loader, skipped } = loaderOf(dataset, { recipe: { ...recipe, inputSize, batchSize: 4 } });
       const [batch] = await collect(loader.trainBatches(0));
       expect(skipped).toEqual([]);
-      expect(Math.max(...batch!.images)).toBe(90);
+      expect(Math.max(...batch.images)).toBe(90);
     }
   });
 
@@ -145,18 +145,18 @@ describe('trainBatches', () => {
 
   it('replaces a file that fails, tells of it once and keeps the rest of the epoch', async () => {
     const dataset = await makeDataset('broken', 16, 2);
-    await writeFile(join(dataset.path, dataset.train[3]!.file), 'not a picture');
-    await rm(join(dataset.path, dataset.train[5]!.file));
+    await writeFile(join(dataset.path, dataset.train[3].file), 'not a picture');
+    await rm(join(dataset.path, dataset.train[5].file));
     const { loader, skipped } = loaderOf(dataset);
     const epochs = [await collect(loader.trainBatches(0)), await collect(loader.trainBatches(1))];
     expect(skipped.sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual([
-      { file: dataset.train[3]!.file, reason: 'it is not a picture, or its header is damaged' },
-      { file: dataset.train[5]!.file, reason: 'the file is gone' },
+      { file: dataset.train[3].file, reason: 'it is not a picture, or its header is damaged' },
+      { file: dataset.train[5].file, reason: 'the file is gone' },
     ]);
     for (const batches of epochs) {
       const files = batches.flatMap((batch) => batch.files);
       expect(files).toHaveLength(16);
-      expect(files).not.toContain(dataset.train[3]!.file);
+      expect(files).not.toContain(dataset.train[3].file);
     }
     const whole = loaderOf(dataset, { excluded: new Set(skipped.map(({ file }) => file)) });
     expect(whole.loader).toMatchObject({ train: 14, stepsPerEpoch: 1 });
@@ -166,13 +166,13 @@ describe('trainBatches', () => {
 
   it('gives up on a disk that does not answer, and goes on', async () => {
     const dataset = await makeDataset('slow', 16, 2);
-    const slow = join(dataset.path, dataset.train[4]!.file);
+    const slow = join(dataset.path, dataset.train[4].file);
     await rm(slow);
     // Opening a named pipe waits until somebody writes to it.
     execFileSync('mkfifo', [slow]);
     const { loader, skipped } = loaderOf(dataset, { fileTimeout: 100 });
     expect(await collect(loader.trainBatches(0))).toHaveLength(2);
-    expect(skipped).toEqual([{ file: dataset.train[4]!.file, reason: 'the disk did not answer within 0.1 s' }]);
+    expect(skipped).toEqual([{ file: dataset.train[4].file, reason: 'the disk did not answer within 0.1 s' }]);
     await (await open(slow, 'w')).close();
   });
 
@@ -210,7 +210,7 @@ describe('trainBatches', () => {
 describe('evalBatches', () => {
   it('shows every val picture once in order, the last batch shorter, failed ones left out', async () => {
     const dataset = await makeDataset('val', 8, 20);
-    await writeFile(join(dataset.path, dataset.val[1]!.file), '');
+    await writeFile(join(dataset.path, dataset.val[1].file), '');
     const { loader, skipped } = loaderOf(dataset);
     const batches = await collect(loader.evalBatches());
     expect(batches.map(({ labels }) => labels.length)).toEqual([7, 8, 4]);
@@ -218,7 +218,7 @@ describe('evalBatches', () => {
     const expected = dataset.val.filter((_, index) => index !== 1);
     expect(batches.flatMap(({ files }) => files)).toEqual(expected.map(({ file }) => file));
     expect(batches.flatMap(({ labels }) => [...labels])).toEqual(expected.map(({ label }) => label));
-    expect(skipped).toEqual([{ file: dataset.val[1]!.file, reason: 'the file is empty' }]);
+    expect(skipped).toEqual([{ file: dataset.val[1].file, reason: 'the file is empty' }]);
     const again = await collect(loader.evalBatches());
     expect(again).toEqual(batches);
   });
@@ -227,7 +227,7 @@ describe('evalBatches', () => {
 describe('checkPictures', () => {
   it('names every file that cannot be read, in order, and can be cancelled', async () => {
     const dataset = await makeDataset('checked', 10, 4);
-    const bad = [dataset.train[2]!, dataset.train[7]!, dataset.val[0]!].map(({ file }) => file);
+    const bad = [dataset.train[2], dataset.train[7], dataset.val[0]].map(({ file }) => file);
     for (const file of bad) await writeFile(join(dataset.path, file), 'text');
     const seen: number[] = [];
     const report = await checkPictures(dataset, ownDecode, { onProgress: (checked) => seen.push(checked) });

@@ -19,7 +19,7 @@ describe('decodePng', () => {
     const bytes = encodePng(picture);
     for (let at = 0; at < bytes.length - 12; at++) {
       const damaged = Uint8Array.from(bytes);
-      damaged[at] = damaged[at]! ^ 0x55;
+      damaged[at] = damaged[at] ^ 0x55;
       expect(() => decodePng(damaged)).toThrow();
     }
     for (let length = 0; length < bytes.length - 12; length++)

@@ -10,7 +10,7 @@ describe('epochOrder', () => {
       [0, 0],
       [0, 1],
       [1, 0],
-    ].map(([seed, epoch]) => epochOrder({ count: 100, seed: seed!, epoch: epoch! }));
+    ].map(([seed, epoch]) => epochOrder({ count: 100, seed: seed, epoch: epoch }));
     for (const { pictures, places } of orders) {
       expect(sorted(pictures)).toEqual(everything(100));
       expect([...places]).toEqual(everything(100));
@@ -23,7 +23,7 @@ describe('epochOrder', () => {
     const whole = epochOrder({ count: 100, seed: 7, epoch: 2 }).pictures;
     const ranks = everything(world).map((rank) => epochOrder({ count: 100, seed: 7, epoch: 2, world, rank }));
     const share = Math.ceil(100 / world);
-    const dealt = everything(share * world).map((place) => ranks[place % world]!.pictures[Math.floor(place / world)]);
+    const dealt = everything(share * world).map((place) => ranks[place % world].pictures[Math.floor(place / world)]);
     expect(dealt).toEqual([...whole, ...whole.slice(0, share * world - 100)]);
     expect(sorted(ranks.flatMap(({ places }) => [...places]))).toEqual(everything(share * world));
   });
@@ -38,9 +38,9 @@ describe('epochOrder', () => {
 
   it('puts the copies of a picture on different ranks at the same time', () => {
     const ranks = [0, 1, 2].map((rank) => epochOrder({ count: 300, seed: 0, epoch: 0, repeats: 3, world: 3, rank }));
-    expect(ranks[0]!.pictures).toEqual(ranks[1]!.pictures);
-    expect(ranks[1]!.pictures).toEqual(ranks[2]!.pictures);
-    expect(ranks[0]!.places[0]).not.toBe(ranks[1]!.places[0]);
+    expect(ranks[0].pictures).toEqual(ranks[1].pictures);
+    expect(ranks[1].pictures).toEqual(ranks[2].pictures);
+    expect(ranks[0].places[0]).not.toBe(ranks[1].places[0]);
   });
 
   it('makes an epoch of fewer than 256 pictures with repeats', () => {
