@@ -118,10 +118,10 @@ export class Jobs {
     const { progress, marks } = entry;
     const time = performance.now();
     marks.push({ time, done: progress.done });
-    while (marks.length > 2 && marks[0]!.time < time - RATE_WINDOW) marks.shift();
+    while (marks.length > 2 && marks[0].time < time - RATE_WINDOW) marks.shift();
     const [first] = marks;
-    const seconds = (time - first!.time) / 1000;
-    const rate = seconds > 0.5 ? Math.max(0, progress.done - first!.done) / seconds : 0;
+    const seconds = (time - first.time) / 1000;
+    const rate = seconds > 0.5 ? Math.max(0, progress.done - first.done) / seconds : 0;
     const left = rate > 0 && progress.total > 0 ? (progress.total - progress.done) / rate : null;
     if (!entry.changed && rate === progress.rate) return;
     Object.assign(progress, { rate, secondsLeft: left });

@@ -1,6 +1,6 @@
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
 import type { FromService, ToService } from './service-link.ts';
-import type { Trainer, TrainerOptions } from './trainer-process.ts';
+import { trainerEnvironment, type Trainer, type TrainerOptions } from './trainer-process.ts';
 import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
 
 type Verdict = Extract<TrainerEvent, { tell: 'done' | 'failed' }>;
@@ -39,7 +39,7 @@ export class RelayTrainers {
         },
       });
     });
-    this.post({ type: 'trainer-start', trainer });
+    this.post({ type: 'trainer-start', trainer, env: trainerEnvironment() });
     return {
       pid: undefined,
       done: done as Promise<TrainerResults[Job['kind']]>,

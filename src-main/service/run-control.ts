@@ -14,13 +14,14 @@ export interface RunControlOptions {
   emit(event: ServiceEvent): void;
   /** How many runs train; called when it changes. */
   onActive?(runs: number): void;
+  /** Milliseconds without a heartbeat after which a run is reported as silent; 30,000 when left out. */
+  silence?: number;
 }
 
 /** Milliseconds between two events of one run. */
 const EVENT_INTERVAL = 100;
 /** Milliseconds between two events that say that a run looks different in the list. */
 const LIST_INTERVAL = 1000;
-/** Milliseconds without a heartbeat after which a run is reported as silent. */
 const SILENCE = 30_000;
 /** Milliseconds that runs may take to save when the service ends. */
 const PARTING = 120_000;
@@ -46,9 +47,11 @@ interface ActiveRun {
 export class RunControl {
   private readonly active = new Map<string, ActiveRun>();
   private readonly watchdog: NodeJS.Timeout;
+  private readonly silence: number;
 
   constructor(private readonly options: RunControlOptions) {
-    this.watchdog = setInterval(() => this.watch(), SILENCE / 10);
+    this.silence = options.silence ?? SILENCE;
+    this.watchdog = setInterval(() => this.watch(), this.silence / 10);
     this.watchdog.unref();
   }
 
@@ -94,12 +97,12 @@ export class RunControl {
     this.tellActive();
   }
 
-  /** Asks a run to save and stop. One that does not answer any more is ended at once. */
+  /** Asks a run to save and stop. One that does not answer any more is ended. */
   stop(id: string): void {
     const run = this.active.get(id);
     if (!run) return;
-    if (run.silent) return run.trainer.kill();
-    run.trainer.stop();
+    if (run.silent) run.trainer.kill();
+    else run.trainer.stop();
     if (run.state !== 'stopping') this.note(id, [stateRow('stopping', null)]);
   }
 
@@ -161,7 +164,9 @@ export class RunControl {
   private watch(): void {
     for (const [id, run] of this.active) {
       const quiet = Date.now() - run.lastBeat;
-      if (quiet < SILENCE || run.silent) continue;
+      if (quiet < this.silence) continue;
+      if (run.state === 'stopping') run.trainer.kill();
+      if (run.silent) continue;
       run.silent = true;
       const note = toPlainError(new StillhouseError('run.silent', { seconds: Math.round(quiet / 1000) }));
       this.note(id, [{ type: 'note', time: Date.now(), note }]);

@@ -20,6 +20,6 @@ export type FromService =
   /** How many runs are training; sent when it changes. */
   | { type: 'active'; runs: number }
   /** Start a trainer: only asked for where the service cannot start a process itself. */
-  | { type: 'trainer-start'; trainer: number }
+  | { type: 'trainer-start'; trainer: number; env: Record<string, string> }
   | { type: 'trainer-message'; trainer: number; body: unknown }
   | { type: 'trainer-kill'; trainer: number };

@@ -57,8 +57,8 @@ export function trainerEntry(): string {
   return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
-// TensorFlow reads these once, when it is loaded. What the person has set wins.
-function trainerEnvironment(): NodeJS.ProcessEnv {
+/** What TensorFlow reads of a trainer's environment, once, when it is loaded. What the person has set wins. */
+export function trainerEnvironment(): Record<string, string> {
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
     ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),

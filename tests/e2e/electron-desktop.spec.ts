@@ -64,7 +64,7 @@ test.describe('a page in the window', () => {
     const preferences = await app.electron!.evaluate(({ BrowserWindow }) => {
       const [window] = BrowserWindow.getAllWindows();
       return (
-        window!.webContents as unknown as { getLastWebPreferences(): Record<string, unknown> }
+        window.webContents as unknown as { getLastWebPreferences(): Record<string, unknown> }
       ).getLastWebPreferences();
     });
     expect(preferences).toMatchObject({
@@ -96,8 +96,8 @@ test.describe('a page in the window', () => {
     );
     expect(blocked).toMatch(/^script-src/);
     expect(await page.evaluate(() => window.noted)).toBeUndefined();
-    // setTimeout with a text is eval by another name, and no test tool exempts it.
-    await page.evaluate(() => void setTimeout('window.noted = true', 0));
+    // A timer with a text is eval by another name, and no test tool exempts it.
+    await page.evaluate(() => void setTimeout('window.noted = true' as unknown as () => void, 0));
     await page.waitForTimeout(200);
     expect(await page.evaluate(() => window.noted)).toBeUndefined();
   });
@@ -218,13 +218,13 @@ test('a page from elsewhere is not answered, even with our preload script', asyn
 });
 
 test('a second start shows the window that is there, and says so', async ({ app, home }) => {
-  await app.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.hide());
+  await app.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].hide());
   const { code, said } = await startAgain(home);
   expect(code).toBe(0);
   expect(said).toContain('Stillhouse is already open.');
   expect(await windows(app.electron!)).toBe(1);
   await expect
-    .poll(() => app.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.isVisible()))
+    .poll(() => app.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].isVisible()))
     .toBe(true);
 });
 
@@ -232,12 +232,12 @@ test('the window comes back where it was', async ({ launch }) => {
   const first = await launch();
   const wanted = { x: 40, y: 30, width: 1000, height: 700 };
   await first.electron!.evaluate(
-    ({ BrowserWindow }, bounds) => BrowserWindow.getAllWindows()[0]!.setBounds(bounds),
+    ({ BrowserWindow }, bounds) => BrowserWindow.getAllWindows()[0].setBounds(bounds),
     wanted,
   );
   await first.close();
   const second = await launch();
-  const bounds = await second.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]!.getBounds());
+  const bounds = await second.electron!.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0].getBounds());
   expect(bounds).toEqual(wanted);
 });
 
@@ -279,19 +279,19 @@ test.describe('while a run trains', () => {
     await bench.startLong(makeTinyData(join(home, 'pictures')));
     const asked = await answerQuestions(app.electron!, 0);
     const page = await app.electron!.evaluate(({ BrowserWindow }) =>
-      BrowserWindow.getAllWindows()[0]!.webContents.getOSProcessId(),
+      BrowserWindow.getAllWindows()[0].webContents.getOSProcessId(),
     );
     const next = app.electron!.evaluate(
       ({ BrowserWindow }) =>
         new Promise<void>((resolve) =>
-          BrowserWindow.getAllWindows()[0]!.webContents.once('did-finish-load', () => resolve()),
+          BrowserWindow.getAllWindows()[0].webContents.once('did-finish-load', () => resolve()),
         ),
     );
     process.kill(page, 'SIGKILL');
     await expect.poll(asked).toEqual(['The window stopped working.']);
     await next;
     const text = await app.electron!.evaluate(({ BrowserWindow }) =>
-      BrowserWindow.getAllWindows()[0]!.webContents.executeJavaScript(
+      BrowserWindow.getAllWindows()[0].webContents.executeJavaScript(
         "new Promise((resolve) => { const look = () => /Running/.test(document.body.innerText) ? resolve('Running') : setTimeout(look, 100); look(); })",
       ),
     );

@@ -76,7 +76,7 @@ export class Workbench {
 
   /** Steps done, by the train page. */
   async steps(): Promise<number> {
-    return Number((await this.fact('Step')).split('/')[0]!.replace(/\D/g, '')) || 0;
+    return Number((await this.fact('Step')).split('/')[0].replace(/\D/g, '')) || 0;
   }
 
   /** Waits until the train page shows more steps than `past`. */
@@ -94,7 +94,7 @@ export class Workbench {
 async function resize({ page, electron }: App, size: { width: number; height: number }): Promise<void> {
   if (!electron) return page.setViewportSize(size);
   await electron.evaluate(({ BrowserWindow }, { width, height }) => {
-    BrowserWindow.getAllWindows()[0]!.setContentSize(width, height);
+    BrowserWindow.getAllWindows()[0].setContentSize(width, height);
   }, size);
   await page.waitForFunction(({ width, height }) => window.innerWidth === width && window.innerHeight === height, size);
 }

@@ -31,7 +31,7 @@ beforeAll(async () => {
   writeFileSync(join(places.root, 'secret.js'), 'secret');
   served = await serve(options(0));
   const { headers } = await get(served.url.slice(served.url.indexOf('/?')));
-  cookie = headers['set-cookie']![0]!.split(';')[0]!;
+  cookie = headers['set-cookie']![0].split(';')[0]!;
 });
 
 afterAll(async () => {
@@ -79,7 +79,7 @@ function open(headers: Record<string, string> = {}, path = '/port'): Promise<Ope
 function portOf(socket: WebSocket): Port {
   return {
     post: (message) => socket.send(JSON.stringify(message)),
-    onMessage: (listener) => socket.on('message', (text) => listener(JSON.parse(String(text)))),
+    onMessage: (listener) => socket.on('message', (text) => listener(JSON.parse((text as Buffer).toString()))),
     onClose: (listener) => socket.on('close', listener),
   };
 }
@@ -138,14 +138,14 @@ describe('the socket', () => {
   test('answers calls and shows pictures by id only', async () => {
     const { socket, client } = await open();
     const { pictures } = await client.call('dataset.pictures', { path: data, split: 'train', offset: 0, limit: 1 });
-    const picture = await get(`/picture/${pictures[0]!.id}`, { cookie });
+    const picture = await get(`/picture/${pictures[0].id}`, { cookie });
     expect(picture.headers).toMatchObject({
       'content-type': 'image/png',
       'content-security-policy': "default-src 'none'; sandbox",
     });
     expect(picture.body.subarray(1, 4).toString()).toBe('PNG');
-    expect((await get(`/picture/${pictures[0]!.id}`)).status).toBe(401);
-    expect((await get(`/picture/${encodeURIComponent(join(data, pictures[0]!.file))}`, { cookie })).status).toBe(404);
+    expect((await get(`/picture/${pictures[0].id}`)).status).toBe(401);
+    expect((await get(`/picture/${encodeURIComponent(join(data, pictures[0].file))}`, { cookie })).status).toBe(404);
     socket.close();
   });
 
@@ -205,7 +205,7 @@ test('a window that was never built is told by path', async () => {
 test('closing says goodbye to windows and frees the port', async () => {
   const second = await serve(options(0));
   const { port } = second;
-  const ticket = await fetch(second.url).then((response) => response.headers.get('set-cookie')!.split(';')[0]!);
+  const ticket = await fetch(second.url).then((response) => response.headers.get('set-cookie')!.split(';')[0]);
   const socket = new WebSocket(`ws://127.0.0.1:${port}/port`, {
     headers: { origin: `http://127.0.0.1:${port}`, cookie: ticket },
   });

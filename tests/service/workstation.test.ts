@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openWeightFile } from '../../src-main/formats/weight-file.ts';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { EpochRow, HistoryRow, StateRow, StepRow } from '../../src-main/protocol/events.ts';
@@ -12,6 +12,9 @@ import { createWorkstation, type Workstation } from '../../src-main/service/work
 import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+
+// Two cores train, evaluate and save here, and other suites beside them.
+vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
@@ -101,8 +104,8 @@ describe('data', () => {
     expect(page.total).toBe(16);
     expect(page.pictures.map(({ class: name }) => name)).toEqual(['blue', 'blue']);
     const [picture] = page.pictures;
-    expect(workstation.pictureFile(picture!.id)).toBe(join(data, picture!.file));
-    expect(picture!.id).toMatch(/^[\w-]{22}$/);
+    expect(workstation.pictureFile(picture.id)).toBe(join(data, picture.file));
+    expect(picture.id).toMatch(/^[\w-]{22}$/);
     expect(workstation.pictureFile('../../etc/passwd')).toBeNull();
     await expect(
       client.call('dataset.pictures', { path: data, split: 'val', class: 'gone', offset: 0, limit: 1 }),
@@ -231,16 +234,16 @@ describe('a run', () => {
       code: 'file.missing',
     });
     const seen = heard.rows(run).filter(isStep).length;
-    await client.call('run.resume', { run, checkpoint: first!.file });
+    await client.call('run.resume', { run, checkpoint: first.file });
     const next = await heard.until('a step after resuming', () => heard.rows(run).filter(isStep)[seen]);
-    expect(next.step).toBeGreaterThan(first!.step);
+    expect(next.step).toBeGreaterThan(first.step);
     expect(next.step).toBeLessThan(later.at(-1)!.step);
     await stop(run);
   });
 
   test('tells its windows at most ten times a second', () => {
     const events = heard.events.filter((event) => event.event === 'run');
-    const first = events[0]!.rows[0]!.time;
+    const first = events[0].rows[0].time;
     const last = events.at(-1)!.rows.at(-1)!.time;
     expect(events.length).toBeLessThanOrEqual(((last - first) / 1000) * 10 + 5);
   });
@@ -256,7 +259,7 @@ describe('a run', () => {
 
     const [first, second] = await client.call('checkpoint.list', { run });
     for (const format of ['safetensors', 'pth'] as const) {
-      const written = await client.call('export.write', { run, checkpoint: second!.file, format });
+      const written = await client.call('export.write', { run, checkpoint: second.file, format });
       const source = openFile(written.path);
       expect(written.bytes).toBe(source.size);
       expect(openWeightFile(source, written.path).tensors.get('classifier.weight')?.shape).toEqual([3, 1280]);
@@ -266,10 +269,10 @@ describe('a run', () => {
       client.call('export.write', { run, checkpoint: 'gone.safetensors', format: 'pth' }),
     ).rejects.toMatchObject({ code: 'file.missing' });
 
-    await client.call('checkpoint.delete', { run, file: first!.file });
-    expect((await client.call('checkpoint.list', { run })).map(({ file }) => file)).toEqual([second!.file]);
+    await client.call('checkpoint.delete', { run, file: first.file });
+    expect((await client.call('checkpoint.list', { run })).map(({ file }) => file)).toEqual([second.file]);
 
-    const teacherPath = join(output, 'checkpoints', second!.file);
+    const teacherPath = join(output, 'checkpoints', second.file);
     const distil = { distillationType: 'hard', teacherModel: 'efficientnet_lite0', teacherPath } as const;
     expect(await client.call('recipe.check', { recipe: tinyRecipe(data, distil) })).toMatchObject({
       problems: [],

@@ -14,13 +14,19 @@ export function hasUtilityProcess(): boolean {
   return !process.env['STILLHOUSE_NODE'] && typeof utilityProcess?.fork === 'function';
 }
 
-/** Starts a script in a utility process, or in the Node that `STILLHOUSE_NODE` or the path names. */
-export function startChild(script: string, name: string): Child {
-  return hasUtilityProcess() ? startUtility(script, name) : startStock(script);
+/**
+ * Starts a script in a utility process, or in the Node that `STILLHOUSE_NODE` or the path names.
+ * @param env is added where this process's own environment does not say otherwise.
+ */
+export function startChild(script: string, name: string, env: Record<string, string> = {}): Child {
+  const whole = { ...env, ...process.env };
+  return hasUtilityProcess() ? startUtility(script, name, whole) : startStock(script, whole);
 }
 
-function startUtility(script: string, name: string): Child {
-  const child = utilityProcess.fork(script, [], { serviceName: name, stdio: 'inherit' });
+function startUtility(script: string, name: string, whole: NodeJS.ProcessEnv): Child {
+  // With this set, Electron's binary would not be a utility process but a plain Node without a port.
+  const { ELECTRON_RUN_AS_NODE: _, ...env } = whole;
+  const child = utilityProcess.fork(script, [], { serviceName: name, stdio: 'inherit', env });
   return {
     post: (message) => child.postMessage(message),
     onMessage: (listener) => child.on('message', listener),
@@ -29,9 +35,9 @@ function startUtility(script: string, name: string): Child {
   };
 }
 
-function startStock(script: string): Child {
+function startStock(script: string, env: NodeJS.ProcessEnv): Child {
   const execPath = process.env['STILLHOUSE_NODE'] || 'node';
-  const child = fork(script, [], { execPath, execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(script, [], { execPath, execArgv: [], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const exits: ((code: number | null, signal: string | null) => void)[] = [];
   let ended = false;
   const end = (code: number | null, signal: string | null): void => {

@@ -82,7 +82,7 @@ export class ServiceHost {
         this.setActive(message.runs);
         break;
       case 'trainer-start':
-        this.startTrainer(message.trainer);
+        this.startTrainer(message.trainer, message.env);
         break;
       case 'trainer-message':
         this.trainers.get(message.trainer)?.post(message.body);
@@ -98,8 +98,8 @@ export class ServiceHost {
     for (const listener of this.activity) listener(runs);
   }
 
-  private startTrainer(trainer: number): void {
-    const child = startChild(join(this.folder, 'trainer.mjs'), 'Stillhouse trainer');
+  private startTrainer(trainer: number, env: Record<string, string>): void {
+    const child = startChild(join(this.folder, 'trainer.mjs'), 'Stillhouse trainer', env);
     this.trainers.set(trainer, child);
     child.onMessage((body) => this.send({ type: 'trainer-message', trainer, body }));
     child.onExit((code, signal) => {

@@ -14,7 +14,7 @@ export function socketPort(socket: WebSocket, limit = new RateLimit()): Port {
   socket.on('message', (data, binary) => {
     if (binary) return socket.close(CLOSE.notText, 'text only');
     if (!limit.take()) return socket.close(CLOSE.tooOften, 'too many messages');
-    const message = parse(String(data));
+    const message = parse((data as Buffer).toString());
     if (message !== undefined) for (const listener of listeners) listener(message);
   });
   return {

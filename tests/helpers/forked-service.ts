@@ -1,0 +1,94 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { connect, type Client } from '../../src-main/protocol/rpc.ts';
+import type { FromService, ToService } from '../../src-main/service/service-link.ts';
+
+const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));
+const TRAINER = fileURLToPath(new URL('../../dist/main/trainer.mjs', import.meta.url));
+/** Makes a stock Node look like a utility process. */
+const UTILITY = fileURLToPath(new URL('./utility-port.mjs', import.meta.url));
+
+/**
+ * The built service in a process of its own, with this test in the place of Electron's main process: it opens windows,
+ * and, where the service is in a utility process, starts its trainers.
+ */
+export class ForkedService {
+  readonly process: ChildProcess;
+  readonly ended: Promise<number | null>;
+  /** Trainers that were started on the service's behalf. */
+  readonly trainers = new Map<number, ChildProcess>();
+  readonly active: number[] = [];
+  private readonly windows = new Map<number, { message(body: unknown): void; close(): void }>();
+  private readonly pictures = new Map<number, (path: string | null) => void>();
+  private next = 0;
+
+  constructor(
+    private readonly env: Record<string, string>,
+    private readonly utility = false,
+  ) {
+    this.process = this.start(SERVICE);
+    this.ended = new Promise((resolve) => this.process.on('exit', resolve));
+    this.process.on('message', (message) => this.hear(message as FromService));
+  }
+
+  /** A window's client. */
+  window(): { client: Client; close(): void } {
+    const port = this.next++;
+    const messages: ((body: unknown) => void)[] = [];
+    const closes: (() => void)[] = [];
+    this.windows.set(port, {
+      message: (body) => messages.forEach((listener) => listener(body)),
+      close: () => closes.forEach((listener) => listener()),
+    });
+    this.send({ type: 'open', port });
+    const client = connect({
+      post: (body) => this.send({ type: 'message', port, body }),
+      onMessage: (listener) => messages.push(listener),
+      onClose: (listener) => closes.push(listener),
+    });
+    return { client, close: () => this.send({ type: 'close', port }) };
+  }
+
+  picture(id: string): Promise<string | null> {
+    const request = this.next++;
+    this.send({ type: 'picture', request, id });
+    return new Promise((resolve) => this.pictures.set(request, resolve));
+  }
+
+  send(message: ToService): void {
+    if (this.process.connected) this.process.send(message);
+  }
+
+  private start(script: string, extra: Record<string, string> = {}): ChildProcess {
+    const execArgv = this.utility ? ['--import', UTILITY] : [];
+    return fork(script, [], {
+      execArgv,
+      env: { ...extra, ...process.env, ...this.env },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+  }
+
+  private hear(message: FromService): void {
+    switch (message.type) {
+      case 'message':
+        return this.windows.get(message.port)?.message(message.body);
+      case 'picture':
+        return this.pictures.get(message.request)?.(message.path);
+      case 'active':
+        return void this.active.push(message.runs);
+      case 'trainer-start':
+        return this.startTrainer(message.trainer, message.env);
+      case 'trainer-message':
+        return void this.trainers.get(message.trainer)?.send(message.body as object);
+      case 'trainer-kill':
+        return void this.trainers.get(message.trainer)?.kill('SIGKILL');
+    }
+  }
+
+  private startTrainer(trainer: number, env: Record<string, string>): void {
+    const child = this.start(TRAINER, env);
+    this.trainers.set(trainer, child);
+    child.on('message', (body) => this.send({ type: 'trainer-message', trainer, body }));
+    child.on('exit', (code, signal) => this.send({ type: 'trainer-exit', trainer, code, signal }));
+  }
+}

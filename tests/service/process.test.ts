@@ -1,0 +1,174 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import type { EpochRow, HistoryRow, NoteRow, StateRow } from '../../src-main/protocol/events.ts';
+import { parseRecipe } from '../../src-main/protocol/recipe.ts';
+import type { Client } from '../../src-main/protocol/rpc.ts';
+import { isAlive } from '../../src-main/runs/process.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { RunControl } from '../../src-main/service/run-control.ts';
+import { RunShelf } from '../../src-main/service/run-shelf.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { ForkedService } from '../helpers/forked-service.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+
+// Two cores train, evaluate and save here, and other suites beside them.
+vi.setConfig({ testTimeout: 240_000 });
+
+const places = ownPlaces();
+const data = makeTinyData(join(places.root, 'data'));
+const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
+const started: ForkedService[] = [];
+
+afterAll(async () => {
+  for (const service of started) service.process.kill('SIGKILL');
+  await Promise.all(started.map(({ ended }) => ended));
+  rmSync(places.root, { recursive: true, force: true });
+});
+
+function startService(utility = false): ForkedService {
+  const service = new ForkedService(env, utility);
+  started.push(service);
+  return service;
+}
+
+const isEpoch = (row: HistoryRow): row is EpochRow => row.type === 'epoch';
+const pidIn = (path: string): number => (JSON.parse(readFileSync(join(path, 'lock'), 'utf8')) as { pid: number }).pid;
+
+/** A run with at least one epoch behind it, and its folder and process. */
+async function trainLong(client: Client): Promise<{ run: string; path: string; pid: number }> {
+  const heard = new Heard();
+  client.onEvent(heard.hear);
+  const { run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 4000 }) });
+  await heard.row(run, isEpoch);
+  const { path } = (await client.call('run.list', {})).find(({ id }) => id === run)!;
+  return { run, path, pid: pidIn(path) };
+}
+
+async function gone(pid: number): Promise<void> {
+  for (let tries = 0; isAlive(pid); tries++) {
+    if (tries > 600) throw new Error(`process ${pid} is still there`);
+    await wait(100);
+  }
+}
+
+describe.each([
+  ['on a stock Node', false],
+  ['in a utility process', true],
+])('the service %s', (_name, utility) => {
+  test('answers several windows, tells all of them, and knows pictures', async () => {
+    const service = startService(utility);
+    const [one, other] = [service.window(), service.window()];
+    const page = await one.client.call('dataset.pictures', { path: data, split: 'val', offset: 0, limit: 1 });
+    expect(await service.picture(page.pictures[0].id)).toBe(join(data, page.pictures[0].file));
+    expect(await service.picture('unknown')).toBeNull();
+    const [first, second] = [new Heard(), new Heard()];
+    one.client.onEvent(first.hear);
+    other.client.onEvent(second.hear);
+    const { job } = await one.client.call('dataset.check', { path: data });
+    expect((await Promise.all([first.ended(job), second.ended(job)])).map(({ state }) => state)).toEqual([
+      'done',
+      'done',
+    ]);
+    one.close();
+    expect(await other.client.call('job.list', {})).toMatchObject([{ job, state: 'done' }]);
+    service.send({ type: 'end' });
+    expect(await service.ended).toBe(0);
+  });
+
+  test('has its runs saved before it ends, and leaves no process', async () => {
+    const service = startService(utility);
+    const { client } = service.window();
+    const { run, pid } = await trainLong(client);
+    expect(service.active).toEqual([1]);
+    service.send({ type: 'end' });
+    expect(await service.ended).toBe(0);
+    expect(service.active).toEqual([1, 0]);
+    expect(isAlive(pid)).toBe(false);
+    const again = startService(utility).window().client;
+    expect((await again.call('run.list', {})).find(({ id }) => id === run)).toMatchObject({ state: 'stopped' });
+  });
+});
+
+test('a trainer that is killed in a utility process is told like any other', async () => {
+  const service = startService(true);
+  const { client } = service.window();
+  const heard = new Heard();
+  client.onEvent(heard.hear);
+  const { run, pid } = await trainLong(client);
+  process.kill(pid, 'SIGKILL');
+  const row = await heard.row(run, (row): row is StateRow => row.type === 'state' && row.state === 'crashed');
+  expect(row.error).toMatchObject({ code: 'run.died', params: { reason: 'killed by SIGKILL' } });
+});
+
+test('when the service is killed, the run saves and ends by itself; when both are, it is crashed', async () => {
+  const service = startService();
+  const { run, path, pid } = await trainLong(service.window().client);
+  service.process.kill('SIGKILL');
+  await gone(pid);
+  const next = startService();
+  const { client } = next.window();
+  const find = async () => (await client.call('run.list', {})).find(({ id }) => id === run);
+  expect(await find()).toMatchObject({ state: 'stopped', path });
+
+  const heard = new Heard();
+  client.onEvent(heard.hear);
+  await client.call('run.resume', { run });
+  await heard.row(run, isEpoch);
+  const trainer = pidIn(path);
+  next.process.kill('SIGKILL');
+  process.kill(trainer, 'SIGKILL');
+  await gone(trainer);
+  const last = startService().window().client;
+  expect((await last.call('run.list', {})).find(({ id }) => id === run)).toMatchObject({
+    state: 'crashed',
+    error: { code: 'run.died' },
+  });
+});
+
+test('a shell that goes away takes the service along', async () => {
+  const service = startService();
+  await service.window().client.call('job.list', {});
+  service.process.disconnect();
+  expect(await service.ended).toBe(0);
+});
+
+describe('a trainer that hangs', () => {
+  const heard = new Heard();
+  const silence = 4000;
+  const control = new RunControl({ spawnTrainer, engineFolder: engineFolder(), emit: heard.hear, silence });
+  const isCrash = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
+
+  afterAll(() => control.close());
+
+  /** A run whose process is frozen after its first epoch; and when that was. */
+  async function freeze(): Promise<{ id: string; time: number }> {
+    const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000 }));
+    const { id, path } = new RunShelf(join(places.homeFolder, 'runs')).create(
+      recipe,
+      ['amber', 'blue', 'clay'],
+      'test',
+    );
+    control.start(id, path, recipe, 'new');
+    await heard.row(id, isEpoch);
+    process.kill(pidIn(path), 'SIGSTOP');
+    return { id, time: Date.now() };
+  }
+
+  test('is reported, and ended when asked to stop', async () => {
+    const { id, time } = await freeze();
+    const isLater = (row: HistoryRow): row is NoteRow => row.type === 'note' && row.time > time;
+    expect((await heard.row(id, isLater)).note).toMatchObject({ code: 'run.silent', params: { seconds: 4 } });
+    control.stop(id);
+    await heard.row(id, isCrash);
+    expect(control.stateOf(id)).toBeUndefined();
+  });
+
+  test('before it is asked to stop is ended when it stays silent', async () => {
+    const { id, time } = await freeze();
+    control.stop(id);
+    expect((await heard.row(id, isCrash)).time).toBeGreaterThan(time + silence / 2);
+  });
+});
