@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../data/folder.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
@@ -15,7 +15,9 @@ import { lockRun } from '../runs/lock.ts';
 import { ENGINE_VERSION } from '../runs/places.ts';
 import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
+import { multipliesBfloat16 } from '../runtime/devices.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
+import type { Precision } from '../trace/lower.ts';
 import { State } from '../trace/state.ts';
 import { nextEpoch, runLoop, type LoopParts, type Position } from '../train/loop.ts';
 import { createTrainStep, PREFIX } from '../train/step.ts';
@@ -120,10 +122,17 @@ async function withLog(run: string, { tell }: JobContext, body: (log: RunLog) =>
     return { state };
   } catch (error) {
     tryTo(() => log.state('failed', toPlainError(error)));
+    if (!(error instanceof StillhouseError)) tryTo(() => logDefect(run, error));
     throw error;
   } finally {
     history.close();
   }
+}
+
+/** Keeps the stack of what should not have happened, for the report that the person is asked for. */
+function logDefect(run: string, error: unknown): void {
+  const stack = error instanceof Error ? error.stack : String(error);
+  appendFileSync(join(run, 'trainer.log'), `${new Date().toISOString()} ${stack}\n`);
 }
 
 // What ended the run matters more than that it could not be written down.
@@ -216,6 +225,12 @@ interface Wiring {
   position: Position;
 }
 
+/** The precision that `auto` means on this machine. */
+function precisionOf({ precision }: Recipe): Precision {
+  if (precision !== 'auto') return precision;
+  return multipliesBfloat16() ? 'bfloat16' : 'float32';
+}
+
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const { job, context, engine, state, models, loader, log } = wiring;
   const { recipe } = job;
@@ -227,7 +242,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     parameters: countParameters(student.specs),
     position: wiring.position,
     batches: (epoch, from) => loader.trainBatches(epoch, from),
-    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize }),
+    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize, precision: precisionOf(recipe) }),
     evaluate: await createEvaluator({ engine, state, student, teacher, batchSize, loader, context }),
     save: (position) => save(wiring, position),
     emit: log.row,

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
@@ -214,6 +215,46 @@ describe('distillation', () => {
     const dataPath = makeDataset(join(folder, code), { train: 8, val: 2, side: 40 });
     change(dataPath);
     await expect(start(trainJob(`to-${code}`, { ...teacher, dataPath })).trainer.done).rejects.toMatchObject({ code });
+  });
+});
+
+describe('the process', () => {
+  it('says why it could not begin', async () => {
+    const missing = spawnTrainer(trainJob('never'), { entry: join(folder, 'nothing.mjs') });
+    await expect(missing.done).rejects.toMatchObject({
+      code: 'run.died',
+      params: { reason: expect.stringMatching(/^exit code 1: /) },
+    });
+    const nobody = spawnTrainer(trainJob('never'), { entry, node: join(folder, 'no-node') });
+    await expect(nobody.done).rejects.toMatchObject({ code: 'run.died' });
+  });
+
+  it('is of no use by hand', () => {
+    const { status, stderr } = spawnSync(process.execPath, [entry], { encoding: 'utf8' });
+    expect(status).toBe(2);
+    expect(stderr).toContain('stillhouse train');
+  });
+
+  it('works in a worker thread too', async () => {
+    const worker = new Worker(entry);
+    const told: TrainerEvent[] = [];
+    worker.on('message', (event: TrainerEvent) => {
+      told.push(event);
+      if (event.tell === 'ready') {
+        worker.postMessage({ do: 'ping' });
+        worker.postMessage({ do: 'start', job: { kind: 'check', engine, dataPath: join(folder, 'nowhere') } });
+      }
+    });
+    await new Promise((resolve) => worker.once('exit', resolve));
+    expect(told.map((event) => event.tell)).toEqual(['ready', 'pong', 'failed']);
+    expect(told.at(-1)).toMatchObject({ error: { code: 'data.no-folder' } });
+  });
+
+  it('verifies the engine', async () => {
+    const verified = await start({ kind: 'verify-engine', engine, threads: 2 }).trainer.done;
+    expect(verified).toMatchObject({ version: '2.21.0' });
+    const broken = start({ kind: 'verify-engine', engine: folder }).trainer.done;
+    await expect(broken).rejects.toMatchObject({ code: 'engine.load' });
   });
 });
 
