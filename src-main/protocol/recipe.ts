@@ -35,6 +35,7 @@ export interface Recipe {
   evalCropRatio: number;
   finetune: string;
   seed: number;
+  precision: 'auto' | 'float32' | 'bfloat16';
   numWorkers: number;
   saveEvery: number;
 }
@@ -388,6 +389,18 @@ export const FIELDS: readonly Field[] = [
     paper: '0',
     label: 'Seed',
     help: 'Every random draw of the run follows from it.',
+  },
+  {
+    key: 'precision',
+    type: 'choice',
+    group: 'run',
+    simple: false,
+    default: 'auto',
+    choices: ['auto', 'float32', 'bfloat16'],
+    unit: '',
+    paper: 'float16 (AMP)',
+    label: 'Precision',
+    help: 'Of matrix products while training; all else is float32. auto: bfloat16 where the processor multiplies it.',
   },
   {
     key: 'numWorkers',

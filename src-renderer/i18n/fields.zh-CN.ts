@@ -28,12 +28,16 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   scaleMin: { label: '最小裁剪', help: '随机裁剪至少保留的图片面积比例。' },
   hflip: { label: '翻转', help: '左右翻转的概率。' },
   seed: { label: '随机种子', help: '运行中所有随机抽取都由它决定。' },
+  precision: { label: '精度', help: '训练时矩阵乘法的精度，其余均为 float32。auto：处理器支持时用 bfloat16。' },
   numWorkers: { label: '解码数', help: '同时解码的图片数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
   outputDir: { label: '运行文件夹', help: '存放历史、检查点与导出；留空则在运行目录中新建。' },
 };
 
 export const zhChoices: Record<string, string> = {
+  'precision.auto': '自动',
+  'precision.float32': 'float32',
+  'precision.bfloat16': 'bfloat16',
   'distillationType.none': '无',
   'distillationType.soft': '软',
   'distillationType.hard': '硬',
