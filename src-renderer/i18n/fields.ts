@@ -10,9 +10,6 @@ export interface FieldWords {
 }
 
 const EN_CHOICES: Record<string, string> = {
-  'precision.auto': 'auto',
-  'precision.float32': 'float32',
-  'precision.bfloat16': 'bfloat16',
   'distillationType.none': 'none',
   'distillationType.soft': 'soft',
   'distillationType.hard': 'hard',

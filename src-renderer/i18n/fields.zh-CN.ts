@@ -36,8 +36,8 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
 
 export const zhChoices: Record<string, string> = {
   'precision.auto': '自动',
-  'precision.float32': 'float32',
-  'precision.bfloat16': 'bfloat16',
+  'precision.float32': 'float32（单精度）',
+  'precision.bfloat16': 'bfloat16（混合精度）',
   'distillationType.none': '无',
   'distillationType.soft': '软',
   'distillationType.hard': '硬',
