@@ -39,22 +39,42 @@ const SCANNERS = 8;
  * @throws StillhouseError `data.no-folder`, `data.no-classes`.
  */
 export async function listDataset(path: string): Promise<Dataset> {
-  const top = await topFolders(path);
   const warnings: PlainError[] = [];
-  const train = top.find((name) => name.toLowerCase() === 'train');
-  const val = train && VAL_NAMES.map((alias) => top.find((name) => name.toLowerCase() === alias)).find(Boolean);
-  const found = await scanSplit(path, train ?? '', train ? await topFolders(join(path, train)) : top, warnings);
+  const { train, val } = await findSplits(path, warnings);
+  const found = await scanSplit(path, train, warnings);
   const classes = sortByCodePoint([...found.keys()]);
   if (![...found.values()].some((files) => files.length > 0)) throw new StillhouseError('data.no-classes', { path });
   for (const name of classes)
-    if (found.get(name)!.length === 0) warn(warnings, 'data.empty-class', join(train ?? '', name));
+    if (found.get(name)!.length === 0) warn(warnings, 'data.empty-class', join(train.name, name));
   if (classes.length === 1) warnings.push(note('data.one-class', { name: classes[0] }));
-  const layout = train ? 'train-val' : 'classes';
+  const layout = train.name ? 'train-val' : 'classes';
   const samples = samplesOf(classes, found);
   if (!val) return { path, layout, classes, ...stratifiedSplit(samples), splitMade: true, warnings };
-  const valFound = await scanSplit(path, val, await topFolders(join(path, val)), warnings);
+  const valFound = await scanSplit(path, val, warnings);
   compareClasses(classes, valFound, warnings);
   return { path, layout, classes, train: samples, val: samplesOf(classes, valFound), splitMade: false, warnings };
+}
+
+/** A split's folder under the data folder, '' for the data folder itself, and its class folders. */
+interface Split {
+  name: string;
+  classes: string[];
+}
+
+/** A folder named train is the training split if it holds folders; without val it may be a class (of railways). */
+async function findSplits(path: string, warnings: PlainError[]): Promise<{ train: Split; val: Split | null }> {
+  const top = await topFolders(path);
+  const named = async (wanted: string): Promise<Split | null> => {
+    const name = top.find((folder) => folder.toLowerCase() === wanted);
+    return name === undefined ? null : { name, classes: await topFolders(join(path, name)) };
+  };
+  const train = await named('train');
+  const candidates = (await Promise.all(VAL_NAMES.map(named))).filter((split) => split !== null);
+  const val = candidates.find(({ classes }) => classes.length > 0) ?? null;
+  if (!train || (train.classes.length === 0 && !val)) return { train: { name: '', classes: top }, val: null };
+  if (!val && candidates.length > 0)
+    warnings.push(note('data.class-mismatch', { difference: `${candidates[0].name} holds no class folders` }));
+  return { train, val };
 }
 
 /** What {@link listDataset} finds, counted. Throws as it does. */
@@ -155,18 +175,12 @@ function someOf(names: readonly string[]): string {
 }
 
 /** Files of each class folder of one split, sorted. Folders whose name begins with a dot count only with pictures. */
-async function scanSplit(
-  root: string,
-  split: string,
-  names: readonly string[],
-  warnings: PlainError[],
-): Promise<Map<string, string[]>> {
+async function scanSplit(root: string, split: Split, warnings: PlainError[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
-  const queue = names.values();
+  const queue = split.classes.values();
   const scanner = async (): Promise<void> => {
     for (const name of queue) {
-      const folder = split ? `${split}/${name}` : name;
-      const files = await scanClass(root, folder, warnings);
+      const files = await scanClass(root, split.name ? `${split.name}/${name}` : name, warnings);
       if (files.length > 0 || !name.startsWith('.')) found.set(name, files);
     }
   };

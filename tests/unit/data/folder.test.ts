@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -93,6 +93,42 @@ describe('listDataset', () => {
     expect(codes(warnings)).toEqual(['data.empty-class', 'data.class-mismatch']);
     expect(warnings[0].params).toEqual({ path: join('train', 'empty') });
     expect(warnings[1].params.difference).toBe('without val pictures (2): b, empty; only in val, not used (1): c');
+  });
+
+  it('takes a folder named train for a class when it is one', async () => {
+    await make('train/1.jpg', 'train/2.jpg', 'bus/1.jpg', 'bus/2.jpg');
+    expect(await listDataset(root)).toMatchObject({ layout: 'classes', classes: ['bus', 'train'] });
+  });
+
+  it('accepts other names of val, and makes a split where there are only loose pictures', async () => {
+    await make('Train/a/1.jpg', 'Train/b/1.jpg', 'Train/b/2.jpg', 'test/loose.jpg');
+    const split = await listDataset(root);
+    expect(split).toMatchObject({ layout: 'train-val', splitMade: true, val: [{ label: 1 }] });
+    expect(split.warnings[0].params.difference).toBe('test holds no class folders');
+    await make('validation/a/9.jpg', 'validation/b/9.jpg');
+    const given = await listDataset(root);
+    expect(given).toMatchObject({
+      splitMade: false,
+      warnings: [],
+      val: [{ file: 'validation/a/9.jpg' }, { label: 1 }],
+    });
+  });
+
+  it('passes over links that lead nowhere', async () => {
+    await make('a/1.png', 'b/1.png');
+    await symlink('round', join(root, 'a', 'round'));
+    await symlink(join(root, 'gone'), join(root, 'b', 'gone'));
+    expect((await listDataset(root)).train.length).toBe(2);
+  });
+
+  // Root may read everything.
+  it.skipIf(process.getuid?.() === 0)('names a class folder that may not be read and goes on', async () => {
+    await make('a/1.png', 'b/1.png');
+    await chmod(join(root, 'b'), 0);
+    const { classes, warnings } = await listDataset(root);
+    await chmod(join(root, 'b'), 0o700);
+    expect(classes).toEqual(['a', 'b']);
+    expect(warnings[0]).toMatchObject({ code: 'data.unreadable', params: { path: 'b', reason: 'permission denied' } });
   });
 
   it('says when there is one class only', async () => {
