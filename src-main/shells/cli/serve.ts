@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { StillhouseError } from '../../protocol/errors.ts';
 import { createWorkstation } from '../../service/workstation.ts';
-import { serve as serveWindow } from '../server/serve.ts';
+import { serve as serveWindow, type Served } from '../server/serve.ts';
 import type { Command } from './command.ts';
 import { HERE } from './desk.ts';
 import { integerValue, textValue } from './options.ts';
+
+const PORT = 7860;
 
 export const serve: Command = {
   name: 'serve',
@@ -13,7 +16,11 @@ export const serve: Command = {
   words: '',
   count: [0, 0],
   options: [
-    { flag: 'port', value: 'N', help: 'Port to listen on; 0 for any free one. Default 7860.' },
+    {
+      flag: 'port',
+      value: 'N',
+      help: 'Port to listen on; 0 for any free one. Default 7860, or another when that is taken.',
+    },
     {
       flag: 'host',
       value: 'ADDRESS',
@@ -23,12 +30,19 @@ export const serve: Command = {
     { flag: 'open', value: null, help: 'Open the address in a browser.' },
   ],
   run: async (parsed, shell) => {
-    const served = await serveWindow({
-      port: integerValue(parsed, 'port', 0, 65535) ?? 7860,
-      host: textValue(parsed, 'host') ?? '127.0.0.1',
-      token: textValue(parsed, 'token'),
-      rendererFolder: rendererFolder(),
-      workstation: (emit) => createWorkstation({ ...HERE, shell: 'server', emit }),
+    const wanted = integerValue(parsed, 'port', 0, 65535);
+    const listen = (port: number): Promise<Served> =>
+      serveWindow({
+        port,
+        host: textValue(parsed, 'host') ?? '127.0.0.1',
+        token: textValue(parsed, 'token'),
+        rendererFolder: rendererFolder(),
+        workstation: (emit) => createWorkstation({ ...HERE, shell: 'server', emit }),
+      });
+    // Nobody asked for that very port: another will do.
+    const served = await listen(wanted ?? PORT).catch((error: unknown) => {
+      if (wanted === undefined && error instanceof StillhouseError && error.code === 'port.in-use') return listen(0);
+      throw error;
     });
     const { url, port } = served;
     shell.reporter.result(`Stillhouse is at ${url}\nCtrl-C ends it; runs are saved first.`, {
