@@ -87,8 +87,15 @@ export class Workbench {
   /** A picture of the window for people, at a size and in a theme. */
   async look(name: string, size: { width: number; height: number }): Promise<void> {
     await resize(this.app, size);
+    await expect.poll(() => this.page.evaluate(overflow)).toEqual([]);
     await this.page.screenshot({ path: join(SCREENS, `${name}-${size.width}x${size.height}.png`) });
   }
+}
+
+/** What is wider than the window lets one see; runs in the page. */
+function overflow(): string[] {
+  const parts = [document.documentElement, ...document.querySelectorAll('main, main > *, .view-body')];
+  return parts.filter((part) => part.scrollWidth > part.clientWidth + 1).map((part) => part.className || part.tagName);
 }
 
 async function resize({ page, electron }: App, size: { width: number; height: number }): Promise<void> {
