@@ -53,8 +53,8 @@ describe('calls', () => {
     await expect(client.call('dataset.inspect', { path: 'a', more: 1 } as never)).rejects.toMatchObject({
       code: 'argument.invalid',
     });
-    await expect(client.call('toString' as never, {})).rejects.toMatchObject({ code: 'rpc.unknown-call' });
-    await expect(client.call('__proto__' as never, {})).rejects.toMatchObject({ code: 'rpc.unknown-call' });
+    await expect(client.call('toString' as never, {} as never)).rejects.toMatchObject({ code: 'rpc.unknown-call' });
+    await expect(client.call('__proto__' as never, {} as never)).rejects.toMatchObject({ code: 'rpc.unknown-call' });
     expect(calls).toEqual([]);
   });
 
