@@ -79,14 +79,18 @@ export interface Loader {
   idle(): Promise<void>;
 }
 
-const REPEATS = 3;
+/** Times that repeated augmentation shows a picture in a row. */
+export const REPEATS = 3;
+/** What a recipe has to be where an epoch of repeats, rounded to whole 256 pictures, is shorter than a batch. */
+export const FEW = 'off where an epoch has less than a batch of pictures';
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
 
 /**
  * Makes the loader of a run. Iterating may throw StillhouseError `data.vanished` when the folder is gone or nothing in
  * it can be read any more.
- * @throws StillhouseError `data.too-few` when there is not one batch, `recipe.invalid` when the recipe cannot be drawn.
+ * @throws StillhouseError `data.too-few` when there is not one batch, `recipe.odd-batch` when such cannot be
+ * mixed, `recipe.invalid` when `aa` is not a policy or there are too few pictures to repeat.
  */
 export function createLoader(options: LoaderOptions): Loader {
   const { dataset, recipe, excluded = new Set() } = options;
@@ -95,13 +99,10 @@ export function createLoader(options: LoaderOptions): Loader {
   const { batchSize } = recipe;
   if (train.length < batchSize) throw new StillhouseError('data.too-few', { count: train.length, batch: batchSize });
   if (isMixing({ ...NO_MIXING, ...recipe }) && batchSize % 2 !== 0)
-    throw new StillhouseError('recipe.invalid', {
-      key: 'batchSize',
-      expected: 'an even number to mix',
-      got: batchSize,
-    });
+    throw new StillhouseError('recipe.odd-batch', { batch: batchSize });
   const repeats = recipe.repeatedAug ? REPEATS : 1;
   const steps = stepsPerEpoch({ count: train.length, batchSize, repeats });
+  if (steps === 0) throw new StillhouseError('recipe.invalid', { key: 'repeatedAug', expected: FEW, got: 'true' });
   const reader = pictureReader(options);
   const depth = BATCHES_AHEAD;
   const workers = recipe.numWorkers;

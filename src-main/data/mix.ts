@@ -1,3 +1,4 @@
+import { StillhouseError } from '../protocol/errors.ts';
 import type { Box } from './erase.ts';
 import type { Draws } from './random.ts';
 
@@ -32,6 +33,24 @@ const ALONE: MixDraw = { lambda: 1, box: null };
 /** Whether these options mix anything. */
 export function isMixing({ mixup, cutmix, cutmixMinmax }: MixOptions): boolean {
   return mixup > 0 || cutmix > 0 || Boolean(cutmixMinmax);
+}
+
+/**
+ * The least and most share of an edge in a text such as `0.2 0.8` (a comma will do); null for an empty one.
+ * @throws StillhouseError `recipe.invalid` for the key `cutmixMinmax`.
+ */
+export function parseMinmax(text: string): [number, number] | null {
+  if (text.trim() === '') return null;
+  const [least, most, ...more] = text
+    .trim()
+    .split(/[\s,]+/)
+    .map(Number);
+  if (least >= 0 && least < 1 && most >= least && most <= 1 && more.length === 0) return [least, most];
+  throw new StillhouseError('recipe.invalid', {
+    key: 'cutmixMinmax',
+    expected: 'empty, or two shares such as 0.2 0.8',
+    got: text,
+  });
 }
 
 /**

@@ -96,6 +96,10 @@ export const ERRORS = {
     says: '{model} has no distillation head.',
     advice: 'Choose a model whose name contains distilled, or set distillation to none.',
   },
+  'recipe.odd-batch': {
+    says: 'Mixup and CutMix pair the pictures of a batch, and {batch} is an odd number.',
+    advice: 'Choose an even batch size, or set Mixup and CutMix to 0.',
+  },
   'run.missing': { says: 'There is no run in {path}.', advice: 'Choose a run folder: it holds run.json.' },
   'run.locked': {
     says: 'The run {path} is in use by process {owner}.',

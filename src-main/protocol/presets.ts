@@ -1,4 +1,4 @@
-import type { Recipe } from './recipe.ts';
+import { WITHOUT_AUGMENTATION, type Recipe } from './recipe.ts';
 
 /**
  * Recipes to start from: what each changes of the defaults. The data folder and a student's teacher weights are the
@@ -26,9 +26,10 @@ export const PRESETS: readonly Preset[] = [
       batchSize: 32,
       lr: 5e-4,
       unscaleLr: true,
-      warmupEpochs: 1,
+      warmupEpochs: 0,
       dropPath: 0,
       scaleMin: 0.25,
+      ...WITHOUT_AUGMENTATION,
     },
   },
   {
@@ -61,6 +62,7 @@ export const PRESETS: readonly Preset[] = [
       weightDecay: 0.01,
       dropPath: 0,
       scaleMin: 0.25,
+      ...WITHOUT_AUGMENTATION,
     },
   },
   {
@@ -75,6 +77,7 @@ export const PRESETS: readonly Preset[] = [
       unscaleLr: true,
       warmupEpochs: 1,
       dropPath: 0,
+      ...WITHOUT_AUGMENTATION,
     },
   },
 ];

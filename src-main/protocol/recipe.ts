@@ -1,3 +1,4 @@
+import { AUGMENTATION_FIELDS } from './augmentation-fields.ts';
 import { StillhouseError } from './errors.ts';
 
 /**
@@ -32,6 +33,23 @@ export interface Recipe {
   smoothing: number;
   scaleMin: number;
   hflip: number;
+  trainInterpolation: 'random' | 'bilinear' | 'bicubic';
+  /** RandAugment or AutoAugment as a text; '': off. */
+  aa: string;
+  colorJitter: number;
+  threeAugment: boolean;
+  src: boolean;
+  reprob: number;
+  remode: 'const' | 'rand' | 'pixel';
+  recount: number;
+  mixup: number;
+  cutmix: number;
+  /** Two shares as a text, like `0.2 0.8`; '': off. */
+  cutmixMinmax: string;
+  mixupProb: number;
+  mixupSwitchProb: number;
+  mixupMode: 'batch' | 'pair' | 'elem';
+  repeatedAug: boolean;
   evalCropRatio: number;
   finetune: string;
   seed: number;
@@ -377,6 +395,7 @@ export const FIELDS: readonly Field[] = [
     label: 'Flip',
     help: 'Chance of a left-right flip.',
   },
+  ...AUGMENTATION_FIELDS,
   {
     key: 'seed',
     type: 'integer',
@@ -502,6 +521,35 @@ export function parseRecipe(given: Record<string, unknown>): Recipe {
     recipe[field.key] = value;
   }
   return recipe as unknown as Recipe;
+}
+
+/** Of augmentation, only random crop and flip: what pictures met before the other settings existed. */
+export const WITHOUT_AUGMENTATION = {
+  aa: '',
+  colorJitter: 0,
+  reprob: 0,
+  mixup: 0,
+  cutmix: 0,
+  repeatedAug: false,
+} as const satisfies Partial<Recipe>;
+
+/**
+ * The recipe that a run or checkpoint was written with. A setting that it does not name did not exist then: it is off,
+ * whatever the default is today.
+ * @throws as {@link parseRecipe}.
+ */
+export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
+  return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
+}
+
+/** Whether the pictures of a batch are mixed with one another. */
+export function mixes({ mixup, cutmix, cutmixMinmax }: Recipe): boolean {
+  return mixup > 0 || cutmix > 0 || cutmixMinmax.trim() !== '';
+}
+
+/** Whether rectangles of pictures are erased; as in DeiT, 3-Augment leaves that out. */
+export function erases({ reprob, threeAugment }: Recipe): boolean {
+  return reprob > 0 && !threeAugment;
 }
 
 /** The learning rate actually used: lr × batch / 512 unless unscaled. */

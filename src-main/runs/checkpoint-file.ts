@@ -3,7 +3,7 @@ import type { NamedArray } from '../formats/named-array.ts';
 import { readSafetensors } from '../formats/safetensors.ts';
 import { badFormat } from '../formats/source.ts';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
-import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import type { Position } from '../train/loop.ts';
 import { openFile, type FileSource } from './file-source.ts';
 
@@ -86,7 +86,7 @@ function decodeFacts(metadata: Record<string, string>, path: string): Checkpoint
     if (![epoch, batch, step, time].every((value) => Number.isSafeInteger(value) && value >= 0))
       throw new Error('position');
     if (typeof lossSum !== 'number') throw new Error('lossSum');
-    const recipe = parseRecipe(JSON.parse(metadata.recipe) as Record<string, unknown>);
+    const recipe = parseSavedRecipe(JSON.parse(metadata.recipe) as Record<string, unknown>);
     const classes = JSON.parse(metadata.classes) as unknown;
     if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) throw new Error('classes');
     return { id: metadata.id ?? '', time, position, recipe, classes };

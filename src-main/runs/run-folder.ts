@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
-import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic } from './atomic-file.ts';
 import { lockedError, lockOwner } from './lock.ts';
 
@@ -95,7 +95,7 @@ function parseRun(text: string, folder: string): RunFile {
     if (typeof given[key] !== 'string') throw damaged(`run.json lacks ${key}`);
     return given[key];
   });
-  const applied = parseRecipe(recipe as Record<string, unknown>);
+  const applied = parseSavedRecipe(recipe as Record<string, unknown>);
   return { format, id, created, version, engine, dataPath, recipe: applied, classes };
 }
 

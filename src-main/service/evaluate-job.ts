@@ -12,6 +12,7 @@ import { PREFIX } from '../train/step.ts';
 import { engineDecode } from './engine-decode.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
+import { evaluationRecipe } from './loader-recipe.ts';
 import { loadFrozen } from './train-state.ts';
 import type { EvaluateJob, TrainerResults } from './trainer-protocol.ts';
 import { withWeights } from './weights.ts';
@@ -37,7 +38,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
     const skipped: SkippedPicture[] = [];
     const loader = createLoader({
       dataset,
-      recipe: { ...recipe, batchSize },
+      recipe: { ...evaluationRecipe(recipe), batchSize },
       decode: engineDecode(engine),
       noiseRows: 0,
       onSkip: (picture) => skipped.push(picture),

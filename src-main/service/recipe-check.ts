@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { parsePolicy } from '../data/auto-augment.ts';
 import { summarise, type Dataset } from '../data/folder.ts';
+import { FEW, REPEATS } from '../data/loader.ts';
+import { parseMinmax } from '../data/mix.ts';
+import { stepsPerEpoch } from '../data/sampler.ts';
 import { countParameters, type Model } from '../model/model.ts';
 import { createModel, listModels } from '../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../protocol/data-types.ts';
@@ -9,6 +13,7 @@ import {
   checkField,
   defaultRecipe,
   fieldOf,
+  mixes,
   scaledLr,
   type Recipe,
   type RecipeKey,
@@ -50,19 +55,31 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.model(recipe);
   const model = findings.build(recipe, classes.length);
   findings.paths(recipe);
+  findings.augmentation(recipe);
   findings.distillation(recipe);
   if (dataset) {
     findings.pictures(recipe, dataset);
     await findings.teacher(recipe, classes.length, facts);
   }
-  const stepsPerEpoch = dataset ? Math.floor(dataset.train.length / Math.max(1, recipe.batchSize)) : 0;
+  const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
   const { problems, errors } = findings;
   const size = sizeOf(model);
   return {
     recipe,
     classes,
-    check: { problems, errors, scaledLr: scaledLr(recipe), stepsPerEpoch, classes: classes.length, ...size },
+    check: {
+      problems,
+      errors,
+      scaledLr: scaledLr(recipe),
+      stepsPerEpoch: steps,
+      classes: classes.length,
+      ...size,
+    },
   };
+}
+
+function epochSteps({ batchSize, repeatedAug }: Recipe, count: number): number {
+  return stepsPerEpoch({ count, batchSize: Math.max(1, batchSize), repeats: repeatedAug ? REPEATS : 1 });
 }
 
 class Findings {
@@ -112,9 +129,29 @@ class Findings {
     if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', 'a path from the root', outputDir);
   }
 
-  pictures({ batchSize }: Recipe, dataset: Dataset): void {
+  augmentation(recipe: Recipe): void {
+    this.grammar(() => parsePolicy(recipe.aa));
+    this.grammar(() => parseMinmax(recipe.cutmixMinmax));
+    const { batchSize } = recipe;
+    if (mixes(recipe) && batchSize % 2 !== 0) this.error('recipe.odd-batch', { batch: batchSize });
+  }
+
+  /** What a text of the recipe lacks is shown beside its field. */
+  private grammar(parse: () => unknown): void {
+    try {
+      parse();
+    } catch (error) {
+      if (!(error instanceof StillhouseError && error.code === 'recipe.invalid')) throw error;
+      const { key, expected, got } = error.params;
+      this.problem(key as RecipeKey, String(expected), got);
+    }
+  }
+
+  pictures(recipe: Recipe, dataset: Dataset): void {
     const { train, classes } = summarise(dataset);
+    const { batchSize } = recipe;
     if (train < batchSize) this.error('data.too-few', { count: train, batch: batchSize });
+    else if (epochSteps(recipe, train) === 0) this.problem('repeatedAug', FEW, 'true');
     if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
   }
 

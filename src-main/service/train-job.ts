@@ -24,6 +24,7 @@ import { createTrainStep, PREFIX } from '../train/step.ts';
 import { engineDecode } from './engine-decode.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
+import { trainingRecipe } from './loader-recipe.ts';
 import { loadFrozen, startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 
@@ -205,7 +206,7 @@ async function fillState(
 function loaderOf(engine: Engine, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
   return createLoader({
     dataset,
-    recipe,
+    recipe: trainingRecipe(recipe),
     decode: engineDecode(engine),
     noiseRows: student.noise?.shape(1)[0] ?? 0,
     onSkip: ({ file, reason }) =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { NamedArray } from '../formats/named-array.ts';
 import { openWeightFile } from '../formats/weight-file.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { bestCheckpoint, latestCheckpoint } from '../runs/checkpoint.ts';
 import { openFile } from '../runs/file-source.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
@@ -60,7 +60,7 @@ function classNames(text: string | undefined): string[] | null {
 
 function settingsOf({ recipe, architecture, input_size, crop_pct }: Record<string, string>): Partial<Recipe> {
   const whole = parsed(recipe);
-  if (typeof whole === 'object' && whole !== null) return parseRecipe(whole as Record<string, unknown>);
+  if (typeof whole === 'object' && whole !== null) return parseSavedRecipe(whole as Record<string, unknown>);
   if (!architecture) return {};
   const [size, evalCropRatio] = [parsed(input_size), parsed(crop_pct)];
   return {

@@ -2,6 +2,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { EpochRow, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
+import type { Draws } from './mix.ts';
 import { progressMeter, type ProgressMeter } from './progress.ts';
 import { lrAt } from './schedule.ts';
 
@@ -17,8 +18,11 @@ export interface Position {
   lossSum: number;
 }
 
-/** Images [B, S, S, 3] RGB, labels [B], noise as the model asks for it; `files` name the pictures in errors. */
-export interface TrainBatch {
+/**
+ * Images [B, S, S, 3] RGB, labels [B], noise as the model asks for it, what was drawn to mix and erase; `files` name
+ * the pictures in errors.
+ */
+export interface TrainBatch extends Draws {
   images: Uint8Array;
   labels: Int32Array;
   noise: Float32Array | null;

@@ -10,6 +10,7 @@ import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
 import { isDecayed, optimizerScalars } from './adamw.ts';
+import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntropy } from './losses.ts';
 
 /**
@@ -20,7 +21,7 @@ import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntro
  */
 export const PREFIX = { model: 'model.', mean: 'exp_avg.', square: 'exp_avg_sq.', teacher: 'teacher.' } as const;
 
-export interface StepBatch {
+export interface StepBatch extends Draws {
   /** [B, S, S, 3] RGB. */
   images: Uint8Array;
   /** [B] */
@@ -44,7 +45,7 @@ export interface TrainStep {
 
 export interface TrainStepParts {
   student: Model;
-  /** Frozen; sees the student's augmented pictures with its own normalisation. null: no distillation. */
+  /** Frozen; sees the student's augmented, erased and mixed pictures with its own normalisation. null: no distillation. */
   teacher: Model | null;
   recipe: Recipe;
   batchSize: number;
@@ -56,10 +57,12 @@ const SCALARS = ['lr', 'beta1Power', 'beta2Power', 'epsilon', 'decay'] as const;
 
 /** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
 export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
-  const { student, teacher, batchSize } = parts;
-  return record(engine, trainInputs(student, batchSize), trainVariables(student, teacher), (inputs, variables) => {
-    const images = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
-    const targets = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, parts.recipe.smoothing);
+  const { student, teacher, recipe } = parts;
+  return record(engine, trainInputs(parts), trainVariables(student, teacher), (inputs, variables) => {
+    const asRead = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
+    const images = drawnImages(recipe, student, asRead, inputs);
+    const labels = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, recipe.smoothing);
+    const targets = drawnTargets(recipe, labels, inputs);
     const teacherLogits = teacher && teacher.predict(pick(variables, PREFIX.teacher), normalise(images, teacher)).head;
     const params = pick(variables, PREFIX.model);
     const { losses, gradients, updates } = lossAndGradients(
@@ -78,13 +81,14 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
   });
 }
 
-function trainInputs(student: Model, batchSize: number): Record<string, TensorSpec> {
+function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
   const side = student.inputSize;
   const noise = student.noise?.shape(batchSize);
   return {
     images: { shape: [batchSize, side, side, 3], dtype: 'uint8' },
     labels: { shape: [batchSize], dtype: 'int32' },
     ...(noise && { noise: { shape: noise, dtype: 'float32' as const } }),
+    ...drawInputs(recipe, batchSize),
     ...Object.fromEntries(SCALARS.map((name) => [name, { shape: [], dtype: 'float32' as const }])),
   };
 }
@@ -209,6 +213,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         images: batch.images,
         labels: batch.labels,
         ...(batch.noise && { noise: batch.noise }),
+        ...drawValues(parts.recipe, batch, parts.batchSize, step),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
       return {

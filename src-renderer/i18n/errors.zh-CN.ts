@@ -82,6 +82,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{model} 没有蒸馏头。',
     advice: '请选择名称中含 distilled 的模型，或将蒸馏设为“无”。',
   },
+  'recipe.odd-batch': {
+    says: 'Mixup 与 CutMix 需将一批图片两两配对，而 {batch} 是奇数。',
+    advice: '请选择偶数的批大小，或将 Mixup 与 CutMix 设为 0。',
+  },
   'run.missing': { says: '{path} 中没有运行。', advice: '请选择运行文件夹，其中有 run.json。' },
   'run.locked': { says: '运行 {path} 正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
   'run.damaged': { says: '运行 {path} 无法打开：{reason}。', advice: '其检查点完好，请由其中之一开始新的运行。' },

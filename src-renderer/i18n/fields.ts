@@ -22,7 +22,9 @@ export function describeField(field: Field, locale: string): FieldWords {
   return {
     ...zhFields[field.key],
     unit: zhUnits[unit] ?? unit,
-    paper: zhChoices[`${field.key}.${paper}`] ?? paper.replace('(soft)', '（软）').replace(/^off$/, '关'),
+    paper:
+      zhChoices[`${field.key}.${paper}`] ??
+      paper.replace('(soft)', '（软）').replace(/^off$/, '关').replace(/^on$/, '开'),
   };
 }
 

@@ -27,6 +27,30 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   smoothing: { label: '标签平滑', help: '均匀分给所有类别的标签份额。' },
   scaleMin: { label: '最小裁剪', help: '随机裁剪至少保留的图片面积比例。' },
   hflip: { label: '翻转', help: '左右翻转的概率。' },
+  trainInterpolation: { label: '插值', help: '训练图片缩放与旋转所用的滤波；随机：每张图片取两者之一。' },
+  aa: {
+    label: '自动增强',
+    help: 'RandAugment（rand-m9-mstd0.5-inc1：幅度 9，标准差 0.5）或 AutoAugment（original、v0）；留空则关闭。',
+  },
+  colorJitter: { label: '颜色抖动', help: '亮度、对比度与饱和度的随机强度；启用自动增强时不用，3-Augment 除外。' },
+  threeAugment: {
+    label: '3-Augment',
+    help: 'DeiT III 的增强：灰度、曝光反转、模糊三者取一，再加颜色抖动；不用自动增强与随机擦除。',
+  },
+  src: { label: '简单随机裁剪', help: '用于 3-Augment：缩放短边后裁取正方形，而非随机面积的裁剪。' },
+  reprob: { label: '随机擦除', help: '图片中若干矩形被涂掉的概率。' },
+  remode: { label: '擦除填充', help: '逐像素：噪声。随机色：每个矩形一种随机颜色。固定：均值颜色。' },
+  recount: { label: '最多擦除', help: '一张图片中最多的矩形数；它们分摊面积。' },
+  mixup: { label: 'Mixup', help: '两张图片及其标签混合比例的 Beta 分布 alpha；0 为关闭。' },
+  cutmix: { label: 'CutMix', help: '从一张图片剪下、贴入另一张的面积比例的 Beta 分布 alpha；0 为关闭。' },
+  cutmixMinmax: { label: 'CutMix 边长', help: '每条边贴入的最小与最大比例，如 0.2 0.8：取代 Beta 抽取。留空则关闭。' },
+  mixupProb: { label: '混合概率', help: '进行任何混合的概率。' },
+  mixupSwitchProb: { label: 'CutMix 概率', help: '两者都启用时，用 CutMix 而非 Mixup 的概率。' },
+  mixupMode: { label: '混合抽取', help: '整批一次、每对一次或每张图片一次。' },
+  repeatedAug: {
+    label: '重复增强',
+    help: '每张图片在一批中出现三次，一轮只见三分之一的图片。（DeiT 在单进程时不做。）',
+  },
   seed: { label: '随机种子', help: '运行中所有随机抽取都由它决定。' },
   precision: { label: '精度', help: '训练时矩阵乘法的精度，其余均为 float32。auto：处理器支持时用 bfloat16。' },
   numWorkers: { label: '解码数', help: '同时解码的图片数。' },
@@ -35,6 +59,15 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
 };
 
 export const zhChoices: Record<string, string> = {
+  'trainInterpolation.random': '随机',
+  'trainInterpolation.bilinear': '双线性',
+  'trainInterpolation.bicubic': '双三次',
+  'remode.const': '固定',
+  'remode.rand': '随机色',
+  'remode.pixel': '逐像素',
+  'mixupMode.batch': '整批',
+  'mixupMode.pair': '每对',
+  'mixupMode.elem': '每张',
   'precision.auto': '自动',
   'precision.float32': 'float32（单精度）',
   'precision.bfloat16': 'bfloat16（混合精度）',
@@ -47,5 +80,6 @@ export const zhUnits: Record<string, string> = {
   epochs: '轮',
   pictures: '张',
   pixels: '像素',
+  rectangles: '个矩形',
   'per 512 pictures': '每 512 张',
 };

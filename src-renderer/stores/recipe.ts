@@ -247,7 +247,7 @@ function keptDraft(task: Task, preset: string): Recipe {
 /** The setting that an error of a recipe speaks of, undefined when it is none alone. */
 function fieldOfError({ code, params }: PlainError, recipe: Recipe): RecipeKey | undefined {
   if (code.startsWith('teacher.')) return 'teacherPath';
-  if (code === 'data.too-few') return 'batchSize';
+  if (code === 'data.too-few' || code === 'recipe.odd-batch') return 'batchSize';
   if (code === 'recipe.no-distillation-head') return 'model';
   if (code.startsWith('data.')) return 'dataPath';
   const path = params['path'];
@@ -276,7 +276,8 @@ function commandOf(recipe: Recipe): string {
   );
   const flags = keys.map(({ key }) => {
     const value = recipe[key];
-    return typeof value === 'boolean' ? `--${flagOf(key)}` : `--${flagOf(key)} ${quote(String(value))}`;
+    if (typeof value === 'boolean') return value ? `--${flagOf(key)}` : `--no-${flagOf(key)}`;
+    return `--${flagOf(key)} ${quote(String(value))}`;
   });
   return ['stillhouse train', ...flags].join(' ');
 }

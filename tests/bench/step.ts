@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
-import { defaultRecipe } from '../../src-main/protocol/recipe.ts';
+import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
 import { compile } from '../../src-main/trace/compile.ts';
@@ -222,7 +222,8 @@ async function modelStep(
     [batch, 1000],
     Float32Array.from({ length: batch * 1000 }, () => Math.random()),
   );
-  const recipe = { ...defaultRecipe(), batchSize: batch, distillationType: 'hard' as const };
+  const settings = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION };
+  const recipe = { ...settings, batchSize: batch, distillationType: 'hard' as const };
   const step = await createTrainStep(engine, state, { student: model, teacher, recipe, batchSize: batch, precision });
   const labels = Int32Array.from({ length: batch }, () => Math.random() * 1000);
   const noise = Float32Array.from({ length: model.noise!.shape(1)[0] * batch }, () => Math.random());

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HistoryRow, JobProgress, ServiceEvent } from '../../src-main/protocol/events.ts';
-import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import { WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { WorkstationOptions } from '../../src-main/service/workstation.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
@@ -34,6 +34,7 @@ export function tinyRecipe(dataPath: string, changes: Partial<Recipe> = {}): Rec
     epochs: 2,
     warmupEpochs: 0,
     lr: 0.003,
+    ...WITHOUT_AUGMENTATION,
     ...changes,
   };
 }

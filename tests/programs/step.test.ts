@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
-import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { compile } from '../../src-main/trace/compile.ts';
@@ -60,7 +60,7 @@ function batch(seed: number) {
   return { images, labels, noise };
 }
 
-const recipe = (changes: Partial<Recipe>): Recipe => ({ ...defaultRecipe(), ...changes });
+const recipe = (changes: Partial<Recipe>): Recipe => ({ ...defaultRecipe(), ...WITHOUT_AUGMENTATION, ...changes });
 
 function inputs(settings: Recipe, step: number, lr: number): Record<string, Values> {
   const scalars = Object.entries(optimizerScalars(settings, lr, step));

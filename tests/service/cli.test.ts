@@ -50,6 +50,19 @@ const lines = ({ out }: Ended) =>
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+const PLAIN = [
+  '--aa',
+  '',
+  '--color-jitter',
+  '0',
+  '--reprob',
+  '0',
+  '--mixup',
+  '0',
+  '--cutmix',
+  '0',
+  '--no-repeated-aug',
+];
 const SMALL = ['--input-size', '32', '--batch_size', '8', '--warmup-epochs', '0', '--unscale-lr', '--threads', '2'];
 
 describe('arguments', () => {
@@ -116,6 +129,7 @@ describe('training', () => {
       '--lr',
       '1e-3',
       ...SMALL,
+      ...PLAIN,
     ];
     const job = [...args, '--epochs', '3', '--output_dir', 'run', '--resume', 'auto', '--json'];
     let interrupted = false;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
-import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory, readLog } from '../../src-main/runs/history.ts';
 import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
@@ -40,6 +40,7 @@ const recipe = (more: Partial<Recipe> = {}): Recipe =>
     warmupEpochs: 0,
     lr: 1e-3,
     unscaleLr: true,
+    ...WITHOUT_AUGMENTATION,
     ...more,
   });
 
@@ -80,6 +81,13 @@ async function valuesOf(run: string): Promise<Map<string, Float32Array>> {
   return values;
 }
 
+/** Everything that is drawn for a picture and a batch; six steps an epoch too. */
+const ALL: Partial<Recipe> = {
+  model: 'deit_tiny_distilled_patch16_224',
+  ...{ aa: 'rand-m9-mstd0.5-inc1', trainInterpolation: 'random', repeatedAug: true },
+  ...{ reprob: 0.5, recount: 2, mixup: 0.8, cutmix: 1, mixupMode: 'elem' },
+};
+
 describe('a training', () => {
   it('learns, writes history, log and checkpoints, and gives the run back', async () => {
     const job = trainJob('whole');
@@ -108,8 +116,12 @@ describe('a training', () => {
     expect(events[0]).toEqual({ tell: 'ready' });
   });
 
-  it('goes on after a stop in the middle of an epoch as if nothing had been', async () => {
-    const job = trainJob('resumed');
+  it.each([
+    ['without augmentation', 'whole', {}],
+    ['with all of it', 'augmented', ALL],
+  ])('goes on after a stop in the middle of an epoch as if nothing had been, %s', async (_, whole, more) => {
+    if (whole !== 'whole') expect(await start(trainJob(whole, more)).trainer.done).toEqual({ state: 'finished' });
+    const job = trainJob(`${whole}-resumed`, more);
     const { trainer } = start(job, (event) => {
       const stepped = event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step < 6);
       if (stepped) trainer.stop();
@@ -118,14 +130,15 @@ describe('a training', () => {
     const [stopped] = listCheckpoints(job.run);
     expect(stopped.step).toBeGreaterThan(0);
     expect(stopped.step).toBeLessThan(6);
-    expect(await start(trainJob('resumed', {}, 'auto')).trainer.done).toEqual({ state: 'finished' });
+    const resumed = `${whole}-resumed`;
+    expect(await start(trainJob(resumed, more, 'auto')).trainer.done).toEqual({ state: 'finished' });
 
-    const [one, other] = [await valuesOf('whole'), await valuesOf('resumed')];
+    const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
     expect([...other.keys()]).toEqual([...one.keys()]);
     for (const [name, values] of one) expect(Buffer.compare(bytes(values), bytes(other.get(name)!)), name).toBe(0);
     const scores = (run: string) =>
       epochs(run).map(({ epoch, step, trainLoss, test }) => ({ epoch, step, trainLoss, test }));
-    expect(scores('resumed')).toEqual(scores('whole'));
+    expect(scores(resumed)).toEqual(scores(whole));
   });
 });
 

@@ -168,6 +168,18 @@ describe('a recipe', () => {
     ]);
   });
 
+  test('shows what is wrong with its augmentation, and how many steps repeats leave', async () => {
+    const wrong = tinyRecipe(data, { aa: 'rand-q3', cutmixMinmax: '0.8 0.2', mixup: 0.8, batchSize: 7 });
+    const check = await client.call('recipe.check', { recipe: wrong });
+    expect(check.problems.map(({ key, got }) => [key, got])).toEqual([
+      ['aa', '"rand-q3"'],
+      ['cutmixMinmax', '"0.8 0.2"'],
+    ]);
+    expect(check.errors).toMatchObject([{ code: 'recipe.odd-batch', params: { batch: 7 } }]);
+    const repeated = await client.call('recipe.check', { recipe: tinyRecipe(data, { repeatedAug: true }) });
+    expect(repeated).toMatchObject({ problems: [], errors: [], stepsPerEpoch: 6 });
+  });
+
   test('with too few pictures, an unknown setting or a hostile teacher is refused at the start too', async () => {
     const few = tinyRecipe(data, { batchSize: 64 });
     expect((await client.call('recipe.check', { recipe: few })).errors).toMatchObject([

@@ -4,7 +4,7 @@ import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } f
 
 /** One option of a command. */
 export interface Option {
-  /** Its name with dashes, without the leading ones; underscores in place of dashes are accepted. */
+  /** Its name with dashes, without the leading ones; underscores and capitals in place of dashes are accepted. */
   flag: string;
   /** What stands for the value in help, like FILE; null for a switch. */
   value: string | null;
@@ -12,6 +12,8 @@ export interface Option {
   /** The values it takes, where they are few. */
   choices?: readonly string[];
   required?: boolean;
+  /** Takes as many numbers as follow it. */
+  numbers?: boolean;
 }
 
 /** What a command line holds: values by flag, as typed; `true` for a switch that is on, `false` for `--no-…`. */
@@ -34,7 +36,7 @@ export function parseArguments(argv: readonly string[], options: readonly Option
       break;
     }
     if (!argument.startsWith('--')) parsed.words.push(argument);
-    else index += readOption(argument, argv[index + 1], options, parsed);
+    else index += readOption(argument, argv.slice(index + 1), options, parsed);
   }
   const missing = options.find((option) => option.required && !parsed.values.has(option.flag));
   if (missing) throw invalid(missing, 'nothing');
@@ -42,22 +44,34 @@ export function parseArguments(argv: readonly string[], options: readonly Option
 }
 
 /** How many of the following arguments the option took. */
-function readOption(argument: string, next: string | undefined, options: readonly Option[], parsed: Parsed): number {
+function readOption(argument: string, rest: readonly string[], options: readonly Option[], parsed: Parsed): number {
   const [, typed = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
-  const name = typed.replace(/_/g, '-');
+  const name = dashed(typed);
   const option = options.find(({ flag }) => flag === name);
   const negated = options.find(({ flag, value }) => value === null && `no-${flag}` === name);
   if (!option && !negated) throw unknown(argument, name, options);
   if (option?.value) {
-    const value = inline ?? next;
+    const count = option.numbers ? Math.max(1, leadingNumbers(rest)) : 1;
+    const value = inline ?? (rest.length > 0 ? rest.slice(0, count).join(' ') : undefined);
     if (value === undefined) throw invalid(option, 'nothing');
     if (option.choices && !option.choices.includes(value)) throw invalid(option, value);
     parsed.values.set(option.flag, value);
-    return inline === undefined ? 1 : 0;
+    return inline === undefined ? count : 0;
   }
   if (inline !== undefined) throw invalid((option ?? negated)!, inline);
   parsed.values.set((option ?? negated)!.flag, option !== undefined);
   return 0;
+}
+
+/** `teacher_model` and `ThreeAugment` as flags are written: `teacher-model`, `three-augment`. */
+function dashed(typed: string): string {
+  const words = typed.replace(/_/g, '-').replace(/([a-z])([A-Z])/g, '$1-$2');
+  return words.toLowerCase();
+}
+
+function leadingNumbers(words: readonly string[]): number {
+  const end = words.findIndex((word) => !/^[\d.]+$/.test(word));
+  return end < 0 ? words.length : end;
 }
 
 function unknown(argument: string, name: string, options: readonly Option[]): StillhouseError {
@@ -100,10 +114,12 @@ export function recipeOptions(): Option[] {
     value: field.type === 'choice' ? field.choices.join('|') : PLACEHOLDER[field.type],
     help: recipeHelp(field),
     ...(field.type === 'choice' ? { choices: field.choices } : {}),
+    ...(field.key === 'cutmixMinmax' ? { value: 'LEAST MOST', numbers: true } : {}),
   }));
 }
 
 function recipeHelp(field: Field): string {
+  if (field.default === true) return `${field.help} On unless --no-${flagOf(field.key)}.`;
   const unit = field.unit ? ` ${field.unit}` : '';
   const initial = field.default === '' || field.default === false ? '' : ` Default ${field.default}${unit}.`;
   return `${field.help}${initial}`;

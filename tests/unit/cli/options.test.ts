@@ -23,6 +23,13 @@ describe('recipe flags', () => {
     expect(flags).toEqual(FIELDS.map((field) => flagOf(field.key)));
   });
 
+  it("are accepted as DeiT's commands have them", () => {
+    expect(
+      read('--ThreeAugment', '--src', '--no-repeated-aug', '--aa', '', '--cutmix-minmax', '0.2', '0.8', '--mixup', '0'),
+    ).toEqual({ threeAugment: true, src: true, repeatedAug: false, aa: '', cutmixMinmax: '0.2 0.8', mixup: 0 });
+    expect(read('--cutmix-minmax=0.2,0.8')).toEqual({ cutmixMinmax: '0.2,0.8' });
+  });
+
   it('turn switches on and off', () => {
     expect(read('--unscale-lr')).toEqual({ unscaleLr: true });
     expect(read('--unscale_lr', '--no-unscale-lr')).toEqual({ unscaleLr: false });
@@ -44,7 +51,7 @@ describe('recipe flags', () => {
 
   it('suggest the flag that was meant', () => {
     expect(() => read('--epcohs', '3')).toThrow('Did you mean --epochs?');
-    expect(() => read('--mixup', '0.8')).toThrow(expect.objectContaining({ code: 'argument.unknown' }));
+    expect(() => read('--mixture', '0.8')).toThrow(expect.objectContaining({ code: 'argument.unknown' }));
   });
 });
 

@@ -103,7 +103,7 @@ describe('trainBatches', () => {
     expect(mix!.some(({ box }) => box !== null)).toBe(true);
     expect(erase!.some((boxes) => boxes.length > 0)).toBe(true);
     expect(() => loaderOf(dataset, { recipe: { ...full, batchSize: 7 } })).toThrowError(
-      expect.objectContaining({ code: 'recipe.invalid' }),
+      expect.objectContaining({ code: 'recipe.odd-batch', params: { batch: 7 } }),
     );
     expect(() => loaderOf(dataset, { recipe: { ...recipe, aa: 'rand-q3' } })).toThrowError(
       expect.objectContaining({ code: 'recipe.invalid' }),

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { createModel } from '../../../src-main/model/zoo.ts';
-import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
+import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
 import type { Engine } from '../../../src-main/runtime/engine.ts';
 import { compile } from '../../../src-main/trace/compile.ts';
 import { interpret } from '../../../src-main/trace/interpret.ts';
@@ -24,7 +24,7 @@ test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it do
   for (const { name, shape } of trainable(student)) {
     for (const prefix of [PREFIX.mean, PREFIX.square]) state.set(prefix + name, shape, new Float32Array(sizeOf(shape)));
   }
-  const recipe = defaultRecipe();
+  const recipe = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION };
   const program = recordTrainStep(engine, { student, teacher: null, recipe, batchSize: BATCH });
   const scalars = Object.entries(optimizerScalars(recipe, 1e-3, 1));
   const inputs = {

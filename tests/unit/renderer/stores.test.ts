@@ -245,9 +245,11 @@ describe('recipe', () => {
     expect(recipe.values.model).toBe('tf_efficientnet_lite0');
     recipe.task = 'student';
     recipe.reset('dropPath');
+    recipe.set('repeatedAug', false);
+    recipe.set('aa', '');
     await useDataset().open("/data/Ada's pictures");
     expect(recipe.command).toBe(
-      "stillhouse train --data-path '/data/Ada'\\''s pictures' --model deit_tiny_distilled_patch16_224 --lr 0.001",
+      "stillhouse train --data-path '/data/Ada'\\''s pictures' --model deit_tiny_distilled_patch16_224 --lr 0.001 --aa '' --no-repeated-aug",
     );
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { saveCheckpoint } from '../../../src-main/runs/checkpoint.ts';
 import { openHistory } from '../../../src-main/runs/history.ts';
 import { lockRun } from '../../../src-main/runs/lock.ts';
+import { WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
 import { createRun, listRuns, newRunId, openRun, removeRun, runBytes } from '../../../src-main/runs/run-folder.ts';
 import { CLASSES, facts, newRun, recipe, stateOf, stepRow, temporaryFolder } from './state.ts';
 
@@ -14,6 +15,9 @@ function damage(run: string, change: (content: Record<string, unknown>) => unkno
   writeFileSync(join(run, 'run.json'), JSON.stringify(change(content)));
 }
 
+const without = (record: object, keys: readonly string[]) =>
+  Object.fromEntries(Object.entries(record).filter(([key]) => !keys.includes(key)));
+
 describe('a run folder', () => {
   it('is opened as it was made', () => {
     const parent = temporaryFolder();
@@ -23,6 +27,14 @@ describe('a run folder', () => {
     expect(opened.recipe).toEqual(recipe({ lr: 0.123 }));
     expect(Date.now() - opened.created).toBeLessThan(60_000);
     expect(readdirSync(run).sort()).toEqual(['checkpoints', 'run.json']);
+  });
+
+  it('of an older version was trained without the augmentation that it does not name', () => {
+    const run = newRun(undefined, { mixup: 0.5 });
+    damage(run, ({ recipe, ...content }) => ({ ...content, recipe: without(recipe as object, ['aa', 'cutmix', 'reprob', 'colorJitter', 'repeatedAug']) })); // prettier-ignore
+    expect(openRun(run).recipe).toEqual(recipe({ ...WITHOUT_AUGMENTATION, mixup: 0.5 }));
+    damage(run, ({ recipe, ...content }) => ({ ...content, recipe: without(recipe as object, Object.keys(WITHOUT_AUGMENTATION)) })); // prettier-ignore
+    expect(openRun(run).recipe).toEqual(recipe(WITHOUT_AUGMENTATION));
   });
 
   it('is not made over another run, but in a folder that holds something else', () => {
