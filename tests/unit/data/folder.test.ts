@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inspectFolder, listDataset, samplePath, stratifiedSplit } from '../../../src-main/data/folder.ts';
 
@@ -124,7 +124,7 @@ describe('listDataset', () => {
   // Root may read everything.
   it('names a class folder that may not be read and goes on', async () => {
     await make('a/1.png', 'b/1.png');
-    await chmod(root, 0o755);
+    for (const folder of [dirname(root), root]) await chmod(folder, 0o755);
     await chmod(join(root, 'b'), 0);
     const { classes, warnings } = await asNobody(() => listDataset(root));
     await chmod(join(root, 'b'), 0o700);
