@@ -3,7 +3,7 @@ import type { Recipe } from '../protocol/recipe.ts';
 import type { Model, Params, ParamSpec } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
-import { compile, type Compiled } from '../trace/compile.ts';
+import { compile } from '../trace/compile.ts';
 import { adamw, castTo, finite, multiplyNoNan } from '../trace/ops.ts';
 import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
@@ -243,28 +243,17 @@ export interface EvalStepParts {
 
 /** Compiles the evaluation forward over `state`. */
 export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<EvalStep> {
-  const { model, prefix, batchSize } = parts;
-  const images: TensorSpec = { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' };
-  return compileForward(engine, state, parts, { images }, (input) =>
-    normalise(castTo(input, 'uint8', 'float32') as tf.Tensor4D, model), prefix); // prettier-ignore
-}
-
-function compileForward(
-  engine: Engine,
-  state: State,
-  { model, precision }: EvalStepParts,
-  inputs: { images: TensorSpec },
-  prepare: (images: tf.Tensor) => tf.Tensor4D,
-  prefix: string,
-): EvalStep {
+  const { model, prefix, batchSize, precision } = parts;
+  const inputs = { images: { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' as const } };
   const variables = Object.fromEntries(
     model.specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]),
   );
   const program = record(engine, inputs, variables, ({ images }, params) => {
-    const { head, headDist } = model.predict(pick(params, prefix), prepare(images));
+    const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
+    const { head, headDist } = model.predict(pick(params, prefix), normalise(pixels, model));
     return { outputs: { head, ...(headDist && { headDist }) }, assigns: {} };
   });
-  const compiled: Compiled = compile(engine, lower(program, lowering(precision)), state);
+  const compiled = compile(engine, lower(program, lowering(precision)), state);
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });
