@@ -1,8 +1,8 @@
 import { ATTR, DTYPES, type Attr, type DType, type Values } from './dtypes.ts';
 import { executeAsync } from './eager.ts';
 import type { Engine } from './engine.ts';
-import type { Pointer } from './library.ts';
-import { describeHandle, fromHandle, toHandle } from './tensors.ts';
+import { checked, type Pointer } from './library.ts';
+import { deleteStrings, describeHandle, fromHandle, toHandle, toTensor } from './tensors.ts';
 
 /** Decoding and resizing pictures with TensorFlow's kernels, off the event loop. Pictures are uint8 RGB, row-major. */
 
@@ -59,11 +59,14 @@ export async function cropResize(
 interface Scope {
   engine: Engine;
   run(op: string, attrs: Attr[], inputs: Pointer[]): Promise<Pointer>;
-  constant(shape: number[], dtype: DType, values: Values | Uint8Array[]): Pointer;
+  constant(shape: number[], dtype: DType, values: Values): Pointer;
+  /** A scalar holding the bytes of a file. */
+  contents(bytes: Uint8Array): Pointer;
 }
 
 async function withScope<Result>(engine: Engine, body: (scope: Scope) => Promise<Result>): Promise<Result> {
   const handles: Pointer[] = [];
+  const files: Pointer[] = [];
   const keep = (handle: Pointer) => {
     handles.push(handle);
     return handle;
@@ -76,9 +79,16 @@ async function withScope<Result>(engine: Engine, body: (scope: Scope) => Promise
         return keep(handle);
       },
       constant: (shape, dtype, values) => keep(toHandle(engine.tf, shape, dtype, values)),
+      contents: (bytes) => {
+        const file = toTensor(engine.tf, [], 'string', [bytes]);
+        files.push(file);
+        return keep(checked(engine.tf, 'new tensor', (status) => engine.tf.TFE_NewTensorHandle(file, status)));
+      },
     });
   } finally {
     for (const handle of handles) engine.tf.TFE_DeleteTensorHandle(handle);
+    // After the handles, which share their memory.
+    for (const file of files) deleteStrings(engine.tf, file, 1);
   }
 }
 
@@ -97,7 +107,7 @@ function isWebp(bytes: Uint8Array): boolean {
 
 /** [H, W, 3] uint8. `crop` only for JPEG. */
 async function decode(scope: Scope, bytes: Uint8Array, crop: Rectangle | null): Promise<Pointer> {
-  const contents = scope.constant([], 'string', [bytes]);
+  const contents = scope.contents(bytes);
   if (isJpeg(bytes)) {
     // Pillow's libjpeg settings: exact DCT, smooth chroma upsampling.
     const attrs = [integer('channels', 3), text('dct_method', 'INTEGER_ACCURATE'), flag('fancy_upscaling', true)];

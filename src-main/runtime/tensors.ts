@@ -38,6 +38,16 @@ export function fromTensor(tf: Tf, tensor: Pointer, dtype: DType, count: number)
   return values;
 }
 
+/**
+ * Deletes a tensor of `count` strings with their bytes. `TF_DeleteTensor` alone frees only the slots: the bytes of every
+ * string longer than 22 would stay.
+ */
+export function deleteStrings(tf: Tf, tensor: Pointer, count: number): void {
+  const data: Pointer = tf.TF_TensorData(tensor);
+  for (let index = 0; index < count; index++) tf.TF_StringDealloc(data + BigInt(index * DTYPES.string.bytes));
+  tf.TF_DeleteTensor(tensor);
+}
+
 function readStrings(tf: Tf, tensor: Pointer, count: number): Uint8Array[] {
   const data: Pointer = tf.TF_TensorData(tensor);
   return Array.from({ length: count }, (_, index) => {
