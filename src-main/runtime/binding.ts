@@ -110,7 +110,6 @@ export class Binding {
   }
 
   deleteTensor(id: number): void {
-    // Recorded ids are negative-free but live in the sink that made them; the eager one knows only its own.
     this.sink.deleteTensor(id);
   }
 

@@ -1,5 +1,4 @@
-import { ATTR, type Attr } from './dtypes.ts';
-import { execute, executeAsync } from './eager.ts';
+import { executeAsync } from './eager.ts';
 import type { Engine } from './engine.ts';
 import { checked, type GraphOutput, type Pointer } from './library.ts';
 import type { Graph } from './graph.ts';
@@ -10,14 +9,12 @@ let serial = 0;
 export class GraphFunction {
   readonly name: string;
 
-  /** @param xla compile it with XLA at the first run, or fail. */
   constructor(
     private readonly engine: Engine,
     graph: Graph,
     inputs: readonly GraphOutput[],
     private readonly outputs: readonly GraphOutput[],
     control: readonly Pointer[],
-    private readonly xla = false,
   ) {
     this.name = `stillhouse_${serial++}`;
     const native = graph.toFunction(this.name, inputs, outputs, control);
@@ -30,20 +27,10 @@ export class GraphFunction {
     }
   }
 
-  private get attrs(): Attr[] {
-    return this.xla ? [{ name: '_XlaMustCompile', type: ATTR.bool, value: true }] : [];
-  }
-
   /** Runs it on a worker thread. The caller owns the returned handles. */
   run(inputs: readonly Pointer[]): Promise<Pointer[]> {
     const { tf, context } = this.engine;
-    return executeAsync(tf, context, this.name, this.attrs, inputs, this.outputs.length);
-  }
-
-  /** Runs it on this thread. */
-  runSync(inputs: readonly Pointer[]): Pointer[] {
-    const { tf, context } = this.engine;
-    return execute(tf, context, this.name, this.attrs, inputs, this.outputs.length);
+    return executeAsync(tf, context, this.name, [], inputs, this.outputs.length);
   }
 
   dispose(): void {

@@ -69,10 +69,6 @@ export class Graph {
     });
   }
 
-  outputCount(operation: Pointer): number {
-    return this.tf.TF_OperationNumOutputs(operation);
-  }
-
   /** Shape by TensorFlow's own inference (−1: unknown dimension; null: unknown rank) and type of an output. */
   describe(output: GraphOutput): { shape: number[] | null; dtype: DType } {
     return checked(this.tf, 'shape inference', (status) => {

@@ -19,7 +19,6 @@ const SIGNATURES = {
   TF_AllocateTensor: 'void *TF_AllocateTensor(int dtype, const void *dims, int num_dims, size_t len)',
   TF_DeleteTensor: 'void TF_DeleteTensor(void *tensor)',
   TF_TensorData: 'void *TF_TensorData(void *tensor)',
-  TF_TensorByteSize: 'size_t TF_TensorByteSize(void *tensor)',
   TF_StringInit: 'void TF_StringInit(void *tstring)',
   TF_StringCopy: 'void TF_StringCopy(void *tstring, const void *src, size_t size)',
   TF_StringGetDataPointer: 'void *TF_StringGetDataPointer(void *tstring)',
@@ -30,11 +29,9 @@ const SIGNATURES = {
     'void TFE_ContextOptionsSetConfig(void *opts, const void *proto, size_t len, void *status)',
   TFE_DeleteContextOptions: 'void TFE_DeleteContextOptions(void *opts)',
   TFE_NewContext: 'void *TFE_NewContext(void *opts, void *status)',
-  TFE_DeleteContext: 'void TFE_DeleteContext(void *ctx)',
   TFE_ContextListDevices: 'void *TFE_ContextListDevices(void *ctx, void *status)',
   TFE_ContextAddFunction: 'void TFE_ContextAddFunction(void *ctx, void *func, void *status)',
   TFE_ContextRemoveFunction: 'void TFE_ContextRemoveFunction(void *ctx, const char *name, void *status)',
-  TFE_ContextClearCaches: 'void TFE_ContextClearCaches(void *ctx)',
   TF_DeviceListCount: 'int TF_DeviceListCount(void *list)',
   TF_DeviceListName: 'const char *TF_DeviceListName(void *list, int index, void *status)',
   TF_DeviceListType: 'const char *TF_DeviceListType(void *list, int index, void *status)',
@@ -83,7 +80,6 @@ const SIGNATURES = {
   TF_SetAttrTensor: 'void TF_SetAttrTensor(void *desc, const char *name, void *tensor, void *status)',
   TF_SetAttrFuncName: 'void TF_SetAttrFuncName(void *desc, const char *name, const char *value, size_t len)',
   TF_FinishOperation: 'void *TF_FinishOperation(void *desc, void *status)',
-  TF_OperationNumOutputs: 'int TF_OperationNumOutputs(void *oper)',
   TF_OperationOutputType: 'int TF_OperationOutputType(TF_Output output)',
   TF_GraphGetTensorNumDims: 'int TF_GraphGetTensorNumDims(void *graph, TF_Output output, void *status)',
   TF_GraphGetTensorShape:
@@ -94,7 +90,6 @@ const SIGNATURES = {
     'const TF_Output *outputs, const void *output_names, int ncontrol, const void *control, ' +
     'const void *control_names, void *opts, const char *description, void *status)',
   TF_DeleteFunction: 'void TF_DeleteFunction(void *func)',
-  TF_SetConfig: 'void TF_SetConfig(void *options, const void *proto, size_t len, void *status)',
 } as const;
 
 const LIBC_SIGNATURES = {

@@ -8,11 +8,6 @@ import { inputsOf, variablesOf, type Program, type ProgramNode, type TensorSpec,
 import { hash } from './print.ts';
 import type { State } from './state.ts';
 
-export interface CompileOptions {
-  /** Compile with XLA as a whole. */
-  xla?: boolean;
-}
-
 /** A program as one TensorFlow function over a state. Dispose it after use. */
 export interface Compiled {
   /** Runs it on a worker thread. Inputs by name, copied; outputs by name, copies; variables are updated in place. */
@@ -24,12 +19,12 @@ export interface Compiled {
  * Compiles `program` over the variables of `state` that it names.
  * @throws RangeError when the state lacks a variable or an input is missing at a run; StillhouseError `engine.op`.
  */
-export function compile(engine: Engine, program: Program, state: State, options: CompileOptions = {}): Compiled {
+export function compile(engine: Engine, program: Program, state: State): Compiled {
   const inputs = inputsOf(program);
   const variables = variableNames(program);
   const handles = variables.map((name) => state.handle(name));
   const clusters: Clusters = new Map();
-  const compiled = build(engine, program, variables, options.xla ?? false, clusters);
+  const compiled = build(engine, program, variables, clusters);
   return {
     run: async (values) => {
       const fed = inputs.map(({ name, spec }) => feed(engine, name, spec, values[name]));
@@ -81,7 +76,7 @@ function call(
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const key = hash(node.body!);
-  if (!clusters.has(key)) clusters.set(key, build(engine, node.body!, [], false, clusters));
+  if (!clusters.has(key)) clusters.set(key, build(engine, node.body!, [], clusters));
   const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
   const inputs = inputsOf(node.body!).map(({ spec }) => spec);
   const attrs: Attr[] = [
@@ -94,7 +89,7 @@ function call(
 }
 
 /** The graph function of a program: arguments are its inputs, then a resource for each variable. */
-function build(engine: Engine, program: Program, variables: string[], xla: boolean, clusters: Clusters): GraphFunction {
+function build(engine: Engine, program: Program, variables: string[], clusters: Clusters): GraphFunction {
   const graph = new Graph(engine.tf);
   try {
     const fed: GraphOutput[] = [];
@@ -116,7 +111,7 @@ function build(engine: Engine, program: Program, variables: string[], xla: boole
       return graph.add('AssignVariableOp', [typeAttr('dtype', spec)], [resources.get(variable)!, end(value)]);
     });
     const outputs = program.outputs.map(({ value }) => end(value));
-    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace], xla);
+    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace]);
   } finally {
     graph.dispose();
   }
