@@ -1,8 +1,8 @@
 import { ATTR, DTYPES, type Attr, type DType, type Values } from './dtypes.ts';
 import { executeAsync } from './eager.ts';
 import type { Engine } from './engine.ts';
-import { checked, type Pointer } from './library.ts';
-import { deleteStrings, describeHandle, fromHandle, toHandle, toTensor } from './tensors.ts';
+import type { Pointer } from './library.ts';
+import { deleteStrings, describeHandle, fromHandle, handleOf, toHandle, toTensor } from './tensors.ts';
 
 /** Decoding and resizing pictures with TensorFlow's kernels, off the event loop. Pictures are uint8 RGB, row-major. */
 
@@ -82,7 +82,7 @@ async function withScope<Result>(engine: Engine, body: (scope: Scope) => Promise
       contents: (bytes) => {
         const file = toTensor(engine.tf, [], 'string', [bytes]);
         files.push(file);
-        return keep(checked(engine.tf, 'new tensor', (status) => engine.tf.TFE_NewTensorHandle(file, status)));
+        return keep(handleOf(engine.tf, file));
       },
     });
   } finally {

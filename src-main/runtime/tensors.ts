@@ -85,10 +85,15 @@ function emptyValues(dtype: DType, count: number): Values {
 export function toHandle(tf: Tf, shape: readonly number[], dtype: DType, values: Values | Uint8Array[]): Pointer {
   const tensor = toTensor(tf, shape, dtype, values);
   try {
-    return checked(tf, 'new tensor', (status) => tf.TFE_NewTensorHandle(tensor, status));
+    return handleOf(tf, tensor);
   } finally {
     tf.TF_DeleteTensor(tensor);
   }
+}
+
+/** An eager handle that shares the memory of `tensor`. */
+export function handleOf(tf: Tf, tensor: Pointer): Pointer {
+  return checked<Pointer>(tf, 'new tensor', (status) => tf.TFE_NewTensorHandle(tensor, status));
 }
 
 /** Shape and type of an eager handle. */
