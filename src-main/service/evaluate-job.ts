@@ -8,7 +8,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
-import { PREFIX } from '../train/step.ts';
+import { PREFIX } from '../train/variables.ts';
 import { engineDecode } from './engine-decode.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';

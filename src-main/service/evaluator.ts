@@ -4,7 +4,8 @@ import type { Model } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { State } from '../trace/state.ts';
 import { deciderOf, evaluate, type Evaluation } from '../train/evaluate.ts';
-import { createEvalStep, PREFIX } from '../train/step.ts';
+import { createEvalStep } from '../train/step.ts';
+import { PREFIX } from '../train/variables.ts';
 import { progressTeller, type JobContext } from './job-context.ts';
 
 /** A student to score, and the teacher to compare it with; their parameters are in the state. */

@@ -14,7 +14,7 @@ import type { Program } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import { State } from '../trace/state.ts';
 import { fuse } from '../train/metrics.ts';
-import { PREFIX } from '../train/step.ts';
+import { PREFIX } from '../train/variables.ts';
 import type { ForwardJob, TrainerResults } from './trainer-protocol.ts';
 import { setParams } from './train-state.ts';
 import { classCount, withWeights } from './weights.ts';

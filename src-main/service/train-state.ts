@@ -4,7 +4,7 @@ import type { Model, ParamSpec } from '../model/model.ts';
 import { fitWeights } from '../model/weights.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { initialValues, type Uniforms } from '../train/init.ts';
-import { PREFIX, trainable } from '../train/step.ts';
+import { PREFIX, trainable } from '../train/variables.ts';
 import type { State } from '../trace/state.ts';
 import { classCount, withWeights, type Weights } from './weights.ts';
 

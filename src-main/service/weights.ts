@@ -7,7 +7,7 @@ import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { bestCheckpoint, latestCheckpoint } from '../runs/checkpoint.ts';
 import { openFile } from '../runs/file-source.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
-import { PREFIX } from '../train/step.ts';
+import { PREFIX } from '../train/variables.ts';
 
 /** What any file with weights holds, whoever wrote it. */
 export interface Weights {

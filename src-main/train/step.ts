@@ -1,26 +1,24 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Model, Params, ParamSpec } from '../model/model.ts';
+import type { Model, Params } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
 import { compile } from '../trace/compile.ts';
-import { adamw, castTo, finite, multiplyNoNan } from '../trace/ops.ts';
+import { castTo, finite } from '../trace/ops.ts';
 import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
-import { isDecayed, optimizerScalars } from './adamw.ts';
+import { optimizerScalars } from './adamw.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntropy } from './losses.ts';
+import { guarded, update } from './update.ts';
+import { pick, PREFIX, trainable, trainVariables } from './variables.ts';
 
 /**
  * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
  * Everything that changes between steps is an input. B pictures of a batch, S side, K classes.
- *
- * Names of state: `model.<timm name>`, `exp_avg.<name>`, `exp_avg_sq.<name>`, `teacher.<name>`.
  */
-export const PREFIX = { model: 'model.', mean: 'exp_avg.', square: 'exp_avg_sq.', teacher: 'teacher.' } as const;
-
 export interface StepBatch extends Draws {
   /** [B, S, S, 3] RGB. */
   images: Uint8Array;
@@ -76,7 +74,7 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
     const good = finite(losses.loss);
     return {
       outputs: losses,
-      assigns: { ...update(parts, inputs, variables, gradients, good), ...guarded(updates, params, good) },
+      assigns: { ...update(student, recipe, inputs, variables, gradients, good), ...guarded(updates, params, good) },
     };
   });
 }
@@ -91,28 +89,6 @@ function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<str
     ...drawInputs(recipe, batchSize),
     ...Object.fromEntries(SCALARS.map((name) => [name, { shape: [], dtype: 'float32' as const }])),
   };
-}
-
-function trainVariables(student: Model, teacher: Model | null): Record<string, TensorSpec> {
-  const specs: Record<string, TensorSpec> = {};
-  const add = (prefix: string, list: ParamSpec[]) => {
-    for (const { name, shape } of list) specs[prefix + name] = { shape, dtype: 'float32' };
-  };
-  add(PREFIX.model, student.specs);
-  add(PREFIX.mean, trainable(student));
-  add(PREFIX.square, trainable(student));
-  if (teacher) add(PREFIX.teacher, teacher.specs);
-  return specs;
-}
-
-/** The parameters that the optimizer moves. */
-export function trainable(model: Model): ParamSpec[] {
-  return model.specs.filter((spec) => !spec.buffer);
-}
-
-function pick(variables: Record<string, tf.Tensor>, prefix: string): Params {
-  const entries = Object.entries(variables).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /** [0, 255] → the model's normalised range. */
@@ -164,36 +140,6 @@ function distillation(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D
   return recipe.distillationType === 'hard'
     ? hardDistillation(student, teacher)
     : softDistillation(student, teacher, recipe.distillationTau);
-}
-
-/** The optimizer's new parameters and moments. Gradients of a bad loss count as zero and move nothing. */
-function update(
-  { student, recipe }: TrainStepParts,
-  inputs: Record<string, tf.Tensor>,
-  variables: Record<string, tf.Tensor>,
-  gradients: Record<string, tf.Tensor>,
-  good: tf.Tensor,
-): Record<string, tf.Tensor> {
-  const bad = tf.sub(1, good);
-  const or = (value: tf.Tensor | number, fallback: number) => tf.add(tf.mul(value, good), tf.mul(fallback, bad));
-  const lr = or(inputs.lr, 0);
-  const [beta1, beta2] = [or(recipe.optBeta1, 1), or(recipe.optBeta2, 1)];
-  const [decayed, kept] = [or(inputs.decay, 1), tf.scalar(1)];
-  const assigns: Record<string, tf.Tensor> = {};
-  for (const spec of trainable(student).filter(({ name }) => name in gradients)) {
-    const names = [PREFIX.model, PREFIX.mean, PREFIX.square].map((prefix) => prefix + spec.name);
-    const moved = adamw(names.map((name) => variables[name]), multiplyNoNan(gradients[spec.name], good), [
-      lr, inputs.beta1Power, inputs.beta2Power, beta1, beta2, inputs.epsilon, isDecayed(spec) ? decayed : kept,
-    ]); // prettier-ignore
-    names.forEach((name, index) => (assigns[name] = moved[index]));
-  }
-  return assigns;
-}
-
-/** New buffers, or the old ones after a bad loss. */
-function guarded(updates: Params, params: Params, good: tf.Tensor): Record<string, tf.Tensor> {
-  const choose = (name: string) => tf.add(multiplyNoNan(updates[name], good), tf.mul(params[name], tf.sub(1, good)));
-  return Object.fromEntries(Object.keys(updates).map((name) => [PREFIX.model + name, choose(name)]));
 }
 
 function lowering(precision: Precision = 'float32'): LowerOptions {

@@ -13,7 +13,8 @@ import { lower, type Precision } from '../../src-main/trace/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { initialValues } from '../../src-main/train/init.ts';
-import { createEvalStep, createTrainStep, PREFIX, trainable } from '../../src-main/train/step.ts';
+import { createEvalStep, createTrainStep } from '../../src-main/train/step.ts';
+import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
 /**

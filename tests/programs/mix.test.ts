@@ -20,7 +20,8 @@ import { State } from '../../src-main/trace/state.ts';
 import { optimizerScalars } from '../../src-main/train/adamw.ts';
 import { smoothTargets } from '../../src-main/train/losses.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from '../../src-main/train/mix.ts';
-import { createTrainStep, PREFIX, recordTrainStep, trainable } from '../../src-main/train/step.ts';
+import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
+import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
 
 const [BATCH, SIDE, CLASSES] = [6, 16, 5];

@@ -14,7 +14,8 @@ import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { optimizerScalars } from '../../src-main/train/adamw.ts';
-import { createTrainStep, recordTrainStep, trainable, PREFIX } from '../../src-main/train/step.ts';
+import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
+import { trainable, PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
 
 const BATCH = 4;

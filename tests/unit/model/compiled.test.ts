@@ -6,7 +6,8 @@ import { compile } from '../../../src-main/trace/compile.ts';
 import { interpret } from '../../../src-main/trace/interpret.ts';
 import { State } from '../../../src-main/trace/state.ts';
 import { optimizerScalars } from '../../../src-main/train/adamw.ts';
-import { PREFIX, recordTrainStep, trainable } from '../../../src-main/train/step.ts';
+import { recordTrainStep } from '../../../src-main/train/step.ts';
+import { PREFIX, trainable } from '../../../src-main/train/variables.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
 import { hashed, parameterValues, sizeOf, uniform } from '../../helpers/generated.ts';
 
