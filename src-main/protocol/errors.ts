@@ -77,11 +77,32 @@ export const ERRORS = {
   },
   'teacher.classes': {
     says: 'The teacher {teacher} knows {teacherClasses} classes, the data set has {dataClasses}.',
-    advice: 'Fine-tune the teacher on this data set first (Recipe, Train a teacher), then distil from it.',
+    advice:
+      'Fine-tune the teacher on this data set first (Recipe, Train a teacher), or name the classes of its outputs in its card.',
   },
   'teacher.class-names': {
     says: 'The teacher {teacher} learned other classes: its number {number} is {theirs}, that of the data is {ours}.',
     advice: 'Use the data folder that the teacher was trained on, or train a teacher on this one.',
+  },
+  'teacher.lacks-classes': {
+    says: 'The teacher {teacher} does not know {count} of the {dataClasses} classes of the data: {missing}.',
+    advice: 'Rename the class folders as the teacher names its classes, or correct the classes in its card.',
+  },
+  'teacher.format': {
+    says: '{path}: {reason}.',
+    advice: 'Use an ONNX file, or the folder of a SavedModel that holds saved_model.pb.',
+  },
+  'teacher.interface': {
+    says: '{path} cannot be a teacher as it is: expected {expected}, got {got}.',
+    advice: 'Correct its card (stillhouse teacher-card), or export it with float32 pictures in and class scores out.',
+  },
+  'teacher.card': {
+    says: 'The card {path} is wrong: {key}: expected {expected}, got {got}.',
+    advice: 'Correct it, or remove it and write it anew with: stillhouse teacher-card',
+  },
+  'teacher.run': {
+    says: 'The teacher {path} failed: {reason}.',
+    advice: 'Check its card and whether it runs elsewhere; the run can be resumed from its last checkpoint.',
   },
   'teacher.missing': {
     says: 'Distillation needs a teacher, and none is chosen.',

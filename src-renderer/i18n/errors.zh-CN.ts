@@ -66,11 +66,31 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'teacher.classes': {
     says: '教师 {teacher} 有 {teacherClasses} 个类别，数据集有 {dataClasses} 个。',
-    advice: '请先在此数据集上微调教师（配方，训练教师），再由它蒸馏。',
+    advice: '请先在此数据集上微调教师（配方，训练教师），或在其卡片中写明各输出的类别名称。',
   },
   'teacher.class-names': {
     says: '教师 {teacher} 学习的是其他类别：其第 {number} 个为 {theirs}，数据集的为 {ours}。',
     advice: '请使用训练该教师的数据文件夹，或在此数据上训练教师。',
+  },
+  'teacher.lacks-classes': {
+    says: '数据的 {dataClasses} 个类别中，教师 {teacher} 不认识 {count} 个：{missing}。',
+    advice: '请按教师的类别名称重命名类别文件夹，或更正其卡片中的类别。',
+  },
+  'teacher.format': {
+    says: '{path}：{reason}。',
+    advice: '请使用 ONNX 文件，或含 saved_model.pb 的 SavedModel 文件夹。',
+  },
+  'teacher.interface': {
+    says: '{path} 无法直接用作教师：应为{expected}，而不是 {got}。',
+    advice: '请更正其卡片（stillhouse teacher-card），或重新导出：输入为 float32 图片，输出为类别得分。',
+  },
+  'teacher.card': {
+    says: '卡片 {path} 有误：{key}：应为{expected}，而不是 {got}。',
+    advice: '请更正它，或删除后重新写入：stillhouse teacher-card',
+  },
+  'teacher.run': {
+    says: '教师 {path} 运行失败：{reason}。',
+    advice: '请检查其卡片以及它在别处能否运行；训练可从最后的检查点恢复。',
   },
   'teacher.missing': {
     says: '蒸馏需要教师，但尚未选择。',

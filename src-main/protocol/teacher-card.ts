@@ -1,0 +1,100 @@
+import * as v from 'valibot';
+
+/**
+ * The card of a teacher: what one has to know to show it pictures and to read its answers. It is put together from
+ * three places, the first that tells a field: the card file beside the weights (`<weights>.card.json`), the weights
+ * themselves, the defaults. `docs/teachers.md` shows all of it to people.
+ *
+ * To add a field: 1. {@link TeacherCard} and {@link CARD_FIELDS} here, 2. its source and its default in
+ * `service/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
+ */
+export interface TeacherCard {
+  /** How it runs: inside the training step, in ONNX Runtime, or as a graph of TensorFlow. */
+  kind: TeacherKind;
+  /** The weight file or the folder. */
+  path: string;
+  /** Of the network, for people. */
+  name: string;
+  /** Side of the square picture. */
+  inputSize: number;
+  /** Order of axes of the pictures that it takes. */
+  layout: 'NCHW' | 'NHWC';
+  /** Of the channels R, G, B in [0, 1]: taken off, then divided by. */
+  mean: [number, number, number];
+  std: [number, number, number];
+  /** For evaluation the shorter edge becomes inputSize / cropRatio, then the centre is cropped. */
+  cropRatio: number;
+  interpolation: 'bicubic' | 'bilinear';
+  /** Names of its classes in the order of its outputs; null where nothing tells them. */
+  classes: string[] | null;
+  /** How many classes it tells apart; null while it has not been run. */
+  outputs: number | null;
+  /** What it answers: numbers before the softmax or after it. */
+  output: 'logits' | 'probabilities';
+  /** Pictures that it takes at a time; null: any number. */
+  batch: number | null;
+  /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
+  inputName: string;
+  outputName: string;
+  signature: string;
+  /** Where each field that a card may hold comes from. */
+  from: Record<CardField, CardSource>;
+}
+
+export type TeacherKind = 'timm' | 'onnx' | 'savedmodel';
+export type CardSource = 'card' | 'file' | 'default';
+
+const triple = (least: number) => {
+  const number = v.pipe(v.number(), v.minValue(least), v.maxValue(1000));
+  return v.tuple([number, number, number]);
+};
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(1024));
+
+/** What a card file may hold; every field may be left out. */
+export const CARD_FIELDS = {
+  inputSize: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096)),
+  layout: v.picklist(['NCHW', 'NHWC']),
+  mean: triple(-1000),
+  std: triple(1e-6),
+  cropRatio: v.pipe(v.number(), v.minValue(0.1), v.maxValue(1)),
+  interpolation: v.picklist(['bicubic', 'bilinear']),
+  classes: v.pipe(v.array(name), v.minLength(1), v.maxLength(1_000_000)),
+  output: v.picklist(['logits', 'probabilities']),
+  inputName: name,
+  outputName: name,
+  signature: name,
+} as const;
+
+export type CardField = keyof typeof CARD_FIELDS;
+
+/** The fields of a card that one source tells. */
+export type CardValues = { [Field in CardField]?: v.InferOutput<(typeof CARD_FIELDS)[Field]> };
+
+/** What is wrong with a card, by field. */
+export interface CardProblem {
+  key: string;
+  expected: string;
+  got: string;
+}
+
+const CARD = v.pipe(
+  v.unknown(),
+  v.check((data) => !Array.isArray(data), 'an object'),
+  v.strictObject(v.partial(v.object(CARD_FIELDS)).entries),
+);
+
+/** The fields of a card file's text, or the first thing that is wrong with it. */
+export function parseCard(text: string): CardValues | CardProblem {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    return { key: 'the file', expected: 'JSON', got: JSON.stringify(text.slice(0, 40)) };
+  }
+  const result = v.safeParse(CARD, data);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const unknown = issue.expected === 'never' && `one of ${Object.keys(CARD_FIELDS).join(', ')}`;
+  const expected = unknown || (issue.expected ?? issue.message);
+  return { key: v.getDotPath(issue) ?? 'the file', expected, got: String(issue.received) };
+}
