@@ -1,5 +1,6 @@
 import { AUGMENTATION_FIELDS } from './augmentation-fields.ts';
 import { StillhouseError } from './errors.ts';
+import { OPTIMIZER_FIELDS, SCHEDULE_FIELDS } from './optimizer-fields.ts';
 
 /**
  * The recipe: every setting of a training run, as one described table. The form, the command line, validation and
@@ -22,14 +23,35 @@ export interface Recipe {
   distillationTau: number;
   lr: number;
   unscaleLr: boolean;
+  sched: 'cosine' | 'tanh' | 'step' | 'plateau';
+  schedOnUpdates: boolean;
   warmupEpochs: number;
   warmupLr: number;
   minLr: number;
+  cooldownEpochs: number;
+  decayEpochs: number;
+  decayRate: number;
+  patienceEpochs: number;
+  /** One or two shares as a text, like `0.4 0.9`; '': none. */
+  lrNoise: string;
+  lrNoisePct: number;
+  lrNoiseStd: number;
+  opt: 'adamw' | 'sgd' | 'momentum' | 'lamb';
   weightDecay: number;
   optEps: number;
   optBeta1: number;
   optBeta2: number;
+  momentum: number;
+  clipGrad: number;
+  clipMode: 'norm' | 'value' | 'agc';
+  layerDecay: number;
+  bceLoss: boolean;
+  modelEma: boolean;
+  modelEmaDecay: number;
+  modelEmaWarmup: boolean;
   dropPath: number;
+  attnOnly: boolean;
+  trainMode: boolean;
   smoothing: number;
   scaleMin: number;
   hflip: number;
@@ -54,6 +76,7 @@ export interface Recipe {
   finetune: string;
   seed: number;
   precision: 'auto' | 'float32' | 'bfloat16';
+  microBatch: number;
   numWorkers: number;
   saveEvery: number;
 }
@@ -154,6 +177,28 @@ export const FIELDS: readonly Field[] = [
     paper: '0.1',
     label: 'Stochastic depth',
     help: 'Largest rate at which a residual branch is skipped; grows linearly from 0 over the blocks.',
+  },
+  {
+    key: 'attnOnly',
+    type: 'boolean',
+    group: 'model',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: 'off',
+    label: 'Attention only',
+    help: 'Train attention, class head and position embedding; the rest stays as it starts and takes no memory to train.',
+  },
+  {
+    key: 'trainMode',
+    type: 'boolean',
+    group: 'model',
+    simple: false,
+    default: true,
+    unit: '',
+    paper: 'on',
+    label: 'Train mode',
+    help: 'Off: as DeiT once fine-tuned, without stochastic depth and on the mean of both heads.',
   },
   {
     key: 'distillationType',
@@ -265,97 +310,8 @@ export const FIELDS: readonly Field[] = [
     label: 'Do not scale the rate',
     help: 'Use the learning rate as given, whatever the batch size.',
   },
-  {
-    key: 'warmupEpochs',
-    type: 'integer',
-    group: 'schedule',
-    simple: false,
-    default: 5,
-    min: 0,
-    max: 100000,
-    unit: 'epochs',
-    paper: '5',
-    label: 'Warm-up',
-    help: 'Epochs over which the rate rises linearly from the warm-up rate.',
-  },
-  {
-    key: 'warmupLr',
-    type: 'number',
-    group: 'schedule',
-    simple: false,
-    default: 1e-6,
-    min: 0,
-    max: 10,
-    unit: '',
-    paper: '1e-6',
-    label: 'Warm-up rate',
-    help: 'First learning rate; not scaled.',
-  },
-  {
-    key: 'minLr',
-    type: 'number',
-    group: 'schedule',
-    simple: false,
-    default: 1e-5,
-    min: 0,
-    max: 10,
-    unit: '',
-    paper: '1e-5',
-    label: 'Lowest rate',
-    help: 'Floor of the cosine; not scaled.',
-  },
-  {
-    key: 'weightDecay',
-    type: 'number',
-    group: 'optimizer',
-    simple: false,
-    default: 0.05,
-    min: 0,
-    max: 10,
-    unit: '',
-    paper: '0.05',
-    label: 'Weight decay',
-    help: 'Decoupled decay of AdamW; biases, norms, class token and position embedding are exempt.',
-  },
-  {
-    key: 'optEps',
-    type: 'number',
-    group: 'optimizer',
-    simple: false,
-    default: 1e-8,
-    min: 0,
-    max: 1,
-    unit: '',
-    paper: '1e-8',
-    label: 'Epsilon',
-    help: 'Added to the denominator of AdamW.',
-  },
-  {
-    key: 'optBeta1',
-    type: 'number',
-    group: 'optimizer',
-    simple: false,
-    default: 0.9,
-    min: 0,
-    max: 0.999999,
-    unit: '',
-    paper: '0.9',
-    label: 'Beta 1',
-    help: 'Decay of the mean gradient.',
-  },
-  {
-    key: 'optBeta2',
-    type: 'number',
-    group: 'optimizer',
-    simple: false,
-    default: 0.999,
-    min: 0,
-    max: 0.999999,
-    unit: '',
-    paper: '0.999',
-    label: 'Beta 2',
-    help: 'Decay of the mean squared gradient.',
-  },
+  ...SCHEDULE_FIELDS,
+  ...OPTIMIZER_FIELDS,
   {
     key: 'smoothing',
     type: 'number',
@@ -420,6 +376,19 @@ export const FIELDS: readonly Field[] = [
     paper: 'float16 (AMP)',
     label: 'Precision',
     help: 'Of matrix products while training; all else is float32. auto: bfloat16 where the processor multiplies it.',
+  },
+  {
+    key: 'microBatch',
+    type: 'integer',
+    group: 'run',
+    simple: false,
+    default: 0,
+    min: 0,
+    max: 65536,
+    unit: 'pictures',
+    paper: '',
+    label: 'Micro-batch',
+    help: 'Pictures computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
   },
   {
     key: 'numWorkers',
@@ -523,6 +492,9 @@ export function parseRecipe(given: Record<string, unknown>): Recipe {
   return recipe as unknown as Recipe;
 }
 
+/** What a run did before these settings existed. Others that came later default to what was done before them. */
+const BEFORE = { modelEma: false } as const satisfies Partial<Recipe>;
+
 /** Of augmentation, only random crop and flip: what pictures met before the other settings existed. */
 export const WITHOUT_AUGMENTATION = {
   aa: '',
@@ -539,7 +511,7 @@ export const WITHOUT_AUGMENTATION = {
  * @throws as {@link parseRecipe}.
  */
 export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
-  return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
+  return parseRecipe({ ...WITHOUT_AUGMENTATION, ...BEFORE, ...saved });
 }
 
 /** Whether the pictures of a batch are mixed with one another. */
@@ -550,6 +522,11 @@ export function mixes({ mixup, cutmix, cutmixMinmax }: Recipe): boolean {
 /** Whether rectangles of pictures are erased; as in DeiT, 3-Augment leaves that out. */
 export function erases({ reprob, threeAugment }: Recipe): boolean {
   return reprob > 0 && !threeAugment;
+}
+
+/** Epochs that are trained: as in timm, cool-down comes after the end of a cosine or tanh. */
+export function totalEpochs({ sched, epochs, cooldownEpochs }: Recipe): number {
+  return epochs + (sched === 'cosine' || sched === 'tanh' ? cooldownEpochs : 0);
 }
 
 /** The learning rate actually used: lr × batch / 512 unless unscaled. */

@@ -17,7 +17,7 @@ function integerField(field: number, value: number): number[] {
 const INTRA_OP_THREADS = 2;
 const INTER_OP_THREADS = 5;
 
-/** A serialised ConfigProto: `threads` inside one op (0: one a core); ops of one function run in order of need. */
-export function contextConfig({ threads }: { threads: number }): Uint8Array {
-  return Uint8Array.from([...integerField(INTRA_OP_THREADS, threads), ...integerField(INTER_OP_THREADS, threads)]);
+/** A serialised ConfigProto: `within` threads inside one op, `between` for ops that run side by side. */
+export function contextConfig({ within, between }: { within: number; between: number }): Uint8Array {
+  return Uint8Array.from([...integerField(INTRA_OP_THREADS, within), ...integerField(INTER_OP_THREADS, between)]);
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
@@ -24,12 +25,19 @@ export interface Engine {
   readonly binding: Binding;
   readonly version: string;
   readonly threads: number;
+  /** How many independent parts of one function run side by side, each op of them on one thread. */
+  readonly lanes: number;
   devices(): Device[];
 }
 
 export interface EngineOptions {
-  /** Threads inside one op; 0 or absent: one a core. */
+  /** 0 or absent: one a core. */
   threads?: number;
+  /**
+   * What the threads do: `lanes` run parts of the work side by side, faster where a batch can be parted; `ops` share
+   * each single op.
+   */
+  threading?: 'lanes' | 'ops';
 }
 
 let current: Engine | undefined;
@@ -42,8 +50,9 @@ let current: Engine | undefined;
 export async function loadEngine(folder: string, options: EngineOptions = {}): Promise<Engine> {
   if (current) return current;
   const library = loadLibrary(folder);
-  const threads = options.threads ?? 0;
-  const context = newContext(library, threads);
+  const threads = options.threads || availableParallelism();
+  const lanes = options.threading === 'ops' ? 1 : threads;
+  const context = newContext(library, threads, lanes);
   const binding = new Binding(new EagerSink(library, context), String(library.TF_Version()));
   registerBackend(binding);
   if (!(await tf.setBackend(BACKEND))) throw new StillhouseError('engine.load', { reason: 'tfjs refused the backend' });
@@ -53,16 +62,17 @@ export async function loadEngine(folder: string, options: EngineOptions = {}): P
     binding,
     version: binding.TF_Version,
     threads,
+    lanes,
     devices: () => listDevices(library, context),
   };
   return current;
 }
 
-function newContext(library: Tf, threads: number): Pointer {
+function newContext(library: Tf, threads: number, lanes: number): Pointer {
   const options: Pointer = library.TFE_NewContextOptions();
   try {
     return checked(library, 'new context', (status) => {
-      const config = contextConfig({ threads });
+      const config = contextConfig({ within: lanes > 1 ? 1 : threads, between: threads });
       library.TFE_ContextOptionsSetConfig(options, config, config.length, status);
       return library.TFE_NewContext(options, status);
     });

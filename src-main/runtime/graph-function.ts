@@ -3,6 +3,9 @@ import type { Engine } from './engine.ts';
 import { checked, type GraphOutput, type Pointer } from './library.ts';
 import type { Graph } from './graph.ts';
 
+/** TensorFlow's `AttrValue` of true. */
+const TRUE = Uint8Array.of(5 << 3, 1);
+
 let serial = 0;
 
 /** A graph registered with the engine under a name of its own: one call runs it whole. Dispose it after use. */
@@ -15,10 +18,16 @@ export class GraphFunction {
     inputs: readonly GraphOutput[],
     private readonly outputs: readonly GraphOutput[],
     control: readonly Pointer[],
+    { inline = true }: { /** May be dissolved into a graph that calls it. */ inline?: boolean } = {},
   ) {
     this.name = `stillhouse_${serial++}`;
     const native = graph.toFunction(this.name, inputs, outputs, control);
     try {
+      if (!inline) {
+        checked(engine.tf, 'function attribute', (status) =>
+          engine.tf.TF_FunctionSetAttrValueProto(native, '_noinline', TRUE, TRUE.length, status),
+        );
+      }
       checked(engine.tf, `register ${this.name}`, (status) =>
         engine.tf.TFE_ContextAddFunction(engine.context, native, status),
       );

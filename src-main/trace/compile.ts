@@ -15,19 +15,24 @@ export interface Compiled {
   dispose(): void;
 }
 
+/** Told when the inputs of a run were copied into the engine, by `performance.now()`. */
+export type OnFeed = (start: number, end: number) => void;
+
 /**
  * Compiles `program` over the variables of `state` that it names.
  * @throws RangeError when the state lacks a variable or an input is missing at a run; StillhouseError `engine.op`.
  */
-export function compile(engine: Engine, program: Program, state: State): Compiled {
+export function compile(engine: Engine, program: Program, state: State, onFeed?: OnFeed): Compiled {
   const inputs = inputsOf(program);
   const variables = variableNames(program);
   const handles = variables.map((name) => state.handle(name));
-  const clusters: Clusters = new Map();
-  const compiled = build(engine, program, variables, clusters);
+  const bodies: Bodies = new Map();
+  const compiled = build(engine, program, variables, bodies);
   return {
     run: async (values) => {
+      const begun = performance.now();
       const fed = inputs.map(({ name, spec }) => feed(engine, name, spec, values[name]));
+      onFeed?.(begun, performance.now());
       try {
         const results = await compiled.run([...fed, ...handles]);
         return Object.fromEntries(program.outputs.map(({ name }, index) => [name, take(engine, results[index])]));
@@ -37,7 +42,7 @@ export function compile(engine: Engine, program: Program, state: State): Compile
     },
     dispose: () => {
       compiled.dispose();
-      for (const one of clusters.values()) one.dispose();
+      for (const one of bodies.values()) one.dispose();
     },
   };
 }
@@ -64,32 +69,38 @@ function take(engine: Engine, handle: Pointer): Values {
 
 const typeAttr = (name: string, spec: TensorSpec): Attr => ({ name, type: ATTR.type, value: DTYPES[spec.dtype].code });
 
-/** Compiled bodies of clusters by hash: equal ones are compiled once. */
-type Clusters = Map<string, GraphFunction>;
+/** Compiled bodies of calls and clusters by hash: equal ones are compiled once. */
+type Bodies = Map<string, GraphFunction>;
 
-/** A call of a cluster's function. */
+/** A call of a body's function. */
 function call(
   graph: Graph,
   engine: Engine,
   node: ProgramNode,
-  clusters: Clusters,
+  bodies: Bodies,
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
-  const key = hash(node.body!);
-  if (!clusters.has(key)) clusters.set(key, build(engine, node.body!, [], clusters));
+  const body = node.body!;
+  const key = hash(body);
+  if (!bodies.has(key)) bodies.set(key, build(engine, body, [], bodies, { inline: node.op === 'Cluster' }));
   const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
-  const inputs = inputsOf(node.body!).map(({ spec }) => spec);
   const attrs: Attr[] = [
-    { name: 'Tin', type: ATTR.type, value: codes(inputs) },
+    { name: 'Tin', type: ATTR.type, value: codes(inputsOf(body).map(({ spec }) => spec)) },
     { name: 'Tout', type: ATTR.type, value: codes(node.outputs) },
-    { name: 'f', type: ATTR.func, value: clusters.get(key)!.name },
-    { name: '_XlaMustCompile', type: ATTR.bool, value: true },
+    { name: 'f', type: ATTR.func, value: bodies.get(key)!.name },
   ];
+  if (node.op === 'Cluster') attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
   return graph.add('PartitionedCall', attrs, node.inputs.map(end)); // prettier-ignore
 }
 
 /** The graph function of a program: arguments are its inputs, then a resource for each variable. */
-function build(engine: Engine, program: Program, variables: string[], clusters: Clusters): GraphFunction {
+function build(
+  engine: Engine,
+  program: Program,
+  variables: string[],
+  bodies: Bodies,
+  options: { inline?: boolean } = {},
+): GraphFunction {
   const graph = new Graph(engine.tf);
   try {
     const fed: GraphOutput[] = [];
@@ -102,7 +113,7 @@ function build(engine: Engine, program: Program, variables: string[], clusters: 
         inPlace.push(applyAdamw(graph, program, index, resources, end));
         return;
       }
-      opers[index] = node.body ? call(graph, engine, node, clusters, end) : addNode(graph, node, resources, end);
+      opers[index] = node.body ? call(graph, engine, node, bodies, end) : addNode(graph, node, resources, end);
       if (node.op === 'Input') fed.push({ oper: opers[index], index: 0 });
     });
     const plain = program.assigns.filter(({ value }) => program.nodes[value.node].op !== 'AdamW');
@@ -111,7 +122,7 @@ function build(engine: Engine, program: Program, variables: string[], clusters: 
       return graph.add('AssignVariableOp', [typeAttr('dtype', spec)], [resources.get(variable)!, end(value)]);
     });
     const outputs = program.outputs.map(({ value }) => end(value));
-    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace]);
+    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace], options);
   } finally {
     graph.dispose();
   }

@@ -4,7 +4,7 @@ import type { Engine } from '../runtime/engine.ts';
 import type { Pointer } from '../runtime/library.ts';
 import { fromHandle, toHandle } from '../runtime/tensors.ts';
 import { COMPOSITES } from './composites.ts';
-import type { Program, ProgramNode, ValueRef } from './program.ts';
+import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
 import type { State } from './state.ts';
 
 /**
@@ -56,11 +56,13 @@ function runNode(
       return [toHandle(engine.tf, shape, dtype, node.values!)];
   }
   if (node.body) {
-    const values = Object.fromEntries(
-      args.map((handle, index) => [String(index), fromHandle(engine.tf, handle) as Values]),
+    const { body, outputs } = node;
+    const names = inputsOf(body).map(({ name }) => name);
+    const values = Object.fromEntries(args.map((arg, index) => [names[index], fromHandle(engine.tf, arg) as Values]));
+    const results = interpret(engine, body, state, values).outputs;
+    return outputs.map(({ shape, dtype }, index) =>
+      toHandle(engine.tf, shape, dtype, results[body.outputs[index].name]),
     );
-    const { outputs } = interpret(engine, node.body, state, values);
-    return node.outputs.map(({ shape, dtype }, index) => toHandle(engine.tf, shape, dtype, outputs[String(index)]));
   }
   const composite = COMPOSITES[node.op];
   if (!composite) return run(node.op, node.attrs, args, node.outputs.length);

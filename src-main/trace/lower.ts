@@ -1,7 +1,7 @@
 import { DTYPES, sizeOf, type Attr, type DType } from '../runtime/dtypes.ts';
 import { cluster } from './cluster.ts';
 import { attr } from './ops.ts';
-import type { Program, ProgramNode, ValueRef } from './program.ts';
+import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
 import { needed, Rewriter } from './rewrite.ts';
 
 /** Rewrites of a program between recording and compiling. Each takes a program and gives a new one. */
@@ -14,11 +14,53 @@ export interface LowerOptions {
   fuse: boolean;
 }
 
-/** All passes, in order. */
-export function lower(program: Program, { precision, fuse }: LowerOptions): Program {
+/** All passes, in order; the bodies of calls go through them too. */
+export function lower(program: Program, options: LowerOptions): Program {
+  const whole = lowerCalls(lowerTypes(program, options.precision), options);
+  return options.fuse ? cluster(whole) : whole;
+}
+
+function lowerTypes(program: Program, precision: Precision): Program {
   const clean = simplify(sumsOverRows(program));
-  const typed = fuseBias(simplify(precision === 'bfloat16' ? toBfloat16(clean) : dropSaved(clean)));
-  return fuse ? cluster(typed) : typed;
+  return fuseBias(simplify(precision === 'bfloat16' ? toBfloat16(clean) : dropSaved(clean)));
+}
+
+/**
+ * Lowers the bodies of calls. What a body would convert before any other use it is given converted: weights that many
+ * calls share are converted once.
+ */
+function lowerCalls(program: Program, options: LowerOptions): Program {
+  const lowered = new Map<Program, Program>();
+  return rewrite(program, (node, rewriter, inputs) => {
+    if (node.op !== 'Call') return rewriter.add({ ...node, inputs });
+    const body = lowered.get(node.body!) ?? lowerBody(node.body!, options);
+    lowered.set(node.body!, body);
+    const given = inputsOf(body).map(({ spec }, index) => converted(rewriter, inputs[index], spec.dtype));
+    return rewriter.add({ ...node, inputs: given, body });
+  });
+}
+
+function lowerBody(body: Program, options: LowerOptions): Program {
+  const typed = narrowInputs(lowerTypes(body, options.precision));
+  return options.fuse ? cluster(typed) : typed;
+}
+
+/** Inputs that are only ever converted to one smaller type are taken as that type. */
+function narrowInputs(program: Program): Program {
+  const types = program.nodes.map(() => new Set<DType>());
+  for (const node of program.nodes) {
+    const target = node.op === 'Cast' ? node.outputs[0].dtype : undefined;
+    for (const ref of node.inputs) types[ref.node].add(target ?? program.nodes[ref.node].outputs[ref.output].dtype);
+  }
+  for (const { value } of program.outputs) types[value.node].add(program.nodes[value.node].outputs[0].dtype);
+  const bytes = (dtype: DType) => DTYPES[dtype].bytes;
+  return rewrite(program, (node, rewriter, inputs, index) => {
+    const [only, ...others] = types[index];
+    const narrow = node.op === 'Input' && others.length === 0 && only && bytes(only) < bytes(node.outputs[0].dtype);
+    if (narrow) return rewriter.add({ ...node, outputs: [{ ...node.outputs[0], dtype: only }] });
+    const done = node.op === 'Cast' && rewriter.spec(inputs[0]).dtype === node.outputs[0].dtype;
+    return done ? inputs[0].node : rewriter.add({ ...node, inputs });
+  });
 }
 
 /** Drops what nothing needs and computes equal things once. Inputs and variables stay. */
@@ -96,12 +138,12 @@ export function dropSaved(program: Program): Program {
 /** Copies a program node by node; `change` adds what stands for a node and says where it is. */
 function rewrite(
   program: Program,
-  change: (node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[]) => number,
+  change: (node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[], index: number) => number,
 ): Program {
   const rewriter = new Rewriter();
   const moved: number[] = [];
   const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
-  for (const node of program.nodes) moved.push(change(node, rewriter, node.inputs.map(map)));
+  program.nodes.forEach((node, index) => moved.push(change(node, rewriter, node.inputs.map(map), index)));
   return rewriter.finish(program, map);
 }
 

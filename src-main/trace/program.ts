@@ -15,8 +15,8 @@ export interface ValueRef {
 
 /**
  * One operation. `op` is TensorFlow's name, or one that is not TensorFlow's: `Input`
- * (fed each run), `Variable` (the state's value at the start of the run), `Constant`, `Cluster` (a body compiled by
- * XLA, see `cluster.ts`) or a composite (`composites.ts`).
+ * (fed each run), `Variable` (the state's value at the start of the run), `Constant`, `Call` (a program as one op),
+ * `Cluster` (the same, compiled by XLA, see `cluster.ts`) or a composite (`composites.ts`).
  */
 export interface ProgramNode {
   op: string;
@@ -27,7 +27,7 @@ export interface ProgramNode {
   values?: Values | Uint8Array[];
   /** The name of an `Input` or `Variable`. */
   name?: string;
-  /** What a `Cluster` computes: its inputs are the node's, by number. */
+  /** What a `Call` or `Cluster` computes: the node's inputs are its inputs, in order. It reads no variable. */
   body?: Program;
 }
 

@@ -6,7 +6,7 @@ import { Graph } from '../runtime/graph.ts';
 import type { GraphOutput } from '../runtime/library.ts';
 import { COMPOSITES } from './composites.ts';
 import { nodeBackend } from './ops.ts';
-import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
+import { inputsOf, type Program, type ProgramNode, type TensorSpec, type ValueRef } from './program.ts';
 
 /** Ids of recorded tensors start here, so that an eager tensor met while recording is recognised. */
 const FIRST_ID = 2 ** 40;
@@ -32,6 +32,7 @@ export function record(
   body: (inputs: Record<string, tf.Tensor>, variables: Record<string, tf.Tensor>) => Recorded,
 ): Program {
   const sink = new RecordingSink(engine);
+  const before = engine.binding.sink;
   engine.binding.sink = sink;
   tf.engine().startScope('record');
   try {
@@ -49,9 +50,24 @@ export function record(
     };
   } finally {
     tf.engine().endScope();
-    engine.binding.sink = engine.binding.eager;
+    engine.binding.sink = before;
     sink.dispose();
   }
+}
+
+/**
+ * Within a recording: `program`, recorded before and without variables, as one op.
+ * @param inputs a tensor for each input of the program
+ * @returns its outputs by name
+ */
+export function callProgram(engine: Engine, program: Program, inputs: Record<string, tf.Tensor>) {
+  const sink = engine.binding.sink;
+  if (!(sink instanceof RecordingSink)) throw new Error('callProgram: nothing is being recorded');
+  const given = inputsOf(program).map(({ name }) => inputs[name]);
+  const results = sink.call(program, nodeBackend().getInputTensorIds(given));
+  return Object.fromEntries(
+    results.map((result, index) => [program.outputs[index].name, nodeBackend().createOutputTensor(result)]),
+  );
 }
 
 /** Writes ops down. A scratch TensorFlow graph beside the program infers every shape. */
@@ -115,8 +131,19 @@ class RecordingSink implements OpSink {
   private composite(op: string, attrs: Attr[], inputs: number[]): TensorMetadata[] {
     const refs = inputs.map((id) => this.ref(id));
     const specs = COMPOSITES[op].outputs(refs.map((ref) => this.nodes[ref.node].outputs[ref.output]));
-    const node = this.push({ op, attrs, inputs: refs, outputs: specs });
-    return specs.map((spec, output) => this.metadata({ node, output }, this.placeholder(spec)));
+    return this.pushOpaque({ op, attrs, inputs: refs, outputs: specs });
+  }
+
+  /** A `Call` of a program. */
+  call(body: Program, inputs: number[]): TensorMetadata[] {
+    const outputs = body.outputs.map(({ value }) => body.nodes[value.node].outputs[value.output]);
+    return this.pushOpaque({ op: 'Call', attrs: [], inputs: inputs.map((id) => this.ref(id)), outputs, body });
+  }
+
+  /** A node that is no op of TensorFlow. */
+  private pushOpaque(opaque: ProgramNode): TensorMetadata[] {
+    const node = this.push(opaque);
+    return opaque.outputs.map((spec, output) => this.metadata({ node, output }, this.placeholder(spec)));
   }
 
   private placeholder(spec: TensorSpec): GraphOutput {

@@ -32,7 +32,7 @@ export class Rewriter {
 const LARGEST_COMPARED = 64;
 
 function keyOf(node: ProgramNode): string | null {
-  if (node.op === 'AdamW') return null;
+  if (node.op === 'AdamW' || node.body) return null;
   if (Array.isArray(node.values) || (node.values && node.values.length > LARGEST_COMPARED)) return null;
   const values = node.values ? Array.from(node.values as ArrayLike<number>, String).join() : '';
   const attrs = node.attrs.map(({ name, value }) => `${name}=${String(value)}`).join(';');

@@ -1,19 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Model, Params } from '../model/model.ts';
+import type { Heads, Model, Params } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
-import type { Values } from '../runtime/dtypes.ts';
-import { compile } from '../trace/compile.ts';
+import type { DType, Values } from '../runtime/dtypes.ts';
+import { compile, type OnFeed } from '../trace/compile.ts';
 import { castTo, finite } from '../trace/ops.ts';
 import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
-import { record } from '../trace/recorder.ts';
+import { callProgram, record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
 import { optimizerScalars } from './adamw.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntropy } from './losses.ts';
+import { mirroredParts, neighbourParts, partSize, rowsOf, type Part } from './parts.ts';
 import { guarded, update } from './update.ts';
-import { pick, PREFIX, trainable, trainVariables } from './variables.ts';
+import { pick, pickAll, PREFIX, trainable, trainVariables } from './variables.ts';
 
 /**
  * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
@@ -49,35 +50,99 @@ export interface TrainStepParts {
   batchSize: number;
   /** Of the matrix products; float32 when left out. */
   precision?: Precision;
+  onFeed?: OnFeed;
 }
 
 const SCALARS = ['lr', 'beta1Power', 'beta2Power', 'epsilon', 'decay'] as const;
 
 /** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
 export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
-  const { student, teacher, recipe } = parts;
+  const { student, teacher, recipe, batchSize } = parts;
+  const size = partSize(student, batchSize, engine.lanes, recipe.microBatch);
+  const batchParts = size < batchSize ? mirroredParts(batchSize, size, engine.lanes) : null;
   return record(engine, trainInputs(parts), trainVariables(student, teacher), (inputs, variables) => {
-    const asRead = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
-    const images = drawnImages(recipe, student, asRead, inputs);
-    const labels = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, recipe.smoothing);
-    const targets = drawnTargets(recipe, labels, inputs);
-    const teacherLogits = teacher && teacher.predict(pick(variables, PREFIX.teacher), normalise(images, teacher)).head;
-    const params = pick(variables, PREFIX.model);
-    const { losses, gradients, updates } = lossAndGradients(
-      parts,
-      params,
-      images,
-      targets,
-      inputs.noise ?? null,
-      teacherLogits,
-    );
-    const good = finite(losses.loss);
+    const read = pickAll(variables, [PREFIX.model, PREFIX.teacher]);
+    const { updates, ...sums } = batchParts
+      ? { ...sumOfParts(engine, parts, batchParts, inputs, read), updates: {} }
+      : lossAndGradients(parts, { ...inputs, ...read }, 1);
+    const good = finite(sums.losses.loss);
+    const moved = update(student, recipe, inputs, variables, sums.gradients, good);
     return {
-      outputs: losses,
-      assigns: { ...update(student, recipe, inputs, variables, gradients, good), ...guarded(updates, params, good) },
+      outputs: sums.losses,
+      assigns: { ...moved, ...guarded(updates, pick(variables, PREFIX.model), good) },
     };
   });
 }
+
+/** Losses and gradients of a batch or of a part of it. */
+interface Sums {
+  losses: Record<string, tf.Tensor>;
+  gradients: Record<string, tf.Tensor>;
+}
+
+/**
+ * The parts of a batch in lanes: a lane's parts run one after the other, each adding to what the ones before it found;
+ * lanes run side by side.
+ */
+function sumOfParts(
+  engine: Engine,
+  parts: TrainStepParts,
+  batchParts: readonly Part[],
+  inputs: Record<string, tf.Tensor>,
+  read: Record<string, tf.Tensor>,
+): Sums {
+  const bodies = new Map<string, Program>();
+  const lanes: (Record<string, tf.Tensor> | undefined)[] = Array.from({ length: engine.lanes });
+  batchParts.forEach((part, index) => {
+    const lane = index % engine.lanes;
+    const given = { ...partOf(inputs, part, index), ...read, ...lanes[lane] };
+    const key = `${part.length} ${lanes[lane] ? 'next' : 'first'}`;
+    const body = bodies.get(key) ?? recordPart(engine, parts, part.length, given);
+    bodies.set(key, body);
+    lanes[lane] = callProgram(engine, body, given);
+  });
+  const [first, ...others] = lanes.filter((sums) => sums !== undefined);
+  const all = (name: string) => [first[name], ...others.map((sums) => sums[name])];
+  const total = Object.fromEntries(Object.keys(first).map((name) => [name, tf.addN(all(name))]));
+  return { losses: pick(total, SUM.loss), gradients: pick(total, SUM.gradient) };
+}
+
+/** Names of what a part hands on to the next. */
+const SUM = { loss: 'sum.loss.', gradient: 'sum.grad.' } as const;
+
+/** The program of a part of `rows` pictures: its share of losses and gradients, added to those that are given. */
+function recordPart(engine: Engine, parts: TrainStepParts, rows: number, given: Record<string, tf.Tensor>): Program {
+  const specs = Object.entries(given).map(([name, { shape, dtype }]): [string, TensorSpec] => {
+    return [name, { shape, dtype: name === 'images' ? 'uint8' : (dtype as DType) }];
+  });
+  return record(engine, Object.fromEntries(specs), {}, (inputs) => {
+    const { losses, gradients } = lossAndGradients({ ...parts, batchSize: rows }, inputs, rows / parts.batchSize);
+    const named = (prefix: string, tensors: Record<string, tf.Tensor>) =>
+      Object.entries(tensors).map(([name, value]): [string, tf.Tensor] => {
+        const before = inputs[prefix + name] as tf.Tensor | undefined;
+        return [prefix + name, before ? tf.add(before, value) : value];
+      });
+    const outputs = Object.fromEntries([...named(SUM.loss, losses), ...named(SUM.gradient, gradients)]);
+    return { outputs, assigns: {} };
+  });
+}
+
+/** The inputs of the pictures of a part. */
+function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
+  const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
+  return Object.fromEntries(
+    entries.map(([name, tensor]) => {
+      if (name === 'images') return [name, rowsOf(tensor, part, 0, 'uint8')];
+      // Each part erases with noise of its own.
+      if (name === 'eraseSeed') return [name, tf.add(tensor, tf.tensor1d([Math.imul(index, 0x61c88647), 0], 'int32'))];
+      const axis = BATCH_FIRST.has(name) ? 0 : tensor.rank - 1;
+      return [name, rowsOf(tensor, part, axis, tensor.dtype as DType)];
+    }),
+  );
+}
+
+/** Inputs whose first axis is the batch; of the others it is the last. */
+const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
 
 function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
   const side = student.inputSize;
@@ -98,27 +163,30 @@ function normalise(images: tf.Tensor4D, model: Model): tf.Tensor4D {
   return tf.add(tf.mul(images, tf.tensor1d(scale)), tf.tensor1d(shift));
 }
 
+/**
+ * @param inputs the batch and, by their full names, the parameters of both networks
+ * @param share of the batch that this is; losses and gradients are that share of the mean over the batch
+ */
 function lossAndGradients(
-  { student, recipe }: TrainStepParts,
-  params: Params,
-  images: tf.Tensor4D,
-  targets: tf.Tensor2D,
-  noise: tf.Tensor | null,
-  teacherLogits: tf.Tensor2D | null,
+  { student, teacher, recipe }: TrainStepParts,
+  inputs: Record<string, tf.Tensor>,
+  share: number,
 ) {
+  const asRead = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
+  const images = drawnImages(recipe, student, asRead, inputs);
+  const labels = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, recipe.smoothing);
+  const targets = drawnTargets(recipe, labels, inputs);
+  const teacherLogits = teacher && teacher.predict(pick(inputs, PREFIX.teacher), normalise(images, teacher)).head;
+  const params = pick(inputs, PREFIX.model);
   const names = trainable(student).map(({ name }) => name);
-  let parts: Record<string, tf.Tensor> = {};
+  let losses: Record<string, tf.Tensor> = {};
   let updates: Params = {};
-  const { value, grads } = tf.engine().gradients(
+  const { grads } = tf.engine().gradients(
     () => {
-      const result = student.train(params, normalise(images, student), noise);
+      const result = student.train(params, normalise(images, student), inputs.noise ?? null);
       updates = keepAll(result.updates);
-      const lossClass = softTargetCrossEntropy(result.heads.head, targets);
-      const lossDistillation = teacherLogits && distillation(recipe, result.heads.headDist!, teacherLogits);
-      parts = keepAll({ lossClass, ...(lossDistillation && { lossDistillation }) });
-      if (!lossDistillation) return lossClass;
-      const alpha = recipe.distillationAlpha;
-      return tf.add<tf.Scalar>(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha));
+      losses = keepAll(lossesOf(recipe, result.heads, targets, teacherLogits, share));
+      return losses.loss;
     },
     names.map((name) => params[name]),
     undefined,
@@ -126,8 +194,25 @@ function lossAndGradients(
   );
   // As in torch, a parameter that the loss does not reach (an unused head) has no gradient and stays as it is.
   const reached = names.map((name, index) => [name, grads[index]] as const).filter(([, gradient]) => gradient);
-  const gradients = Object.fromEntries(reached);
-  return { losses: { loss: value, ...parts } as Record<string, tf.Tensor>, gradients, updates };
+  return { losses, gradients: Object.fromEntries(reached) as Params, updates };
+}
+
+function lossesOf(
+  recipe: Recipe,
+  heads: Heads,
+  targets: tf.Tensor2D,
+  teacherLogits: tf.Tensor2D | null,
+  share: number,
+): Record<string, tf.Scalar> {
+  const lossClass = tf.mul<tf.Scalar>(softTargetCrossEntropy(heads.head, targets), share);
+  if (!teacherLogits) return { loss: lossClass, lossClass };
+  const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist!, teacherLogits), share);
+  const alpha = recipe.distillationAlpha;
+  return {
+    loss: tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)),
+    lossClass,
+    lossDistillation,
+  };
 }
 
 /** Keeps tensors beyond the tidy of the gradient; recorded tensors cost nothing. */
@@ -149,7 +234,7 @@ function lowering(precision: Precision = 'float32'): LowerOptions {
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
   const program = lower(recordTrainStep(engine, parts), lowering(parts.precision));
-  const compiled = compile(engine, program, state);
+  const compiled = compile(engine, program, state, parts.onFeed);
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
     program,
@@ -194,10 +279,16 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   const variables = Object.fromEntries(
     model.specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]),
   );
-  const program = record(engine, inputs, variables, ({ images }, params) => {
+  const forward = ({ images, ...params }: Record<string, tf.Tensor>) => {
     const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
     const { head, headDist } = model.predict(pick(params, prefix), normalise(pixels, model));
-    return { outputs: { head, ...(headDist && { headDist }) }, assigns: {} };
+    return { head, ...(headDist && { headDist }) };
+  };
+  const batchParts = neighbourParts(batchSize, partSize(model, batchSize, engine.lanes, 0), engine.lanes);
+  const program = record(engine, inputs, variables, ({ images }, params) => {
+    const outputs =
+      batchParts.length > 1 ? joined(engine, batchParts, images, params, forward) : forward({ images, ...params });
+    return { outputs, assigns: {} };
   });
   const compiled = compile(engine, lower(program, lowering(precision)), state);
   return {
@@ -207,4 +298,26 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
     },
     dispose: () => compiled.dispose(),
   };
+}
+
+/** What `forward` answers for the parts of a batch, side by side, joined along the batch. */
+function joined(
+  engine: Engine,
+  batchParts: readonly Part[],
+  images: tf.Tensor,
+  params: Record<string, tf.Tensor>,
+  forward: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
+): Record<string, tf.Tensor> {
+  const bodies = new Map<number, Program>();
+  const answers = batchParts.map((part) => {
+    const shape = [part.length, ...images.shape.slice(1)];
+    const floats = Object.entries(params).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]);
+    const specs = { ...Object.fromEntries(floats), images: { shape, dtype: 'uint8' as const } };
+    const body =
+      bodies.get(part.length) ?? record(engine, specs, {}, (inputs) => ({ outputs: forward(inputs), assigns: {} }));
+    bodies.set(part.length, body);
+    return callProgram(engine, body, { ...params, images: rowsOf(images, part, 0, 'uint8') });
+  });
+  const names = Object.keys(answers[0]);
+  return Object.fromEntries(names.map((name) => [name, tf.concat(answers.map((answer) => answer[name]))]));
 }

@@ -28,3 +28,9 @@ export function pick(variables: Record<string, tf.Tensor>, prefix: string): Para
   const entries = Object.entries(variables).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
+
+/** The variables of some prefixes, by their full names. */
+export function pickAll(variables: Record<string, tf.Tensor>, prefixes: readonly string[]): Record<string, tf.Tensor> {
+  const entries = Object.entries(variables).filter(([name]) => prefixes.some((prefix) => name.startsWith(prefix)));
+  return Object.fromEntries(entries);
+}

@@ -53,6 +53,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   },
   seed: { label: '随机种子', help: '运行中所有随机抽取都由它决定。' },
   precision: { label: '精度', help: '训练时矩阵乘法的精度，其余均为 float32。auto：处理器支持时用 bfloat16。' },
+  microBatch: {
+    label: '微批大小',
+    help: '一次计算的图片数；整批的梯度会累积，因此取小只会省内存。0：取最快的。',
+  },
   numWorkers: { label: '解码数', help: '同时解码的图片数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
   outputDir: { label: '运行文件夹', help: '存放历史、检查点与导出；留空则在运行目录中新建。' },

@@ -14,6 +14,7 @@ import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { optimizerScalars } from '../../src-main/train/adamw.ts';
+import { mirroredParts } from '../../src-main/train/parts.ts';
 import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import { trainable, PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
@@ -120,13 +121,61 @@ describe('lowering', () => {
 
   test('clusters mean what they were made of', () => {
     const model = tiny();
-    const whole = recordTrainStep(engine, { student: model, teacher: null, recipe: recipe({}), batchSize: BATCH });
+    const settings = recipe({ microBatch: BATCH });
+    const whole = recordTrainStep(engine, { student: model, teacher: null, recipe: settings, batchSize: BATCH });
     const clustered = cluster(simplify(whole), 1);
     expect(clustered.nodes.filter(({ body }) => body).length).toBeGreaterThan(5);
     const state = freshState(model);
     const expected = interpret(engine, whole, state, inputs(recipe({}), 1, 1e-3));
     expect(interpret(engine, clustered, state, inputs(recipe({}), 1, 1e-3))).toEqual(expected);
     state.dispose();
+  });
+});
+
+describe('a batch in parts', () => {
+  const ODD = 7;
+  const mean = async (changes: Partial<Recipe>) => {
+    const model = tiny();
+    const settings = recipe({ distillationType: 'hard', mixup: 0.8, ...changes });
+    const state = freshState(model);
+    const step = await createTrainStep(engine, state, { student: model, teacher: tiny(), recipe: settings, batchSize: ODD }); // prettier-ignore
+    const images = Uint8Array.from(pseudoRandom(ODD * 16 * 16 * 3, 1), (value) => 127.5 * (value + 1));
+    const labels = Int32Array.of(0, 1, 2, 3, 4, 0, 1);
+    const noise = pseudoRandom(4 * ODD, 3).map((value) => (value + 1) / 2);
+    const mix = Array.from({ length: ODD }, (_, index) => ({ lambda: 0.9 - 0.1 * index, box: null }));
+    const losses = await step.run({ images, labels, noise, mix }, { lr: 1e-3, step: 1 });
+    const gradients = Object.fromEntries(trainable(model).map(({ name }) => [name, state.read(PREFIX.mean + name)]));
+    step.dispose();
+    state.dispose();
+    return { losses, gradients };
+  };
+
+  test.each([1, 2, 3, 4, 6])('of at most %i pictures has the losses and gradients of the whole', async (microBatch) => {
+    const whole = await mean({ microBatch: ODD });
+    const parted = await mean({ microBatch });
+    expect(parted.losses.loss).toBeCloseTo(whole.losses.loss, 5);
+    expect(parted.losses.lossDistillation).toBeCloseTo(whole.losses.lossDistillation!, 5);
+    for (const [name, gradient] of Object.entries(whole.gradients)) {
+      expect(relativeError(parted.gradients[name], gradient), name).toBeLessThan(1e-5);
+    }
+  });
+
+  test('has every picture once, with its mirror image', () => {
+    for (const [count, size, lanes] of [
+      [32, 8, 2],
+      [7, 2, 2],
+      [5, 8, 3],
+      [1, 1, 1],
+      [64, 6, 2],
+    ]) {
+      // prettier-ignore
+      const parts = mirroredParts(count, size, lanes);
+      expect(parts.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, index) => index));
+      for (const part of parts) {
+        expect([...part].reverse()).toEqual(part.map((place) => count - 1 - place));
+        expect(part.length).toBeLessThanOrEqual(Math.max(size, 2));
+      }
+    }
   });
 });
 

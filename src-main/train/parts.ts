@@ -1,0 +1,69 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Model } from '../model/model.ts';
+import type { DType } from '../runtime/dtypes.ts';
+import { attr, call } from '../trace/ops.ts';
+
+/**
+ * A batch in parts: each part goes forward and backward for itself, gradients are summed, and the optimizer moves once.
+ * Parts that run side by side keep every core busy with work of its own, a few pictures at a time stay in its cache,
+ * and memory holds the activations of the parts that run, not of the whole batch.
+ */
+
+/** Pictures of a part, by their places in the batch, ascending. */
+export type Part = readonly number[];
+
+/**
+ * Tokens of a part where nothing else is asked: 8 pictures of 224 pixels. Measured for speed (docs/engine.md); more
+ * tokens only need more memory.
+ */
+const TOKENS = 8 * 198;
+
+/** How many pictures a part has: as asked, or what keeps `lanes` busy and is good for speed. */
+export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
+  // Batch normalization looks at the whole batch.
+  if (model.specs.some(({ buffer }) => buffer)) return batchSize;
+  if (asked > 0) return Math.min(asked, batchSize);
+  if (lanes < 2) return batchSize;
+  const most = Math.max(1, Math.floor(TOKENS / tokensOf(model)));
+  return Math.min(most, Math.ceil(batchSize / lanes));
+}
+
+function tokensOf(model: Model): number {
+  const positions = model.specs.find(({ name }) => name === 'pos_embed')?.shape[1];
+  return positions ?? (model.inputSize / 16) ** 2;
+}
+
+/**
+ * Parts of at most `size` pictures (of two when that is one), of nearly equal sizes, as many for each lane. A part has
+ * a picture's mirror image in the batch too, which is what pictures are mixed with: reversing a part pairs them as
+ * reversing the batch does.
+ */
+export function mirroredParts(batchSize: number, size: number, lanes: number): Part[] {
+  const pairs = Math.ceil(batchSize / 2);
+  return split(pairs, Math.max(1, Math.floor(size / 2)), lanes).map(([from, to]) => {
+    const front = Array.from({ length: to - from }, (_, index) => from + index);
+    const back = front.map((place) => batchSize - 1 - place).reverse();
+    return [...new Set([...front, ...back])];
+  });
+}
+
+/** Parts of neighbours, of at most `size` pictures. */
+export function neighbourParts(batchSize: number, size: number, lanes: number): Part[] {
+  return split(batchSize, size, lanes).map(([from, to]) =>
+    Array.from({ length: to - from }, (_, index) => from + index),
+  );
+}
+
+/** [from, to) ranges of nearly equal lengths ≤ `size` that cover `count`; a multiple of `lanes` where it can be. */
+function split(count: number, size: number, lanes: number): [number, number][] {
+  const rounds = Math.ceil(count / (size * lanes));
+  const parts = Math.min(count, rounds * lanes);
+  const edge = (index: number) => Math.round((index * count) / parts);
+  return Array.from({ length: parts }, (_, index) => [edge(index), edge(index + 1)]);
+}
+
+/** The part's slices of `tensor` along `axis`; `dtype` is its true type. */
+export function rowsOf<T extends tf.Tensor>(tensor: T, part: Part, axis: number, dtype: DType): T {
+  const attrs = [attr.type('Tparams', dtype), attr.type('Tindices', 'int32'), attr.type('Taxis', 'int32')];
+  return call('GatherV2', attrs, [tensor, tf.tensor1d([...part], 'int32'), tf.scalar(axis, 'int32')])[0] as T;
+}
