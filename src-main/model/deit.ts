@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attention, dropPath, gelu, layerNorm, linear, patchEmbed } from './layers.ts';
+import { attention, gelu, layerNorm, linear, patchEmbed } from './layers.ts';
 import {
   within,
   type Heads,
@@ -10,6 +10,7 @@ import {
   type Params,
   type ParamSpec,
 } from './model.ts';
+import { divideNoise, dropout, dropPath, noiseOf } from './noise.ts';
 import { layerNorm as layerNormSpecs, linear as linearSpecs, param } from './specs.ts';
 
 /**
@@ -34,43 +35,78 @@ export interface TransformerShape {
 const EPS = 1e-6;
 const NARROW: Init = { kind: 'truncatedNormal', std: 0.02 };
 
-/** The network of a shape; `inputSize` is a multiple of its patch. */
-export function transformer(shape: TransformerShape, options: ModelOptions): Network {
-  const rate = options.dropPath ?? 0;
+/** The network of a shape; `inputSize` and `inputWidth` are multiples of its patch. */
+export function transformer(given: TransformerShape, options: ModelOptions): Network {
+  const style = given.layerScale !== undefined && options.deit3Style === 'authors' ? AUTHORS : TIMM;
+  const shape = { ...given, ...style.start };
+  const branches = 2 * shape.depth;
   return {
     distilled: shape.distilled ?? false,
     specs: transformerSpecs(shape, options),
-    noise: rate > 0 ? { shape: (batch) => [2 * shape.depth, batch] } : null,
-    predict: (params, images) => forward(shape, params, images, (branch) => branch),
+    macs: macsOf(shape, options),
+    noise: noiseOf(branches, options),
+    predict: (params, images) => forward(shape, params, images, NOTHING_DROPPED),
     train: (params, images, noise) => {
-      const rows = noise && rate > 0 ? tf.unstack(noise) : null; // 2·L of [B]
-      const drop: Drop = (branch, block, index) =>
-        rows ? dropPath(branch, rateOf(block, shape.depth, rate), rows[2 * block + index]) : branch;
-      return { heads: forward(shape, params, images, drop), updates: {} };
+      const { branches: rows, seed } = divideNoise(noise, branches, options);
+      const { dropPath: rate = 0, drop = 0 } = options;
+      const drops: Drops = {
+        branch: (x, block, index) =>
+          rows ? dropPath(x, style.pathRate(rate, block, shape.depth), rows[2 * block + index]) : x,
+        inside: (x, place) => (style.dropsInside ? dropout(x, drop, seed, place) : x),
+        features: (x) => (style.dropsInside ? x : dropout(x, drop, seed, 0)),
+      };
+      return { heads: forward(shape, params, images, drops), updates: {} };
     },
   };
 }
 
-/** Applies stochastic depth to branch 0 (attention) or 1 (MLP) of a block. */
-type Drop = (branch: tf.Tensor3D, block: number, index: 0 | 1) => tf.Tensor3D;
-
-/** The rate grows linearly from 0 at the first block. */
-function rateOf(block: number, depth: number, rate: number): number {
-  return depth > 1 ? (rate * block) / (depth - 1) : 0;
+/** What a network drops while it trains. */
+interface Drops {
+  /** Stochastic depth on branch 0 (attention) or 1 (MLP) of a block. */
+  branch(x: tf.Tensor3D, block: number, index: 0 | 1): tf.Tensor3D;
+  /** Dropout after the positions (place 0) and inside the blocks: after the attention, after each layer of the MLP. */
+  inside(x: tf.Tensor3D, place: number): tf.Tensor3D;
+  /** Dropout before the head. */
+  features(x: tf.Tensor2D): tf.Tensor2D;
 }
 
-function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, drop: Drop): Heads {
+const NOTHING_DROPPED: Drops = { branch: (x) => x, inside: (x) => x, features: (x) => x };
+
+/** How a network starts and is regularised: where DeiT III's own code and timm's part ways. */
+interface Style {
+  start: Partial<TransformerShape>;
+  /** Rate of stochastic depth in a block. */
+  pathRate(rate: number, block: number, depth: number): number;
+  /** Dropout after positions and inside blocks, as timm 0.3.2 has it; else before the head alone. */
+  dropsInside: boolean;
+}
+
+/** The rate of stochastic depth grows linearly from 0 at the first block. */
+const TIMM: Style = {
+  start: {},
+  pathRate: (rate, block, depth) => (depth > 1 ? (rate * block) / (depth - 1) : 0),
+  dropsInside: true,
+};
+
+const AUTHORS: Style = {
+  start: { layerScale: 1e-4, classToken: NARROW },
+  pathRate: (rate) => rate,
+  dropsInside: false,
+};
+
+function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, drops: Drops): Heads {
   const extra = shape.distilled ? 2 : 1;
-  let x = embed(shape, within(params, ''), images); // [B, N, D]
+  let x = drops.inside(embed(shape, within(params, ''), images), 0); // [B, N, D]
   for (let block = 0; block < shape.depth; block++) {
     const own = within(params, `blocks.${block}.`);
+    const drop = (x: tf.Tensor3D, place: number) => drops.inside(x, 1 + 3 * block + place);
     // The heads read the extra tokens alone: in the last block only these ask and go on.
     const asking = block === shape.depth - 1 ? extra : x.shape[1];
-    const attended = selfAttention(own, norm(own, 'norm1', x), shape.heads, asking);
-    x = tf.add(first(x, asking), drop(layerScale(shape, own, 'ls1', attended), block, 0));
-    x = tf.add(x, drop(layerScale(shape, own, 'ls2', mlp(own, norm(own, 'norm2', x))), block, 1));
+    const attended = drop(selfAttention(own, norm(own, 'norm1', x), shape.heads, asking), 0);
+    x = tf.add(first(x, asking), drops.branch(layerScale(shape, own, 'ls1', attended), block, 0));
+    x = tf.add(x, drops.branch(layerScale(shape, own, 'ls2', mlp(own, norm(own, 'norm2', x), drop)), block, 1));
   }
-  return heads(within(params, ''), x);
+  return heads(within(params, ''), x, drops.features);
 }
 
 /** The first `count` tokens. */
@@ -91,8 +127,9 @@ function selfAttention(own: Own, x: tf.Tensor3D, heads: number, asking: number):
   return project(own, 'attn.proj', attention(project(own, 'attn.qkv', x), heads, asking));
 }
 
-function mlp(own: Own, x: tf.Tensor3D): tf.Tensor3D {
-  return project(own, 'mlp.fc2', gelu(project(own, 'mlp.fc1', x)));
+function mlp(own: Own, x: tf.Tensor3D, drop: (x: tf.Tensor3D, place: number) => tf.Tensor3D): tf.Tensor3D {
+  const hidden = drop(gelu(project(own, 'mlp.fc1', x)), 1); // [B, N, 4·D]
+  return drop(project(own, 'mlp.fc2', hidden), 2);
 }
 
 function layerScale(shape: TransformerShape, own: Own, name: string, branch: tf.Tensor3D): tf.Tensor3D {
@@ -110,17 +147,31 @@ function embed(shape: TransformerShape, own: Own, images: tf.Tensor4D): tf.Tenso
 }
 
 /** Logits from the extra tokens [B, 1 | 2, D]. */
-function heads(own: Own, x: tf.Tensor3D): Heads {
+function heads(own: Own, x: tf.Tensor3D, drop: Drops['features']): Heads {
   const [batch, extra, dim] = x.shape;
   const tokens = norm(own, 'norm', x);
-  if (extra === 1) return { head: project(own, 'head', tf.reshape(tokens, [batch, dim])), headDist: null };
+  if (extra === 1) return { head: project(own, 'head', drop(tf.reshape(tokens, [batch, dim]))), headDist: null };
   const [classToken, distToken] = tf.unstack(tokens, 1) as tf.Tensor2D[]; // each [B, D]
   return { head: project(own, 'head', classToken), headDist: project(own, 'head_dist', distToken) };
 }
 
-function transformerSpecs(shape: TransformerShape, { classes, inputSize }: ModelOptions): ParamSpec[] {
+function patchesOf({ patch }: TransformerShape, { inputSize, inputWidth = inputSize }: ModelOptions): number {
+  return (inputSize / patch) * (inputWidth / patch);
+}
+
+/** Every token goes all the way, as in timm: what the last block saves here is not subtracted. */
+function macsOf(shape: TransformerShape, options: ModelOptions): number {
   const { patch, dim, depth, distilled } = shape;
-  const patches = (inputSize / patch) ** 2;
+  const patches = patchesOf(shape, options);
+  const tokens = patches + (distilled ? 2 : 1);
+  const block = 12 * tokens * dim ** 2 + 2 * tokens ** 2 * dim;
+  return patches * 3 * patch ** 2 * dim + depth * block + dim * options.classes * (distilled ? 2 : 1);
+}
+
+function transformerSpecs(shape: TransformerShape, options: ModelOptions): ParamSpec[] {
+  const { patch, dim, depth, distilled } = shape;
+  const { classes } = options;
+  const patches = patchesOf(shape, options);
   const positions = shape.layerScale === undefined ? patches + (distilled ? 2 : 1) : patches;
   // PyTorch's default for a convolution, which DeiT leaves in place: within 1 / √fan-in.
   const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(3 * patch * patch) };

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { globalMean, linear, relu6, silu, squeezeExcite, type ConvOptions } from './layers.ts';
 import { within, type ModelOptions, type Network, type ParamSpec } from './model.ts';
-import { convNet, type Pass } from './pass.ts';
+import { convMacs, convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs, squeeze } from './specs.ts';
 
 /** EfficientNet (arXiv 1905.11946) and EfficientNet-Lite, in torch's and in TensorFlow's padding. */
@@ -56,6 +56,7 @@ export function efficientNet(shape: EfficientNetShape, options: ModelOptions): N
   return convNet(
     {
       specs: specsOf(plan, options.classes),
+      macs: macsOf(plan, options),
       eps: shape.tensorflow ? 1e-3 : 1e-5,
       dropShares: blocks.map((_, index) => index / blocks.length),
       forward: (pass, images) => forward(plan, pass, images),
@@ -108,7 +109,7 @@ function forward(plan: Plan, pass: Pass, images: tf.Tensor4D): tf.Tensor2D {
     x = block.stride === 1 && block.inputs === block.outputs ? tf.add(pass.drop(branch, index), x) : branch;
   });
   const features = globalMean(activation(pass.convNorm(x, 'conv_head', 'bn2'))); // [B, 1280]
-  return linear(features, own('weight'), own('bias'));
+  return linear(pass.features(features), own('weight'), own('bias'));
 }
 
 /** Expansion, depthwise convolution, squeeze-and-excitation, projection. The first stage does not expand. */
@@ -133,6 +134,18 @@ function partsOf(block: Block) {
   return expands
     ? { expands, depthwiseNorm: 'bn2', project: 'conv_pwl', projectNorm: 'bn3' }
     : { expands, depthwiseNorm: 'bn1', project: 'conv_pw', projectNorm: 'bn2' };
+}
+
+function macsOf({ stem, head, blocks }: Plan, { classes, inputSize }: ModelOptions): number {
+  let side = Math.ceil(inputSize / 2);
+  let macs = convMacs(3, stem, 3, side);
+  for (const block of blocks) {
+    const { kernel, stride, inputs, middle, outputs, squeezed } = block;
+    if (partsOf(block).expands) macs += convMacs(inputs, middle, 1, side);
+    side = Math.ceil(side / stride);
+    macs += convMacs(middle, middle, kernel, side, middle) + 2 * middle * squeezed + convMacs(middle, outputs, 1, side);
+  }
+  return macs + convMacs(blocks.at(-1)?.outputs ?? stem, head, 1, side) + head * classes;
 }
 
 function specsOf(plan: Plan, classes: number): ParamSpec[] {

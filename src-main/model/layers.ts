@@ -155,17 +155,6 @@ export function patchEmbed(images: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tens
   return tf.reshape(linear(flat, kernel, bias), [batch, rows * columns, dim]);
 }
 
-/**
- * Stochastic depth: drops the branch of some images and scales the rest by 1 / (1 − rate).
- * @param branch [B, ...]
- * @param uniforms [B] in [0, 1): an image keeps the branch where (1 − rate) + u ≥ 1; null keeps all, unscaled
- */
-export function dropPath<T extends tf.Tensor>(branch: T, rate: number, uniforms: tf.Tensor | null): T {
-  if (rate === 0 || !uniforms) return branch;
-  const mask = tf.div(tf.floor(tf.add(uniforms, 1 - rate)), 1 - rate);
-  return tf.mul(branch, tf.reshape(mask, [branch.shape[0], ...range(branch.rank - 1).map(() => 1)]));
-}
-
 export interface ConvOptions {
   stride?: number;
   /** `same` is TensorFlow's: what is odd goes to the right and bottom. A number is torch's, on every side. */

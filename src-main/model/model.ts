@@ -44,23 +44,30 @@ export interface TrainResult {
   updates: Params;
 }
 
-/** A network. Images are float32 [B, inputSize, inputSize, 3], normalised by `mean` and `std` after division by 255. */
+/** A network. Images are float32 [B, inputSize, inputWidth, 3], normalised by `mean` and `std` after division by 255. */
 export interface Model {
   name: string;
   family: ModelCard['family'];
   classes: number;
   inputSize: number;
+  /** Width of the picture where it is not square: then `inputSize` is the height. */
+  inputWidth?: number;
   distilled: boolean;
+  /** Multiplications with addition of one picture's way through every convolution and matrix product. */
+  macs: number;
   mean: [number, number, number];
   std: [number, number, number];
   /** For evaluation the shorter edge becomes inputSize / cropRatio, then the centre is cropped. */
   cropRatio: number;
   specs: ParamSpec[];
-  /** Uniform numbers in [0, 1) that stochastic depth needs, one a branch and image: [branches, B]; null at rate 0. */
+  /** Uniform numbers in [0, 1) [R, B] that stochastic depth and dropout draw from; null where neither is on. */
   noise: { shape(batch: number): number[] } | null;
   /** Evaluation forward. */
   predict(params: Params, images: tf.Tensor4D): Heads;
-  /** Training forward: stochastic depth by `noise` (null: none skipped), batch normalization by batch statistics. */
+  /**
+   * Training forward: stochastic depth and dropout by `noise` (null: nothing is dropped), batch normalization by batch
+   * statistics.
+   */
   train(params: Params, images: tf.Tensor4D, noise: tf.Tensor | null): TrainResult;
 }
 
@@ -69,12 +76,20 @@ export interface ModelOptions {
   classes: number;
   /** Side of the square picture in pixels. */
   inputSize: number;
+  /** Width of the picture where it is not square; `inputSize` is then its height. Image transformers only. */
+  inputWidth?: number;
   /** Largest rate of stochastic depth, 0 when left out. */
   dropPath?: number;
+  /** Rate of dropout, 0 when left out: inside image transformers as DeiT's, before the head of other networks. */
+  drop?: number;
+  /** Whose DeiT III: timm's (when left out), or that of its authors, which starts and is regularised otherwise. */
+  deit3Style?: Deit3Style;
 }
 
+export type Deit3Style = 'timm' | 'authors';
+
 /** What a family adds to the facts of a preset. */
-export type Network = Pick<Model, 'specs' | 'noise' | 'predict' | 'train'> & { distilled?: boolean };
+export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train'> & { distilled?: boolean };
 
 /** Numbers that a model learns: everything but buffers. */
 export function countParameters(specs: readonly ParamSpec[]): number {

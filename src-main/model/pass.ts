@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
-import { batchNorm, conv2d, convNorm, dropPath, type ConvOptions } from './layers.ts';
+import { batchNorm, conv2d, convNorm, type ConvOptions } from './layers.ts';
 import { within, type ModelOptions, type Network, type Params, type ParamSpec } from './model.ts';
+import { divideNoise, dropout, dropPath, noiseOf } from './noise.ts';
 
 /** The two ways through a convolutional network. Its forward is written once, over a {@link Pass}. */
 export interface Pass {
@@ -10,11 +11,15 @@ export interface Pass {
   convNorm(x: tf.Tensor4D, conv: string, norm: string, options?: ConvOptions): tf.Tensor4D;
   /** Stochastic depth on the branch of the block with this number. */
   drop(branch: tf.Tensor4D, block: number): tf.Tensor4D;
+  /** Dropout on what the head reads. */
+  features(x: tf.Tensor2D): tf.Tensor2D;
 }
 
 /** What a family says of a network. */
 export interface ConvNet {
   specs: ParamSpec[];
+  /** As {@link Network} has it. */
+  macs: number;
   /** Epsilon of every batch norm. */
   eps: number;
   /** Share, of the largest rate, at which each block is dropped. */
@@ -28,26 +33,32 @@ const MOMENTUM = 0.1;
 
 /** A network of one head from a family's description. */
 export function convNet(net: ConvNet, options: ModelOptions): Network {
-  const rate = options.dropPath ?? 0;
+  const { dropPath: rate = 0, drop = 0 } = options;
   return {
     specs: net.specs,
-    noise: rate > 0 ? { shape: (batch) => [net.dropShares.length, batch] } : null,
+    macs: net.macs,
+    noise: noiseOf(net.dropShares.length, options),
     predict: (params, images) => ({ head: net.forward(predicting(params, net.eps), images), headDist: null }),
     train: (params, images, noise) => {
-      const rows = noise && rate > 0 ? tf.unstack(noise) : null; // one [B] a block
-      const drop: Pass['drop'] = (branch, block) =>
-        rows ? dropPath(branch, net.dropShares[block] * rate, rows[block]) : branch;
+      const { branches, seed } = divideNoise(noise, net.dropShares.length, options);
+      const drops: Drops = {
+        drop: (branch, block) => (branches ? dropPath(branch, net.dropShares[block] * rate, branches[block]) : branch),
+        features: (x) => dropout(x, drop, seed, 0),
+      };
       const updates: Params = {};
-      const head = net.forward(training(params, net.eps, drop, updates), images);
+      const head = net.forward(training(params, net.eps, drops, updates), images);
       return { heads: { head, headDist: null }, updates };
     },
   };
 }
 
+type Drops = Pick<Pass, 'drop' | 'features'>;
+
 function predicting(params: Params, eps: number): Pass {
   return {
     params,
     drop: (branch) => branch,
+    features: (x) => x,
     convNorm: (x, conv, norm, options = {}) => {
       const own = within(params, `${norm}.`);
       const stats = { mean: own('running_mean'), variance: own('running_var') };
@@ -58,10 +69,10 @@ function predicting(params: Params, eps: number): Pass {
 }
 
 /** Normalises by the batch and puts the new running statistics into `updates`. */
-function training(params: Params, eps: number, drop: Pass['drop'], updates: Params): Pass {
+function training(params: Params, eps: number, drops: Drops, updates: Params): Pass {
   return {
     params,
-    drop,
+    ...drops,
     convNorm: (x, conv, norm, options = {}) => {
       const own = within(params, `${norm}.`);
       const y = conv2d(x, within(params, `${conv}.`)('weight'), options);
@@ -84,4 +95,9 @@ function checkCount(x: tf.Tensor4D): void {
   if (x.size > x.shape[3]) return;
   const expected = 'at least 2 pictures, or larger ones, for batch normalization';
   throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
+}
+
+/** Multiplications of a square convolution [out, in / groups, k, k] whose result is `side` × `side`. */
+export function convMacs(inputs: number, outputs: number, size: number, side: number, groups = 1): number {
+  return (inputs / groups) * outputs * (size * side) ** 2;
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { globalMean, linear, relu, squeezeExcite } from './layers.ts';
 import { within, type ModelOptions, type Network, type ParamSpec } from './model.ts';
-import { convNet, type Pass } from './pass.ts';
+import { convMacs, convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs, squeeze } from './specs.ts';
 
 /** RegNetX and RegNetY (arXiv 2003.13678): widths of the blocks follow a line, rounded to four stages. */
@@ -37,6 +37,7 @@ export function regNet(shape: RegNetShape, options: ModelOptions): Network {
   return convNet(
     {
       specs: specsOf(blocks, options.classes),
+      macs: macsOf(blocks, options),
       eps: 1e-5,
       dropShares: blocks.map((_, index) => index / (blocks.length - 1)),
       forward: (pass, images) => forward(blocks, pass, images),
@@ -88,7 +89,7 @@ function forward(blocks: Block[], pass: Pass, images: tf.Tensor4D): tf.Tensor2D 
     const branch = pass.drop(bottleneck(pass, block, x), index);
     x = relu(tf.add(branch, shortcut(pass, block, x)));
   });
-  return linear(globalMean(x), own('weight'), own('bias'));
+  return linear(pass.features(globalMean(x)), own('weight'), own('bias'));
 }
 
 function bottleneck(pass: Pass, { name, stride, groups, squeezed }: Block, input: tf.Tensor4D): tf.Tensor4D {
@@ -99,6 +100,19 @@ function bottleneck(pass: Pass, { name, stride, groups, squeezed }: Block, input
     x = squeezeExcite(x, [own('fc1.weight'), own('fc1.bias')], [own('fc2.weight'), own('fc2.bias')], relu);
   }
   return pass.convNorm(x, `${name}.conv3.conv`, `${name}.conv3.bn`);
+}
+
+function macsOf(blocks: Block[], { classes, inputSize }: ModelOptions): number {
+  let side = Math.ceil(inputSize / 2);
+  let macs = convMacs(3, STEM, 3, side);
+  for (const block of blocks) {
+    const { inputs, outputs, stride, groups, squeezed } = block;
+    macs += convMacs(inputs, outputs, 1, side);
+    side = Math.ceil(side / stride);
+    macs += convMacs(outputs, outputs, 3, side, groups) + 2 * outputs * squeezed + convMacs(outputs, outputs, 1, side);
+    if (changesShape(block)) macs += convMacs(inputs, outputs, 1, side);
+  }
+  return macs + (blocks.at(-1)?.outputs ?? STEM) * classes;
 }
 
 function changesShape(block: Block): boolean {

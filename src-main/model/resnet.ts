@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { globalMean, linear, relu } from './layers.ts';
 import { within, type Init, type ModelOptions, type Network, type ParamSpec } from './model.ts';
-import { convNet, type Pass } from './pass.ts';
+import { convMacs, convNet, type Pass } from './pass.ts';
 import { batchNorm, conv, linear as linearSpecs } from './specs.ts';
 
 /** ResNet (arXiv 1512.03385) as torchvision and timm have it: the stride is in the 3×3 convolution. */
@@ -37,6 +37,7 @@ export function resNet(shape: ResNetShape, options: ModelOptions): Network {
   return convNet(
     {
       specs: specsOf(blocks, options.classes),
+      macs: macsOf(blocks, options),
       eps: 1e-5,
       dropShares: blocks.map((_, index) => index / (blocks.length - 1)),
       forward: (pass, images) => forward(blocks, pass, images),
@@ -89,7 +90,7 @@ function forward(blocks: Block[], pass: Pass, images: tf.Tensor4D): tf.Tensor2D 
     const branch = pass.drop(residual(pass, block, x), index);
     x = relu(tf.add(branch, shortcut(pass, block, x)));
   });
-  return linear(globalMean(x), own('weight'), own('bias'));
+  return linear(pass.features(globalMean(x)), own('weight'), own('bias'));
 }
 
 function residual(pass: Pass, { name, convs }: Block, input: tf.Tensor4D): tf.Tensor4D {
@@ -98,6 +99,21 @@ function residual(pass: Pass, { name, convs }: Block, input: tf.Tensor4D): tf.Te
     const y = pass.convNorm(x, `${name}.conv${index + 1}`, `${name}.bn${index + 1}`, options);
     return index < convs.length - 1 ? relu(y) : y;
   }, input);
+}
+
+function macsOf(blocks: Block[], { classes, inputSize }: ModelOptions): number {
+  const stem = Math.ceil(inputSize / 2);
+  let side = Math.ceil(stem / 2);
+  let macs = convMacs(3, STEM, 7, stem);
+  for (const block of blocks) {
+    const { inputs, outputs, convs } = block;
+    for (const part of convs) {
+      side = Math.ceil(side / part.stride);
+      macs += convMacs(part.inputs, part.outputs, part.size, side);
+    }
+    if (changesShape(block)) macs += convMacs(inputs, outputs, 1, side);
+  }
+  return macs + (blocks.at(-1)?.outputs ?? STEM) * classes;
 }
 
 function changesShape(block: Block): boolean {

@@ -192,6 +192,7 @@ export function createModel(name: string, options: ModelOptions): Model {
     family: preset.family,
     classes: options.classes,
     inputSize: options.inputSize,
+    ...(options.inputWidth === undefined ? {} : { inputWidth: options.inputWidth }),
     cropRatio: preset.cropRatio,
     mean: [...preset.pixels.mean],
     std: [...preset.pixels.std],
@@ -209,12 +210,13 @@ export function listModels(): ModelCard[] {
  */
 export function modelCard(name: string): ModelCard {
   const { family, inputSize, top1, build } = presetOf(name);
-  const { specs, distilled = false } = build({ classes: 1000, inputSize });
+  const { specs, macs, distilled = false } = build({ classes: 1000, inputSize });
   return {
     name,
     family,
     role: family === 'deit' || family === 'vit' ? 'student' : 'teacher',
     parameters: countParameters(specs),
+    gflops: macs / 1e9,
     inputSize,
     distilled,
     publishedTop1: top1,
@@ -229,7 +231,8 @@ function presetOf(name: string): Preset {
   throw new StillhouseError('argument.invalid', { name: 'model', expected, got: JSON.stringify(name) });
 }
 
-function checkOptions(model: string, { patch }: Preset, { classes, inputSize, dropPath = 0 }: ModelOptions): void {
+function checkOptions(model: string, { patch }: Preset, options: ModelOptions): void {
+  const { classes, inputSize, inputWidth = inputSize, dropPath = 0, drop = 0 } = options;
   const whole = (value: number) => Number.isInteger(value) && value > 0;
   const check = (good: boolean, name: string, expected: string, got: number) => {
     if (!good) throw new StillhouseError('argument.invalid', { name, expected, got });
@@ -237,6 +240,10 @@ function checkOptions(model: string, { patch }: Preset, { classes, inputSize, dr
   check(whole(classes), 'classes', 'a whole number above 0', classes);
   const sizes = patch === 1 ? 'a whole number above 0' : `a multiple of ${patch} for ${model}`;
   check(whole(inputSize) && inputSize % patch === 0, 'inputSize', sizes, inputSize);
+  const widths = patch === 1 ? `${inputSize}: ${model} takes square pictures` : sizes;
+  const wide = patch === 1 ? inputWidth === inputSize : whole(inputWidth) && inputWidth % patch === 0;
+  check(wide, 'inputWidth', widths, inputWidth);
+  check(drop >= 0 && drop < 1, 'drop', 'a number from 0 and below 1', drop);
   check(dropPath >= 0 && dropPath < 1, 'dropPath', 'a number from 0 and below 1', dropPath);
 }
 

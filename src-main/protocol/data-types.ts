@@ -82,6 +82,8 @@ export interface ModelCard {
   family: 'deit' | 'efficientnet' | 'regnet' | 'resnet' | 'vit';
   role: 'student' | 'teacher';
   parameters: number;
+  /** Work of one picture at the input size and 1000 classes, in 10⁹ multiply-adds, as papers count GFLOPs. */
+  gflops: number;
   inputSize: number;
   distilled: boolean;
   /** Published ImageNet top-1 in percent, or null. */
@@ -121,6 +123,30 @@ export interface RunDetail {
   recipe: Recipe;
   classes: string[];
   history: HistoryRow[];
+}
+
+/** What one step of a run was made of, as TensorFlow's profiler saw it. */
+export interface RunProfile {
+  /** Optimizer step that was profiled. */
+  step: number;
+  batchSize: number;
+  /** Milliseconds that the step took while it was profiled. */
+  milliseconds: number;
+  /** Milliseconds of all ops on all threads: ops run side by side, so that they may add up to more than the step. */
+  opMilliseconds: number;
+  /** Ops of equal type and shapes together, the most expensive first. */
+  ops: OpTime[];
+}
+
+export interface OpTime {
+  /** TensorFlow's name of the op, or the name of a kernel that XLA made of several. */
+  op: string;
+  /** Types and shapes of its inputs, like `float[8,5];int32[1]`; '' where they are unknown. */
+  shapes: string;
+  /** How often it ran in the step. */
+  count: number;
+  /** Milliseconds without the ops that ran inside it. */
+  milliseconds: number;
 }
 
 export interface CheckpointInfo {

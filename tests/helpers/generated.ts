@@ -53,11 +53,11 @@ export function parameterValues({ name, shape }: ParamSpec): Float32Array {
   return scaled(name, count, 0.125, /bn\d?\.bias$|downsample\.1\.bias$/.test(name) ? 1 : 0);
 }
 
-/** Pictures [B, side, side, 3] of noise, each around a colour of its own. */
-export function pictures(batch: number, side: number): Float32Array {
+/** Pictures [B, height, width, 3] of noise, each around a colour of its own. */
+export function pictures(batch: number, height: number, width = height): Float32Array {
   const colours = signed('colours', batch * 3, 2);
-  const images = signed('images', batch * side * side * 3, 2);
-  return images.map((value, index) => value + colours[3 * Math.floor(index / (3 * side * side)) + (index % 3)]);
+  const images = signed('images', batch * height * width * 3, 2);
+  return images.map((value, index) => value + colours[3 * Math.floor(index / (3 * height * width)) + (index % 3)]);
 }
 
 export function sizeOf(shape: readonly number[]): number {

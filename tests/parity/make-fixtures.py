@@ -7,7 +7,8 @@ Deterministic: weights, pictures and noise are not stored but regenerated on bot
 twin is tests/helpers/generated.ts), and everything is computed in float64. Run it after changing CASES or after adding
 a preset to src-main/model/zoo.ts; commit the two .jsonl files it writes. They were made with timm 1.0.31.
 
-architectures.jsonl  for every model: parameters, and a hash of the names and shapes of its state dict, in order
+architectures.jsonl  for every model: parameters, multiply-adds at its own input size, and a hash of the names and
+                    shapes of its state dict, in order
 cases.jsonl          logits; for training cases also gradients as norm, largest magnitude and a few entries, and
                     the norms of the new running statistics
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 HERE = Path(__file__).parent
 CLASSES = 10
@@ -43,7 +45,8 @@ MODELS = [
     *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
 ]
 
-# Model, input size, batch, and for training cases the rate of stochastic depth (0: no noise is given).
+# Model, input size, batch, for training cases the rate of stochastic depth (0: no noise is given), and options:
+# inputWidth where the picture is not square, drop (dropout), deit3Style.
 CASES = [
     ("deit_tiny_distilled_patch16_224", 224, 1, None),
     ("deit_small_patch16_224", 64, 2, None),
@@ -67,6 +70,14 @@ CASES = [
     ("efficientnet_b0", 64, 2, 0.4),
     ("regnety_002", 64, 2, 0.4),
     ("resnet18", 64, 3, 0.4),
+    ("deit_tiny_distilled_patch16_224", 48, 2, None, {"inputWidth": 80}),
+    ("deit3_small_patch16_224", 32, 2, None, {"inputWidth": 64}),
+    ("deit_tiny_distilled_patch16_224", 32, 2, 0.4, {"drop": 0.3}),
+    ("deit_tiny_patch16_224", 32, 2, 0, {"drop": 0.1}),
+    ("deit3_small_patch16_224", 32, 2, 0.4, {"drop": 0.3, "deit3Style": "authors"}),
+    ("efficientnet_b0", 64, 2, 0, {"drop": 0.3}),
+    ("regnety_002", 64, 2, 0.2, {"drop": 0.3}),
+    ("resnet18", 64, 3, 0, {"drop": 0.3}),
 ]
 
 
@@ -139,18 +150,74 @@ def drop_slots(model):
     return slots
 
 
-def give_noise(model, batch):
-    slots = drop_slots(model)
-    noise = torch.from_numpy(uniform("noise", (len(slots), batch)))
-    for (module, name), row in zip(slots, noise):
+def give_noise(model, rows, constant_rate):
+    """Stochastic depth from the rows; DeiT III's own code has one rate in every block."""
+    for (module, name), row in zip(drop_slots(model), torch.from_numpy(rows)):
         old = getattr(module, name)
-        if isinstance(old, timm.layers.DropPath):
+        if constant_rate:
+            setattr(module, name, GivenDrop(constant_rate, row))
+        elif isinstance(old, timm.layers.DropPath):
             setattr(module, name, GivenDrop(old.drop_prob, row))
 
 
-def build(name, size, rate):
+LEVELS = 1 << 24
+
+
+def philox(counter, key):
+    """Philox4x32-10 of counters [4, n] and keys [2], as TensorFlow's random ops use it."""
+    low32 = np.uint64(0xFFFFFFFF)
+    c = [np.asarray(word, np.uint64) for word in counter]
+    k = [np.uint64(word) for word in key]
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        high0, high1 = p0 >> np.uint64(32), p1 >> np.uint64(32)
+        c = [high1 ^ c[1] ^ k[0], p1 & low32, high0 ^ c[3] ^ k[1], p0 & low32]
+        k = [(k[0] + np.uint64(0x9E3779B9)) & low32, (k[1] + np.uint64(0xBB67AE85)) & low32]
+    return np.stack(c)
+
+
+def stateless_uniform(shape, seed):
+    """What TensorFlow's StatelessRandomUniform makes of a seed of two numbers, in float32."""
+    mixed = philox([seed[0], 0, seed[1], 0], [0x3EC8F720, 0x02461E29])
+    count = math.prod(shape)
+    groups = np.arange(-(-count // 4), dtype=np.uint64)
+    zeros = np.zeros_like(groups)
+    words = philox([groups, zeros, zeros + mixed[2], zeros + mixed[3]], mixed[:2]).T.reshape(-1)[:count]
+    bits = (words.astype(np.uint32) & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)
+    return (bits.view(np.float32) - np.float32(1)).reshape(shape)
+
+
+class GivenDropout:
+    """Stands for torch's dropout: the masks that Stillhouse makes, in the order in which timm asks for them."""
+
+    def __init__(self, rate, seed, calls, last_block):
+        self.rate, self.seed, self.calls, self.last_block = rate, seed, calls, last_block
+        self.place = 0
+
+    def __call__(self, x, p=0.5, training=True, inplace=False):
+        if p == 0 or not training:
+            return x
+        assert p == self.rate
+        # In the last block only the extra tokens go on.
+        tokens = self.last_block if self.last_block and self.place >= self.calls - 3 else None
+        shape = (x.shape[0], tokens, x.shape[2]) if tokens else tuple(x.shape)
+        uniforms = stateless_uniform(shape, (self.seed[0] + self.place * LEVELS, self.seed[1]))
+        keep = np.float32(1 - self.rate)
+        kept = torch.from_numpy(np.floor(keep + uniforms).astype(np.float64) / float(keep))
+        mask = torch.ones_like(x)
+        mask[:, : shape[1]] = kept
+        self.place += 1
+        return x * mask
+
+
+def build(name, size, rate, options):
     transformer = name.startswith(("deit", "vit"))
-    extra = {"img_size": size} if transformer else {}
+    extra = {"img_size": (size, options.get("inputWidth", size))} if transformer else {}
+    drop = options.get("drop", 0)
+    if transformer and "deit3Style" not in options:
+        extra |= {"pos_drop_rate": drop, "proj_drop_rate": drop}
+    else:
+        extra["drop_rate"] = drop
     model = timm.create_model(name, num_classes=CLASSES, drop_path_rate=rate, **extra)
     state = model.state_dict()
     model.load_state_dict({key: parameter(key, tuple(value.shape)) for key, value in state.items()})
@@ -164,6 +231,20 @@ def heads_of(model, images):
     return [model.head(features[:, 0]), model.head_dist(features[:, 1])]
 
 
+def train(model, batch, rate, options):
+    """Heads of a training forward; `images` come later. Noise: rows of branches, then two of dropout's seed."""
+    drop = options.get("drop", 0)
+    branches = len(drop_slots(model)) if rate > 0 else 0
+    noise = uniform("noise", (branches + (2 if drop else 0), batch))
+    give_noise(model, noise[:branches], rate if "deit3Style" in options else None)
+    if not drop:
+        return None
+    inside = hasattr(model, "blocks") and hasattr(model, "pos_embed") and "deit3Style" not in options
+    calls = 1 + 3 * len(model.blocks) if inside else 1
+    seed = [int(value) for value in noise[-2:, 0] * LEVELS]
+    return GivenDropout(drop, seed, calls, getattr(model, "num_prefix_tokens", 0) if inside else 0)
+
+
 def rounded(values, digits=6):
     return [float(f"{value:.{digits}g}") for value in values]
 
@@ -174,20 +255,25 @@ def summary(name, tensor):
     return rounded([flat.norm(), flat.abs().max(), *flat[at]], 5)
 
 
-def make_case(name, size, batch, rate):
-    model = build(name, size, rate or 0.0)
+def make_case(name, size, batch, rate, options=None):
+    options = options or {}
+    width = options.get("inputWidth", size)
+    model = build(name, size, rate or 0.0, options)
     # Noise alone would look the same to every network after pooling: each picture has a colour.
-    images = signed("images", (batch, size, size, 3), 2) + signed("colours", (batch, 1, 1, 3), 2)
+    images = signed("images", (batch, size, width, 3), 2) + signed("colours", (batch, 1, 1, 3), 2)
     images = images.float().double().permute(0, 3, 1, 2)
-    case = {"model": name, "inputSize": size, "batch": batch, "classes": CLASSES, "dropPath": rate}
+    case = {"model": name, "inputSize": size, **options, "batch": batch, "classes": CLASSES, "dropPath": rate}
     if rate is None:
         with torch.no_grad():
             heads = heads_of(model.eval(), images)
     else:
         model.train()
-        if rate > 0:
-            give_noise(model, batch)
+        given = train(model, batch, rate, options)
+        torchs = torch.nn.functional.dropout
+        torch.nn.functional.dropout = given or torchs
         heads = heads_of(model, images)
+        torch.nn.functional.dropout = torchs
+        assert given is None or given.place == given.calls, f"{name}: dropout was asked for {given.place} times"
         loss = sum((signed(f"loss.{i}", tuple(head.shape), 1) * head).sum() for i, head in enumerate(heads))
         loss.backward()
         case["loss"] = float(f"{loss.item():.6g}")
@@ -197,13 +283,24 @@ def make_case(name, size, batch, rate):
     return case
 
 
+def count_macs(model, size):
+    """Multiply-adds of one picture, counted by torch from the products and convolutions that run."""
+    with FlopCounterMode(display=False) as counter:
+        model.eval()(torch.empty(1, 3, size, size, device="meta"))
+    return counter.get_total_flops() // 2
+
+
 def architecture(name):
+    timm.layers.set_fused_attn(False)
     with torch.device("meta"):
         model = timm.create_model(name)
+    size = model.default_cfg["input_size"][1]
     lines = [f"{key} {'x'.join(map(str, value.shape))}\n" for key, value in model.state_dict().items()]
     return {
         "model": name,
         "parameters": sum(value.numel() for value in model.parameters()),
+        "inputSize": size,
+        "macs": count_macs(model, size),
         "entries": len(lines),
         "hash": hashlib.sha256("".join(lines).encode()).hexdigest()[:16],
     }

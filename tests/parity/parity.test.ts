@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Model, Params } from '../../src-main/model/model.ts';
+import type { Deit3Style, Model, Params } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { relativeError, testEngine } from '../helpers/engine.ts';
 import { hashed, parameterValues, pictures, signed, sizeOf, uniform } from '../helpers/generated.ts';
@@ -14,6 +14,11 @@ type Summary = [norm: number, greatest: number, ...entries: number[]];
 interface Case {
   model: string;
   inputSize: number;
+  /** Where the picture is not square. */
+  inputWidth?: number;
+  /** Dropout; 0 when left out. */
+  drop?: number;
+  deit3Style?: Deit3Style;
   batch: number;
   classes: number;
   /** null: evaluation. Else training, with stochastic depth up to this rate. */
@@ -31,7 +36,10 @@ const cases = readFileSync(new URL('cases.jsonl', import.meta.url), 'utf8')
   .split('\n')
   .map((line) => JSON.parse(line) as Case);
 const titled = (chosen: Case[]): [string, Case][] =>
-  chosen.map((one) => [`${one.model} at ${one.inputSize}, stochastic depth ${one.dropPath ?? 'off'}`, one]);
+  chosen.map((one) => {
+    const { model, inputSize, inputWidth = inputSize, dropPath, drop = 0, deit3Style = 'timm' } = one;
+    return [`${model} of ${deit3Style} at ${inputSize} × ${inputWidth}, drops ${dropPath ?? 'off'} and ${drop}`, one];
+  });
 
 beforeAll(testEngine);
 
@@ -43,8 +51,8 @@ afterEach(() => {
   expect(tf.memory().numTensors, 'tensors left behind').toBe(tensors);
 });
 
-function modelOf({ model, classes, inputSize, dropPath }: Case): Model {
-  return createModel(model, { classes, inputSize, dropPath: dropPath ?? 0 });
+function modelOf({ model, classes, inputSize, inputWidth, dropPath, drop, deit3Style }: Case): Model {
+  return createModel(model, { classes, inputSize, inputWidth, dropPath: dropPath ?? 0, drop, deit3Style });
 }
 
 function paramsOf(model: Model): Params {
@@ -52,8 +60,8 @@ function paramsOf(model: Model): Params {
   return Object.fromEntries(entries);
 }
 
-function imagesOf({ batch, inputSize }: Case): tf.Tensor4D {
-  return tf.tensor4d(pictures(batch, inputSize), [batch, inputSize, inputSize, 3]);
+function imagesOf({ batch, inputSize, inputWidth = inputSize }: Case): tf.Tensor4D {
+  return tf.tensor4d(pictures(batch, inputSize, inputWidth), [batch, inputSize, inputWidth, 3]);
 }
 
 function logitsOf(heads: (tf.Tensor | null)[]): number[][] {
@@ -108,9 +116,10 @@ describe('trains as timm trains', () => {
 });
 
 /** One forward and backward through a fixed linear loss of the logits. */
-function trainingStep(model: Model, { inputSize, batch, classes }: Case) {
+function trainingStep(model: Model, one: Case) {
+  const { batch, classes } = one;
   const params = paramsOf(model);
-  const images = imagesOf({ inputSize, batch } as Case);
+  const images = imagesOf(one);
   const noiseShape = model.noise?.shape(batch);
   const noise = noiseShape ? tf.tensor(uniform('noise', sizeOf(noiseShape)), noiseShape) : null;
   const names = model.specs.filter((spec) => !spec.buffer).map((spec) => spec.name);

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 
 test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it does op by op', async (name) => {
-  const student = createModel(name, { classes: CLASSES, inputSize: SIDE, dropPath: 0.2 });
+  const student = createModel(name, { classes: CLASSES, inputSize: SIDE, dropPath: 0.2, drop: 0.2 });
   const state = new State(engine);
   for (const spec of student.specs) state.set(PREFIX.model + spec.name, spec.shape, parameterValues(spec));
   for (const { name, shape } of trainable(student)) {

@@ -173,19 +173,6 @@ describe('convolutions pad', () => {
   );
 });
 
-describe('stochastic depth', () => {
-  test(
-    'drops a branch by picture and scales the rest',
-    inTidy(() => {
-      const branch = tf.ones([4, 2, 1]);
-      const dropped = layers.dropPath(branch, 0.25, tf.tensor1d([0, 0.2, 0.25, 0.99]));
-      expect(relativeError(dropped.dataSync(), [0, 0, 0, 0, 4 / 3, 4 / 3, 4 / 3, 4 / 3])).toBeLessThan(1e-6);
-      expect(layers.dropPath(branch, 0, tf.zeros([4]))).toBe(branch);
-      expect(layers.dropPath(branch, 0.25, null)).toBe(branch);
-    }),
-  );
-});
-
 test(
   'batch norm needs more than one value a channel',
   inTidy(() => {

@@ -8,6 +8,9 @@ import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 interface Architecture {
   model: string;
   parameters: number;
+  inputSize: number;
+  /** Multiply-adds of one picture, as torch counts what runs. */
+  macs: number;
   entries: number;
   /** Of the names and shapes of timm's state dict, in its order. */
   hash: string;
@@ -35,11 +38,12 @@ describe('the zoo', () => {
     expect(cards.map(({ name }) => name).sort()).toEqual([...timm.keys()].sort());
   });
 
-  test.each(cards)('$name has the names and shapes of timm', ({ name, inputSize, parameters }) => {
-    const { specs } = createModel(name, { classes: 1000, inputSize });
+  test.each(cards)('$name has the names, shapes and work of timm', ({ name, inputSize, parameters, gflops }) => {
+    const { specs, macs } = createModel(name, { classes: 1000, inputSize });
+    expect(gflops).toBe(macs / 1e9);
     const lines = specs.map((spec) => `${spec.name} ${spec.shape.join('x')}\n`).join('');
     const hash = createHash('sha256').update(lines).digest('hex').slice(0, 16);
-    expect({ model: name, parameters, entries: specs.length, hash }).toEqual(timm.get(name));
+    expect({ model: name, parameters, inputSize, macs, entries: specs.length, hash }).toEqual(timm.get(name));
   });
 
   test.each([
@@ -56,12 +60,28 @@ describe('the zoo', () => {
     expect(modelCard(name).parameters).toBe(parameters);
   });
 
+  // DeiT's and RegNet's papers, and the table of torchvision.
+  test.each([
+    ['deit_tiny_patch16_224', 1.3],
+    ['deit_small_patch16_224', 4.6],
+    ['deit_base_patch16_224', 17.6],
+    ['deit_base_patch16_384', 55.5],
+    ['regnety_160', 15.9],
+    ['regnety_032', 3.2],
+    ['resnet18', 1.8],
+    ['resnet50', 4.1],
+    ['efficientnet_b0', 0.4],
+  ])('%s does the work that was published: %d GFLOPs', (name, gflops) => {
+    expect(Math.abs(modelCard(name).gflops - gflops)).toBeLessThan(0.051);
+  });
+
   test('tells what a model is', () => {
     expect(modelCard('deit_tiny_distilled_patch16_224')).toEqual({
       name: 'deit_tiny_distilled_patch16_224',
       family: 'deit',
       role: 'student',
       parameters: 5_910_800,
+      gflops: 1.261003776,
       inputSize: 224,
       distilled: true,
       publishedTop1: 74.5,
@@ -88,9 +108,22 @@ describe('createModel', () => {
     [{ classes: 0, inputSize: 224 }, 'classes: expected a whole number above 0, got 0.'],
     [{ classes: 10, inputSize: 100 }, 'inputSize: expected a multiple of 16 for deit_tiny_patch16_224, got 100.'],
     [{ classes: 10, inputSize: 224, dropPath: 1 }, 'dropPath: expected a number from 0 and below 1, got 1.'],
+    [{ classes: 10, inputSize: 224, drop: -0.1 }, 'drop: expected a number from 0 and below 1, got -0.1.'],
+    [
+      { classes: 10, inputSize: 224, inputWidth: 100 },
+      'inputWidth: expected a multiple of 16 for deit_tiny_patch16_224, got 100.',
+    ],
     [{ classes: 10, inputSize: NaN }, 'inputSize: expected a multiple of 16 for deit_tiny_patch16_224, got NaN.'],
   ])('refuses %o', (options, message) => {
     expect(failure(() => createModel('deit_tiny_patch16_224', options)).message).toContain(message);
+  });
+
+  test('takes pictures that are not square where the network does', () => {
+    const { specs, inputWidth } = createModel('deit_tiny_patch16_224', { classes: 7, inputSize: 64, inputWidth: 96 });
+    expect(inputWidth).toBe(96);
+    expect(specs.find(({ name }) => name === 'pos_embed')?.shape).toEqual([1, 1 + 4 * 6, 192]);
+    const error = failure(() => createModel('resnet18', { classes: 7, inputSize: 64, inputWidth: 96 }));
+    expect(error.message).toContain('inputWidth: expected 64: resnet18 takes square pictures, got 96.');
   });
 
   test('sizes heads and positions as asked', () => {
