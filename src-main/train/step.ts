@@ -95,11 +95,11 @@ function sumOfParts(
   const lanes: (Record<string, tf.Tensor> | undefined)[] = Array.from({ length: engine.lanes });
   batchParts.forEach((part, index) => {
     const lane = index % engine.lanes;
-    const given = { ...partOf(inputs, part, index), ...read, ...lanes[lane] };
-    const key = `${part.length} ${lanes[lane] ? 'next' : 'first'}`;
-    const body = bodies.get(key) ?? recordPart(engine, parts, part.length, given);
-    bodies.set(key, body);
-    lanes[lane] = callProgram(engine, body, given);
+    const before = lanes[lane];
+    const given = { ...partOf(inputs, part, index), ...read, ...before };
+    lanes[lane] = asOneOp(engine, bodies, `${part.length} ${before ? 'next' : 'first'}`, given, (inputs) =>
+      sumsOfPart({ ...parts, batchSize: part.length }, inputs, part.length / parts.batchSize),
+    );
   });
   const [first, ...others] = lanes.filter((sums) => sums !== undefined);
   const all = (name: string) => [first[name], ...others.map((sums) => sums[name])];
@@ -110,21 +110,37 @@ function sumOfParts(
 /** Names of what a part hands on to the next. */
 const SUM = { loss: 'sum.loss.', gradient: 'sum.grad.' } as const;
 
-/** The program of a part of `rows` pictures: its share of losses and gradients, added to those that are given. */
-function recordPart(engine: Engine, parts: TrainStepParts, rows: number, given: Record<string, tf.Tensor>): Program {
+/** Runs `body` as one op on `given`. What has the same key is recorded once. */
+function asOneOp(
+  engine: Engine,
+  bodies: Map<string, Program>,
+  key: string,
+  given: Record<string, tf.Tensor>,
+  body: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
+): Record<string, tf.Tensor> {
   const specs = Object.entries(given).map(([name, { shape, dtype }]): [string, TensorSpec] => {
-    return [name, { shape, dtype: name === 'images' ? 'uint8' : (dtype as DType) }];
+    return [name, { shape, dtype: name === 'images' ? 'uint8' : dtype }];
   });
-  return record(engine, Object.fromEntries(specs), {}, (inputs) => {
-    const { losses, gradients } = lossAndGradients({ ...parts, batchSize: rows }, inputs, rows / parts.batchSize);
-    const named = (prefix: string, tensors: Record<string, tf.Tensor>) =>
-      Object.entries(tensors).map(([name, value]): [string, tf.Tensor] => {
-        const before = inputs[prefix + name] as tf.Tensor | undefined;
-        return [prefix + name, before ? tf.add(before, value) : value];
-      });
-    const outputs = Object.fromEntries([...named(SUM.loss, losses), ...named(SUM.gradient, gradients)]);
-    return { outputs, assigns: {} };
-  });
+  const recorded = () =>
+    record(engine, Object.fromEntries(specs), {}, (inputs) => ({ outputs: body(inputs), assigns: {} }));
+  const program = bodies.get(key) ?? recorded();
+  bodies.set(key, program);
+  return callProgram(engine, program, given);
+}
+
+/** A part's share of losses and gradients, added to the sums among the inputs. */
+function sumsOfPart(
+  parts: TrainStepParts,
+  inputs: Record<string, tf.Tensor>,
+  share: number,
+): Record<string, tf.Tensor> {
+  const { losses, gradients } = lossAndGradients(parts, inputs, share);
+  const added = (prefix: string, tensors: Record<string, tf.Tensor>) =>
+    Object.entries(tensors).map(([name, value]): [string, tf.Tensor] => {
+      const sum = prefix + name;
+      return [sum, sum in inputs ? tf.add(inputs[sum], value) : value];
+    });
+  return Object.fromEntries([...added(SUM.loss, losses), ...added(SUM.gradient, gradients)]);
 }
 
 /** The inputs of the pictures of a part. */
@@ -194,7 +210,7 @@ function lossAndGradients(
   );
   // As in torch, a parameter that the loss does not reach (an unused head) has no gradient and stays as it is.
   const reached = names.map((name, index) => [name, grads[index]] as const).filter(([, gradient]) => gradient);
-  return { losses, gradients: Object.fromEntries(reached) as Params, updates };
+  return { losses, gradients: Object.fromEntries(reached), updates };
 }
 
 function lossesOf(
@@ -308,15 +324,10 @@ function joined(
   params: Record<string, tf.Tensor>,
   forward: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
 ): Record<string, tf.Tensor> {
-  const bodies = new Map<number, Program>();
+  const bodies = new Map<string, Program>();
   const answers = batchParts.map((part) => {
-    const shape = [part.length, ...images.shape.slice(1)];
-    const floats = Object.entries(params).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]);
-    const specs = { ...Object.fromEntries(floats), images: { shape, dtype: 'uint8' as const } };
-    const body =
-      bodies.get(part.length) ?? record(engine, specs, {}, (inputs) => ({ outputs: forward(inputs), assigns: {} }));
-    bodies.set(part.length, body);
-    return callProgram(engine, body, { ...params, images: rowsOf(images, part, 0, 'uint8') });
+    const given = { ...params, images: rowsOf(images, part, 0, 'uint8') };
+    return asOneOp(engine, bodies, String(part.length), given, forward);
   });
   const names = Object.keys(answers[0]);
   return Object.fromEntries(names.map((name) => [name, tf.concat(answers.map((answer) => answer[name]))]));
