@@ -1,6 +1,7 @@
 import { affine, rotationMatrix, type Resampling } from './affine.ts';
 import { gaussianBlur } from './blur.ts';
 import type { Pixels } from './decode.ts';
+import { bytesOf, emptyRaster, freshMemory, kernels, memoryAt, put, take, type Raster } from './kernels.ts';
 
 /**
  * The operations of RandAugment, AutoAugment, 3-Augment and colour jitter on 8-bit RGB, each to the bit as Pillow does
@@ -21,87 +22,118 @@ export interface OperationSettings {
   resampling: Resampling;
 }
 
-type Operation = (pixels: Pixels, amount: number, settings: OperationSettings) => Pixels;
+/** May overwrite its argument. */
+type Operation = (raster: Raster, amount: number, settings: OperationSettings) => Raster;
 
 const OPERATIONS = {
   /** Stretches each channel to 0..255. */
-  autoContrast: (pixels) => mapChannels(pixels, stretchTable),
+  autoContrast: (raster) => mapChannels(raster, channelRanges(raster).map(stretchTable)),
   /** Evens out each channel's histogram. */
-  equalize: (pixels) => mapChannels(pixels, equalizeTable),
-  invert: (pixels) => mapValues(pixels, (value) => 255 - value),
+  equalize: (raster) => mapChannels(raster, histograms(raster).map(equalizeTable)),
+  invert: (raster) => inPlace(raster, (at, bytes) => kernels().invert(at, bytes)),
   /** Keeps the upper `amount` bits; 0 gives black. */
-  posterize: (pixels, bits) => (bits >= 8 ? pixels : mapValues(pixels, (value) => value & ~(2 ** (8 - bits) - 1))),
+  posterize: (raster, bits) =>
+    bits >= 8 ? raster : inPlace(raster, (at, bytes) => kernels().posterize(at, bytes, 256 - 2 ** (8 - bits))),
   /** Inverts values from `amount` on. */
-  solarize: (pixels, threshold) => mapValues(pixels, (value) => (value < threshold ? value : 255 - value)),
+  solarize: (raster, threshold) =>
+    threshold > 255 ? raster : inPlace(raster, (at, bytes) => kernels().solarize(at, bytes, threshold)),
   /** Adds `amount` to values below 128. */
-  solarizeAdd: (pixels, add) => mapValues(pixels, (value) => (value < 128 ? Math.min(255, value + add) : value)),
+  solarizeAdd: (raster, add) => inPlace(raster, (at, bytes) => kernels().solarizeAdd(at, bytes, add)),
   /** Factors: 0 gives the plain side (grey, flat, black, blurred), 1 the picture, more exaggerates. */
-  color: (pixels, factor) => blend(greyed(pixels), pixels, factor),
-  contrast: (pixels, factor) => blendWith(meanLightness(pixels), pixels, factor),
-  brightness: (pixels, factor) => blendWith(0, pixels, factor),
-  sharpness: (pixels, factor) => blend(smoothed(pixels), pixels, factor),
-  rotate: (pixels, degrees, settings) => turned(pixels, degrees, settings),
-  shearX: (pixels, slope, settings) => affine(pixels, [1, slope, 0, 0, 1, 0], settings),
-  shearY: (pixels, slope, settings) => affine(pixels, [1, 0, 0, slope, 1, 0], settings),
-  translateX: (pixels, shift, settings) => affine(pixels, [1, 0, shift, 0, 1, 0], settings),
-  translateY: (pixels, shift, settings) => affine(pixels, [1, 0, 0, 0, 1, shift], settings),
-  blur: (pixels, radius) => gaussianBlur(pixels, radius),
+  color: (raster, factor) => inPlace(raster, (at, bytes) => kernels().blendGrey(at, bytes / 3, factor)),
+  contrast: (raster, factor) => blendPlain(raster, meanLightness(raster), factor),
+  brightness: (raster, factor) => blendPlain(raster, 0, factor),
+  sharpness: sharpened,
+  rotate: turned,
+  shearX: (raster, slope, settings) => affine(raster, [1, slope, 0, 0, 1, 0], settings),
+  shearY: (raster, slope, settings) => affine(raster, [1, 0, 0, slope, 1, 0], settings),
+  translateX: (raster, shift, settings) => affine(raster, [1, 0, shift, 0, 1, 0], settings),
+  translateY: (raster, shift, settings) => affine(raster, [1, 0, 0, 0, 1, shift], settings),
+  blur: (raster, radius) => gaussianBlur(raster, radius),
 } satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof OPERATIONS;
 
+/** `raster` after `operations` in order; it may be overwritten. */
+export function operateOn(raster: Raster, operations: readonly DrawnOperation[], settings: OperationSettings): Raster {
+  return operations.reduce((seen, { name, amount }) => OPERATIONS[name](seen, amount, settings), raster);
+}
+
 /** `pixels` after one operation; the argument itself is left alone. */
 export function applyOperation(pixels: Pixels, drawn: DrawnOperation, settings: OperationSettings): Pixels {
-  return OPERATIONS[drawn.name](pixels, drawn.amount, settings);
+  freshMemory();
+  const raster = emptyRaster(pixels.width, pixels.height);
+  bytesOf(raster).set(pixels.data);
+  return { ...pixels, data: bytesOf(operateOn(raster, [drawn], settings)).slice() };
+}
+
+const bytesIn = ({ width, height }: Raster): number => width * height * 3;
+
+function inPlace(raster: Raster, kernel: (at: number, bytes: number) => void): Raster {
+  kernel(raster.at, bytesIn(raster));
+  return raster;
+}
+
+/** Pillow's blend in single precision: from + factor · (to − from), truncated, clipped where the factor exaggerates. */
+function blendPlain(raster: Raster, plain: number, factor: number): Raster {
+  return inPlace(raster, (at, bytes) => kernels().blendPlain(at, bytes, plain, factor));
+}
+
+function sharpened({ at, width, height }: Raster, factor: number): Raster {
+  const result = emptyRaster(width, height);
+  kernels().sharpen(at, result.at, width, height, factor);
+  return result;
+}
+
+function meanLightness(raster: Raster): number {
+  const pixels = raster.width * raster.height;
+  return Math.trunc(kernels().lightnessSum(raster.at, pixels) / pixels + 0.5);
 }
 
 type Table = Uint8Array;
 
-function mapValues(pixels: Pixels, map: (value: number) => number): Pixels {
-  const table = Uint8Array.from({ length: 256 }, (_, value) => map(value));
-  return { ...pixels, data: mapThrough(pixels.data, table, table, table) };
+/** Maps each channel through its table; null leaves it as it is. */
+function mapChannels(raster: Raster, tables: (Table | null)[]): Raster {
+  if (tables.every((table) => table === null)) return raster;
+  const all = new Uint8Array(768);
+  tables.forEach((table, channel) => all.set(table ?? IDENTITY, channel * 256));
+  return inPlace(raster, (at, bytes) => kernels().lookUp(at, bytes / 3, put(all)));
 }
 
-/** Maps each channel through a table made from its histogram; null leaves the channel as it is. */
-function mapChannels(pixels: Pixels, tableOf: (histogram: Uint32Array) => Table | null): Pixels {
-  const source = pixels.data;
-  const tables = [0, 1, 2].map((channel) => {
-    const histogram = new Uint32Array(256);
-    for (let at = channel; at < source.length; at += 3) histogram[source[at]]++;
-    return tableOf(histogram) ?? Uint8Array.from({ length: 256 }, (_, value) => value);
-  });
-  return { ...pixels, data: mapThrough(source, tables[0], tables[1], tables[2]) };
-}
+const IDENTITY = Uint8Array.from({ length: 256 }, (_, value) => value);
 
-// Four pixels at a time as three words of four bytes (little-endian): three times as fast as byte by byte.
-function mapThrough(data: Uint8Array, red: Table, green: Table, blue: Table): Uint8Array {
-  const source = data.byteOffset % 4 === 0 ? data : data.slice();
-  const result = new Uint8Array(source.length);
-  const words = Math.floor(source.length / 12) * 3;
-  const from = new Uint32Array(source.buffer, source.byteOffset, words);
-  const to = new Uint32Array(result.buffer, 0, words);
-  for (let at = 0; at < words; at += 3) {
-    const [first, second, third] = [from[at], from[at + 1], from[at + 2]];
-    to[at] = mapWord(first, red, green, blue, red);
-    to[at + 1] = mapWord(second, green, blue, red, green);
-    to[at + 2] = mapWord(third, blue, red, green, blue);
+/** Least and most value of each channel. */
+function channelRanges(raster: Raster): [low: number, high: number][] {
+  const bytes = bytesIn(raster);
+  const groups = Math.floor(bytes / 48);
+  const found: [number, number][] = [0, 1, 2].map(() => [255, 0]);
+  const note = (value: number, place: number): void => {
+    const range = found[place % 3];
+    range[0] = Math.min(range[0], value);
+    range[1] = Math.max(range[1], value);
+  };
+  if (groups > 0) {
+    const out = take(96);
+    kernels().ranges(raster.at, groups, out);
+    memoryAt(out, 96).forEach(note);
   }
-  const tables = [red, green, blue];
-  for (let at = words * 4; at < source.length; at++) result[at] = tables[at % 3][source[at]]!;
-  return result;
+  memoryAt(raster.at + groups * 48, bytes - groups * 48).forEach(note);
+  return found;
 }
 
-function mapWord(word: number, a: Table, b: Table, c: Table, d: Table): number {
-  return a[word & 255] | (b[(word >>> 8) & 255] << 8) | (c[(word >>> 16) & 255] << 16) | (d[word >>> 24] << 24);
+/** How often each value occurs in each channel. */
+function histograms(raster: Raster): Uint32Array[] {
+  const counts = take(3072);
+  kernels().histogram(raster.at, raster.width * raster.height, counts);
+  const { buffer } = memoryAt(counts, 3072);
+  return [0, 1, 2].map((channel) => new Uint32Array(buffer, counts + channel * 1024, 256));
 }
 
-function stretchTable(histogram: Uint32Array): Table | null {
-  const low = histogram.findIndex((count) => count > 0);
-  const high = histogram.length - 1 - [...histogram].reverse().findIndex((count) => count > 0);
+function stretchTable([low, high]: [number, number]): Table | null {
   if (high <= low) return null;
   const scale = 255 / (high - low);
   const offset = -low * scale;
-  return Uint8Array.from({ length: 256 }, (_, value) => clamp(Math.trunc(value * scale + offset)));
+  return Uint8Array.from(IDENTITY, (value) => clamp(Math.trunc(value * scale + offset)));
 }
 
 function equalizeTable(histogram: Uint32Array): Table | null {
@@ -122,62 +154,7 @@ function clamp(value: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function lightness(data: Uint8Array, at: number): number {
-  return (19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 0x8000) >> 16;
-}
-
-function greyed(pixels: Pixels): Pixels {
-  const source = pixels.data;
-  const data = new Uint8Array(source.length);
-  for (let at = 0; at < data.length; at += 3) data[at] = data[at + 1] = data[at + 2] = lightness(source, at);
-  return { ...pixels, data };
-}
-
-function meanLightness({ width, height, data }: Pixels): number {
-  let sum = 0;
-  for (let at = 0; at < data.length; at += 3) sum += lightness(data, at);
-  return Math.trunc(sum / (width * height) + 0.5);
-}
-
-// Weights [1 1 1; 1 5 1; 1 1 1] / 13; the border stays. 13 is odd, so whole numbers round as Pillow's floats do.
-function smoothed({ width, height, data }: Pixels): Pixels {
-  const result = Uint8Array.from(data);
-  const row = width * 3;
-  for (let y = 1; y < height - 1; y++) {
-    const [start, end] = [y * row + 3, (y + 1) * row - 3];
-    for (let at = start; at < end; at++) {
-      const above = data[at - row - 3] + data[at - row] + data[at - row + 3];
-      const below = data[at + row - 3] + data[at + row] + data[at + row + 3];
-      const sum = above + below + data[at - 3] + 5 * data[at] + data[at + 3];
-      result[at] = ((2 * sum + 13) / 26) | 0;
-    }
-  }
-  return { width, height, data: result };
-}
-
-/** Pillow's blend in single precision: from + factor · (to − from), truncated, clipped where the factor exaggerates. */
-function blend(from: Pixels, to: Pixels, factor: number): Pixels {
-  const alpha = Math.fround(factor);
-  if (alpha === 0) return from;
-  if (alpha === 1) return to;
-  const steps = Float32Array.from({ length: 511 }, (_, difference) => alpha * (difference - 255));
-  const [starts, ends] = [from.data, to.data];
-  const data = new Uint8Array(starts.length);
-  for (let at = 0; at < data.length; at++) {
-    const start = starts[at];
-    data[at] = clamp(Math.fround(start + steps[ends[at] - start + 255]));
-  }
-  return { ...to, data };
-}
-
-/** {@link blend} from a picture of the one value `start`. */
-function blendWith(start: number, to: Pixels, factor: number): Pixels {
-  const alpha = Math.fround(factor);
-  if (alpha === 0) return mapValues(to, () => start);
-  return mapValues(to, (end) => clamp(Math.fround(start + Math.fround(alpha * (end - start)))));
-}
-
-function turned(pixels: Pixels, degrees: number, settings: OperationSettings): Pixels {
+function turned(raster: Raster, degrees: number, settings: OperationSettings): Raster {
   const angle = degrees % 360 < 0 ? (degrees % 360) + 360 : degrees % 360;
-  return angle === 0 ? pixels : affine(pixels, rotationMatrix(angle, pixels), settings);
+  return angle === 0 ? raster : affine(raster, rotationMatrix(angle, raster), settings);
 }
