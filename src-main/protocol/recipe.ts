@@ -50,6 +50,9 @@ export interface Recipe {
   modelEmaDecay: number;
   modelEmaWarmup: boolean;
   dropPath: number;
+  drop: number;
+  deit3Style: 'timm' | 'authors';
+  evalHeads: 'mean' | 'softmax' | 'class' | 'distillation';
   attnOnly: boolean;
   trainMode: boolean;
   smoothing: number;
@@ -177,6 +180,43 @@ export const FIELDS: readonly Field[] = [
     paper: '0.1',
     label: 'Stochastic depth',
     help: 'Largest rate at which a residual branch is skipped; grows linearly from 0 over the blocks.',
+  },
+  {
+    key: 'drop',
+    type: 'number',
+    group: 'model',
+    simple: false,
+    default: 0,
+    min: 0,
+    max: 0.9,
+    unit: '',
+    paper: '0',
+    label: 'Dropout',
+    help: 'Share of numbers set to 0: after positions, attention and MLP layers; in CNNs before the head.',
+  },
+  {
+    key: 'deit3Style',
+    type: 'choice',
+    group: 'model',
+    simple: false,
+    default: 'timm',
+    choices: ['timm', 'authors'],
+    unit: '',
+    paper: '',
+    label: 'DeiT III style',
+    help: 'authors: LayerScale from 1e-4, one rate of stochastic depth, dropout before the head. timm: 1e-6.',
+  },
+  {
+    key: 'evalHeads',
+    type: 'choice',
+    group: 'model',
+    simple: false,
+    default: 'mean',
+    choices: ['mean', 'softmax', 'class', 'distillation'],
+    unit: '',
+    paper: 'softmax',
+    label: 'Deciding heads',
+    help: 'Of a distilled model: mean of both logits (DeiT), of both probabilities (paper), or one head alone.',
   },
   {
     key: 'attnOnly',

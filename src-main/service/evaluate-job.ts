@@ -43,7 +43,16 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
       noiseRows: 0,
       onSkip: (picture) => skipped.push(picture),
     });
-    const evaluate = await createEvaluator({ engine, state, student, teacher, batchSize, loader, context });
+    const evaluate = await createEvaluator({
+      engine,
+      state,
+      student,
+      teacher,
+      batchSize,
+      heads: recipe.evalHeads,
+      loader,
+      context,
+    });
     const scores = await evaluate(context.stop);
     const pictures = loader.val - skipped.length;
     return scores && { scores, model: recipe.model, pictures, skipped, dataset: summarise(dataset) };

@@ -4,6 +4,7 @@ import type { Model } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { State } from '../trace/state.ts';
 import { deciderOf, evaluate, type Evaluation } from '../train/evaluate.ts';
+import type { EvalHeads } from '../train/metrics.ts';
 import { createEvalStep } from '../train/step.ts';
 import { PREFIX } from '../train/variables.ts';
 import { progressTeller, type JobContext } from './job-context.ts';
@@ -16,6 +17,8 @@ export interface EvaluatorParts {
   teacher: Model | null;
   /** Pictures of a batch, as the loader makes them. */
   batchSize: number;
+  /** What decides, where the student has two heads. */
+  heads: EvalHeads;
   loader: Loader;
   context: JobContext;
 }
@@ -27,7 +30,7 @@ export interface EvaluatorParts {
 export async function createEvaluator(
   parts: EvaluatorParts,
 ): Promise<(stop: AbortSignal) => Promise<Evaluation | null>> {
-  const { engine, state, student, teacher, batchSize, loader, context } = parts;
+  const { engine, state, student, teacher, batchSize, heads, loader, context } = parts;
   const { classes, inputSize } = student;
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
   const asked = teacher && (await createEvalStep(engine, state, { model: teacher, prefix: PREFIX.teacher, batchSize }));
@@ -39,6 +42,7 @@ export async function createEvaluator(
       student: step,
       teacher: decide,
       classes,
+      heads,
       batchBytes: batchSize * inputSize ** 2 * 3,
       stop,
       onProgress: (done) => tell(done, loader.val),

@@ -183,8 +183,8 @@ interface Models {
 
 /** @throws StillhouseError `recipe.no-distillation-head`, `teacher.missing`, `argument.invalid`. */
 function createModels(recipe: Recipe, classes: number): Models {
-  const { model, inputSize, dropPath, distillationType, teacherModel, teacherPath } = recipe;
-  const student = createModel(model, { classes, inputSize, dropPath });
+  const { model, inputSize, dropPath, drop, deit3Style, distillationType, teacherModel, teacherPath } = recipe;
+  const student = createModel(model, { classes, inputSize, dropPath, drop, deit3Style });
   if (distillationType === 'none') return { student, teacher: null };
   if (!student.distilled) throw new StillhouseError('recipe.no-distillation-head', { model });
   if (!teacherPath) throw new StillhouseError('teacher.missing');
@@ -245,7 +245,16 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     position: wiring.position,
     batches: (epoch, from) => loader.trainBatches(epoch, from),
     step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize, precision: precisionOf(recipe) }),
-    evaluate: await createEvaluator({ engine, state, student, teacher, batchSize, loader, context }),
+    evaluate: await createEvaluator({
+      engine,
+      state,
+      student,
+      teacher,
+      batchSize,
+      heads: recipe.evalHeads,
+      loader,
+      context,
+    }),
     save: (position) => save(wiring, position),
     emit: log.row,
     stop: context.stop,

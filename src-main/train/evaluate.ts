@@ -1,5 +1,5 @@
 import type { EpochRow } from '../protocol/events.ts';
-import { decisions, fuse, scoreMeter } from './metrics.ts';
+import { decisions, deciding, fuse, scoreMeter, type EvalHeads } from './metrics.ts';
 
 /**
  * Letters: B pictures of a batch, S side of a picture, K classes, n ≤ B pictures in the last batch.
@@ -22,6 +22,8 @@ export interface EvaluateParts {
   /** The teacher's decisions on the first `count` pictures; null: no agreement is measured. */
   teacher: ((images: Uint8Array, count: number) => Promise<Int32Array>) | null;
   classes: number;
+  /** What decides, where there are two heads: its score is `test`. */
+  heads: EvalHeads;
   /** Bytes of a whole batch, B·S·S·3: the steps take no less, so the last batch is filled up. */
   batchBytes: number;
   /** Ends the evaluation between two batches. */
@@ -46,7 +48,7 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
     const count = labels.length;
     const input = filledUp(images, parts.batchBytes);
     const { head, headDist } = await parts.student.run(input);
-    const fused = headDist ? fuse(head, headDist) : head;
+    const fused = deciding(parts.heads, { head, headDist }, classes);
     meters.test.add(fused, labels);
     meters.classHead.add(head, labels);
     if (headDist) meters.distillationHead.add(headDist, labels);

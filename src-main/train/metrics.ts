@@ -1,4 +1,8 @@
 import type { HeadScore } from '../protocol/events.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+
+/** What decides in evaluation, of a network with two heads. */
+export type EvalHeads = Recipe['evalHeads'];
 
 /**
  * Letters: B pictures of a batch, K classes. Logits are row-major [B, K]; a batch may hold fewer labels than
@@ -55,6 +59,36 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: 
 /** Both heads as DeiT decides with them: the arithmetic mean of the two logit vectors. */
 export function fuse(head: Float32Array, headDist: Float32Array): Float32Array {
   return head.map((value, index) => (value + headDist[index]) / 2);
+}
+
+/**
+ * The logits that decide, of a network with two heads: the mean of both (as DeiT's code), those of the mean of both
+ * heads' probabilities (as its paper), or one head's alone. Of one head, its own.
+ */
+export function deciding(
+  heads: EvalHeads,
+  { head, headDist }: { head: Float32Array; headDist: Float32Array | null },
+  classes: number,
+): Float32Array {
+  if (!headDist || heads === 'class') return head;
+  if (heads === 'distillation') return headDist;
+  return heads === 'mean' ? fuse(head, headDist) : fuseChances(head, headDist, classes);
+}
+
+function fuseChances(head: Float32Array, headDist: Float32Array, classes: number): Float32Array {
+  const fused = new Float32Array(head.length);
+  for (let start = 0; start < head.length; start += classes) {
+    const own = [head, headDist].map((logits) => chances(logits.subarray(start, start + classes)));
+    for (let k = 0; k < classes; k++) fused[start + k] = Math.log((own[0][k] + own[1][k]) / 2);
+  }
+  return fused;
+}
+
+function chances(logits: Float32Array): Float64Array {
+  const greatest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
+  const powers = Float64Array.from(logits, (value) => Math.exp(value - greatest));
+  const sum = powers.reduce((total, value) => total + value, 0);
+  return powers.map((value) => value / sum);
 }
 
 /** Gathers the score of one head over batches. */

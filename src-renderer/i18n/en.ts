@@ -224,7 +224,8 @@ const en = {
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',
-    published: '{acc} ImageNet',
+    work: '{n} GFLOPs at {size} px',
+    published: '{acc} ImageNet (published)',
   },
   teacher: {
     choose: 'Choose…',

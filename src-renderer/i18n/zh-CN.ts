@@ -222,7 +222,8 @@ const zh: Messages = {
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',
-    published: 'ImageNet {acc}',
+    work: '{n} GFLOPs（{size} 像素）',
+    published: 'ImageNet {acc}（公布值）',
   },
   teacher: {
     choose: '请选择…',

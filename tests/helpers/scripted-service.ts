@@ -281,22 +281,29 @@ const CLASSES = NAMES.map((name, index) => ({
   train: 220 + ((index * 137) % 430),
   val: 48 + ((index * 29) % 40),
 }));
-const model = (name: string, role: 'student' | 'teacher', parameters: number, publishedTop1: number | null) => ({
+const model = (
+  name: string,
+  role: 'student' | 'teacher',
+  parameters: number,
+  gflops: number,
+  publishedTop1: number | null,
+) => ({
   name,
   family: role === 'student' ? ('deit' as const) : ('efficientnet' as const),
   role,
   parameters,
+  gflops,
   inputSize: 224,
   distilled: name.includes('distilled'),
   publishedTop1,
   fetchable: role === 'teacher',
 });
 const MODELS = [
-  model('deit_tiny_distilled_patch16_224', 'student', 5_910_800, 74.5),
-  model('deit_small_distilled_patch16_224', 'student', 22_436_432, 81.2),
-  model('deit_base_distilled_patch16_224', 'student', 87_338_192, 83.4),
-  model('deit_tiny_patch16_224', 'student', 5_717_416, 72.2),
-  model('tf_efficientnet_lite0', 'teacher', 4_652_008, 74.8),
+  model('deit_tiny_distilled_patch16_224', 'student', 5_910_800, 1.261, 74.5),
+  model('deit_small_distilled_patch16_224', 'student', 22_436_432, 4.63, 81.2),
+  model('deit_base_distilled_patch16_224', 'student', 87_338_192, 17.68, 83.4),
+  model('deit_tiny_patch16_224', 'student', 5_717_416, 1.258, 72.2),
+  model('tf_efficientnet_lite0', 'teacher', 4_652_008, 0.385, 74.8),
 ];
 
 /** Step rows and the epoch row of one epoch, the same at each call. */

@@ -13,7 +13,7 @@ import { bytes, scoreText } from './progress.ts';
 
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
-const EVALUATED = /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type)$/;
+const EVALUATED = /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads)$/;
 
 export const evaluate: Command = {
   name: 'eval',

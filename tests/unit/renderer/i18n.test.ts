@@ -45,7 +45,6 @@ describe('messages', () => {
       'status.engine',
       'data.pathExample',
       'data.layouts.train-val',
-      'models.published',
       'checkpoints.columns.acc1',
       'export.formats.safetensors.name',
       'export.formats.pth.name',

@@ -22,6 +22,7 @@ describe('evaluate', () => {
       student: threshold(100),
       teacher: deciderOf(threshold(180), 2, (images) => images.join()),
       classes: 2,
+      heads: 'mean',
       batchBytes: 2,
       onProgress: (pictures) => seen.push(pictures),
     });
@@ -39,14 +40,32 @@ describe('evaluate', () => {
     const one = async function* (): AsyncIterable<EvalBatch> {
       yield { images: new Uint8Array(2), labels: Int32Array.of(1, 0) };
     };
-    const result = await evaluate({ batches: one(), student, teacher: null, classes: 2, batchBytes: 2 });
+    const result = await evaluate({
+      batches: one(),
+      student,
+      teacher: null,
+      classes: 2,
+      heads: 'mean' as const,
+      batchBytes: 2,
+    });
     expect([result?.classHead.acc1, result?.distillationHead?.acc1, result?.test.acc1]).toEqual([50, 50, 100]);
+    for (const heads of ['class', 'distillation'] as const) {
+      const alone = await evaluate({ batches: one(), student, teacher: null, classes: 2, heads, batchBytes: 2 });
+      expect(alone?.test).toEqual(alone?.[`${heads}Head`]);
+    }
     expect(result?.agreement).toBeNull();
   });
 
   it('ends between batches when stopped, and says nothing about no pictures', async () => {
     const stop = new AbortController();
-    const parts = { student: threshold(1), teacher: null, classes: 2, batchBytes: 2, stop: stop.signal };
+    const parts = {
+      student: threshold(1),
+      teacher: null,
+      classes: 2,
+      heads: 'mean' as const,
+      batchBytes: 2,
+      stop: stop.signal,
+    };
     const onProgress = (): void => stop.abort();
     expect(await evaluate({ ...parts, batches: batches(), onProgress })).toBeNull();
     const none = async function* (): AsyncIterable<EvalBatch> {};

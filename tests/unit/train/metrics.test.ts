@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countTop, crossEntropy, decisions, fuse, scoreMeter } from '../../../src-main/train/metrics.ts';
+import { countTop, crossEntropy, deciding, decisions, fuse, scoreMeter } from '../../../src-main/train/metrics.ts';
 
 /** Four rows of six classes; the expected values are torch's (cross_entropy, topk). */
 const logits = Float32Array.from(
@@ -50,5 +50,26 @@ describe('metrics', () => {
     const fused = fuse(Float32Array.of(10, 0), Float32Array.of(-1, 8));
     expect([...fused]).toEqual([4.5, 4]);
     expect([...decisions(fused, 1, 2)]).toEqual([0]);
+  });
+
+  it('decide as asked: by the mean of logits, of probabilities, or by one head', () => {
+    // Of row 0 head is sure of 0; of row 1 both prefer 1.
+    const logits = { head: Float32Array.of(10, 0, 0, 1), headDist: Float32Array.of(-1, 8, -1, 2) };
+    expect(deciding('mean', logits, 2)).toEqual(fuse(logits.head, logits.headDist));
+    expect(deciding('class', logits, 2)).toBe(logits.head);
+    expect(deciding('distillation', logits, 2)).toBe(logits.headDist);
+    const [a, b] = [1 / (1 + Math.exp(-10)), 1 / (1 + Math.exp(9))];
+    const fused = deciding('softmax', logits, 2);
+    expect(fused[0]).toBeCloseTo(Math.log((a + b) / 2), 6);
+    expect(fused[1]).toBeCloseTo(Math.log((2 - a - b) / 2), 6);
+    expect(Math.exp(fused[2]) + Math.exp(fused[3])).toBeCloseTo(1, 6);
+    expect([...decisions(fused, 2, 2)]).toEqual([0, 1]);
+  });
+
+  it('decide by probabilities even where logits are huge, and alone where there is one head', () => {
+    const one = Float32Array.of(3000, -3000);
+    expect([...deciding('softmax', { head: one, headDist: one }, 2)]).toEqual([0, -Infinity]);
+    for (const heads of ['mean', 'softmax', 'class', 'distillation'] as const)
+      expect(deciding(heads, { head: one, headDist: null }, 2)).toBe(one);
   });
 });
