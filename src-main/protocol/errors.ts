@@ -53,6 +53,55 @@ export const ERRORS = {
     says: 'There is no engine for {platform} yet.',
     advice: 'Stillhouse trains on 64-bit Linux on x86 processors; on Windows use it inside WSL 2.',
   },
+  'engine.wheels': {
+    says: '{count} of {all} wheels are not in {path}: {files}.',
+    advice: 'stillhouse engine wheels lists them all for pip download on another machine.',
+  },
+  'gpu.cpu-chosen': { says: 'The processor was chosen.', advice: 'Choose the device auto to compute on a GPU.' },
+  'gpu.platform': {
+    says: 'There is no GPU engine for {platform}.',
+    advice: 'GPUs are used on 64-bit Linux on x86 processors; on Windows inside WSL 2.',
+  },
+  'gpu.none': {
+    says: 'No NVIDIA GPU was found on this machine.',
+    advice: 'The processor computes. GPUs of other makers are not supported.',
+  },
+  'gpu.no-driver': {
+    says: 'There is an NVIDIA GPU, but its driver is not loaded.',
+    advice: "Install NVIDIA's driver {needed} or newer, restart the machine, and look again.",
+  },
+  'gpu.driver-silent': {
+    says: 'The NVIDIA driver does not answer: {reason}.',
+    advice: 'After an update of the driver restart the machine. In a container, give it the GPUs (docker run --gpus all).',
+  },
+  'gpu.driver-old': {
+    says: 'The NVIDIA driver {driver} is too old for CUDA 12.',
+    advice: 'Install {needed} or newer, restart the machine, and look again.',
+  },
+  'gpu.hidden': {
+    says: 'CUDA_VISIBLE_DEVICES is "{value}", which hides every GPU.',
+    advice: 'Start Stillhouse without it, or with the numbers of the GPUs to use.',
+  },
+  'gpu.too-old': {
+    says: '{name} has compute capability {capability}; the GPU engine needs {needed}.',
+    advice: 'The processor computes instead.',
+  },
+  'gpu.no-engine': {
+    says: 'The GPU engine is not installed, only that of the processor.',
+    advice: 'Install it from the Engine page or with: stillhouse engine install --device cuda',
+  },
+  'gpu.engine-unready': {
+    says: 'The GPU engine is not ready: {reason}.',
+    advice: 'Verify it from the Engine page or with: stillhouse engine verify --device cuda',
+  },
+  'gpu.not-seen': {
+    says: 'The GPU engine cannot use {device}: {reason}.',
+    advice: 'Look again from the Engine page or with: stillhouse engine check',
+  },
+  'gpu.no-such': {
+    says: 'There is no {device}; this machine shows {count} GPUs.',
+    advice: 'stillhouse engine status lists them.',
+  },
   'pip.missing': {
     says: "Python's package installer, pip, was not found (tried {tried}).",
     advice:
@@ -139,6 +188,10 @@ export const ERRORS = {
   'run.classes-changed': {
     says: 'The classes in {path} are not those that the run began with.',
     advice: 'Restore the folders of the classes, or start a new run.',
+  },
+  'run.optimizer-changed': {
+    says: '{path} was not written by the optimizer {opt}: {missing} is not in it.',
+    advice: 'Resume with the optimizer that it was trained by, or start a new run from its weights.',
   },
   'run.non-finite': {
     says: 'The loss became {loss} at step {step}.',

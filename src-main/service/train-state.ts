@@ -3,58 +3,75 @@ import type { NamedArray } from '../formats/named-array.ts';
 import type { Model, ParamSpec } from '../model/model.ts';
 import { fitWeights } from '../model/weights.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import type { Recipe } from '../protocol/recipe.ts';
 import { initialValues, type Uniforms } from '../train/init.ts';
-import { PREFIX, trainable } from '../train/variables.ts';
+import { optimizerVariables } from '../train/update.ts';
+import { PREFIX, variablesOf } from '../train/variables.ts';
+import type { TensorSpec } from '../trace/program.ts';
 import type { State } from '../trace/state.ts';
 import { classCount, withWeights, type Weights } from './weights.ts';
 
-/** Fills the variables of a training: the student's parameters and moments, the frozen teacher's parameters. */
+/**
+ * Fills the variables of a training: the student's parameters, what the optimizer keeps of them, their average, and
+ * the frozen teacher's parameters.
+ */
 
-/** Values drawn from the seed, moments zero. */
-export function startFresh(state: State, student: Model, seed: number): void {
-  setParams(state, PREFIX.model, student.specs, initialValues(student.specs, uniformsOf(seed)));
-  for (const { name, shape } of momentsOf(student))
+/** Values drawn from the seed. What the optimizer keeps is zero, and the average is the model as it starts. */
+export function startFresh(state: State, student: Model, recipe: Recipe): void {
+  setParams(state, PREFIX.model, student.specs, initialValues(student.specs, uniformsOf(recipe.seed)));
+  for (const [name, { shape }] of Object.entries(optimizerVariables(student, recipe)))
     state.set(name, shape, new Float32Array(shape.reduce((product, side) => product * side, 1)));
+  startAverage(state, student, recipe);
 }
 
-/** The optimizer's variables, in the order in which checkpoints have them. */
-function momentsOf(student: Model): ParamSpec[] {
-  const moments = (prefix: string) => trainable(student).map((spec) => ({ ...spec, name: prefix + spec.name }));
-  return [...moments(PREFIX.mean), ...moments(PREFIX.square)];
+/** The average of a model begins as the model. */
+function startAverage(state: State, { specs }: Model, { modelEma }: Recipe): void {
+  if (!modelEma) return;
+  for (const { name, shape } of specs) state.set(PREFIX.ema + name, shape, state.read(PREFIX.model + name));
 }
 
 /**
- * Values from a weight file, moments zero; what the file has for other classes is drawn from the seed instead.
+ * Values from a weight file; what the file has for other classes is drawn from the seed instead.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
-export async function startPretrained(state: State, student: Model, path: string, seed: number): Promise<void> {
-  startFresh(state, student, seed);
+export async function startPretrained(state: State, student: Model, path: string, recipe: Recipe): Promise<void> {
+  startFresh(state, student, recipe);
   await withWeights(path, ({ tensors }) => {
     const { params } = fitWeights(student, tensors, { path, newHead: true });
     const given = student.specs.filter(({ name }) => name in params);
     setParams(state, PREFIX.model, given, params);
   });
+  startAverage(state, student, recipe);
 }
 
 /**
- * Parameters and moments exactly as a checkpoint has them.
- * @throws StillhouseError `weights.keys` when it belongs to another model.
+ * Everything exactly as a checkpoint has it. An average that it has none of begins as its model.
+ * @throws StillhouseError `weights.keys` when it belongs to another model, `run.optimizer-changed` when it was written
+ * by another optimizer.
  */
 export function startResumed(
   state: State,
   student: Model,
   checkpoint: { path: string; tensors: ReadonlyMap<string, NamedArray> },
+  recipe: Recipe,
 ): void {
-  const params = student.specs.map((spec) => ({ ...spec, name: PREFIX.model + spec.name }));
-  const wanted = [...params, ...momentsOf(student)];
   const { path, tensors } = checkpoint;
-  const missing = wanted.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
-  const misshapen = wanted.filter((spec) => misfits(tensors.get(spec.name), spec)).map(({ name }) => name);
+  const lacking = (specs: Record<string, TensorSpec>) => Object.entries(specs).filter(([name]) => !tensors.has(name));
+  const params = variablesOf(PREFIX.model, student.specs);
+  const kept = optimizerVariables(student, recipe);
+  const average = recipe.modelEma ? variablesOf(PREFIX.ema, student.specs) : {};
+  const misshapen = Object.entries({ ...params, ...kept, ...average }).filter(([name, spec]) => misfits(tensors.get(name), spec)); // prettier-ignore
+  const [missing, unkept] = [lacking(params), lacking(kept)];
   if (missing.length + misshapen.length > 0) {
     const lists = { missing: some(missing), unexpected: some([]), misshapen: some(misshapen) };
     throw new StillhouseError('weights.keys', { path, model: student.name, ...lists });
   }
-  for (const { name, shape } of wanted) state.set(name, shape, tensors.get(name)!.toFloat32());
+  if (unkept.length > 0)
+    throw new StillhouseError('run.optimizer-changed', { path, opt: recipe.opt, missing: some(unkept) });
+  const averages = lacking(average).length === 0;
+  for (const [name, { shape }] of Object.entries({ ...params, ...kept, ...(averages && average) }))
+    state.set(name, shape, tensors.get(name)!.toFloat32());
+  if (!averages) startAverage(state, student, recipe);
 }
 
 /**
@@ -86,11 +103,12 @@ function requireClasses(teacher: string, weights: Weights, classes: readonly str
   throw new StillhouseError('teacher.class-names', { teacher, number, theirs, ours });
 }
 
-function misfits(tensor: NamedArray | undefined, { shape }: ParamSpec): boolean {
+function misfits(tensor: NamedArray | undefined, { shape }: TensorSpec): boolean {
   return tensor !== undefined && tensor.shape.join() !== shape.join();
 }
 
-function some(names: readonly string[]): string {
+function some(entries: readonly (readonly [string, TensorSpec])[]): string {
+  const names = entries.map(([name]) => name);
   if (names.length === 0) return 'none';
   return names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Recipe } from '../protocol/recipe.ts';
 
 /** The losses of the method. B pictures, K classes; each is a mean over the batch and float32. */
 
@@ -18,6 +19,31 @@ export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D
     return { value, gradFunc };
   });
   return loss(logits);
+}
+
+/**
+ * Binary cross-entropy of DeiT III: each class is a yes or no of its own, and yes for each class that has a share in
+ * the targets. Mean over the batch and the classes.
+ * @param logits [B, K]
+ * @param targets [B, K]; no gradient
+ */
+export function binaryCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  const loss = tf.customGrad<tf.Scalar>((...args) => {
+    const [logits, save] = args as [tf.Tensor2D, tf.GradSaveFunc];
+    const wanted = tf.cast(tf.greater(targets, 0), 'float32');
+    save([logits, wanted]);
+    const rest = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
+    const value = tf.mean<tf.Scalar>(tf.add(tf.sub(tf.relu(logits), tf.mul(logits, wanted)), rest));
+    const gradFunc = (dy: tf.Tensor, [logits, wanted]: tf.Tensor[]) =>
+      tf.mul(tf.sub(tf.sigmoid(logits), wanted), tf.div(dy, logits.size));
+    return { value, gradFunc };
+  });
+  return loss(logits);
+}
+
+/** The loss of the class head that a recipe asks for. @param logits [B, K] @param targets [B, K] */
+export function classLoss({ bceLoss }: Recipe, logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  return bceLoss ? binaryCrossEntropy(logits, targets) : softTargetCrossEntropy(logits, targets);
 }
 
 /** log softmax over the last axis, without gradient of its own. */

@@ -9,12 +9,11 @@ import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { callProgram, record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
-import { optimizerScalars } from './adamw.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
-import { hardDistillation, smoothTargets, softDistillation, softTargetCrossEntropy } from './losses.ts';
-import { mirroredParts, neighbourParts, partSize, rowsOf, type Part } from './parts.ts';
-import { guarded, update } from './update.ts';
-import { pick, pickAll, PREFIX, trainable, trainVariables } from './variables.ts';
+import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
+import { looksAtWholeBatch, mirroredParts, neighbourParts, partSize, rowsOf, type Part } from './parts.ts';
+import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
+import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
 
 /**
  * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
@@ -53,23 +52,25 @@ export interface TrainStepParts {
   onFeed?: OnFeed;
 }
 
-const SCALARS = ['lr', 'beta1Power', 'beta2Power', 'epsilon', 'decay'] as const;
-
 /** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
 export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
-  const { student, teacher, recipe, batchSize } = parts;
-  const size = partSize(student, batchSize, engine.lanes, recipe.microBatch);
+  const { student, recipe, batchSize } = parts;
+  const whole = looksAtWholeBatch(student);
+  const size = whole ? batchSize : partSize(student, batchSize, engine.lanes, recipe.microBatch);
   const batchParts = size < batchSize ? mirroredParts(batchSize, size, engine.lanes) : null;
-  return record(engine, trainInputs(parts), trainVariables(student, teacher), (inputs, variables) => {
+  return record(engine, trainInputs(parts), trainVariables(parts), (inputs, variables) => {
     const read = pickAll(variables, [PREFIX.model, PREFIX.teacher]);
     const { updates, ...sums } = batchParts
       ? { ...sumOfParts(engine, parts, batchParts, inputs, read), updates: {} }
       : lossAndGradients(parts, { ...inputs, ...read }, 1);
     const good = finite(sums.losses.loss);
-    const moved = update(student, recipe, inputs, variables, sums.gradients, good);
+    const moved = {
+      ...update(student, recipe, inputs, variables, sums.gradients, good),
+      ...guarded(updates, pick(variables, PREFIX.model), good),
+    };
     return {
       outputs: sums.losses,
-      assigns: { ...moved, ...guarded(updates, pick(variables, PREFIX.model), good) },
+      assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good) },
     };
   });
 }
@@ -168,8 +169,12 @@ function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<str
     labels: { shape: [batchSize], dtype: 'int32' },
     ...(noise && { noise: { shape: noise, dtype: 'float32' as const } }),
     ...drawInputs(recipe, batchSize),
-    ...Object.fromEntries(SCALARS.map((name) => [name, { shape: [], dtype: 'float32' as const }])),
+    ...updateInputs(recipe),
   };
+}
+
+function trainVariables({ student, teacher, recipe }: TrainStepParts): Record<string, TensorSpec> {
+  return { ...updateVariables(student, recipe), ...(teacher && variablesOf(PREFIX.teacher, teacher.specs)) };
 }
 
 /** [0, 255] → the model's normalised range. */
@@ -194,12 +199,15 @@ function lossAndGradients(
   const targets = drawnTargets(recipe, labels, inputs);
   const teacherLogits = teacher && teacher.predict(pick(inputs, PREFIX.teacher), normalise(images, teacher)).head;
   const params = pick(inputs, PREFIX.model);
-  const names = trainable(student).map(({ name }) => name);
+  const names = trainable(student, recipe).map(({ name }) => name);
   let losses: Record<string, tf.Tensor> = {};
   let updates: Params = {};
   const { grads } = tf.engine().gradients(
     () => {
-      const result = student.train(params, normalise(images, student), inputs.noise ?? null);
+      const pixels = normalise(images, student);
+      const result = recipe.trainMode
+        ? student.train(params, pixels, inputs.noise ?? null)
+        : { heads: asOneHead(student.predict(params, pixels)), updates: {} };
       updates = keepAll(result.updates);
       losses = keepAll(lossesOf(recipe, result.heads, targets, teacherLogits, share));
       return losses.loss;
@@ -213,6 +221,11 @@ function lossAndGradients(
   return { losses, gradients: Object.fromEntries(reached), updates };
 }
 
+/** What a network in evaluation mode answers: the mean of its heads. */
+function asOneHead({ head, headDist }: Heads): Heads {
+  return { head: headDist ? tf.mul(tf.add(head, headDist), 0.5) : head, headDist: null };
+}
+
 function lossesOf(
   recipe: Recipe,
   heads: Heads,
@@ -220,7 +233,7 @@ function lossesOf(
   teacherLogits: tf.Tensor2D | null,
   share: number,
 ): Record<string, tf.Scalar> {
-  const lossClass = tf.mul<tf.Scalar>(softTargetCrossEntropy(heads.head, targets), share);
+  const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
   if (!teacherLogits) return { loss: lossClass, lossClass };
   const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist!, teacherLogits), share);
   const alpha = recipe.distillationAlpha;
@@ -255,7 +268,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
   return {
     program,
     run: async (batch, { lr, step }) => {
-      const scalars = Object.entries(optimizerScalars(parts.recipe, lr, step));
+      const scalars = Object.entries(updateScalars(parts.recipe, lr, step));
       const results = await compiled.run({
         images: batch.images,
         labels: batch.labels,

@@ -1,26 +1,34 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Model, Params, ParamSpec } from '../model/model.ts';
+import type { Recipe } from '../protocol/recipe.ts';
 import type { TensorSpec } from '../trace/program.ts';
 
-/** Names of state: `model.<timm name>`, `exp_avg.<name>`, `exp_avg_sq.<name>`, `teacher.<name>`. */
-export const PREFIX = { model: 'model.', mean: 'exp_avg.', square: 'exp_avg_sq.', teacher: 'teacher.' } as const;
-
-/** The variables of a training step. */
-export function trainVariables(student: Model, teacher: Model | null): Record<string, TensorSpec> {
-  const specs: Record<string, TensorSpec> = {};
-  const add = (prefix: string, list: ParamSpec[]) => {
-    for (const { name, shape } of list) specs[prefix + name] = { shape, dtype: 'float32' };
-  };
-  add(PREFIX.model, student.specs);
-  add(PREFIX.mean, trainable(student));
-  add(PREFIX.square, trainable(student));
-  if (teacher) add(PREFIX.teacher, teacher.specs);
-  return specs;
-}
+/**
+ * Prefixes of the names of state, before a parameter's own: the student, torch's names for what optimizers keep, the
+ * moving average of the student, the teacher.
+ */
+export const PREFIX = {
+  model: 'model.',
+  mean: 'exp_avg.',
+  square: 'exp_avg_sq.',
+  momentum: 'momentum_buffer.',
+  ema: 'ema.',
+  teacher: 'teacher.',
+} as const;
 
 /** The parameters that the optimizer moves. */
-export function trainable(model: Model): ParamSpec[] {
-  return model.specs.filter((spec) => !spec.buffer);
+export function trainable(model: Model, { attnOnly }: Pick<Recipe, 'attnOnly'> = { attnOnly: false }): ParamSpec[] {
+  return model.specs.filter(({ name, buffer }) => !buffer && (!attnOnly || isOfAttention(name)));
+}
+
+/** What DeiT's `--attn-only` trains. The head of distillation is not among it. */
+function isOfAttention(name: string): boolean {
+  return name.includes('.attn.') || /^(head|fc)\./.test(name) || name === 'pos_embed';
+}
+
+/** Specs of variables under a prefix. */
+export function variablesOf(prefix: string, specs: readonly ParamSpec[]): Record<string, TensorSpec> {
+  return Object.fromEntries(specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]));
 }
 
 /** The variables of one prefix, by their names without it. */

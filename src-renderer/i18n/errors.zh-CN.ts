@@ -45,6 +45,49 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '目前没有适用于 {platform} 的引擎。',
     advice: 'Stillhouse 在 x86 处理器的 64 位 Linux 上训练；在 Windows 上请于 WSL 2 中使用。',
   },
+  'engine.wheels': {
+    says: '{all} 个 wheel 文件中有 {count} 个不在 {path}：{files}。',
+    advice: 'stillhouse engine wheels 会列出全部文件，供另一台机器上的 pip download 使用。',
+  },
+  'gpu.cpu-chosen': { says: '已选择处理器。', advice: '设备选“auto”即可用 GPU 计算。' },
+  'gpu.platform': {
+    says: '没有适用于 {platform} 的 GPU 引擎。',
+    advice: '可在 x86 处理器的 64 位 Linux 上使用 GPU；Windows 请用 WSL 2。',
+  },
+  'gpu.none': { says: '本机未发现 NVIDIA GPU。', advice: '由处理器计算。不支持其他厂商的 GPU。' },
+  'gpu.no-driver': {
+    says: '有 NVIDIA GPU，但其驱动未载入。',
+    advice: '请安装 {needed} 或更新的 NVIDIA 驱动，重启机器后再次检测。',
+  },
+  'gpu.driver-silent': {
+    says: 'NVIDIA 驱动没有应答：{reason}。',
+    advice: '更新驱动后请重启机器。在容器中请开放 GPU（docker run --gpus all）。',
+  },
+  'gpu.driver-old': {
+    says: 'NVIDIA 驱动 {driver} 过旧，不支持 CUDA 12。',
+    advice: '请安装 {needed} 或更新版本，重启机器后再次检测。',
+  },
+  'gpu.hidden': {
+    says: 'CUDA_VISIBLE_DEVICES 为“{value}”，隐藏了所有 GPU。',
+    advice: '启动 Stillhouse 时请不要设置它，或填入要使用的 GPU 编号。',
+  },
+  'gpu.too-old': {
+    says: '{name} 的计算能力为 {capability}，GPU 引擎需要 {needed}。',
+    advice: '改由处理器计算。',
+  },
+  'gpu.no-engine': {
+    says: '只安装了处理器引擎，未安装 GPU 引擎。',
+    advice: '请在“引擎”页安装，或运行：stillhouse engine install --device cuda',
+  },
+  'gpu.engine-unready': {
+    says: 'GPU 引擎尚未就绪：{reason}。',
+    advice: '请在“引擎”页验证，或运行：stillhouse engine verify --device cuda',
+  },
+  'gpu.not-seen': {
+    says: 'GPU 引擎无法使用 {device}：{reason}。',
+    advice: '请在“引擎”页再次检测，或运行：stillhouse engine check',
+  },
+  'gpu.no-such': { says: '没有 {device}；本机有 {count} 个 GPU。', advice: '可用 stillhouse engine status 列出。' },
   'pip.missing': {
     says: '未找到 Python 的软件包安装程序 pip（已尝试 {tried}）。',
     advice:
@@ -116,6 +159,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'run.no-checkpoint': { says: '运行 {path} 没有完整的检查点。', advice: '请重新开始。' },
   'run.exists': { says: '{path} 中已有一个运行。', advice: '请恢复它，或选择其他文件夹。' },
   'checkpoint.damaged': { says: '检查点 {path} 已损坏：{reason}。', advice: '将改用它之前最新的完整检查点。' },
+  'run.optimizer-changed': {
+    says: '{path} 并非由优化器 {opt} 写成：其中没有 {missing}。',
+    advice: '请用训练它的优化器恢复，或以其权重开始新的运行。',
+  },
   'run.non-finite': {
     says: '损失在第 {step} 步变为 {loss}。',
     advice: '最后的正常状态已保存。请降低学习率，或从较早的检查点恢复。',

@@ -13,7 +13,7 @@ import { hash, print } from '../../src-main/trace/print.ts';
 import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
-import { optimizerScalars } from '../../src-main/train/adamw.ts';
+import { updateScalars } from '../../src-main/train/update.ts';
 import { mirroredParts } from '../../src-main/train/parts.ts';
 import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import { trainable, PREFIX } from '../../src-main/train/variables.ts';
@@ -62,10 +62,15 @@ function batch(seed: number) {
   return { images, labels, noise };
 }
 
-const recipe = (changes: Partial<Recipe>): Recipe => ({ ...defaultRecipe(), ...WITHOUT_AUGMENTATION, ...changes });
+const recipe = (changes: Partial<Recipe>): Recipe => ({
+  ...defaultRecipe(),
+  ...WITHOUT_AUGMENTATION,
+  modelEma: false,
+  ...changes,
+});
 
 function inputs(settings: Recipe, step: number, lr: number): Record<string, Values> {
-  const scalars = Object.entries(optimizerScalars(settings, lr, step));
+  const scalars = Object.entries(updateScalars(settings, lr, step));
   return { ...batch(step), ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])) };
 }
 
@@ -193,7 +198,7 @@ test('AdamW in place is AdamW op by op', async () => {
   state.set('param', [500], pseudoRandom(500, 1));
   state.set('mean', [500], pseudoRandom(500, 2));
   state.set('square', [500], pseudoRandom(500, 3).map(Math.abs));
-  const values = { ...optimizerScalars(recipe({}), 1e-2, 3), beta1: 0.9, beta2: 0.999 };
+  const values = { ...updateScalars(recipe({}), 1e-2, 3), beta1: 0.9, beta2: 0.999, decay: 0.9995 };
   const fed = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]));
   const inputs = { gradient: pseudoRandom(500, 4), ...fed };
   const { assigns } = interpret(engine, program, state, inputs);

@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Recipe } from '../protocol/recipe.ts';
+import { betaPowers, heldBeta } from './adamw.ts';
+import { norm } from './clip.ts';
+import type { Optimizer } from './optimizer.ts';
+import { PREFIX } from './variables.ts';
+
+/**
+ * LAMB (arXiv 1904.00962) as timm has it, which is NVIDIA's: gradients are first shortened to norm 1 together, and the
+ * parameters that are decayed move by a share of their own norm.
+ */
+export function lambOptimizer(recipe: Recipe): Optimizer {
+  const { optBeta1, optBeta2, optEps } = recipe;
+  return {
+    slots: [PREFIX.mean, PREFIX.square],
+    maxNorm: 1,
+    scalars: (step) => {
+      const { beta1Power, beta2Power } = betaPowers(recipe, step);
+      return { meanScale: 1 / (1 - beta1Power), rootScale: 1 / Math.sqrt(1 - beta2Power) };
+    },
+    mover: ({ meanScale, rootScale }, good) => {
+      const rest = [optBeta1, optBeta2].map((beta) => tf.sub(1, heldBeta(beta, good)));
+      return ({ value, slots: [mean, square], gradient, lr, decay }) => {
+        const newMean = tf.add(mean, tf.mul(tf.sub(gradient, mean), rest[0]));
+        const newSquare = tf.add(square, tf.mul(tf.sub(tf.square(gradient), square), rest[1]));
+        const root = tf.add(tf.mul(tf.sqrt(newSquare), rootScale), optEps);
+        const step = tf.div(tf.mul(newMean, meanScale), root);
+        if (decay === 0) return [tf.sub(value, tf.mul(step, lr)), newMean, newSquare];
+        const decayed = tf.add(step, tf.mul(value, decay));
+        const rate = tf.mul(lr, trust(norm(value), norm(decayed)));
+        return [tf.sub(value, tf.mul(decayed, rate)), newMean, newSquare];
+      };
+    },
+  };
+}
+
+/** The ratio of the norms, and 1 where one of them is 0. */
+function trust(own: tf.Tensor, step: tf.Tensor): tf.Tensor {
+  const one = tf.scalar(1);
+  return tf.where(tf.greater(own, 0), tf.where(tf.greater(step, 0), tf.div(own, step), one), one);
+}
