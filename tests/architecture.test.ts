@@ -24,7 +24,7 @@ const TABLE: Row[] = [
   { folder: 'package.json', imports: [], packages: [] },
   { folder: 'src-main/protocol', imports: ['package.json'], packages: ['valibot'] },
   { folder: 'src-main/formats', imports: ['src-main/protocol'], packages: ['node:zlib'] },
-  { folder: 'src-main/data', imports: ['resources', 'src-main/protocol'], packages: ['node:*'] },
+  { folder: 'src-main/data', imports: ['resources', 'src-main/protocol', 'src-main/formats'], packages: ['node:*'] },
   {
     folder: 'src-main/runtime',
     imports: ['resources', 'src-main/protocol'],
@@ -60,7 +60,7 @@ const TABLE: Row[] = [
         (name) => `src-main/${name}`,
       ),
     ],
-    packages: [TFJS, 'node:*'],
+    packages: [TFJS, 'onnxruntime-node', 'node:*'],
   },
   { folder: 'src-main/shells/setup', imports: [], packages: ['node:*', 'vite'] },
   {

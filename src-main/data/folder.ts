@@ -1,16 +1,21 @@
-import { opendir, readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../protocol/data-types.ts';
-import {
-  StillhouseError,
-  toPlainError,
-  type ErrorCode,
-  type ErrorParams,
-  type PlainError,
-} from '../protocol/errors.ts';
-import { reasonOf } from './read-file.ts';
+import { StillhouseError, type PlainError } from '../protocol/errors.ts';
+import { ArchiveIndex, ARCHIVE } from './archive.ts';
+import { classBranches, type Branch, type Roots } from './branch.ts';
+import { classTitle } from './class-titles.ts';
+import { archiveBranch, diskBranch } from './disk-branch.ts';
+import { findLabels } from './labels.ts';
+import { sortByCodePoint } from './order.ts';
+import { readFilePart, readPictureFile, reasonOf, type ReadOptions } from './read-file.ts';
+import { stratifiedSplit } from './split.ts';
+import { Warnings } from './warnings.ts';
 
-/** One picture: its path relative to the data folder, with `/` between folders, and its class number. */
+/**
+ * One picture: its path relative to the data folder, with `/` between folders, and its class number. An archive is
+ * written as a folder: `train.tar/n01440764.tar/n01440764_18.JPEG`.
+ */
 export interface Sample {
   file: string;
   label: number;
@@ -23,142 +28,182 @@ export interface Dataset {
   classes: string[];
   train: Sample[];
   val: Sample[];
-  /** val was taken out of train by {@link stratifiedSplit}. */
+  /** val was taken out of train by `stratifiedSplit`. */
   splitMade: boolean;
   warnings: PlainError[];
+  /** Pictures that the list of excluded ones left out. */
+  excluded: number;
+  /** Where the pictures lie that are in archives; null when there are none. */
+  archives: ArchiveIndex | null;
 }
 
-// torchvision's list, and GIF.
-const PICTURE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp|gif)$/i;
-const VAL_NAMES = ['val', 'valid', 'validation', 'test'];
+export interface ListOptions {
+  /** Files (relative to the data folder) to leave out. They are left out of a split that was made with them. */
+  excluded?: ReadonlySet<string>;
+  /** Decides which pictures are set aside where there is no val. */
+  splitSeed?: number;
+}
+
+// Names of splits; `dir/train` of a data set from a public list and ImageNet's own archives.
+const TRAIN_NAMES = ['train', 'ilsvrc2012_img_train'];
+const VAL_NAMES = ['val', 'valid', 'validation', 'ilsvrc2012_img_val', 'test'];
+/** Where Kaggle's ImageNet has its train and val. */
+const KAGGLE = ['ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC'];
 const SCANNERS = 8;
 
 /**
- * Lists the pictures of a folder that holds `train/<class>/…` and `val/<class>/…`, or `<class>/…`; where val is
- * missing, a tenth of each class is set aside for it. Nothing is opened, only listed.
- * @throws StillhouseError `data.no-folder`, `data.no-classes`.
+ * Lists the pictures of a data set: `train/<class>/…` with `val/<class>/…`, or with a flat `val/` and a list of its
+ * labels; or `<class>/…`, of which a tenth is set aside for val. Each of these folders may be a tar archive, and so may
+ * the data set itself. Nothing is opened but archives and lists of labels, and nothing is written.
+ * @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`, `data.vanished`.
  */
-export async function listDataset(path: string): Promise<Dataset> {
-  const warnings: PlainError[] = [];
-  const { train, val } = await findSplits(path, warnings);
-  const found = await scanSplit(path, train, warnings);
+export async function listDataset(path: string, options: ListOptions = {}): Promise<Dataset> {
+  const roots: Roots = { path, index: new ArchiveIndex(), warnings: new Warnings() };
+  const splits = await findSplits(await rootOf(roots));
+  const found = await scanClasses(splits.train.classes);
   const classes = sortByCodePoint([...found.keys()]);
-  if (![...found.values()].some((files) => files.length > 0)) throw new StillhouseError('data.no-classes', { path });
+  if (![...found.values()].some((files) => files.length > 0)) throw await nothingIn(path);
   for (const name of classes)
-    if (found.get(name)!.length === 0) warn(warnings, 'data.empty-class', join(train.name, name));
-  if (classes.length === 1) warnings.push(note('data.one-class', { name: classes[0] }));
-  const layout = train.name ? 'train-val' : 'classes';
+    if (found.get(name)!.length === 0) roots.warnings.add('data.empty-class', { path: join(splits.train.file, name) });
+  if (classes.length === 1) roots.warnings.add('data.one-class', { name: classes[0] });
   const samples = samplesOf(classes, found);
-  if (!val) return { path, layout, classes, ...stratifiedSplit(samples), splitMade: true, warnings };
-  const valFound = await scanSplit(path, val, warnings);
-  compareClasses(classes, valFound, warnings);
-  return { path, layout, classes, train: samples, val: samplesOf(classes, valFound), splitMade: false, warnings };
+  const given = splits.val && (await valSamples(splits.val, classes, roots));
+  const { train, val } = given ? { train: samples, val: given } : stratifiedSplit(samples, options.splitSeed);
+  const { index, warnings } = roots;
+  return {
+    path,
+    layout: splits.layout,
+    classes,
+    ...withoutExcluded(train, val, options.excluded),
+    splitMade: !given,
+    warnings: warnings.all(),
+    archives: index.size > 0 ? index : null,
+  };
 }
 
-/** A split's folder under the data folder, '' for the data folder itself, and its class folders. */
-interface Split {
-  name: string;
-  classes: string[];
+/** No picture was found; or there were some, and the disk went while they were looked for. */
+async function nothingIn(path: string): Promise<StillhouseError> {
+  return stat(path).then(
+    () => new StillhouseError('data.no-classes', { path }),
+    (cause: unknown) => new StillhouseError('data.vanished', { path, reason: reasonOf(cause) }, { cause }),
+  );
+}
+
+function withoutExcluded(
+  train: Sample[],
+  val: Sample[],
+  excluded: ReadonlySet<string> = new Set(),
+): Pick<Dataset, 'train' | 'val' | 'excluded'> {
+  if (excluded.size === 0) return { train, val, excluded: 0 };
+  const kept = (samples: Sample[]): Sample[] => samples.filter(({ file }) => !excluded.has(file));
+  const all = train.length + val.length;
+  const left = { train: kept(train), val: kept(val) };
+  return { ...left, excluded: all - left.train.length - left.val.length };
+}
+
+/** The branch that holds the splits or the classes. */
+async function rootOf(roots: Roots): Promise<Branch> {
+  const { path } = roots;
+  if (ARCHIVE.test(path) && (await stat(path).catch(() => null))?.isFile()) return archiveBranch(roots, '');
+  for (const place of KAGGLE)
+    if (await stat(join(path, place, 'train')).catch(() => null)) return diskBranch(roots, '', place);
+  const folder = diskBranch(roots, '', '');
+  const inside = await folder.branches();
+  const [only] = inside;
+  // A lone archive that holds more than one class is the data set itself.
+  const isLone = inside.length === 1 && only.isArchive && !isNamed(only, [...TRAIN_NAMES, ...VAL_NAMES]);
+  return isLone && (await only.branches()).length > 1 ? only : folder;
+}
+
+interface Splits {
+  layout: DatasetLayout;
+  train: { file: string; classes: Branch[] };
+  /** null where it is to be made. */
+  val: { branch: Branch; classes: Branch[] } | null;
 }
 
 /** A folder named train is the training split if it holds folders; without val it may be a class (of railways). */
-async function findSplits(path: string, warnings: PlainError[]): Promise<{ train: Split; val: Split | null }> {
-  const top = await topFolders(path);
-  const named = async (wanted: string): Promise<Split | null> => {
-    const name = top.find((folder) => folder.toLowerCase() === wanted);
-    return name === undefined ? null : { name, classes: await topFolders(join(path, name)) };
+async function findSplits(root: Branch): Promise<Splits> {
+  const top = await root.branches();
+  const named = async (wanted: string): Promise<{ branch: Branch; classes: Branch[] } | null> => {
+    const branches = top.filter((branch) => isNamed(branch, [wanted]));
+    const branch = branches.find(({ isArchive }) => !isArchive) ?? branches[0];
+    return branch ? { branch, classes: classBranches(await branch.branches()) } : null;
   };
-  const train = await named('train');
-  const candidates = (await Promise.all(VAL_NAMES.map(named))).filter((split) => split !== null);
-  const val = candidates.find(({ classes }) => classes.length > 0) ?? null;
-  if (!train || (train.classes.length === 0 && !val)) return { train: { name: '', classes: top }, val: null };
-  if (!val && candidates.length > 0)
-    warnings.push(note('data.class-mismatch', { difference: `${candidates[0].name} holds no class folders` }));
-  return { train, val };
+  const isSplit = <Split>(split: Split | null): split is Split => split !== null;
+  const trains = (await Promise.all(TRAIN_NAMES.map(named))).filter(isSplit);
+  const vals = (await Promise.all(VAL_NAMES.map(named))).filter(isSplit);
+  const train = trains.find(({ classes }) => classes.length > 0) ?? null;
+  if (!train) return { layout: 'classes', train: { file: root.file, classes: classBranches(top) }, val: null };
+  const val = vals.find(({ classes }) => classes.length > 0) ?? vals[0] ?? null;
+  return { layout: 'train-val', train: { file: train.branch.file, classes: train.classes }, val };
 }
 
-/** What {@link listDataset} finds, counted. Throws as it does. */
-export async function inspectFolder(path: string): Promise<DatasetSummary> {
-  return summarise(await listDataset(path));
+function isNamed({ name }: Branch, names: readonly string[]): boolean {
+  return names.includes(name.toLowerCase());
 }
 
-/** Counts for each class of a data set. */
-export function summarise(dataset: Dataset): DatasetSummary {
-  const { path, layout, splitMade, warnings, train, val } = dataset;
-  const classes = dataset.classes.map((name) => ({ name, train: 0, val: 0 }));
-  for (const { label } of train) classes[label].train++;
-  for (const { label } of val) classes[label].val++;
-  return { path, layout, classes, train: train.length, val: val.length, splitMade, warnings };
-}
-
-/** Where a sample's file is on this machine. */
-export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 'file'>): string {
-  return join(dataset.path, ...sample.file.split('/'));
-}
-
-/**
- * Sets a tenth of each class aside, at least one picture where the class has two. Which ones depends on their names
- * alone, so that adding a picture moves few others.
- */
-export function stratifiedSplit(samples: readonly Sample[]): { train: Sample[]; val: Sample[] } {
-  const byClass = new Map<number, Sample[]>();
-  for (const sample of samples) {
-    const group = byClass.get(sample.label);
-    if (group) group.push(sample);
-    else byClass.set(sample.label, [sample]);
-  }
-  const chosen = new Set<Sample>();
-  for (const group of byClass.values()) {
-    const share = group.length < 2 ? 0 : Math.max(1, Math.round(group.length / 10));
-    const ranked = group.map((sample) => ({ sample, rank: hashOf(sample.file) }));
-    ranked.sort((a, b) => a.rank - b.rank || compareCodePoints(a.sample.file, b.sample.file));
-    for (const { sample } of ranked.slice(0, share)) chosen.add(sample);
-  }
-  return {
-    train: samples.filter((sample) => !chosen.has(sample)),
-    val: samples.filter((sample) => chosen.has(sample)),
+/** Files of each class, sorted. Folders whose name begins with a dot count only with pictures. */
+async function scanClasses(branches: readonly Branch[]): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  const queue = branches.values();
+  const scanner = async (): Promise<void> => {
+    for (const branch of queue) {
+      const files = await branch.pictures();
+      if (files.length > 0 || !branch.name.startsWith('.')) found.set(branch.name, files);
+    }
   };
-}
-
-// FNV-1a over UTF-16 units, then a finalizer: names that differ at the end only must not rank in order.
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function note(code: ErrorCode, params: ErrorParams): PlainError {
-  return toPlainError(new StillhouseError(code, params));
-}
-
-function warn(warnings: PlainError[], code: ErrorCode, path: string, reason = ''): void {
-  warnings.push(note(code, reason ? { path, reason } : { path }));
-}
-
-async function topFolders(path: string): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new StillhouseError('data.no-folder', { path }, { cause: error });
-    throw new StillhouseError('folder.unreadable', { path, reason: reasonOf(error) }, { cause: error });
-  });
-  const links = entries.filter((entry) => entry.isSymbolicLink());
-  const linked = await Promise.all(
-    links.map(async ({ name }) => ((await stat(join(path, name)).catch(() => null))?.isDirectory() ? name : null)),
-  );
-  return [
-    ...entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
-    ...linked.filter((name) => name !== null),
-  ];
+  await Promise.all(Array.from({ length: SCANNERS }, scanner));
+  return found;
 }
 
 function samplesOf(classes: readonly string[], found: ReadonlyMap<string, string[]>): Sample[] {
   return classes.flatMap((name, label) => (found.get(name) ?? []).map((file) => ({ file, label })));
 }
 
-function compareClasses(classes: readonly string[], val: ReadonlyMap<string, string[]>, warnings: PlainError[]): void {
+/** Pictures of a val that the data set brings: in class folders, or flat with a list. null: there is none to use. */
+async function valSamples(
+  { branch, classes: branches }: NonNullable<Splits['val']>,
+  classes: readonly string[],
+  roots: Roots,
+): Promise<Sample[] | null> {
+  const known = new Set(classes);
+  // Folders that are no classes (val/images of tiny ImageNet) hold flat pictures too.
+  if (branches.some(({ name }) => known.has(name))) {
+    const found = await scanClasses(branches);
+    compareClasses(classes, found, roots.warnings);
+    return samplesOf(classes, found);
+  }
+  const files = await branch.pictures();
+  const labelled = await labelledSamples(branch, files, classes, roots);
+  if (labelled) return labelled;
+  const difference = files.length > 0 ? `${branch.file} holds no class folders` : `${branch.file} holds no pictures`;
+  roots.warnings.add('data.class-mismatch', { difference });
+  return null;
+}
+
+async function labelledSamples(
+  { file, isArchive }: Branch,
+  files: readonly string[],
+  classes: readonly string[],
+  { path, warnings }: Roots,
+): Promise<Sample[] | null> {
+  if (files.length === 0) return null;
+  try {
+    const folders = [path, ...(isArchive || ARCHIVE.test(path) ? [] : [join(path, file)])];
+    const found = await findLabels(folders, files, classes);
+    if (!found) return null;
+    const missing = files.length - found.labels.size;
+    if (missing > 0) warnings.add('data.unlabelled', { count: missing, list: basename(found.source) });
+    if (found.labels.size === 0) return null;
+    return [...found.labels].map(([file, label]) => ({ file, label })).sort((a, b) => a.label - b.label);
+  } catch (error) {
+    warnings.add('data.label-list', { reason: (error as Error).message });
+    return null;
+  }
+}
+
+function compareClasses(classes: readonly string[], val: ReadonlyMap<string, string[]>, warnings: Warnings): void {
   const known = new Set(classes);
   const extra = sortByCodePoint([...val.keys()].filter((name) => !known.has(name)));
   const missing = classes.filter((name) => !val.get(name)?.length);
@@ -166,7 +211,7 @@ function compareClasses(classes: readonly string[], val: ReadonlyMap<string, str
     ...(missing.length > 0 ? [`without val pictures ${someOf(missing)}`] : []),
     ...(extra.length > 0 ? [`only in val, not used ${someOf(extra)}`] : []),
   ];
-  if (parts.length > 0) warnings.push(note('data.class-mismatch', { difference: parts.join('; ') }));
+  if (parts.length > 0) warnings.add('data.class-mismatch', { difference: parts.join('; ') });
 }
 
 function someOf(names: readonly string[]): string {
@@ -174,80 +219,35 @@ function someOf(names: readonly string[]): string {
   return names.length > 5 ? `(${names.length}): ${shown}, …` : `(${names.length}): ${shown}`;
 }
 
-/** Files of each class folder of one split, sorted. Folders whose name begins with a dot count only with pictures. */
-async function scanSplit(root: string, split: Split, warnings: PlainError[]): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  const queue = split.classes.values();
-  const scanner = async (): Promise<void> => {
-    for (const name of queue) {
-      const files = await scanClass(root, split.name ? `${split.name}/${name}` : name, warnings);
-      if (files.length > 0 || !name.startsWith('.')) found.set(name, files);
-    }
-  };
-  await Promise.all(Array.from({ length: SCANNERS }, scanner));
-  return found;
+/** What {@link listDataset} finds, counted. Throws as it does. */
+export async function inspectFolder(path: string): Promise<DatasetSummary> {
+  return summarise(await listDataset(path));
 }
 
-/** Pictures under a class folder at any depth, links followed, each real folder once: sorted by folder, then name. */
-async function scanClass(root: string, folder: string, warnings: PlainError[]): Promise<string[]> {
-  const seen = new Set<string>();
-  const folders: { folder: string; files: string[] }[] = [];
-  const waiting = [folder];
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const path = join(root, next);
-    try {
-      const files = await scanFolder(path, seen, waiting, next);
-      if (files.length > 0) folders.push({ folder: next, files });
-    } catch (error) {
-      warn(warnings, 'data.unreadable', next, reasonOf(error));
-    }
-  }
-  folders.sort((a, b) => compareCodePoints(a.folder, b.folder));
-  return folders.flatMap(({ folder, files }) => sortByCodePoint(files).map((name) => `${folder}/${name}`));
+/** Counts for each class of a data set, with the names of those that are synsets. */
+export function summarise(dataset: Dataset): DatasetSummary {
+  const { path, layout, splitMade, warnings, train, val, excluded } = dataset;
+  const classes = dataset.classes.map((name) => ({ name, ...classTitle(name), train: 0, val: 0 }));
+  for (const { label } of train) classes[label].train++;
+  for (const { label } of val) classes[label].val++;
+  return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings };
 }
 
-async function scanFolder(path: string, seen: Set<string>, waiting: string[], folder: string): Promise<string[]> {
-  const files: string[] = [];
-  const folders: string[] = [];
-  const real = await realpath(path);
-  if (seen.has(real)) return files;
-  seen.add(real);
-  // Entry by entry: a folder of a million files must not stall whoever shares this thread.
-  for await (const entry of await opendir(path, { bufferSize: 256 })) {
-    const isLink = entry.isSymbolicLink();
-    if (!isLink && entry.isFile() && PICTURE.test(entry.name)) files.push(entry.name);
-    else if (entry.isDirectory()) folders.push(entry.name);
-    else if (isLink) {
-      const target = await stat(join(path, entry.name)).catch(() => null);
-      if (target?.isDirectory()) folders.push(entry.name);
-      // A broken link stays in the list when named like a picture: the check then reports it by name.
-      else if (PICTURE.test(entry.name) && (target === null || target.isFile())) files.push(entry.name);
-    }
-  }
-  // The last is taken next: in this order a folder that several links lead to is always found by the same one.
-  waiting.push(
-    ...sortByCodePoint(folders)
-      .reverse()
-      .map((name) => `${folder}/${name}`),
-  );
-  return files;
+/** Where a sample's file is on this machine; only for display where it lies in an archive. */
+export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 'file'>): string {
+  return join(dataset.path, ...sample.file.split('/'));
 }
 
-// UTF-16 order differs from code-point order only where surrogates meet U+E000 to U+FFFF.
-function compareCodePoints(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let at = 0; at < length; at++) {
-    const [x, y] = [a.charCodeAt(at), b.charCodeAt(at)];
-    if (x !== y) return rank(x) - rank(y);
-  }
-  return a.length - b.length;
-}
-
-function rank(unit: number): number {
-  return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
-}
-
-/** Sorts in place by code point, as Python sorts strings. */
-function sortByCodePoint(names: string[]): string[] {
-  return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareCodePoints) : names.sort();
+/**
+ * All bytes of a picture, wherever it lies.
+ * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
+ */
+export function readSample(
+  dataset: Pick<Dataset, 'path' | 'archives'>,
+  file: string,
+  options: ReadOptions,
+): Promise<Uint8Array> {
+  const place = dataset.archives?.get(file);
+  if (!place) return readPictureFile(samplePath(dataset, { file }), options);
+  return readFilePart(join(dataset.path, place.archive), place, options);
 }

@@ -5,14 +5,14 @@ import { ahead } from './ahead.ts';
 import { drawTrain, evalGeometry, type AugmentOptions, type TrainDraw } from './augment.ts';
 import { parsePolicy, type Policy } from './auto-augment.ts';
 import type { Decode, Pixels } from './decode.ts';
-import { samplePath, type Dataset, type Sample } from './folder.ts';
+import { readSample, type Dataset, type Sample } from './folder.ts';
 import { byteCache } from './byte-cache.ts';
 import { drawErase, type Box, type EraseOptions } from './erase.ts';
 import { drawMix, isMixing, type MixDraw, type MixOptions } from './mix.ts';
 import { lookAt, openPicture, weightOf, type Picture } from './picture.ts';
 import { applyOperation } from './pixel-ops.ts';
 import { Random, type Draws } from './random.ts';
-import { readPictureFile, reasonOf } from './read-file.ts';
+import { reasonOf } from './read-file.ts';
 import { cropPixels, cutWindow, flipRows } from './resize.ts';
 import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 
@@ -245,7 +245,7 @@ function pictureReader(options: LoaderOptions): PictureReader {
   const active = new Set<Promise<unknown>>();
   let reason = '';
   const open = async (file: string): Promise<Picture> =>
-    openPicture(await readPictureFile(samplePath(dataset, { file }), { timeout }), decode);
+    openPicture(await readSample(dataset, file, { timeout }), decode);
   const attempt = async (file: string, work: Promise<Uint8Array>): Promise<Uint8Array | null> => {
     active.add(work);
     try {

@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { StillhouseError } from '../protocol/errors.ts';
 
 const LARGEST = 1 << 30;
@@ -12,37 +13,78 @@ export interface ReadOptions {
  * All bytes of a picture file.
  * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
  */
-export async function readPictureFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
+export function readPictureFile(path: string, options: ReadOptions): Promise<Uint8Array> {
+  return withFile(path, options, (file, size) => readBytes(file, 0, size));
+}
+
+/**
+ * Bytes of a picture that lies in an archive.
+ * Rejects as {@link readPictureFile} does, and when the archive has become shorter.
+ */
+export function readFilePart(
+  path: string,
+  { offset, size }: { offset: number; size: number },
+  options: ReadOptions,
+): Promise<Uint8Array> {
+  return withFile(path, options, async (file) => {
+    const bytes = await readBytes(file, offset, size);
+    if (bytes.length < size) throw new Error('the archive ends early');
+    return bytes;
+  });
+}
+
+async function withFile<Result>(
+  path: string,
+  { timeout }: ReadOptions,
+  work: (file: FileHandle, size: number) => Promise<Result>,
+): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const reason = `the disk did not answer within ${timeout / 1000} s`;
-    timer = setTimeout(() => reject(new Error(reason)), timeout);
+    timer = setTimeout(() => reject(new SlowDiskError(timeout)), timeout);
   });
   try {
-    return await Promise.race([readAll(path), late]);
+    return await Promise.race([openAnd(path, work), late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function readAll(path: string): Promise<Uint8Array> {
-  const file = await open(path, 'r');
+/** The disk kept a reader waiting for too long. */
+export class SlowDiskError extends Error {
+  constructor(timeout: number) {
+    super(`the disk did not answer within ${timeout / 1000} s`);
+  }
+}
+
+async function openAnd<Result>(
+  path: string,
+  work: (file: FileHandle, size: number) => Promise<Result>,
+): Promise<Result> {
+  // Without this flag, opening a pipe that has come in a picture's place would wait for a writer for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
     if (!stats.isFile()) throw new Error('it is not a file');
-    const { size } = stats;
-    if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
-    const bytes = Buffer.allocUnsafeSlow(size);
-    let filled = 0;
-    while (filled < size) {
-      const { bytesRead } = await file.read(bytes, filled, size - filled, filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return bytes.subarray(0, filled);
+    return await work(file, stats.size);
   } finally {
     await file.close();
   }
+}
+
+async function readBytes(file: FileHandle, start: number, size: number): Promise<Uint8Array> {
+  assertSize(size);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await file.read(bytes, filled, size - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function assertSize(size: number): void {
+  if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
 }
 
 const REASONS: Record<string, string> = {

@@ -1,3 +1,5 @@
+import type { FileHandle } from 'node:fs/promises';
+
 /** One regular file of an archive. */
 export interface TarFile {
   /** Path as written in the archive: not to be trusted as a place on disk. */
@@ -8,6 +10,7 @@ export interface TarFile {
 const BLOCK = 512;
 /** Files above this, in bytes, are an error: everything wanted from an archive is held in memory. */
 const LARGEST = 256 * 2 ** 20;
+const EARLY = 'the archive ends early';
 
 /**
  * Regular files of a tar archive (ustar, GNU long names, pax paths) whose name passes `wanted`, in order; links, devices
@@ -18,8 +21,47 @@ export async function* readTar(
   chunks: AsyncIterable<Buffer>,
   wanted: (name: string) => boolean,
 ): AsyncGenerator<TarFile, void, undefined> {
-  const take = reader(chunks);
+  for await (const { name, data } of walkTar(streamReader(chunks), wanted)) if (data) yield { name, data };
+}
+
+/** Where a regular file lies in an archive that was not read, only looked through. */
+export interface TarPlace {
+  name: string;
+  /** First byte of its content in the file that the archive is, or is part of. */
+  offset: number;
+  size: number;
+}
+
+/**
+ * Places of the regular files of a tar archive that lies in `file` from byte `start` to byte `end`. Only headers are
+ * read.
+ * @throws Error when a checksum is wrong or the archive ends early; what came before it is sound.
+ */
+export async function* listTar(
+  file: FileHandle,
+  start: number,
+  end: number,
+): AsyncGenerator<TarPlace, void, undefined> {
+  const nothing = (): boolean => false;
+  for await (const { name, size, offset } of walkTar(fileReader(file, start, end), nothing))
+    yield { name, size, offset: start + offset };
+}
+
+/** Takes the next bytes of an archive; without `keep` they are passed over. Null at the end, where one may be. */
+type Take = (size: number, keep: boolean) => Promise<Buffer | null>;
+
+interface Member {
+  name: string;
+  size: number;
+  /** From the archive's first byte. */
+  offset: number;
+  /** null when it is not wanted. */
+  data: Buffer | null;
+}
+
+async function* walkTar(take: Take, wanted: (name: string) => boolean): AsyncGenerator<Member, void, undefined> {
   let longName: string | null = null;
+  let at = 0;
   for (;;) {
     const header = await take(BLOCK, true);
     if (!header || header.every((byte) => byte === 0)) return;
@@ -28,16 +70,14 @@ export async function* readTar(
     const isName = type === 'x' || type === 'L';
     const isFile = type === '0' || type === '\0';
     const fullName: string = longName ?? name;
-    if (isName || (isFile && wanted(fullName))) {
-      if (size > LARGEST) throw new Error(`readTar: ${fullName} has ${size} bytes`);
-      const data = ((await take(padded, true)) ?? Buffer.alloc(0)).subarray(0, size);
-      if (data.length < size) throw new Error('readTar: the archive ends early');
-      if (isName) longName = type === 'x' ? paxPath(data) : data.toString('utf8').replace(/\0.*$/s, '');
-      else yield { name: fullName, data };
-    } else {
-      await take(padded, false);
-    }
-    if (!isName && type !== 'g') longName = null;
+    const keep = isName || (isFile && wanted(fullName));
+    if (keep && size > LARGEST) throw new Error(`readTar: ${fullName} has ${size} bytes`);
+    const data = ((await take(padded, keep)) ?? Buffer.alloc(0)).subarray(0, size);
+    if (keep && data.length < size) throw new Error(EARLY);
+    if (isFile) yield { name: fullName, size, offset: at + BLOCK, data: keep ? data : null };
+    if (isName) longName = type === 'x' ? paxPath(data) : data.toString('utf8').replace(/\0.*$/s, '');
+    else if (type !== 'g') longName = null;
+    at += BLOCK + padded;
   }
 }
 
@@ -45,9 +85,10 @@ function parseHeader(header: Buffer): { name: string; size: number; type: string
   const field = (from: number, to: number): string => header.toString('utf8', from, to).replace(/\0.*$/s, '');
   const stated = parseInt(field(148, 156), 8);
   const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
-  if (sum !== stated) throw new Error('readTar: a header checksum is wrong');
-  const size = parseInt(field(124, 136), 8);
-  if (!Number.isSafeInteger(size) || size < 0) throw new Error('readTar: a file size is not a number');
+  if (sum !== stated) throw new Error('the archive is damaged');
+  // Above 8 GiB the size is written in binary.
+  const size = header[124] & 0x80 ? Number(header.readBigUInt64BE(128)) : parseInt(field(124, 136), 8);
+  if (!Number.isSafeInteger(size) || size < 0) throw new Error('the archive is damaged');
   const prefix = header.toString('latin1', 257, 262) === 'ustar' ? field(345, 500) : '';
   const name = field(0, 100);
   return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156]) };
@@ -66,8 +107,30 @@ function paxPath(data: Buffer): string | null {
   return null;
 }
 
-/** Takes whole stretches out of a stream: the bytes, or nothing when they are only to be passed over. */
-function reader(chunks: AsyncIterable<Buffer>): (size: number, keep: boolean) => Promise<Buffer | null> {
+/** Bytes that are read at once: headers of small files come several at a time. */
+const WINDOW = 8192;
+
+function fileReader(file: FileHandle, start: number, end: number): Take {
+  let at = start;
+  let [window, windowStart] = [Buffer.alloc(0) as Buffer, start];
+  return async (size, keep) => {
+    if (at === end && keep) return null;
+    if (at + size > end) throw new Error(EARLY);
+    at += size;
+    if (!keep) return null;
+    const from = at - size - windowStart;
+    if (from < window.length && from + size <= window.length) return window.subarray(from, from + size);
+    windowStart = at - size;
+    const buffer = Buffer.allocUnsafe(Math.max(size, Math.min(WINDOW, end - windowStart)));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, windowStart);
+    if (bytesRead < size) throw new Error(EARLY);
+    window = buffer.subarray(0, bytesRead);
+    return window.subarray(0, size);
+  };
+}
+
+/** Takes whole stretches out of a stream. */
+function streamReader(chunks: AsyncIterable<Buffer>): Take {
   const iterator = chunks[Symbol.asyncIterator]();
   let rest: Buffer = Buffer.alloc(0);
   return async (size, keep) => {
@@ -77,7 +140,7 @@ function reader(chunks: AsyncIterable<Buffer>): (size: number, keep: boolean) =>
       if (rest.length === 0) {
         const next = await iterator.next();
         if (next.done) {
-          if (missing < size || !keep) throw new Error('readTar: the archive ends early');
+          if (missing < size || !keep) throw new Error(EARLY);
           return null;
         }
         rest = next.value;

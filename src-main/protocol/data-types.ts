@@ -26,19 +26,61 @@ export interface Folder {
   entries: { name: string; path: string; kind: 'folder' | 'file'; bytes: number }[];
 }
 
+export type EngineDevice = 'cpu' | 'cuda';
+
 export interface EngineStatus {
   state: 'missing' | 'partial' | 'unpacked' | 'verified' | 'broken';
   version: string;
-  device: 'cpu';
+  device: EngineDevice;
   path: string;
   bytesDownload: number;
   bytesOnDisk: number;
   bytesArrived: number;
   error: PlainError | null;
+  /** GPUs that it found when it was last loaded; null for the CPU engine, or before it was loaded. */
+  gpus: number | null;
+  /** Why it found none. */
+  gpuReason: string | null;
+}
+
+/** A GPU as its driver tells of it. */
+export interface Gpu {
+  /** As in `cuda:N`. */
+  index: number;
+  name: string;
+  /** 0 while unknown. */
+  memory: number;
+  memoryFree: number | null;
+  /** Compute capability, as 8.6. */
+  capability: number | null;
+  uuid: string;
+}
+
+/** The GPUs of this machine, and whether one computes. */
+export interface GpuReport {
+  /** The GPU engine. */
+  engine: EngineStatus;
+  /** Bytes that installing it takes on the disk while it lasts, and what is free there. */
+  bytesNeeded: number;
+  bytesFree: number;
+  /** Version of the driver; null without one. */
+  driver: string | null;
+  gpus: Gpu[];
+  /** Where the device that was asked for (`auto` unless said) means to compute: `cpu` or `cuda:N`. */
+  device: string;
+  /** Why that is not a GPU; null when it is. */
+  reason: PlainError | null;
+}
+
+/** The CPU engine, and everything about GPUs. */
+export interface EngineReport extends EngineStatus {
+  gpu: GpuReport;
 }
 
 export interface ClassCount {
   name: string;
+  /** What a synset of ImageNet-1k shows, in both languages; missing for other classes. */
+  title?: { en: string; zh: string };
   train: number;
   val: number;
 }
@@ -53,6 +95,8 @@ export interface DatasetSummary {
   val: number;
   /** True when val was made by the stratified split that Stillhouse offers for one-folder-per-class data. */
   splitMade: boolean;
+  /** Pictures that the list of excluded ones leaves out; they are in no count. */
+  excluded: number;
   warnings: PlainError[];
 }
 

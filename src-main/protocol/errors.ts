@@ -32,6 +32,23 @@ export const ERRORS = {
     says: 'The pictures in {path} can no longer be read: {reason}.',
     advice: 'Check the disk or the network it is on, then resume.',
   },
+  'data.unlabelled': {
+    says: '{count} validation pictures have no class in {list}.',
+    advice: 'They are left out; the rest is used.',
+  },
+  'data.label-list': {
+    says: 'The list of labels cannot be used: {reason}.',
+    advice: 'Correct it, or sort the validation pictures into class folders.',
+  },
+  'data.more-warnings': { says: '{count} more of the kind {code}.', advice: 'Only the first are listed.' },
+  'data.excluded': {
+    says: '{count} pictures are left out by the list {list}.',
+    advice: 'Edit the list to change that.',
+  },
+  'data.findings': {
+    says: 'The check found {unreadable} unreadable pictures and {leaks} training pictures that are in val too.',
+    advice: 'stillhouse data DIR --check lists them; without --strict this is no failure.',
+  },
   'data.too-few': {
     says: '{count} readable training pictures are fewer than one batch of {batch}.',
     advice: 'Lower the batch size or add pictures.',
@@ -72,7 +89,8 @@ export const ERRORS = {
   },
   'gpu.driver-silent': {
     says: 'The NVIDIA driver does not answer: {reason}.',
-    advice: 'After an update of the driver restart the machine. In a container, give it the GPUs (docker run --gpus all).',
+    advice:
+      'After an update of the driver restart the machine. In a container, give it the GPUs (docker run --gpus all).',
   },
   'gpu.driver-old': {
     says: 'The NVIDIA driver {driver} is too old for CUDA 12.',
@@ -195,7 +213,13 @@ export const ERRORS = {
   },
   'run.non-finite': {
     says: 'The loss became {loss} at step {step}.',
-    advice: 'The last good state is saved. Lower the learning rate, or resume from an earlier checkpoint.',
+    advice:
+      'The state before it is saved, and non-finite.json in the run folder names the batch. Resume with a lower learning rate; if it fails again, resume from an earlier checkpoint.',
+  },
+  'run.overflow': {
+    says: 'The loss became {loss} at step {step}: the weights had overflowed before ({name}).',
+    advice:
+      'They are not saved; non-finite.json in the run folder names the batch. Resume from the last checkpoint with a lower learning rate.',
   },
   'run.died': {
     says: 'The training process ended unexpectedly ({reason}).',

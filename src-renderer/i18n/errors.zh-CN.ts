@@ -24,6 +24,14 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 中的图片已无法读取：{reason}。',
     advice: '请检查其所在的磁盘或网络，然后恢复运行。',
   },
+  'data.unlabelled': { says: '{count} 张验证图片在 {list} 中没有类别。', advice: '这些图片不参与训练，其余照常使用。' },
+  'data.label-list': { says: '标签列表无法使用：{reason}。', advice: '请更正该列表，或把验证图片按类别放入文件夹。' },
+  'data.more-warnings': { says: '另有 {count} 条 {code} 类的提示。', advice: '只列出前面的部分。' },
+  'data.excluded': { says: '列表 {list} 排除了 {count} 张图片。', advice: '编辑该列表即可更改。' },
+  'data.findings': {
+    says: '检查发现 {unreadable} 张无法读取的图片，以及 {leaks} 张同时出现在验证集中的训练图片。',
+    advice: '运行 stillhouse data DIR --check 可列出它们；不加 --strict 时这不算失败。',
+  },
   'data.too-few': {
     says: '可读取的训练图片只有 {count} 张，不足一批（{batch} 张）。',
     advice: '请减小批大小或添加图片。',
@@ -165,7 +173,12 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'run.non-finite': {
     says: '损失在第 {step} 步变为 {loss}。',
-    advice: '最后的正常状态已保存。请降低学习率，或从较早的检查点恢复。',
+    advice:
+      '此前的状态已保存，运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率恢复；若再次失败，请从较早的检查点恢复。',
+  },
+  'run.overflow': {
+    says: '损失在第 {step} 步变为 {loss}：此前权重（{name}）已经溢出。',
+    advice: '溢出的权重未保存；运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率从最后一个检查点恢复。',
   },
   'run.died': { says: '训练进程意外结束（{reason}）。', advice: '已保存的内容没有丢失：请从最后一个检查点恢复。' },
   'run.silent': {

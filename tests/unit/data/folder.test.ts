@@ -2,7 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { inspectFolder, listDataset, samplePath, stratifiedSplit } from '../../../src-main/data/folder.ts';
+import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/folder.ts';
+import { stratifiedSplit } from '../../../src-main/data/split.ts';
 
 let home: string;
 let root: string;
@@ -41,6 +42,8 @@ describe('listDataset', () => {
       ],
       splitMade: false,
       warnings: [],
+      excluded: 0,
+      archives: null,
     });
     expect(samplePath(dataset, dataset.train[1])).toBe(join(root, 'train', 'a', 'deep', 'er', 'y.webp'));
   });
