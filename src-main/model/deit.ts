@@ -47,13 +47,13 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
     noise: noiseOf(branches, options),
     predict: (params, images) => forward(shape, params, images, NOTHING_DROPPED),
     train: (params, images, noise) => {
-      const { branches: rows, seed } = divideNoise(noise, branches, options);
+      const { branches: rows, keys } = divideNoise(noise, branches, options);
       const { dropPath: rate = 0, drop = 0 } = options;
       const drops: Drops = {
         branch: (x, block, index) =>
           rows ? dropPath(x, style.pathRate(rate, block, shape.depth), rows[2 * block + index]) : x,
-        inside: (x, place) => (style.dropsInside ? dropout(x, drop, seed, place) : x),
-        features: (x) => (style.dropsInside ? x : dropout(x, drop, seed, 0)),
+        inside: (x, place) => (style.dropsInside ? dropout(x, drop, keys, place) : x),
+        features: (x) => (style.dropsInside ? x : dropout(x, drop, keys, 0)),
       };
       return { heads: forward(shape, params, images, drops), updates: {} };
     },

@@ -4,38 +4,43 @@ import type { Model, ModelOptions } from './model.ts';
 
 /**
  * What a training forward draws. The noise of a batch [R, B] is given from outside: a row for each branch that
- * stochastic depth may skip, then two rows of which dropout's seed is made. So a step repeats itself exactly when it
- * is given the same noise. B images.
+ * stochastic depth may skip, then the rows of which dropout makes its masks. A picture's masks follow from its own
+ * column, whatever else is in the batch. So a step repeats itself exactly, in however many parts it is done. B images.
  */
 export interface Noise {
   /** A tensor [B] for each branch; null where none is skipped. */
   branches: tf.Tensor[] | null;
-  /** [2] int32, each below 2²⁵; null without dropout. */
-  seed: tf.Tensor | null;
+  /** {@link KEYS} tensors [B] of odd int32; null without dropout. */
+  keys: tf.Tensor[] | null;
 }
 
 type Rates = Pick<ModelOptions, 'dropPath' | 'drop'>;
+
+/** Rows of noise that dropout needs. */
+const KEYS = 3;
 
 /** A float in [0, 1) has at least this many values, evenly spread. */
 const LEVELS = 2 ** 24;
 
 /** The noise of a network with this many branches; null when it draws nothing. */
 export function noiseOf(branches: number, { dropPath = 0, drop = 0 }: Rates): Model['noise'] {
-  const rows = (dropPath > 0 ? branches : 0) + (drop > 0 ? 2 : 0);
+  const rows = (dropPath > 0 ? branches : 0) + (drop > 0 ? KEYS : 0);
   return rows > 0 ? { shape: (batch) => [rows, batch] } : null;
 }
 
 /** Takes apart what {@link noiseOf} asked for; all null for no noise. */
 export function divideNoise(noise: tf.Tensor | null, branches: number, { dropPath = 0, drop = 0 }: Rates): Noise {
-  const rows = dropPath > 0 ? branches : 0;
+  const rows = noise && tf.unstack(noise); // R of [B]
+  const count = dropPath > 0 ? branches : 0;
   return {
-    branches: noise && rows > 0 ? tf.unstack(noise).slice(0, rows) : null,
-    seed: noise && drop > 0 ? seedOf(tf.slice(noise, [rows, 0], [2, 1])) : null,
+    branches: rows && count > 0 ? rows.slice(0, count) : null,
+    keys: rows && drop > 0 ? rows.slice(count, count + KEYS).map(keyOf) : null,
   };
 }
 
-function seedOf(uniforms: tf.Tensor): tf.Tensor {
-  return castTo(tf.floor(tf.mul(tf.reshape(uniforms, [2]), LEVELS)), 'float32', 'int32');
+function keyOf(uniforms: tf.Tensor): tf.Tensor {
+  const whole = castTo(tf.floor(tf.mul(uniforms, LEVELS)), 'float32', 'int32');
+  return tf.add(tf.mul(whole, tf.scalar(2, 'int32')), tf.scalar(1, 'int32'));
 }
 
 /**
@@ -50,18 +55,30 @@ export function dropPath<T extends tf.Tensor>(branch: T, rate: number, uniforms:
 }
 
 /**
- * Dropout: makes some numbers 0 and scales the rest by 1 / (1 − rate). Which ones follows from the seed and the place
- * alone, by TensorFlow's counter-based generator.
- * @param seed of {@link Noise}; null keeps all, unscaled
- * @param place below 127, another one for each dropout of a network
+ * Dropout: makes some numbers 0 and scales the rest by 1 / (1 − rate).
+ *
+ * A number's bits are Σ keyₖ · wordₖ modulo 2³², with the keys of its picture and random words of its place, which
+ * TensorFlow's counter-based generator draws anew in each step from the same seed. An odd key permutes all words, so
+ * within a picture the bits are as independent as the words are.
+ * @param x [B, ...]
+ * @param keys of {@link Noise}; null keeps all, unscaled
+ * @param place another one for each dropout of a network
  */
-export function dropout<T extends tf.Tensor>(x: T, rate: number, seed: tf.Tensor | null, place: number): T {
-  if (rate === 0 || !seed) return x;
-  // The seed's numbers are below the step from place to place: no two places ever share one.
-  const own = tf.add(seed, tf.tensor1d([place * LEVELS, 0], 'int32'));
-  const attrs = [attr.type('dtype', 'float32'), attr.type('T', 'int32'), attr.type('Tseed', 'int32')];
-  const [uniforms] = call('StatelessRandomUniform', attrs, [tf.tensor1d(x.shape, 'int32'), own]);
+export function dropout<T extends tf.Tensor>(x: T, rate: number, keys: tf.Tensor[] | null, place: number): T {
+  if (rate === 0 || !keys) return x;
+  const [batch, ...sides] = x.shape;
+  const ones = sides.map(() => 1);
+  const terms = words(sides, place).map((word, k) => tf.mul(word, tf.reshape(keys[k], [batch, ...ones])));
+  const bits = terms.reduce((sum, term) => tf.add(sum, term));
+  const uniforms = tf.add(tf.mul(castTo(bits, 'int32', 'float32'), 2 ** -32), 0.5);
   return tf.mul(x, kept(uniforms, rate));
+}
+
+/** {@link KEYS} tensors [1, ...sides] of 32 random bits. */
+function words(sides: number[], place: number): tf.Tensor[] {
+  const attrs = [attr.type('dtype', 'int32'), attr.type('T', 'int32'), attr.type('Tseed', 'int32')];
+  const inputs = [tf.tensor1d([KEYS, 1, ...sides], 'int32'), tf.tensor1d([place, 0], 'int32')];
+  return tf.unstack(call('StatelessRandomUniformFullInt', attrs, inputs)[0]);
 }
 
 /** 1 / (1 − rate) where (1 − rate) + u ≥ 1, else 0. */

@@ -40,10 +40,10 @@ export function convNet(net: ConvNet, options: ModelOptions): Network {
     noise: noiseOf(net.dropShares.length, options),
     predict: (params, images) => ({ head: net.forward(predicting(params, net.eps), images), headDist: null }),
     train: (params, images, noise) => {
-      const { branches, seed } = divideNoise(noise, net.dropShares.length, options);
+      const { branches, keys } = divideNoise(noise, net.dropShares.length, options);
       const drops: Drops = {
         drop: (branch, block) => (branches ? dropPath(branch, net.dropShares[block] * rate, branches[block]) : branch),
-        features: (x) => dropout(x, drop, seed, 0),
+        features: (x) => dropout(x, drop, keys, 0),
       };
       const updates: Params = {};
       const head = net.forward(training(params, net.eps, drops, updates), images);

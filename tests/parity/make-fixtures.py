@@ -176,22 +176,21 @@ def philox(counter, key):
     return np.stack(c)
 
 
-def stateless_uniform(shape, seed):
-    """What TensorFlow's StatelessRandomUniform makes of a seed of two numbers, in float32."""
+def stateless_bits(shape, seed):
+    """What TensorFlow's StatelessRandomUniformFullInt makes of a seed of two numbers, as 32 bits."""
     mixed = philox([seed[0], 0, seed[1], 0], [0x3EC8F720, 0x02461E29])
     count = math.prod(shape)
     groups = np.arange(-(-count // 4), dtype=np.uint64)
     zeros = np.zeros_like(groups)
     words = philox([groups, zeros, zeros + mixed[2], zeros + mixed[3]], mixed[:2]).T.reshape(-1)[:count]
-    bits = (words.astype(np.uint32) & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)
-    return (bits.view(np.float32) - np.float32(1)).reshape(shape)
+    return words.astype(np.uint32).reshape(shape)
 
 
 class GivenDropout:
     """Stands for torch's dropout: the masks that Stillhouse makes, in the order in which timm asks for them."""
 
-    def __init__(self, rate, seed, calls, last_block):
-        self.rate, self.seed, self.calls, self.last_block = rate, seed, calls, last_block
+    def __init__(self, rate, keys, calls, last_block):
+        self.rate, self.keys, self.calls, self.last_block = rate, keys, calls, last_block
         self.place = 0
 
     def __call__(self, x, p=0.5, training=True, inplace=False):
@@ -200,14 +199,19 @@ class GivenDropout:
         assert p == self.rate
         # In the last block only the extra tokens go on.
         tokens = self.last_block if self.last_block and self.place >= self.calls - 3 else None
-        shape = (x.shape[0], tokens, x.shape[2]) if tokens else tuple(x.shape)
-        uniforms = stateless_uniform(shape, (self.seed[0] + self.place * LEVELS, self.seed[1]))
-        keep = np.float32(1 - self.rate)
-        kept = torch.from_numpy(np.floor(keep + uniforms).astype(np.float64) / float(keep))
+        sides = (tokens, x.shape[2]) if tokens else tuple(x.shape[1:])
         mask = torch.ones_like(x)
-        mask[:, : shape[1]] = kept
+        mask[:, : sides[0]] = torch.from_numpy(self.mask(sides))
         self.place += 1
         return x * mask
+
+    def mask(self, sides):
+        words = stateless_bits((len(self.keys), 1, *sides), (self.place, 0))
+        keys = self.keys.reshape(*self.keys.shape, *[1] * len(sides))
+        bits = (words * keys).sum(axis=0, dtype=np.uint32).view(np.int32)
+        uniforms = bits.astype(np.float32) * np.float32(2**-32) + np.float32(0.5)
+        keep = np.float32(1 - self.rate)
+        return np.floor(keep + uniforms).astype(np.float64) / float(keep)
 
 
 def build(name, size, rate, options):
@@ -231,18 +235,18 @@ def heads_of(model, images):
     return [model.head(features[:, 0]), model.head_dist(features[:, 1])]
 
 
-def train(model, batch, rate, options):
-    """Heads of a training forward; `images` come later. Noise: rows of branches, then two of dropout's seed."""
+def prepare(model, batch, rate, options):
+    """Prepares what a training forward draws. Noise: rows of branches, then three of dropout's keys."""
     drop = options.get("drop", 0)
     branches = len(drop_slots(model)) if rate > 0 else 0
-    noise = uniform("noise", (branches + (2 if drop else 0), batch))
+    noise = uniform("noise", (branches + (3 if drop else 0), batch))
     give_noise(model, noise[:branches], rate if "deit3Style" in options else None)
     if not drop:
         return None
     inside = hasattr(model, "blocks") and hasattr(model, "pos_embed") and "deit3Style" not in options
     calls = 1 + 3 * len(model.blocks) if inside else 1
-    seed = [int(value) for value in noise[-2:, 0] * LEVELS]
-    return GivenDropout(drop, seed, calls, getattr(model, "num_prefix_tokens", 0) if inside else 0)
+    keys = (noise[-3:] * LEVELS).astype(np.uint32) * 2 + 1
+    return GivenDropout(drop, keys, calls, getattr(model, "num_prefix_tokens", 0) if inside else 0)
 
 
 def rounded(values, digits=6):
@@ -268,7 +272,7 @@ def make_case(name, size, batch, rate, options=None):
             heads = heads_of(model.eval(), images)
     else:
         model.train()
-        given = train(model, batch, rate, options)
+        given = prepare(model, batch, rate, options)
         torchs = torch.nn.functional.dropout
         torch.nn.functional.dropout = given or torchs
         heads = heads_of(model, images)

@@ -26,42 +26,67 @@ describe('stochastic depth', () => {
   });
 });
 
+const keysOf = (columns: number[][]) => columns.map((column) => tf.tensor1d(column, 'int32'));
+
 describe('dropout', () => {
-  const ones = () => tf.ones<tf.Rank.R3>([4, 50, 100]);
-  const drop = (seed: number[], place = 0, rate = 0.3) => [
-    ...dropout(ones(), rate, tf.tensor1d(seed, 'int32'), place).dataSync(),
-  ];
+  const ones = (batch: number) => tf.ones<tf.Rank.R3>([batch, 50, 100]);
+  const KEYS = [[3, 5, 7, 99], [33554431, 11, 1, 9], [12345, 678901, 2222221, 31]]; // prettier-ignore
+  const drop = (keys: number[][], place = 0, rate = 0.3) => {
+    return [...dropout(ones(keys[0].length), rate, keysOf(keys), place).dataSync()];
+  };
+  const zeros = (values: number[]) => values.filter((value) => value === 0).length / values.length;
 
   test('makes the share that it says 0 and scales the rest', () => {
     tidy(() => {
-      const values = drop([3, 5]);
-      const zeros = values.filter((value) => value === 0).length;
+      const values = drop(KEYS);
       // Four deviations of a share of 0.3 among 20,000.
-      expect(Math.abs(zeros / values.length - 0.3)).toBeLessThan(0.013);
+      expect(Math.abs(zeros(values) - 0.3)).toBeLessThan(0.013);
       expect(new Set(values)).toEqual(new Set([0, Math.fround(1 / 0.7)]));
     });
   });
 
-  test('repeats itself for a seed, and differs by either number of it and by the place', () => {
+  test('drops neighbours, pictures and places independently of one another', () => {
     tidy(() => {
-      expect(drop([3, 5])).toEqual(drop([3, 5]));
-      const others = [drop([3, 5]), drop([4, 5]), drop([3, 6]), drop([3, 5], 1), drop([3, 5], 126)];
-      expect(new Set(others.map(String)).size).toBe(others.length);
+      const [here, there] = [drop(KEYS), drop(KEYS, 1)];
+      const both = (a: number[], b: number[]) => zeros(a.map((value, i) => value + b[i]));
+      const pictures = [0, 1, 2, 3].map((index) => here.slice(5000 * index, 5000 * (index + 1)));
+      // Four deviations of a share of 0.09 among 5,000.
+      for (const [a, b] of [
+        [0, 1],
+        [0, 2],
+        [1, 3],
+        [2, 3],
+      ])
+        // prettier-ignore
+        expect(Math.abs(both(pictures[a], pictures[b]) - 0.09)).toBeLessThan(0.017);
+      expect(Math.abs(both(here, there) - 0.09)).toBeLessThan(0.0085);
+      for (const shift of [1, 2, 3, 4, 100])
+        expect(Math.abs(both(here.slice(shift), here.slice(0, -shift)) - 0.09)).toBeLessThan(0.0085);
+    });
+  });
+
+  test('repeats itself for the keys of a picture, whatever else is in the batch', () => {
+    tidy(() => {
+      const whole = drop(KEYS);
+      expect(drop(KEYS)).toEqual(whole);
+      const part = drop(KEYS.map((column) => column.slice(1, 3)));
+      expect(part).toEqual(whole.slice(5000, 15000));
+      expect(new Set([whole.slice(0, 5000), part.slice(0, 5000), part.slice(5000)].map(String)).size).toBe(3);
     });
   });
 
   test('lets gradients through where it lets values through', () => {
     tidy(() => {
-      const seed = tf.tensor1d([3, 5], 'int32');
-      const gradient = tf.grad((x) => tf.sum(dropout(x, 0.3, seed, 2)))(ones());
-      expect([...gradient.dataSync()]).toEqual([...dropout(ones(), 0.3, seed, 2).dataSync()]);
+      const keys = keysOf(KEYS);
+      const gradient = tf.grad((x) => tf.sum(dropout(x, 0.3, keys, 2)))(ones(4));
+      expect([...gradient.dataSync()]).toEqual([...dropout(ones(4), 0.3, keys, 2).dataSync()]);
     });
   });
 
-  test('does nothing at rate 0 and without a seed', () => {
+  test('does nothing at rate 0 and without keys', () => {
     tidy(() => {
-      const x = ones();
-      expect(dropout(x, 0, tf.tensor1d([1, 2], 'int32'), 0)).toBe(x);
+      const x = ones(4);
+      expect(dropout(x, 0, keysOf(KEYS), 0)).toBe(x);
       expect(dropout(x, 0.5, null, 0)).toBe(x);
     });
   });
@@ -71,22 +96,24 @@ describe('the noise of a step', () => {
   test.each([
     [{}, null],
     [{ dropPath: 0.1 }, [6, 5]],
-    [{ drop: 0.1 }, [2, 5]],
-    [{ dropPath: 0.1, drop: 0.1 }, [8, 5]],
+    [{ drop: 0.1 }, [3, 5]],
+    [{ dropPath: 0.1, drop: 0.1 }, [9, 5]],
   ])('%o asks for rows %o', (rates, shape) => {
     expect(noiseOf(6, rates)?.shape(5) ?? null).toEqual(shape);
   });
 
-  test('is taken apart: rows of branches, and the seed from the first picture', () => {
+  test('is taken apart: rows of branches, and odd keys of each picture', () => {
     tidy(() => {
-      const noise = tf.tensor2d([0.1, 0.2, 0.3, 0.4, 0.5, 0.9, 1 - 2 ** -24, 0.9], [4, 2]);
-      const { branches, seed } = divideNoise(noise, 2, { dropPath: 0.1, drop: 0.1 });
-      expect(branches!.map((row) => [...row.dataSync()])).toEqual([
-        [0.1, 0.2].map(Math.fround),
-        [0.3, 0.4].map(Math.fround),
+      const noise = tf.tensor2d([0.1, 0.2, 0.3, 0.4, 0, 0.5, 2 ** -24, 1 - 2 ** -24, 0.25, 1], [5, 2]);
+      const { branches, keys } = divideNoise(noise, 2, { dropPath: 0.1, drop: 0.1 });
+      const values = (tensors: tf.Tensor[] | null) => tensors!.map((row) => [...row.dataSync()]);
+      expect(values(branches)).toEqual([[0.1, 0.2].map(Math.fround), [0.3, 0.4].map(Math.fround)]);
+      expect(values(keys)).toEqual([
+        [1, 2 ** 24 + 1],
+        [3, 2 ** 25 - 1],
+        [2 ** 23 + 1, 2 ** 25 + 1],
       ]);
-      expect([...seed!.dataSync()]).toEqual([2 ** 23, 2 ** 24 - 1]);
-      expect(divideNoise(null, 2, { dropPath: 0.1, drop: 0.1 })).toEqual({ branches: null, seed: null });
+      expect(divideNoise(null, 2, { dropPath: 0.1, drop: 0.1 })).toEqual({ branches: null, keys: null });
     });
   });
 });
