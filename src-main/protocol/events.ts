@@ -84,7 +84,7 @@ export interface CheckpointRow {
 /** One line of `history.jsonl`. */
 export type HistoryRow = StepRow | EpochRow | NoteRow | StateRow | CheckpointRow;
 
-export type JobKind = 'engine' | 'sample' | 'weights' | 'check' | 'export';
+export type JobKind = 'engine' | 'gpu-engine' | 'sample' | 'weights' | 'check' | 'export';
 export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
 
 /** Progress of a job that is not a run. */

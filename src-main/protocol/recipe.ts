@@ -1,4 +1,5 @@
 import { AUGMENTATION_FIELDS } from './augmentation-fields.ts';
+import { DEVICE_PATTERN } from './device.ts';
 import { StillhouseError } from './errors.ts';
 import { OPTIMIZER_FIELDS, SCHEDULE_FIELDS } from './optimizer-fields.ts';
 
@@ -80,6 +81,8 @@ export interface Recipe {
   seed: number;
   precision: 'auto' | 'float32' | 'bfloat16';
   microBatch: number;
+  /** `auto`, `cpu`, `cuda` or `cuda:N`. */
+  device: string;
   numWorkers: number;
   saveEvery: number;
 }
@@ -105,7 +108,8 @@ export type Field = FieldBase &
     | { type: 'integer' | 'number'; default: number; min: number; max: number }
     | { type: 'boolean'; default: boolean }
     | { type: 'choice'; default: string; choices: readonly string[] }
-    | { type: 'text' | 'path'; default: string }
+    /** `pattern` is a regular expression that a value must match, `expected` says so in words. */
+    | { type: 'text' | 'path'; default: string; pattern?: string; expected?: string }
   );
 
 export const FIELDS: readonly Field[] = [
@@ -431,6 +435,19 @@ export const FIELDS: readonly Field[] = [
     help: 'Pictures computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
   },
   {
+  {
+    key: 'device',
+    type: 'text',
+    group: 'run',
+    simple: false,
+    default: 'auto',
+    pattern: DEVICE_PATTERN,
+    expected: 'auto, cpu or cuda:0, cuda:1 …',
+    unit: '',
+    paper: 'cuda',
+    label: 'Device',
+    help: 'Where to compute: cpu, cuda:0 for the first GPU, or auto, a GPU where one can be used.',
+  },
     key: 'numWorkers',
     type: 'integer',
     group: 'run',
@@ -512,7 +529,9 @@ export function checkField(field: Field, value: unknown): RecipeProblem | undefi
         : problem(`one of ${field.choices.join(', ')}`);
     case 'text':
     case 'path':
-      return typeof value === 'string' && !value.includes('\0') ? undefined : problem('text');
+      if (typeof value !== 'string' || value.includes('\0')) return problem('text');
+      if (field.pattern && !new RegExp(field.pattern).test(value)) return problem(field.expected ?? field.pattern);
+      return undefined;
   }
 }
 

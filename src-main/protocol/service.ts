@@ -1,9 +1,10 @@
 import * as v from 'valibot';
+import { DEVICE_PATTERN } from './device.ts';
 import type {
   CheckpointInfo,
   DatasetReport,
   DatasetSummary,
-  EngineStatus,
+  EngineReport,
   Folder,
   ModelCard,
   PicturePage,
@@ -24,6 +25,9 @@ const runId = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/));
 const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
 const recipe = v.record(v.pipe(v.string(), v.maxLength(64)), v.union([v.string(), v.number(), v.boolean()]));
 
+const device = v.pipe(v.string(), v.regex(new RegExp(DEVICE_PATTERN)));
+const engineDevice = v.picklist(['cpu', 'cuda']);
+
 function call<Params extends v.GenericSchema, Result>(params: Params, _result: () => Result) {
   return { params, result: undefined as unknown as Result };
 }
@@ -32,9 +36,18 @@ const of = <Result>() => undefined as unknown as Result;
 export const CALLS = {
   'system.info': call(v.strictObject({}), of<SystemInfo>),
   'system.browse': call(v.strictObject({ path: v.optional(text) }), of<Folder>),
-  'engine.status': call(v.strictObject({}), of<EngineStatus>),
-  'engine.install': call(v.strictObject({ from: v.optional(text) }), of<{ job: string }>),
-  'engine.verify': call(v.strictObject({}), of<EngineStatus>),
+  /** `device` asks what a training on it would come to; `auto` when left out. */
+  'engine.status': call(v.strictObject({ device: v.optional(device) }), of<EngineReport>),
+  /** Installs the engine of the processor, or of GPUs; the job's result is its EngineStatus. */
+  'engine.install': call(
+    v.strictObject({ from: v.optional(text), device: v.optional(engineDevice) }),
+    of<{ job: string }>,
+  ),
+  'engine.verify': call(v.strictObject({ device: v.optional(engineDevice) }), of<EngineReport>),
+  /** Looks for GPUs again, with the driver and with the GPU engine. */
+  'engine.check': call(v.strictObject({ device: v.optional(device) }), of<EngineReport>),
+  /** The wheels of an engine as pip's requirements. */
+  'engine.wheels': call(v.strictObject({ device: engineDevice }), of<string>),
   'job.cancel': call(v.strictObject({ job: text }), of<null>),
   'job.list': call(v.strictObject({}), of<import('./events.ts').JobProgress[]>),
   'dataset.inspect': call(v.strictObject({ path: text }), of<DatasetSummary>),

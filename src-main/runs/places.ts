@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { EngineDevice } from '../protocol/data-types.ts';
 
 /** Where things live on a person's machine. Pure functions of the environment: nothing is created here. */
 
@@ -22,8 +23,18 @@ export function runsFolder(): string {
 }
 
 /** Holds the TensorFlow library of one device: `<cache>/engine/cpu-2.21.0`. */
-export function engineFolder(device = 'cpu'): string {
-  return join(cacheFolder(), 'engine', `${device}-${ENGINE_VERSION}`);
+export function engineFolder(device: EngineDevice = 'cpu', cache = cacheFolder()): string {
+  return join(cache, 'engine', `${device}-${ENGINE_VERSION}`);
+}
+
+/** The folder of each engine. */
+export function engineFolders(cache = cacheFolder()): Record<EngineDevice, string> {
+  return { cpu: engineFolder('cpu', cache), cuda: engineFolder('cuda', cache) };
+}
+
+/** How a run tells what it computes with; `gpu` is the number of a GPU. */
+export function engineName(gpu: number | null | undefined): string {
+  return `TensorFlow ${ENGINE_VERSION} ${typeof gpu === 'number' ? 'cuda' : 'cpu'}`;
 }
 
 /** Holds weight files that were fetched: `<cache>/weights`. */

@@ -1,10 +1,19 @@
 import { readFileSync } from 'node:fs';
+import type { CudaDevice } from './cuda-driver.ts';
 
-/** Whether this processor multiplies bfloat16 matrices in hardware. Where that cannot be read: no. */
-export function multipliesBfloat16(): boolean {
+/** The first generation of GPUs that multiplies bfloat16 in hardware (Ampere). */
+const BFLOAT16_CAPABILITY = 8;
+
+/** Whether what computes multiplies bfloat16 matrices in hardware: the GPU, or this processor without one. */
+export function multipliesBfloat16(gpu: CudaDevice | null = null): boolean {
+  if (gpu) return gpu.capability >= BFLOAT16_CAPABILITY;
+  return processorFlags().some((flag) => flag === 'avx512_bf16' || flag === 'amx_bf16');
+}
+
+function processorFlags(): string[] {
   try {
-    return /\b(avx512_bf16|amx_bf16)\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+    return /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].trim().split(/\s+/) ?? [];
   } catch {
-    return false;
+    return [];
   }
 }

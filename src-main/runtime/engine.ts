@@ -4,7 +4,8 @@ import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
 import { Binding, EagerSink } from './binding.ts';
-import { contextConfig } from './config.ts';
+import { contextConfig, type ContextOptions } from './config.ts';
+import { askCudaDriver, type CudaDevice } from './cuda-driver.ts';
 import { checked, loadLibrary, type Pointer, type Tf } from './library.ts';
 
 /** The name of the tfjs backend over TensorFlow; tfjs-node's kernels are registered under it. */
@@ -27,6 +28,8 @@ export interface Engine {
   readonly threads: number;
   /** How many independent parts of one function run side by side, each op of them on one thread. */
   readonly lanes: number;
+  /** The GPU that computes; null when the processor does. */
+  readonly gpu: CudaDevice | null;
   devices(): Device[];
 }
 
@@ -38,6 +41,8 @@ export interface EngineOptions {
    * each single op.
    */
   threading?: 'lanes' | 'ops';
+  /** Number of the GPU to compute on, as CUDA counts; null or absent: the processor. */
+  gpu?: number | null;
 }
 
 let current: Engine | undefined;
@@ -45,14 +50,17 @@ let current: Engine | undefined;
 /**
  * Loads the engine from `folder` and makes it tfjs's backend: from then on tfjs ops run eagerly on TensorFlow.
  * A process has one engine for its life; a second call with the same folder returns it.
- * @throws StillhouseError `engine.load`.
+ * @throws StillhouseError `engine.load`; for a GPU that cannot be had `gpu.driver-silent`, `gpu.not-seen`.
  */
 export async function loadEngine(folder: string, options: EngineOptions = {}): Promise<Engine> {
   if (current) return current;
-  const library = loadLibrary(folder);
+  const { gpu = null } = options;
+  const library = loadLibrary(folder, { gpu: gpu !== null });
   const threads = options.threads || availableParallelism();
-  const lanes = options.threading === 'ops' ? 1 : threads;
-  const context = newContext(library, threads, lanes);
+  // A GPU works on one op at a time, the whole of it.
+  const lanes = options.threading === 'ops' || gpu !== null ? 1 : threads;
+  const context = newContext(library, { within: lanes > 1 ? 1 : threads, between: threads, gpu });
+  const device = gpu === null ? null : requireGpu(library, context, gpu);
   const binding = new Binding(new EagerSink(library, context), String(library.TF_Version()));
   registerBackend(binding);
   if (!(await tf.setBackend(BACKEND))) throw new StillhouseError('engine.load', { reason: 'tfjs refused the backend' });
@@ -63,22 +71,33 @@ export async function loadEngine(folder: string, options: EngineOptions = {}): P
     version: binding.TF_Version,
     threads,
     lanes,
+    gpu: device,
     devices: () => listDevices(library, context),
   };
   return current;
 }
 
-function newContext(library: Tf, threads: number, lanes: number): Pointer {
+function newContext(library: Tf, { within, between, gpu }: ContextOptions): Pointer {
   const options: Pointer = library.TFE_NewContextOptions();
   try {
     return checked(library, 'new context', (status) => {
-      const config = contextConfig({ within: lanes > 1 ? 1 : threads, between: threads });
+      const config = contextConfig({ within, between, gpu });
       library.TFE_ContextOptionsSetConfig(options, config, config.length, status);
       return library.TFE_NewContext(options, status);
     });
   } finally {
     library.TFE_DeleteContextOptions(options);
   }
+}
+
+/** TensorFlow leaves out what it cannot use without an error: its list of devices tells. */
+function requireGpu(library: Tf, context: Pointer, index: number): CudaDevice {
+  const { devices } = askCudaDriver();
+  const device = devices[index];
+  const listed = listDevices(library, context).some(({ type }) => type === 'GPU');
+  if (listed && device) return device;
+  const reason = device ? `TensorFlow does not take ${device.name}` : `CUDA sees ${devices.length} GPUs`;
+  throw new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason });
 }
 
 /** tfjs-node's JavaScript kernels over our binding. Its package root would load its C++ addon, so it is not imported. */

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
+import { prepareCuda } from './cuda-libraries.ts';
 
 /**
  * The C API of the TensorFlow library, called by FFI. The only file that knows a C function. Pointers are bigints;
@@ -133,17 +135,20 @@ const M_MMAP_THRESHOLD = -3;
  * Loads `libtensorflow_cc.so.2` from `folder`, once a process.
  * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
  */
-export function loadLibrary(folder: string): Tf {
+export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } = {}): Tf {
   if (loaded?.folder === folder) return loaded.tf;
   if (loaded) throw new StillhouseError('engine.load', { reason: `already loaded from ${loaded.folder}` });
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  setenv: 'int setenv(const char *name, const char *value, int overwrite)',
   const koffi = createRequire(import.meta.url)('koffi');
   // TensorFlow's optimizer and XLA recurse deeply; koffi's own stacks default to 2 MiB and 128 KiB.
   koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 16 << 20, resident_async_pools: 4 });
   koffi.struct('TF_Output', { oper: 'void *', index: 'int' });
   const libc = bind<LibcFunctions>(koffi.load('libc.so.6'), LIBC_SIGNATURES);
   keepBigBlocks(libc);
-  const file = path.join(folder, 'libtensorflow_cc.so.2');
+  if (gpu) prepareCuda(folder, libc);
+  const home = inWheelFolder(folder) ?? folder;
+  const file = path.join(home, 'libtensorflow_cc.so.2');
   // Loaded for good: unloading at exit would run TensorFlow's static destructors under its own live threads.
   if (!libc.dlopen(file, RTLD_NOW | RTLD_NODELETE))
     throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? file });
@@ -169,6 +174,12 @@ function bind<Functions>(
     let bound: NativeFunction | undefined;
     const lazy = (...args: any[]) => (bound ??= library.func(signature))(...args);
     lazy.async = (...args: any[]) => (bound ??= library.func(signature)).async(...args);
+/** The GPU engine keeps the folders of its wheels, the CPU engine is flat. */
+const inWheelFolder = (folder: string): string | null => {
+  const own = path.join(folder, 'tensorflow');
+  return existsSync(own) ? own : null;
+};
+
     functions[name] = lazy;
   }
   return functions as Functions;

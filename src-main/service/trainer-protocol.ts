@@ -2,6 +2,7 @@ import type { DatasetReport, DatasetSummary } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import type { HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
+import type { Sight } from '../runtime/engine-store.ts';
 import type { Evaluation } from '../train/evaluate.ts';
 
 /**
@@ -19,6 +20,8 @@ export interface EngineChoice {
   engine: string;
   /** Threads inside one op; 0 or absent: one a core. */
   threads?: number;
+  /** Number of the GPU to compute on; null or absent: the processor. */
+  gpu?: number | null;
 }
 
 /** Trains in a run folder, from the start or from where it stood. */
@@ -63,6 +66,8 @@ export interface ForwardJob extends EngineChoice {
 /** Loads the engine and runs an op. */
 export interface VerifyEngineJob extends EngineChoice {
   kind: 'verify-engine';
+  /** The engine is one for GPUs: looks for them, and computes on the first. */
+  gpus?: boolean;
 }
 
 export type TrainerJob = TrainJob | EvaluateJob | CheckJob | ForwardJob | VerifyEngineJob;
@@ -81,7 +86,7 @@ export interface TrainerResults {
   } | null;
   check: DatasetReport | null;
   forward: { output: string; shape: number[] };
-  'verify-engine': { version: string; devices: string[] };
+  'verify-engine': { version: string; devices: string[]; sight: Sight | null };
 }
 
 export type TrainerResult = TrainerResults[keyof TrainerResults];

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
-import type { SystemInfo } from '../protocol/data-types.ts';
+import type { EngineDevice, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Handlers } from '../protocol/service.ts';
 import { deleteCheckpoint, listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { exportCheckpoint } from '../runs/export.ts';
 import { truncateHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
-import { ENGINE_VERSION } from '../runs/places.ts';
+import { engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../runtime/engine-store.ts';
 import { Datasets, absolute } from './datasets.ts';
-import { EngineDesk } from './engine-desk.ts';
+import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
 import { Jobs } from './jobs.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
 import { RunControl, type SpawnTrainer } from './run-control.ts';
@@ -59,20 +59,19 @@ class Core {
   private readonly engine: EngineDesk;
   private readonly control: RunControl;
   private readonly shelf: RunShelf;
-  private readonly places: Record<'runs' | 'engine' | 'weights' | 'sample', string>;
+  private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
     const { cacheFolder, homeFolder, spawnTrainer, emit, onActive } = options;
     this.places = {
       runs: join(homeFolder, 'runs'),
-      engine: join(cacheFolder, 'engine', `cpu-${ENGINE_VERSION}`),
       weights: join(cacheFolder, 'weights'),
       sample: join(cacheFolder, 'sample'),
     };
     this.datasets = new Datasets(join(cacheFolder, 'reports'));
     this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
-    this.engine = new EngineDesk(this.places.engine, spawnTrainer, () => emit({ event: 'engine' }));
-    this.control = new RunControl({ spawnTrainer, engineFolder: this.places.engine, emit, onActive });
+    this.engine = new EngineDesk(engineFolders(cacheFolder), spawnTrainer, () => emit({ event: 'engine' }));
+    this.control = new RunControl({ spawnTrainer, emit, onActive });
     this.shelf = new RunShelf(this.places.runs);
   }
 
@@ -89,11 +88,11 @@ class Core {
         return systemInfo({ shell, runsFolder, cacheFolder, sample });
       },
       'system.browse': ({ path }) => browse(path),
-      'engine.status': () => this.engine.status(),
-      'engine.install': async ({ from }) => ({
-        job: this.jobs.start('engine', 'engine', 'bytes', (context) => this.engine.install(context, from)),
-      }),
-      'engine.verify': () => this.engine.verify(),
+      'engine.status': ({ device }) => this.engine.status(device),
+      'engine.install': async ({ from, device = 'cpu' }) => ({ job: this.startInstall(device, from) }),
+      'engine.verify': ({ device }) => this.engine.verify(device),
+      'engine.check': ({ device }) => this.engine.check(device),
+      'engine.wheels': async ({ device }) => this.engine.wheels(device),
       'job.cancel': async ({ job }) => (this.jobs.cancel(job), null),
       'job.list': async () => this.jobs.list(),
       'weights.fetch': async ({ model }) => ({
@@ -108,8 +107,7 @@ class Core {
     return {
       'dataset.inspect': ({ path }) => this.datasets.inspect(path),
       'dataset.check': async ({ path }) => {
-        await this.engine.require();
-        return { job: this.startCheck(absolute(path)) };
+        return { job: this.startCheck(absolute(path), await this.engine.choose('cpu')) };
       },
       'dataset.report': async ({ path }) => this.datasets.report(path),
       'dataset.pictures': (query) => this.datasets.page(query),
@@ -152,9 +150,14 @@ class Core {
     } satisfies Partial<Handlers>;
   }
 
-  private startCheck(path: string): string {
+  private startInstall(device: EngineDevice, from: string | undefined): string {
+    const kind = device === 'cuda' ? 'gpu-engine' : 'engine';
+    return this.jobs.start(kind, kind, 'bytes', (context) => this.engine.install(context, from, device));
+  }
+
+  private startCheck(path: string, { engine }: ChosenEngine): string {
     return this.jobs.start('check', `check:${path}`, 'files', async ({ signal, report }) => {
-      const job = { kind: 'check', engine: this.places.engine, dataPath: path } as const;
+      const job = { kind: 'check', engine, dataPath: path } as const;
       const found = await runTrainer(this.options.spawnTrainer, job, { signal, report });
       if (!found) throw new StillhouseError('job.cancelled');
       await this.datasets.keepReport(found);
@@ -171,21 +174,22 @@ class Core {
 
   /** @throws StillhouseError whatever keeps the recipe from being trained. */
   private async startRun(given: Record<string, unknown>): Promise<string> {
-    await this.engine.require();
     const checked = await this.check(given);
     const refused = refusal(checked);
     if (refused) throw refused;
+    const engine = await this.engine.choose(checked.recipe.device);
     const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
-    const { id, path } = this.shelf.create(recipe, checked.classes, `TensorFlow ${ENGINE_VERSION} cpu`);
-    this.control.start(id, path, recipe, 'new');
+    const { id, path } = this.shelf.create(recipe, checked.classes, engineName(engine.gpu));
+    this.control.start(id, path, recipe, 'new', engine);
     this.options.emit({ event: 'runs' });
     return id;
   }
 
   /** @throws StillhouseError `run.missing`, `run.locked`, `file.missing`. */
   private async resume(id: string, checkpoint: string | undefined): Promise<void> {
-    await this.engine.require();
     const path = this.shelf.pathOf(id);
+    const recipe = this.shelf.recipeOf(path);
+    const engine = await this.engine.choose(recipe.device);
     const owner = lockOwner(path);
     if (owner || this.control.stateOf(id)) throw lockedError(path, owner);
     const from = listCheckpoints(path).find(({ file, last }) => (checkpoint ? file === checkpoint : last));
@@ -195,7 +199,7 @@ class Core {
     if (!from) truncateHistory(path, { step: 0, epoch: 0 });
     // What came after it is set aside, so that it is the newest.
     if (from && !from.last) rewindRun(path, from.file, from.acc1 === null ? from.epoch : from.epoch + 1);
-    this.control.start(id, path, this.shelf.recipeOf(path), 'auto');
+    this.control.start(id, path, recipe, 'auto', engine);
     this.options.emit({ event: 'runs' });
   }
 }

@@ -11,6 +11,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/^a multiple of (\S+) for (\S+)$/, '$1 的倍数（$2）'],
   [/^a model of the list$/, '列表中的模型'],
   [/^a path from the root$/, '绝对路径'],
+  [/^auto, cpu or (.+)$/, 'auto、cpu 或 $1'],
   [/^empty, or text such as (\S+) \(or (.+)\)$/, '留空，或如 $1 的文字（或 $2）'],
   [/^empty, or two shares such as (.+)$/, '留空，或两个比例，如 $1'],
   [/^off where an epoch has less than a batch of pictures$/, '关闭（一轮的图片不足一批）'],

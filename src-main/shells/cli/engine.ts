@@ -1,27 +1,37 @@
 import { rm } from 'node:fs/promises';
-import type { EngineStatus } from '../../protocol/data-types.ts';
+import type { EngineDevice, EngineReport, EngineStatus, Gpu, GpuReport } from '../../protocol/data-types.ts';
+import { DEVICE_PATTERN } from '../../protocol/device.ts';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
-import { engineFolder } from '../../runs/places.ts';
-import { EngineDesk } from '../../service/engine-desk.ts';
+import { engineFolder, engineFolders } from '../../runs/places.ts';
+import { EngineDesk, type ChosenEngine } from '../../service/engine-desk.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
-import type { Command } from './command.ts';
-import { withDesk } from './desk.ts';
-import { pathValue } from './options.ts';
+import type { Command, Shell } from './command.ts';
+import { withDesk, type Desk } from './desk.ts';
+import { pathValue, textValue, type Parsed } from './options.ts';
 import { bytes } from './progress.ts';
 
-/** @throws StillhouseError `engine.missing`, or why the last verification failed. */
-export async function requireEngine(): Promise<void> {
-  await new EngineDesk(engineFolder(), spawnTrainer, () => undefined).require();
+/**
+ * The engine for a device that was asked for.
+ * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*`.
+ */
+export function chooseEngine(device?: string): Promise<ChosenEngine> {
+  return new EngineDesk(engineFolders(), spawnTrainer, () => undefined).choose(device);
 }
 
-const ACTIONS = ['install', 'status', 'verify'];
+/** One line on what computes, and on why it is no GPU. */
+export function describeDevice({ device, reason }: ChosenEngine): string {
+  return `Device: ${device}${reason ? `. ${reason.message}` : ''}`;
+}
+
+const ACTIONS = ['install', 'status', 'verify', 'check', 'wheels'];
 
 export const engine: Command = {
   name: 'engine',
-  summary: 'Install, show or verify the engine (TensorFlow).',
+  summary: 'Install, show, verify or check the engines (TensorFlow), or list the wheels they come in.',
   words: ACTIONS.join('|'),
   count: [1, 1],
   options: [
+    { flag: 'device', value: 'cpu|cuda', help: 'Which engine: of the processor (default) or of NVIDIA GPUs.' },
     { flag: 'from', value: 'FOLDER', help: 'Install without a network from this folder of wheels.' },
     { flag: 'force', value: null, help: 'Remove what is installed first.' },
   ],
@@ -29,20 +39,74 @@ export const engine: Command = {
     const [action] = parsed.words;
     if (!ACTIONS.includes(action))
       throw new StillhouseError('argument.invalid', { name: 'engine', expected: ACTIONS.join(', '), got: action });
-    const status = await withDesk(shell, async ({ calls, job }) => {
-      if (action === 'verify') return calls['engine.verify']({});
-      if (action === 'status') return calls['engine.status']({});
-      if (parsed.values.get('force') === true) await rm(engineFolder(), { recursive: true, force: true });
-      const from = pathValue(parsed, 'from');
-      return (await job(calls['engine.install'](from ? { from } : {}))) as EngineStatus;
-    });
-    shell.reporter.result(describe(status), { type: 'engine', ...status });
-    if (action === 'verify' && status.error) throw fromPlainError(status.error);
+    await withDesk(shell, (desk) => act(action, parsed, shell, desk));
   },
 };
 
-function describe({ version, state, path, bytesOnDisk, bytesDownload, bytesArrived }: EngineStatus): string {
+async function act(action: string, parsed: Parsed, shell: Shell, desk: Desk): Promise<void> {
+  const { calls } = desk;
+  const asked = textValue(parsed, 'device');
+  const tell = (report: EngineReport): void =>
+    shell.reporter.result(describeReport(report), { type: 'engine', ...report });
+  if (action === 'status') return tell(await calls['engine.status']({ device: deviceOf(asked) }));
+  if (action === 'check') return tell(await calls['engine.check']({ device: deviceOf(asked) }));
+  const device = engineOf(asked);
+  if (action === 'wheels') {
+    const wheels = await calls['engine.wheels']({ device });
+    return shell.reporter.result(wheels, { type: 'wheels', device, wheels: wheels.split('\n') });
+  }
+  if (action === 'install') return installEngine(device, parsed, shell, desk);
+  const report = await calls['engine.verify']({ device });
+  tell(report);
+  const { error } = device === 'cuda' ? report.gpu.engine : report;
+  if (error) throw fromPlainError(error);
+}
+
+async function installEngine(device: EngineDevice, parsed: Parsed, shell: Shell, { calls, job }: Desk): Promise<void> {
+  const from = pathValue(parsed, 'from');
+  if (parsed.values.get('force') === true) await rm(engineFolder(device), { recursive: true, force: true });
+  const before = await calls['engine.status']({});
+  if (device === 'cuda') shell.reporter.note(describeSizes(before.gpu, from !== undefined));
+  const status = (await job(calls['engine.install']({ device, ...(from ? { from } : {}) }))) as EngineStatus;
+  shell.reporter.result(describe(status), { type: 'engine', ...status });
+}
+
+function deviceOf(asked: string | undefined): string | undefined {
+  if (asked === undefined || new RegExp(DEVICE_PATTERN).test(asked)) return asked;
+  throw new StillhouseError('argument.invalid', { name: '--device', expected: 'auto, cpu or cuda:N', got: asked });
+}
+
+function engineOf(asked = 'cpu'): EngineDevice {
+  if (asked === 'cpu' || asked === 'cuda') return asked;
+  throw new StillhouseError('argument.invalid', { name: '--device', expected: 'cpu or cuda', got: asked });
+}
+
+function describeReport(report: EngineReport): string {
+  const { engine, driver, gpus, device, reason } = report.gpu;
+  return [
+    describe(report),
+    describe(engine),
+    ...gpus.map((gpu) => describeGpu(gpu, driver)),
+    `Device: ${device}${reason ? `. ${reason.message}` : ''}`,
+  ].join('\n');
+}
+
+function describeGpu({ index, name, memory, memoryFree, capability }: Gpu, driver: string | null): string {
+  const free = memoryFree === null ? '' : ` (${bytes(memoryFree)} free)`;
+  const size = memory > 0 ? `, ${bytes(memory)}${free}` : '';
+  const able = capability === null ? '' : `, compute capability ${capability.toFixed(1)}`;
+  return `cuda:${index}: ${name}${size}${able}, driver ${driver ?? 'unknown'}`;
+}
+
+function describeSizes({ engine, bytesNeeded, bytesFree }: GpuReport, offline: boolean): string {
+  const { bytesDownload, bytesArrived, bytesOnDisk } = engine;
+  const arrived = bytesArrived > 0 ? ` (${bytes(bytesArrived)} have arrived)` : '';
+  const download = offline ? '' : `${bytes(bytesDownload)} to download${arrived}, `;
+  return `GPU engine: ${download}${bytes(bytesOnDisk)} on disk; ${bytes(bytesNeeded)} of ${bytes(bytesFree)} free are needed until it is installed.`;
+}
+
+function describe({ version, device, state, path, bytesOnDisk, bytesDownload, bytesArrived }: EngineStatus): string {
   const where = state === 'missing' ? `${bytes(bytesDownload)} to download` : `${bytes(bytesOnDisk)} in ${path}`;
   const part = state === 'partial' ? `, ${bytes(bytesArrived)} of ${bytes(bytesDownload)} downloaded` : '';
-  return `TensorFlow ${version}: ${state}${part}; ${where}`;
+  return `TensorFlow ${version} ${device}: ${state}${part}; ${where}`;
 }

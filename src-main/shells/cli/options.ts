@@ -114,6 +114,7 @@ export function recipeOptions(): Option[] {
     value: field.type === 'choice' ? field.choices.join('|') : PLACEHOLDER[field.type],
     help: recipeHelp(field),
     ...(field.type === 'choice' ? { choices: field.choices } : {}),
+    ...(field.key === 'device' ? { value: 'auto|cpu|cuda:N' } : {}),
     ...(field.key === 'cutmixMinmax' ? { value: 'LEAST MOST', numbers: true } : {}),
   }));
 }

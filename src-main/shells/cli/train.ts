@@ -2,7 +2,7 @@ import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow } from '../../protocol/events.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
-import { engineFolder, runsFolder } from '../../runs/places.ts';
+import { runsFolder } from '../../runs/places.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import type { Command, Shell } from './command.ts';
@@ -17,7 +17,7 @@ import {
   type Parsed,
 } from './options.ts';
 import { bytes, scoreText } from './progress.ts';
-import { requireEngine } from './engine.ts';
+import { chooseEngine, describeDevice } from './engine.ts';
 
 const RESUME: Option = {
   flag: 'resume',
@@ -79,14 +79,13 @@ function fetchedWeights(model: string, shell: Shell): Promise<string> {
 }
 
 async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<void> {
-  await requireEngine();
   const threads = integerValue(parsed, 'threads', 1, 1024);
-  const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder());
+  const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder(), chooseEngine);
   shell.reporter.note(introduction(prepared));
   const best = { row: null as EpochRow | null };
-  const { run, recipe, resume } = prepared;
+  const { run, recipe, resume, engine } = prepared;
   const trainer = spawnTrainer(
-    { kind: 'train', engine: engineFolder(), threads, run, recipe, resume },
+    { kind: 'train', engine: engine.engine, gpu: engine.gpu, threads, run, recipe, resume },
     {
       onEvent: (event) => {
         if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
@@ -115,7 +114,7 @@ function resumeOf(parsed: Parsed): string {
   return typed === 'auto' ? typed : (pathValue(parsed, 'resume') ?? '');
 }
 
-function introduction({ run, recipe, check }: PreparedTraining): string {
+function introduction({ run, recipe, check, engine }: PreparedTraining): string {
   const teacher =
     recipe.distillationType === 'none' ? '' : `, ${recipe.distillationType} distillation from ${recipe.teacherModel}`;
   return [
@@ -123,6 +122,7 @@ function introduction({ run, recipe, check }: PreparedTraining): string {
     `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
       `${recipe.epochs} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
       `${bytes(check.checkpointBytes)} a checkpoint`,
+    describeDevice(engine),
     `Run folder: ${run}`,
   ].join('\n');
 }

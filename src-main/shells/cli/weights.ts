@@ -1,11 +1,10 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import { exportFile, type ExportFormat } from '../../runs/export.ts';
-import { engineFolder } from '../../runs/places.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import type { TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
 import { withWeights } from '../../service/weights.ts';
 import type { Command, Shell } from './command.ts';
-import { requireEngine } from './engine.ts';
+import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Option } from './options.ts';
 import { bytes, scoreText } from './progress.ts';
 
@@ -13,7 +12,8 @@ import { bytes, scoreText } from './progress.ts';
 
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
-const EVALUATED = /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads)$/;
+const EVALUATED =
+  /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
 
 export const evaluate: Command = {
   name: 'eval',
@@ -32,7 +32,8 @@ export const evaluate: Command = {
       throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
     const settings = recipeValues(parsed);
     const threads = integerValue(parsed, 'threads', 1, 1024);
-    const result = await inTrainer({ kind: 'evaluate', engine: engineFolder(), threads, weights, settings }, shell);
+    const { engine, gpu } = await chooseEngine(settings.device);
+    const result = await inTrainer({ kind: 'evaluate', engine, gpu, threads, weights, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');
     const { scores, model, pictures, skipped } = result;
     for (const { file, reason } of skipped) shell.reporter.note(`Left out: ${file} (${reason})`);
@@ -73,13 +74,15 @@ export const forward: Command = {
         'head_dist, whose mean logits is.',
       required: true,
     },
+    ...recipeOptions().filter(({ flag }) => flag === 'device'),
     THREADS,
   ],
   run: async (parsed, shell) => {
     const [weights, input, output] = ['weights', 'input', 'output'].map((flag) => pathValue(parsed, flag) ?? '');
     const model = textValue(parsed, 'model') ?? '';
     const threads = integerValue(parsed, 'threads', 1, 1024);
-    const job = { kind: 'forward', engine: engineFolder(), threads, model, weights, input, output } as const;
+    const { engine, gpu } = await chooseEngine(recipeValues(parsed).device);
+    const job = { kind: 'forward', engine, gpu, threads, model, weights, input, output } as const;
     const result = await inTrainer(job, shell);
     shell.reporter.result(`${result.output}: logits [${result.shape.join(', ')}]`, { type: 'result', ...result });
   },
@@ -109,7 +112,6 @@ export const exportWeights: Command = {
 
 /** Does one job in a trainer process, showing its progress; an interruption ends it. */
 async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {
-  await requireEngine();
   const trainer = spawnTrainer(job, {
     onEvent: (event) => {
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');

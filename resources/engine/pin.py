@@ -1,0 +1,59 @@
+"""Writes cuda.json, the pins of the GPU engine, from a folder of its wheels: python3 pin.py FOLDER > cuda.json
+
+The folder holds what docs/engine-install.md says to download. Of each wheel only what the engine loads is pinned: the
+libraries that TensorFlow opens, those they need, and the assembler and bitcode of XLA. Left out are the profiler's,
+the multi-GPU variants, the Fortran and FFTW interfaces and the compiler's own library. Runs on Python 3.8 and newer.
+"""
+import hashlib
+import json
+import os
+import re
+import sys
+import zipfile
+
+WANTED = re.compile(
+    r"tensorflow/libtensorflow_(cc|framework)\.so\.2$"
+    r"|nvidia/\w+/lib/lib[\w-]+\.so\.[\d.]+$"
+    r"|nvidia/cuda_nvcc/(bin/ptxas|nvvm/libdevice/libdevice\.10\.bc)$"
+)
+UNUSED = re.compile(r"/lib(nvblas|cufftw|cusolverMg|nvperf_\w+)\.so")
+# What the driver must bring for the CUDA of these wheels, and what the oldest GPU that they compute on can do.
+DRIVER = "525.60.13"
+CAPABILITY = 6.0
+
+
+def sha256(source):
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: source.read(1 << 20), b""):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def member(wheel, entry):
+    with wheel.open(entry) as source:
+        pin = {"path": entry.filename, "bytes": entry.file_size, "sha256": sha256(source)}
+    if "/bin/" in entry.filename:
+        pin["executable"] = True
+    return pin
+
+
+def pin(folder, file):
+    name, version = file.split("-")[:2]
+    path = os.path.join(folder, file)
+    with open(path, "rb") as source, zipfile.ZipFile(path) as wheel:
+        wanted = [e for e in wheel.infolist() if WANTED.match(e.filename) and not UNUSED.search(e.filename)]
+        return {
+            "package": name.replace("_", "-"),
+            "version": version,
+            "file": file,
+            "bytes": os.path.getsize(path),
+            "sha256": sha256(source),
+            "members": [member(wheel, entry) for entry in sorted(wanted, key=lambda entry: entry.filename)],
+        }
+
+
+if __name__ == "__main__":
+    files = sorted(os.listdir(sys.argv[1]), key=lambda file: (not file.startswith("tensorflow-"), file))
+    wheels = [pin(sys.argv[1], file) for file in files if file.endswith(".whl")]
+    engine = {"version": wheels[0]["version"], "driver": DRIVER, "capability": CAPABILITY, "wheels": wheels}
+    print(json.dumps(engine, indent=2))

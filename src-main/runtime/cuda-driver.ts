@@ -1,0 +1,100 @@
+import { createRequire } from 'node:module';
+import { StillhouseError } from '../protocol/errors.ts';
+import type { NativeFunction } from './library.ts';
+
+/** CUDA's own driver library, which belongs to the system's driver: what it says is what TensorFlow will meet. */
+export interface CudaDriver {
+  /** The newest CUDA that it runs, as 12.9. */
+  cuda: number;
+  devices: CudaDevice[];
+}
+
+export interface CudaDevice {
+  name: string;
+  /** Bytes. */
+  memory: number;
+  /** Compute capability, as 8.6. */
+  capability: number;
+}
+
+const SIGNATURES = {
+  init: 'int cuInit(unsigned int flags)',
+  version: 'int cuDriverGetVersion(void *version)',
+  count: 'int cuDeviceGetCount(void *count)',
+  device: 'int cuDeviceGet(void *device, int ordinal)',
+  name: 'int cuDeviceGetName(void *name, int length, int device)',
+  memory: 'int cuDeviceTotalMem_v2(void *bytes, int device)',
+  attribute: 'int cuDeviceGetAttribute(void *value, int attribute, int device)',
+} as const;
+
+type Functions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
+
+const CAPABILITY_MAJOR = 75;
+const CAPABILITY_MINOR = 76;
+const NAME_BYTES = 256;
+
+/** What CUDA's error numbers mean that a person can act on. */
+const MEANINGS: Readonly<Record<number, string>> = {
+  2: 'out of memory',
+  3: 'the driver is shutting down',
+  34: 'the library is a stub, not a driver',
+  100: 'no CUDA device is found',
+  802: 'the system is not ready yet',
+  803: 'driver and library have different versions; restart the machine',
+  804: 'the driver is too old for this GPU',
+  999: 'unknown error; the driver may need a restart',
+};
+
+/**
+ * Asks the driver for its GPUs, in the order in which CUDA numbers them here.
+ * @param file the driver's library.
+ * @throws StillhouseError `gpu.driver-silent`.
+ */
+export function askCudaDriver(file = 'libcuda.so.1'): CudaDriver {
+  const cuda = load(file);
+  check(cuda.init(0));
+  const number = Int32Array.of(0);
+  const ask = (call: (place: Int32Array) => unknown): number => {
+    check(call(number));
+    return number[0];
+  };
+  const version = ask(cuda.version);
+  const count = ask(cuda.count);
+  return {
+    cuda: Math.floor(version / 1000) + (version % 1000) / 100,
+    devices: Array.from({ length: count }, (_, ordinal) => deviceOf(cuda, ask, ordinal)),
+  };
+}
+
+function deviceOf(cuda: Functions, ask: (call: (place: Int32Array) => unknown) => number, ordinal: number): CudaDevice {
+  const device = ask((place) => cuda.device(place, ordinal));
+  const name = new Uint8Array(NAME_BYTES);
+  const bytes = BigUint64Array.of(0n);
+  check(cuda.name(name, NAME_BYTES, device));
+  check(cuda.memory(bytes, device));
+  const major = ask((place) => cuda.attribute(place, CAPABILITY_MAJOR, device));
+  const minor = ask((place) => cuda.attribute(place, CAPABILITY_MINOR, device));
+  return {
+    name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))),
+    memory: Number(bytes[0]),
+    capability: major + minor / 10,
+  };
+}
+
+function load(file: string): Functions {
+  const koffi = createRequire(import.meta.url)('koffi');
+  try {
+    const library = koffi.load(file);
+    const bound = Object.entries(SIGNATURES).map(([name, signature]) => [name, library.func(signature)]);
+    return Object.fromEntries(bound) as Functions;
+  } catch (error) {
+    const reason = `${file} does not load (${(error as Error).message.replace(/^.*?: /, '')})`;
+    throw new StillhouseError('gpu.driver-silent', { reason }, { cause: error });
+  }
+}
+
+function check(result: unknown): void {
+  if (result === 0) return;
+  const reason = MEANINGS[Number(result)] ?? `CUDA error ${Number(result)}`;
+  throw new StillhouseError('gpu.driver-silent', { reason });
+}

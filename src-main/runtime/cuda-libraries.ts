@@ -1,0 +1,51 @@
+import path from 'node:path';
+import { StillhouseError } from '../protocol/errors.ts';
+import type { LibcFunctions } from './library.ts';
+
+/**
+ * The CUDA libraries that TensorFlow opens by their names alone, those that they need before them. Opened here by
+ * path, they are what those names mean in this process, whatever else the machine has, and one that does not load says
+ * why. TensorFlow itself would leave the GPU out without a word.
+ */
+const LIBRARIES = [
+  'nvjitlink/lib/libnvJitLink.so.12',
+  'cuda_runtime/lib/libcudart.so.12',
+  'cublas/lib/libcublasLt.so.12',
+  'cublas/lib/libcublas.so.12',
+  'cufft/lib/libcufft.so.11',
+  'cusparse/lib/libcusparse.so.12',
+  'cusolver/lib/libcusolver.so.11',
+  'cuda_nvrtc/lib/libnvrtc.so.12',
+  'cudnn/lib/libcudnn.so.9',
+  'cuda_cupti/lib/libcupti.so.12',
+  'nccl/lib/libnccl.so.2',
+] as const;
+
+const RTLD_NOW = 2;
+const RTLD_GLOBAL = 0x100;
+
+/**
+ * What must be so before TensorFlow is loaded for a GPU: the CUDA libraries of the engine in `folder` are loaded, and
+ * the environment says where XLA finds its assembler. What the person has set there stays.
+ * @throws StillhouseError `engine.load` naming the library that does not load.
+ */
+export function prepareCuda(folder: string, libc: LibcFunctions): void {
+  for (const [name, value] of Object.entries(cudaEnvironment(folder, process.env))) libc.setenv(name, value, 1);
+  for (const library of LIBRARIES) {
+    if (!libc.dlopen(path.join(folder, 'nvidia', library), RTLD_NOW | RTLD_GLOBAL))
+      throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? library });
+  }
+}
+
+/** Variables that CUDA and XLA read once, with what `given` has of them. */
+export function cudaEnvironment(folder: string, given: NodeJS.ProcessEnv): Record<string, string> {
+  const { XLA_FLAGS: flags = '', CUDA_DEVICE_ORDER, NVIDIA_TF32_OVERRIDE } = given;
+  const tools = `--xla_gpu_cuda_data_dir="${path.join(folder, 'nvidia', 'cuda_nvcc')}"`;
+  return {
+    XLA_FLAGS: flags.includes('--xla_gpu_cuda_data_dir') ? flags : `${flags} ${tools}`.trim(),
+    // Numbers as nvidia-smi shows them, not fastest first.
+    CUDA_DEVICE_ORDER: CUDA_DEVICE_ORDER ?? 'PCI_BUS_ID',
+    // float32 means float32: without this GPUs since Ampere multiply it with ten bits.
+    NVIDIA_TF32_OVERRIDE: NVIDIA_TF32_OVERRIDE ?? '0',
+  };
+}
