@@ -72,6 +72,7 @@ export function startResumed(
   for (const [name, { shape }] of Object.entries({ ...params, ...kept, ...(averages && average) }))
     state.set(name, shape, tensors.get(name)!.toFloat32());
   if (!averages) startAverage(state, student, recipe);
+  for (const [name, tensor] of tensors) if (name.startsWith(PREFIX.scaler)) state.set(name, [], tensor.toFloat32());
 }
 
 /**

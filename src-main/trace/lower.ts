@@ -6,7 +6,7 @@ import { needed, Rewriter } from './rewrite.ts';
 
 /** Rewrites of a program between recording and compiling. Each takes a program and gives a new one. */
 
-export type Precision = 'float32' | 'bfloat16';
+export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 export interface LowerOptions {
   precision: Precision;
@@ -22,7 +22,7 @@ export function lower(program: Program, options: LowerOptions): Program {
 
 function lowerTypes(program: Program, precision: Precision): Program {
   const clean = simplify(sumsOverRows(program));
-  return fuseBias(simplify(precision === 'bfloat16' ? toBfloat16(clean) : dropSaved(clean)));
+  return fuseBias(simplify(precision === 'float32' ? dropSaved(clean) : toNarrow(clean, precision)));
 }
 
 /**
@@ -147,53 +147,57 @@ function rewrite(
   return rewriter.finish(program, map);
 }
 
-/** Matrix products: bfloat16 in and out, accumulated in float32 by the hardware. */
+/** Matrix products: narrow in and out, accumulated in float32 by the hardware. */
 const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2', 'BiasAdd']);
 /** Sums shorter than this keep float32: there is nothing to gain. */
 const LONG_SUM = 65536;
 /** Ops that move values without computing: they keep the type of their first input. */
 const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2']);
 
+type Narrow = Exclude<Precision, 'float32'>;
+
 /**
- * Matrix products in bfloat16, all else in float32: parameters, residual stream, norms, softmax, losses. A product's
- * result stays bfloat16 through reshapes and transposes and is widened where something computes with it.
+ * Matrix products in a narrow type, all else in float32: parameters, residual stream, norms, softmax, losses. A
+ * product's result stays narrow through reshapes and transposes and is widened where something computes with it.
  */
-export function toBfloat16(program: Program): Program {
+function toNarrow(program: Program, narrow: Narrow): Program {
   const rewriter = new Rewriter();
   const moved = new Array<number>(program.nodes.length);
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
   const as = (ref: ValueRef, dtype: DType) => converted(rewriter, at(ref), dtype);
-  const widen = (ref: ValueRef) => (rewriter.spec(at(ref)).dtype === 'bfloat16' ? as(ref, 'float32') : at(ref));
+  const widen = (ref: ValueRef) => (rewriter.spec(at(ref)).dtype === narrow ? as(ref, 'float32') : at(ref));
   const change = (node: ProgramNode): number => {
-    if (node.op === 'Saved') return as(node.inputs[0], 'bfloat16').node;
-    if (isProduct(rewriter, node, at))
-      return rewriter.add(
-        retyped(
-          node,
-          node.inputs.map((ref) => as(ref, 'bfloat16')),
-        ),
-      );
-    const moves = MOVES.has(node.op) && movesBfloat16(rewriter, node, at);
-    return rewriter.add(moves ? retyped(node, node.inputs.map(at)) : { ...node, inputs: node.inputs.map(widen) });
+    if (node.op === 'Saved') return as(node.inputs[0], narrow).node;
+    if (isProduct(rewriter, node, at, narrow)) {
+      const inputs = node.inputs.map((ref) => as(ref, narrow));
+      return rewriter.add(retyped(node, inputs, narrow));
+    }
+    const moves = MOVES.has(node.op) && movesNarrow(rewriter, node, at, narrow);
+    return rewriter.add(
+      moves ? retyped(node, node.inputs.map(at), narrow) : { ...node, inputs: node.inputs.map(widen) },
+    );
   };
   program.nodes.forEach((node, index) => (moved[index] = change(node)));
   return rewriter.finish(program, widen);
 }
 
-function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef): boolean {
+function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef, narrow: Narrow): boolean {
   if (node.outputs[0].dtype !== 'float32') return false;
-  if (node.op === 'BiasAddGrad') return sizeOf(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
+  // A sum of many float16 can be too large for one.
+  if (node.op === 'BiasAddGrad') {
+    return narrow === 'bfloat16' && sizeOf(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
+  }
   return PRODUCTS.has(node.op);
 }
 
-function movesBfloat16(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef): boolean {
-  const values = node.inputs.filter((ref) => ['float32', 'bfloat16'].includes(rewriter.spec(at(ref)).dtype));
-  return values.length > 0 && values.every((ref) => rewriter.spec(at(ref)).dtype === 'bfloat16');
+function movesNarrow(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef, narrow: Narrow): boolean {
+  const values = node.inputs.filter((ref) => ['float32', narrow].includes(rewriter.spec(at(ref)).dtype));
+  return values.length > 0 && values.every((ref) => rewriter.spec(at(ref)).dtype === narrow);
 }
 
-function retyped(node: ProgramNode, inputs: ValueRef[]): ProgramNode {
-  const attrs = node.attrs.map((one): Attr => (one.name === 'T' ? attr.type('T', 'bfloat16') : one));
-  const outputs = node.outputs.map(({ shape }) => ({ shape, dtype: 'bfloat16' as const }));
+function retyped(node: ProgramNode, inputs: ValueRef[], dtype: Narrow): ProgramNode {
+  const attrs = node.attrs.map((one): Attr => (one.name === 'T' ? attr.type('T', dtype) : one));
+  const outputs = node.outputs.map(({ shape }) => ({ shape, dtype }));
   return { ...node, attrs, inputs, outputs };
 }
 

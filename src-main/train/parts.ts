@@ -18,10 +18,13 @@ export type Part = readonly number[];
  */
 const TOKENS = 8 * 198;
 
+/** Whether a model in training looks at the batch as a whole, as batch normalization does. */
+export function looksAtWholeBatch(model: Model): boolean {
+  return model.specs.some(({ buffer }) => buffer);
+}
+
 /** How many pictures a part has: as asked, or what keeps `lanes` busy and is good for speed. */
 export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
-  // Batch normalization looks at the whole batch.
-  if (model.specs.some(({ buffer }) => buffer)) return batchSize;
   if (asked > 0) return Math.min(asked, batchSize);
   if (lanes < 2) return batchSize;
   const most = Math.max(1, Math.floor(TOKENS / tokensOf(model)));

@@ -12,6 +12,7 @@ import type { State } from '../trace/state.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
 import { looksAtWholeBatch, mirroredParts, neighbourParts, partSize, rowsOf, type Part } from './parts.ts';
+import { SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
 import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
 
@@ -36,7 +37,10 @@ export interface StepResult {
 
 export interface TrainStep {
   readonly program: Program;
-  /** A step whose loss is not finite leaves the state as it was. */
+  /**
+   * A step whose loss is not finite leaves the state as it was. In float16 a step whose gradients overflow changes
+   * nothing but the loss scale.
+   */
   run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepResult>;
   dispose(): void;
 }
@@ -59,18 +63,20 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
   const size = whole ? batchSize : partSize(student, batchSize, engine.lanes, recipe.microBatch);
   const batchParts = size < batchSize ? mirroredParts(batchSize, size, engine.lanes) : null;
   return record(engine, trainInputs(parts), trainVariables(parts), (inputs, variables) => {
-    const read = pickAll(variables, [PREFIX.model, PREFIX.teacher]);
+    const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
     const { updates, ...sums } = batchParts
       ? { ...sumOfParts(engine, parts, batchParts, inputs, read), updates: {} }
       : lossAndGradients(parts, { ...inputs, ...read }, 1);
-    const good = finite(sums.losses.loss);
+    const loss = finite(sums.losses.loss);
+    const scaler = parts.precision === 'float16' ? unscale(sums.gradients, variables, loss) : null;
+    const good = scaler ? tf.mul(loss, scaler.fits) : loss;
     const moved = {
-      ...update(student, recipe, inputs, variables, sums.gradients, good),
+      ...update(student, recipe, inputs, variables, scaler?.gradients ?? sums.gradients, good),
       ...guarded(updates, pick(variables, PREFIX.model), good),
     };
     return {
-      outputs: sums.losses,
-      assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good) },
+      outputs: { ...sums.losses, ...(scaler && { fits: scaler.fits }) },
+      assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good), ...scaler?.assigns },
     };
   });
 }
@@ -173,8 +179,12 @@ function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<str
   };
 }
 
-function trainVariables({ student, teacher, recipe }: TrainStepParts): Record<string, TensorSpec> {
-  return { ...updateVariables(student, recipe), ...(teacher && variablesOf(PREFIX.teacher, teacher.specs)) };
+function trainVariables({ student, teacher, recipe, precision }: TrainStepParts): Record<string, TensorSpec> {
+  return {
+    ...updateVariables(student, recipe),
+    ...(precision === 'float16' && SCALER_VARIABLES),
+    ...(teacher && variablesOf(PREFIX.teacher, teacher.specs)),
+  };
 }
 
 /** [0, 255] → the model's normalised range. */
@@ -210,7 +220,7 @@ function lossAndGradients(
         : { heads: asOneHead(student.predict(params, pixels)), updates: {} };
       updates = keepAll(result.updates);
       losses = keepAll(lossesOf(recipe, result.heads, targets, teacherLogits, share));
-      return losses.loss;
+      return scaleLoss(losses.loss as tf.Scalar, inputs);
     },
     names.map((name) => params[name]),
     undefined,
@@ -262,13 +272,15 @@ function lowering(precision: Precision = 'float32'): LowerOptions {
 
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
+  if (parts.precision === 'float16') startScaler(state);
+  let skipped = skippedSteps(state);
   const program = lower(recordTrainStep(engine, parts), lowering(parts.precision));
   const compiled = compile(engine, program, state, parts.onFeed);
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
     program,
     run: async (batch, { lr, step }) => {
-      const scalars = Object.entries(updateScalars(parts.recipe, lr, step));
+      const scalars = Object.entries(updateScalars(parts.recipe, lr, step - skipped));
       const results = await compiled.run({
         images: batch.images,
         labels: batch.labels,
@@ -276,11 +288,9 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         ...drawValues(parts.recipe, batch, parts.batchSize, step),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
-      return {
-        loss: scalar(results.loss)!,
-        lossClass: scalar(results.lossClass)!,
-        lossDistillation: scalar(results.lossDistillation),
-      };
+      const loss = scalar(results.loss)!;
+      if (Number.isFinite(loss) && scalar(results.fits) === 0) skipped++;
+      return { loss, lossClass: scalar(results.lossClass)!, lossDistillation: scalar(results.lossDistillation) };
     },
     dispose: () => compiled.dispose(),
   };

@@ -5,7 +5,7 @@ import type { TensorSpec } from '../trace/program.ts';
 
 /**
  * Prefixes of the names of state, before a parameter's own: the student, torch's names for what optimizers keep, the
- * moving average of the student, the teacher.
+ * moving average of the student, the loss scaler, the teacher.
  */
 export const PREFIX = {
   model: 'model.',
@@ -13,6 +13,7 @@ export const PREFIX = {
   square: 'exp_avg_sq.',
   momentum: 'momentum_buffer.',
   ema: 'ema.',
+  scaler: 'scaler.',
   teacher: 'teacher.',
 } as const;
 

@@ -87,7 +87,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     help: '每张图片在一批中出现三次，一轮只见三分之一的图片。（DeiT 在单进程时不做。）',
   },
   seed: { label: '随机种子', help: '运行中所有随机抽取都由它决定。' },
-  precision: { label: '精度', help: '训练时矩阵乘法的精度，其余均为 float32。auto：处理器支持时用 bfloat16。' },
+  precision: {
+    label: '精度',
+    help: '训练时矩阵乘法的精度，其余均为 float32。float16 会缩放损失，用于没有 bfloat16 的显卡。auto：设备支持时用 bfloat16。',
+  },
   microBatch: {
     label: '微批大小',
     help: '一次计算的图片数；整批的梯度会累积，因此取小只会省内存。0：取最快的。',
@@ -95,6 +98,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   device: { label: '设备', help: '在哪里计算：cpu 为处理器，cuda:0 为第一个 GPU；auto 在可用时使用 GPU。' },
   numWorkers: { label: '解码数', help: '同时解码的图片数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
+  profile: {
+    label: '性能剖析',
+    help: '把各阶段的时间写入运行文件夹中的 trace.json（可用 Perfetto 或 chrome://tracing 打开），并测量某一步中每个算子的耗时。',
+  },
   outputDir: { label: '运行文件夹', help: '存放历史、检查点与导出；留空则在运行目录中新建。' },
 };
 
@@ -111,6 +118,7 @@ export const zhChoices: Record<string, string> = {
   'precision.auto': '自动',
   'precision.float32': 'float32（单精度）',
   'precision.bfloat16': 'bfloat16（混合精度）',
+  'precision.float16': 'float16（混合精度，缩放损失）',
   'sched.cosine': '余弦',
   'sched.step': '分级',
   'clipMode.norm': '范数',

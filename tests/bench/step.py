@@ -1,6 +1,6 @@
 """PyTorch + timm's side of the step bench: rounds of training steps (or of inference) on request.
 
-Started by step.ts as `python step.py VARIANT MODEL BATCH TASK`. Reads a line a round, the number of steps; answers a
+Started by step.ts as `python step.py VARIANT MODEL BATCH TASK THREADS`. Reads a line a round, the number of steps; answers a
 JSON line with the seconds of each. A first line says that warm-up is over, with the peak memory in bytes.
 """
 
@@ -54,7 +54,28 @@ def infer_step():
         return forward(normalised()).float().numpy()
 
 
-step = train_step if task == "train" else infer_step
+def onnx_step():
+    """The same forward in onnxruntime, which has float32 alone on a CPU."""
+    import os
+    import tempfile
+
+    import onnxruntime
+
+    path = os.path.join(tempfile.mkdtemp(), "model.onnx")
+    torch.onnx.export(model, (normalised(),), path, dynamo=True, external_data=False, verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(sys.argv[5])
+    # Threads that spin would slow the others down, which run in turns with this one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = session.get_inputs()[0].name
+    return lambda: session.run(None, {inputs: normalised().numpy()})
+
+
+if task == "train":
+    step = train_step
+else:
+    step = onnx_step() if variant == "onnxruntime" else infer_step
 for _ in range(3):
     step()
 

@@ -19,9 +19,10 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
 
 /**
  * `npm run bench -- step`: a whole training step (forward, hard distillation from a fixed teacher, backward, AdamW) of
- * ours and of PyTorch + timm, in turns on the same machine in the same run; with `--task infer`, inference.
+ * ours and of PyTorch + timm, in turns on the same machine in the same run; with `--task infer`, inference, also of
+ * onnxruntime.
  *
- * Options: --model NAME (repeatable), --batch N, --rounds N, --steps N a round, --task train|infer, --json.
+ * Options: --model NAME (repeatable; NAME:N for a batch of its own), --batch N, --rounds N, --steps N a round, --task train|infer, --json.
  */
 const MODELS = ['deit_tiny_distilled_patch16_224'];
 
@@ -33,7 +34,7 @@ interface Line {
   label: string;
   imagesPerSecond: number;
   peakBytes: number;
-  /** Against the best of PyTorch. */
+  /** Against the best of the others. */
   ratio: number | null;
 }
 
@@ -55,11 +56,12 @@ async function main(): Promise<void> {
     `Roof: one large bfloat16 matrix product, ${roof.bfloat16.toFixed(0)} GFLOP/s (float32 ${roof.float32.toFixed(0)})`,
   );
   const table: Line[] = [];
-  for (const model of values.model ?? MODELS) {
+  for (const given of values.model ?? MODELS) {
+    const [model, batch = values.batch] = given.split(':');
     table.push(
       ...(await compare(
         model,
-        Number(values.batch),
+        Number(batch),
         values.task,
         python,
         threads,
@@ -84,16 +86,17 @@ async function compare(
   const self = fileURLToPath(import.meta.url);
   const script = fileURLToPath(new URL('../../../tests/bench/step.py', import.meta.url));
   const ours: Precision[] = ['float32', 'bfloat16'];
-  const theirs = python ? ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'] : [];
+  const torch = ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'].map((variant) => `PyTorch ${variant}`);
+  const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
   const contestants: Contestant[] = [];
   for (const precision of ours) {
     const args = [self, 'worker', precision, model, String(batch), task, String(threads)];
     contestants.push(await startContestant(`Stillhouse ${precision}`, process.execPath, args));
   }
-  for (const variant of theirs) {
-    const args = [script, variant, model, String(batch), task, String(threads)];
+  for (const label of theirs) {
+    const args = [script, label.replace('PyTorch ', ''), model, String(batch), task, String(threads)];
     // PyTorch's threads must not spin while the others run.
-    contestants.push(await startContestant(`PyTorch ${variant}`, python!, args, { OMP_WAIT_POLICY: 'PASSIVE' }));
+    contestants.push(await startContestant(label, python!, args, { OMP_WAIT_POLICY: 'PASSIVE' }));
   }
   const seconds = new Map(contestants.map(({ label }) => [label, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
@@ -101,9 +104,7 @@ async function compare(
   }
   for (const one of contestants) one.close();
   const speed = (label: string) => batch / median(seconds.get(label)!);
-  const best = Math.max(
-    ...contestants.filter(({ label }) => label.startsWith('PyTorch')).map(({ label }) => speed(label)),
-  );
+  const best = Math.max(...theirs.map(speed));
   return contestants.map((one) => ({
     model,
     label: one.label,
@@ -115,7 +116,7 @@ async function compare(
 
 function printTable(table: Line[]): void {
   console.log(`\n${cpus()[0].model}, ${cpus().length} threads, ${new Date().toISOString().slice(0, 10)}`);
-  console.log('| model | variant | images/s | peak memory | to the best PyTorch |\n|---|---|---|---|---|');
+  console.log('| model | variant | images/s | peak memory | to the best peer |\n|---|---|---|---|---|');
   for (const { model, label, imagesPerSecond, peakBytes, ratio } of table) {
     const memory = `${(peakBytes / 2 ** 30).toFixed(2)} GiB`;
     console.log(`| ${model} | ${label} | ${imagesPerSecond.toFixed(1)} | ${memory} | ${ratio?.toFixed(2) ?? '–'}× |`);
@@ -150,7 +151,8 @@ async function measureRoof(threads: number): Promise<Record<Precision, number>> 
 }
 
 async function worker([precision, name, batch, task, threads]: string[]): Promise<void> {
-  const engine = await loadEngine(engineFolder(), { threads: Number(threads) });
+  const threading = task === 'roof' ? 'ops' : 'lanes';
+  const engine = await loadEngine(engineFolder(), { threads: Number(threads), threading });
   const step =
     task === 'roof' ? roofStep(engine) : await modelStep(engine, precision as Precision, name, Number(batch), task);
   const answer = (seconds: number[]) => {
@@ -223,7 +225,7 @@ async function modelStep(
     [batch, 1000],
     Float32Array.from({ length: batch * 1000 }, () => Math.random()),
   );
-  const settings = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION };
+  const settings = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION, modelEma: false };
   const recipe = { ...settings, batchSize: batch, distillationType: 'hard' as const };
   const step = await createTrainStep(engine, state, { student: model, teacher, recipe, batchSize: batch, precision });
   const labels = Int32Array.from({ length: batch }, () => Math.random() * 1000);

@@ -115,6 +115,7 @@ describe('lowering', () => {
     ['with element-wise clusters compiled by XLA', (program: Program) => cluster(simplify(program), 1), 1e-5, 1e-5],
     // bfloat16 keeps 8 bits: one product is off by 2⁻⁹ at most, and errors of many average out.
     ['in bfloat16', (program: Program) => lower(program, { precision: 'bfloat16', fuse: false }), 5e-3, 5e-2],
+    ['in float16', (program: Program) => lower(program, { precision: 'float16', fuse: true }), 1e-3, 1e-2],
   ] as const)('%s it is the same step', async (_, rewrite, lossBound, gradientBound) => {
     const expected = await run((program) => program);
     const got = await run(rewrite);
@@ -181,6 +182,62 @@ describe('a batch in parts', () => {
         expect(part.length).toBeLessThanOrEqual(Math.max(size, 2));
       }
     }
+  });
+});
+
+describe('float16', () => {
+  const start = async () => {
+    const model = tiny();
+    const state = freshState(model);
+    const parts = { student: model, teacher: null, recipe: recipe({ dropPath: 0 }), batchSize: BATCH };
+    return { state, step: await createTrainStep(engine, state, { ...parts, precision: 'float16' }) };
+  };
+  const values = (state: State) => Object.fromEntries(state.names().map((name) => [name, state.read(name)]));
+  const scaler = (state: State) => ['scale', 'clean', 'skipped'].map((name) => state.read(`scaler.${name}`)[0]);
+
+  test('learns as float32 does', async () => {
+    const { state, step } = await start();
+    state.set('scaler.scale', [], Float32Array.of(1024));
+    const plain = freshState(tiny());
+    const exact = await createTrainStep(engine, plain, { student: tiny(), teacher: null, recipe: recipe({ dropPath: 0 }), batchSize: BATCH }); // prettier-ignore
+    for (let index = 1; index <= 10; index++) {
+      const half = await step.run(batch(index), { lr: 1e-3, step: index });
+      const full = await exact.run(batch(index), { lr: 1e-3, step: index });
+      expect(Math.abs(half.loss - full.loss)).toBeLessThan(5e-3);
+    }
+    expect(scaler(state)).toEqual([1024, 10, 0]);
+  });
+
+  test('skips a step whose gradients overflow and halves the scale, until it fits', async () => {
+    const { state, step } = await start();
+    const before = values(state);
+    state.set('scaler.scale', [], Float32Array.of(2 ** 100));
+    const { loss } = await step.run(batch(1), { lr: 1e-3, step: 1 });
+    expect(Number.isFinite(loss)).toBe(true);
+    expect(scaler(state)).toEqual([2 ** 99, 0, 1]);
+    const moved = Object.keys(before).filter((name) => relativeError(state.read(name), before[name]) > 0);
+    expect(moved.filter((name) => !name.startsWith('scaler.'))).toEqual([]);
+    // A skipped step does not count: the next is Adam's first.
+    state.set('scaler.scale', [], Float32Array.of(1024));
+    await step.run(batch(2), { lr: 1e-3, step: 2 });
+    const fresh = await start();
+    await fresh.step.run(batch(2), { lr: 1e-3, step: 1 });
+    expect(relativeError(state.read('model.head.weight'), fresh.state.read('model.head.weight'))).toBeLessThan(1e-3);
+  });
+
+  test('doubles the scale after two thousand good steps', async () => {
+    const { state, step } = await start();
+    state.set('scaler.clean', [], Float32Array.of(1999));
+    await step.run(batch(1), { lr: 1e-3, step: 1 });
+    expect(scaler(state)).toEqual([131072, 0, 0]);
+  });
+
+  test('keeps the scale after a loss that is not finite', async () => {
+    const { state, step } = await start();
+    state.set('model.head.bias', [CLASSES], state.read('model.head.bias').fill(Infinity));
+    const before = values(state);
+    await step.run(batch(1), { lr: 1e-3, step: 1 });
+    expect(values(state)).toEqual(before);
   });
 });
 
