@@ -435,7 +435,6 @@ export const FIELDS: readonly Field[] = [
     help: 'Pictures computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
   },
   {
-  {
     key: 'device',
     type: 'text',
     group: 'run',
@@ -448,6 +447,7 @@ export const FIELDS: readonly Field[] = [
     label: 'Device',
     help: 'Where to compute: cpu, cuda:0 for the first GPU, or auto, a GPU where one can be used.',
   },
+  {
     key: 'numWorkers',
     type: 'integer',
     group: 'run',

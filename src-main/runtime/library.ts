@@ -131,6 +131,12 @@ const M_TRIM_THRESHOLD = -1;
 const M_TOP_PAD = -2;
 const M_MMAP_THRESHOLD = -3;
 
+/** The GPU engine keeps the folders of its wheels, the CPU engine is flat. */
+const inWheelFolder = (folder: string): string | null => {
+  const own = path.join(folder, 'tensorflow');
+  return existsSync(own) ? own : null;
+};
+
 /**
  * Loads `libtensorflow_cc.so.2` from `folder`, once a process.
  * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
@@ -174,12 +180,6 @@ function bind<Functions>(
     let bound: NativeFunction | undefined;
     const lazy = (...args: any[]) => (bound ??= library.func(signature))(...args);
     lazy.async = (...args: any[]) => (bound ??= library.func(signature)).async(...args);
-/** The GPU engine keeps the folders of its wheels, the CPU engine is flat. */
-const inWheelFolder = (folder: string): string | null => {
-  const own = path.join(folder, 'tensorflow');
-  return existsSync(own) ? own : null;
-};
-
     functions[name] = lazy;
   }
   return functions as Functions;
