@@ -101,6 +101,7 @@ const LIBC_SIGNATURES = {
   mallopt: 'int mallopt(int param, int value)',
   dlopen: 'void *dlopen(const char *path, int flags)',
   dlerror: 'const char *dlerror(void)',
+  setenv: 'int setenv(const char *name, const char *value, int overwrite)',
 } as const;
 
 /** A native function; `async` runs it on a worker thread and calls back. */
@@ -139,13 +140,13 @@ const inWheelFolder = (folder: string): string | null => {
 
 /**
  * Loads `libtensorflow_cc.so.2` from `folder`, once a process.
+ * @param gpu whether a GPU will compute: then the CUDA libraries beside it are loaded too.
  * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
  */
 export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } = {}): Tf {
   if (loaded?.folder === folder) return loaded.tf;
   if (loaded) throw new StillhouseError('engine.load', { reason: `already loaded from ${loaded.folder}` });
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  setenv: 'int setenv(const char *name, const char *value, int overwrite)',
   const koffi = createRequire(import.meta.url)('koffi');
   // TensorFlow's optimizer and XLA recurse deeply; koffi's own stacks default to 2 MiB and 128 KiB.
   koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 16 << 20, resident_async_pools: 4 });
