@@ -18,12 +18,12 @@ export interface ProtoField {
 }
 
 const WINDOW = 1 << 16;
-const MOST_FIELDS = 2_000_000;
+const MOST_FIELDS = 5_000_000;
 const MOST_TEXT = 1 << 22;
 
 /** Walks over the messages of one file. */
 export class ProtoReader {
-  private window = new Uint8Array(0);
+  private window: Uint8Array = new Uint8Array(0);
   private start = 0;
   private fieldsLeft = MOST_FIELDS;
 

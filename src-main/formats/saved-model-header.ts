@@ -1,3 +1,4 @@
+import { GraphOps } from './graph-ops.ts';
 import { ProtoReader, type ProtoField } from './protobuf-reader.ts';
 import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
@@ -5,8 +6,8 @@ import type { TensorInterface } from './tensor-interface.ts';
 /** What `saved_model.pb` says of the graph that it holds for serving. */
 export interface SavedModelHeader {
   signatures: Map<string, Signature>;
-  /** Every operation of the graph and of its functions, by name. */
-  ops: Set<string>;
+  /** Names of operations that can run when it is loaded, or when the signature is asked. */
+  opsOf(signature: Signature): Set<string>;
 }
 
 /** Named inputs and outputs of a graph. `tensor` is what the graph calls them: `serving_default_images:0`. */
@@ -19,10 +20,11 @@ export interface SignatureTensor extends TensorInterface {
   tensor: string;
 }
 
-// Field numbers of saved_model.proto, meta_graph.proto, graph.proto and function.proto.
+// Field numbers of saved_model.proto, meta_graph.proto and saver.proto.
 const SAVED = { metaGraph: 2 };
-const META = { info: 1, graph: 2, signature: 5, tag: 4 };
-const GRAPH = { node: 1, library: 2 };
+const META = { info: 1, graph: 2, saver: 3, collection: 4, signature: 5, tag: 4 };
+/** A signature that runs when the model is loaded. */
+const INIT = '__saved_model_init_op';
 
 /** DataType of types.proto. */
 const TYPES: Record<number, string> = {
@@ -61,35 +63,44 @@ function tagsOf(reader: ProtoReader, metaGraph: ProtoField): string[] {
 }
 
 function readMetaGraph(reader: ProtoReader, metaGraph: ProtoField): SavedModelHeader {
-  const header: SavedModelHeader = { signatures: new Map(), ops: new Set() };
+  const signatures = new Map<string, Signature>();
+  const graph = new GraphOps();
+  const atLoad: string[] = [];
   for (const field of reader.fields(metaGraph)) {
-    if (field.number === META.graph) readGraph(reader, field, header.ops);
+    if (field.number === META.graph) graph.add(reader, field);
+    if (field.number === META.saver) atLoad.push(...textsIn(reader, field, [3]));
+    // MainOp of TensorFlow 1: any collection may name it.
+    if (field.number === META.collection) atLoad.push(...collected(reader, field));
     if (field.number !== META.signature) continue;
     let [name, signature]: [string, Signature] = ['', { inputs: [], outputs: [] }];
     for (const entry of reader.fields(field)) {
       if (entry.number === 1) name = reader.text(entry);
       if (entry.number === 2) signature = readSignature(reader, entry);
     }
-    header.signatures.set(name, signature);
+    signatures.set(name, signature);
   }
-  return header;
+  const init = signatures.get(INIT)?.outputs ?? [];
+  signatures.delete(INIT);
+  return {
+    signatures,
+    opsOf: ({ outputs }) => graph.reachedFrom([...atLoad, ...[...init, ...outputs].map(({ tensor }) => tensor)]),
+  };
 }
 
-function readGraph(reader: ProtoReader, graph: ProtoField, ops: Set<string>): void {
-  for (const field of reader.fields(graph)) {
-    if (field.number === GRAPH.node) addOp(reader, field, ops);
-    if (field.number !== GRAPH.library) continue;
-    for (const definition of reader.fields(field)) {
-      if (definition.number !== 1) continue;
-      // FunctionDef: its nodes are field 3.
-      for (const part of reader.fields(definition)) if (part.number === 3) addOp(reader, part, ops);
-    }
+/** The names in a collection: CollectionDef (2) with a list of nodes (1). */
+function collected(reader: ProtoReader, entry: ProtoField): string[] {
+  const names: string[] = [];
+  for (const part of reader.fields(entry)) {
+    if (part.number !== 2) continue;
+    for (const list of reader.fields(part)) if (list.number === 1) names.push(...textsIn(reader, list, [1]));
   }
+  return names;
 }
 
-/** NodeDef: the operation is field 2. */
-function addOp(reader: ProtoReader, node: ProtoField, ops: Set<string>): void {
-  for (const field of reader.fields(node)) if (field.number === 2) ops.add(reader.text(field));
+function textsIn(reader: ProtoReader, message: ProtoField, numbers: number[]): string[] {
+  const found: string[] = [];
+  for (const field of reader.fields(message)) if (numbers.includes(field.number)) found.push(reader.text(field));
+  return found;
 }
 
 function readSignature(reader: ProtoReader, message: ProtoField): Signature {

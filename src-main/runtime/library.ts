@@ -91,7 +91,45 @@ const SIGNATURES = {
     'int num_opers, const void *opers, int ninputs, const TF_Output *inputs, int noutputs, ' +
     'const TF_Output *outputs, const void *output_names, int ncontrol, const void *control, ' +
     'const void *control_names, void *opts, const char *description, void *status)',
+  TF_FunctionSetAttrValueProto:
+    'void TF_FunctionSetAttrValueProto(void *func, const char *name, const void *proto, size_t length, void *status)',
   TF_DeleteFunction: 'void TF_DeleteFunction(void *func)',
+  TF_NewSessionOptions: 'void *TF_NewSessionOptions(void)',
+  TF_SetConfig: 'void TF_SetConfig(void *options, const void *proto, size_t length, void *status)',
+  TF_DeleteSessionOptions: 'void TF_DeleteSessionOptions(void *options)',
+  TF_LoadSessionFromSavedModel:
+    'void *TF_LoadSessionFromSavedModel(void *options, const void *run_options, const char *folder, ' +
+    'const char **tags, int ntags, void *graph, void *meta_graph, void *status)',
+  TF_GraphOperationByName: 'void *TF_GraphOperationByName(void *graph, const char *name)',
+  TF_SessionRun:
+    'void TF_SessionRun(void *session, const void *run_options, const TF_Output *inputs, const void *input_values, ' +
+    'int ninputs, const TF_Output *outputs, void *output_values, int noutputs, const void *targets, int ntargets, ' +
+    'void *run_metadata, void *status)',
+  TF_CloseSession: 'void TF_CloseSession(void *session, void *status)',
+  TF_DeleteSession: 'void TF_DeleteSession(void *session, void *status)',
+  TF_TensorType: 'int TF_TensorType(void *tensor)',
+  TF_NumDims: 'int TF_NumDims(void *tensor)',
+  TF_Dim: 'int64_t TF_Dim(void *tensor, int index)',
+} as const;
+
+/**
+ * TensorFlow's own profiler. No C function reaches it, so these are C++, by the names that the pinned build gives them:
+ * what returns an object is handed the place for it first, then `this`.
+ */
+const PROFILER_SIGNATURES = {
+  newOptions: 'void _ZN10tensorflow14ProfileOptionsC1EPN6google8protobuf5ArenaE(void *place, void *arena)',
+  deleteOptions: 'void _ZN10tensorflow14ProfileOptionsD1Ev(void *options)',
+  parse:
+    'unsigned char _ZN6google8protobuf11MessageLite14ParseFromArrayEPKvi(void *message, const void *bytes, int size)',
+  start: 'void *_ZN3tsl15ProfilerSession6CreateERKN10tensorflow14ProfileOptionsE(void *place, void *options)',
+  collect:
+    'void *_ZN3tsl15ProfilerSession11CollectDataEPN10tensorflow8profiler6XSpaceE(void *place, void *session, void *space)',
+  deleteSession: 'void _ZN3tsl15ProfilerSessionD1Ev(void *session)',
+  newSpace: 'void _ZN10tensorflow8profiler6XSpaceC1EPN6google8protobuf5ArenaE(void *place, void *arena)',
+  deleteSpace: 'void _ZN10tensorflow8profiler6XSpaceD1Ev(void *space)',
+  serialize:
+    'unsigned char _ZNK6google8protobuf11MessageLite16SerializeToArrayEPvi(void *message, void *bytes, int size)',
+  size: 'int _ZNK6google8protobuf11MessageLite13GetCachedSizeEv(void *message)',
 } as const;
 
 const LIBC_SIGNATURES = {
@@ -112,6 +150,7 @@ export interface NativeFunction {
 
 export type TfFunctions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
 export type LibcFunctions = { [Name in keyof typeof LIBC_SIGNATURES]: NativeFunction };
+export type ProfilerFunctions = { [Name in keyof typeof PROFILER_SIGNATURES]: NativeFunction };
 
 /** One output of a graph operation, as `TF_Output`. */
 export interface GraphOutput {
@@ -119,9 +158,10 @@ export interface GraphOutput {
   index: number;
 }
 
-/** The loaded library: every C function by its name, and libc's few. */
+/** The loaded library: every C function by its name, libc's few, and the profiler's. */
 export interface Tf extends TfFunctions {
   libc: LibcFunctions;
+  profiler: ProfilerFunctions;
 }
 
 let loaded: { folder: string; tf: Tf } | undefined;
@@ -159,7 +199,10 @@ export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } =
   // Loaded for good: unloading at exit would run TensorFlow's static destructors under its own live threads.
   if (!libc.dlopen(file, RTLD_NOW | RTLD_NODELETE))
     throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? file });
-  const tf = Object.assign(bind<TfFunctions>(koffi.load(file), SIGNATURES), { libc });
+  // Loaded with the other; the profiler's names are this one's.
+  const framework = koffi.load(path.join(path.dirname(file), 'libtensorflow_framework.so.2'));
+  const profiler = bind<ProfilerFunctions>(framework, PROFILER_SIGNATURES);
+  const tf = Object.assign(bind<TfFunctions>(koffi.load(file), SIGNATURES), { libc, profiler });
   loaded = { folder, tf };
   return tf;
 }

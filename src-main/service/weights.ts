@@ -19,6 +19,8 @@ export interface Weights {
   classes: string[] | null;
   /** What the model was trained with, of a checkpoint or an export of ours; {} of other files. */
   settings: Partial<Recipe>;
+  /** Texts beside the arrays, as they stand there. */
+  metadata: Record<string, string>;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function withWeights<Result>(
   try {
     const { tensors, metadata } = openWeightFile(source, file);
     const classes = classNames(metadata.classes);
-    return await body({ path: file, tensors: modelOf(tensors), classes, settings: settingsOf(metadata) });
+    return await body({ path: file, tensors: modelOf(tensors), classes, settings: settingsOf(metadata), metadata });
   } finally {
     source.close();
   }

@@ -1,28 +1,35 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const ENTRIES = { trainer: 'src-main/service/trainer.worker.ts', cli: 'src-main/shells/cli/cli.ts' } as const;
+const ENTRIES = {
+  trainer: 'src-main/service/trainer.worker.ts',
+  onnx: 'src-main/service/onnx.worker.ts',
+  cli: 'src-main/shells/cli/cli.ts',
+} as const;
 
-let built: Promise<string> | undefined;
+type Entry = keyof typeof ENTRIES;
+
+const built = new Map<string, Promise<string>>();
 
 /**
- * The Node programs as they are in the sources now, bundled as `electron.config.ts` does: `trainer.mjs` and `cli.mjs`
- * in a folder of this process's own, which goes when it ends.
+ * The Node programs as they are in the sources now, bundled as `electron.config.ts` does: `trainer.mjs`, `onnx.mjs`
+ * and `cli.mjs`, or those that are named, in a folder of this process's own, which goes when it ends.
  */
-export function buildPrograms(): Promise<string> {
-  return (built ??= bundle());
+export function buildPrograms(names = Object.keys(ENTRIES) as Entry[]): Promise<string> {
+  const key = names.join('-');
+  const known = built.get(key) ?? bundle(names, key);
+  built.set(key, known);
+  return known;
 }
 
-async function bundle(): Promise<string> {
-  const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', String(process.pid));
+async function bundle(names: Entry[], key: string): Promise<string> {
+  const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-${key}`);
   mkdirSync(folder, { recursive: true });
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const present = Object.entries(ENTRIES)
-    .map(([name, path]) => [name, join(ROOT, path)])
-    .filter(([, path]) => existsSync(path));
+  const input = Object.fromEntries(names.map((name) => [name, join(ROOT, ENTRIES[name])]));
   await build({
     root: ROOT,
     configFile: false,
@@ -33,7 +40,7 @@ async function bundle(): Promise<string> {
       target: 'node20',
       sourcemap: true,
       rolldownOptions: {
-        input: Object.fromEntries(present),
+        input,
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
       },
     },

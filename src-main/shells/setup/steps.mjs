@@ -15,6 +15,7 @@ const OLDEST_NODE = [20, 19];
 const OUTPUTS = [
   'dist/main/service.mjs',
   'dist/main/trainer.mjs',
+  'dist/main/onnx.mjs',
   'dist/main/cli.mjs',
   'dist/main/electron.cjs',
   'dist/preload/preload.cjs',

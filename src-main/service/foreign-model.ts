@@ -1,0 +1,168 @@
+import { basename, join } from 'node:path';
+import { readOnnxHeader } from '../formats/onnx-header.ts';
+import { readSavedModelHeader, type Signature } from '../formats/saved-model-header.ts';
+import { describeInterface, type TensorInterface } from '../formats/tensor-interface.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { parseCard, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
+import { openFile } from '../runs/file-source.ts';
+
+/** What an ONNX file or a SavedModel says of itself, as far as a card needs it. Nothing is run. */
+export interface ForeignFacts {
+  name: string;
+  outputs: number | null;
+  batch: number | null;
+  values: CardValues;
+}
+
+const PICTURES = 'one input of float32 pictures, [B, 3, S, S] or [B, S, S, 3]';
+const SCORES = 'one output of float32 scores, [B, classes]';
+
+/**
+ * Reads the head of an ONNX file. What `card` says of input and output is used to choose among several.
+ * @throws StillhouseError `file.*`, `teacher.format`, `teacher.interface`
+ */
+export function readOnnxFile(path: string, card: CardValues): ForeignFacts {
+  const source = openFile(path);
+  try {
+    const { inputs, outputs, metadata } = readOnnxHeader(source, path);
+    const facts = interfaceFacts(path, inputs, outputs, card);
+    return { ...facts, values: { ...metadataValues(metadata), ...facts.values }, name: basename(path) };
+  } finally {
+    source.close();
+  }
+}
+
+/**
+ * Reads `saved_model.pb` of a folder.
+ * @throws StillhouseError `file.*`, `teacher.format`, `teacher.interface`; `weights.hostile` when its graph would touch
+ * files or the network.
+ */
+export function readSavedModel(path: string, card: CardValues): ForeignFacts {
+  const file = join(path, 'saved_model.pb');
+  const source = openFile(file);
+  try {
+    const { signatures, opsOf } = readSavedModelHeader(source, file);
+    const [name, signature] = chosenSignature(path, signatures, card.signature);
+    const hostile = [...opsOf(signature)].find((op) => TOUCHES.test(op));
+    if (hostile) throw new StillhouseError('weights.hostile', { path, name: hostile });
+    const facts = interfaceFacts(path, signature.inputs, signature.outputs, card);
+    return { ...facts, values: { ...facts.values, signature: name }, name: basename(path) };
+  } finally {
+    source.close();
+  }
+}
+
+/** The tensors that the signature of a card means, as the graph names them. */
+export function savedModelTensors({ path, signature, inputName, outputName }: TeacherCard) {
+  const file = join(path, 'saved_model.pb');
+  const source = openFile(file);
+  try {
+    const { signatures } = readSavedModelHeader(source, file);
+    const found = signatures.get(signature);
+    const tensorOf = (name: string, list: Signature['inputs'] = []) =>
+      list.find((one) => one.name === name)?.tensor ?? '';
+    return { input: tensorOf(inputName, found?.inputs), output: tensorOf(outputName, found?.outputs) };
+  } finally {
+    source.close();
+  }
+}
+
+/** Operations that read or write files, call Python or other machines. What restores variables is not among them. */
+const TOUCHES = new RegExp(
+  `^(${[
+    ...['WriteFile', 'ReadFile', 'MatchingFiles', 'Save.*', 'MergeV2Checkpoints', 'PrintV2', '(Eager)?PyFunc.*'],
+    ...['.*(Writer|Reader)(V\\d)?', 'Reader.*', '.*Summary.*', '.*Dataset(V\\d)?', 'Debug.*', 'ImportEvent'],
+    ...['RemoteCall', 'Rpc.*', '_?(Send|Recv)', 'Collective.*', '_?Host(Send|Recv)', 'ConfigureDistributed.*'],
+  ].join('|')})$`,
+);
+
+function chosenSignature(
+  path: string,
+  signatures: ReadonlyMap<string, Signature>,
+  wanted: string | undefined,
+): [string, Signature] {
+  const names = [...signatures.keys()];
+  const name = wanted ?? (signatures.has('serving_default') ? 'serving_default' : names[0]);
+  const signature = name === undefined ? undefined : signatures.get(name);
+  if (signature && (wanted || name === 'serving_default' || names.length === 1)) return [name, signature];
+  const list = [...signatures].map(([key, { inputs, outputs }]) => `${key} (${listed(inputs)} → ${listed(outputs)})`);
+  throw misfit(path, wanted ? `a signature named ${wanted}` : 'a signature named serving_default', list.join('; '));
+}
+
+function interfaceFacts(path: string, inputs: TensorInterface[], outputs: TensorInterface[], card: CardValues) {
+  const input = chosen(path, inputs, card.inputName, PICTURES, ({ shape }) => !shape || shape.length === 4);
+  const output = chosen(path, outputs, card.outputName, SCORES, ({ shape }) => !shape || shape.length === 2);
+  const picture = pictureOf(path, input, card);
+  const values: CardValues = { ...picture, inputName: input.name, outputName: output.name };
+  return { values, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
+}
+
+/** The tensor of that name, or the only one that could be meant. */
+function chosen(
+  path: string,
+  tensors: TensorInterface[],
+  name: string | undefined,
+  expected: string,
+  fits: (tensor: TensorInterface) => boolean,
+): TensorInterface {
+  const named = name === undefined ? tensors : tensors.filter((tensor) => tensor.name === name);
+  const fitting = named.filter((tensor) => tensor.dtype === 'float32' && fits(tensor));
+  if (fitting.length === 1) return fitting[0];
+  throw misfit(path, name === undefined ? expected : `${expected}, named ${name}`, listed(tensors));
+}
+
+/** Layout and side, where the shape fixes them. */
+function pictureOf(path: string, input: TensorInterface, card: CardValues): CardValues {
+  if (!input.shape) return {};
+  const [, ...sides] = input.shape;
+  const layout = sides[0] === 3 ? 'NCHW' : sides[2] === 3 ? 'NHWC' : undefined;
+  const known = layout ?? card.layout;
+  if (known && card.layout && known !== card.layout)
+    throw misfit(path, `${card.layout} pictures, as its card says`, describeInterface(input));
+  const channels = known === 'NHWC' ? sides[2] : sides[0];
+  if (known ? channels !== 3 && channels !== null : sides.every((side) => side !== null))
+    throw misfit(path, 'pictures of three channels', describeInterface(input));
+  const [height, width] = known === 'NHWC' ? sides : sides.slice(1);
+  if (height !== width) throw misfit(path, 'square pictures', describeInterface(input));
+  if (height && card.inputSize && card.inputSize !== height)
+    throw misfit(path, `pictures of side ${card.inputSize}, as its card says`, describeInterface(input));
+  return { ...(layout && { layout }), ...(height && { inputSize: height }) };
+}
+
+function listed(tensors: readonly TensorInterface[]): string {
+  return tensors.map(describeInterface).join(', ') || 'none';
+}
+
+function misfit(path: string, expected: string, got: string): StillhouseError {
+  return new StillhouseError('teacher.interface', { path, expected, got });
+}
+
+/** Card fields in the texts of a weight file or an ONNX file, by timm's names; what is no such value is left out. */
+export function metadataValues(metadata: Readonly<Record<string, string>>): CardValues {
+  const { input_size: size, crop_pct: cropRatio } = parsedTexts(metadata);
+  const { mean, std, interpolation, classes } = parsedTexts(metadata);
+  const given = {
+    inputSize: Array.isArray(size) ? (size as unknown[]).at(-1) : size,
+    cropRatio,
+    mean,
+    std,
+    interpolation,
+    classes,
+  };
+  const one = (key: string, value: unknown): CardValues => {
+    const read = parseCard(JSON.stringify({ [key]: value }));
+    return 'expected' in read ? {} : read;
+  };
+  return Object.assign({}, ...Object.entries(given).map(([key, value]) => one(key, value))) as CardValues;
+}
+
+function parsedTexts(metadata: Readonly<Record<string, string>>): Record<string, unknown> {
+  const parse = (text: string): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      return text;
+    }
+  };
+  return Object.fromEntries(Object.entries(metadata).map(([key, text]) => [key, parse(text)]));
+}

@@ -1,0 +1,22 @@
+/** What the thread of an ONNX teacher is started with. */
+export interface OnnxOrder {
+  path: string;
+  /** Threads inside one operation. */
+  threads: number;
+  inputName: string;
+  outputName: string;
+  /** Shape of one picture as the model takes it. */
+  shape: number[];
+  /** Pictures that the model takes at a time; null: any number. */
+  batch: number | null;
+}
+
+/** Pictures to answer, whose memory is handed over. Questions are answered in order. */
+export interface OnnxQuestion {
+  pictures: Float32Array;
+  count: number;
+}
+
+/** What the thread tells: once that it is ready or has failed, then one answer or failure for each question. */
+export type OnnxAnswer =
+  { tell: 'ready' } | { tell: 'answer'; values: Float32Array; shape: number[] } | { tell: 'failed'; reason: string };

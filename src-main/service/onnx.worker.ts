@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import { inParts, type Answers } from './batch-parts.ts';
+import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
+
+/**
+ * The thread that runs an ONNX file. ONNX Runtime works on the thread that calls it, so it has this one to itself;
+ * pictures are handed over and not copied, and read where they lie.
+ */
+
+async function open({ path, threads }: OnnxOrder): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(path, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // Fatal ones only: what goes wrong arrives as an error.
+    logSeverityLevel: 4,
+    // Threads that wait for the next picture must leave the cores to TensorFlow.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+}
+
+function answer(session: ort.InferenceSession, order: OnnxOrder, { pictures, count }: OnnxQuestion) {
+  return inParts(pictures, count, order.batch, async (values, rows): Promise<Answers> => {
+    const fed = new ort.Tensor('float32', values, [rows, ...order.shape]);
+    const results = await session.run({ [order.inputName]: fed }, [order.outputName]);
+    const { type, data, dims } = results[order.outputName];
+    if (type !== 'float32') throw new Error(`it answers in ${type}, not in float32`);
+    return { values: data as Float32Array, shape: dims };
+  });
+}
+
+async function main(port: NonNullable<typeof parentPort>, order: OnnxOrder): Promise<void> {
+  const tell = (message: OnnxAnswer): void => port.postMessage(message);
+  const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+  try {
+    const session = await open(order);
+    tell({ tell: 'ready' });
+    // One after another: a batch that is parted would else be overtaken.
+    let before = Promise.resolve();
+    port.on('message', (question: OnnxQuestion) => {
+      before = before
+        .then(() => answer(session, order, question))
+        .then(
+          ({ values, shape }) => tell({ tell: 'answer', values, shape: [...shape] }),
+          (error: unknown) => tell({ tell: 'failed', reason: reasonOf(error) }),
+        );
+    });
+  } catch (error) {
+    tell({ tell: 'failed', reason: reasonOf(error) });
+  }
+}
+
+if (parentPort) void main(parentPort, workerData as OnnxOrder);

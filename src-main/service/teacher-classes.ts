@@ -1,0 +1,32 @@
+import { StillhouseError } from '../protocol/errors.ts';
+import type { TeacherCard } from '../protocol/teacher-card.ts';
+
+/** How many missing names an error lists. */
+const SHOWN = 5;
+
+/**
+ * Which output of a teacher stands for each class of the data: by name where its card names them, which also picks the
+ * needed ones of a teacher that knows more; else outputs and classes must be as many and count as the same.
+ * @returns null when they are the same.
+ * @throws StillhouseError `teacher.lacks-classes`, `teacher.classes`
+ */
+export function classColumns(
+  { name: teacher, classes: names, outputs }: Pick<TeacherCard, 'name' | 'classes' | 'outputs'>,
+  classes: readonly string[],
+): number[] | null {
+  if (!names) {
+    if (outputs === null || outputs === classes.length) return null;
+    throw new StillhouseError('teacher.classes', { teacher, teacherClasses: outputs, dataClasses: classes.length });
+  }
+  const places = new Map(names.map((name, place) => [name, place]));
+  const missing = classes.filter((name) => !places.has(name));
+  if (missing.length > 0) {
+    const more = missing.length > SHOWN ? ', …' : '';
+    const list = missing.slice(0, SHOWN).join(', ') + more;
+    const counts = { count: missing.length, dataClasses: classes.length };
+    throw new StillhouseError('teacher.lacks-classes', { teacher, missing: list, ...counts });
+  }
+  const columns = classes.map((name) => places.get(name)!);
+  const same = columns.length === names.length && columns.every((place, label) => place === label);
+  return same ? null : columns;
+}

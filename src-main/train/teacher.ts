@@ -1,0 +1,116 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Model, Params } from '../model/model.ts';
+import type { Recipe } from '../protocol/recipe.ts';
+import type { TeacherCard } from '../protocol/teacher-card.ts';
+import type { Engine } from '../runtime/engine.ts';
+import { attr, call, castTo } from '../trace/ops.ts';
+import type { Program, TensorSpec } from '../trace/program.ts';
+import { record } from '../trace/recorder.ts';
+import { drawInputs, drawnImages } from './mix.ts';
+
+/**
+ * What a teacher sees: the pictures of the student, after crop, augmentation, erasing and mixing, at its own size and
+ * with its own mean and deviation. Letters: B pictures of a batch, S side of the student's, T side of the teacher's,
+ * K classes of the data.
+ */
+
+/** How a teacher wants its pictures. */
+export type TeacherView = Pick<TeacherCard, 'inputSize' | 'mean' | 'std' | 'interpolation' | 'layout'>;
+
+/** A teacher whose network is part of the recorded step. */
+export interface StepTeacher {
+  model: Model;
+  interpolation: TeacherCard['interpolation'];
+  /** Which of its outputs stands for each class of the data, [K]; null: they are the same. */
+  columns: readonly number[] | null;
+}
+
+/**
+ * What a frozen teacher makes of pictures.
+ * @param images [B, S, S, 3] in [0, 255]
+ * @returns logits [B, K]; of a distilled network the mean of both heads, as it answers in evaluation.
+ */
+export function teacherLogits(teacher: StepTeacher, params: Params, images: tf.Tensor4D): tf.Tensor2D {
+  const { model, interpolation, columns } = teacher;
+  const { inputSize, mean, std } = model;
+  const seen = teacherPictures(images, { inputSize, mean, std, interpolation, layout: 'NHWC' });
+  const { head, headDist } = model.predict(params, seen);
+  const logits = headDist ? tf.mul<tf.Tensor2D>(tf.add(head, headDist), 0.5) : head;
+  return columns ? pickColumns(logits, columns) : logits;
+}
+
+/**
+ * The pictures as a teacher wants them.
+ * @param images [B, S, S, 3] in [0, 255]
+ * @returns normalised, [B, T, T, 3] or [B, 3, T, T] as its layout says
+ */
+export function teacherPictures(images: tf.Tensor4D, view: TeacherView): tf.Tensor4D {
+  const sized = resizePictures(images, view.inputSize, view.interpolation);
+  const normal = normalisePictures(sized, view);
+  return view.layout === 'NCHW' ? tf.transpose(normal, [0, 3, 1, 2]) : normal;
+}
+
+/** [0, 255] → the normalised range of a network. */
+export function normalisePictures(images: tf.Tensor4D, { mean, std }: Pick<TeacherView, 'mean' | 'std'>): tf.Tensor4D {
+  const scale = std.map((deviation) => 1 / (255 * deviation));
+  const shift = std.map((deviation, channel) => -mean[channel] / deviation);
+  return tf.add(tf.mul(images, tf.tensor1d(scale)), tf.tensor1d(shift));
+}
+
+/**
+ * Resizes as torch's `interpolate` with `antialias=True` and `align_corners=False` does (bicubic with a = −0.5), without
+ * clipping. Pictures of that size already are returned as they are. No gradient.
+ * @param images [B, S, S, 3] @returns [B, side, side, 3]
+ */
+export function resizePictures(
+  images: tf.Tensor4D,
+  side: number,
+  interpolation: TeacherCard['interpolation'],
+): tf.Tensor4D {
+  const from = images.shape[1];
+  if (from === side) return images;
+  const kernel = attr.text('kernel_type', interpolation === 'bicubic' ? 'keyscubic' : 'triangle');
+  const attrs = [attr.type('T', 'float32'), kernel, attr.bool('antialias', true)];
+  const scale = tf.tensor1d([side / from, side / from]);
+  const inputs = [images, tf.tensor1d([side, side], 'int32'), scale, tf.tensor1d([0, 0])];
+  return call('ScaleAndTranslate', attrs, inputs)[0] as tf.Tensor4D;
+}
+
+/** Columns of [B, N], in the given order. tfjs's own gather reads the places, which a recording cannot. */
+function pickColumns(logits: tf.Tensor2D, columns: readonly number[]): tf.Tensor2D {
+  const attrs = [attr.type('Tparams', 'float32'), attr.type('Tindices', 'int32'), attr.type('Taxis', 'int32')];
+  const inputs = [logits, tf.tensor1d([...columns], 'int32'), tf.scalar(1, 'int32')];
+  return call('GatherV2', attrs, inputs)[0] as tf.Tensor2D;
+}
+
+/** Whose pictures are drawn, and how many at a time. */
+export interface DrawnBatch {
+  student: Model;
+  recipe: Recipe;
+  batchSize: number;
+}
+
+/**
+ * Records what a teacher outside of the step is shown: inputs are the pictures `images` [B, S, S, 3] and what was drawn
+ * for them (`drawInputs`), the output is `pictures`, as {@link teacherPictures} makes them.
+ */
+export function recordDrawnPictures(engine: Engine, batch: DrawnBatch, view: TeacherView): Program {
+  const { student, recipe, batchSize } = batch;
+  const inputs = { ...picturesInput(batchSize, student.inputSize), ...drawInputs(recipe, batchSize) };
+  return record(engine, inputs, {}, (given) => {
+    const images = drawnImages(recipe, student, castTo(given.images, 'uint8', 'float32') as tf.Tensor4D, given);
+    return { outputs: { pictures: teacherPictures(images, view) }, assigns: {} };
+  });
+}
+
+/** Records {@link teacherPictures} of pictures that have the teacher's size already, `images` [B, T, T, 3]. */
+export function recordPlainPictures(engine: Engine, batchSize: number, view: TeacherView): Program {
+  return record(engine, picturesInput(batchSize, view.inputSize), {}, ({ images }) => {
+    const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
+    return { outputs: { pictures: teacherPictures(pixels, view) }, assigns: {} };
+  });
+}
+
+function picturesInput(batchSize: number, side: number): Record<string, TensorSpec> {
+  return { images: { shape: [batchSize, side, side, 3], dtype: 'uint8' } };
+}

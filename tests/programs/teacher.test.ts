@@ -1,0 +1,142 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { transformer } from '../../src-main/model/deit.ts';
+import type { Model } from '../../src-main/model/model.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
+import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
+import type { Engine } from '../../src-main/runtime/engine.ts';
+import { compile } from '../../src-main/trace/compile.ts';
+import { interpret } from '../../src-main/trace/interpret.ts';
+import { lower } from '../../src-main/trace/lower.ts';
+import { record } from '../../src-main/trace/recorder.ts';
+import { State } from '../../src-main/trace/state.ts';
+import { drawValues } from '../../src-main/train/mix.ts';
+import {
+  recordDrawnPictures,
+  recordPlainPictures,
+  resizePictures,
+  teacherLogits,
+} from '../../src-main/train/teacher.ts';
+import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
+import { EXPECTED } from '../helpers/teachers.ts';
+
+const PRECISION = { precision: 'float32', fuse: true } as const;
+const MEAN: [number, number, number] = [0.5, 0.4, 0.3];
+const STD: [number, number, number] = [0.25, 0.3, 0.35];
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await testEngine();
+});
+
+const bytes = (count: number, seed: number) =>
+  Uint8Array.from(pseudoRandom(count, seed), (value) => Math.min(255, Math.floor((value + 1) * 128)));
+
+describe('resizing inside the step', () => {
+  it.each(Object.keys(EXPECTED.resized))('is that of torch, antialiased: %s', async (name) => {
+    const [mode, side] = name.split('-');
+    const [interpolation, to] = [mode as 'bicubic' | 'bilinear', Number(side)];
+    const inputs = { images: { shape: [2, 20, 20, 3], dtype: 'float32' as const } };
+    const program = record(engine, inputs, {}, ({ images }) => {
+      const resized = resizePictures(images as tf.Tensor4D, to, interpolation);
+      return { outputs: { resized: tf.clone(resized) }, assigns: {} };
+    });
+    const state = new State(engine);
+    const compiled = compile(engine, lower(program, PRECISION), state);
+    const { resized } = await compiled.run({ images: Float32Array.from(bytes(2 * 20 * 20 * 3, 6)) });
+    const sampled = Array.from(resized as Float32Array).filter((_, index) => {
+      const [row, column] = [Math.floor(index / (3 * to)) % to, Math.floor(index / 3) % to];
+      return row % 3 === 0 && column % 3 === 0;
+    });
+    expect(relativeError(sampled, EXPECTED.resized[name])).toBeLessThan(1e-5);
+    compiled.dispose();
+    state.dispose();
+  });
+});
+
+/** A DeiT of two narrow blocks. */
+function tiny(inputSize: number, classes: number): Model {
+  const shape = { patch: 8, dim: 32, depth: 2, heads: 2, distilled: true as const };
+  const network = transformer(shape, { classes, inputSize });
+  const facts = { name: 'tiny', family: 'deit' as const, classes, inputSize, cropRatio: 0.875 };
+  return { ...network, ...facts, distilled: true, mean: MEAN, std: STD };
+}
+
+describe('a teacher inside the step', () => {
+  it('sees pictures at its own size, answers with both heads, and is read in the order of the data', async () => {
+    const model = tiny(24, 4);
+    const state = new State(engine);
+    model.specs.forEach(({ name, shape }, index) => {
+      const count = shape.reduce((product, side) => product * side, 1);
+      state.set(
+        name,
+        shape,
+        pseudoRandom(count, index + 1).map((value) => 0.2 * value + (name.includes('norm') ? 1 : 0)),
+      );
+    });
+    const variables = Object.fromEntries(
+      model.specs.map(({ name, shape }) => [name, { shape, dtype: 'float32' as const }]),
+    );
+    const columns = [2, 0, 3];
+    const inputs = { images: { shape: [2, 16, 16, 3], dtype: 'float32' as const } };
+    const program = record(engine, inputs, variables, ({ images }, params) => {
+      const teacher = { model, interpolation: 'bicubic' as const, columns };
+      const logits = teacherLogits(teacher, params, images as tf.Tensor4D);
+      const all = teacherLogits({ ...teacher, columns: null }, params, images as tf.Tensor4D);
+      const resized = resizePictures(images as tf.Tensor4D, 24, 'bicubic');
+      const scaled = tf.div<tf.Tensor4D>(tf.sub(tf.div(resized, 255), tf.tensor1d(MEAN)), tf.tensor1d(STD));
+      const { head, headDist } = model.predict(params, scaled);
+      return { outputs: { logits, all, head, headDist: headDist! }, assigns: {} };
+    });
+    const images = Float32Array.from(bytes(2 * 16 * 16 * 3, 9));
+    const compiled = compile(engine, lower(program, PRECISION), state);
+    const got = (await compiled.run({ images })) as Record<string, Float32Array>;
+    const mean = got.head.map((value, index) => (value + got.headDist[index]) / 2);
+    expect(relativeError(got.all, mean)).toBeLessThan(1e-5);
+    const picked = [0, 1].flatMap((row) => columns.map((column) => got.all[4 * row + column]));
+    expect(Array.from(got.logits)).toEqual(picked);
+    const expected = interpret(engine, program, state, { images }).outputs.logits as Float32Array;
+    expect(relativeError(got.logits, expected)).toBeLessThan(1e-5);
+    compiled.dispose();
+    state.dispose();
+  });
+});
+
+describe('what a teacher outside of the step is shown', () => {
+  const student = createModel('deit_tiny_distilled_patch16_224', { classes: 3, inputSize: 32 });
+  const view = { inputSize: 24, mean: MEAN, std: STD, interpolation: 'bilinear' as const };
+
+  it.each(['NCHW', 'NHWC'] as const)('is mixed and erased as for the student, %s', async (layout) => {
+    const recipe = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION, mixup: 0.8, reprob: 0.5, seed: 7 };
+    const images = bytes(2 * 32 * 32 * 3, 3);
+    const draws = {
+      mix: [
+        { lambda: 0.25, box: null },
+        { lambda: 1, box: null },
+      ],
+      erase: [[], [{ left: 0, top: 0, width: 32, height: 32 }]],
+    };
+    const batch = { student, recipe: { ...recipe, remode: 'const' as const }, batchSize: 2 };
+    const program = recordDrawnPictures(engine, batch, { ...view, layout });
+    const compiled = compile(engine, lower(program, PRECISION), new State(engine));
+    const { eraseSeed: _, ...values } = drawValues(batch.recipe, draws, 2, 5);
+    const { pictures } = await compiled.run({ images, ...values });
+    compiled.dispose();
+    // The second picture is erased whole: the student's mean colour. A quarter of the first is left.
+    const erased = student.mean.map((value, channel) => (value - MEAN[channel]) / STD[channel]);
+    const plain = compile(engine, recordPlainPictures(engine, 2, { ...view, inputSize: 32, layout: 'NHWC' }), new State(engine)); // prettier-ignore
+    const own = (await plain.run({ images })).pictures as Float32Array;
+    plain.dispose();
+    const at = (picture: number, row: number, column: number, channel: number) =>
+      layout === 'NCHW'
+        ? pictures[((picture * 3 + channel) * 24 + row) * 24 + column]
+        : pictures[((picture * 24 + row) * 24 + column) * 3 + channel];
+    for (let channel = 0; channel < 3; channel++) {
+      expect(at(1, 5, 9, channel)).toBeCloseTo(erased[channel], 4);
+      let [mean, shown] = [0, 0];
+      for (let place = 0; place < 32 * 32; place++) mean += own[place * 3 + channel] / (32 * 32);
+      for (let place = 0; place < 24 * 24; place++) shown += Number(at(0, Math.floor(place / 24), place % 24, channel)) / (24 * 24); // prettier-ignore
+      expect(shown).toBeCloseTo(0.25 * mean + 0.75 * erased[channel], 1);
+    }
+  });
+});
