@@ -4,10 +4,23 @@ import type { PlainError } from './errors.ts';
 
 export type RunState = 'starting' | 'running' | 'stopping' | 'stopped' | 'finished' | 'failed' | 'crashed';
 
-/** Where step time went, in milliseconds, means over the row's steps. */
+/**
+ * Where step time went, in milliseconds, means over the row's steps. The parts add up to the time between two steps,
+ * but for evaluation and checkpoints, which have rows of their own. A part is missing in rows of a version that did not
+ * measure it: then its time is in `step`.
+ */
 export interface StepAnatomy {
+  /** Waiting for the next batch. */
   dataWait: number;
+  /** Copying the batch from the host into the engine. */
+  feed?: number;
+  /** Forward, backward and update, without the teacher. */
   step: number;
+  /**
+   * Asking the teacher. One that is part of the compiled step is timed alone, in a few batches at the start of the run,
+   * and that time is taken out of `step`. Missing without a teacher.
+   */
+  teacher?: number;
 }
 
 /** One row of the training history; written each few steps and at each epoch's end. */
@@ -55,7 +68,10 @@ export interface EpochRow {
   /** Share of validation pictures, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
   agreement: number | null;
   parameters: number;
+  /** Training and evaluation. */
   seconds: number;
+  /** Evaluation alone; missing in rows of a version that did not measure it. */
+  evaluationSeconds?: number;
 }
 
 /** Something the person should know that does not end the run. */
@@ -79,6 +95,8 @@ export interface CheckpointRow {
   epoch: number;
   step: number;
   bytes: number;
+  /** Writing it; missing in rows of a version that did not measure it. */
+  seconds?: number;
 }
 
 /** One line of `history.jsonl`. */

@@ -85,6 +85,7 @@ export interface Recipe {
   device: string;
   numWorkers: number;
   saveEvery: number;
+  profile: boolean;
 }
 
 export type RecipeKey = keyof Recipe;
@@ -472,6 +473,17 @@ export const FIELDS: readonly Field[] = [
     paper: '1',
     label: 'Save every',
     help: 'Epochs between checkpoints; the last epoch is always saved.',
+  },
+  {
+    key: 'profile',
+    type: 'boolean',
+    group: 'run',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: '',
+    label: 'Profile',
+    help: 'Writes what happened when to trace.json in the run folder (for Perfetto or chrome://tracing), and times each op of one step.',
   },
   {
     key: 'outputDir',

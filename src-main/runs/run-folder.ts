@@ -8,7 +8,8 @@ import { lockedError, lockOwner } from './lock.ts';
 /**
  * One training on disk. A run folder holds:
  * run.json (what was asked), history.jsonl and log.txt (`history.ts`), checkpoints/
- * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them.
+ * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them. A profiled run has trace.json
+ * (`trace-file.ts`) and profile.json (`profile-file.ts`), one that met a bad loss non-finite.json (`bad-step.ts`).
  */
 
 /** The content of `run.json`. */
@@ -146,7 +147,8 @@ export function removeRun(folder: string): void {
 
 const OWN_FOLDERS = ['checkpoints', 'exports'];
 const OWN_FILES = /^(manifest\.json|.+\.(safetensors|pth)|\..+\.tmp)$/;
-const OWN_ENTRIES = /^(history\.jsonl|log\.txt|trainer\.log|lock(\..+)?|\..+\.tmp|run\.json)$/;
+const OWN_ENTRIES =
+  /^(history\.jsonl|log\.txt|trainer\.log|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|run\.json)$/;
 const ASIDE = /^aside-/;
 
 function removeOwn(folder: string, own: RegExp): void {

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../data/folder.ts';
+import type { Crew } from '../data/crew.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
 import { countParameters, type Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
@@ -19,13 +20,17 @@ import { multipliesBfloat16 } from '../runtime/devices.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
 import type { Precision } from '../trace/lower.ts';
 import { State } from '../trace/state.ts';
-import { nextEpoch, runLoop, type LoopParts, type Position } from '../train/loop.ts';
-import { createTrainStep } from '../train/step.ts';
-import { PREFIX } from '../train/variables.ts';
-import { engineDecode } from './engine-decode.ts';
+import { nextEpoch, runLoop, type BadStep, type LoopParts, type Position } from '../train/loop.ts';
+import { looksAtWholeBatch } from '../train/parts.ts';
+import { PREFIX, trainable } from '../train/variables.ts';
+import { pictureCacheBytes, pictureCrew } from './picture-crew.ts';
+import { LIST_NAME, readExclusions } from './data-notes.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
 import { trainingRecipe } from './loader-recipe.ts';
+import { measuredStep } from './measured-step.ts';
+import { keepBadStep } from './non-finite.ts';
+import { openProfiler, type Profiler } from './profile.ts';
 import { loadFrozen, startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 
@@ -36,7 +41,8 @@ import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
  */
 export async function runTrainJob(job: TrainJob, context: JobContext): Promise<TrainerResults['train']> {
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
-  const dataset = await listDataset(job.recipe.dataPath);
+  const excluded = readExclusions(join(job.run, LIST_NAME)).out;
+  const dataset = await listDataset(job.recipe.dataPath, { excluded: new Set(excluded.keys()) });
   requireRun(job, dataset);
   const lock = lockRun(job.run);
   try {
@@ -54,7 +60,7 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
 }
 
 /** Makes the run folder, or checks that it was made for these classes. */
-function requireRun({ run, recipe }: TrainJob, { classes }: Dataset): void {
+function requireRun({ run, recipe, gpu }: TrainJob, { classes }: Dataset): void {
   if (!existsSync(join(run, 'run.json'))) {
     const engine = engineName(gpu);
     createRun(run, { id: basename(run), version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
@@ -148,15 +154,23 @@ function tryTo(body: () => void): void {
 
 async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin: Begin, log: RunLog): Promise<End> {
   for (const note of [...begin.notes, ...dataset.warnings]) log.note(note);
+  if (dataset.excluded > 0)
+    log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   const models = createModels(job.recipe, dataset.classes.length);
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads: job.threads });
+  const engine = await loadEngine(job.engine, {
+    threads: job.threads,
+    gpu: job.gpu,
+    threading: looksAtWholeBatch(models.student) ? 'ops' : 'lanes',
+  });
   const state = new State(engine);
   try {
     stage('weights');
     await fillState(state, models, job.recipe, begin, dataset.classes);
-    const loader = loaderOf(engine, dataset, job.recipe, models.student, log);
+    const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
+    const crew = pictureCrew(job.engine, engine, trainingRecipe(job.recipe));
+    const loader = loaderOf(profiler?.watched(crew) ?? crew, dataset, job.recipe, models.student, log);
     stage('compile');
     const parts = await loopParts({
       job,
@@ -167,10 +181,11 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
       state,
       models,
       loader,
+      profiler,
       position: begin.position,
     });
     log.state('running');
-    return await runLoop(parts);
+    return await runLoop(parts).finally(() => profiler?.close());
   } finally {
     state.dispose();
   }
@@ -198,17 +213,22 @@ async function fillState(
   { checkpoint, pretrained }: Begin,
   classes: readonly string[],
 ): Promise<void> {
-  if (checkpoint) startResumed(state, student, checkpoint);
-  else if (pretrained) await startPretrained(state, student, pretrained, recipe.seed);
-  else startFresh(state, student, recipe.seed);
+  if (checkpoint) startResumed(state, student, checkpoint, recipe);
+  else if (pretrained) await startPretrained(state, student, pretrained, recipe);
+  else startFresh(state, student, recipe);
   if (teacher) await loadFrozen(state, PREFIX.teacher, teacher, recipe.teacherPath, classes);
 }
 
-function loaderOf(engine: Engine, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
+function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {
+  return openProfiler({ run, engine, batchSize, onFailure: (error) => log.note(toPlainError(error)) });
+}
+
+function loaderOf(crew: Crew, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
   return createLoader({
     dataset,
     recipe: trainingRecipe(recipe),
-    decode: engineDecode(engine),
+    crew,
+    cacheBytes: pictureCacheBytes(),
     noiseRows: student.noise?.shape(1)[0] ?? 0,
     onSkip: ({ file, reason }) =>
       log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
@@ -224,27 +244,30 @@ interface Wiring {
   state: State;
   models: Models;
   loader: Loader;
+  profiler: Profiler | null;
   position: Position;
 }
 
 /** The precision that `auto` means on this machine. */
-function precisionOf({ precision }: Recipe): Precision {
+function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
   if (precision !== 'auto') return precision;
-  return multipliesBfloat16() ? 'bfloat16' : 'float32';
+  if (multipliesBfloat16(gpu)) return 'bfloat16';
+  return gpu ? 'float16' : 'float32';
 }
 
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
-  const { job, context, engine, state, models, loader, log } = wiring;
+  const { job, context, engine, state, models, loader, log, profiler } = wiring;
   const { recipe } = job;
   const { batchSize } = recipe;
   const { student, teacher } = models;
+  const precision = precisionOf(recipe, engine);
   return {
     recipe,
     stepsPerEpoch: loader.stepsPerEpoch,
-    parameters: countParameters(student.specs),
+    parameters: countParameters(trainable(student, recipe)),
     position: wiring.position,
     batches: (epoch, from) => loader.trainBatches(epoch, from),
-    step: await createTrainStep(engine, state, { student, teacher, recipe, batchSize, precision: precisionOf(recipe) }),
+    step: await measuredStep(engine, state, { student, teacher, recipe, batchSize, precision }, profiler),
     evaluate: await createEvaluator({
       engine,
       state,
@@ -256,7 +279,9 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
       context,
     }),
     save: (position) => save(wiring, position),
+    nonFinite: (bad) => nonFinite(wiring, bad),
     emit: log.row,
+    ...(profiler && { onSpan: profiler.onSpan }),
     stop: context.stop,
   };
 }
@@ -264,10 +289,18 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
 async function save({ job, dataset, state, log }: Wiring, position: Position) {
   const { run, recipe } = job;
   const facts = { position: { ...position }, recipe, classes: dataset.classes };
+  const started = performance.now();
   const info = await saveCheckpoint(run, facts, tensorsOf(state));
   const { file, epoch, step, bytes } = info;
-  log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes });
-  return { amend: async (row: Parameters<typeof amendCheckpoint>[2]) => void amendCheckpoint(run, file, row) };
+  const seconds = (performance.now() - started) / 1000;
+  log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes, seconds });
+  return { file, amend: async (row: Parameters<typeof amendCheckpoint>[2]) => void amendCheckpoint(run, file, row) };
+}
+
+function nonFinite(wiring: Wiring, bad: BadStep): Promise<StillhouseError> {
+  const { run, recipe } = wiring.job;
+  const { classes } = wiring.dataset;
+  return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save: async () => (await save(wiring, bad.position)).file }); // prettier-ignore
 }
 
 // The teacher is not part of what the run made: it is read from its own file again.

@@ -1,9 +1,9 @@
-import { StillhouseError } from '../protocol/errors.ts';
-import type { EpochRow, HistoryRow } from '../protocol/events.ts';
+import type { StillhouseError } from '../protocol/errors.ts';
+import type { EpochRow, HistoryRow, StepAnatomy } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { Draws } from './mix.ts';
-import { progressMeter, type ProgressMeter } from './progress.ts';
+import { progressMeter, type ProgressMeter, type StepLosses } from './progress.ts';
 import { lrAt } from './schedule.ts';
 
 /** Where a run stands, exactly: with the state it is all that resuming needs. */
@@ -30,10 +30,29 @@ export interface TrainBatch extends Draws {
 }
 
 export interface TrainStep {
+  /** `took`: milliseconds of the step that did not go into the student, where they are known. */
   run(
     batch: TrainBatch,
     scalars: { lr: number; step: number },
-  ): Promise<{ loss: number; lossClass: number; lossDistillation: number | null }>;
+  ): Promise<StepLosses & { took?: Pick<StepAnatomy, 'feed' | 'teacher'> }>;
+}
+
+/** A step whose loss was not a finite number; the state is as it was before. */
+export interface BadStep {
+  /** Before the step. */
+  position: Position;
+  batch: TrainBatch;
+  lr: number;
+  losses: StepLosses;
+}
+
+/** What the loop did for a while; times are those of `performance.now()`. */
+export interface LoopSpan {
+  name: 'data wait' | 'step' | 'evaluation' | 'checkpoint';
+  start: number;
+  end: number;
+  /** Optimizer steps made by its end. */
+  step: number;
 }
 
 /** A checkpoint that was just written. */
@@ -55,14 +74,17 @@ export interface LoopParts {
   /** null when it was stopped or there is nothing to evaluate on. */
   evaluate(stop: AbortSignal): Promise<Evaluation | null>;
   save(position: Position): Promise<Saved>;
+  /** Keeps the state and what is known of a step that failed. @returns what the run ends with. */
+  nonFinite(bad: BadStep): Promise<StillhouseError>;
   emit(row: HistoryRow): void;
+  onSpan?(span: LoopSpan): void;
   /** A request to stop, honoured between two steps or two evaluation batches. */
   stop: AbortSignal;
 }
 
 /**
  * Trains to the end of the recipe or until stopped; a stopped run is saved where it stands.
- * @throws StillhouseError `run.non-finite` after saving what is still good.
+ * @throws what `nonFinite` makes of a step whose loss is not finite.
  */
 export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'> {
   const { recipe, stop } = parts;
@@ -73,12 +95,14 @@ export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'>
     const last = position.epoch + 1 >= recipe.epochs;
     const due = last || (position.epoch + 1) % recipe.saveEvery === 0;
     // Saved before it is evaluated, so that a crash in between costs the score and not the epoch.
-    const saved = due || stop.aborted ? await parts.save(position) : null;
+    const save = () => timed(parts, 'checkpoint', position, () => parts.save(position));
+    const saved = due || stop.aborted ? await save() : null;
     if (stop.aborted) return 'stopped';
-    const evaluation = await progress.evaluation(() => parts.evaluate(stop));
-    const row = evaluation && epochRow(parts, position, evaluation, started);
+    const evaluate = () => progress.evaluation(() => parts.evaluate(stop));
+    const { result, seconds } = await timed(parts, 'evaluation', position, evaluate);
+    const row = result && epochRow(parts, position, result, started, seconds);
     if (row) parts.emit(row);
-    const kept = saved ?? (stop.aborted ? await parts.save(position) : null);
+    const kept = saved ?? (stop.aborted ? await save() : null);
     if (row) await kept?.amend(row);
     if (stop.aborted && !(row && last)) return 'stopped';
   }
@@ -96,11 +120,14 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
       if (!batch) break;
       const got = performance.now();
       const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
-      if (!Number.isFinite(losses.loss)) throw await nonFinite(parts, position, batch, losses.loss);
+      const done = performance.now();
+      if (!Number.isFinite(losses.loss)) throw await parts.nonFinite({ position, batch, lr, losses });
       position.step++;
       position.batch++;
       position.lossSum += losses.loss;
-      const row = progress.step(position, lr, losses, { dataWait: got - asked, step: performance.now() - got });
+      parts.onSpan?.({ name: 'data wait', start: asked, end: got, step: position.step });
+      parts.onSpan?.({ name: 'step', start: got, end: done, step: position.step });
+      const row = progress.step(position, lr, losses, anatomyOf(got - asked, done - got, losses.took));
       if (row) parts.emit(row);
     }
   } finally {
@@ -126,18 +153,34 @@ async function savedFirst(parts: LoopParts, position: Position, error: unknown):
   throw error;
 }
 
-async function nonFinite(
-  parts: LoopParts,
-  position: Position,
-  batch: TrainBatch,
-  loss: number,
-): Promise<StillhouseError> {
-  await parts.save(position);
-  const [step, files] = [position.step + 1, batch.files.join('\n')];
-  return new StillhouseError('run.non-finite', { loss: String(loss), step, files });
+/** The whole time of a step, split. What was measured apart from it cannot be more than it. */
+function anatomyOf(dataWait: number, whole: number, took: Awaited<ReturnType<TrainStep['run']>>['took']): StepAnatomy {
+  const feed = Math.min(took?.feed ?? 0, whole);
+  const teacher = took?.teacher === undefined ? {} : { teacher: Math.min(took.teacher, whole - feed) };
+  return { dataWait, feed, step: whole - feed - (teacher.teacher ?? 0), ...teacher };
 }
 
-function epochRow(parts: LoopParts, position: Position, evaluation: Evaluation, started: number): EpochRow {
+async function timed<Result>(
+  { onSpan }: LoopParts,
+  name: LoopSpan['name'],
+  { step }: Position,
+  body: () => Promise<Result>,
+): Promise<Result> {
+  const start = performance.now();
+  try {
+    return await body();
+  } finally {
+    onSpan?.({ name, start, end: performance.now(), step });
+  }
+}
+
+function epochRow(
+  parts: LoopParts,
+  position: Position,
+  evaluation: Evaluation,
+  started: number,
+  evaluationSeconds: number,
+): EpochRow {
   return {
     type: 'epoch',
     time: Date.now(),
@@ -148,6 +191,7 @@ function epochRow(parts: LoopParts, position: Position, evaluation: Evaluation, 
     ...evaluation,
     parameters: parts.parameters,
     seconds: (Date.now() - started) / 1000,
+    evaluationSeconds,
   };
 }
 

@@ -16,8 +16,8 @@ export interface StepLosses {
 export interface ProgressMeter {
   /** Takes in one finished step; gives a row when the last is half a second old or the epoch ends, else null. */
   step(position: Position, lr: number, losses: StepLosses, took: StepAnatomy): StepRow | null;
-  /** Runs an evaluation and remembers its time for the forecast. */
-  evaluation<Result>(run: () => Promise<Result>): Promise<Result>;
+  /** Runs an evaluation, tells what it took and remembers that for the forecast. */
+  evaluation<Result>(run: () => Promise<Result>): Promise<{ result: Result; seconds: number }>;
 }
 
 /** A meter for one process's share of a run. */
@@ -30,7 +30,7 @@ export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMe
     step: (position, lr, losses, took) => {
       addTo(window, losses, took);
       // The first step compiles the program and says nothing about the others.
-      if (steps++ > 0) forecast.step.add(took.dataWait + took.step);
+      if (steps++ > 0) forecast.step.add(wholeOf(took));
       const epochEnds = position.batch >= stepsPerEpoch;
       if (steps > 1 && !epochEnds && performance.now() - rowAt < ROW_INTERVAL) return null;
       const row = rowOf(window, recipe, stepsPerEpoch, position, lr);
@@ -43,17 +43,21 @@ export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMe
       const started = performance.now();
       const result = await run();
       forecast.evaluation = performance.now() - started;
-      return result;
+      return { result, seconds: forecast.evaluation / 1000 };
     },
   };
 }
 
-interface Window {
+const PARTS = ['dataWait', 'feed', 'step', 'teacher'] as const satisfies (keyof StepAnatomy)[];
+
+function wholeOf(took: StepAnatomy): number {
+  return PARTS.reduce((sum, part) => sum + (took[part] ?? 0), 0);
+}
+
+interface Window extends Record<(typeof PARTS)[number], Mean> {
   loss: Mean;
   lossClass: Mean;
   lossDistillation: Mean;
-  dataWait: Mean;
-  step: Mean;
 }
 
 const newWindow = (): Window => ({
@@ -61,19 +65,22 @@ const newWindow = (): Window => ({
   lossClass: new Mean(),
   lossDistillation: new Mean(),
   dataWait: new Mean(),
+  feed: new Mean(),
   step: new Mean(),
+  teacher: new Mean(),
 });
 
 function addTo(window: Window, losses: StepLosses, took: StepAnatomy): void {
   window.loss.add(losses.loss);
   window.lossClass.add(losses.lossClass);
   if (losses.lossDistillation !== null) window.lossDistillation.add(losses.lossDistillation);
-  window.dataWait.add(took.dataWait);
-  window.step.add(took.step);
+  for (const part of PARTS) if (took[part] !== undefined) window[part].add(took[part]);
 }
 
 function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: Position, lr: number): StepRow {
-  const anatomy = { dataWait: window.dataWait.value, step: window.step.value };
+  const { dataWait, feed, step, teacher } = window;
+  const taught = teacher.count > 0 ? { teacher: teacher.value } : {};
+  const anatomy: StepAnatomy = { dataWait: dataWait.value, feed: feed.value, step: step.value, ...taught };
   return {
     type: 'step',
     time: Date.now(),
@@ -84,7 +91,7 @@ function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: 
     lossClass: window.lossClass.value,
     lossDistillation: window.lossDistillation.count > 0 ? window.lossDistillation.value : null,
     lr,
-    imagesPerSecond: (1000 * recipe.batchSize) / Math.max(anatomy.dataWait + anatomy.step, 1e-3),
+    imagesPerSecond: (1000 * recipe.batchSize) / Math.max(wholeOf(anatomy), 1e-3),
     secondsLeft: 0,
     memory: process.memoryUsage.rss(),
     anatomy,

@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 import type { Evaluation } from '../../../src-main/train/evaluate.ts';
-import { nextEpoch, runLoop, type LoopParts, type Position, type TrainBatch } from '../../../src-main/train/loop.ts';
+import {
+  nextEpoch,
+  runLoop,
+  type BadStep,
+  type LoopParts,
+  type LoopSpan,
+  type Position,
+  type TrainBatch,
+} from '../../../src-main/train/loop.ts';
 import { lrAt } from '../../../src-main/train/schedule.ts';
 
 const recipe = parseRecipe({ epochs: 3, batchSize: 2, warmupEpochs: 1, saveEvery: 2 });
@@ -14,7 +23,10 @@ const EVALUATION: Evaluation = { test: SCORE, classHead: SCORE, distillationHead
 /** A training in one number, so that what the loop feeds it is all that decides the outcome. */
 function tinyRun(over: Partial<LoopParts> = {}, weight = 1) {
   const stop = new AbortController();
-  const run = { weight, rows: [] as HistoryRow[], saves: [] as Save[], lrs: [] as number[], stop };
+  const run = {
+    ...{ weight, stop, rows: [] as HistoryRow[], saves: [] as Save[], lrs: [] as number[] },
+    ...{ bad: [] as BadStep[], spans: [] as LoopSpan[] },
+  };
   const parts: LoopParts = {
     recipe,
     stepsPerEpoch: 4,
@@ -37,7 +49,12 @@ function tinyRun(over: Partial<LoopParts> = {}, weight = 1) {
       run.saves.push(save);
       return { amend: async (row) => void (save.acc1 = row.test.acc1) };
     },
+    nonFinite: async (bad) => {
+      run.bad.push(bad);
+      return new StillhouseError('run.non-finite', { loss: String(bad.losses.loss), step: bad.position.step + 1 });
+    },
     emit: (row) => run.rows.push(row),
+    onSpan: (span) => run.spans.push(span),
     stop: stop.signal,
     ...over,
   };
@@ -148,18 +165,53 @@ describe('runLoop', () => {
     expect(run.saves.map((save) => save.position.batch)).toEqual([4]);
   });
 
-  it('ends on a loss that is not finite, saved before that step, and names the pictures', async () => {
+  it('ends on a loss that is not finite, handing on the step and its batch', async () => {
     const { run, parts } = tinyRun();
     const { step } = parts;
     parts.step = {
       run: async (batch, scalars) =>
         scalars.step === 3 ? { loss: NaN, lossClass: NaN, lossDistillation: null } : step.run(batch, scalars),
     };
-    await expect(runLoop(parts)).rejects.toMatchObject({
-      code: 'run.non-finite',
-      params: { loss: 'NaN', step: 3, files: 'picture-2.png' },
-    });
-    expect(run.saves.map((save) => save.position)).toMatchObject([{ epoch: 0, batch: 2, step: 2 }]);
+    await expect(runLoop(parts)).rejects.toMatchObject({ code: 'run.non-finite', params: { loss: 'NaN', step: 3 } });
+    expect(run.bad).toMatchObject([
+      { position: { epoch: 0, batch: 2, step: 2 }, batch: { files: ['picture-2.png'] }, lr: lrAt(recipe, 0) },
+    ]);
+  });
+
+  it('tells where the time of its steps, evaluations and checkpoints went', async () => {
+    const took = { feed: 2, teacher: 3 };
+    const step = {
+      run: async () => {
+        await sleep(20);
+        return { loss: 1, lossClass: 1, lossDistillation: 1, took };
+      },
+    };
+    const evaluate = () => sleep(30, EVALUATION);
+    const { run, parts } = tinyRun({ recipe: { ...recipe, epochs: 1 }, step, evaluate });
+    await runLoop(parts);
+    const [first] = run.rows.filter((row) => row.type === 'step');
+    expect(first.anatomy).toMatchObject(took);
+    expect(first.anatomy.step).toBeGreaterThan(20 - 2 - 3 - 2);
+    const whole = Object.values(first.anatomy).reduce((sum, part) => sum + part, 0);
+    expect(first.imagesPerSecond).toBeCloseTo((1000 * recipe.batchSize) / whole, 6);
+    const epoch = run.rows.find((row) => row.type === 'epoch')!;
+    expect(epoch.evaluationSeconds).toBeGreaterThan(0.028);
+    expect(epoch.evaluationSeconds).toBeLessThan(epoch.seconds);
+    const names = run.spans.map(({ name }) => name);
+    expect(names).toEqual([...Array<string[]>(4).fill(['data wait', 'step']).flat(), 'checkpoint', 'evaluation']);
+    for (const [at, span] of run.spans.entries()) {
+      expect(span.end).toBeGreaterThanOrEqual(span.start);
+      expect(span.start).toBeGreaterThanOrEqual(run.spans[at - 1]?.end ?? 0);
+    }
+  });
+
+  it('takes no more out of a step than it took', async () => {
+    const step = { run: async () => ({ loss: 1, lossClass: 1, lossDistillation: 1, took: { feed: 0, teacher: 1e6 } }) };
+    const { run, parts } = tinyRun({ recipe: { ...recipe, epochs: 1 }, step });
+    await runLoop(parts);
+    const [first] = run.rows.filter((row) => row.type === 'step');
+    expect(first.anatomy.step).toBe(0);
+    expect(first.anatomy.teacher).toBeLessThan(1e3);
   });
 
   it('saves before it ends on data that fail', async () => {

@@ -1,0 +1,109 @@
+import { StillhouseError } from '../protocol/errors.ts';
+import type { Engine } from './engine.ts';
+import type { Pointer, Tf } from './library.ts';
+
+/** What TensorFlow noted while something ran. */
+export interface Recording {
+  /** A serialised `XSpace`: every op of every thread, with its shapes. Its times count from `started`. */
+  space: Uint8Array;
+  /** `performance.now()` when the recording began. */
+  started: number;
+}
+
+/** `ProfileOptions`: version 1, and of the threads all that the ops say, their shapes too. */
+const OPTIONS = Uint8Array.of((5 << 3) | 0, 1, (2 << 3) | 0, 3);
+/** Room for a message of protobuf or a status; the greatest has 96 bytes. */
+const PLACE = 512;
+/** An `absl::Status` that holds no error. */
+const OK = 1n;
+
+/**
+ * Runs `body` while TensorFlow notes what each of its threads does, which slows it by some percent. One recording at a
+ * time.
+ * @returns what the body gave, and the recording or a StillhouseError `engine.op` that says why there is none.
+ */
+export async function recordOps<Result>(
+  { tf }: Engine,
+  body: () => Promise<Result>,
+): Promise<{ result: Result; recording: Recording | Error }> {
+  const session = attempt(() => startSession(tf));
+  if (session instanceof Error) return { result: await body(), recording: session };
+  try {
+    const started = performance.now();
+    const result = await body();
+    return { result, recording: attempt(() => ({ space: collect(tf, session), started })) };
+  } finally {
+    tf.profiler.deleteSession(session);
+    tf.libc.free(session);
+  }
+}
+
+function startSession({ profiler, libc }: Tf): Pointer {
+  return withPlace(libc, (options) =>
+    withPlace(libc, (place) => {
+      profiler.newOptions(options, null);
+      try {
+        profiler.parse(options, OPTIONS, OPTIONS.length);
+        profiler.start(place, options);
+      } finally {
+        profiler.deleteOptions(options);
+      }
+      return pointerAt(libc, place);
+    }),
+  );
+}
+
+function collect({ profiler, libc }: Tf, session: Pointer): Uint8Array {
+  return withPlace(libc, (space) => {
+    profiler.newSpace(space, null);
+    try {
+      const status = withPlace(libc, (place) => (profiler.collect(place, session, space), pointerAt(libc, place)));
+      if (status !== OK) throw refused('it could not collect what was recorded');
+      return bytesOf({ profiler, libc }, space);
+    } finally {
+      profiler.deleteSpace(space);
+    }
+  });
+}
+
+function bytesOf({ profiler, libc }: Pick<Tf, 'profiler' | 'libc'>, message: Pointer): Uint8Array {
+  // Measured by the first call, which has no room to write.
+  profiler.serialize(message, null, 0);
+  const bytes = new Uint8Array(profiler.size(message) as number);
+  const block: Pointer = libc.malloc(bytes.length + 1);
+  try {
+    if (!profiler.serialize(message, block, bytes.length)) throw refused('it could not write what was recorded');
+    libc.copyIn(bytes, block, bytes.length);
+    return bytes;
+  } finally {
+    libc.free(block);
+  }
+}
+
+function withPlace<Result>(libc: Tf['libc'], body: (place: Pointer) => Result): Result {
+  const place: Pointer = libc.malloc(PLACE);
+  try {
+    return body(place);
+  } finally {
+    libc.free(place);
+  }
+}
+
+function pointerAt(libc: Tf['libc'], place: Pointer): Pointer {
+  const value = new BigUint64Array(1);
+  libc.copyIn(value, place, value.byteLength);
+  return value[0];
+}
+
+// A library of another build may lack the names.
+function attempt<Result>(body: () => Result): Result | Error {
+  try {
+    return body();
+  } catch (error) {
+    return error instanceof StillhouseError ? error : refused((error as Error).message);
+  }
+}
+
+function refused(reason: string): StillhouseError {
+  return new StillhouseError('engine.op', { op: 'the profiler', reason });
+}
