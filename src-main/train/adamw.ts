@@ -1,13 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import { adamw } from '../trace/ops.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Moving, Optimizer } from './optimizer.ts';
+import { betaPowers, heldBeta, heldRate, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
-/**
- * AdamW as torch has it. TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled. Where nothing
- * else reads the new values it works in place, by TensorFlow's fused kernel.
- */
+/** AdamW as torch has it. TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled. */
 export function adamwOptimizer(recipe: Recipe): Optimizer {
   return {
     slots: [PREFIX.mean, PREFIX.square],
@@ -15,23 +13,36 @@ export function adamwOptimizer(recipe: Recipe): Optimizer {
       const { beta1Power, beta2Power } = betaPowers(recipe, step);
       return { beta1Power, beta2Power, epsilon: recipe.optEps * Math.sqrt(1 - beta2Power) };
     },
-    mover: ({ beta1Power, beta2Power, epsilon }, good) => {
-      const [beta1, beta2] = [heldBeta(recipe.optBeta1, good), heldBeta(recipe.optBeta2, good)];
-      return ({ value, slots, gradient, lr, decay }) => {
-        const kept = decay > 0 ? tf.sub(1, tf.mul(lr, decay)) : tf.scalar(1);
-        const scalars = [lr, beta1Power, beta2Power, beta1, beta2, epsilon, kept];
-        return adamw([value, ...slots], gradient, scalars);
-      };
-    },
+    // The fused kernel works in place: what it writes cannot be read again in the same step.
+    mover: recipe.modelEma ? plainMover(recipe) : fusedMover(recipe),
   };
 }
 
-/** β₁ᵗ and β₂ᵗ of the float32 β that the engine uses, or early corrections would be off by 1e-5. */
-export function betaPowers({ optBeta1, optBeta2 }: Recipe, step: number) {
-  return { beta1Power: Math.fround(optBeta1) ** step, beta2Power: Math.fround(optBeta2) ** step };
+function fusedMover({ optBeta1, optBeta2 }: Recipe): Optimizer['mover'] {
+  return ({ beta1Power, beta2Power, epsilon }, good) => {
+    const [beta1, beta2] = [heldBeta(optBeta1, good), heldBeta(optBeta2, good)];
+    return ({ value, slots, gradient, lr, decay }) => {
+      const scalars = [lr, beta1Power, beta2Power, beta1, beta2, epsilon, decay > 0 ? kept(lr, decay) : tf.scalar(1)];
+      return adamw([value, ...slots], gradient, scalars);
+    };
+  };
 }
 
-/** β in a good step, 1 in a bad one: what a mean has gathered stays. */
-export function heldBeta(beta: number, good: tf.Tensor): tf.Tensor {
-  return tf.add(tf.mul(beta, good), tf.sub(1, good));
+function plainMover({ optBeta1, optBeta2 }: Recipe): Optimizer['mover'] {
+  return ({ beta1Power, beta2Power, epsilon }, good) => {
+    const [rate1, rate2] = [heldRate(optBeta1, good), heldRate(optBeta2, good)];
+    const correction = shared(tf.div(tf.sqrt(tf.sub(1, beta2Power)), tf.sub(1, beta1Power)));
+    return ({ value, slots: [mean, square], gradient, lr, decay }: Moving) => {
+      const newMean = tf.add(mean, tf.mul(tf.sub(gradient, mean), rate1));
+      const newSquare = tf.add(square, tf.mul(tf.sub(tf.square(gradient), square), rate2));
+      const step = tf.div(newMean, tf.add(tf.sqrt(newSquare), epsilon));
+      const decayed = decay > 0 ? tf.mul(value, kept(lr, decay)) : value;
+      return [tf.sub(decayed, tf.mul(step, shared(tf.mul(lr, correction)))), newMean, newSquare];
+    };
+  };
+}
+
+/** What decay leaves of a parameter. */
+function kept(lr: tf.Tensor, decay: number): tf.Tensor {
+  return shared(tf.sub(1, tf.mul(lr, decay)));
 }

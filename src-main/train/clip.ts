@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
+import { shared } from './scalars.ts';
 
 /** Gradients by parameter name, as a recipe bounds them: timm's three modes. */
 export function clip(
@@ -21,9 +22,9 @@ export function clip(
 
 /** All gradients, shortened alike so that their common norm is at most `most`. `slack` is added to the norm, as in torch. */
 export function clipNorm(gradients: Record<string, tf.Tensor>, most: number, slack: number): Record<string, tf.Tensor> {
-  const squares = Object.values(gradients).map(sumOfSquares);
+  const squares = Object.values(gradients).map((gradient) => shared(sumOfSquares(gradient)));
   const total = tf.sqrt(tf.sum(tf.stack(squares)));
-  const share = tf.minimum(tf.div(most, tf.maximum(tf.add(total, slack), TINY)), 1);
+  const share = shared(tf.minimum(tf.div(most, tf.maximum(tf.add(total, slack), TINY)), 1));
   return mapValues(gradients, (gradient) => tf.mul(gradient, share));
 }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import { betaPowers, heldBeta } from './adamw.ts';
 import { norm } from './clip.ts';
 import type { Optimizer } from './optimizer.ts';
+import { betaPowers, heldRate, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /**
@@ -19,15 +19,15 @@ export function lambOptimizer(recipe: Recipe): Optimizer {
       return { meanScale: 1 / (1 - beta1Power), rootScale: 1 / Math.sqrt(1 - beta2Power) };
     },
     mover: ({ meanScale, rootScale }, good) => {
-      const rest = [optBeta1, optBeta2].map((beta) => tf.sub(1, heldBeta(beta, good)));
+      const rates = [optBeta1, optBeta2].map((beta) => heldRate(beta, good));
       return ({ value, slots: [mean, square], gradient, lr, decay }) => {
-        const newMean = tf.add(mean, tf.mul(tf.sub(gradient, mean), rest[0]));
-        const newSquare = tf.add(square, tf.mul(tf.sub(tf.square(gradient), square), rest[1]));
+        const newMean = tf.add(mean, tf.mul(tf.sub(gradient, mean), rates[0]));
+        const newSquare = tf.add(square, tf.mul(tf.sub(tf.square(gradient), square), rates[1]));
         const root = tf.add(tf.mul(tf.sqrt(newSquare), rootScale), optEps);
         const step = tf.div(tf.mul(newMean, meanScale), root);
         if (decay === 0) return [tf.sub(value, tf.mul(step, lr)), newMean, newSquare];
         const decayed = tf.add(step, tf.mul(value, decay));
-        const rate = tf.mul(lr, trust(norm(value), norm(decayed)));
+        const rate = shared(tf.mul(lr, trust(norm(value), norm(decayed))));
         return [tf.sub(value, tf.mul(decayed, rate)), newMean, newSquare];
       };
     },

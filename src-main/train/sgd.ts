@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import { heldBeta } from './adamw.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Moving, Optimizer } from './optimizer.ts';
+import { heldBeta } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /** Torch's SGD under timm's names: `sgd` with Nesterov's momentum, `momentum` with the plain one. */
@@ -27,6 +27,6 @@ export function sgdOptimizer({ opt, momentum }: Recipe): Optimizer {
 }
 
 /** The gradient with that of weight decay, which is not decoupled here. */
-function slope({ gradient, value, decay }: Parameters<ReturnType<Optimizer['mover']>>[0]): tf.Tensor {
+function slope({ gradient, value, decay }: Moving): tf.Tensor {
   return decay > 0 ? tf.add(gradient, tf.mul(value, decay)) : gradient;
 }

@@ -6,6 +6,7 @@ import { multiplyNoNan } from '../trace/ops.ts';
 import { clip, clipNorm } from './clip.ts';
 import { layerDepths } from './layer-decay.ts';
 import { optimizerOf } from './optimizer.ts';
+import { shared } from './scalars.ts';
 import { PREFIX, trainable, variablesOf } from './variables.ts';
 
 /**
@@ -63,7 +64,7 @@ export function update(
   const move = optimizer.mover(inputs, good);
   const specs = trainable(student, recipe).filter(({ name }) => name in gradients);
   const bounded = boundedGradients(student, recipe, variables, gradients, good, optimizer.maxNorm);
-  const lrOf = layerRates(student, recipe, tf.mul(inputs.lr, good));
+  const lrOf = layerRates(student, recipe, shared(tf.mul(inputs.lr, good)));
   const assigns: Record<string, tf.Tensor> = {};
   for (const spec of specs) {
     const names = [PREFIX.model, ...optimizer.slots].map((prefix) => prefix + spec.name);
@@ -88,7 +89,8 @@ function boundedGradients(
   good: tf.Tensor,
   maxNorm: number | undefined,
 ): Record<string, tf.Tensor> {
-  const entries = Object.entries(gradients).map(([name, gradient]) => [name, multiplyNoNan(gradient, good)] as const);
+  const whole = shared(good);
+  const entries = Object.entries(gradients).map(([name, gradient]) => [name, multiplyNoNan(gradient, whole)] as const);
   const names = student.specs.filter(({ buffer }) => !buffer).map(({ name }) => name);
   const params = Object.fromEntries(names.map((name) => [name, variables[PREFIX.model + name]]));
   const bounded = clip(recipe, Object.fromEntries(entries), params, names);
@@ -99,7 +101,7 @@ function boundedGradients(
 function layerRates(student: Model, { layerDecay }: Recipe, lr: tf.Tensor): (name: string) => tf.Tensor {
   if (layerDecay === 1) return () => lr;
   const depths = layerDepths(student.specs);
-  return (name) => tf.mul(lr, layerDecay ** depths.get(name)!);
+  return (name) => shared(tf.mul(lr, layerDecay ** depths.get(name)!));
 }
 
 /** New buffers, or the old ones after a bad loss. */
@@ -121,7 +123,7 @@ export function averaged(
   good: tf.Tensor,
 ): Record<string, tf.Tensor> {
   if (!recipe.modelEma) return {};
-  const rate = tf.mul(inputs.emaRate, good);
+  const rate = shared(tf.mul(inputs.emaRate, good));
   const assigns: Record<string, tf.Tensor> = {};
   for (const { name, integer } of student.specs) {
     const value = moved[PREFIX.model + name];

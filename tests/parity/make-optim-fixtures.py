@@ -267,7 +267,6 @@ def make_curve(changes):
             loss = -(targets * torch.nn.functional.log_softmax(logits, 1)).sum(1).mean()
         if recipe["distillationType"] != "none":
             with torch.no_grad():
-                asked = sum(two_heads(teacher, images)) / 2
                 asked = two_heads(teacher, images)[0]
             alpha = recipe["distillationAlpha"]
             loss = (1 - alpha) * loss + alpha * distilled(recipe, heads[1], asked)

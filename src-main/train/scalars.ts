@@ -1,0 +1,28 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Recipe } from '../protocol/recipe.ts';
+import { attr, call } from '../trace/ops.ts';
+
+/** Scalars of the update that every parameter reads. */
+
+/**
+ * A computed scalar that many parameters read. Without it all their updates would be gathered into one cluster, whose
+ * results are all in memory at once and which takes long to compile.
+ */
+export function shared(scalar: tf.Tensor): tf.Tensor {
+  return call('Identity', [attr.type('T', 'float32')], [scalar])[0];
+}
+
+/** β in a good step, 1 in a bad one: what a mean has gathered stays. */
+export function heldBeta(beta: number, good: tf.Tensor): tf.Tensor {
+  return shared(tf.add(tf.mul(beta, good), tf.sub(1, good)));
+}
+
+/** How far a mean of decay β goes towards a new value: 1 − β in a good step, 0 in a bad one. */
+export function heldRate(beta: number, good: tf.Tensor): tf.Tensor {
+  return shared(tf.mul(tf.sub(1, beta), good));
+}
+
+/** β₁ᵗ and β₂ᵗ of the float32 β that the engine uses, or early corrections would be off by 1e-5. */
+export function betaPowers({ optBeta1, optBeta2 }: Recipe, step: number) {
+  return { beta1Power: Math.fround(optBeta1) ** step, beta2Power: Math.fround(optBeta2) ** step };
+}
