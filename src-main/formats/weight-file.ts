@@ -1,6 +1,6 @@
 import type { NamedArray } from './named-array.ts';
 import { PickleDict } from './pickle.ts';
-import { looksLikeSafetensors, readSafetensors } from './safetensors.ts';
+import { looksLikeSafetensors, readSafetensors, type Safetensors } from './safetensors.ts';
 import { badFormat, type ByteSource } from './source.ts';
 import { looksLikePickle, readTorchLegacy, readTorchZip } from './torch-file.ts';
 import { TorchTensor, toNamedArray } from './torch-tensor.ts';
@@ -30,7 +30,7 @@ const PREFERRED = ['model', 'state_dict', ''];
 export function openWeightFile(source: ByteSource, path: string, options: { entry?: string } = {}): WeightFile {
   switch (kindOf(source)) {
     case 'safetensors':
-      return { kind: 'safetensors', entries: [''], entry: '', ...readSafetensors(source, path) };
+      return safetensorsFile(readSafetensors(source, path));
     case 'torch-zip':
       return torchFile('torch-zip', readTorchZip(source, path), path, options.entry);
     case 'torch-legacy':
@@ -78,13 +78,30 @@ function holdsTensors(dict: PickleDict): boolean {
   return false;
 }
 
-// DataParallel puts `module.` before every name.
+function safetensorsFile({ metadata, tensors }: Safetensors): WeightFile {
+  return { kind: 'safetensors', entries: [''], entry: '', metadata, tensors: withoutWrapper(tensors) };
+}
+
 function namedTensors(dict: PickleDict, path: string): Map<string, NamedArray> {
   const tensors = [...dict.items].filter((item): item is [unknown, TorchTensor] => item[1] instanceof TorchTensor);
-  const names = tensors.map(([name]) => (typeof name === 'string' ? name : ''));
-  if (names.includes('')) throw badFormat(path, 'a tensor in it has no name');
-  const prefix = names.every((name) => name.startsWith('module.')) ? 'module.'.length : 0;
-  return new Map(tensors.map(([, tensor], i) => [names[i].slice(prefix), toNamedArray(tensor)]));
+  return withoutWrapper(
+    new Map(
+      tensors.map(([name, tensor]) => {
+        if (typeof name !== 'string' || name === '') throw badFormat(path, 'a tensor in it has no name');
+        return [name, toNamedArray(tensor)];
+      }),
+    ),
+  );
+}
+
+const WRAPPERS = ['module.', '_orig_mod.'];
+
+// DataParallel and torch.compile put a word of their own before every name, one before the other where both are used.
+function withoutWrapper(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
+  const names = [...tensors.keys()];
+  const wrapper = WRAPPERS.find((word) => names.length > 0 && names.every((name) => name.startsWith(word)));
+  if (!wrapper) return tensors;
+  return withoutWrapper(new Map([...tensors].map(([name, array]) => [name.slice(wrapper.length), array])));
 }
 
 function metadataOf(saved: unknown, dict: PickleDict): Record<string, string> {

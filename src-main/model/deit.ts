@@ -10,6 +10,7 @@ import {
   type Params,
   type ParamSpec,
 } from './model.ts';
+import { recomputed } from './recompute.ts';
 import { divideNoise, dropout, dropPath, noiseOf } from './noise.ts';
 import { layerNorm as layerNormSpecs, linear as linearSpecs, param } from './specs.ts';
 
@@ -47,13 +48,17 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
     noise: noiseOf(branches, options),
     predict: (params, images) => forward(shape, params, images, NOTHING_DROPPED),
     train: (params, images, noise) => {
-      const { branches: rows, keys } = divideNoise(noise, branches, options);
+      // Taken apart where it is used, which may be on the way back: what is equal is computed once.
+      const divided = () => divideNoise(noise, branches, options);
       const { dropPath: rate = 0, drop = 0 } = options;
       const drops: Drops = {
-        branch: (x, block, index) =>
-          rows ? dropPath(x, style.pathRate(rate, block, shape.depth), rows[2 * block + index]) : x,
-        inside: (x, place) => (style.dropsInside ? dropout(x, drop, keys, place) : x),
-        features: (x) => (style.dropsInside ? x : dropout(x, drop, keys, 0)),
+        recompute: options.recompute ?? false,
+        branch: (x, block, index) => {
+          const rows = divided().branches;
+          return rows ? dropPath(x, style.pathRate(rate, block, shape.depth), rows[2 * block + index]) : x;
+        },
+        inside: (x, place) => (style.dropsInside ? dropout(x, drop, divided().keys, place) : x),
+        features: (x) => (style.dropsInside ? x : dropout(x, drop, divided().keys, 0)),
       };
       return { heads: forward(shape, params, images, drops), updates: {} };
     },
@@ -62,6 +67,8 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
 
 /** What a network drops while it trains. */
 interface Drops {
+  /** Whether it drops what its blocks compute, and computes it again for the gradient. */
+  recompute: boolean;
   /** Stochastic depth on branch 0 (attention) or 1 (MLP) of a block. */
   branch(x: tf.Tensor3D, block: number, index: 0 | 1): tf.Tensor3D;
   /** Dropout after the positions (place 0) and inside the blocks: after the attention, after each layer of the MLP. */
@@ -70,7 +77,7 @@ interface Drops {
   features(x: tf.Tensor2D): tf.Tensor2D;
 }
 
-const NOTHING_DROPPED: Drops = { branch: (x) => x, inside: (x) => x, features: (x) => x };
+const NOTHING_DROPPED: Drops = { recompute: false, branch: (x) => x, inside: (x) => x, features: (x) => x };
 
 /** How a network starts and is regularised: where DeiT III's own code and timm's part ways. */
 interface Style {
@@ -98,15 +105,36 @@ function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, d
   const extra = shape.distilled ? 2 : 1;
   let x = drops.inside(embed(shape, within(params, ''), images), 0); // [B, N, D]
   for (let block = 0; block < shape.depth; block++) {
-    const own = within(params, `blocks.${block}.`);
-    const drop = (x: tf.Tensor3D, place: number) => drops.inside(x, 1 + 3 * block + place);
     // The heads read the extra tokens alone: in the last block only these ask and go on.
     const asking = block === shape.depth - 1 ? extra : x.shape[1];
-    const attended = drop(selfAttention(own, norm(own, 'norm1', x), shape.heads, asking), 0);
-    x = tf.add(first(x, asking), drops.branch(layerScale(shape, own, 'ls1', attended), block, 0));
-    x = tf.add(x, drops.branch(layerScale(shape, own, 'ls2', mlp(own, norm(own, 'norm2', x), drop)), block, 1));
+    const run = (x: tf.Tensor3D, params: Params) => blockOf(shape, params, x, block, asking, drops);
+    const own = paramsOf(params, `blocks.${block}.`);
+    x = drops.recompute ? recomputed(run, x, own) : run(x, own);
   }
   return heads(within(params, ''), x, drops.features);
+}
+
+/** Attention and MLP of a block. @param asking how many tokens ask and go on, the first ones */
+function blockOf(
+  shape: TransformerShape,
+  params: Params,
+  x: tf.Tensor3D,
+  block: number,
+  asking: number,
+  drops: Drops,
+): tf.Tensor3D {
+  const own = within(params, '');
+  const drop = (x: tf.Tensor3D, place: number) => drops.inside(x, 1 + 3 * block + place);
+  const attended = drop(selfAttention(own, norm(own, 'norm1', x), shape.heads, asking), 0);
+  const half = tf.add<tf.Tensor3D>(first(x, asking), drops.branch(layerScale(shape, own, 'ls1', attended), block, 0));
+  const branch = layerScale(shape, own, 'ls2', mlp(own, norm(own, 'norm2', half), drop));
+  return tf.add<tf.Tensor3D>(half, drops.branch(branch, block, 1));
+}
+
+/** The parameters of a part of the network, by their names in it. */
+function paramsOf(params: Params, prefix: string): Params {
+  const entries = Object.entries(params).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
 /** The first `count` tokens. */

@@ -15,7 +15,7 @@ interface Layout {
 
 const LAYOUTS: readonly Layout[] = [
   { name: 'timm', toTimm: (tensors) => new Map(tensors) },
-  { name: 'timm 0.3', toTimm: renaming(fromOldTimm) },
+  { name: 'DeiT III', toTimm: renaming(fromDeit3) },
   { name: 'Stillhouse checkpoint', toTimm: fromCheckpoint },
   { name: 'efficientnet-lite0-pytorch', toTimm: renaming(fromLite0) },
   { name: 'Hugging Face', toTimm: fromHuggingFace },
@@ -33,7 +33,7 @@ function renaming(rename: (name: string) => string): Layout['toTimm'] {
 }
 
 // DeiT III's own code, and the models that timm took from it before it had LayerScale modules.
-function fromOldTimm(name: string): string {
+function fromDeit3(name: string): string {
   return name.replace(/^(blocks\.\d+)\.gamma_([12])$/, '$1.ls$2.gamma');
 }
 
@@ -75,14 +75,17 @@ function fromLite0(name: string): string {
   return `blocks.${stage}.${Number(number) - LITE0_STAGES[stage]}.${ours}.${leaf}`;
 }
 
+/** Files have the first kind of names; version 5 of transformers uses the second kind itself. */
 const HUGGING_FACE: readonly [RegExp, string][] = [
   [/^(deit|vit)\./, ''],
   [/^embeddings\.cls_token$/, 'cls_token'],
   [/^embeddings\.distillation_token$/, 'dist_token'],
   [/^embeddings\.position_embeddings$/, 'pos_embed'],
   [/^embeddings\.patch_embeddings\.projection\./, 'patch_embed.proj.'],
-  [/^encoder\.layer\.(\d+)\./, 'blocks.$1.'],
-  [/\.attention\.output\.dense\./, '.attn.proj.'],
+  [/^(encoder\.layer|layers)\.(\d+)\./, 'blocks.$2.'],
+  [/\.attention\.(output\.dense|o_proj)\./, '.attn.proj.'],
+  [/\.attention\.(attention\.)?(query|key|value)\./, '.attn.$2.'],
+  [/\.attention\.([qkv])_proj\./, '.attn.$1.'],
   [/\.layernorm_before\./, '.norm1.'],
   [/\.layernorm_after\./, '.norm2.'],
   [/\.intermediate\.dense\./, '.mlp.fc1.'],
@@ -101,12 +104,16 @@ function fromHuggingFace(tensors: Tensors): Map<string, NamedArray> {
   return joinQueries(renamed);
 }
 
+const PARTS = [
+  ['query', 'key', 'value'],
+  ['q', 'k', 'v'],
+];
+
 // Query, key and value are three layers there, one here.
 function joinQueries(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
   for (const name of [...tensors.keys()]) {
-    const [, block, leaf] = /^(blocks\.\d+)\.attention\.attention\.query\.(\w+)$/.exec(name) ?? [];
-    if (!block) continue;
-    const names = ['query', 'key', 'value'].map((part) => `${block}.attention.attention.${part}.${leaf}`);
+    const [, block, first, leaf] = /^(blocks\.\d+)\.attn\.(query|q)\.(\w+)$/.exec(name) ?? [];
+    const names = PARTS.find(([part]) => part === first)?.map((part) => `${block}.attn.${part}.${leaf}`) ?? [];
     const parts = names.flatMap((part) => tensors.get(part) ?? []);
     if (parts.length < 3 || parts.some(({ shape }) => shape.join() !== parts[0].shape.join())) continue;
     for (const part of names) tensors.delete(part);

@@ -82,6 +82,8 @@ export interface ModelOptions {
   dropPath?: number;
   /** Rate of dropout, 0 when left out: inside image transformers as DeiT's, before the head of other networks. */
   drop?: number;
+  /** Keep less for the gradient and compute it again: slower, less memory. Image transformers only. */
+  recompute?: boolean;
   /** Whose DeiT III: timm's (when left out), or that of its authors, which starts and is regularised otherwise. */
   deit3Style?: Deit3Style;
 }

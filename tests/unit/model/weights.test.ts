@@ -49,16 +49,6 @@ describe('names', () => {
     for (const [name, array] of tensors) expect(params[name]).toEqual(array.toFloat32());
   });
 
-  it('of DeiT III before timm had LayerScale modules', () => {
-    const model = tiny({ distilled: false, layerScale: 1e-4 });
-    const ours = arraysOf(shapesOf(model.specs));
-    const old = new Map([...ours].map(([name, array]) => [name.replace(/ls([12])\.gamma$/, 'gamma_$1'), array]));
-    expect(old.has('blocks.1.gamma_2')).toBe(true);
-    const { params, report } = fitWeights(model, old, options);
-    expect(report.layout).toBe('timm 0.3');
-    expect(params['blocks.1.ls2.gamma']).toEqual(ours.get('blocks.1.ls2.gamma')!.toFloat32());
-  });
-
   it('of our own checkpoints, whose moments are left out', () => {
     const model = tiny();
     const ours = arraysOf(shapesOf(model.specs));
@@ -94,49 +84,7 @@ describe('names', () => {
     };
     for (const [their, ours] of Object.entries(pairs)) expect(params[ours]).toEqual(theirs.get(their)!.toFloat32());
   });
-
-  it('of Hugging Face: query, key and value become one', () => {
-    const model = tiny();
-    const theirs = arraysOf(huggingFaceShapes(model.specs));
-    const { params, report } = fitWeights(model, theirs, options);
-    expect(report.layout).toBe('Hugging Face');
-    const values = (name: string) => theirs.get(name)!.toFloat32();
-    const attention = 'deit.encoder.layer.1.attention.attention.';
-    const parts = ['query', 'key', 'value'].flatMap((part) => [...values(`${attention}${part}.bias`)]);
-    expect([...params['blocks.1.attn.qkv.bias']]).toEqual(parts);
-    expect(params['blocks.0.mlp.fc2.weight']).toEqual(values('deit.encoder.layer.0.output.dense.weight'));
-    expect(params['blocks.0.attn.proj.weight']).toEqual(values('deit.encoder.layer.0.attention.output.dense.weight'));
-    expect(params['head_dist.bias']).toEqual(values('distillation_classifier.bias'));
-  });
 });
-
-const HUGGING_FACE: [string, string][] = [
-  ['cls_token', 'deit.embeddings.cls_token'],
-  ['dist_token', 'deit.embeddings.distillation_token'],
-  ['pos_embed', 'deit.embeddings.position_embeddings'],
-  ['patch_embed.proj', 'deit.embeddings.patch_embeddings.projection'],
-  ['blocks.0.', 'deit.encoder.layer.0.'],
-  ['blocks.1.', 'deit.encoder.layer.1.'],
-  ['norm1', 'layernorm_before'],
-  ['norm2', 'layernorm_after'],
-  ['attn.proj', 'attention.output.dense'],
-  ['mlp.fc1', 'intermediate.dense'],
-  ['mlp.fc2', 'output.dense'],
-  ['head_dist.', 'distillation_classifier.'],
-  ['head.', 'cls_classifier.'],
-];
-
-function huggingFaceShapes(specs: readonly { name: string; shape: number[] }[]): [string, number[]][] {
-  return specs.flatMap(({ name, shape }): [string, number[]][] => {
-    const theirs = HUGGING_FACE.reduce((text, [ours, other]) => text.replace(ours, other), name);
-    if (name.startsWith('norm.')) return [[name.replace('norm.', 'deit.layernorm.'), shape]];
-    if (!name.includes('attn.qkv')) return [[theirs, shape]];
-    return ['query', 'key', 'value'].map((part) => [
-      theirs.replace('attn.qkv', `attention.attention.${part}`),
-      [shape[0] / 3, ...shape.slice(1)],
-    ]);
-  });
-}
 
 describe('what does not fit', () => {
   it('is listed: missing, unexpected and misshapen', () => {
