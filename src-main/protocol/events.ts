@@ -65,6 +65,8 @@ export interface EpochRow {
   classHead: HeadScore;
   /** null for a model without a distillation head. */
   distillationHead: HeadScore | null;
+  /** As `test`, of the moving average of the model; missing where none is kept. */
+  testEma?: HeadScore;
   /** Share of validation pictures, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
   agreement: number | null;
   parameters: number;

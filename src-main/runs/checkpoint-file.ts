@@ -86,6 +86,7 @@ function decodeFacts(metadata: Record<string, string>, path: string): Checkpoint
     if (![epoch, batch, step, time].every((value) => Number.isSafeInteger(value) && value >= 0))
       throw new Error('position');
     if (typeof lossSum !== 'number') throw new Error('lossSum');
+    if (!areScores(position.scores)) throw new Error('scores');
     const recipe = parseSavedRecipe(JSON.parse(metadata.recipe) as Record<string, unknown>);
     const classes = JSON.parse(metadata.classes) as unknown;
     if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) throw new Error('classes');
@@ -93,4 +94,8 @@ function decodeFacts(metadata: Record<string, string>, path: string): Checkpoint
   } catch (error) {
     throw badFormat(path, `its header is not a checkpoint's (${(error as Error).message})`, error);
   }
+}
+
+function areScores(scores: unknown): boolean {
+  return scores === undefined || (Array.isArray(scores) && scores.every((one) => one === null || Number.isFinite(one)));
 }

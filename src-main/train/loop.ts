@@ -1,10 +1,10 @@
 import type { StillhouseError } from '../protocol/errors.ts';
 import type { EpochRow, HistoryRow, StepAnatomy } from '../protocol/events.ts';
-import type { Recipe } from '../protocol/recipe.ts';
+import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { Draws } from './mix.ts';
 import { progressMeter, type ProgressMeter, type StepLosses } from './progress.ts';
-import { lrAt } from './schedule.ts';
+import { lrAt, meanLr } from './schedule.ts';
 
 /** Where a run stands, exactly: with the state it is all that resuming needs. */
 export interface Position {
@@ -16,6 +16,8 @@ export interface Position {
   step: number;
   /** Sum of the losses of this epoch's steps so far. */
   lossSum: number;
+  /** Acc@1 of each finished epoch, null where nothing was evaluated; kept where the schedule goes by it. */
+  scores?: (number | null)[];
 }
 
 /**
@@ -89,10 +91,11 @@ export interface LoopParts {
 export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'> {
   const { recipe, stop } = parts;
   const progress = progressMeter(recipe, parts.stepsPerEpoch);
-  for (let position = { ...parts.position }; position.epoch < recipe.epochs; position = nextEpoch(position)) {
+  const epochs = totalEpochs(recipe);
+  for (let position = firstPosition(parts); position.epoch < epochs;) {
     const started = Date.now();
     await trainEpoch(parts, position, progress);
-    const last = position.epoch + 1 >= recipe.epochs;
+    const last = position.epoch + 1 >= epochs;
     const due = last || (position.epoch + 1) % recipe.saveEvery === 0;
     // Saved before it is evaluated, so that a crash in between costs the score and not the epoch.
     const save = () => timed(parts, 'checkpoint', position, () => parts.save(position));
@@ -105,19 +108,28 @@ export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'>
     const kept = saved ?? (stop.aborted ? await save() : null);
     if (row) await kept?.amend(row);
     if (stop.aborted && !(row && last)) return 'stopped';
+    position = nextEpoch(position, row?.test.acc1);
   }
   return 'finished';
 }
 
+/** Where the loop begins; a schedule that goes by scores has them from now on. */
+function firstPosition({ recipe, position }: LoopParts): Position {
+  if (recipe.sched !== 'plateau') return { ...position };
+  return { scores: Array.from({ length: position.epoch }, () => null), ...position };
+}
+
 /** Runs the rest of one epoch's steps and moves `position` along; ends early when stopped. */
 async function trainEpoch(parts: LoopParts, position: Position, progress: ProgressMeter): Promise<void> {
-  const lr = lrAt(parts.recipe, position.epoch);
+  const { recipe, stepsPerEpoch } = parts;
+  const { epoch, scores = [] } = position;
   const batches = parts.batches(position.epoch, position.batch)[Symbol.asyncIterator]();
   try {
-    while (position.batch < parts.stepsPerEpoch && !parts.stop.aborted) {
+    while (position.batch < stepsPerEpoch && !parts.stop.aborted) {
       const asked = performance.now();
       const batch = await nextBatch(batches, parts.stop).catch((error: unknown) => savedFirst(parts, position, error));
       if (!batch) break;
+      const lr = lrAt(recipe, epoch, { batch: position.batch, stepsPerEpoch, scores });
       const got = performance.now();
       const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
       const done = performance.now();
@@ -181,13 +193,15 @@ function epochRow(
   started: number,
   evaluationSeconds: number,
 ): EpochRow {
+  const { recipe, stepsPerEpoch } = parts;
+  const { epoch, scores = [] } = position;
   return {
     type: 'epoch',
     time: Date.now(),
-    epoch: position.epoch,
+    epoch,
     step: position.step,
     trainLoss: position.lossSum / Math.max(position.batch, 1),
-    trainLr: lrAt(parts.recipe, position.epoch),
+    trainLr: meanLr(recipe, epoch, { stepsPerEpoch, scores }),
     ...evaluation,
     parameters: parts.parameters,
     seconds: (Date.now() - started) / 1000,
@@ -195,7 +209,7 @@ function epochRow(
   };
 }
 
-/** The start of the epoch after `position`'s. */
-export function nextEpoch({ epoch, step }: Position): Position {
-  return { epoch: epoch + 1, batch: 0, step, lossSum: 0 };
+/** The start of the epoch after `position`'s, which had this Acc@1. */
+export function nextEpoch({ epoch, step, scores }: Position, score: number | null = null): Position {
+  return { epoch: epoch + 1, batch: 0, step, lossSum: 0, ...(scores && { scores: [...scores, score] }) };
 }

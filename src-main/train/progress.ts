@@ -1,5 +1,5 @@
 import type { StepAnatomy, StepRow } from '../protocol/events.ts';
-import type { Recipe } from '../protocol/recipe.ts';
+import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Position } from './loop.ts';
 import { Mean } from './metrics.ts';
 
@@ -105,9 +105,10 @@ function secondsLeft(
   position: Position,
   imagesPerSecond: number,
 ): number {
-  const steps = (recipe.epochs - position.epoch) * stepsPerEpoch - position.batch;
+  const epochs = totalEpochs(recipe) - position.epoch;
+  const steps = epochs * stepsPerEpoch - position.batch;
   const perStep = forecast.step.value ?? (1000 * recipe.batchSize) / imagesPerSecond;
-  return (steps * perStep + (recipe.epochs - position.epoch) * forecast.evaluation) / 1000;
+  return (steps * perStep + epochs * forecast.evaluation) / 1000;
 }
 
 /** A mean that forgets: the last value weighs a twentieth once there are many. */

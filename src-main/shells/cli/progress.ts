@@ -1,6 +1,6 @@
 import type { PlainError } from '../../protocol/errors.ts';
 import type { EpochRow, HistoryRow, StepRow } from '../../protocol/events.ts';
-import type { Recipe } from '../../protocol/recipe.ts';
+import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 
 /** Where a command writes: results go to `out`, all that accompanies them to `err`. */
 export interface Terminal {
@@ -79,14 +79,14 @@ function statusLine(terminal: Terminal) {
   };
 }
 
-function stepText(row: StepRow, { epochs, distillationType }: Recipe): string {
+function stepText(row: StepRow, recipe: Recipe): string {
   const inEpoch = row.step - row.epoch * row.stepsPerEpoch;
   const parts =
-    row.lossDistillation === null || distillationType === 'none'
+    row.lossDistillation === null || recipe.distillationType === 'none'
       ? ''
       : ` (class ${row.lossClass.toFixed(3)}, distillation ${row.lossDistillation.toFixed(3)})`;
   return [
-    `Epoch ${row.epoch + 1}/${epochs}`,
+    `Epoch ${row.epoch + 1}/${totalEpochs(recipe)}`,
     `step ${inEpoch}/${row.stepsPerEpoch}`,
     `loss ${row.loss.toFixed(3)}${parts}`,
     `lr ${row.lr.toPrecision(3)}`,
@@ -96,14 +96,15 @@ function stepText(row: StepRow, { epochs, distillationType }: Recipe): string {
   ].join('  ');
 }
 
-function epochText(row: EpochRow, { epochs }: Recipe): string {
-  const { test, classHead, distillationHead, agreement } = row;
+function epochText(row: EpochRow, recipe: Recipe): string {
+  const { test, classHead, distillationHead, testEma, agreement } = row;
   const heads = distillationHead
     ? `  class head ${classHead.acc1.toFixed(2)}  distillation head ${distillationHead.acc1.toFixed(2)}`
     : '';
+  const average = testEma ? `  average of weights ${testEma.acc1.toFixed(2)}` : '';
   const teacher = agreement === null ? '' : `  agrees with teacher ${agreement.toFixed(2)}`;
-  const trained = `Epoch ${row.epoch + 1}/${epochs}  train loss ${row.trainLoss.toFixed(4)}`;
-  return `${trained}  ${scoreText(test)}${heads}${teacher}  ${duration(row.seconds)}`;
+  const trained = `Epoch ${row.epoch + 1}/${totalEpochs(recipe)}  train loss ${row.trainLoss.toFixed(4)}`;
+  return `${trained}  ${scoreText(test)}${heads}${average}${teacher}  ${duration(row.seconds)}`;
 }
 
 /** DeiT's closing line of an evaluation. */

@@ -235,6 +235,59 @@ describe('runLoop', () => {
   });
 });
 
+describe('the schedule of a run', () => {
+  const place = { stepsPerEpoch: 4, scores: [] };
+
+  it('moves the rate with each step where asked, and tells the mean of an epoch', async () => {
+    const byStep = parseRecipe({ ...recipe, schedOnUpdates: true });
+    const { run, parts } = tinyRun({ recipe: byStep });
+    await runLoop(parts);
+    const rates = Array.from({ length: 12 }, (_, step) => lrAt(byStep, Math.floor(step / 4), { ...place, batch: step % 4 })); // prettier-ignore
+    expect(run.lrs).toEqual(rates);
+    expect(new Set(rates).size).toBe(12);
+    const [first] = run.rows.filter((row) => row.type === 'epoch');
+    expect(first.trainLr).toBeCloseTo(
+      rates.slice(0, 4).reduce((sum, lr) => sum + lr / 4, 0),
+      12,
+    );
+  });
+
+  it('trains on at the lowest rate to cool down', async () => {
+    const { run, parts } = tinyRun({ recipe: parseRecipe({ ...recipe, epochs: 2, cooldownEpochs: 2 }) });
+    expect(await runLoop(parts)).toBe('finished');
+    expect(run.rows.filter((row) => row.type === 'epoch').length).toBe(4);
+    expect(run.lrs.at(-1)).toBe(recipe.minLr);
+  });
+
+  it('falls when the score does, and resumes with the scores it has seen', async () => {
+    const scores = [50, 60, 55, 58, 59, 30, 20];
+    const plateau = parseRecipe({
+      ...recipe,
+      unscaleLr: true,
+      minLr: 0,
+      sched: 'plateau',
+      epochs: 7,
+      warmupEpochs: 0,
+      patienceEpochs: 1,
+      saveEvery: 1,
+    });
+    const evaluate = (from: number) => {
+      let epoch = from;
+      return async () => ({ ...EVALUATION, test: { ...SCORE, acc1: scores[epoch++] } });
+    };
+    const whole = tinyRun({ recipe: plateau, evaluate: evaluate(0) });
+    await runLoop(whole.parts);
+    const base = lrAt(plateau, 0);
+    const perEpoch = whole.run.lrs.filter((_, step) => step % 4 === 0);
+    [1, 1, 1, 1, 0.1, 0.1, 0.01].forEach((share, epoch) => expect(perEpoch[epoch] / base).toBeCloseTo(share, 9));
+    const { position, acc1 } = whole.run.saves[3];
+    expect(position).toMatchObject({ epoch: 3, batch: 4, scores: [50, 60, 55] });
+    const resumed = tinyRun({ recipe: plateau, evaluate: evaluate(4), position: nextEpoch(position, acc1) });
+    await runLoop(resumed.parts);
+    expect(resumed.run.lrs).toEqual(whole.run.lrs.slice(16));
+  });
+});
+
 describe('nextEpoch', () => {
   it('starts the following epoch with the same step count', () => {
     expect(nextEpoch({ epoch: 1, batch: 4, step: 8, lossSum: 3 })).toEqual({ epoch: 2, batch: 0, step: 8, lossSum: 0 });
