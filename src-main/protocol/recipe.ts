@@ -79,8 +79,9 @@ export interface Recipe {
   evalCropRatio: number;
   finetune: string;
   seed: number;
-  precision: 'auto' | 'float32' | 'bfloat16';
+  precision: 'auto' | 'float32' | 'bfloat16' | 'float16';
   microBatch: number;
+  recompute: boolean;
   /** `auto`, `cpu`, `cuda` or `cuda:N`. */
   device: string;
   numWorkers: number;
@@ -416,11 +417,11 @@ export const FIELDS: readonly Field[] = [
     group: 'run',
     simple: false,
     default: 'auto',
-    choices: ['auto', 'float32', 'bfloat16'],
+    choices: ['auto', 'float32', 'bfloat16', 'float16'],
     unit: '',
     paper: 'float16 (AMP)',
     label: 'Precision',
-    help: 'Of matrix products while training; all else is float32. auto: bfloat16 where the processor multiplies it.',
+    help: 'Of matrix products while training; all else is float32. float16 scales the loss, for GPUs without bfloat16. auto: bfloat16 where the device multiplies it.',
   },
   {
     key: 'microBatch',
@@ -434,6 +435,17 @@ export const FIELDS: readonly Field[] = [
     paper: '',
     label: 'Micro-batch',
     help: 'Pictures computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
+  },
+  {
+    key: 'recompute',
+    type: 'boolean',
+    group: 'run',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: '',
+    label: 'Recompute activations',
+    help: 'Compute each block again for its gradient instead of keeping it: about a third slower, far less memory.',
   },
   {
     key: 'device',
@@ -563,9 +575,6 @@ export function parseRecipe(given: Record<string, unknown>): Recipe {
   return recipe as unknown as Recipe;
 }
 
-/** What a run did before these settings existed. Others that came later default to what was done before them. */
-const BEFORE = { modelEma: false } as const satisfies Partial<Recipe>;
-
 /** Of augmentation, only random crop and flip: what pictures met before the other settings existed. */
 export const WITHOUT_AUGMENTATION = {
   aa: '',
@@ -582,7 +591,7 @@ export const WITHOUT_AUGMENTATION = {
  * @throws as {@link parseRecipe}.
  */
 export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
-  return parseRecipe({ ...WITHOUT_AUGMENTATION, ...BEFORE, ...saved });
+  return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
 }
 
 /** Whether the pictures of a batch are mixed with one another. */

@@ -270,11 +270,16 @@ function lowering(precision: Precision = 'float32'): LowerOptions {
   return { precision, fuse: true };
 }
 
+/** The training step of `parts` as it is compiled. */
+export function lowerTrainStep(engine: Engine, parts: TrainStepParts): Program {
+  return lower(recordTrainStep(engine, parts), lowering(parts.precision));
+}
+
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
   if (parts.precision === 'float16') startScaler(state);
   let skipped = skippedSteps(state);
-  const program = lower(recordTrainStep(engine, parts), lowering(parts.precision));
+  const program = lowerTrainStep(engine, parts);
   const compiled = compile(engine, program, state, parts.onFeed);
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {

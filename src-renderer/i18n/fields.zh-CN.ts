@@ -56,7 +56,7 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   clipMode: { label: '裁剪方式', help: '范数：所有梯度合计。数值：逐个数。自适应：自身权重范数的比例。' },
   layerDecay: { label: '逐层衰减', help: '头以下每深一层，学习率再乘以此数一次；1 为各层相同。' },
   bceLoss: { label: '二元交叉熵', help: 'DeiT III 的损失：每个类别各自判断是否，混合图片的各个类别均为是。' },
-  modelEma: { label: '权重平均', help: '保留模型的滑动平均，并在每轮之后与模型一同评估。' },
+  modelEma: { label: '权重平均', help: '保留模型的滑动平均，并与模型一同评估。（DeiT 默认保留，但从不评估。）' },
   modelEmaDecay: { label: '平均的衰减', help: '每一步中平均值保留的比例。' },
   modelEmaWarmup: { label: '平均预热', help: '与 timm 相同：平均在开始时遗忘较快，使短训练不计入其起点。' },
   smoothing: { label: '标签平滑', help: '均匀分给所有类别的标签份额。' },
@@ -90,6 +90,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   precision: {
     label: '精度',
     help: '训练时矩阵乘法的精度，其余均为 float32。float16 会缩放损失，用于没有 bfloat16 的显卡。auto：设备支持时用 bfloat16。',
+  },
+  recompute: {
+    label: '重算激活值',
+    help: '求梯度时重新计算每个块而不保存其激活值：约慢三分之一，内存少得多。',
   },
   microBatch: {
     label: '微批大小',

@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { transformer } from '../../src-main/model/deit.ts';
-import type { Model } from '../../src-main/model/model.ts';
+import type { Model, ModelOptions } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { compile } from '../../src-main/trace/compile.ts';
 import { cluster } from '../../src-main/trace/cluster.ts';
 import { interpret } from '../../src-main/trace/interpret.ts';
-import { lower, simplify } from '../../src-main/trace/lower.ts';
+import { lower, simplify, type Precision } from '../../src-main/trace/lower.ts';
+import { footprint } from '../../src-main/trace/memory.ts';
 import type { Program } from '../../src-main/trace/program.ts';
 import { hash, print } from '../../src-main/trace/print.ts';
 import { adamw } from '../../src-main/trace/ops.ts';
@@ -28,9 +29,9 @@ beforeAll(async () => {
 });
 
 /** A DeiT of two narrow blocks. */
-function tiny(): Model {
+function tiny(options: Partial<ModelOptions> = {}): Model {
   const shape = { patch: 8, dim: 32, depth: 2, heads: 2, distilled: true as const };
-  const network = transformer(shape, { classes: CLASSES, inputSize: 16, dropPath: 0.2 });
+  const network = transformer(shape, { classes: CLASSES, inputSize: 16, dropPath: 0.2, ...options });
   const facts = { name: 'tiny', family: 'deit' as const, classes: CLASSES, inputSize: 16, cropRatio: 0.875 };
   return { ...network, ...facts, distilled: true, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 }
@@ -65,7 +66,6 @@ function batch(seed: number) {
 const recipe = (changes: Partial<Recipe>): Recipe => ({
   ...defaultRecipe(),
   ...WITHOUT_AUGMENTATION,
-  modelEma: false,
   ...changes,
 });
 
@@ -183,6 +183,33 @@ describe('a batch in parts', () => {
       }
     }
   });
+});
+
+test('recomputed activations give the same gradients in less memory', async () => {
+  const run = async (recompute: boolean, precision: Precision) => {
+    const model = tiny({ recompute, drop: 0.1 });
+    const state = freshState(model);
+    const noise = pseudoRandom(7 * BATCH, 3).map((value) => (value + 1) / 2);
+    const step = await createTrainStep(engine, state, { student: model, teacher: null, recipe: recipe({}), batchSize: BATCH, precision }); // prettier-ignore
+    const { loss } = await step.run({ ...batch(1), noise }, { lr: 1e-3, step: 1 });
+    const gradients = trainable(model).map(({ name }) => state.read(PREFIX.mean + name));
+    const { values } = footprint(step.program, engine.lanes);
+    step.dispose();
+    state.dispose();
+    return { loss, gradients, values };
+  };
+  for (const [precision, bound] of [
+    ['float32', 1e-5],
+    ['bfloat16', 2e-2],
+  ] as const) {
+    // prettier-ignore
+    const [kept, again] = [await run(false, precision), await run(true, precision)];
+    expect(again.loss).toBeCloseTo(kept.loss, precision === 'float32' ? 6 : 2);
+    again.gradients.forEach((gradient, index) => {
+      expect(relativeError(gradient, kept.gradients[index])).toBeLessThan(bound);
+    });
+    expect(again.values).toBeLessThan(0.95 * kept.values);
+  }
 });
 
 describe('float16', () => {
