@@ -56,6 +56,7 @@ const en = {
   },
   jobs: {
     engine: 'Engine',
+    'gpu-engine': 'GPU engine',
     sample: 'Sample data',
     weights: 'Teacher weights',
     check: 'Picture check',
@@ -355,9 +356,22 @@ const en = {
   engine: {
     name: 'TensorFlow {version}',
     cpu: 'CPU',
-    gpu: 'GPU engine',
-    gpuState: 'Not available in this version',
-    gpuText: 'This version trains on the processor only. No GPU is looked for or used.',
+    gpu: 'GPU',
+    gpuUsed: 'computes on {device}',
+    gpuUnused: 'not used',
+    gpuAble: 'Training with the device auto computes on {name}.',
+    gpuUntried: 'The GPU engine has not been tried on a real GPU by its makers yet. Please report what you see.',
+    gpus: 'GPUs of this machine',
+    gpuColumns: { device: 'Device', name: 'Name', memory: 'Memory', capability: 'Capability' },
+    driver: 'Driver',
+    driverNone: 'none',
+    room: 'Free disk space',
+    roomNeeded: '{needed} needed while installing, {free} free',
+    installGpu: 'Install GPU engine ({size})',
+    check: 'Look again',
+    checking: 'Looking…',
+    gpuOffline:
+      'Without a network: stillhouse engine wheels --device cuda lists what to fetch elsewhere with pip; then choose From a folder.',
     machine: 'This machine',
     states: {
       missing: 'not installed',

@@ -58,6 +58,7 @@ const zh: Messages = {
   },
   jobs: {
     engine: '引擎',
+    'gpu-engine': 'GPU 引擎',
     sample: '示例数据',
     weights: '教师权重',
     check: '图片检查',
@@ -353,9 +354,22 @@ const zh: Messages = {
   engine: {
     name: 'TensorFlow {version}',
     cpu: 'CPU',
-    gpu: 'GPU 引擎',
-    gpuState: '此版本不可用',
-    gpuText: '此版本仅使用处理器训练，不会查找或使用 GPU。',
+    gpu: 'GPU',
+    gpuUsed: '在 {device} 上计算',
+    gpuUnused: '未使用',
+    gpuAble: '设备为 auto 的训练会在 {name} 上计算。',
+    gpuUntried: 'GPU 引擎尚未由开发者在真实的 GPU 上试过。欢迎报告您看到的情况。',
+    gpus: '本机的 GPU',
+    gpuColumns: { device: '设备', name: '名称', memory: '显存', capability: '计算能力' },
+    driver: '驱动',
+    driverNone: '无',
+    room: '磁盘可用空间',
+    roomNeeded: '安装期间需要 {needed}，可用 {free}',
+    installGpu: '安装 GPU 引擎（{size}）',
+    check: '再次检测',
+    checking: '检测中…',
+    gpuOffline:
+      '没有网络时：stillhouse engine wheels --device cuda 会列出需用 pip 在别处获取的文件，再选择“从文件夹安装”。',
     machine: '本机',
     states: {
       missing: '未安装',

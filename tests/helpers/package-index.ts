@@ -32,7 +32,9 @@ export function makeWheel(folder: string, name: string, files: Record<string, st
 
 export interface PackageIndex {
   url: string;
-  /** The `Range` header of every request for the wheel, in order. */
+  /** The file of every request for a wheel, in order. */
+  asked: string[];
+  /** The `Range` header of every request for a wheel, in order. */
   ranges: (string | undefined)[];
   /** How many of the next answers end after half of what they promised. */
   cuts: number;
@@ -41,18 +43,22 @@ export interface PackageIndex {
   close(): Promise<void>;
 }
 
-/** A package index on the loopback interface that offers one wheel and can be told to break off. */
-export async function startPackageIndex(wheel: string, name: string): Promise<PackageIndex> {
-  const bytes = readFileSync(wheel);
+/** A package index on the loopback interface that offers wheels (package name by path) and can be told to break off. */
+export async function startPackageIndex(wheels: Readonly<Record<string, string>>): Promise<PackageIndex> {
+  const files = new Map(Object.entries(wheels).map(([path, name]) => [basename(path), { name, path }]));
   const server = createServer((request, response) => {
-    if (request.url === `/simple/${name}/`) {
+    const [, folder, word] = request.url?.split('/') ?? [];
+    const offered = [...files].filter(([, { name }]) => name === word);
+    const wheel = files.get(word);
+    if (folder === 'simple' && offered.length > 0) {
       response.setHeader('Content-Type', 'text/html');
-      response.end(`<a href="/files/${basename(wheel)}">${basename(wheel)}</a>`);
-    } else if (request.url === `/files/${basename(wheel)}`) sendWheel(request, response);
+      response.end(offered.map(([file]) => `<a href="/files/${file}">${file}</a>`).join());
+    } else if (folder === 'files' && wheel) sendWheel(readFileSync(wheel.path), request, response);
     else response.writeHead(404).end();
   });
-  function sendWheel(request: IncomingMessage, response: ServerResponse): void {
+  function sendWheel(bytes: Buffer, request: IncomingMessage, response: ServerResponse): void {
     const { range } = request.headers;
+    index.asked.push(basename(request.url ?? ''));
     index.ranges.push(range);
     const start = Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
     const rest = bytes.subarray(start);
@@ -69,6 +75,7 @@ export async function startPackageIndex(wheel: string, name: string): Promise<Pa
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const index: PackageIndex = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`,
+    asked: [],
     ranges: [],
     cuts: 0,
     hang: false,

@@ -1,5 +1,13 @@
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
-import type { CheckpointInfo, RunSummary } from '../../src-main/protocol/data-types.ts';
+import type {
+  CheckpointInfo,
+  EngineDevice,
+  EngineReport,
+  EngineStatus,
+  Gpu,
+  RunProfile,
+  RunSummary,
+} from '../../src-main/protocol/data-types.ts';
 import type {
   EpochRow,
   HistoryRow,
@@ -24,7 +32,9 @@ export class ScriptedService {
   readonly recipes = new Map<string, Recipe>();
   readonly jobs = new Map<string, JobProgress>();
   readonly calls: string[] = [];
-  engine: 'missing' | 'partial' | 'unpacked' | 'verified' | 'broken' = 'verified';
+  engine: EngineStatus['state'] = 'verified';
+  gpuEngine: EngineStatus['state'] = 'missing';
+  gpus: Gpu[] = [];
   private readonly listeners = new Set<(event: ServiceEvent) => void>();
   private next = 1;
 
@@ -56,6 +66,8 @@ export class ScriptedService {
     'engine.status': async () => this.engineStatus(),
     'engine.install': async () => this.job('engine', 'download', 274e6, 'bytes'),
     'engine.verify': async () => ({ ...this.engineStatus(), state: 'verified' }),
+    'engine.check': async () => this.engineStatus(),
+    'engine.wheels': async ({ device }) => `tensorflow-${device}==2.21.0`,
     'job.cancel': async ({ job }) => {
       this.endJob(job, { state: 'cancelled' });
       return null;
@@ -257,24 +269,50 @@ export class ScriptedService {
     };
   }
 
-  private engineStatus(): Awaited<ReturnType<Handlers['engine.status']>> {
-    const whole = this.engine === 'verified' || this.engine === 'unpacked';
+  private engineStatus(): EngineReport {
+    const { gpus } = this;
+    const ready = gpus.length > 0 && this.gpuEngine === 'verified';
+    const reason = new StillhouseError(gpus.length > 0 ? 'gpu.no-engine' : 'gpu.none');
     return {
-      state: this.engine,
-      version: '2.21.0',
-      device: 'cpu',
-      path: '/home/ada/.cache/stillhouse/engine/cpu-2.21.0',
-      bytesDownload: 274e6,
-      bytesOnDisk: whole ? 853e6 : 0,
-      bytesArrived: whole ? 274e6 : this.engine === 'partial' ? 112e6 : 0,
-      error:
-        this.engine === 'broken'
-          ? toPlainError(new StillhouseError('engine.load', { reason: 'undefined symbol: TF_Version' }))
-          : null,
+      ...engineOf('cpu', this.engine, 274e6, 853e6),
+      gpu: {
+        engine: { ...engineOf('cuda', this.gpuEngine, 3273e6, 4930e6), gpus: gpus.length },
+        bytesNeeded: 8203e6,
+        bytesFree: 57e9,
+        driver: gpus.length > 0 ? '550.54.14' : null,
+        gpus,
+        device: ready ? 'cuda:0' : 'cpu',
+        reason: ready ? null : toPlainError(reason),
+      },
     };
   }
 }
 
+function engineOf(device: EngineDevice, state: EngineStatus['state'], download: number, disk: number): EngineStatus {
+  const whole = state === 'verified' || state === 'unpacked';
+  return {
+    state,
+    version: '2.21.0',
+    device,
+    path: `/home/ada/.cache/stillhouse/engine/${device}-2.21.0`,
+    bytesDownload: download,
+    bytesOnDisk: disk,
+    bytesArrived: whole ? download : state === 'partial' ? download * 0.4 : 0,
+    error:
+      state === 'broken'
+        ? toPlainError(new StillhouseError('engine.load', { reason: 'undefined symbol: TF_Version' }))
+        : null,
+    gpus: null,
+    gpuReason: null,
+  };
+}
+
+const NONE_EXCLUDED = {
+  list: '/home/ada/.local/share/stillhouse/data/sample/excluded.txt',
+  count: 0,
+  kinds: [],
+  files: [],
+};
 export const DATA = '/home/ada/.cache/stillhouse/sample';
 const NAMES = ['activity', 'animal', 'flag', 'food', 'object', 'people', 'place', 'plant', 'symbol', 'vehicle'];
 const CLASSES = NAMES.map((name, index) => ({

@@ -138,7 +138,7 @@ test('a shell that goes away takes the service along', async () => {
 describe('a trainer that hangs', () => {
   const heard = new Heard();
   const silence = 4000;
-  const control = new RunControl({ spawnTrainer, engineFolder: engineFolder(), emit: heard.hear, silence });
+  const control = new RunControl({ spawnTrainer, emit: heard.hear, silence });
   const isCrash = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
 
   afterAll(() => control.close());
@@ -151,7 +151,7 @@ describe('a trainer that hangs', () => {
       ['amber', 'blue', 'clay'],
       'test',
     );
-    control.start(id, path, recipe, 'new');
+    control.start(id, path, recipe, 'new', { engine: engineFolder() });
     await heard.row(id, isEpoch);
     process.kill(pidIn(path), 'SIGSTOP');
     return { id, time: Date.now() };

@@ -50,6 +50,7 @@ describe('messages', () => {
       'export.formats.pth.name',
       'engine.name',
       'engine.cpu',
+      'engine.gpu',
     ]);
   });
 

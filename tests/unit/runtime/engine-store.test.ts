@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
+import type { EnginePin } from '../../../src-main/runtime/engine-pin.ts';
 import { fetchWeights, install, status, verifyInstalled } from '../../../src-main/runtime/engine-store.ts';
 import { diskError } from '../../../src-main/runtime/files.ts';
 import { meter, type ByteProgress } from '../../../src-main/runtime/meter.ts';
@@ -43,13 +44,16 @@ afterEach(async () => {
 });
 
 async function serveWheel(): Promise<PackageIndex> {
-  index = await startPackageIndex(join(wheels, pin.file), NAME);
+  index = await startPackageIndex({ [join(wheels, pin.file)]: NAME });
   vi.stubEnv('PIP_INDEX_URL', index.url);
   vi.stubEnv('PIP_FIND_LINKS', '');
   vi.stubEnv('PIP_RETRIES', '0');
   vi.stubEnv('NO_PROXY', '127.0.0.1');
   return index;
 }
+
+/** An engine of the processor that comes in one wheel. */
+const engineOf = (wheel: PackagePin): EnginePin => ({ device: 'cpu', version: wheel.version, wheels: [wheel] });
 
 const works = async (): Promise<void> => {};
 const failing = async (): Promise<void> => {
@@ -67,8 +71,8 @@ describe('offline install', () => {
   it('unpacks the pinned members, verifies, reports and leaves the given wheel alone', async () => {
     const stages: string[] = [];
     const onProgress = ({ stage, done, total }: ByteProgress) => done === total && stages.push(stage);
-    expect((await status(folder, pin)).state).toBe('missing');
-    const after = await install({ folder, from: wheels, verify: works, pin, onProgress });
+    expect((await status(folder, engineOf(pin))).state).toBe('missing');
+    const after = await install({ folder, from: wheels, verify: works, pin: engineOf(pin), onProgress });
     expect(after).toMatchObject({ state: 'verified', error: null, bytesOnDisk: 790_000, bytesArrived: pin.bytes });
     expect(readdirSync(folder).sort()).toEqual(['libone.so.2', 'libtwo.so.2', 'verified.json']);
     expect(readFileSync(join(folder, 'libone.so.2'))).toEqual(readFileSync(join(root, 'one')));
@@ -78,62 +82,74 @@ describe('offline install', () => {
   });
 
   it('takes the wheel itself as well as its folder, and says when there is none', async () => {
-    expect((await install({ folder, from: join(wheels, pin.file), verify: works, pin })).state).toBe('verified');
-    expect(await codeThrown(install({ folder: `${folder}-x`, from: root, verify: works, pin }))).toBe('file.missing');
+    expect((await install({ folder, from: join(wheels, pin.file), verify: works, pin: engineOf(pin) })).state).toBe(
+      'verified',
+    );
+    expect(await codeThrown(install({ folder: `${folder}-x`, from: root, verify: works, pin: engineOf(pin) }))).toBe(
+      'file.missing',
+    );
   });
 
   it('refuses a wheel with another hash and a member that is not as pinned', async () => {
     const other = { ...pin, sha256: '0'.repeat(64) };
-    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: other }))).toBe('engine.corrupt');
+    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: engineOf(other) }))).toBe(
+      'engine.corrupt',
+    );
     const members = [pin.members[0], { ...pin.members[1], sha256: '0'.repeat(64) }];
     const odd = { ...pin, members };
-    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: odd }))).toBe('engine.corrupt');
+    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: engineOf(odd) }))).toBe(
+      'engine.corrupt',
+    );
     expect(readdirSync(wheels)).toEqual([pin.file]);
     expect(readdirSync(join(root, 'engine'))).toEqual([]);
   });
 
   it('remembers a failed verification, and tries again without unpacking', async () => {
-    expect(await codeThrown(install({ folder, from: wheels, verify: failing, pin }))).toBe('engine.load');
-    const broken = await status(folder, pin);
+    expect(await codeThrown(install({ folder, from: wheels, verify: failing, pin: engineOf(pin) }))).toBe(
+      'engine.load',
+    );
+    const broken = await status(folder, engineOf(pin));
     expect(broken.state).toBe('broken');
     expect(broken.error?.params.reason).toBe('wrong machine');
     rmSync(wheels, { recursive: true });
-    expect((await install({ folder, verify: works, pin })).state).toBe('verified');
+    expect((await install({ folder, verify: works, pin: engineOf(pin) })).state).toBe('verified');
   });
 
   it('finds a damaged file, and replaces it', async () => {
-    await install({ folder, from: wheels, verify: works, pin });
+    await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
     const bytes = readFileSync(join(folder, 'libtwo.so.2'));
     bytes[5] ^= 1;
     writeFileSync(join(folder, 'libtwo.so.2'), bytes);
-    expect(await codeThrown(verifyInstalled({ folder, verify: works, pin }))).toBe('engine.corrupt');
-    expect((await status(folder, pin)).state).toBe('broken');
-    await install({ folder, from: wheels, verify: works, pin });
-    expect((await verifyInstalled({ folder, verify: works, pin })).state).toBe('verified');
+    expect(await codeThrown(verifyInstalled({ folder, verify: works, pin: engineOf(pin) }))).toBe('engine.corrupt');
+    expect((await status(folder, engineOf(pin))).state).toBe('broken');
+    await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
+    expect((await verifyInstalled({ folder, verify: works, pin: engineOf(pin) })).state).toBe('verified');
   });
 
   it('sees a file cut short, and removes what a killed process left', async () => {
-    await install({ folder, from: wheels, verify: works, pin });
+    await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
     truncateSync(join(folder, 'libone.so.2'), 1000);
     mkdirSync(`${folder}.999999999.tmp`);
-    expect((await status(folder, pin)).state).toBe('broken');
-    await install({ folder, from: wheels, verify: works, pin });
+    expect((await status(folder, engineOf(pin))).state).toBe('broken');
+    await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
     expect(readdirSync(join(root, 'engine'))).toEqual(['cpu-1.0.0']);
   });
 
   it('stops when cancelled and leaves nothing half done', async () => {
     const stop = new AbortController();
     const onProgress = ({ stage }: ByteProgress) => stage === 'unpack' && stop.abort();
-    const work = install({ folder, from: wheels, verify: works, pin, onProgress, signal: stop.signal });
+    const work = install({ folder, from: wheels, verify: works, pin: engineOf(pin), onProgress, signal: stop.signal });
     expect(await codeThrown(work)).toBe('job.cancelled');
     expect(readdirSync(join(root, 'engine'))).toEqual([]);
   });
 
   it('refuses a disk without room, and a place that cannot be written', async () => {
     const huge = { ...pin, members: [{ ...pin.members[0], bytes: 1e17 }] };
-    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: huge }))).toBe('disk.full');
+    expect(await codeThrown(install({ folder, from: wheels, verify: works, pin: engineOf(huge) }))).toBe('disk.full');
     const under = join(root, 'one', 'engine');
-    expect(await codeThrown(install({ folder: under, from: wheels, verify: works, pin }))).toBe('disk.denied');
+    expect(await codeThrown(install({ folder: under, from: wheels, verify: works, pin: engineOf(pin) }))).toBe(
+      'disk.denied',
+    );
     const full = await thrown(writeFile('/dev/full', 'x'));
     expect(codeOf(diskError(full, '/dev/full', 5e9))).toBe('disk.full');
   });
@@ -141,7 +157,7 @@ describe('offline install', () => {
   it('says before any download that the machine cannot run it', async () => {
     const foreign = { ...pin, file: 'x-1-cp311-cp311-manylinux_2_27_x86_64.whl' };
     vi.spyOn(process, 'arch', 'get').mockReturnValue('arm64');
-    const error = await thrown(install({ folder, verify: works, pin: foreign }));
+    const error = await thrown(install({ folder, verify: works, pin: engineOf(foreign) }));
     vi.restoreAllMocks();
     expect(codeOf(error)).toBe('engine.platform');
   });
@@ -152,7 +168,12 @@ describe('install through pip', () => {
     const server = await serveWheel();
     server.cuts = 2;
     const seen: ByteProgress[] = [];
-    const after = await install({ folder, verify: works, pin, onProgress: (progress) => seen.push(progress) });
+    const after = await install({
+      folder,
+      verify: works,
+      pin: engineOf(pin),
+      onProgress: (progress) => seen.push(progress),
+    });
     expect(after.state).toBe('verified');
     const starts = server.ranges.map((range) => Number(/bytes=(\d+)-/.exec(range ?? '')?.[1]));
     expect(starts.length).toBe(3);
@@ -168,14 +189,14 @@ describe('install through pip', () => {
     const server = await serveWheel();
     server.hang = true;
     const stop = new AbortController();
-    const work = install({ folder, verify: works, pin, signal: stop.signal });
+    const work = install({ folder, verify: works, pin: engineOf(pin), signal: stop.signal });
     await vi.waitFor(async () => expect(await arrivedBytes(pin, join(root, 'engine'))).toBeGreaterThan(0), 30_000);
     stop.abort();
     expect(await codeThrown(work)).toBe('job.cancelled');
-    const { state, bytesArrived } = await status(folder, pin);
+    const { state, bytesArrived } = await status(folder, engineOf(pin));
     expect(state).toBe('partial');
     server.hang = false;
-    await install({ folder, verify: works, pin });
+    await install({ folder, verify: works, pin: engineOf(pin) });
     expect(server.ranges).toEqual(['bytes=0-', `bytes=${bytesArrived}-`]);
   });
 
@@ -211,7 +232,7 @@ describe('install through pip', () => {
     ];
     writeFileSync(join(root, 'sitecustomize.py'), lines.join('\n'));
     vi.stubEnv('PYTHONPATH', root);
-    expect((await install({ folder, verify: works, pin })).state).toBe('verified');
+    expect((await install({ folder, verify: works, pin: engineOf(pin) })).state).toBe('verified');
     expect(server.ranges).toEqual([undefined]);
   });
 
