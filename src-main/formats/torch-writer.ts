@@ -12,6 +12,8 @@ export interface TorchFileOptions {
   metadata?: Record<string, PickleData>;
   /** `bare`: the state dict is the file, as timm's are. `model`: it is the entry `model` of a dict, as DeiT's are. */
   wrap?: 'bare' | 'model';
+  /** A second state dict, the entry `model_ema` of a wrapped file: the moving average of the model. */
+  average?: readonly ArrayToWrite[];
   /** Use the zip64 form even where it is not needed. */
   zip64?: boolean;
 }
@@ -36,8 +38,9 @@ export function torchFileBytes(arrays: readonly ArrayToWrite[], options: TorchFi
 
 function filesOf(arrays: readonly ArrayToWrite[], options: TorchFileOptions): ZipContent[] {
   const pickle = pickleOf(arrays, options);
+  const all = [...arrays, ...(options.average ?? [])];
   const text = (name: string, content: string): ZipContent => file(name, Buffer.from(content));
-  const storages = arrays.map((array, i) => ({
+  const storages = all.map((array, i) => ({
     name: `${FOLDER}/data/${i}`,
     size: countOf(array.shape) * DTYPE_BYTES[array.dtype],
     content: () => encodeArray(array),
@@ -49,11 +52,13 @@ function file(name: string, bytes: Uint8Array): ZipContent {
   return { name: `${FOLDER}/${name}`, size: bytes.length, content: () => bytes };
 }
 
-function pickleOf(arrays: readonly ArrayToWrite[], { metadata = {}, wrap = 'bare' }: TorchFileOptions): Uint8Array {
+function pickleOf(arrays: readonly ArrayToWrite[], options: TorchFileOptions): Uint8Array {
+  const { metadata = {}, wrap = 'bare', average } = options;
   const writer = new PickleWriter();
   if (wrap === 'model') {
     writer.op(CODE.emptyDict, CODE.mark).data('model');
     writeStateDict(writer, arrays);
+    if (average) writeStateDict(writer.data('model_ema'), average, arrays.length);
     writer.data('metadata').data(metadata);
     return writer.op(CODE.setItems).finish();
   }
@@ -62,11 +67,12 @@ function pickleOf(arrays: readonly ArrayToWrite[], { metadata = {}, wrap = 'bare
   return writer.finish();
 }
 
-function writeStateDict(writer: PickleWriter, arrays: readonly ArrayToWrite[]): void {
+/** @param first number of the first storage. */
+function writeStateDict(writer: PickleWriter, arrays: readonly ArrayToWrite[], first = 0): void {
   writer.orderedDict().op(CODE.mark);
   arrays.forEach((array, i) => {
     writer.data(array.name);
-    writeTensor(writer, array, String(i));
+    writeTensor(writer, array, String(first + i));
   });
   writer.op(CODE.setItems);
 }

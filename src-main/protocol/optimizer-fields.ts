@@ -291,11 +291,11 @@ export const OPTIMIZER_FIELDS: readonly Field[] = [
     type: 'boolean',
     group: 'optimizer',
     simple: false,
-    default: true,
+    default: false,
     unit: '',
     paper: 'off',
     label: 'Average of weights',
-    help: 'Keep a moving average of the model and score it beside the model after each epoch.',
+    help: 'Keep a moving average of the model and score it beside the model. (DeiT keeps one unless told not to, and never scores it.)',
   },
   {
     key: 'modelEmaDecay',

@@ -34,7 +34,6 @@ beforeAll(async () => {
 const recipe = (changes: Partial<Recipe>): Recipe => ({
   ...defaultRecipe(),
   ...WITHOUT_AUGMENTATION,
-  modelEma: false,
   ...changes,
 });
 

@@ -44,6 +44,18 @@ describe('a written torch file', () => {
       });
   });
 
+  it('holds the average of a model beside it', () => {
+    const average = ARRAYS.map((array) => ({ ...array, values: new Float32Array(array.shape.reduce((a, b) => a * b, 1)).fill(7) })); // prettier-ignore
+    const bytes = write({ metadata: METADATA, wrap: 'model', average });
+    expect(bytes.length).toBe(torchFileBytes(ARRAYS, { metadata: METADATA, wrap: 'model', average }));
+    const file = open(bytes);
+    expect(file).toMatchObject({ entry: 'model', entries: ['model', 'model_ema'] });
+    expect([...file.tensors.get('head.weight')!.toFloat32()]).toEqual([...(ARRAYS[0].values as Float32Array)]);
+    const other = openWeightFile(bytesSource(bytes), 'x.pth', { entry: 'model_ema' }).tensors;
+    expect([...other.keys()]).toEqual(ARRAYS.map(({ name }) => name));
+    expect([...other.get('head.weight')!.toFloat32()]).toEqual([7, 7, 7, 7, 7, 7]);
+  });
+
   it('is as long as foretold', () => {
     for (const options of [{}, { metadata: METADATA }, { wrap: 'model' as const }])
       expect(torchFileBytes(ARRAYS, options)).toBe(write(options).length);

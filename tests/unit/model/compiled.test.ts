@@ -25,7 +25,7 @@ test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it do
   for (const { name, shape } of trainable(student)) {
     for (const prefix of [PREFIX.mean, PREFIX.square]) state.set(prefix + name, shape, new Float32Array(sizeOf(shape)));
   }
-  const recipe = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION, modelEma: false };
+  const recipe = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION };
   const program = recordTrainStep(engine, { student, teacher: null, recipe, batchSize: BATCH });
   const scalars = Object.entries(updateScalars(recipe, 1e-3, 1));
   const inputs = {
