@@ -2,11 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
+import { divideShards, shardIndexText } from '../formats/shards.ts';
 import { badFormat } from '../formats/source.ts';
 import { torchFileBytes, writeTorchFile, type TorchFileOptions } from '../formats/torch-writer.ts';
 import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
-import { diskError, writeChunksAtomic } from './atomic-file.ts';
+import { diskError, writeChunksAtomic, writeFileAtomic } from './atomic-file.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
 import { checkpointsFolder } from './run-folder.ts';
 
@@ -14,11 +15,14 @@ import { checkpointsFolder } from './run-folder.ts';
 
 export type ExportFormat = 'safetensors' | 'pth';
 
-/** What was written. */
+/** What was written: of several files their index, and the bytes of all. */
 export interface Exported {
   path: string;
   bytes: number;
 }
+
+/** Bytes of arrays beyond which an export is divided over several files, as Hugging Face's was for long. */
+const SHARD_BYTES = 5e9;
 
 /** What the export call asks; `output` defaults to `exports/<model>-epoch-<n>.<format>` in the run's folder. */
 export interface ExportRequest {
@@ -48,21 +52,32 @@ function defaultOutput(run: string, { recipe, position }: Checkpoint, format: Ex
 }
 
 /**
- * Exports any checkpoint file. An existing `output` is replaced when the new one is whole.
+ * Exports any checkpoint file. An existing `output` is replaced when the new one is whole. Arrays of more than
+ * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
  * @throws as {@link exportCheckpoint}
  */
 export async function exportFile(
   path: string,
   format: ExportFormat,
   output: string | ((checkpoint: Checkpoint) => string),
+  shardBytes = SHARD_BYTES,
 ): Promise<Exported> {
   const checkpoint = openCheckpoint(path);
   try {
     const target = resolve(typeof output === 'string' ? output : output(checkpoint));
     const model = modelOf(checkpoint);
-    const arrays = arraysOf(checkpoint, model);
-    const { bytes } = await writeExport(target, format, arrays, describeModel(checkpoint, model));
-    return { path: target, bytes };
+    const shards = divideShards(arraysOf(checkpoint, model), basename(target), shardBytes);
+    const facts = describeModel(checkpoint, model);
+    mkdirParent(target);
+    let bytes = 0;
+    const average = shards.length === 1 ? averageOf(checkpoint, model) : undefined;
+    for (const { file, arrays } of shards)
+      bytes += (await writeExport(join(dirname(target), file), format, arrays, facts, average)).bytes;
+    if (shards.length === 1) return { path: target, bytes };
+    // The index comes last: it is only there when all that it names is.
+    const index = `${target}.index.json`;
+    writeFileAtomic(index, shardIndexText(shards));
+    return { path: index, bytes };
   } finally {
     checkpoint.close();
   }
@@ -72,9 +87,9 @@ function modelOf({ recipe, classes }: Checkpoint): Model {
   return createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
 }
 
-function arraysOf({ path, tensors }: Checkpoint, { specs }: Model): ArrayToWrite[] {
+function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'model.'): ArrayToWrite[] {
   return specs.map(({ name, shape, integer }) => {
-    const array = tensors.get(`model.${name}`);
+    const array = tensors.get(prefix + name);
     if (array?.shape.join() !== shape.join()) throw badFormat(path, `it lacks ${name} [${shape.join(', ')}]`);
     return { name, shape, dtype: integer ? 'I64' : 'F32', values: () => array.toFloat32() };
   });
@@ -99,14 +114,24 @@ export function describeModel({ recipe, classes, position }: Checkpoint, model: 
   };
 }
 
-async function writeExport(path: string, format: ExportFormat, arrays: readonly ArrayToWrite[], facts: Description) {
-  mkdirParent(path);
-  if (format === 'pth')
-    return writeChunksAtomic(
-      path,
-      writeTorchFile(arrays, { metadata: facts }),
-      torchFileBytes(arrays, { metadata: facts }),
-    );
+/** The moving average of the model, where the checkpoint has one. */
+function averageOf(checkpoint: Checkpoint, model: Model): ArrayToWrite[] | undefined {
+  const kept = checkpoint.tensors.has(`ema.${model.specs[0].name}`);
+  return kept ? arraysOf(checkpoint, model, 'ema.') : undefined;
+}
+
+/** @param average goes into a file of torch, as DeiT's own checkpoints have it. */
+async function writeExport(
+  path: string,
+  format: ExportFormat,
+  arrays: readonly ArrayToWrite[],
+  facts: Description,
+  average?: ArrayToWrite[],
+) {
+  if (format === 'pth') {
+    const options: TorchFileOptions = { metadata: facts, ...(average && { wrap: 'model', average }) };
+    return writeChunksAtomic(path, writeTorchFile(arrays, options), torchFileBytes(arrays, options));
+  }
   const texts = Object.entries(facts).map(([key, fact]) => [
     key,
     typeof fact === 'string' ? fact : JSON.stringify(fact),

@@ -1,17 +1,12 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { NamedArray } from '../formats/named-array.ts';
-import { openWeightFile } from '../formats/weight-file.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { bestCheckpoint, latestCheckpoint } from '../runs/checkpoint.ts';
-import { openFile } from '../runs/file-source.ts';
-import { checkpointsFolder } from '../runs/run-folder.ts';
 import { PREFIX } from '../train/variables.ts';
+import { openWeights, type OpenedWeights } from './open-weights.ts';
 
 /** What any file with weights holds, whoever wrote it. */
 export interface Weights {
-  /** The file that was read: for a run folder, its best checkpoint. */
+  /** The file that was read: of a folder, the one in it. */
   path: string;
   /** The model's arrays alone; of a checkpoint of ours without optimizer and prefix. */
   tensors: Map<string, NamedArray>;
@@ -24,29 +19,25 @@ export interface Weights {
 }
 
 /**
- * Opens a weight file, a checkpoint, or the best checkpoint of a run folder, while `body` runs.
- * @throws StillhouseError `file.missing`, `run.no-checkpoint`, `weights.format`, `weights.hostile`, and what `body` throws.
+ * Opens what {@link openWeights} opens while `body` runs.
+ * @throws what that throws, and what `body` throws.
  */
 export async function withWeights<Result>(
   path: string,
   body: (weights: Weights) => Result | Promise<Result>,
 ): Promise<Result> {
-  const file = weightFileOf(path);
-  const source = openFile(file);
+  const opened = openWeights(path);
   try {
-    const { tensors, metadata } = openWeightFile(source, file);
-    const classes = classNames(metadata.classes);
-    return await body({ path: file, tensors: modelOf(tensors), classes, settings: settingsOf(metadata), metadata });
+    return await body(weightsOf(opened));
   } finally {
-    source.close();
+    opened.close();
   }
 }
 
-function weightFileOf(path: string): string {
-  if (!existsSync(join(path, 'run.json'))) return path;
-  const info = bestCheckpoint(path) ?? latestCheckpoint(path);
-  if (!info) throw new StillhouseError('run.no-checkpoint', { path });
-  return join(checkpointsFolder(path), info.file);
+/** What opened weights tell, and the model's arrays among theirs. */
+export function weightsOf({ path, file: { tensors, metadata } }: Pick<OpenedWeights, 'path' | 'file'>): Weights {
+  const classes = classNames(metadata.classes);
+  return { path, tensors: modelOf(tensors), classes, settings: settingsOf(metadata), metadata };
 }
 
 function modelOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
@@ -85,13 +76,8 @@ const HEAD = /^(head|head\.fc|fc|_fc|classifier|cls_classifier)\.weight$/;
 
 /**
  * How many classes the network of a weight file tells apart.
- * @throws StillhouseError `weights.format` when no head is found, and those of {@link withWeights}.
+ * @throws StillhouseError `weights.format` when no head is found.
  */
-export function headClasses(path: string): Promise<number> {
-  return withWeights(path, classCount);
-}
-
-/** As {@link headClasses}, of an open file. */
 export function classCount({ path, tensors, classes }: Weights): number {
   if (classes) return classes.length;
   const head = [...tensors].find(([name, { shape }]) => HEAD.test(name) && shape.length === 2);

@@ -99,19 +99,25 @@ export const exportWeights: Command = {
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
     { flag: 'format', value: FORMATS.join('|'), choices: FORMATS, help: "Default: by the output's ending." },
     { flag: 'output', value: 'FILE', help: 'Where to write it.', required: true },
+    {
+      flag: 'max-shard-size',
+      value: 'MB',
+      help: 'Beyond this the weights go to several files and an index, FILE.index.json. Default 5000 MB.',
+    },
   ],
   run: async (parsed, shell) => {
     const output = pathValue(parsed, 'output') ?? '';
     const ending: ExportFormat = /\.(pth|pt|bin)$/.test(output) ? 'pth' : 'safetensors';
     const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending;
     const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
-    const written = await exportFile(checkpoint, format, output);
+    const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
+    const written = await exportFile(checkpoint, format, output, megabytes && megabytes * 1e6);
     shell.reporter.result(`${written.path}: ${bytes(written.bytes)}`, { type: 'result', format, ...written });
   },
 };
 
 /** Does one job in a trainer process, showing its progress; an interruption ends it. */
-async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {
+export async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {
   const trainer = spawnTrainer(job, {
     onEvent: (event) => {
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openWeightFile, type WeightFile } from '../../../src-main/formats/weight-file.ts';
 import { fitWeights } from '../../../src-main/model/weights.ts';
@@ -8,6 +8,7 @@ import type { Model } from '../../../src-main/model/model.ts';
 import { saveCheckpoint, type StateTensor } from '../../../src-main/runs/checkpoint.ts';
 import { exportCheckpoint, exportFile } from '../../../src-main/runs/export.ts';
 import { openFile } from '../../../src-main/runs/file-source.ts';
+import { openWeights } from '../../../src-main/service/open-weights.ts';
 import { withLimitedDisk } from './limited-disk.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from './state.ts';
 
@@ -47,6 +48,26 @@ function withFile<Result>(path: string, body: (file: WeightFile) => Result): Res
 }
 
 describe.each(['safetensors', 'pth'] as const)('an export as %s', (format) => {
+  it('is divided over files beyond a size, which are read as one by their index', async () => {
+    const folder = temporaryFolder();
+    const path = join(run, 'checkpoints', checkpoint);
+    const exported = await exportFile(path, format, join(folder, `model.${format}`), 6e6);
+    expect(exported.path).toBe(join(folder, `model.${format}.index.json`));
+    const names = readdirSync(folder).sort();
+    const count = names.length - 1;
+    const shards = names.filter((name) => name.endsWith(`-of-0000${count}.${format}`));
+    expect(count).toBeGreaterThan(2);
+    expect(shards.length).toBe(count);
+    expect(exported.bytes).toBe(shards.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0));
+    const opened = openWeights(exported.path);
+    const { params } = fitWeights(model, opened.file.tensors, { path: exported.path, newHead: false });
+    opened.close();
+    expect(opened.files.map(({ path }) => basename(path))).toEqual(shards);
+    expect(opened.file.metadata.architecture).toBe(MODEL);
+    const wrong = Object.entries(params).filter(([name, values]) => !equal(values, valueOf(name, values.length)));
+    expect(wrong.map(([name]) => name).filter((name) => !name.endsWith('num_batches_tracked'))).toEqual([]);
+  });
+
   it('holds the model alone, in order, with its counters as integers', async () => {
     const output = join(temporaryFolder(), `new/folder/model.${format}`);
     const exported = await exportCheckpoint(run, { checkpoint, format, output });
