@@ -25,6 +25,7 @@ export default defineConfig({
           service: at('src-main/service/service.process.ts'),
           trainer: at('src-main/service/trainer.worker.ts'),
           onnx: at('src-main/service/onnx.worker.ts'),
+          picture: at('src-main/service/picture.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

@@ -19,18 +19,22 @@ export interface Crop {
 
 export type Filter = 'bilinear' | 'bicubic';
 
-/** What to make of a picture: cut `crop` (null: all of it), then resize to `size` (null: as it is). */
-export interface DecodeOrder {
-  crop: Crop | null;
-  size: { width: number; height: number } | null;
-  filter: Filter;
-}
+/**
+ * Decodes all of a JPEG, PNG, GIF (first frame), BMP or WebP to RGB. Handed in by whoever owns the decoder. Rejects when
+ * the bytes cannot be decoded.
+ */
+export type Decode = (bytes: Uint8Array) => Promise<Pixels>;
 
 /**
- * Decodes JPEG, PNG, GIF (first frame), BMP or WebP to RGB, cuts and resizes with antialiasing. Handed in by whoever
- * owns the decoder. Rejects when the bytes cannot be decoded.
+ * The same on this thread, into the memory that `room` gives for that size; of a JPEG only `crop`, where it is not null.
+ * A crop has the bytes that it has in the whole picture, but for its leftmost and rightmost column.
+ * Throws when the bytes cannot be decoded.
  */
-export type Decode = (bytes: Uint8Array, order: DecodeOrder) => Promise<Pixels>;
+export type DecodeNow = (
+  bytes: Uint8Array,
+  crop: Crop | null,
+  room: (width: number, height: number) => Uint8Array,
+) => void;
 
 // Above this a decoded picture could take all memory; Pillow calls twice its 89 million pixels a decompression bomb.
 const MOST_PIXELS = 178_956_970;
@@ -56,6 +60,5 @@ export async function decodePicture(
   crop: Crop | null,
   decode: Decode,
 ): Promise<Pixels> {
-  if (format === 'netpbm') return cropPixels(decodeNetpbm(bytes), crop);
-  return decode(bytes, { crop, size: null, filter: 'bicubic' });
+  return cropPixels(format === 'netpbm' ? decodeNetpbm(bytes) : await decode(bytes), crop);
 }

@@ -64,10 +64,17 @@ export function kernels(): Kernels {
   return load().kernels;
 }
 
-/** Begins anew: whatever was taken before may be overwritten. */
-export function freshMemory(): void {
-  // Below lie the compiled module's own constants, if any.
-  used = 1024;
+// Below lie the compiled module's own constants, if any.
+const FIRST = 1024;
+
+/** Begins anew: whatever was taken before, after `mark` where one is given, may be overwritten. */
+export function freshMemory(mark = FIRST): void {
+  used = mark;
+}
+
+/** A mark for {@link freshMemory}: what was taken so far stays. */
+export function keepMemory(): number {
+  return used;
 }
 
 /** The address of `bytes` bytes of memory, a multiple of 16, with undefined content. */

@@ -1,19 +1,15 @@
-import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
-import { drawTrain, evalGeometry, type AugmentOptions, type TrainDraw } from './augment.ts';
-import { parsePolicy, type Policy } from './auto-augment.ts';
-import type { Decode, Pixels } from './decode.ts';
-import { readSample, type Dataset, type Sample } from './folder.ts';
-import { byteCache } from './byte-cache.ts';
+import type { Crew } from './crew.ts';
 import { drawErase, type Box, type EraseOptions } from './erase.ts';
+import { samplePath, type Dataset, type Sample } from './folder.ts';
 import { drawMix, isMixing, type MixDraw, type MixOptions } from './mix.ts';
-import { lookAt, openPicture, weightOf, type Picture } from './picture.ts';
-import { applyOperation } from './pixel-ops.ts';
-import { Random, type Draws } from './random.ts';
-import { reasonOf } from './read-file.ts';
-import { cropPixels, cutWindow, flipRows } from './resize.ts';
+import type { ViewOptions } from './picture.ts';
+import { pictureShelf, type Shelf, type SkippedPicture, type Wanted } from './picture-shelf.ts';
+import { Random } from './random.ts';
+import type { BytesPlace } from './read-now.ts';
 import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 
 /**
@@ -23,37 +19,36 @@ import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
  */
 
 /** The part of the recipe that batches depend on. */
-export type LoaderRecipe = AugmentOptions &
+export type LoaderRecipe = ViewOptions &
   Partial<MixOptions & EraseOptions> &
-  Pick<Recipe, 'batchSize' | 'evalCropRatio' | 'seed' | 'numWorkers'> & {
+  Pick<Recipe, 'batchSize' | 'seed' | 'numWorkers'> & {
     /** Each picture three times in a row, a third of them an epoch (repeated augmentation). */
     repeatedAug?: boolean;
   };
 
-/** A picture that was to be used and could not. */
-export interface SkippedPicture {
-  /** Relative to the data folder. */
-  file: string;
-  reason: string;
-}
-
 export interface LoaderOptions {
   dataset: Dataset;
   recipe: LoaderRecipe;
-  decode: Decode;
+  /** Who makes the pictures, for this recipe; the loader closes it. */
+  crew: Crew;
   /** R: uniform numbers that each picture gets for stochastic depth; 0 for none. */
   noiseRows: number;
+  /** Which part of each epoch this loader deals out, of how many; default all of it. */
+  share?: { rank: number; world: number };
   /** Files (relative) to leave out, as a check found them. */
   excluded?: ReadonlySet<string>;
   /** Told of each file once, however often it fails. */
   onSkip(skipped: SkippedPicture): void;
-  /** Milliseconds after which a file that the disk does not deliver counts as unreadable; default 30,000. */
-  fileTimeout?: number;
-  /** Most bytes of pictures, and as many of what evaluation sees, kept in memory; default 256 MiB each. */
+  /** Most bytes of decoded pictures, and as many of what evaluation sees, kept in memory; default 256 MiB each. */
   cacheBytes?: number;
+  /** Milliseconds after which a data folder that does not answer counts as gone; default 30,000. */
+  folderTimeout?: number;
 }
 
-/** Images [B, S, S, 3] RGB, labels [B], noise [R, B] uniform in [0, 1) or null. The arrays are the consumer's. */
+/**
+ * Images [B, S, S, 3] RGB, labels [B], noise [R, B] uniform in [0, 1) or null. The arrays are the consumer's;
+ * that of the images is memory that threads share.
+ */
 export interface Batch {
   images: Uint8Array;
   labels: Int32Array;
@@ -75,8 +70,8 @@ export interface Loader {
   trainBatches(epoch: number, firstBatch?: number): AsyncGenerator<Batch, void, undefined>;
   /** Every val picture in order, up to B at a time; those that fail are missing. */
   evalBatches(): AsyncGenerator<Batch, void, undefined>;
-  /** Resolves when no picture is being read or decoded: after it, an iteration ended early uses the decoder no more. */
-  idle(): Promise<void>;
+  /** Ends the crew: nothing is read or decoded after it, and an iteration under way never goes on. */
+  close(): Promise<void>;
 }
 
 /** Times that repeated augmentation shows a picture in a row. */
@@ -85,15 +80,17 @@ export const REPEATS = 3;
 export const FEW = 'off where an epoch has less than a batch of pictures';
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
+/** Most rows of a batch made as one task: few messages, and whole repeats of a picture. */
+const MOST_ROWS = 12;
 
 /**
  * Makes the loader of a run. Iterating may throw StillhouseError `data.vanished` when the folder is gone or nothing in
  * it can be read any more.
  * @throws StillhouseError `data.too-few` when there is not one batch, `recipe.odd-batch` when such cannot be
- * mixed, `recipe.invalid` when `aa` is not a policy or there are too few pictures to repeat.
+ * mixed, `recipe.invalid` when there are too few pictures to repeat.
  */
 export function createLoader(options: LoaderOptions): Loader {
-  const { dataset, recipe, excluded = new Set() } = options;
+  const { dataset, recipe, crew, excluded = new Set() } = options;
   const usable = (samples: Sample[]): Sample[] => samples.filter(({ file }) => !excluded.has(file));
   const [train, val] = [usable(dataset.train), usable(dataset.val)];
   const { batchSize } = recipe;
@@ -101,45 +98,56 @@ export function createLoader(options: LoaderOptions): Loader {
   if (isMixing({ ...NO_MIXING, ...recipe }) && batchSize % 2 !== 0)
     throw new StillhouseError('recipe.odd-batch', { batch: batchSize });
   const repeats = recipe.repeatedAug ? REPEATS : 1;
-  const steps = stepsPerEpoch({ count: train.length, batchSize, repeats });
+  const { rank, world } = options.share ?? { rank: 0, world: 1 };
+  const steps = stepsPerEpoch({ count: train.length, batchSize, repeats, world });
   if (steps === 0) throw new StillhouseError('recipe.invalid', { key: 'repeatedAug', expected: FEW, got: 'true' });
-  const reader = pictureReader(options);
-  const depth = BATCHES_AHEAD;
-  const workers = recipe.numWorkers;
+  const shelf = pictureShelf({ ...options, place: (file) => placeOf(dataset, file), path: dataset.path });
+  const rows = Math.min(MOST_ROWS, Math.ceil(batchSize / crew.size));
+  const run = { workers: crew.size, depth: BATCHES_AHEAD };
   return {
     stepsPerEpoch: steps,
     train: train.length,
     val: val.length,
     trainBatches: (epoch, first = 0) => {
-      const order = epochOrder({ count: train.length, seed: recipe.seed, epoch, repeats });
-      const fill = trainFiller(options, train, reader, epoch, order);
+      const order = epochOrder({ count: train.length, seed: recipe.seed, epoch, repeats, world, rank });
       return ahead({
+        ...run,
         first,
         end: steps,
-        parts: () => batchSize,
-        make: (number) => trainBatch(options, epoch, number),
-        fill,
-        workers,
-        depth,
+        parts: () => Math.ceil(batchSize / rows),
+        make: (number) => trainBatch(options, epoch, number * world + rank),
+        fill: trainFiller(options, train, shelf, epoch, order, rows),
       });
     },
-    idle: () => reader.idle(),
     evalBatches: async function* () {
-      const parts = (number: number): number => Math.min(batchSize, val.length - number * batchSize);
-      const end = Math.ceil(val.length / batchSize);
-      const make = (number: number): Batch => emptyBatch({ ...options, noiseRows: 0 }, parts(number));
-      const fill = evalFiller(options, val, reader);
-      for await (const batch of ahead({ first: 0, end, parts, make, fill, workers, depth })) {
+      const size = (number: number): number => Math.min(batchSize, val.length - number * batchSize);
+      const batches = ahead({
+        ...run,
+        first: 0,
+        end: Math.ceil(val.length / batchSize),
+        parts: (number) => Math.ceil(size(number) / rows),
+        make: (number) => emptyBatch({ ...options, noiseRows: 0 }, size(number)),
+        fill: evalFiller(options, val, shelf, rows),
+      });
+      for await (const batch of batches) {
         const whole = withoutHoles(batch, recipe.inputSize);
         if (whole.labels.length > 0) yield whole;
       }
     },
+    close: () => crew.close(),
   };
+}
+
+/** Where the bytes of a picture lie, by its name in the data set. */
+function placeOf({ path, archives }: Dataset, file: string): BytesPlace {
+  const found = archives?.get(file);
+  if (found) return { path: join(path, found.archive), offset: found.offset, size: found.size };
+  return { path: samplePath({ path }, { file }), offset: 0, size: null };
 }
 
 function emptyBatch({ recipe: { inputSize }, noiseRows }: LoaderOptions, count: number): Batch {
   return {
-    images: Buffer.allocUnsafeSlow(count * inputSize * inputSize * 3),
+    images: new Uint8Array(new SharedArrayBuffer(count * inputSize * inputSize * 3)),
     labels: new Int32Array(count).fill(HOLE),
     noise: noiseRows > 0 ? new Float32Array(noiseRows * count) : null,
     files: new Array<string>(count).fill(''),
@@ -148,7 +156,7 @@ function emptyBatch({ recipe: { inputSize }, noiseRows }: LoaderOptions, count: 
   };
 }
 
-/** An empty training batch with what is drawn for the batch as a whole. */
+/** An empty training batch with what is drawn for the batch as a whole; `number` counts those of all ranks. */
 function trainBatch(options: LoaderOptions, epoch: number, number: number): Batch {
   const { batchSize, inputSize, seed, ...recipe } = options.recipe;
   const mixing = { ...NO_MIXING, ...recipe };
@@ -179,33 +187,47 @@ function withoutHoles(batch: Batch, inputSize: number): Batch {
   };
 }
 
-type Fill = (batch: Batch, number: number, row: number) => Promise<void>;
+type Fill = (batch: Batch, number: number, part: number) => Promise<void>;
+
+/** The rows of a batch that a part of it holds. */
+function rowsOf({ labels }: Batch, part: number, rows: number): number[] {
+  const first = part * rows;
+  return Array.from({ length: Math.min(rows, labels.length - first) }, (_, at) => first + at);
+}
 
 function trainFiller(
   options: LoaderOptions,
   train: Sample[],
-  reader: PictureReader,
+  shelf: Shelf,
   epoch: number,
   order: Order,
+  rows: number,
 ): Fill {
-  const { seed, batchSize, inputSize, reprob = 0, recount = 1 } = options.recipe;
-  return async (batch, number, row) => {
-    const turn = number * batchSize + row;
-    const place = order.places[turn];
-    drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
-    if (batch.erase) {
-      const draws = new Random(seed, 'erase', epoch, place);
-      batch.erase[row] = drawErase(draws, inputSize, inputSize, { reprob, recount });
+  const { seed, batchSize } = options.recipe;
+  return async (batch, number, part) => {
+    let wanted = rowsOf(batch, part, rows).map((row): Wanted & { replacement: Random } => {
+      const turn = number * batchSize + row;
+      const place = order.places[turn];
+      drawForRow(batch, row, options, epoch, place);
+      const replacement = new Random(seed, 'replacement', epoch, place);
+      return { sample: train[order.pictures[turn]], row, draw: { epoch, place }, replacement };
+    });
+    for (let attempt = 0; wanted.length > 0; attempt++) {
+      if (attempt > REPLACEMENTS)
+        throw new StillhouseError('data.vanished', { path: options.dataset.path, reason: shelf.lastReason() });
+      const failed = new Set(await shelf.fill(batch.images, wanted));
+      for (const one of wanted) if (!failed.has(one)) name(batch, one);
+      wanted = [...failed].map((one) => ({ ...one, sample: train[one.replacement.integer(train.length)] }));
     }
-    const replacement = new Random(seed, 'replacement', epoch, place);
-    let sample = train[order.pictures[turn]];
-    for (let attempt = 0; attempt <= REPLACEMENTS; attempt++) {
-      const pixels = await reader.train(sample, new Random(seed, 'augment', epoch, place));
-      if (pixels) return put(batch, row, pixels, sample, inputSize);
-      sample = train[replacement.integer(train.length)]!;
-    }
-    throw new StillhouseError('data.vanished', { path: options.dataset.path, reason: reader.lastReason() });
   };
+}
+
+/** What is drawn for a row besides its picture. */
+function drawForRow(batch: Batch, row: number, options: LoaderOptions, epoch: number, place: number): void {
+  const { seed, inputSize, reprob = 0, recount = 1 } = options.recipe;
+  drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
+  if (!batch.erase) return;
+  batch.erase[row] = drawErase(new Random(seed, 'erase', epoch, place), inputSize, inputSize, { reprob, recount });
 }
 
 function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: Random): void {
@@ -213,122 +235,20 @@ function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: 
   for (let r = 0; r < rows; r++) noise[r * labels.length + row] = random.uniform();
 }
 
-function evalFiller(options: LoaderOptions, val: Sample[], reader: PictureReader): Fill {
-  const { batchSize, inputSize } = options.recipe;
-  return async (batch, number, row) => {
-    const sample = val[number * batchSize + row];
-    const pixels = await reader.eval(sample);
-    if (pixels) put(batch, row, pixels, sample, inputSize);
+function evalFiller(options: LoaderOptions, val: Sample[], shelf: Shelf, rows: number): Fill {
+  const { batchSize } = options.recipe;
+  return async (batch, number, part) => {
+    const wanted = rowsOf(batch, part, rows).map((row): Wanted => ({
+      sample: val[number * batchSize + row],
+      row,
+      draw: null,
+    }));
+    const failed = new Set(await shelf.fill(batch.images, wanted));
+    for (const one of wanted) if (!failed.has(one)) name(batch, one);
   };
 }
 
-function put(batch: Batch, row: number, pixels: Uint8Array, sample: Sample, inputSize: number): void {
-  batch.images.set(pixels, row * inputSize * inputSize * 3);
+function name(batch: Batch, { sample, row }: Wanted): void {
   batch.labels[row] = sample.label;
   batch.files[row] = sample.file;
-}
-
-/** Reads one picture as training or evaluation sees it, [S, S, 3]; null when it cannot be read, which is told once. */
-interface PictureReader {
-  train(sample: Sample, random: Random): Promise<Uint8Array | null>;
-  eval(sample: Sample): Promise<Uint8Array | null>;
-  lastReason(): string;
-  idle(): Promise<void>;
-}
-
-function pictureReader(options: LoaderOptions): PictureReader {
-  const { dataset, recipe, decode, fileTimeout: timeout = 30_000, cacheBytes = 256 * 2 ** 20 } = options;
-  const pictures = byteCache<Picture>(cacheBytes);
-  const evaluated = byteCache<Uint8Array>(cacheBytes);
-  const policy = parsePolicy(recipe.aa ?? '');
-  const told = new Set<string>();
-  const active = new Set<Promise<unknown>>();
-  let reason = '';
-  const open = async (file: string): Promise<Picture> =>
-    openPicture(await readSample(dataset, file, { timeout }), decode);
-  const attempt = async (file: string, work: Promise<Uint8Array>): Promise<Uint8Array | null> => {
-    active.add(work);
-    try {
-      return await work;
-    } catch (error) {
-      await assertFolder(dataset.path, error);
-      reason = `${file}: ${reasonOf(error)}`;
-      if (!told.has(file)) options.onSkip({ file, reason: reasonOf(error) });
-      told.add(file);
-      return null;
-    } finally {
-      active.delete(work);
-    }
-  };
-  const asTrained = async (file: string, random: Random): Promise<Uint8Array> => {
-    const known = pictures.get(file);
-    const picture = known ?? (await open(file));
-    if (!known) pictures.keep(file, picture, weightOf(picture));
-    return trainPixels(picture, random, recipe, policy, decode);
-  };
-  const asEvaluated = async (file: string): Promise<Uint8Array> => {
-    const known = evaluated.get(file);
-    if (known) return known;
-    const pixels = await evaluationPixels(await open(file), recipe, decode);
-    return evaluated.keep(file, pixels, pixels.byteLength);
-  };
-  return {
-    train: ({ file }, random) => attempt(file, asTrained(file, random)),
-    eval: ({ file }) => attempt(file, asEvaluated(file)),
-    lastReason: () => reason,
-    idle: async () => void (await Promise.allSettled(active)),
-  };
-}
-
-// One file missing is an accident, the whole folder missing is the end.
-async function assertFolder(path: string, cause: unknown): Promise<void> {
-  if (cause instanceof StillhouseError || !(cause instanceof Error) || !('code' in cause)) return;
-  await stat(path).catch((error: unknown) => {
-    throw new StillhouseError('data.vanished', { path, reason: reasonOf(error) }, { cause });
-  });
-}
-
-/**
- * A picture as one training draw shows it, [S, S, 3]. `policy` is what `parsePolicy` made of the recipe's `aa`.
- * Rejects with an Error when it cannot be decoded.
- */
-export async function trainPixels(
-  picture: Picture,
-  draws: Draws,
-  options: AugmentOptions,
-  policy: Policy | null,
-  decode: Decode,
-): Promise<Uint8Array> {
-  const draw = drawTrain(draws, picture.width, picture.height, options, policy);
-  const size = draw.window?.size ?? { width: options.inputSize, height: options.inputSize };
-  const { crop, filter, flip, window } = draw;
-  const pixels = await lookAt(picture, { crop, size, filter, mirror: flip && !window }, decode);
-  return applyDraw(pixels, draw).data;
-}
-
-/** ImageNet's mean colour: what timm fills in from outside a picture. */
-const FILL = [124, 116, 104] as const;
-
-/** What is left to do once a picture is resized, and mirrored unless a window is to be cut first. */
-function applyDraw(pixels: Pixels, { window, flip, filter, operations }: TrainDraw): Pixels {
-  const cut = window ? cutWindow(pixels, window) : pixels;
-  const settings = { fill: FILL, resampling: filter };
-  return operations.reduce(
-    (picture, operation) => applyOperation(picture, operation, settings),
-    window && flip ? flipRows(cut) : cut,
-  );
-}
-
-/**
- * A picture as evaluation shows it, [S, S, 3].
- * Rejects with an Error when it cannot be decoded.
- */
-export async function evaluationPixels(
-  picture: Picture,
-  { inputSize, evalCropRatio }: Pick<Recipe, 'inputSize' | 'evalCropRatio'>,
-  decode: Decode,
-): Promise<Uint8Array> {
-  const { source, size, crop } = evalGeometry(picture.width, picture.height, inputSize, evalCropRatio);
-  const pixels = await lookAt(picture, { crop: source, size, filter: 'bicubic', mirror: false }, decode);
-  return cropPixels(pixels, crop).data;
 }

@@ -1,10 +1,10 @@
-import { ATTR, DTYPES, type Attr, type DType, type Values } from './dtypes.ts';
-import { executeAsync } from './eager.ts';
+import { ATTR, type Attr } from './dtypes.ts';
+import { execute, executeAsync } from './eager.ts';
 import type { Engine } from './engine.ts';
-import type { Pointer } from './library.ts';
+import { checked, type Pointer, type Tf } from './library.ts';
 import { deleteStrings, describeHandle, fromHandle, handleOf, toHandle, toTensor } from './tensors.ts';
 
-/** Decoding and resizing pictures with TensorFlow's kernels, off the event loop. Pictures are uint8 RGB, row-major. */
+/** Decoding pictures with TensorFlow's kernels. Pictures are uint8 RGB, row by row. */
 
 export interface Pixels {
   width: number;
@@ -20,82 +20,83 @@ export interface Rectangle {
   height: number;
 }
 
+/** What of an engine decoding needs: the library as this thread has loaded it, and the process's one context. */
+export type DecoderParts = Pick<Engine, 'tf' | 'context'>;
+
+/** Memory for a picture of that size. */
+type Room = (width: number, height: number) => Uint8Array;
+
 /**
- * Decodes a JPEG (CMYK too), PNG (16-bit, palette and alpha become 8-bit RGB), GIF (first frame), BMP or WebP.
+ * Decodes a JPEG (CMYK too), PNG (16-bit, palette and alpha become 8-bit RGB), GIF (first frame), BMP or WebP (first
+ * frame), off the event loop.
  * @throws StillhouseError `engine.op` with the decoder's words when the bytes are damaged.
  */
-export async function decodeImage(engine: Engine, bytes: Uint8Array): Promise<Pixels> {
-  return withScope(engine, async (scope) => {
-    const picture = await decode(scope, bytes, null);
-    const { shape } = describeHandle(engine.tf, picture);
-    return { height: shape[0], width: shape[1], data: fromHandle(engine.tf, picture) as Uint8Array };
-  });
+export async function decodeImage({ tf, context }: DecoderParts, bytes: Uint8Array): Promise<Pixels> {
+  const inputs = newInputs(tf, bytes, null);
+  try {
+    const { op, attrs } = orderFor(bytes, null);
+    const [picture] = await executeAsync(tf, context, op, attrs, inputs.handles, 1);
+    let pixels: Pixels | undefined;
+    copyOut(tf, picture, (width, height) => {
+      pixels = { width, height, data: Buffer.allocUnsafeSlow(width * height * 3) };
+      return pixels.data;
+    });
+    return pixels!;
+  } finally {
+    inputs.free();
+  }
 }
 
 /**
- * Decodes, cuts `crop` (source pixels, inside the picture) out and resizes it to `out` with an antialiased filter, as
- * Pillow's resize (cubic a = −0.5) without its rounding between the two passes: within one grey level of it.
- * Of a JPEG only the crop is decoded.
- * @returns out.width × out.height × 3 bytes.
+ * The same on this thread, into the memory that `room` gives. Of a JPEG only `crop` (inside the picture) is decoded when
+ * it is not null: with the bytes of the whole picture, but for the leftmost and rightmost column.
+ * @throws StillhouseError `engine.op` with the decoder's words when the bytes are damaged.
  */
-export async function cropResize(
-  engine: Engine,
+export function decodeImageNow(
+  { tf, context }: DecoderParts,
   bytes: Uint8Array,
-  crop: Rectangle,
-  out: { width: number; height: number },
-  filter: 'bicubic' | 'bilinear' = 'bicubic',
-): Promise<Uint8Array> {
-  return withScope(engine, async (scope) => {
-    const jpeg = isJpeg(bytes);
-    const decoded = await decode(scope, bytes, jpeg ? crop : null);
-    const window = jpeg ? decoded : await slice(scope, decoded, crop);
-    const same = crop.width === out.width && crop.height === out.height;
-    const resized = same ? window : await resize(scope, window, crop, out, filter);
-    return fromHandle(engine.tf, resized) as Uint8Array;
-  });
-}
-
-/** Handles that are freed together. */
-interface Scope {
-  engine: Engine;
-  run(op: string, attrs: Attr[], inputs: Pointer[]): Promise<Pointer>;
-  constant(shape: number[], dtype: DType, values: Values): Pointer;
-  /** A scalar holding the bytes of a file. */
-  contents(bytes: Uint8Array): Pointer;
-}
-
-async function withScope<Result>(engine: Engine, body: (scope: Scope) => Promise<Result>): Promise<Result> {
-  const handles: Pointer[] = [];
-  const files: Pointer[] = [];
-  const keep = (handle: Pointer) => {
-    handles.push(handle);
-    return handle;
-  };
+  crop: Rectangle | null,
+  room: Room,
+): void {
+  const inputs = newInputs(tf, bytes, crop);
   try {
-    return await body({
-      engine,
-      run: async (op, attrs, inputs) => {
-        const [handle] = await executeAsync(engine.tf, engine.context, op, attrs, inputs, 1);
-        return keep(handle);
-      },
-      constant: (shape, dtype, values) => keep(toHandle(engine.tf, shape, dtype, values)),
-      contents: (bytes) => {
-        const file = toTensor(engine.tf, [], 'string', [bytes]);
-        files.push(file);
-        return keep(handleOf(engine.tf, file));
-      },
-    });
+    const { op, attrs } = orderFor(bytes, crop);
+    const [picture] = execute(tf, context, op, attrs, inputs.handles, 1);
+    copyOut(tf, picture, room);
   } finally {
-    for (const handle of handles) engine.tf.TFE_DeleteTensorHandle(handle);
-    // After the handles, which share their memory.
-    for (const file of files) deleteStrings(engine.tf, file, 1);
+    inputs.free();
   }
+}
+
+function newInputs(tf: Tf, bytes: Uint8Array, crop: Rectangle | null): { handles: Pointer[]; free(): void } {
+  const file = toTensor(tf, [], 'string', [bytes]);
+  const handles = [handleOf(tf, file)];
+  if (crop) handles.push(toHandle(tf, [4], 'int32', Int32Array.of(crop.top, crop.left, crop.height, crop.width)));
+  return {
+    handles,
+    free: () => {
+      for (const handle of handles) tf.TFE_DeleteTensorHandle(handle);
+      // After the handles, which share its memory.
+      deleteStrings(tf, file, 1);
+    },
+  };
 }
 
 const integer = (name: string, value: number): Attr => ({ name, type: ATTR.int, value });
 const flag = (name: string, value: boolean): Attr => ({ name, type: ATTR.bool, value });
 const text = (name: string, value: string): Attr => ({ name, type: ATTR.string, value });
-const type = (name: string, value: DType): Attr => ({ name, type: ATTR.type, value: DTYPES[value].code });
+
+/** The op that decodes a file; its result is [H, W, 3], or [F, H, W, 3] for the frames of a WebP. */
+function orderFor(bytes: Uint8Array, crop: Rectangle | null): { op: string; attrs: Attr[] } {
+  const channels = integer('channels', 3);
+  if (isJpeg(bytes)) {
+    // Pillow's libjpeg settings: exact DCT, smooth chroma upsampling.
+    const attrs = [channels, text('dct_method', 'INTEGER_ACCURATE'), flag('fancy_upscaling', true)];
+    return { op: crop ? 'DecodeAndCropJpeg' : 'DecodeJpeg', attrs };
+  }
+  if (isWebp(bytes)) return { op: 'DecodeWebP', attrs: [channels] };
+  return { op: 'DecodeImage', attrs: [channels, flag('expand_animations', false)] };
+}
 
 function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
@@ -105,55 +106,50 @@ function isWebp(bytes: Uint8Array): boolean {
   return bytes[0] === 0x52 && bytes[1] === 0x49 && bytes[8] === 0x57 && bytes[9] === 0x45;
 }
 
-/** [H, W, 3] uint8. `crop` only for JPEG. */
-async function decode(scope: Scope, bytes: Uint8Array, crop: Rectangle | null): Promise<Pointer> {
-  const contents = scope.contents(bytes);
-  if (isJpeg(bytes)) {
-    // Pillow's libjpeg settings: exact DCT, smooth chroma upsampling.
-    const attrs = [integer('channels', 3), text('dct_method', 'INTEGER_ACCURATE'), flag('fancy_upscaling', true)];
-    if (!crop) return scope.run('DecodeJpeg', attrs, [contents]);
-    const window = scope.constant([4], 'int32', Int32Array.of(crop.top, crop.left, crop.height, crop.width));
-    return scope.run('DecodeAndCropJpeg', attrs, [contents, window]);
+/** Copies the (first) picture of a handle to `room` and deletes the handle. */
+function copyOut(tf: Tf, picture: Pointer, room: Room): void {
+  try {
+    const [height, width] = describeHandle(tf, picture).shape.slice(-3);
+    const into = room(width, height);
+    const tensor = checked(tf, 'read tensor', (status) => tf.TFE_TensorHandleResolve(picture, status) as Pointer);
+    tf.libc.copyIn(into, tf.TF_TensorData(tensor), width * height * 3);
+    tf.TF_DeleteTensor(tensor);
+  } finally {
+    tf.TFE_DeleteTensorHandle(picture);
   }
-  if (isWebp(bytes)) return firstFrame(scope, await scope.run('DecodeWebP', [integer('channels', 3)], [contents]));
-  return scope.run('DecodeImage', [integer('channels', 3), flag('expand_animations', false)], [contents]);
 }
 
-/** [F, H, W, 3] → [H, W, 3]. */
-async function firstFrame(scope: Scope, frames: Pointer): Promise<Pointer> {
-  const [, height, width] = describeHandle(scope.engine.tf, frames).shape;
-  const begin = scope.constant([4], 'int32', new Int32Array(4));
-  const size = scope.constant([4], 'int32', Int32Array.of(1, height, width, 3));
-  const first = await scope.run('Slice', [type('T', 'uint8'), type('Index', 'int32')], [frames, begin, size]);
-  const attrs = [type('T', 'uint8'), { name: 'squeeze_dims', type: ATTR.int, value: [0] }];
-  return scope.run('Squeeze', attrs, [first]);
+/** How a picture is written as JPEG. */
+export interface JpegOptions {
+  /** 1 to 100. */
+  quality: number;
+  /** Whether colour is kept at every pixel. Default true. */
+  fullColour?: boolean;
+  /** Default false. */
+  progressive?: boolean;
 }
 
-async function slice(scope: Scope, picture: Pointer, crop: Rectangle): Promise<Pointer> {
-  const begin = scope.constant([3], 'int32', Int32Array.of(crop.top, crop.left, 0));
-  const size = scope.constant([3], 'int32', Int32Array.of(crop.height, crop.width, 3));
-  return scope.run('Slice', [type('T', 'uint8'), type('Index', 'int32')], [picture, begin, size]);
-}
-
-async function resize(
-  scope: Scope,
-  window: Pointer,
-  crop: Rectangle,
-  out: { width: number; height: number },
-  filter: 'bicubic' | 'bilinear',
-): Promise<Pointer> {
-  const axis = scope.constant([], 'int32', Int32Array.of(0));
-  const batch = await scope.run('ExpandDims', [type('T', 'uint8'), type('Tdim', 'int32')], [window, axis]);
-  const size = scope.constant([2], 'int32', Int32Array.of(out.height, out.width));
-  const scale = scope.constant([2], 'float32', Float32Array.of(out.height / crop.height, out.width / crop.width));
-  const shift = scope.constant([2], 'float32', new Float32Array(2));
-  const kernel = text('kernel_type', filter === 'bicubic' ? 'keyscubic' : 'triangle');
-  const attrs = [type('T', 'uint8'), kernel, flag('antialias', true)];
-  const scaled = await scope.run('ScaleAndTranslate', attrs, [batch, size, scale, shift]);
-  const low = scope.constant([], 'float32', new Float32Array(1));
-  const high = scope.constant([], 'float32', Float32Array.of(255));
-  const clipped = await scope.run('ClipByValue', [type('T', 'float32')], [scaled, low, high]);
-  const half = scope.constant([], 'float32', Float32Array.of(0.5));
-  const rounded = await scope.run('AddV2', [type('T', 'float32')], [clipped, half]);
-  return scope.run('Cast', [type('SrcT', 'float32'), type('DstT', 'uint8')], [rounded]);
+/** A picture as JPEG. */
+export async function encodeJpeg(
+  { tf, context }: DecoderParts,
+  pixels: Pixels,
+  options: JpegOptions,
+): Promise<Uint8Array> {
+  const { width, height, data } = pixels;
+  const { quality, fullColour = true, progressive = false } = options;
+  const attrs = [
+    text('format', 'rgb'),
+    integer('quality', quality),
+    flag('progressive', progressive),
+    flag('chroma_downsampling', !fullColour),
+  ];
+  const picture = toHandle(tf, [height, width, 3], 'uint8', data);
+  try {
+    const [file] = await executeAsync(tf, context, 'EncodeJpeg', attrs, [picture], 1);
+    const [bytes] = fromHandle(tf, file) as Uint8Array[];
+    tf.TFE_DeleteTensorHandle(file);
+    return bytes;
+  } finally {
+    tf.TFE_DeleteTensorHandle(picture);
+  }
 }

@@ -7,6 +7,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ENTRIES = {
   trainer: 'src-main/service/trainer.worker.ts',
   onnx: 'src-main/service/onnx.worker.ts',
+  picture: 'src-main/service/picture.worker.ts',
   cli: 'src-main/shells/cli/cli.ts',
 } as const;
 

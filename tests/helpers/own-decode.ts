@@ -1,12 +1,26 @@
-import type { Decode } from '../../src-main/data/decode.ts';
+import { soloCrew, type Crew } from '../../src-main/data/crew.ts';
+import type { Decode, DecodeNow } from '../../src-main/data/decode.ts';
+import { pictureMaker, type ViewOptions } from '../../src-main/data/picture.ts';
 import { decodePng } from '../../src-main/data/png.ts';
-import { cropPixels, resizePixels } from '../../src-main/data/resize.ts';
 
 /** Decodes PNGs without an engine, for tests of what lies around the decoder. */
-export const ownDecode: Decode = async (bytes, { crop, size, filter }) => {
+export const ownDecodeNow: DecodeNow = (bytes, _crop, room) => {
   const { width, height, data } = decodePng(bytes);
-  const rgb = new Uint8Array(width * height * 3);
+  const rgb = room(width, height);
   for (let at = 0; at < rgb.length; at++) rgb[at] = data[Math.floor(at / 3) * 4 + (at % 3)]!;
-  const cut = cropPixels({ width, height, data: rgb }, crop);
-  return size ? resizePixels(cut, size, filter) : cut;
 };
+
+/** The same as a check of a data set takes it. */
+export const ownDecode: Decode = async (bytes) => {
+  let pixels: Awaited<ReturnType<Decode>> | undefined;
+  ownDecodeNow(bytes, null, (width, height) => {
+    pixels = { width, height, data: new Uint8Array(width * height * 3) };
+    return pixels.data;
+  });
+  return pixels!;
+};
+
+/** Makes pictures with {@link ownDecodeNow} on this thread. */
+export function ownCrew(recipe: ViewOptions & { seed: number }, decode = ownDecodeNow): Crew {
+  return soloCrew(pictureMaker(recipe, decode), recipe.seed);
+}

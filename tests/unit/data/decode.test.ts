@@ -3,13 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { drawTrain } from '../../../src-main/data/augment.ts';
 import { decodePicture, readableSize, type Decode, type Pixels } from '../../../src-main/data/decode.ts';
 import { pictureSize } from '../../../src-main/data/picture-size.ts';
-import { lookAt, openPicture } from '../../../src-main/data/picture.ts';
+import { pictureMaker, type Look } from '../../../src-main/data/picture.ts';
 import { decodePng } from '../../../src-main/data/png.ts';
+import { Random } from '../../../src-main/data/random.ts';
 import { reasonOf } from '../../../src-main/data/read-file.ts';
-import { cropPixels, resizePixels } from '../../../src-main/data/resize.ts';
-import { engineDecode } from '../../../src-main/service/engine-decode.ts';
+import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/resize.ts';
+import { encodeJpeg } from '../../../src-main/runtime/images.ts';
+import { engineDecode, engineDecodeNow } from '../../../src-main/service/engine-decode.ts';
 import { testEngine } from '../../helpers/engine.ts';
 import facts from '../../fixtures/pictures/pictures.json';
 
@@ -115,27 +118,52 @@ describe('the engine as decoder', () => {
   });
 
   it.each(['plain.jpg', 'rgb.png', 'animated.gif', 'plain.bmp', 'lossless.webp', 'raw.ppm', 'large.jpg'])(
-    'cuts and resizes %s as Pillow does',
+    'shows %s as Pillow decodes, cuts and resizes it',
     async (name) => {
       const bytes = await bytesOf(name);
-      const picture = await openPicture(bytes, decode);
-      const all = await decodePicture(bytes, picture, null, decode);
-      const crop = { left: picture.width >> 3, top: 3, width: picture.width >> 1, height: picture.height - 8 };
-      for (const size of [
-        { width: 64, height: 48 },
-        { width: 12, height: 12 },
-        { width: crop.width, height: crop.height },
-      ]) {
-        const ours = await lookAt(picture, { crop, size, filter: 'bicubic', mirror: false }, decode);
-        const pillow = resizePixels(cropPixels(all, crop), size, 'bicubic');
-        const differences = Array.from(ours.data, (value, at) => Math.abs(value - pillow.data[at]));
-        expect(ours).toMatchObject(size);
-        // Of a large JPEG only the cut is decoded: colours at its edge are smeared less.
-        expect(Math.max(...differences)).toBeLessThanOrEqual(name === 'large.jpg' ? 8 : 1);
+      const all = await decodePicture(bytes, readableSize(bytes), null, decode);
+      const options = { inputSize: 48, scaleMin: 0.08, hflip: 0.5, evalCropRatio: 0.875 };
+      const maker = pictureMaker(options, engineDecodeNow(await testEngine()));
+      const into = new Uint8Array(48 * 48 * 3);
+      for (let index = 0; index < 5; index++) {
+        maker.fromFile(bytes, [[{ draws: new Random(0, 'augment', 0, index) }, into]], false);
+        const { crop, flip } = drawTrain(new Random(0, 'augment', 0, index), all.width, all.height, options);
+        const pillow = resizePixels(cropPixels(all, crop), { width: 48, height: 48 }, 'bicubic');
+        const expected = flip ? flipRows(pillow) : pillow;
+        const differences = Array.from(into, (value, at) => Math.abs(value - expected.data[at]));
         expect(differences.filter((difference) => difference > 1).length / differences.length).toBeLessThan(0.02);
+        expect(Math.max(...differences)).toBeLessThanOrEqual(2);
       }
     },
   );
+
+  it('makes the same of a JPEG decoded in part, whole, for several looks at once, and kept', async () => {
+    const engine = await testEngine();
+    const scene = await decodePicture(await bytesOf('rgb.png'), readableSize(await bytesOf('rgb.png')), null, decode);
+    const wide = resizePixels(scene, { width: 150, height: 110 }, 'bicubic');
+    const coded = [true, false].flatMap((fullColour) =>
+      [true, false].map((progressive) => encodeJpeg(engine, wide, { quality: 90, fullColour, progressive })),
+    );
+    const files = ['plain', 'large', 'grey', 'cmyk', 'progressive', 'wide-chroma'].map((name) =>
+      bytesOf(`${name}.jpg`),
+    );
+    const options = { inputSize: 40, scaleMin: 0.02, hflip: 0.5, evalCropRatio: 0.875, aa: 'rand-m9-mstd0.5-inc1' };
+    const maker = pictureMaker(options, engineDecodeNow(engine));
+    const looks = (): [Look, Uint8Array][] =>
+      Array.from({ length: 25 }, (_, index) => [
+        { draws: new Random(1, 'augment', 0, index) },
+        new Uint8Array(40 * 40 * 3),
+      ]);
+    for (const bytes of await Promise.all([...coded, ...files])) {
+      const [alone, together, again] = [looks(), looks(), looks()];
+      for (const look of alone) maker.fromFile(bytes, [look], false);
+      const kept = maker.fromFile(bytes, together, true);
+      maker.fromPixels(kept!, again);
+      const shown = (made: [Look, Uint8Array][]): Uint8Array[] => made.map(([, pixels]) => pixels);
+      expect(shown(together)).toEqual(shown(alone));
+      expect(shown(again)).toEqual(shown(alone));
+    }
+  });
 });
 
 const LOSSLESS =

@@ -1,14 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkPictures } from '../../../src-main/data/check.ts';
-import type { Decode } from '../../../src-main/data/decode.ts';
+import type { DecodeNow } from '../../../src-main/data/decode.ts';
 import { listDataset, type Dataset } from '../../../src-main/data/folder.ts';
-import { createLoader, type Batch, type LoaderOptions, type SkippedPicture } from '../../../src-main/data/loader.ts';
+import { createLoader, type Batch, type LoaderOptions } from '../../../src-main/data/loader.ts';
+import type { SkippedPicture } from '../../../src-main/data/picture-shelf.ts';
 import { encodePng } from '../../../src-main/data/png.ts';
-import { ownDecode } from '../../helpers/own-decode.ts';
+import { ownCrew, ownDecodeNow } from '../../helpers/own-decode.ts';
 
 const SIDE = 16;
 const recipe = {
@@ -41,11 +40,11 @@ function loaderOf(dataset: Dataset, changes: Partial<LoaderOptions> = {}) {
   const options = {
     dataset,
     recipe,
-    decode: ownDecode,
     noiseRows: 0,
     onSkip: (skip: SkippedPicture) => skipped.push(skip),
+    ...changes,
   };
-  return { loader: createLoader({ ...options, ...changes }), skipped };
+  return { loader: createLoader({ crew: ownCrew(options.recipe), ...options }), skipped };
 }
 
 async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
@@ -55,25 +54,52 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
 }
 
 describe('trainBatches', () => {
-  it('gives the same bytes for 1, 2 and 4 decoders, whatever finishes first, and from any batch on', async () => {
+  it('gives the same bytes from any batch on, and whatever was seen before', async () => {
     const dataset = await makeDataset('same', 30, 2);
-    const uneven: Decode = async (bytes, order) => {
-      await new Promise((resolve) => setTimeout(resolve, bytes[40] % 7));
-      return ownDecode(bytes, order);
-    };
-    const run = (numWorkers: number, decode: Decode, from: number): Promise<Batch[]> =>
-      collect(
-        loaderOf(dataset, { recipe: { ...recipe, numWorkers }, decode, noiseRows: 3 }).loader.trainBatches(5, from),
-      );
-    const expected = await run(1, ownDecode, 0);
+    const run = (from: number, cacheBytes: number): Promise<Batch[]> =>
+      collect(loaderOf(dataset, { noiseRows: 3, cacheBytes }).loader.trainBatches(5, from));
+    const expected = await run(0, 0);
     expect(expected).toHaveLength(3);
     expect(expected[0].images).toHaveLength(8 * 40 * 40 * 3);
     expect(expected[0].noise).toHaveLength(3 * 8);
     expect(expected[0].noise!.every((value) => value >= 0 && value < 1)).toBe(true);
     expect(new Set(expected.flatMap(({ noise }) => [...noise!])).size).toBe(72);
-    for (const workers of [1, 2, 4]) expect(await run(workers, uneven, 0)).toEqual(expected);
-    expect(await run(4, uneven, 2)).toEqual(expected.slice(2));
+    expect(await run(2, 0)).toEqual(expected.slice(2));
+    const { loader } = loaderOf(dataset, { noiseRows: 3 });
+    await collect(loader.trainBatches(0));
+    expect(await collect(loader.trainBatches(5))).toEqual(expected);
   });
+
+  it('decodes a picture once while there is room to keep it', async () => {
+    const dataset = await makeDataset('kept', 18, 2);
+    let decoded = 0;
+    const counting: DecodeNow = (bytes, crop, room) => (decoded++, ownDecodeNow(bytes, crop, room));
+    const crew = ownCrew(recipe, counting);
+    const { loader } = loaderOf(dataset, { crew, cacheBytes: 10 * SIDE * SIDE * 3 });
+    for (let epoch = 0; epoch < 4; epoch++) await collect(loader.trainBatches(epoch));
+    // 16 pictures an epoch: all at first, then those that found no room.
+    expect(decoded).toBeGreaterThan(16 + 3 * 5);
+    expect(decoded).toBeLessThan(16 + 3 * 9);
+  });
+
+  it.each([1, 3])(
+    'deals each epoch out to ranks, the pictures of a rank drawn as for one (repeats: %i)',
+    async (repeats) => {
+      const dataset = await makeDataset(`ranks-${repeats}`, 55, 2);
+      const own = { ...recipe, batchSize: 4, inputSize: 33, repeatedAug: repeats > 1 };
+      const run = (share?: LoaderOptions['share']): Promise<Batch[]> =>
+        collect(loaderOf(dataset, { recipe: own, share, noiseRows: 1 }).loader.trainBatches(1));
+      const rowsOf = (batches: Batch[]): string[] =>
+        batches.flatMap(({ images, files, noise }) =>
+          files.map((file, row) => `${file} ${noise![row]} ${images.subarray(row * 3267, (row + 1) * 3267).join()}`),
+        );
+      const alone = rowsOf(await run());
+      const ranks = await Promise.all([0, 1, 2].map(async (rank) => rowsOf(await run({ rank, world: 3 }))));
+      const together = ranks[0].flatMap((_, turn) => ranks.map((rows) => rows[turn]));
+      expect(together).toHaveLength(48);
+      expect(together).toEqual(alone.slice(0, 48));
+    },
+  );
 
   it('draws every augmentation from seed, epoch and place alone', async () => {
     const dataset = await makeDataset('augmented', 36, 2);
@@ -92,9 +118,8 @@ describe('trainBatches', () => {
     };
     const run = (changes: object, from = 0): Promise<Batch[]> =>
       collect(loaderOf(dataset, { recipe: { ...full, ...changes } }).loader.trainBatches(2, from));
-    const expected = await run({ numWorkers: 1 });
-    expect(await run({ numWorkers: 4 })).toEqual(expected);
-    expect(await run({ numWorkers: 2 }, 1)).toEqual(expected.slice(1));
+    const expected = await run({});
+    expect(await run({}, 1)).toEqual(expected.slice(1));
     expect(await run({ seed: 4 })).not.toEqual(expected);
     const [{ files, mix, erase }] = expected as [Batch];
     expect(files[0]).toBe(files[2]);
@@ -164,18 +189,6 @@ describe('trainBatches', () => {
     expect(whole.skipped).toEqual([]);
   });
 
-  it('gives up on a disk that does not answer, and goes on', async () => {
-    const dataset = await makeDataset('slow', 16, 2);
-    const slow = join(dataset.path, dataset.train[4].file);
-    await rm(slow);
-    // Opening a named pipe waits until somebody writes to it.
-    execFileSync('mkfifo', [slow]);
-    const { loader, skipped } = loaderOf(dataset, { fileTimeout: 100 });
-    expect(await collect(loader.trainBatches(0))).toHaveLength(2);
-    expect(skipped).toEqual([{ file: dataset.train[4].file, reason: 'the disk did not answer within 0.1 s' }]);
-    await (await open(slow, 'w')).close();
-  });
-
   it('says that the folder has vanished', async () => {
     const dataset = await makeDataset('vanishing', 32, 2);
     const { loader } = loaderOf(dataset);
@@ -189,14 +202,14 @@ describe('trainBatches', () => {
   it('keeps few batches in memory and stops decoding when the iteration ends', async () => {
     const dataset = await makeDataset('bounded', 80, 0);
     let decoded = 0;
-    const counting: Decode = (bytes, order) => (decoded++, ownDecode(bytes, order));
-    const { loader } = loaderOf(dataset, { decode: counting });
+    const counting: DecodeNow = (bytes, crop, room) => (decoded++, ownDecodeNow(bytes, crop, room));
+    const { loader } = loaderOf(dataset, { crew: ownCrew(recipe, counting) });
     const batches = loader.trainBatches(0);
     await batches.next();
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(decoded).toBe(24);
     await batches.return(undefined);
-    await loader.idle();
+    await loader.close();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(decoded).toBe(24);
   });
@@ -221,22 +234,5 @@ describe('evalBatches', () => {
     expect(skipped).toEqual([{ file: dataset.val[1].file, reason: 'the file is empty' }]);
     const again = await collect(loader.evalBatches());
     expect(again).toEqual(batches);
-  });
-});
-
-describe('checkPictures', () => {
-  it('names every file that cannot be read, in order, and can be cancelled', async () => {
-    const dataset = await makeDataset('checked', 10, 4);
-    const bad = [dataset.train[2], dataset.train[7], dataset.val[0]].map(({ file }) => file);
-    for (const file of bad) await writeFile(join(dataset.path, file), 'text');
-    const seen: number[] = [];
-    const report = await checkPictures(dataset, ownDecode, { onProgress: (checked) => seen.push(checked) });
-    expect(report).toMatchObject({ path: dataset.path, checked: 14 });
-    expect(report.unreadable.map(({ file }) => file)).toEqual(bad);
-    expect(seen.at(-1)).toBe(14);
-    const stopped = checkPictures(dataset, ownDecode, { signal: AbortSignal.abort() });
-    await expect(stopped).rejects.toMatchObject({ code: 'job.cancelled' });
-    await rename(dataset.path, `${dataset.path}-moved`);
-    await expect(checkPictures(dataset, ownDecode)).rejects.toMatchObject({ code: 'data.vanished' });
   });
 });

@@ -1,0 +1,37 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+
+/** Where the bytes of a picture lie on this machine. */
+export interface BytesPlace {
+  path: string;
+  offset: number;
+  /** null: to the end of the file. */
+  size: number | null;
+}
+
+const LARGEST = 1 << 30;
+
+/**
+ * All bytes at a place, read on this thread: a tenth of the time of promises, and a disk that hangs holds nothing but
+ * the thread. A named pipe is refused, not waited for.
+ * @throws Error saying why it could not be read; the `code` of a file-system error is kept.
+ */
+export function readNow({ path, offset, size: wanted }: BytesPlace): Uint8Array {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile()) throw new Error('it is not a file');
+    const size = wanted ?? stats.size;
+    if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
+    if (offset + size > stats.size) throw new Error('the archive is shorter than it was');
+    const bytes = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    while (filled < size) {
+      const count = readSync(file, bytes, filled, size - filled, offset + filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  } finally {
+    closeSync(file);
+  }
+}
