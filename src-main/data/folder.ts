@@ -233,9 +233,19 @@ export function summarise(dataset: Dataset): DatasetSummary {
   return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings };
 }
 
-/** Where a sample's file is on this machine; only for display where it lies in an archive. */
+/** Where a sample's file is on this machine; for one in an archive only its name, see {@link samplePlace}. */
 export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 'file'>): string {
   return join(dataset.path, ...sample.file.split('/'));
+}
+
+/** Where the bytes of a picture lie: in a file of their own (`size` null), or in an archive. */
+export function samplePlace(
+  dataset: Pick<Dataset, 'path' | 'archives'>,
+  file: string,
+): { path: string; offset: number; size: number | null } {
+  const place = dataset.archives?.get(file);
+  if (!place) return { path: samplePath(dataset, { file }), offset: 0, size: null };
+  return { path: join(dataset.path, place.archive), offset: place.offset, size: place.size };
 }
 
 /**
@@ -247,7 +257,6 @@ export function readSample(
   file: string,
   options: ReadOptions,
 ): Promise<Uint8Array> {
-  const place = dataset.archives?.get(file);
-  if (!place) return readPictureFile(samplePath(dataset, { file }), options);
-  return readFilePart(join(dataset.path, place.archive), place, options);
+  const { path, offset, size } = samplePlace(dataset, file);
+  return size === null ? readPictureFile(path, options) : readFilePart(path, { offset, size }, options);
 }

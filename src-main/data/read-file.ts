@@ -13,8 +13,11 @@ export interface ReadOptions {
  * All bytes of a picture file.
  * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
  */
-export function readPictureFile(path: string, options: ReadOptions): Promise<Uint8Array> {
-  return withFile(path, options, (file, size) => readBytes(file, 0, size));
+export function readPictureFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
+  return inTime(
+    timeout,
+    openAnd(path, (file, size) => readBytes(file, 0, size)),
+  );
 }
 
 /**
@@ -24,26 +27,24 @@ export function readPictureFile(path: string, options: ReadOptions): Promise<Uin
 export function readFilePart(
   path: string,
   { offset, size }: { offset: number; size: number },
-  options: ReadOptions,
+  { timeout }: ReadOptions,
 ): Promise<Uint8Array> {
-  return withFile(path, options, async (file) => {
+  const work = openAnd(path, async (file) => {
     const bytes = await readBytes(file, offset, size);
     if (bytes.length < size) throw new Error('the archive ends early');
     return bytes;
   });
+  return inTime(timeout, work);
 }
 
-async function withFile<Result>(
-  path: string,
-  { timeout }: ReadOptions,
-  work: (file: FileHandle, size: number) => Promise<Result>,
-): Promise<Result> {
+/** What `work` gives, or after `timeout` milliseconds a {@link SlowDiskError}; the work itself cannot be ended. */
+export async function inTime<Result>(timeout: number, work: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new SlowDiskError(timeout)), timeout);
   });
   try {
-    return await Promise.race([openAnd(path, work), late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -100,12 +100,53 @@ export interface DatasetSummary {
   warnings: PlainError[];
 }
 
+/**
+ * Everything that a check can find. First what keeps a picture from being used, which the list of excluded ones then
+ * holds; then files that are the same as another: of another class, for training and in val too, twice in a split; then
+ * what is only odd: CMYK, 16 bits, palette, transparency, more frames than one, a turn asked for by Exif, above 100
+ * million pixels, another format than the name says.
+ */
+export const FINDING_KINDS = [
+  ...(['unreadable', 'truncated', 'empty'] as const),
+  ...(['conflict', 'leak', 'duplicate'] as const),
+  ...(['cmyk', 'deep', 'palette', 'alpha', 'animated', 'rotated', 'huge', 'misnamed'] as const),
+] as const;
+export type FindingKind = (typeof FINDING_KINDS)[number];
+
+/** Kinds of findings that a picture cannot be used with. */
+export const UNUSABLE_KINDS: readonly FindingKind[] = ['unreadable', 'truncated', 'empty'];
+
+export interface Finding {
+  kind: FindingKind;
+  count: number;
+  /** In the order of the data set; a window gets the first thousand. */
+  files: { file: string; reason: string }[];
+}
+
 /** What decoding every picture found. */
 export interface DatasetReport {
   path: string;
-  checked: number;
   time: number;
-  unreadable: { file: string; reason: string }[];
+  /** Pictures of the data set; more than were checked when the check was stopped. */
+  total: number;
+  checked: number;
+  /** How many of them had not changed since an earlier check, and were not read again. */
+  reused: number;
+  /** Only kinds that were found, in the order of FINDING_KINDS. */
+  findings: Finding[];
+  /** Where the whole report lies, with every file. */
+  file?: string;
+}
+
+/** The list of pictures that are left out of training and validation. */
+export interface ExcludedList {
+  /** Where the list lies; a person may edit it. */
+  list: string;
+  count: number;
+  /** Kinds of the last check that are on it whole. */
+  kinds: FindingKind[];
+  /** The first thousand. */
+  files: { file: string; reason: string }[];
 }
 
 export interface Picture {

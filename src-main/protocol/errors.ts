@@ -47,7 +47,7 @@ export const ERRORS = {
   },
   'data.findings': {
     says: 'The check found {unreadable} unreadable pictures and {leaks} training pictures that are in val too.',
-    advice: 'stillhouse data DIR --check lists them; without --strict this is no failure.',
+    advice: 'Repair or remove them; without --strict this is no failure.',
   },
   'data.too-few': {
     says: '{count} readable training pictures are fewer than one batch of {batch}.',

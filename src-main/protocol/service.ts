@@ -1,15 +1,19 @@
 import * as v from 'valibot';
 import { DEVICE_PATTERN } from './device.ts';
+import { FINDING_KINDS } from './data-types.ts';
+import type { TeacherCard } from './teacher-card.ts';
 import type {
   CheckpointInfo,
   DatasetReport,
   DatasetSummary,
   EngineReport,
+  ExcludedList,
   Folder,
   ModelCard,
   PicturePage,
   RecipeCheck,
   RunDetail,
+  RunProfile,
   RunSummary,
   SystemInfo,
 } from './data-types.ts';
@@ -51,9 +55,18 @@ export const CALLS = {
   'job.cancel': call(v.strictObject({ job: text }), of<null>),
   'job.list': call(v.strictObject({}), of<import('./events.ts').JobProgress[]>),
   'dataset.inspect': call(v.strictObject({ path: text }), of<DatasetSummary>),
-  /** Decodes every picture; the job's result is a DatasetReport. */
-  'dataset.check': call(v.strictObject({ path: text }), of<{ job: string }>),
+  /**
+   * Decodes every picture that has not been since it changed, with `anew` every picture; the job's result is a
+   * DatasetReport. One that is cancelled leaves a report of what it has checked, and the next goes on from there.
+   */
+  'dataset.check': call(v.strictObject({ path: text, anew: v.optional(v.boolean()) }), of<{ job: string }>),
   'dataset.report': call(v.strictObject({ path: text }), of<DatasetReport | null>),
+  'dataset.excluded': call(v.strictObject({ path: text }), of<ExcludedList>),
+  /** Leaves out, or uses again, every picture that the last check found of one kind. */
+  'dataset.exclude': call(
+    v.strictObject({ path: text, kind: v.picklist(FINDING_KINDS), out: v.boolean() }),
+    of<ExcludedList>,
+  ),
   'dataset.pictures': call(
     v.strictObject({
       path: text,
@@ -68,13 +81,21 @@ export const CALLS = {
   'dataset.sample': call(v.strictObject({}), of<{ job: string }>),
   /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */
   'weights.fetch': call(v.strictObject({ model: text }), of<{ job: string }>),
+  /** What is known of a teacher: `model` is the network of a weight file. */
+  'teacher.card': call(v.strictObject({ path: text, model: text }), of<TeacherCard>),
   'models.list': call(v.strictObject({}), of<ModelCard[]>),
   'recipe.check': call(v.strictObject({ recipe }), of<RecipeCheck>),
   'run.start': call(v.strictObject({ recipe }), of<{ run: string }>),
   'run.stop': call(v.strictObject({ run: runId }), of<null>),
-  'run.resume': call(v.strictObject({ run: runId, checkpoint: v.optional(text) }), of<null>),
+  /** `changes` are settings that the run goes on with instead of its own. */
+  'run.resume': call(
+    v.strictObject({ run: runId, checkpoint: v.optional(text), changes: v.optional(recipe) }),
+    of<null>,
+  ),
   'run.list': call(v.strictObject({}), of<RunSummary[]>),
   'run.detail': call(v.strictObject({ run: runId }), of<RunDetail>),
+  /** The ops of the step that was profiled; null where none was. */
+  'run.profile': call(v.strictObject({ run: runId }), of<RunProfile | null>),
   'run.delete': call(v.strictObject({ run: runId }), of<null>),
   'checkpoint.list': call(v.strictObject({ run: runId }), of<CheckpointInfo[]>),
   'checkpoint.delete': call(v.strictObject({ run: runId, file: text }), of<null>),

@@ -42,6 +42,11 @@ export function weightsFolder(): string {
   return join(cacheFolder(), 'weights');
 }
 
+/** Holds what is known of data folders, beside what is in them: `<home>/data`. */
+export function dataNotesFolder(home = homeFolder()): string {
+  return join(home, 'data');
+}
+
 /** Holds the sample data set: `<cache>/sample`. */
 export function sampleFolder(): string {
   return join(cacheFolder(), 'sample');

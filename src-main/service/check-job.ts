@@ -6,12 +6,13 @@ import { progressTeller, type JobContext } from './job-context.ts';
 import type { CheckJob, TrainerResults } from './trainer-protocol.ts';
 
 /**
- * Decodes every picture of a data set with the decoder that training uses.
- * @throws StillhouseError `data.no-folder`, `data.no-classes`, `data.vanished`, `engine.load`, `job.cancelled`.
+ * Decodes every picture of a data set with the decoder that training uses, those on the list of excluded ones too.
+ * Stopped, it reports what was checked until then.
+ * @throws StillhouseError `data.no-folder`, `data.no-classes`, `data.vanished`, `engine.load`.
  */
 export async function runCheckJob(job: CheckJob, context: JobContext): Promise<TrainerResults['check']> {
   const dataset = await listDataset(job.dataPath);
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const onProgress = progressTeller(context, 'check');
-  return checkPictures(dataset, engineDecode(engine), { signal: context.stop, onProgress });
+  return checkPictures(dataset, engineDecode(engine), { signal: context.stop, onProgress, results: job.results });
 }

@@ -1,12 +1,10 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { createHmac, randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { listDataset, samplePath, summarise, type Dataset, type Sample } from '../data/folder.ts';
-import type { DatasetReport, DatasetSummary, PicturePage } from '../protocol/data-types.ts';
+import { resolve } from 'node:path';
+import { listDataset, samplePlace, summarise, type Dataset, type Sample } from '../data/folder.ts';
+import type { DatasetSummary, ExcludedList, FindingKind, PicturePage } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import { writeFileAtomic } from '../runs/atomic-file.ts';
+import type { DataNotes } from './data-notes.ts';
 
 export type Split = 'train' | 'val';
 
@@ -24,19 +22,28 @@ const KEPT_LISTINGS = 4;
 /** Pictures whose ids are known at the same time; the oldest are forgotten. */
 const KEPT_PICTURES = 100_000;
 
+/** Where the bytes of a picture lie; `size` null means the whole file. */
+export interface PictureFile {
+  /** The picture's own name, which tells its type; `path` may be an archive. */
+  name: string;
+  path: string;
+  offset: number;
+  size: number | null;
+}
+
 interface Listing {
   dataset: Dataset;
   byClass: Record<Split, Sample[][]>;
 }
 
-/** The data folders that windows look at: what they hold, what their check found, their pictures by opaque id. */
+/** The data folders that windows look at: what they hold, which pictures are used, their pictures by opaque id. */
 export class Datasets {
-  private readonly listings = new Map<string, Promise<Listing>>();
-  private readonly pictures = new Map<string, string>();
+  private readonly listings = new Map<string, { edited: number; listing: Promise<Listing> }>();
+  private readonly pictures = new Map<string, PictureFile>();
   private readonly secret = randomBytes(32);
 
-  /** @param reportsFolder keeps what checks found, one file a data folder. */
-  constructor(private readonly reportsFolder: string) {}
+  /** @param notes knows which pictures are left out. */
+  constructor(private readonly notes: DataNotes) {}
 
   /** Lists a folder anew. @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`. */
   async inspect(path: string): Promise<DatasetSummary> {
@@ -65,38 +72,32 @@ export class Datasets {
       });
     const samples = label === undefined ? dataset[split] : (byClass[split][label] ?? []);
     const pictures = samples.slice(offset, offset + limit).map((sample) => ({
-      id: this.name(samplePath(dataset, sample)),
+      id: this.name({ name: sample.file, ...samplePlace(dataset, sample.file) }),
       file: sample.file,
       class: dataset.classes[sample.label] ?? '',
     }));
     return { total: samples.length, pictures };
   }
 
+  /** Leaves pictures of one kind of finding out, or uses them again. Throws `disk.full`, `disk.denied`. */
+  exclude(path: string, kind: FindingKind, out: boolean): ExcludedList {
+    const folder = absolute(path);
+    if (out) this.notes.exclude(folder, kind);
+    else this.notes.include(folder, kind);
+    return this.notes.excluded(folder);
+  }
+
   /** File of a picture that a page named; null for any other id. */
-  pictureFile(id: string): string | null {
+  pictureFile(id: string): PictureFile | null {
     return this.pictures.get(id) ?? null;
-  }
-
-  /** What the last check of a folder found, or null. */
-  report(path: string): DatasetReport | null {
-    try {
-      return JSON.parse(readFileSync(this.reportFile(absolute(path)), 'utf8')) as DatasetReport;
-    } catch {
-      return null;
-    }
-  }
-
-  /** Keeps what a check found. @throws StillhouseError `disk.full`, `disk.denied`. */
-  async keepReport(report: DatasetReport): Promise<void> {
-    await mkdir(this.reportsFolder, { recursive: true });
-    writeFileAtomic(this.reportFile(absolute(report.path)), `${JSON.stringify(report)}\n`);
   }
 
   private listing(folder: string): Promise<Listing> {
     const known = this.listings.get(folder);
-    if (known) return known;
-    const listing = listDataset(folder).then(group);
-    this.listings.set(folder, listing);
+    const edited = this.notes.edited(folder);
+    if (known?.edited === edited) return known.listing;
+    const listing = listDataset(folder, { excluded: this.notes.excludedFiles(folder) }).then(group);
+    this.listings.set(folder, { edited, listing });
     listing.catch(() => this.listings.delete(folder));
     for (const oldest of this.listings.keys()) {
       if (this.listings.size <= KEPT_LISTINGS) break;
@@ -106,16 +107,13 @@ export class Datasets {
   }
 
   // The same picture keeps its id while the service lives, so that a window may keep what it has loaded.
-  private name(path: string): string {
-    const id = createHmac('sha256', this.secret).update(path).digest('base64url').slice(0, 22);
+  private name(file: PictureFile): string {
+    const { path, name } = file;
+    const id = createHmac('sha256', this.secret).update(`${path}\0${name}`).digest('base64url').slice(0, 22);
     this.pictures.delete(id);
-    this.pictures.set(id, path);
+    this.pictures.set(id, file);
     if (this.pictures.size > KEPT_PICTURES) this.pictures.delete(this.pictures.keys().next().value!);
     return id;
-  }
-
-  private reportFile(folder: string): string {
-    return join(this.reportsFolder, `${createHash('sha256').update(folder).digest('hex').slice(0, 24)}.json`);
   }
 }
 

@@ -1,18 +1,22 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listDataset, summarise } from '../data/folder.ts';
-import { createLoader, type SkippedPicture } from '../data/loader.ts';
+import { createLoader, type LoaderRecipe } from '../data/loader.ts';
+import type { SkippedPicture } from '../data/picture-shelf.ts';
 import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { dataNotesFolder } from '../runs/places.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { PREFIX } from '../train/variables.ts';
-import { engineDecode } from './engine-decode.ts';
+import { DataNotes } from './data-notes.ts';
+import { pictureCrew } from './picture-crew.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
 import { evaluationRecipe } from './loader-recipe.ts';
+import { openTeacher, planTeacher, teacherLoader, type OpenTeacher } from './teacher.ts';
 import { loadFrozen } from './train-state.ts';
 import type { EvaluateJob, TrainerResults } from './trainer-protocol.ts';
 import { withWeights } from './weights.ts';
@@ -25,21 +29,27 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   const { path, recipe } = await recipeOf(job);
   stage('data');
-  const dataset = await listDataset(recipe.dataPath);
+  const excluded = new DataNotes(dataNotesFolder()).excludedFiles(recipe.dataPath);
+  const dataset = await listDataset(recipe.dataPath, { excluded });
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
+  let opened: OpenTeacher | null = null;
   try {
     stage('weights');
-    const { student, teacher } = await loadModels(state, recipe, path, dataset.classes);
+    const student = await loadStudent(state, recipe, path, dataset.classes);
+    const plan = hasTeacher(recipe) ? await planTeacher(recipe, dataset.classes) : null;
+    opened = plan && (await openTeacher(plan, { engine, state, classes: dataset.classes }));
     // A loader wants a whole batch to train on, whatever it is asked for.
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
     const skipped: SkippedPicture[] = [];
+    const newCrew = (recipe: LoaderRecipe) => pictureCrew(job.engine, engine, recipe);
+    const looks = { ...evaluationRecipe(recipe), batchSize };
     const loader = createLoader({
       dataset,
-      recipe: { ...evaluationRecipe(recipe), batchSize },
-      decode: engineDecode(engine),
+      recipe: looks,
+      crew: newCrew(looks),
       noiseRows: 0,
       onSkip: (picture) => skipped.push(picture),
     });
@@ -47,7 +57,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
       engine,
       state,
       student,
-      teacher,
+      teacher: opened && { opened, loader: teacherLoader(opened, { dataset, recipe, newCrew, batchSize }) },
       batchSize,
       heads: recipe.evalHeads,
       loader,
@@ -57,6 +67,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
     const pictures = loader.val - skipped.length;
     return scores && { scores, model: recipe.model, pictures, skipped, dataset: summarise(dataset) };
   } finally {
+    await opened?.close();
     state.dispose();
   }
 }
@@ -69,19 +80,10 @@ function recipeOf({ weights, settings }: EvaluateJob): Promise<{ path: string; r
   }));
 }
 
-async function loadModels(
-  state: State,
-  recipe: Recipe,
-  path: string,
-  classes: readonly string[],
-): Promise<{ student: Model; teacher: Model | null }> {
-  const options = { classes: classes.length, inputSize: recipe.inputSize };
-  const student = createModel(recipe.model, options);
+async function loadStudent(state: State, recipe: Recipe, path: string, classes: readonly string[]): Promise<Model> {
+  const student = createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
   await loadFrozen(state, PREFIX.model, student, path, classes);
-  if (!hasTeacher(recipe)) return { student, teacher: null };
-  const teacher = createModel(recipe.teacherModel, options);
-  await loadFrozen(state, PREFIX.teacher, teacher, recipe.teacherPath, classes);
-  return { student, teacher };
+  return student;
 }
 
 // The teacher of a finished run may be long gone; without it there is no agreement to tell.

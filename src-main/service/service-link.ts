@@ -1,3 +1,5 @@
+import type { PictureFile } from './datasets.ts';
+
 /**
  * What a desktop shell and the service process say to each other over one channel. Windows are ports, numbered by the
  * shell; what passes through them is the window's own RPC. All of it is plain data.
@@ -16,7 +18,7 @@ export type ToService =
 
 export type FromService =
   | { type: 'message'; port: number; body: unknown }
-  | { type: 'picture'; request: number; path: string | null }
+  | { type: 'picture'; request: number; picture: PictureFile | null }
   /** How many runs are training; sent when it changes. */
   | { type: 'active'; runs: number }
   /** Start a trainer: only asked for where the service cannot start a process itself. */

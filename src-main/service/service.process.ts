@@ -94,8 +94,8 @@ class ServiceProcess {
         this.windows.delete(message.port);
         return;
       case 'picture': {
-        const path = this.workstation.pictureFile(message.id);
-        return this.line.post({ type: 'picture', request: message.request, path });
+        const picture = this.workstation.pictureFile(message.id);
+        return this.line.post({ type: 'picture', request: message.request, picture });
       }
       case 'end':
         return void this.end();

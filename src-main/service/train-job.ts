@@ -2,7 +2,7 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../data/folder.ts';
 import type { Crew } from '../data/crew.ts';
-import { createLoader, type Loader } from '../data/loader.ts';
+import { createLoader, type Loader, type LoaderRecipe } from '../data/loader.ts';
 import { countParameters, type Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
@@ -31,7 +31,8 @@ import { trainingRecipe } from './loader-recipe.ts';
 import { measuredStep } from './measured-step.ts';
 import { keepBadStep } from './non-finite.ts';
 import { openProfiler, type Profiler } from './profile.ts';
-import { loadFrozen, startFresh, startPretrained, startResumed } from './train-state.ts';
+import { openTeacher, planTeacher, teacherLoader, type OpenTeacher, type Teacher } from './teacher.ts';
+import { startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 
 /**
@@ -88,7 +89,7 @@ async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
     case 'own': {
       const { checkpoint, notes } = await loadCheckpoint(run, start.file);
       const evaluated = checkpoint.info.acc1 !== null;
-      const position = evaluated ? nextEpoch(checkpoint.position) : checkpoint.position;
+      const position = evaluated ? nextEpoch(checkpoint.position, checkpoint.info.acc1) : checkpoint.position;
       rewindRun(run, checkpoint.info.file, position.epoch);
       return { position, checkpoint, pretrained: null, notes };
     }
@@ -157,7 +158,7 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
-  const models = createModels(job.recipe, dataset.classes.length);
+  const models = await createModels(job.recipe, dataset.classes);
   stage('engine');
   const engine = await loadEngine(job.engine, {
     threads: job.threads,
@@ -165,11 +166,14 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
     threading: looksAtWholeBatch(models.student) ? 'ops' : 'lanes',
   });
   const state = new State(engine);
+  let teacher: OpenTeacher | null = null;
   try {
     stage('weights');
-    await fillState(state, models, job.recipe, begin, dataset.classes);
+    await fillState(state, models.student, job.recipe, begin);
+    teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
-    const crew = pictureCrew(job.engine, engine, trainingRecipe(job.recipe));
+    const newCrew = (recipe: LoaderRecipe): Crew => pictureCrew(job.engine, engine, recipe);
+    const crew = newCrew(trainingRecipe(job.recipe));
     const loader = loaderOf(profiler?.watched(crew) ?? crew, dataset, job.recipe, models.student, log);
     stage('compile');
     const parts = await loopParts({
@@ -179,7 +183,9 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
       log,
       engine,
       state,
-      models,
+      student: models.student,
+      teacher,
+      newCrew,
       loader,
       profiler,
       position: begin.position,
@@ -187,36 +193,35 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
     log.state('running');
     return await runLoop(parts).finally(() => profiler?.close());
   } finally {
+    await teacher?.close();
     state.dispose();
   }
 }
 
 interface Models {
   student: Model;
-  teacher: Model | null;
+  teacher: Teacher | null;
 }
 
-/** @throws StillhouseError `recipe.no-distillation-head`, `teacher.missing`, `argument.invalid`. */
-function createModels(recipe: Recipe, classes: number): Models {
-  const { model, inputSize, dropPath, drop, deit3Style, distillationType, teacherModel, teacherPath } = recipe;
-  const student = createModel(model, { classes, inputSize, dropPath, drop, deit3Style });
+/** @throws StillhouseError `recipe.no-distillation-head`, `teacher.*`, `weights.*`, `argument.invalid`. */
+async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
+  const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
+  const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
   if (distillationType === 'none') return { student, teacher: null };
   if (!student.distilled) throw new StillhouseError('recipe.no-distillation-head', { model });
   if (!teacherPath) throw new StillhouseError('teacher.missing');
-  return { student, teacher: createModel(teacherModel, { classes, inputSize }) };
+  return { student, teacher: await planTeacher(recipe, classes) };
 }
 
 async function fillState(
   state: State,
-  { student, teacher }: Models,
+  student: Model,
   recipe: Recipe,
   { checkpoint, pretrained }: Begin,
-  classes: readonly string[],
 ): Promise<void> {
   if (checkpoint) startResumed(state, student, checkpoint, recipe);
   else if (pretrained) await startPretrained(state, student, pretrained, recipe);
   else startFresh(state, student, recipe);
-  if (teacher) await loadFrozen(state, PREFIX.teacher, teacher, recipe.teacherPath, classes);
 }
 
 function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {
@@ -242,7 +247,9 @@ interface Wiring {
   log: RunLog;
   engine: Engine;
   state: State;
-  models: Models;
+  student: Model;
+  teacher: OpenTeacher | null;
+  newCrew(looks: LoaderRecipe): Crew;
   loader: Loader;
   profiler: Profiler | null;
   position: Position;
@@ -256,10 +263,9 @@ function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
 }
 
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
-  const { job, context, engine, state, models, loader, log, profiler } = wiring;
+  const { job, context, dataset, engine, state, student, teacher, newCrew, loader, log, profiler } = wiring;
   const { recipe } = job;
   const { batchSize } = recipe;
-  const { student, teacher } = models;
   const precision = precisionOf(recipe, engine);
   return {
     recipe,
@@ -267,12 +273,21 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     parameters: countParameters(trainable(student, recipe)),
     position: wiring.position,
     batches: (epoch, from) => loader.trainBatches(epoch, from),
-    step: await measuredStep(engine, state, { student, teacher, recipe, batchSize, precision }, profiler),
+    step: await measuredStep(
+      engine,
+      state,
+      { student, teacher: teacher?.network ?? null, recipe, batchSize, precision },
+      profiler,
+    ),
     evaluate: await createEvaluator({
       engine,
       state,
       student,
-      teacher,
+      average: recipe.modelEma,
+      teacher: teacher && {
+        opened: teacher,
+        loader: teacherLoader(teacher, { dataset, recipe, newCrew, batchSize }),
+      },
       batchSize,
       heads: recipe.evalHeads,
       loader,

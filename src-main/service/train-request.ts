@@ -1,16 +1,16 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { listDataset } from '../data/folder.ts';
+import { listDataset, type Dataset } from '../data/folder.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { RecipeCheck } from '../protocol/data-types.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openCheckpoint } from '../runs/checkpoint-file.ts';
-import { engineName } from '../runs/places.ts';
+import { dataNotesFolder, engineName } from '../runs/places.ts';
 import { checkpointsFolder, openRun } from '../runs/run-folder.ts';
 import type { ChosenEngine, EngineDesk } from './engine-desk.ts';
+import { DataNotes } from './data-notes.ts';
 import { checkRecipe, refusal } from './recipe-check.ts';
 import { RunShelf } from './run-shelf.ts';
-import { headClasses } from './weights.ts';
 
 /** What a person asks for on the command line. Paths are absolute. */
 export interface TrainRequest {
@@ -42,7 +42,9 @@ export async function prepareTraining(
   choose: EngineDesk['choose'],
 ): Promise<PreparedTraining> {
   const { run, base, resume } = sourceOf(request);
-  const facts = { dataset: listDataset, headClasses };
+  const notes = new DataNotes(dataNotesFolder());
+  const dataset = (path: string): Promise<Dataset> => listDataset(path, { excluded: notes.excludedFiles(path) });
+  const facts = { dataset };
   const checked = await checkRecipe({ ...base, ...request.given, ...(run && { outputDir: run }) }, facts);
   const refused = refusal(checked);
   if (refused) throw refused;
@@ -50,6 +52,7 @@ export async function prepareTraining(
   const engine = await choose(recipe.device);
   if (run) return { run, recipe, resume, check, engine };
   const { path } = new RunShelf(runsFolder).create(recipe, classes, engineName(engine.gpu));
+  notes.copyTo(recipe.dataPath, path);
   return { run: path, recipe, resume, check, engine };
 }
 

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
 import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
@@ -57,10 +58,12 @@ export function trainerEntry(): string {
   return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
-/** What TensorFlow reads of a trainer's environment, once, when it is loaded. What the person has set wins. */
+/** What TensorFlow and Node read of a trainer's environment, once, at the start. What the person has set wins. */
 export function trainerEnvironment(): Record<string, string> {
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
+    // Node's own number is 4, on which decoding of pictures would stay however many cores there are.
+    UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())),
     ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
   };
 }

@@ -1,7 +1,8 @@
 import type { DatasetReport, DatasetSummary } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
-import type { HistoryRow } from '../protocol/events.ts';
+import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
+import type { TeacherCard } from '../protocol/teacher-card.ts';
 import type { Sight } from '../runtime/engine-store.ts';
 import type { Evaluation } from '../train/evaluate.ts';
 
@@ -46,10 +47,19 @@ export interface EvaluateJob extends EngineChoice {
   settings: Partial<Recipe>;
 }
 
+/** Scores a teacher, of whatever kind, on the validation pictures of a data set. */
+export interface EvaluateTeacherJob extends EngineChoice {
+  kind: 'evaluate-teacher';
+  /** `dataPath`, `teacherPath` and what else a recipe says of evaluation. */
+  settings: Partial<Recipe>;
+}
+
 /** Decodes every picture of a data set. */
 export interface CheckJob extends EngineChoice {
   kind: 'check';
   dataPath: string;
+  /** File that keeps what was found of each picture, for the next check. */
+  results: string;
 }
 
 /** Logits of a given batch, for parity. */
@@ -70,7 +80,7 @@ export interface VerifyEngineJob extends EngineChoice {
   gpus?: boolean;
 }
 
-export type TrainerJob = TrainJob | EvaluateJob | CheckJob | ForwardJob | VerifyEngineJob;
+export type TrainerJob = TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | VerifyEngineJob;
 
 /** What a job gives when it is done, by its kind. */
 export interface TrainerResults {
@@ -84,7 +94,9 @@ export interface TrainerResults {
     skipped: { file: string; reason: string }[];
     dataset: DatasetSummary;
   } | null;
-  check: DatasetReport | null;
+  /** null when it was stopped. */
+  'evaluate-teacher': { score: HeadScore; card: TeacherCard; pictures: number; dataset: DatasetSummary } | null;
+  check: DatasetReport;
   forward: { output: string; shape: number[] };
   'verify-engine': { version: string; devices: string[]; sight: Sight | null };
 }

@@ -1,16 +1,20 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
 import type { EngineDevice, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import type { Recipe } from '../protocol/recipe.ts';
 import type { Handlers } from '../protocol/service.ts';
 import { deleteCheckpoint, listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { exportCheckpoint } from '../runs/export.ts';
+import { readProfile } from '../runs/profile-file.ts';
 import { truncateHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
-import { engineFolders, engineName } from '../runs/places.ts';
+import { dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../runtime/engine-store.ts';
-import { Datasets, absolute } from './datasets.ts';
+import { DataNotes, notesName } from './data-notes.ts';
+import { Datasets, absolute, type PictureFile } from './datasets.ts';
 import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
 import { Jobs } from './jobs.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
@@ -18,8 +22,8 @@ import { RunControl, type SpawnTrainer } from './run-control.ts';
 import { RunShelf } from './run-shelf.ts';
 import { buildSample, hasSample } from './sample-data.ts';
 import { browse, systemInfo } from './system.ts';
+import { readTeacherCard } from './teacher-card.ts';
 import { runTrainer } from './trainer-job.ts';
-import { headClasses } from './weights.ts';
 
 export interface WorkstationOptions {
   shell: SystemInfo['shell'];
@@ -38,7 +42,7 @@ export interface WorkstationOptions {
 export interface Workstation {
   handlers: Handlers;
   /** File of a picture that a window was told of; null for any other id. */
-  pictureFile(id: string): string | null;
+  pictureFile(id: string): PictureFile | null;
   /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
   close(): Promise<void>;
 }
@@ -55,6 +59,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
 
 class Core {
   readonly datasets: Datasets;
+  private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineDesk;
   private readonly control: RunControl;
@@ -68,7 +73,8 @@ class Core {
       weights: join(cacheFolder, 'weights'),
       sample: join(cacheFolder, 'sample'),
     };
-    this.datasets = new Datasets(join(cacheFolder, 'reports'));
+    this.notes = new DataNotes(dataNotesFolder(homeFolder));
+    this.datasets = new Datasets(this.notes);
     this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
     this.engine = new EngineDesk(engineFolders(cacheFolder), spawnTrainer, () => emit({ event: 'engine' }));
     this.control = new RunControl({ spawnTrainer, emit, onActive });
@@ -106,10 +112,12 @@ class Core {
   data() {
     return {
       'dataset.inspect': ({ path }) => this.datasets.inspect(path),
-      'dataset.check': async ({ path }) => {
-        return { job: this.startCheck(absolute(path), await this.engine.choose('cpu')) };
+      'dataset.check': async ({ path, anew }) => {
+        return { job: this.startCheck(absolute(path), await this.engine.choose('cpu'), anew) };
       },
-      'dataset.report': async ({ path }) => this.datasets.report(path),
+      'dataset.report': async ({ path }) => this.notes.shownReport(absolute(path)),
+      'dataset.excluded': async ({ path }) => this.notes.excluded(absolute(path)),
+      'dataset.exclude': async ({ path, kind, out }) => this.datasets.exclude(path, kind, out),
       'dataset.pictures': (query) => this.datasets.page(query),
       'dataset.sample': async () => ({
         job: this.jobs.start('sample', 'sample', 'bytes', ({ signal, report }) =>
@@ -126,6 +134,7 @@ class Core {
 
   recipes() {
     return {
+      'teacher.card': ({ path, model }) => readTeacherCard(absolute(path), model),
       'models.list': async () => [...modelCards().values()],
       'recipe.check': async ({ recipe }) => (await this.check(recipe)).check,
     } satisfies Partial<Handlers>;
@@ -136,9 +145,10 @@ class Core {
     return {
       'run.start': async ({ recipe }) => ({ run: await this.startRun(recipe) }),
       'run.stop': async ({ run }) => (this.control.stop(run), null),
-      'run.resume': async ({ run, checkpoint }) => (await this.resume(run, checkpoint), null),
+      'run.resume': async ({ run, checkpoint, changes }) => (await this.resume(run, checkpoint, changes), null),
       'run.list': async () => this.shelf.list(stateOf),
       'run.detail': async ({ run }) => this.shelf.detail(run, stateOf),
+      'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
       'run.delete': async ({ run }) => {
         this.shelf.remove(run);
         this.options.emit({ event: 'runs' });
@@ -155,20 +165,18 @@ class Core {
     return this.jobs.start(kind, kind, 'bytes', (context) => this.engine.install(context, from, device));
   }
 
-  private startCheck(path: string, { engine }: ChosenEngine): string {
+  private startCheck(path: string, { engine }: ChosenEngine, anew = false): string {
+    const results = join(this.options.cacheFolder, 'checks', `${notesName(path)}.jsonl`);
     return this.jobs.start('check', `check:${path}`, 'files', async ({ signal, report }) => {
-      const job = { kind: 'check', engine, dataPath: path } as const;
-      const found = await runTrainer(this.options.spawnTrainer, job, { signal, report });
-      if (!found) throw new StillhouseError('job.cancelled');
-      await this.datasets.keepReport(found);
-      return found;
+      if (anew) rmSync(results, { force: true });
+      const job = { kind: 'check', engine, dataPath: path, results } as const;
+      return this.notes.keepReport(await runTrainer(this.options.spawnTrainer, job, { signal, report }));
     });
   }
 
   private async check(recipe: Record<string, unknown>): Promise<CheckedRecipe> {
     return checkRecipe(recipe, {
       dataset: (path) => this.datasets.dataset(path),
-      headClasses,
     });
   }
 
@@ -180,15 +188,17 @@ class Core {
     const engine = await this.engine.choose(checked.recipe.device);
     const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
     const { id, path } = this.shelf.create(recipe, checked.classes, engineName(engine.gpu));
+    this.notes.copyTo(recipe.dataPath, path);
     this.control.start(id, path, recipe, 'new', engine);
     this.options.emit({ event: 'runs' });
     return id;
   }
 
-  /** @throws StillhouseError `run.missing`, `run.locked`, `file.missing`. */
-  private async resume(id: string, checkpoint: string | undefined): Promise<void> {
+  /** @throws StillhouseError `run.missing`, `run.locked`, `file.missing`; what is wrong with `changes`. */
+  private async resume(id: string, checkpoint?: string, changes?: Record<string, unknown>): Promise<void> {
     const path = this.shelf.pathOf(id);
-    const recipe = this.shelf.recipeOf(path);
+    const own = this.shelf.recipeOf(path);
+    const recipe = changes ? await this.changed(own, changes) : own;
     const engine = await this.engine.choose(recipe.device);
     const owner = lockOwner(path);
     if (owner || this.control.stateOf(id)) throw lockedError(path, owner);
@@ -201,5 +211,12 @@ class Core {
     if (from && !from.last) rewindRun(path, from.file, from.acc1 === null ? from.epoch : from.epoch + 1);
     this.control.start(id, path, recipe, 'auto', engine);
     this.options.emit({ event: 'runs' });
+  }
+
+  private async changed(own: Recipe, changes: Record<string, unknown>): Promise<Recipe> {
+    const checked = await this.check({ ...own, ...changes });
+    const refused = refusal(checked);
+    if (refused) throw refused;
+    return checked.recipe;
   }
 }

@@ -30,7 +30,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'data.excluded': { says: '列表 {list} 排除了 {count} 张图片。', advice: '编辑该列表即可更改。' },
   'data.findings': {
     says: '检查发现 {unreadable} 张无法读取的图片，以及 {leaks} 张同时出现在验证集中的训练图片。',
-    advice: '运行 stillhouse data DIR --check 可列出它们；不加 --strict 时这不算失败。',
+    advice: '请修复或移除它们；不加 --strict 时这不算失败。',
   },
   'data.too-few': {
     says: '可读取的训练图片只有 {count} 张，不足一批（{batch} 张）。',

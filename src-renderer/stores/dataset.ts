@@ -1,7 +1,13 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
-import type { DatasetReport, DatasetSummary, PicturePage } from '../../src-main/protocol/data-types.ts';
+import type {
+  DatasetReport,
+  DatasetSummary,
+  ExcludedList,
+  FindingKind,
+  PicturePage,
+} from '../../src-main/protocol/data-types.ts';
 import { useJobs } from './jobs.ts';
 import { isText, isTextList, keep, readKept } from './kept.ts';
 import { useService } from './service.ts';
@@ -20,6 +26,7 @@ export const useDataset = defineStore('dataset', () => {
   const recent = ref(readKept('data-recent', [], isTextList));
   const summary = shallowRef<DatasetSummary | null>(null);
   const report = shallowRef<DatasetReport | null>(null);
+  const excluded = shallowRef<ExcludedList | null>(null);
   const error = shallowRef<PlainError | null>(null);
   const checkError = shallowRef<PlainError | null>(null);
   const reading = ref(false);
@@ -27,19 +34,32 @@ export const useDataset = defineStore('dataset', () => {
   const sampleJob = computed(() => jobs.ofKind('sample'));
   const checkJob = computed(() => jobs.ofKind('check'));
 
+  const readNotes = async (of: string): Promise<void> => {
+    const [known, list] = await Promise.all([
+      service.call('dataset.report', { path: of }),
+      service.call('dataset.excluded', { path: of }),
+    ]);
+    if (path.value !== of) return;
+    report.value = known;
+    excluded.value = list;
+  };
+  /** Counts the folder again, without what is left out now. */
+  const recount = async (of: string): Promise<void> => {
+    const read = await service.call('dataset.inspect', { path: of });
+    if (path.value === of) summary.value = read;
+  };
   /** Reads the folder at `chosen` and makes it the data set; a failure leaves the old summary out and says why. */
   const open = async (chosen: string): Promise<void> => {
     const wanted = chosen.trim();
     if (!wanted) return;
     path.value = wanted;
     reading.value = true;
-    error.value = checkError.value = summary.value = report.value = null;
+    error.value = checkError.value = summary.value = report.value = excluded.value = null;
     try {
       const read = await service.call('dataset.inspect', { path: wanted });
-      const known = await service.call('dataset.report', { path: wanted });
       if (path.value !== wanted) return;
+      await readNotes(wanted);
       summary.value = read;
-      report.value = known;
       recent.value = [wanted, ...recent.value.filter((other) => other !== wanted)].slice(0, MOST_RECENT);
     } catch (thrown) {
       if (path.value === wanted) error.value = toPlainError(thrown);
@@ -66,14 +86,27 @@ export const useDataset = defineStore('dataset', () => {
       error.value = quietly(thrown);
     }
   };
-  /** Decodes every picture; afterwards `report` names the unreadable ones. */
-  const check = async (): Promise<void> => {
+  /** Decodes what has changed since the last check, `anew` every picture; stopped or not, `report` says what it found. */
+  const check = async (anew = false): Promise<void> => {
     checkError.value = null;
     const checked = path.value;
     try {
-      const { job } = await service.call('dataset.check', { path: checked });
-      const done = await jobs.finished(job);
-      if (path.value === checked) report.value = done.result as DatasetReport;
+      const { job } = await service.call('dataset.check', { path: checked, anew });
+      await jobs.finished(job);
+    } catch (thrown) {
+      checkError.value = quietly(thrown);
+    }
+    await readNotes(checked).catch(quietly);
+    await recount(checked).catch(quietly);
+  };
+  /** Leaves out, or uses again, every picture that the check found of one kind. */
+  const exclude = async (kind: FindingKind, out: boolean): Promise<void> => {
+    checkError.value = null;
+    const changed = path.value;
+    try {
+      const list = await service.call('dataset.exclude', { path: changed, kind, out });
+      if (path.value === changed) excluded.value = list;
+      await recount(changed);
     } catch (thrown) {
       checkError.value = quietly(thrown);
     }
@@ -91,6 +124,7 @@ export const useDataset = defineStore('dataset', () => {
     recent,
     summary,
     report,
+    excluded,
     error,
     checkError,
     reading,
@@ -100,6 +134,7 @@ export const useDataset = defineStore('dataset', () => {
     forget,
     useSample,
     check,
+    exclude,
     pictures,
     cancel: (job: string): Promise<void> => jobs.cancel(job),
   };

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { connect, type Client } from '../../src-main/protocol/rpc.ts';
+import type { PictureFile } from '../../src-main/service/datasets.ts';
 import type { FromService, ToService } from '../../src-main/service/service-link.ts';
 
 const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));
@@ -19,7 +20,7 @@ export class ForkedService {
   readonly trainers = new Map<number, ChildProcess>();
   readonly active: number[] = [];
   private readonly windows = new Map<number, { message(body: unknown): void; close(): void }>();
-  private readonly pictures = new Map<number, (path: string | null) => void>();
+  private readonly pictures = new Map<number, (picture: PictureFile | null) => void>();
   private next = 0;
 
   constructor(
@@ -49,7 +50,7 @@ export class ForkedService {
     return { client, close: () => this.send({ type: 'close', port }) };
   }
 
-  picture(id: string): Promise<string | null> {
+  picture(id: string): Promise<PictureFile | null> {
     const request = this.next++;
     this.send({ type: 'picture', request, id });
     return new Promise((resolve) => this.pictures.set(request, resolve));
@@ -73,7 +74,7 @@ export class ForkedService {
       case 'message':
         return this.windows.get(message.port)?.message(message.body);
       case 'picture':
-        return this.pictures.get(message.request)?.(message.path);
+        return this.pictures.get(message.request)?.(message.picture);
       case 'active':
         return void this.active.push(message.runs);
       case 'trainer-start':

@@ -64,7 +64,10 @@ export class ScriptedService {
       })),
     }),
     'engine.status': async () => this.engineStatus(),
-    'engine.install': async () => this.job('engine', 'download', 274e6, 'bytes'),
+    'engine.install': async ({ device }) =>
+      device === 'cuda'
+        ? this.job('gpu-engine', 'download', 3273e6, 'bytes')
+        : this.job('engine', 'download', 274e6, 'bytes'),
     'engine.verify': async () => ({ ...this.engineStatus(), state: 'verified' }),
     'engine.check': async () => this.engineStatus(),
     'engine.wheels': async ({ device }) => `tensorflow-${device}==2.21.0`,
@@ -76,6 +79,8 @@ export class ScriptedService {
     'dataset.inspect': async ({ path }) => this.inspect(path),
     'dataset.check': async () => this.job('check', 'check', 4160, 'files'),
     'dataset.report': async () => null,
+    'dataset.excluded': async () => NONE_EXCLUDED,
+    'dataset.exclude': async () => NONE_EXCLUDED,
     'dataset.pictures': async ({ split, class: of, offset, limit }) => {
       const all = CLASSES.filter(({ name }) => !of || name === of).flatMap((one) =>
         Array.from({ length: one[split] }, (_, index) => `${one.name}/${one.name}-${index}`),
@@ -133,6 +138,7 @@ export class ScriptedService {
         history: this.history.get(run)!,
       };
     },
+    'run.profile': async ({ run }) => (this.recipes.get(run)?.profile ? PROFILE : null),
     'run.delete': async ({ run }) => {
       this.runs.splice(this.runs.indexOf(this.find(run)), 1);
       this.emit({ event: 'runs' });
@@ -345,6 +351,16 @@ const MODELS = [
   model('tf_efficientnet_lite0', 'teacher', 4_652_008, 0.385, 74.8),
 ];
 
+const PROFILE: RunProfile = {
+  ...{ step: 4, batchSize: 64, milliseconds: 391.2, opMilliseconds: 702.4 },
+  ops: [
+    ['_MklNativeFusedMatMul', 'bfloat16[1280,192];bfloat16[192,768];bfloat16[768]', 12, 84.2],
+    ['_MklBatchMatMulV2', 'bfloat16[64,3,20,20];bfloat16[64,3,20,64]', 44, 61.9],
+    ['multiply_select_fusion', '', 36, 40.1],
+    ['ResourceApplyAdam', 'float[768,192]', 12, 22.7],
+  ].map(([op, shapes, count, milliseconds]) => ({ op, shapes, count, milliseconds }) as RunProfile['ops'][number]),
+};
+
 /** Step rows and the epoch row of one epoch, the same at each call. */
 export function epochRows(epoch: number, distils: boolean, rowsEach: number): HistoryRow[] {
   const rows: HistoryRow[] = Array.from({ length: rowsEach }, (_, index) => stepRow(epoch, index, distils, rowsEach));
@@ -367,6 +383,7 @@ export function epochRows(epoch: number, distils: boolean, rowsEach: number): Hi
     agreement: distils ? 14 + 68 * gone : null,
     parameters: 5_530_000,
     seconds: 88,
+    evaluationSeconds: 4,
   });
   return rows;
 }
@@ -389,7 +406,12 @@ function stepRow(epoch: number, index: number, distils: boolean, rowsEach: numbe
     imagesPerSecond: 96 + 9 * noise + 3 * Math.sin(step / 90),
     secondsLeft: Math.max(0, (12 * STEPS_PER_EPOCH - step) * 0.7),
     memory: 1.84e9 + step * 2e4,
-    anatomy: { dataWait: 4 + 10 * Math.abs(noise), step: 318 + 60 * noise },
+    anatomy: {
+      dataWait: 4 + 10 * Math.abs(noise),
+      feed: 2 + noise,
+      step: 318 + 60 * noise,
+      ...(distils && { teacher: 61 }),
+    },
   };
 }
 

@@ -104,9 +104,10 @@ describe('looking', () => {
     expect(lines(ended).at(-1)).toMatchObject({
       type: 'data',
       train: 48,
-      val: 19,
-      classes: [{ name: 'amber' }, { name: 'blue', train: 16, val: 7 }, { name: 'crimson' }],
-      report: { checked: 67, unreadable: [{ file: 'val/blue/notes.jpg' }] },
+      val: 18,
+      excluded: 1,
+      classes: [{ name: 'amber' }, { name: 'blue', train: 16, val: 6 }, { name: 'crimson' }],
+      report: { checked: 67, findings: [{ kind: 'unreadable', files: [{ file: 'val/blue/notes.jpg' }] }] },
     });
   });
 

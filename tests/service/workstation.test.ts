@@ -104,7 +104,12 @@ describe('data', () => {
     expect(page.total).toBe(16);
     expect(page.pictures.map(({ class: name }) => name)).toEqual(['blue', 'blue']);
     const [picture] = page.pictures;
-    expect(workstation.pictureFile(picture.id)).toBe(join(data, picture.file));
+    expect(workstation.pictureFile(picture.id)).toEqual({
+      name: picture.file,
+      path: join(data, picture.file),
+      offset: 0,
+      size: null,
+    });
     expect(picture.id).toMatch(/^[\w-]{22}$/);
     expect(workstation.pictureFile('../../etc/passwd')).toBeNull();
     await expect(
@@ -134,7 +139,11 @@ describe('data', () => {
     const { state, result, error } = await heard.ended(job);
     expect(error).toBeNull();
     expect(state).toBe('done');
-    expect(result).toMatchObject({ path: bad, checked: 13, unreadable: [{ file: 'train/blue/text.jpg' }] });
+    expect(result).toMatchObject({
+      path: bad,
+      checked: 13,
+      findings: [{ kind: 'unreadable', count: 1, files: [{ file: 'train/blue/text.jpg' }] }],
+    });
     expect(await client.call('dataset.report', { path: bad })).toEqual(result);
   });
 });

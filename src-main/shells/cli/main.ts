@@ -1,11 +1,13 @@
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { COMMON, type Command, type Shell } from './command.ts';
+import { data } from './data.ts';
 import { engine } from './engine.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { serve } from './serve.ts';
-import { data, models, sample } from './tools.ts';
+import { models, sample } from './tools.ts';
+import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teacher, train } from './train.ts';
 import { evaluate, exportWeights, forward } from './weights.ts';
 
@@ -13,6 +15,8 @@ import { evaluate, exportWeights, forward } from './weights.ts';
 const COMMANDS: readonly Command[] = [
   train,
   teacher,
+  teacherCard,
+  evaluateTeacher,
   evaluate,
   exportWeights,
   forward,

@@ -1,44 +1,6 @@
-import { resolve } from 'node:path';
-import type { DatasetReport, DatasetSummary, ModelCard } from '../../protocol/data-types.ts';
+import type { ModelCard } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
 import { withDesk } from './desk.ts';
-
-export const data: Command = {
-  name: 'data',
-  summary: 'Show what a data folder holds; with --check decode every picture.',
-  words: 'DIR',
-  count: [1, 1],
-  options: [{ flag: 'check', value: null, help: 'Decode every picture and list those that cannot be read.' }],
-  run: async (parsed, shell) => {
-    const path = resolve(parsed.words[0]);
-    const check = parsed.values.get('check') === true;
-    await withDesk(shell, async ({ calls, job }) => {
-      const summary = await calls['dataset.inspect']({ path });
-      const report = check ? ((await job(calls['dataset.check']({ path }))) as DatasetReport) : null;
-      shell.reporter.result(describeData(summary, report), { type: 'data', ...summary, ...(report && { report }) });
-    });
-  },
-};
-
-function describeData(
-  { path, classes, train, val, splitMade, warnings }: DatasetSummary,
-  report: DatasetReport | null,
-) {
-  const width = Math.max(...classes.map(({ name }) => name.length));
-  const number = (count: number): string => String(count).padStart(8);
-  return [
-    `${path}: ${classes.length} classes, ${train} training and ${val} validation pictures`,
-    ...(splitMade ? ['There is no val folder: a tenth of each class is set aside for validation.'] : []),
-    ...classes.map(({ name, train, val }) => `  ${name.padEnd(width)}${number(train)}${number(val)}`),
-    ...warnings.map(({ message }) => message),
-    ...(report ? describeReport(report) : []),
-  ].join('\n');
-}
-
-function describeReport({ checked, unreadable }: DatasetReport): string[] {
-  const bad = unreadable.map(({ file, reason }) => `  ${file}: ${reason}`);
-  return [`${checked} pictures decoded, ${unreadable.length} cannot be read`, ...bad];
-}
 
 export const sample: Command = {
   name: 'sample',

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs';
+import { createReadStream, readFile } from 'node:fs';
 import { extname, join, normalize, sep } from 'node:path';
 import { protocol } from 'electron';
+import type { PictureFile } from '../../service/datasets.ts';
 import { APP_ORIGIN, PICTURE_SCHEME } from './channels.ts';
 
 /** Policy of the window: its own files and pictures by id, nothing else; no inline script, no eval. */
@@ -52,16 +53,19 @@ export function registerSchemes(): void {
 /**
  * Answers `app://stillhouse/…` from the built window and `thumb://picture/<id>` from the data folder.
  * @param rendererFolder the built window.
- * @param picture path of a picture by id, null when there is none.
+ * @param picture where a picture lies by id, null when there is none.
  */
-export function answerSchemes(rendererFolder: string, picture: (id: string) => Promise<string | null>): void {
+export function answerSchemes(rendererFolder: string, picture: (id: string) => Promise<PictureFile | null>): void {
   answer(new URL(APP_ORIGIN).protocol.slice(0, -1), async (url) => {
     if (url.host !== new URL(APP_ORIGIN).host) return nothing();
     return sendFile(pathInside(rendererFolder, url.pathname), { 'Content-Security-Policy': POLICY });
   });
   answer(PICTURE_SCHEME, async (url) => {
-    const path = await picture(decodeURIComponent(url.pathname.slice(1)));
-    return sendFile(path, { 'Content-Security-Policy': "default-src 'none'; sandbox" });
+    const found = await picture(decodeURIComponent(url.pathname.slice(1)));
+    if (!found) return nothing();
+    return sendBytes(found.name, await readPicture(found), {
+      'Content-Security-Policy': "default-src 'none'; sandbox",
+    });
   });
 }
 
@@ -101,11 +105,21 @@ function nothing(): Answer {
 
 function sendFile(path: string | null, extra: Record<string, string>): Promise<Answer> {
   if (path === null) return Promise.resolve(nothing());
-  const type = TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream';
   return new Promise((resolve) => {
-    readFile(path, (error, body) => {
-      const headers = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...extra };
-      resolve(error ? nothing() : { status: 200, headers, body });
-    });
+    readFile(path, (error, body) => resolve(error ? nothing() : sendBytes(path, body, extra)));
   });
+}
+
+function sendBytes(name: string, body: Buffer, extra: Record<string, string>): Answer {
+  const type = TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream';
+  return { status: 200, headers: { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...extra }, body };
+}
+
+/** All bytes of a picture, which may be a part of an archive. */
+async function readPicture({ path, offset, size }: PictureFile): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  if (size === 0) return Buffer.alloc(0);
+  const end = size === null ? undefined : offset + size - 1;
+  for await (const piece of createReadStream(path, { start: offset, end })) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }

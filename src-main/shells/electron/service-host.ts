@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Port } from '../../protocol/rpc.ts';
+import type { PictureFile } from '../../service/datasets.ts';
 import type { FromService, ToService } from '../../service/service-link.ts';
 import { startChild, type Child } from './child.ts';
 
@@ -7,7 +8,7 @@ import { startChild, type Child } from './child.ts';
 export class ServiceHost {
   private child: Child | undefined;
   private readonly ports = new Map<number, RelayPort>();
-  private readonly pictures = new Map<number, (path: string | null) => void>();
+  private readonly pictures = new Map<number, (picture: PictureFile | null) => void>();
   private readonly trainers = new Map<number, Child>();
   private readonly activity: ((runs: number) => void)[] = [];
   private ends: (() => void)[] = [];
@@ -33,8 +34,8 @@ export class ServiceHost {
     return port;
   }
 
-  /** Path of a picture, or null when there is none by that id. */
-  picture(id: string): Promise<string | null> {
+  /** Where a picture lies, or null when there is none by that id. */
+  picture(id: string): Promise<PictureFile | null> {
     return new Promise((resolve) => {
       if (!this.child) return resolve(null);
       const request = this.next++;
@@ -75,7 +76,7 @@ export class ServiceHost {
         this.ports.get(message.port)?.deliver(message.body);
         break;
       case 'picture':
-        this.pictures.get(message.request)?.(message.path);
+        this.pictures.get(message.request)?.(message.picture);
         this.pictures.delete(message.request);
         break;
       case 'active':

@@ -102,8 +102,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   const file = site.files.get(url.pathname);
   if (file) return sendStatic(response, file);
   const picture = url.pathname.startsWith(PICTURE_PATH) && url.pathname.slice(PICTURE_PATH.length);
-  const path = picture ? site.workstation.pictureFile(picture) : null;
-  return path ? sendPicture(response, path) : page(response, 404, 'There is nothing here.');
+  const found = picture ? site.workstation.pictureFile(picture) : null;
+  return found ? sendPicture(response, found) : page(response, 404, 'There is nothing here.');
 }
 
 // A page that moves on by itself, where a redirect would not do: after a click in another site (a terminal in a

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
+import type { PictureFile } from '../../service/datasets.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -50,18 +51,25 @@ export async function listStaticFiles(folder: string): Promise<StaticFiles> {
 export async function sendStatic(response: ServerResponse, path: string): Promise<void> {
   const kept = path.includes(`${sep}assets${sep}`);
   response.setHeader('Cache-Control', kept ? 'public, max-age=31536000, immutable' : 'no-cache');
-  await send(response, path, TYPES[extname(path)] ?? 'application/octet-stream');
+  await send(response, { path, offset: 0, size: null }, TYPES[extname(path)] ?? 'application/octet-stream');
 }
 
 /** Sends a picture of the data folder. Its bytes are a stranger's: were it a page, it could do nothing. */
-export async function sendPicture(response: ServerResponse, path: string): Promise<void> {
+export async function sendPicture(response: ServerResponse, picture: PictureFile): Promise<void> {
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   response.setHeader('Cache-Control', 'private, max-age=3600');
-  await send(response, path, PICTURE_TYPES[extname(path).toLowerCase()] ?? 'application/octet-stream');
+  const type = PICTURE_TYPES[extname(picture.name).toLowerCase()] ?? 'application/octet-stream';
+  await send(response, picture, type);
 }
 
-async function send(response: ServerResponse, path: string, type: string): Promise<void> {
-  const { size } = await stat(path);
-  response.writeHead(200, { 'Content-Type': type, 'Content-Length': size });
-  await pipeline(createReadStream(path), response);
+async function send(
+  response: ServerResponse,
+  { path, offset, size }: Omit<PictureFile, 'name'>,
+  type: string,
+): Promise<void> {
+  const length = size ?? (await stat(path)).size;
+  response.writeHead(200, { 'Content-Type': type, 'Content-Length': length });
+  // An end before the start would be refused.
+  if (length === 0) return void response.end();
+  await pipeline(createReadStream(path, { start: offset, end: offset + length - 1 }), response);
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/folder.ts';
 import { stratifiedSplit } from '../../../src-main/data/split.ts';
+import { asNobody } from '../../helpers/as-nobody.ts';
 
 let home: string;
 let root: string;
@@ -176,14 +177,3 @@ describe('stratifiedSplit', () => {
     expect(after.filter(({ file }) => !before.has(file)).length).toBeLessThanOrEqual(1);
   });
 });
-
-/** Root may read everything, so for this long it is not root. */
-async function asNobody<T>(body: () => Promise<T>): Promise<T> {
-  if (process.getuid?.() !== 0) return body();
-  process.seteuid!(65534);
-  try {
-    return await body();
-  } finally {
-    process.seteuid!(0);
-  }
-}
