@@ -6,6 +6,7 @@ import type {
   StateRow,
   StepRow,
 } from '../../src-main/protocol/events.ts';
+import { SpentMeter, type Spent } from '../../src-main/protocol/spent.ts';
 import { Columns } from './columns.ts';
 
 export const STEP_COLUMNS = [
@@ -19,7 +20,9 @@ export const STEP_COLUMNS = [
   'imagesPerSecond',
   'memory',
   'dataWait',
+  'feed',
   'stepTime',
+  'teacher',
 ] as const;
 export const EPOCH_COLUMNS = [
   'step',
@@ -53,9 +56,11 @@ export class RunHistory {
   lastEpoch: EpochRow | null = null;
   private active = 0;
   private clock: number | null = null;
+  private readonly spending = new SpentMeter();
 
   append(row: HistoryRow): void {
     this.advance(row);
+    this.spending.add(row);
     switch (row.type) {
       case 'step':
         return this.appendStep(row);
@@ -70,6 +75,11 @@ export class RunHistory {
       case 'state':
         this.state = row;
     }
+  }
+
+  /** Seconds by what they were spent on. */
+  get spent(): Spent {
+    return this.spending.spent;
   }
 
   /** Moves the clock of training on, unless the run stood still since the row before. */
@@ -87,7 +97,9 @@ export class RunHistory {
       epoch: row.step / Math.max(1, row.stepsPerEpoch),
       time: this.active,
       dataWait: row.anatomy.dataWait,
+      feed: row.anatomy.feed ?? null,
       stepTime: row.anatomy.step,
+      teacher: row.anatomy.teacher ?? null,
     });
   }
 

@@ -127,10 +127,14 @@ export const useRun = defineStore('run', () => {
     }
   };
   const stop = (run: string): Promise<boolean> => quietly(() => service.call('run.stop', { run }));
-  /** Resumes from the run's last complete checkpoint, or from the one named. */
-  const resume = (run: string, checkpoint?: string): Promise<boolean> =>
+  /** Resumes from the run's last complete checkpoint, or from the one named; `changes` are settings to go on with. */
+  const resume = (run: string, checkpoint?: string, changes?: Partial<Recipe>): Promise<boolean> =>
     quietly(async () => {
-      await service.call('run.resume', checkpoint === undefined ? { run } : { run, checkpoint });
+      await service.call('run.resume', {
+        run,
+        ...(checkpoint !== undefined && { checkpoint }),
+        ...(changes && { changes }),
+      });
       if (run === currentId.value) await open(run);
     });
   const remove = (run: string): Promise<boolean> =>

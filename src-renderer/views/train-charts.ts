@@ -78,7 +78,9 @@ export class TrainCharts {
         format: 'milliseconds',
         series: [
           ...steps.line('stepTime', t('charts.step'), LOOKS.total),
+          ...steps.measured('teacher', t('charts.teacher'), LOOKS.distillation),
           ...steps.line('dataWait', t('charts.dataWait'), LOOKS.class),
+          ...steps.measured('feed', t('charts.feed'), LOOKS.fused),
         ],
       },
       { id: 'memory', format: 'gigabytes', series: steps.raw('memory', t('charts.lines.memory'), LOOKS.other) },
@@ -112,6 +114,12 @@ class StepLines {
     const raw: Series = { id: `${column}.raw`, label, ...look, dash: SOLID, width: 1, faint: true, x: this.x, y };
     const line: Series = { id: column, label, ...look, x: this.x, y: this.smooth(column, y) };
     return withRaw && this.smoothed ? [raw, line] : [line];
+  }
+
+  /** A smoothed line, where there is a value at all. */
+  measured(column: StepColumn, label: string, look: Look): Series[] {
+    const known = this.history.steps.column(column).some((value) => !Number.isNaN(value));
+    return known ? this.line(column, label, look) : [];
   }
 
   raw(column: StepColumn, label: string, look: Look): Series[] {

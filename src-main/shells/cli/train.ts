@@ -1,10 +1,13 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow } from '../../protocol/events.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { SpentMeter } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { runsFolder } from '../../runs/places.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
+import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
 import { withDesk } from './desk.ts';
 import {
@@ -16,6 +19,7 @@ import {
   type Option,
   type Parsed,
 } from './options.ts';
+import { opText, spentText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
 import { chooseEngine, describeDevice } from './engine.ts';
 
@@ -83,6 +87,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
   const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder(), chooseEngine);
   shell.reporter.note(introduction(prepared));
   const best = { row: null as EpochRow | null };
+  const meter = new SpentMeter();
   const { run, recipe, resume, engine } = prepared;
   const trainer = spawnTrainer(
     { kind: 'train', engine: engine.engine, gpu: engine.gpu, threads, run, recipe, resume },
@@ -91,8 +96,10 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
         if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
         if (event.tell !== 'rows') return;
         shell.reporter.rows(event.rows, recipe);
-        for (const row of event.rows)
+        for (const row of event.rows) {
+          meter.add(row);
           if (row.type === 'epoch' && row.test.acc1 > (best.row?.test.acc1 ?? -1)) best.row = row;
+        }
       },
     },
   );
@@ -103,7 +110,16 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
   const interrupts = shell.onInterrupt(stop, () => trainer.kill());
   try {
     const { state } = await trainer.done;
-    shell.reporter.result(closing(state, run, best.row), { type: 'result', state, run, best: best.row });
+    const { spent } = meter;
+    const profile = recipe.profile ? readProfile(run) : null;
+    const text = [closing(state, run, best.row), spentText(spent), profile && opText(profile)]
+      .filter(Boolean)
+      .join('\n');
+    shell.reporter.result(text, { type: 'result', state, run, best: best.row, spent });
+  } catch (error) {
+    if (error instanceof StillhouseError && /^run\.(non-finite|overflow)$/.test(error.code))
+      shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
+    throw error;
   } finally {
     interrupts.release();
   }

@@ -1,0 +1,34 @@
+import type { HistoryRow, StepRow } from './events.ts';
+
+/** What a run spends its time on; `compile` is the first step of each process, without its teacher and its data. */
+export const SPENT_PARTS = ['step', 'teacher', 'feed', 'dataWait', 'evaluation', 'checkpoint', 'compile'] as const;
+export type SpentPart = (typeof SPENT_PARTS)[number];
+/** Seconds by part. */
+export type Spent = Record<SpentPart, number>;
+
+/** Adds up where the time of a run went, from its history. */
+export class SpentMeter {
+  readonly spent: Spent = { step: 0, teacher: 0, feed: 0, dataWait: 0, evaluation: 0, checkpoint: 0, compile: 0 };
+  private compiles = false;
+  private step = 0;
+
+  /** Takes in the next row. */
+  add(row: HistoryRow): void {
+    if (row.type === 'step') this.addSteps(row);
+    else if (row.type === 'epoch') this.spent.evaluation += row.evaluationSeconds ?? 0;
+    else if (row.type === 'checkpoint') this.spent.checkpoint += row.seconds ?? 0;
+    else if (row.type === 'state') this.compiles ||= row.state === 'starting' || row.state === 'running';
+  }
+
+  /** A row holds means over the steps since the one before it. After a rewind that one comes later in the run. */
+  private addSteps({ step, anatomy }: StepRow): void {
+    const steps = step > this.step ? step - this.step : 1;
+    const add = (part: SpentPart, milliseconds = 0) => (this.spent[part] += (steps * milliseconds) / 1000);
+    add('dataWait', anatomy.dataWait);
+    add('feed', anatomy.feed);
+    add('teacher', anatomy.teacher);
+    add(this.compiles && steps === 1 ? 'compile' : 'step', anatomy.step);
+    this.compiles = false;
+    this.step = step;
+  }
+}

@@ -1,0 +1,31 @@
+import type { RunProfile } from '../../protocol/data-types.ts';
+import { SPENT_PARTS, type Spent, type SpentPart } from '../../protocol/spent.ts';
+
+const NAMES: Record<SpentPart, string> = {
+  step: 'student',
+  teacher: 'teacher',
+  feed: 'feeding',
+  dataWait: 'waiting for data',
+  evaluation: 'evaluation',
+  checkpoint: 'checkpoints',
+  compile: 'first step, with compiling',
+};
+
+/** Where the time of a run went, in one line; '' while there is nothing to tell. */
+export function spentText(spent: Spent): string {
+  const whole = SPENT_PARTS.reduce((sum, part) => sum + spent[part], 0);
+  const parts = SPENT_PARTS.filter((part) => spent[part] > 0).map(
+    (part) => `${NAMES[part]} ${((100 * spent[part]) / whole).toFixed(1)} %`,
+  );
+  return parts.length > 0 ? `Time: ${parts.join(', ')}` : '';
+}
+
+/** The most expensive ops of the step that was profiled, as a table. */
+export function opText({ step, milliseconds, opMilliseconds, ops }: RunProfile, most = 20): string {
+  const rows = ops.slice(0, most).map(({ op, shapes, count, milliseconds: time }) => {
+    const share = `${((100 * time) / opMilliseconds).toFixed(1)} %`.padStart(7);
+    return `${time.toFixed(2).padStart(10)} ms ${share} ${String(count).padStart(5)} ×  ${op}  ${shapes}`.trimEnd();
+  });
+  const head = `Ops of step ${step}, which took ${milliseconds.toFixed(1)} ms: ${opMilliseconds.toFixed(1)} ms on all threads`;
+  return [head, ...rows].join('\n');
+}
