@@ -77,6 +77,7 @@ export function startResumed(
 
 /**
  * A network that is only asked: a teacher, or one to evaluate.
+ * @param classes which the file must be of; null where that is known already.
  * @throws StillhouseError `teacher.classes`, `teacher.class-names` for a network of other classes, `weights.*`,
  * `file.missing`.
  */
@@ -85,10 +86,10 @@ export async function loadFrozen(
   prefix: string,
   model: Model,
   path: string,
-  classes: readonly string[],
+  classes: readonly string[] | null,
 ): Promise<void> {
   await withWeights(path, (weights) => {
-    requireClasses(model.name, weights, classes);
+    if (classes) requireClasses(model.name, weights, classes);
     const { params } = fitWeights(model, weights.tensors, { path, newHead: false });
     setParams(state, prefix, model.specs, params);
   });

@@ -1,14 +1,15 @@
 import type { EpochRow } from '../protocol/events.ts';
-import { decisions, deciding, fuse, scoreMeter, type EvalHeads } from './metrics.ts';
+import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
 
 /**
  * Letters: B pictures of a batch, S side of a picture, K classes, n ≤ B pictures in the last batch.
  */
 
-/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n]. */
+/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n], and which pictures they are. */
 export interface EvalBatch {
   images: Uint8Array;
   labels: Int32Array;
+  files: readonly string[];
 }
 
 /** Logits of one network in eval mode: `head` and `headDist` are [B, K], row-major. */
@@ -19,8 +20,10 @@ export interface EvalStep {
 export interface EvaluateParts {
   batches: AsyncIterable<EvalBatch>;
   student: EvalStep;
-  /** The teacher's decisions on the first `count` pictures; null: no agreement is measured. */
-  teacher: ((images: Uint8Array, count: number) => Promise<Int32Array>) | null;
+  /** The moving average of the student, scored on the same pictures. */
+  average?: EvalStep | null;
+  /** What the teacher decides on each picture, by its file; null: no agreement is measured. */
+  teacher: ReadonlyMap<string, number> | null;
   classes: number;
   /** What decides, where there are two heads: its score is `test`. */
   heads: EvalHeads;
@@ -33,7 +36,7 @@ export interface EvaluateParts {
 }
 
 /** Scores of each head, as an epoch's row has them. */
-export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead' | 'agreement'>;
+export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead' | 'testEma' | 'agreement'>;
 
 /**
  * Scores a student over every picture of `batches`.
@@ -42,8 +45,9 @@ export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead
 export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null> {
   const { classes } = parts;
   const meters = { test: scoreMeter(classes), classHead: scoreMeter(classes), distillationHead: scoreMeter(classes) };
-  let [pictures, alike, distilled] = [0, 0, false];
-  for await (const { images, labels } of parts.batches) {
+  const average = parts.average ? { step: parts.average, meter: scoreMeter(classes) } : null;
+  let [pictures, alike, compared, distilled] = [0, 0, 0, false];
+  for await (const { images, labels, files } of parts.batches) {
     if (parts.stop?.aborted) return null;
     const count = labels.length;
     const input = filledUp(images, parts.batchBytes);
@@ -53,7 +57,13 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
     meters.classHead.add(head, labels);
     if (headDist) meters.distillationHead.add(headDist, labels);
     distilled = headDist !== null;
-    if (parts.teacher) alike += countAlike(decisions(fused, count, classes), await parts.teacher(input, count));
+    average?.meter.add(deciding(parts.heads, await average.step.run(input), classes), labels);
+    if (parts.teacher) {
+      const ours = decisions(fused, count, classes);
+      const theirs = files.map((file) => parts.teacher!.get(file));
+      compared += theirs.filter((decision) => decision !== undefined).length;
+      alike += theirs.filter((decision, row) => decision === ours[row]).length;
+    }
     pictures += count;
     parts.onProgress?.(pictures);
   }
@@ -62,34 +72,35 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
     test: meters.test.score(),
     classHead: meters.classHead.score(),
     distillationHead: distilled ? meters.distillationHead.score() : null,
-    agreement: parts.teacher ? (100 * alike) / pictures : null,
+    ...(average && { testEma: average.meter.score() }),
+    agreement: compared > 0 ? (100 * alike) / compared : null,
   };
 }
 
-function countAlike(ours: Int32Array, theirs: Int32Array): number {
-  return ours.reduce((sum, decision, row) => sum + Number(decision === theirs[row]), 0);
+/** Answers of one network: logits [B, K], row-major. */
+export interface DecideParts {
+  batches: AsyncIterable<EvalBatch>;
+  answer(images: Uint8Array): Promise<Float32Array>;
+  classes: number;
+  /** As of {@link EvaluateParts}. */
+  batchBytes: number;
+  stop: AbortSignal;
+  onProgress(pictures: number): void;
 }
 
 /**
- * What a network decides, both heads fused. Pictures seen before are not run again: a frozen teacher decides alike in
- * every epoch.
- * @param name a digest of a batch, to know it again.
+ * What a network decides on every picture of `batches`, by file.
+ * @returns null when it was stopped.
  */
-export function deciderOf(
-  step: EvalStep,
-  classes: number,
-  name: (images: Uint8Array) => string,
-): (images: Uint8Array, count: number) => Promise<Int32Array> {
-  const known = new Map<string, Int32Array>();
-  return async (images, count) => {
-    const key = name(images);
-    const before = known.get(key);
-    if (before && before.length >= count) return before;
-    const { head, headDist } = await step.run(images);
-    const decided = decisions(headDist ? fuse(head, headDist) : head, count, classes);
-    known.set(key, decided);
-    return decided;
-  };
+export async function decideAll(parts: DecideParts): Promise<Map<string, number> | null> {
+  const decided = new Map<string, number>();
+  for await (const { images, labels, files } of parts.batches) {
+    if (parts.stop.aborted) return null;
+    const logits = await parts.answer(filledUp(images, parts.batchBytes));
+    decisions(logits, labels.length, parts.classes).forEach((decision, row) => decided.set(files[row], decision));
+    parts.onProgress(decided.size);
+  }
+  return parts.stop.aborted ? null : decided;
 }
 
 function filledUp(images: Uint8Array, bytes: number): Uint8Array {

@@ -18,11 +18,11 @@ import { drawInputs, drawnImages } from './mix.ts';
 export type TeacherView = Pick<TeacherCard, 'inputSize' | 'mean' | 'std' | 'interpolation' | 'layout'>;
 
 /** A teacher whose network is part of the recorded step. */
-export interface StepTeacher {
-  model: Model;
-  interpolation: TeacherCard['interpolation'];
-  /** Which of its outputs stands for each class of the data, [K]; null: they are the same. */
-  columns: readonly number[] | null;
+export interface StepTeacher extends Model {
+  /** Of the student's pictures to its size; bicubic when left out. */
+  interpolation?: TeacherCard['interpolation'];
+  /** Which of its outputs stands for each class of the data, [K]; null or left out: they are the same. */
+  columns?: readonly number[] | null;
 }
 
 /**
@@ -31,10 +31,9 @@ export interface StepTeacher {
  * @returns logits [B, K]; of a distilled network the mean of both heads, as it answers in evaluation.
  */
 export function teacherLogits(teacher: StepTeacher, params: Params, images: tf.Tensor4D): tf.Tensor2D {
-  const { model, interpolation, columns } = teacher;
-  const { inputSize, mean, std } = model;
+  const { inputSize, mean, std, interpolation = 'bicubic', columns } = teacher;
   const seen = teacherPictures(images, { inputSize, mean, std, interpolation, layout: 'NHWC' });
-  const { head, headDist } = model.predict(params, seen);
+  const { head, headDist } = teacher.predict(params, seen);
   const logits = headDist ? tf.mul<tf.Tensor2D>(tf.add(head, headDist), 0.5) : head;
   return columns ? pickColumns(logits, columns) : logits;
 }

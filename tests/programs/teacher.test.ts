@@ -80,7 +80,7 @@ describe('a teacher inside the step', () => {
     const columns = [2, 0, 3];
     const inputs = { images: { shape: [2, 16, 16, 3], dtype: 'float32' as const } };
     const program = record(engine, inputs, variables, ({ images }, params) => {
-      const teacher = { model, interpolation: 'bicubic' as const, columns };
+      const teacher = { ...model, columns };
       const logits = teacherLogits(teacher, params, images as tf.Tensor4D);
       const all = teacherLogits({ ...teacher, columns: null }, params, images as tf.Tensor4D);
       const resized = resizePictures(images as tf.Tensor4D, 24, 'bicubic');

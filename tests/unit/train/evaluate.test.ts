@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deciderOf, evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
+import { decideAll, evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
 
 /** A "network" of two classes over one-byte pictures, B = 2: the byte is the logit of class 1 against 100. */
 const threshold = (limit: number): EvalStep => ({
@@ -10,8 +10,8 @@ const threshold = (limit: number): EvalStep => ({
 });
 
 async function* batches(): AsyncIterable<EvalBatch> {
-  yield { images: Uint8Array.of(10, 200), labels: Int32Array.of(0, 1) };
-  yield { images: Uint8Array.of(150), labels: Int32Array.of(0) };
+  yield { images: Uint8Array.of(10, 200), labels: Int32Array.of(0, 1), files: ['a', 'b'] };
+  yield { images: Uint8Array.of(150), labels: Int32Array.of(0), files: ['c'] };
 }
 
 describe('evaluate', () => {
@@ -20,7 +20,7 @@ describe('evaluate', () => {
     const result = await evaluate({
       batches: batches(),
       student: threshold(100),
-      teacher: deciderOf(threshold(180), 2, (images) => images.join()),
+      teacher: new Map(Object.entries({ a: 0, b: 1, c: 0 })),
       classes: 2,
       heads: 'mean',
       batchBytes: 2,
@@ -38,7 +38,7 @@ describe('evaluate', () => {
       run: async () => ({ head: Float32Array.of(5, 0, 5, 0), headDist: Float32Array.of(0, 9, 0, 1) }),
     };
     const one = async function* (): AsyncIterable<EvalBatch> {
-      yield { images: new Uint8Array(2), labels: Int32Array.of(1, 0) };
+      yield { images: new Uint8Array(2), labels: Int32Array.of(1, 0), files: ['a', 'b'] };
     };
     const result = await evaluate({
       batches: one(),
@@ -73,14 +73,22 @@ describe('evaluate', () => {
   });
 });
 
-describe('deciderOf', () => {
-  it('runs a network once on the same pictures', async () => {
-    let runs = 0;
-    const step: EvalStep = { run: (images) => (runs++, threshold(100).run(images)) };
-    const decide = deciderOf(step, 2, (images) => images.join());
-    expect([...(await decide(Uint8Array.of(10, 200), 2))]).toEqual([0, 1]);
-    expect([...(await decide(Uint8Array.of(10, 200), 2))]).toEqual([0, 1]);
-    expect([...(await decide(Uint8Array.of(200, 10), 2))]).toEqual([1, 0]);
-    expect(runs).toBe(2);
+describe('decideAll', () => {
+  it('tells what a network decides on each picture, and nothing when stopped', async () => {
+    const stop = new AbortController();
+    const answer = async (images: Uint8Array) => (await threshold(180).run(images)).head;
+    const parts = { answer, classes: 2, batchBytes: 2, stop: stop.signal, onProgress: () => undefined };
+    const decided = await decideAll({ ...parts, batches: batches() });
+    expect([...decided!]).toEqual([['a', 0], ['b', 1], ['c', 0]]); // prettier-ignore
+    const onProgress = (): void => stop.abort();
+    expect(await decideAll({ ...parts, batches: batches(), onProgress })).toBeNull();
+  });
+
+  it('leaves pictures out of the agreement that the teacher could not read', async () => {
+    const parts = { student: threshold(100), classes: 2, heads: 'mean' as const, batchBytes: 2 };
+    const some = await evaluate({ ...parts, batches: batches(), teacher: new Map(Object.entries({ a: 0, c: 0 })) });
+    expect(some?.agreement).toBe(50);
+    const none = await evaluate({ ...parts, batches: batches(), teacher: new Map() });
+    expect(none?.agreement).toBeNull();
   });
 });

@@ -1,0 +1,127 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { fieldOf } from '../../protocol/recipe.ts';
+import { CARD_FIELDS, type CardField, type CardValues, type TeacherCard } from '../../protocol/teacher-card.ts';
+import { cardPath, readTeacherCard, writeTeacherCard } from '../../service/teacher-card.ts';
+import type { Command, Shell } from './command.ts';
+import { withDesk } from './desk.ts';
+import { chooseEngine } from './engine.ts';
+import { integerValue, recipeOptions, recipeValues, textValue, type Option, type Parsed } from './options.ts';
+import { scoreText } from './progress.ts';
+import { inTrainer } from './weights.ts';
+
+/** The commands that look at teachers, of whatever kind. */
+
+const NAME: Option = {
+  flag: 'teacher-model',
+  value: 'NAME',
+  help: `The network of a weight file, by its timm name. Default ${String(fieldOf('teacherModel')?.default)}.`,
+};
+
+const FIELD_OPTIONS: readonly (Option & { field: CardField })[] = [
+  { flag: 'input-size', field: 'inputSize', value: 'N', help: 'Side of the square picture that it takes.' },
+  { flag: 'layout', field: 'layout', value: 'NCHW|NHWC', choices: ['NCHW', 'NHWC'], help: 'Order of its axes.' },
+  { flag: 'mean', field: 'mean', value: 'R G B', numbers: true, help: 'Taken off the pixels, which are in [0, 1].' },
+  { flag: 'std', field: 'std', value: 'R G B', numbers: true, help: 'Then the pixels are divided by it.' },
+  { flag: 'crop-ratio', field: 'cropRatio', value: 'X', help: 'For evaluation the shorter edge becomes size / ratio.' },
+  { flag: 'interpolation', field: 'interpolation', value: 'bicubic|bilinear', choices: ['bicubic', 'bilinear'], help: 'How pictures are brought to its size.' }, // prettier-ignore
+  { flag: 'classes', field: 'classes', value: 'FILE|DIR', help: 'Names in the order of its outputs: a text file with one a line, a JSON list, or a data folder whose order it has.' }, // prettier-ignore
+  { flag: 'output', field: 'output', value: 'logits|probabilities', choices: ['logits', 'probabilities'], help: 'What it answers: before or after the softmax.' }, // prettier-ignore
+  { flag: 'input-name', field: 'inputName', value: 'NAME', help: 'Which of several inputs takes the pictures.' },
+  { flag: 'output-name', field: 'outputName', value: 'NAME', help: 'Which of several outputs has the scores.' },
+  { flag: 'signature', field: 'signature', value: 'NAME', help: "Which of a SavedModel's signatures is asked." },
+];
+
+export const teacherCard: Command = {
+  name: 'teacher-card',
+  summary: 'Show how a teacher is shown pictures and read; with options, write its card first.',
+  words: 'FILE',
+  count: [1, 1],
+  options: [NAME, ...FIELD_OPTIONS],
+  run: async (parsed, shell) => {
+    const path = resolve(parsed.words[0]);
+    const given = await cardValues(parsed, shell);
+    if (Object.keys(given).length > 0) shell.reporter.note(`Written: ${writeTeacherCard(path, given)}`);
+    const model = textValue(parsed, 'teacher-model') ?? String(fieldOf('teacherModel')?.default);
+    const card = await readTeacherCard(path, model);
+    shell.reporter.result(describeCard(card), { type: 'teacher-card', ...card });
+  },
+};
+
+async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
+  const values: Record<string, unknown> = {};
+  for (const { flag, field, numbers, value } of FIELD_OPTIONS) {
+    const typed = textValue(parsed, flag);
+    if (typed === undefined) continue;
+    if (field === 'classes') values[field] = await classNames(resolve(typed), shell);
+    else if (numbers) values[field] = typed.split(' ').map(Number);
+    else values[field] = value === 'N' || value === 'X' ? Number(typed) : typed;
+  }
+  return values;
+}
+
+async function classNames(path: string, shell: Shell): Promise<string[]> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    const { classes } = await withDesk(shell, ({ calls }) => calls['dataset.inspect']({ path }));
+    return classes.map(({ name }) => name);
+  }
+  const text = readText(path);
+  if (/^\s*\[/.test(text)) return JSON.parse(text) as string[];
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  return lines.filter((line) => line !== '');
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+  }
+}
+
+function describeCard(card: TeacherCard): string {
+  const { kind, name, outputs, batch, classes, from } = card;
+  const shown = (field: CardField): string => {
+    const value = field === 'classes' ? namesOf(classes) : String(card[field]).replace(/,/g, ', ');
+    return `  ${field.padEnd(14)}${value}  (${from[field]})`;
+  };
+  const fields = (Object.keys(CARD_FIELDS) as CardField[]).filter((field) => card[field] !== '');
+  return [
+    `${name}: ${KINDS[kind]}, ${outputs ?? 'not yet known how many'} classes, ${batch ?? 'any number of'} pictures at a time`,
+    ...fields.map(shown),
+    `Card file: ${cardPath(card.path)}`,
+  ].join('\n');
+}
+
+const KINDS = { timm: 'a network of the list', onnx: 'an ONNX file', savedmodel: 'a TensorFlow SavedModel' } as const;
+
+function namesOf(classes: readonly string[] | null): string {
+  if (!classes) return 'not named';
+  return classes.length > 6 ? `${classes.slice(0, 6).join(', ')}, … (${classes.length})` : classes.join(', ');
+}
+
+const EVALUATED = /^(data-path|teacher-model|teacher-path|batch-size|num-workers|device)$/;
+
+export const evaluateTeacher: Command = {
+  name: 'evaluate-teacher',
+  summary: "Score a teacher on a data set's validation pictures, prepared as its card says.",
+  words: '',
+  count: [0, 0],
+  options: [
+    ...recipeOptions()
+      .filter(({ flag }) => EVALUATED.test(flag))
+      .map((option) => ({ ...option, required: /-path$/.test(option.flag) })),
+    { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
+  ],
+  run: async (parsed, shell) => {
+    const settings = recipeValues(parsed);
+    const { engine, gpu } = await chooseEngine(settings.device);
+    const threads = integerValue(parsed, 'threads', 1, 1024);
+    const result = await inTrainer({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
+    if (!result) throw new StillhouseError('job.cancelled');
+    const { score, card, pictures } = result;
+    const text = `${card.name} on ${pictures} pictures of ${card.inputSize} pixels\n${scoreText(score)}`;
+    shell.reporter.result(text, { type: 'result', pictures, ...score, card });
+  },
+};
