@@ -1,10 +1,13 @@
 import { defineStore } from 'pinia';
 import { computed, shallowRef, watch } from 'vue';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
+import type { TeacherCard } from '../../src-main/protocol/teacher-card.ts';
 import { useCheckpoints } from './checkpoints.ts';
 import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
+import { useRecipe } from './recipe.ts';
 import { isActive, useRun } from './run.ts';
+import { useService } from './service.ts';
 import { useSystem } from './system.ts';
 
 /** A teacher trained on the chosen data set: the best checkpoint of its run. */
@@ -24,6 +27,8 @@ export const useTeachers = defineStore('teachers', () => {
   const dataset = useDataset();
   const checkpoints = useCheckpoints();
   const notices = useNotices();
+  const service = useService();
+  const recipe = useRecipe();
   const options = shallowRef<TeacherOption[]>([]);
 
   const names = computed(() => system.models.filter(({ role }) => role === 'teacher').map(({ name }) => name));
@@ -52,6 +57,22 @@ export const useTeachers = defineStore('teachers', () => {
     return { run: run.id, created: run.created, model: run.model, path, acc1: best.acc1 };
   };
 
+  /** What is known of the recipe's teacher; null without one, and while it cannot be read: the recipe's check says why. */
+  const card = shallowRef<TeacherCard | null>(null);
+  let cardAsked = 0;
+  const readCard = async (path: string, model: string): Promise<void> => {
+    const ticket = ++cardAsked;
+    const found = path ? await service.call('teacher.card', { path, model }).catch(() => null) : null;
+    if (ticket === cardAsked) card.value = found;
+  };
+  /** Whether its network is one of the list, and not a file of its own. */
+  const named = computed(() => !card.value || card.value.kind === 'timm');
+
   watch(fitting, refresh, { immediate: true });
-  return { options, fitting, refresh };
+  watch(
+    () => [recipe.values.teacherPath, recipe.values.teacherModel] as const,
+    ([path, model]) => void readCard(path, model),
+    { immediate: true },
+  );
+  return { options, fitting, card, named, refresh };
 });

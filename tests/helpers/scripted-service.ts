@@ -17,6 +17,7 @@ import type {
   StepRow,
 } from '../../src-main/protocol/events.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { CARD_FIELDS, type TeacherCard } from '../../src-main/protocol/teacher-card.ts';
 import type { Handlers } from '../../src-main/protocol/service.ts';
 
 export const START = Date.UTC(2026, 10, 24, 9, 0, 0);
@@ -96,6 +97,7 @@ export class ScriptedService {
     },
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
+    'teacher.card': async ({ path, model }) => teacherCard(path, model),
     'models.list': async () => MODELS,
     'recipe.check': async ({ recipe }) => {
       const whole = { ...defaultRecipe(), ...recipe };
@@ -343,6 +345,19 @@ const model = (
   publishedTop1,
   fetchable: role === 'teacher',
 });
+/** An ONNX file that says little of itself, or a network of the list. */
+function teacherCard(path: string, model: string): TeacherCard {
+  const onnx = path.endsWith('.onnx');
+  const fields = Object.keys(CARD_FIELDS) as (keyof typeof CARD_FIELDS)[];
+  return {
+    ...{ kind: onnx ? 'onnx' : 'timm', path, name: onnx ? path.slice(path.lastIndexOf('/') + 1) : model },
+    ...{ inputSize: 224, layout: 'NCHW', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], cropRatio: 0.875 },
+    ...{ interpolation: 'bicubic', classes: null, outputs: CLASSES.length, output: 'logits', batch: null },
+    ...{ inputName: 'images', outputName: 'logits', signature: '' },
+    from: Object.fromEntries(fields.map((key) => [key, 'default'])) as TeacherCard['from'],
+  };
+}
+
 const MODELS = [
   model('deit_tiny_distilled_patch16_224', 'student', 5_910_800, 1.261, 74.5),
   model('deit_small_distilled_patch16_224', 'student', 22_436_432, 4.63, 81.2),
