@@ -5,6 +5,7 @@ import type { RunState, StateRow } from '../protocol/events.ts';
 import { defaultRecipe } from '../protocol/recipe.ts';
 import { readHistory, readHistoryEnd, readLog } from './history.ts';
 import { lockOwner } from './lock.ts';
+import { teacherLabel } from './teacher-kind.ts';
 import { listRuns, openRun, runBytes, type FoundRun, type RunFile } from './run-folder.ts';
 
 /** What the list of runs shows, from the files alone: the same for the window and the command line. */
@@ -31,7 +32,7 @@ export function summarizeRun(path: string, run: RunFile): RunSummary {
     path,
     created,
     model: recipe.model,
-    teacher: recipe.distillationType === 'none' ? '' : recipe.teacherModel,
+    teacher: teacherLabel(recipe),
     dataPath,
     ...stateOf(path),
     epoch: (log.at(-1)?.epoch ?? -1) + 1,

@@ -19,13 +19,18 @@ import {
   type RecipeKey,
   type RecipeProblem,
 } from '../protocol/recipe.ts';
+import { sizeOf as sizeOfShape } from '../runtime/dtypes.ts';
+import { parseLrNoise } from '../train/schedule.ts';
+import { updateVariables } from '../train/update.ts';
+import { trainable } from '../train/variables.ts';
+import { teacherKind } from '../runs/teacher-kind.ts';
+import { readTeacherCard } from './teacher-card.ts';
+import { classColumns } from './teacher-classes.ts';
 
 /** What a check asks of the rest of the service. */
 export interface RecipeFacts {
   /** @throws StillhouseError what is wrong with a data folder. */
   dataset(path: string): Promise<Dataset>;
-  /** Classes of the head in a weight file. @throws StillhouseError what is wrong with the file. */
-  headClasses(path: string): Promise<number>;
 }
 
 /** A recipe with every default and what was found in it. */
@@ -59,7 +64,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.distillation(recipe);
   if (dataset) {
     findings.pictures(recipe, dataset);
-    await findings.teacher(recipe, classes.length, facts);
+    await findings.teacher(recipe, classes);
   }
   const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
   const { problems, errors } = findings;
@@ -108,12 +113,12 @@ class Findings {
     }
   }
 
-  model({ model, inputSize, distillationType, teacherModel }: Recipe): void {
+  model({ model, inputSize, distillationType, teacherModel, teacherPath }: Recipe): void {
     const names = modelCards();
     if (!names.has(model)) this.problem('model', 'a model of the list', model);
     const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
     if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
-    if (distillationType === 'none') return;
+    if (distillationType === 'none' || teacherKind(teacherPath) !== 'timm') return;
     if (!names.has(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
   }
 
@@ -155,12 +160,11 @@ class Findings {
     if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
   }
 
-  async teacher(recipe: Recipe, dataClasses: number, { headClasses }: RecipeFacts): Promise<void> {
+  async teacher(recipe: Recipe, classes: readonly string[]): Promise<void> {
     const { distillationType, teacherPath, teacherModel } = recipe;
     if (distillationType === 'none' || !teacherPath || !existsSync(teacherPath)) return;
-    const teacherClasses = await this.try(() => headClasses(teacherPath));
-    if (teacherClasses === undefined || teacherClasses === dataClasses) return;
-    this.error('teacher.classes', { teacher: teacherModel, teacherClasses, dataClasses });
+    if (this.problems.some(({ key }) => key === 'teacherModel')) return;
+    await this.try(async () => classColumns(await readTeacherCard(teacherPath, teacherModel), classes));
   }
 
   /** The student, as far as it can be made; with 1000 classes while the data are not known. */

@@ -2,6 +2,8 @@ import { StillhouseError, toPlainError } from '../protocol/errors.ts';
 import { exitProcess } from '../runtime/engine.ts';
 import { runCheckJob } from './check-job.ts';
 import { runEvaluateJob } from './evaluate-job.ts';
+import { runEvaluateTeacherJob } from './evaluate-teacher-job.ts';
+import { runForecastJob } from './forecast-job.ts';
 import { runForwardJob } from './forward-job.ts';
 import { runTrainJob } from './train-job.ts';
 import { trainerPort, type TrainerPort } from './trainer-port.ts';
@@ -25,6 +27,8 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
       return runTrainJob(job, context);
     case 'evaluate':
       return runEvaluateJob(job, context);
+    case 'evaluate-teacher':
+      return runEvaluateTeacherJob(job, context);
     case 'check':
       return runCheckJob(job, context);
     case 'forward':

@@ -28,6 +28,8 @@ export interface TrainBatch extends Draws {
   images: Uint8Array;
   labels: Int32Array;
   noise: Float32Array | null;
+  /** Of a teacher outside of the step, [B, K]. */
+  teacherLogits?: Float32Array;
   files: readonly string[];
 }
 

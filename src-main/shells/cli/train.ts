@@ -5,6 +5,7 @@ import { SpentMeter } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { runsFolder } from '../../runs/places.ts';
+import { teacherLabel } from '../../runs/teacher-kind.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import { readProfile } from '../../runs/profile-file.ts';
@@ -131,8 +132,8 @@ function resumeOf(parsed: Parsed): string {
 }
 
 function introduction({ run, recipe, check, engine }: PreparedTraining): string {
-  const teacher =
-    recipe.distillationType === 'none' ? '' : `, ${recipe.distillationType} distillation from ${recipe.teacherModel}`;
+  const label = teacherLabel(recipe);
+  const teacher = label && `, ${recipe.distillationType} distillation from ${label}`;
   return [
     `${recipe.model} (${millions(check)} million parameters)${teacher}`,
     `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
