@@ -1,22 +1,47 @@
-import { WITHOUT_AUGMENTATION, type Recipe } from './recipe.ts';
+import { PAPER_PRESETS } from './paper-presets.ts';
+import { flagOf, WITHOUT_AUGMENTATION, type Recipe, type RecipeKey } from './recipe.ts';
 
 /**
- * Recipes to start from: what each changes of the defaults. The data folder and a student's teacher weights are the
- * person's own and never part of one.
+ * Recipes to start from: what each changes of the defaults. The data folder, weights to start from and a student's
+ * teacher weights are the person's own and never part of one.
  *
- * To add one: 1. a line here, 2. its name and its words in `src-renderer/i18n`.
+ * To add one: 1. a line here or in `paper-presets.ts`, 2. its name and its words in `src-renderer/i18n/presets.*.ts`,
+ * 3. `npm run unit -- tests/unit/protocol -u` for `docs/recipe.md`.
  */
 export interface Preset {
   id: string;
   /** What the run makes: a student to distil, or a teacher to distil from. */
   task: 'student' | 'teacher';
+  group: PresetGroup;
   values: Partial<Recipe>;
+  /** What goes with it and is the person's own: the weights that it starts from, and the teacher's. */
+  needs?: readonly ('finetune' | 'teacherPath')[];
+  published?: Published;
+}
+
+export type PresetGroup = 'sample' | 'own' | 'deit' | 'tuning' | 'transfer' | 'deit3';
+export const PRESET_GROUPS: readonly PresetGroup[] = ['sample', 'own', 'deit', 'tuning', 'transfer', 'deit3'];
+
+/** What its authors say of a recipe. What they do not say is left out. None of it was measured here. */
+export interface Published {
+  /** Where the settings are. */
+  settings: string;
+  data: string;
+  gpus?: number;
+  /** Of the run on those GPUs. */
+  hours?: string;
+  /** Percent on `data`. */
+  top1?: number;
+  /** Where hours and accuracy are; '' for where the settings are. */
+  results?: string;
 }
 
 export const PRESETS: readonly Preset[] = [
   {
     id: 'sample-student',
     task: 'student',
+    group: 'sample',
+    needs: ['teacherPath'],
     values: {
       model: 'deit_tiny_distilled_patch16_224',
       inputSize: 96,
@@ -32,25 +57,12 @@ export const PRESETS: readonly Preset[] = [
       ...WITHOUT_AUGMENTATION,
     },
   },
-  {
-    id: 'paper-tiny-distilled',
-    task: 'student',
-    values: {
-      model: 'deit_tiny_distilled_patch16_224',
-      distillationType: 'hard',
-      teacherModel: 'regnety_160',
-      epochs: 300,
-      batchSize: 1024,
-    },
-  },
-  {
-    id: 'deit-defaults',
-    task: 'student',
-    values: {},
-  },
+  { id: 'deit-defaults', task: 'student', group: 'own', values: {} },
+  ...PAPER_PRESETS,
   {
     id: 'sample-teacher',
     task: 'teacher',
+    group: 'sample',
     values: {
       model: 'tf_efficientnet_lite0',
       inputSize: 96,
@@ -68,6 +80,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'full-teacher',
     task: 'teacher',
+    group: 'own',
     values: {
       model: 'tf_efficientnet_lite0',
       inputSize: 224,
@@ -81,3 +94,11 @@ export const PRESETS: readonly Preset[] = [
     },
   },
 ];
+
+/** The command that trains by a preset. */
+export function presetCommand({ id, task, needs = [] }: Preset): string {
+  const flags = (['dataPath', ...needs] satisfies RecipeKey[]).map((key) => `--${flagOf(key)} ${OWN[key]}`);
+  return ['stillhouse', task === 'teacher' ? 'teacher' : 'train', '--preset', id, ...flags].join(' ');
+}
+
+const OWN = { dataPath: 'DATA', finetune: 'WEIGHTS', teacherPath: 'TEACHER' } as const;

@@ -1,3 +1,5 @@
+import { presets, presetWords } from './presets.en.ts';
+
 /** The English words of the window. `{'@'}` is a literal at sign; `a | b` is singular and plural. */
 const en = {
   app: {
@@ -222,6 +224,16 @@ const en = {
       checkpoint: 'One checkpoint',
       checkpoints: 'Kept at most ({n})',
     },
+    memory: {
+      title: 'Memory while training',
+      parameters: 'Parameters',
+      optimizer: 'Optimizer',
+      teacher: 'Teacher',
+      activations: 'Activations and gradients',
+      process: 'Engine and pictures',
+      total: 'In all, of {all}',
+      over: 'More than the machine has. Recomputed activations, a smaller micro-batch or a smaller student need less.',
+    },
     lrScaled: '{lr} × {batch} / 512, the linear rule of the paper.',
     lrUnscaled: 'Used as given: scaling by the batch size is off.',
     flow: 'Two runs make a distilled model',
@@ -245,31 +257,8 @@ const en = {
     augmentation: 'Augmentation',
     run: 'Run',
   },
-  presets: {
-    'sample-student': {
-      name: 'Sample run: DeiT-Ti distilled',
-      about:
-        'Small pictures and few epochs: on the sample data it shows learning within minutes on two cores. Train a teacher first.',
-    },
-    'paper-tiny-distilled': {
-      name: 'Paper: DeiT-Ti distilled',
-      about:
-        "The paper's ImageNet recipe: hard distillation from RegNetY-16GF, 300 epochs, batch 1024. Published: 74.5 % Acc{'@'}1.",
-    },
-    'deit-defaults': {
-      name: "DeiT's defaults",
-      about: "The defaults of DeiT's own program, without a teacher.",
-    },
-    'sample-teacher': {
-      name: 'Sample: EfficientNet-Lite0',
-      about:
-        'Fine-tunes EfficientNet-Lite0 at the input size of the sample run, from its ImageNet weights: fetch them below first.',
-    },
-    'full-teacher': {
-      name: 'Full size: EfficientNet-Lite0',
-      about: 'Fine-tunes EfficientNet-Lite0 at 224 pixels for data sets of your own.',
-    },
-  },
+  presets,
+  presetWords,
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',
@@ -439,8 +428,8 @@ const en = {
     name: 'TensorFlow {version}',
     cpu: 'CPU',
     gpu: 'GPU',
-    gpuUsed: 'computes on {device}',
-    gpuUnused: 'not used',
+    gpuUsed: '{device} computes',
+    gpuUnused: 'No GPU computes',
     gpuAble: 'Training with the device auto computes on {name}.',
     gpuUntried: 'The GPU engine has not been tried on a real GPU by its makers yet. Please report what you see.',
     gpus: 'GPUs of this machine',

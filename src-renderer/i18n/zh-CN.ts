@@ -1,4 +1,5 @@
 import type { Messages } from './en.ts';
+import { presets, presetWords } from './presets.zh-CN.ts';
 
 /** The Chinese words of the window, key by key those of `en.ts`. */
 const zh: Messages = {
@@ -223,6 +224,16 @@ const zh: Messages = {
       checkpoint: '单个检查点',
       checkpoints: '最多保留（{n} 个）',
     },
+    memory: {
+      title: '训练时的内存',
+      parameters: '参数',
+      optimizer: '优化器',
+      teacher: '教师',
+      activations: '激活值与梯度',
+      process: '引擎与图片',
+      total: '合计（共 {all}）',
+      over: '超过了本机的内存。重算激活值、减小微批或换更小的学生可以省内存。',
+    },
     lrScaled: '{lr} × {batch} / 512，论文的线性规则。',
     lrUnscaled: '按原值使用：未按批大小缩放。',
     flow: '两次运行得到蒸馏模型',
@@ -246,28 +257,8 @@ const zh: Messages = {
     augmentation: '数据增强',
     run: '运行',
   },
-  presets: {
-    'sample-student': {
-      name: '示例运行：DeiT-Ti 蒸馏',
-      about: '小图、少轮次：在示例数据上，两个核心几分钟内即可看到学习效果。请先训练教师。',
-    },
-    'paper-tiny-distilled': {
-      name: '论文：DeiT-Ti 蒸馏',
-      about: "论文的 ImageNet 配方：由 RegNetY-16GF 硬蒸馏，300 轮，批大小 1024。论文结果：Acc{'@'}1 74.5 %。",
-    },
-    'deit-defaults': {
-      name: 'DeiT 默认值',
-      about: 'DeiT 原程序的默认值，不使用教师。',
-    },
-    'sample-teacher': {
-      name: '示例：EfficientNet-Lite0',
-      about: '以示例运行的输入尺寸微调 EfficientNet-Lite0，从其 ImageNet 权重开始：请先在下方获取。',
-    },
-    'full-teacher': {
-      name: '完整尺寸：EfficientNet-Lite0',
-      about: '以 224 像素微调 EfficientNet-Lite0，用于您自己的数据集。',
-    },
-  },
+  presets,
+  presetWords,
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',
@@ -437,8 +428,8 @@ const zh: Messages = {
     name: 'TensorFlow {version}',
     cpu: 'CPU',
     gpu: 'GPU',
-    gpuUsed: '在 {device} 上计算',
-    gpuUnused: '未使用',
+    gpuUsed: '由 {device} 计算',
+    gpuUnused: '未使用 GPU',
     gpuAble: '设备为 auto 的训练会在 {name} 上计算。',
     gpuUntried: 'GPU 引擎尚未由开发者在真实的 GPU 上试过。欢迎报告您看到的情况。',
     gpus: '本机的 GPU',

@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
-import type { ModelCard, RecipeCheck } from '../../src-main/protocol/data-types.ts';
+import type { MemoryForecast, ModelCard, RecipeCheck } from '../../src-main/protocol/data-types.ts';
 import { PRESETS, type Preset } from '../../src-main/protocol/presets.ts';
 import {
   FIELDS,
@@ -30,6 +30,8 @@ export interface Reason {
 }
 
 const CHECK_PAUSE = 250;
+/** Longer than a check's, since a forecast costs more: a process and seconds of it. */
+const FORECAST_PAUSE = 1500;
 
 /** The recipe being written: one draft for a student, one for a teacher, each kept between starts. */
 export const useRecipe = defineStore('recipe', () => {
@@ -51,6 +53,8 @@ export const useRecipe = defineStore('recipe', () => {
   const check = shallowRef<RecipeCheck | null>(null);
   const checkError = shallowRef<PlainError | null>(null);
   const checking = ref(false);
+  /** What the recipe would hold in memory; null while that is not known. */
+  const forecast = shallowRef<MemoryForecast | null>(null);
   const startError = shallowRef<PlainError | null>(null);
   const weightsJob = computed(() => jobs.ofKind('weights'));
   const weightsError = shallowRef<PlainError | null>(null);
@@ -96,19 +100,22 @@ export const useRecipe = defineStore('recipe', () => {
     if (values.value.distillationType === 'none') set('distillationType', 'hard');
   };
   const reset = (key: RecipeKey): void => set(key, fieldOf(key)!.default);
+  const chosen = ref('');
   const usePreset = (id: string): void => {
     const preset = PRESETS.find((known) => known.id === id);
     if (!preset) return;
     typed.value = {};
+    chosen.value = id;
     task.value = preset.task;
     drafts.value = { ...drafts.value, [preset.task]: fromPreset(preset, drafts.value[preset.task]) };
   };
-  /** The preset whose values the draft has, or null once it was changed. */
-  const preset = computed(
-    () =>
-      PRESETS.find((known) => known.task === task.value && equal(fromPreset(known, values.value), values.value)) ??
-      null,
-  );
+  /** The preset whose values the draft has, or null once it was changed; of equal ones that which was chosen. */
+  const preset = computed(() => {
+    const same = PRESETS.filter(
+      (known) => known.task === task.value && equal(fromPreset(known, values.value), values.value),
+    );
+    return same.find(({ id }) => id === chosen.value) ?? same.at(0) ?? null;
+  });
 
   let asked = 0;
   const ask = async (): Promise<void> => {
@@ -131,6 +138,33 @@ export const useRecipe = defineStore('recipe', () => {
   const askSoon = (): void => {
     clearTimeout(timer);
     timer = setTimeout(() => void ask(), CHECK_PAUSE);
+  };
+
+  let foretold = '';
+  /** Asks for a forecast of a recipe that can be trained; one at a time, since each takes a process for seconds. */
+  const foretell = async (): Promise<void> => {
+    const recipe = { ...values.value };
+    const now = JSON.stringify(recipe);
+    if (foretelling || now === foretold || !ready.value) return;
+    foretelling = true;
+    forecast.value = null;
+    try {
+      const answer = await service.call('recipe.forecast', { recipe });
+      foretold = now;
+      if (JSON.stringify(values.value) === now) forecast.value = answer;
+    } catch {
+      // What is wrong with a recipe its check says, and what is wrong with the engine its page.
+      foretold = now;
+    } finally {
+      foretelling = false;
+    }
+    if (JSON.stringify(values.value) !== now) foretellSoon();
+  };
+  let foretelling = false;
+  let forecastTimer: ReturnType<typeof setTimeout> | undefined;
+  const foretellSoon = (): void => {
+    clearTimeout(forecastTimer);
+    forecastTimer = setTimeout(() => void foretell(), FORECAST_PAUSE);
   };
 
   /** Fetches the ImageNet weights of the model being trained and starts from them. */
@@ -194,6 +228,10 @@ export const useRecipe = defineStore('recipe', () => {
     askSoon();
   });
   watch(drafts, (now) => keep('recipes', now));
+  watch([values, ready], () => {
+    forecast.value = null;
+    foretellSoon();
+  });
   watch(() => dataset.summary, askSoon);
   service.onOpen(askSoon);
   return {
@@ -203,6 +241,7 @@ export const useRecipe = defineStore('recipe', () => {
     check,
     checkError,
     checking,
+    forecast,
     startError,
     weightsJob,
     weightsError,
