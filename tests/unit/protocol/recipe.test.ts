@@ -1,0 +1,154 @@
+import { format } from 'prettier';
+import { describe, expect, test } from 'vitest';
+import { StillhouseError } from '../../../src-main/protocol/errors.ts';
+import { PRESET_GROUPS, presetCommand, PRESETS, type Preset } from '../../../src-main/protocol/presets.ts';
+import {
+  FIELDS,
+  flagOf,
+  parseRecipe,
+  parseSavedRecipe,
+  totalEpochs,
+  type Field,
+} from '../../../src-main/protocol/recipe.ts';
+import { checkRecipe } from '../../../src-main/service/recipe-check.ts';
+import { describeDefault } from '../../../src-renderer/i18n/fields.ts';
+import en from '../../../src-renderer/i18n/en.ts';
+
+/** The recipe's table and presets: what they promise, and that `docs/recipe.md` says the same. */
+
+const noData = { dataset: () => Promise.reject(new StillhouseError('data.no-folder', { path: '' })) };
+
+test('an old run, which does not name a later setting, has it off', () => {
+  const old = parseSavedRecipe({ model: 'deit_tiny_patch16_224', epochs: 3 });
+  const off = { opt: 'adamw', sched: 'cosine', schedOnUpdates: false, clipGrad: 0, layerDecay: 1, lrNoise: '' };
+  expect(old).toMatchObject({ ...off, modelEma: false, bceLoss: false, attnOnly: false, trainMode: true, mixup: 0 });
+  expect(totalEpochs(old)).toBe(3);
+});
+
+test('every field has a flag of its own and a default that passes', () => {
+  expect(new Set(FIELDS.map(({ key }) => flagOf(key))).size).toBe(FIELDS.length);
+  expect(parseRecipe(Object.fromEntries(FIELDS.map((field) => [field.key, field.default])))).toEqual(parseRecipe({}));
+});
+
+describe('a preset', () => {
+  test.each(PRESETS.map((preset) => [preset.id, preset] as const))('%s lacks nothing but the data, the teacher and weights', async (_, preset) => {
+    const { check } = await checkRecipe({ ...preset.values }, noData);
+    expect(check.problems).toEqual([]);
+    const expected = ['data.no-folder', ...(preset.needs?.includes('teacherPath') ? ['teacher.missing'] : [])];
+    expect(check.errors.map(({ code }) => code)).toEqual(expected);
+    expect(check.parameters).toBeGreaterThan(1e6);
+  }); // prettier-ignore
+
+  test('has an id of its own, and no settings that are the person’s', () => {
+    expect(new Set(PRESETS.map(({ id }) => id)).size).toBe(PRESETS.length);
+    for (const { values } of PRESETS)
+      for (const key of ['dataPath', 'teacherPath', 'finetune', 'outputDir']) expect(values).not.toHaveProperty(key);
+  });
+});
+
+describe('recipe check', () => {
+  test.each([
+    [{ bceLoss: true, smoothing: 0.1 }, 'smoothing', '0 with binary cross-entropy'],
+    [{ sched: 'plateau', schedOnUpdates: true }, 'schedOnUpdates', 'off for plateau'],
+    [{ model: 'resnet18', attnOnly: true }, 'attnOnly', 'off for a network without attention'],
+    [
+      { model: 'deit_tiny_distilled_patch16_224', trainMode: false, distillationType: 'hard' },
+      'trainMode',
+      'on for distillation',
+    ],
+    [{ lrNoise: '0.9 0.4' }, 'lrNoise', 'one share from 0 to 1, or two of which the second is greater, like 0.4 0.9'],
+  ])('%j: %s is expected to be %s', async (given, key, expected) => {
+    const { check } = await checkRecipe(given, noData);
+    expect(check.problems).toEqual([expect.objectContaining({ key, expected })]);
+  });
+
+  test('foresees the size of a checkpoint', async () => {
+    const bytes = async (given: object) =>
+      (await checkRecipe({ model: 'deit_tiny_patch16_224', ...given }, noData)).check;
+    const { parameters, checkpointBytes } = await bytes({});
+    expect(checkpointBytes).toBe(3 * 4 * parameters);
+    expect((await bytes({ modelEma: true })).checkpointBytes).toBe(4 * 4 * parameters);
+    expect((await bytes({ opt: 'sgd' })).checkpointBytes).toBe(2 * 4 * parameters);
+    const frozen = await bytes({ attnOnly: true });
+    expect(frozen.parameters).toBeLessThan(parameters / 2);
+    expect(frozen.checkpointBytes).toBe(4 * (parameters + 2 * frozen.parameters));
+  });
+});
+
+// The document.
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '\\<') || '–';
+}
+
+function table(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+function bounds(field: Field): string {
+  if (field.type === 'integer' || field.type === 'number') return `${field.min} to ${field.max}`;
+  return field.type === 'choice' ? field.choices.join(', ') : field.type === 'boolean' ? 'on, off' : field.type;
+}
+
+function fieldTables(): string {
+  const groups = [...new Set(FIELDS.map(({ group }) => group))];
+  const row = (field: Field) => {
+    const { key, unit, paper, help } = field;
+    const value = `${describeDefault(field, 'en')}${unit && field.default !== '' ? ` ${unit}` : ''}`;
+    return [`\`--${flagOf(key)}\``, cell(value), cell(bounds(field)), cell(paper), cell(help)];
+  };
+  return groups
+    .map((group) => {
+      const rows = FIELDS.filter((field) => field.group === group).map(row);
+      return `### ${en.groups[group]}\n\n${table(['flag', 'default', 'values', 'paper', 'what it does'], rows)}`;
+    })
+    .join('\n\n');
+}
+
+function presetTables(): string {
+  const names: Record<string, { name: string; about: string }> = en.presets;
+  const row = (preset: Preset) => {
+    const { top1, gpus, hours, settings, results } = preset.published ?? {};
+    const cells = [top1 === undefined ? '' : `${top1} %`, gpus ? `${gpus}` : '', hours ?? ''];
+    const { name, about } = names[preset.id];
+    const source = [settings, results && `results: ${results}`].filter(Boolean).join('; ');
+    return [`${name}: \`${presetCommand(preset)}\``, ...cells.map(cell), cell(source), cell(about)];
+  };
+  return PRESET_GROUPS.map((group) => {
+    const presets = PRESETS.filter((preset) => preset.group === group);
+    const head = ['preset', 'Acc@1', 'GPUs', 'hours', 'source', 'notes'];
+    return `### ${en.presetWords.groups[group]}\n\n${table(head, presets.map(row))}`;
+  }).join('\n\n');
+}
+
+const INTRODUCTION = `# The recipe
+
+Every setting of a training is one field of one table, \`FIELDS\` in \`src-main/protocol/recipe.ts\`: the form, the
+command line, the checks and this page follow from it. Names and meanings are those of DeiT's \`main.py\`, and of timm's
+\`train.py\` where DeiT has none. A run that was saved before a setting existed is read as having it off.
+
+What differs from DeiT, on purpose:
+
+- \`--model-ema\` is off. DeiT keeps an average by default and never scores it; here it costs a second evaluation and is
+  reported beside the model.
+- \`--cooldown-epochs\` adds epochs at the lowest rate, as in timm. DeiT names 10 of them and does nothing with them.
+- \`--sched plateau\` follows Acc@1. DeiT gives it no score, and stops.
+- \`--bce-loss\` wants \`--smoothing 0\`. DeiT makes every class a yes otherwise.
+- \`--repeated-aug\` works in one process too.
+- Schedules by epoch are stepped as DeiT steps them: epoch _e_ runs at the schedule's value for _e_ − 1, and the first
+  two epochs both run at the warm-up rate. With \`--sched-on-updates\` the rate moves with each step, as in timm.
+
+Optimizers, schedules and losses are compared with torch and timm in \`tests/parity/optim.test.ts\`: rates of whole runs
+to 1e-9, five steps of each optimizer to 1e-6, and the losses of fifty steps of a small transformer to 1e-3.`;
+
+const PRESETS_INTRODUCTION = `## Presets
+
+Accuracies, GPUs and hours are those that the authors publish; none was measured here. What they do not say is left out.
+Batch sizes are those of all their GPUs together: on fewer, \`--micro-batch\` computes the same batch in parts. DATA is a
+folder of pictures, WEIGHTS what the training starts from, TEACHER the weights of its teacher.`;
+
+test('docs/recipe.md says what the table and the presets say', async () => {
+  const parts = [INTRODUCTION, '## Settings', fieldTables(), PRESETS_INTRODUCTION, presetTables()];
+  const text = await format(parts.join('\n\n'), { parser: 'markdown', printWidth: 120, singleQuote: true });
+  await expect(text).toMatchFileSnapshot('../../../docs/recipe.md');
+});
