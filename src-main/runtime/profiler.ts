@@ -57,7 +57,7 @@ function collect({ profiler, libc }: Tf, session: Pointer): Uint8Array {
   return withPlace(libc, (space) => {
     profiler.newSpace(space, null);
     try {
-      const status = withPlace(libc, (place) => (profiler.collect(place, session, space), pointerAt(libc, place)));
+      const status: Pointer = withPlace(libc, (place) => (profiler.collect(place, session, space), pointerAt(libc, place)));
       if (status !== OK) throw refused('it could not collect what was recorded');
       return bytesOf({ profiler, libc }, space);
     } finally {
@@ -70,7 +70,7 @@ function bytesOf({ profiler, libc }: Pick<Tf, 'profiler' | 'libc'>, message: Poi
   // Measured by the first call, which has no room to write.
   profiler.serialize(message, null, 0);
   const bytes = new Uint8Array(profiler.size(message) as number);
-  const block: Pointer = libc.malloc(bytes.length + 1);
+  const block = libc.malloc(bytes.length + 1) as Pointer;
   try {
     if (!profiler.serialize(message, block, bytes.length)) throw refused('it could not write what was recorded');
     libc.copyIn(bytes, block, bytes.length);
@@ -81,7 +81,7 @@ function bytesOf({ profiler, libc }: Pick<Tf, 'profiler' | 'libc'>, message: Poi
 }
 
 function withPlace<Result>(libc: Tf['libc'], body: (place: Pointer) => Result): Result {
-  const place: Pointer = libc.malloc(PLACE);
+  const place = libc.malloc(PLACE) as Pointer;
   try {
     return body(place);
   } finally {

@@ -29,8 +29,8 @@ export interface ProfilerOptions {
 
 /** Which of the process's steps is recorded op by op: the first ones compile and fill caches. */
 const RECORDED = 4;
-/** Most decoded pictures in the trace: those of the first steps show what there is to see. */
-const PICTURES = 20_000;
+/** Most tasks of picture makers in the trace: those of the first steps show what there is to see. */
+const TASKS = 20_000;
 /** Most lines of the table of ops. */
 const OPS = 200;
 
@@ -118,25 +118,29 @@ export function profileOf(
   return { ...facts, opMilliseconds, ops: ops.slice(0, OPS) };
 }
 
-/** Pictures that are decoded at the same time stand in rows of their own. */
-function watchedMake<Bytes extends unknown[], Result>(
-  decode: (...bytes: Bytes) => Promise<Result>,
-  span: (span: TraceSpan) => void,
-): (...bytes: Bytes) => Promise<Result> {
+/** Tasks that are under way at the same time stand in rows of their own. */
+function watchedMake(make: Crew['make'], span: (span: TraceSpan) => void): Crew['make'] {
   const busy = new Set<number>();
-  let pictures = 0;
-  return async (...bytes) => {
-    if (pictures >= PICTURES) return decode(...bytes);
-    pictures++;
+  let tasks = 0;
+  return async (task) => {
+    if (tasks >= TASKS) return make(task);
+    tasks++;
     let row = 1;
     while (busy.has(row)) row++;
     busy.add(row);
     const start = performance.now();
     try {
-      return await decode(...bytes);
+      return await make(task);
     } finally {
       busy.delete(row);
-      span({ name: 'decode', start, end: performance.now(), thread: { process: 'Trainer', name: `Picture ${row}` } });
+      const thread = { process: 'Trainer', name: `Picture maker ${row}` };
+      span({
+        name: 'read, decode, augment',
+        start,
+        end: performance.now(),
+        thread,
+        facts: { pictures: task.orders.length },
+      });
     }
   };
 }

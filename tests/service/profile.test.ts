@@ -1,0 +1,125 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HistoryRow } from '../../src-main/protocol/events.ts';
+import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
+import type { BadStepFile } from '../../src-main/runs/bad-step.ts';
+import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
+import { readHistory } from '../../src-main/runs/history.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { readProfile } from '../../src-main/runs/profile-file.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-profile-'));
+const data = join(folder, 'data');
+let entry: string;
+
+beforeAll(async () => {
+  makeTinyData(data, { train: 16, val: 4 });
+  entry = join(await buildPrograms(), 'trainer.mjs');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Six steps an epoch of a real DeiT at 32 pixels, to its end. */
+async function train(name: string, changes: Partial<Recipe>, resume = 'new'): Promise<HistoryRow[]> {
+  const recipe = parseRecipe({
+    ...{ model: 'deit_tiny_patch16_224', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1, warmupEpochs: 0 },
+    ...{ lr: 1e-3, unscaleLr: true, precision: 'float32', ...WITHOUT_AUGMENTATION, ...changes },
+  });
+  const run = join(folder, name);
+  await spawnTrainer({ kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume }, { entry }).done;
+  return readHistory(run);
+}
+
+interface TraceEvent {
+  name: string;
+  ph: string;
+  ts?: number;
+  dur?: number;
+  pid: number;
+  tid: number;
+  args?: Record<string, string | number>;
+}
+
+describe('a run that is profiled', () => {
+  const of = <Type extends HistoryRow['type']>(rows: HistoryRow[], type: Type) =>
+    rows.filter((row): row is Extract<HistoryRow, { type: Type }> => row.type === type);
+
+  it('splits its time, and writes a trace and the ops of a step', async () => {
+    const teacherRows = await train('teacher', {});
+    expect(of(teacherRows, 'step').every(({ anatomy }) => anatomy.teacher === undefined)).toBe(true);
+    expect(readProfile(join(folder, 'teacher'))).toBeNull();
+
+    const rows = await train('profiled', {
+      ...{ model: 'deit_tiny_distilled_patch16_224', distillationType: 'hard', profile: true },
+      ...{ teacherModel: 'deit_tiny_patch16_224', teacherPath: join(folder, 'teacher') },
+    });
+    expect(of(rows, 'note')).toEqual([]);
+    for (const { anatomy } of of(rows, 'step')) {
+      expect(Object.keys(anatomy).sort()).toEqual(['dataWait', 'feed', 'step', 'teacher']);
+      expect(Math.min(anatomy.feed!, anatomy.step, anatomy.teacher!)).toBeGreaterThan(0);
+    }
+    expect(of(rows, 'checkpoint')[0].seconds).toBeGreaterThan(0);
+    expect(of(rows, 'epoch')[0].evaluationSeconds).toBeGreaterThan(0);
+
+    const profile = readProfile(join(folder, 'profiled'))!;
+    expect(profile).toMatchObject({ step: 4, batchSize: 8 });
+    expect(profile.ops.map(({ op }) => op).join()).toMatch(/MatMul/);
+    const times = profile.ops.map(({ milliseconds }) => milliseconds);
+    expect(times).toEqual([...times].sort((a, b) => b - a));
+    expect(profile.opMilliseconds).toBeLessThan(2.5 * profile.milliseconds);
+    expect(profile.ops.map(({ op }) => op)).not.toContain('DecodeImage');
+
+    const events = JSON.parse(readFileSync(join(folder, 'profiled', 'trace.json'), 'utf8')) as TraceEvent[];
+    const named = (kind: string) => events.filter(({ name }) => name === kind).map(({ args }) => args!.name);
+    expect(named('process_name')).toEqual(['Trainer', 'TensorFlow, step 4']);
+    expect(named('thread_name')).toEqual(expect.arrayContaining(['Training loop', 'Picture maker 1', 'Thread 1']));
+    const spans = events.filter(({ ph }) => ph === 'X');
+    const count = (name: string) => spans.filter((span) => span.name === name).length;
+    expect(['data wait', 'step', 'host to device', 'evaluation', 'checkpoint'].map(count)).toEqual([6, 6, 6, 1, 1]);
+    expect(count('read, decode, augment')).toBeGreaterThan(5);
+    const step = spans.find(({ name, args }) => name === 'step' && args?.step === 4)!;
+    const ops = spans.filter(({ pid }) => pid === 2);
+    expect(ops.length).toBeGreaterThan(500);
+    for (const { ts, dur } of ops) {
+      expect(ts).toBeGreaterThan(step.ts!);
+      expect(ts! + dur!).toBeLessThan(step.ts! + step.dur! + 1e3);
+    }
+  });
+});
+
+describe('a loss that is not finite', () => {
+  const steady: Partial<Recipe> = { epochs: 1, batchSize: 4 };
+  /** A second epoch in which each weight grows a hundredfold at each of its twelve steps. */
+  const diverging: Partial<Recipe> = { ...steady, epochs: 2, sched: 'step', lr: 10, weightDecay: 10 };
+  const badStep = (): BadStepFile =>
+    JSON.parse(readFileSync(join(folder, 'diverged', 'non-finite.json'), 'utf8')) as BadStepFile;
+
+  it('ends the run with the batch and a state from which it can be made again', async () => {
+    const failure = { code: expect.stringMatching(/^run\.(non-finite|overflow)$/) as string };
+    await train('diverged', steady);
+    await expect(train('diverged', diverging, 'auto')).rejects.toMatchObject(failure);
+    const bad = badStep();
+    expect(bad).toMatchObject({ epoch: 1, seed: 0, lr: 10, precision: 'float32', dataPath: data });
+    expect(bad.loss).toMatch(/NaN|Infinity/);
+    expect(bad.step).toBe(13 + bad.batch);
+    expect(bad.pictures).toHaveLength(4);
+    for (const { file, class: name } of bad.pictures) expect(file).toMatch(new RegExp(`^train/${name}/`));
+    const checkpoints = listCheckpoints(join(folder, 'diverged'));
+    expect(checkpoints[0]).toMatchObject({ epoch: 0, step: 12 });
+    expect(checkpoints.at(-1)!.file).toBe(bad.checkpoint ?? checkpoints[0].file);
+    const last = readHistory(join(folder, 'diverged')).at(-1);
+    expect(last).toMatchObject({ state: 'failed', error: { ...failure, params: { step: bad.step, lr: 10 } } });
+
+    await expect(train('diverged', diverging, 'auto')).rejects.toMatchObject(failure);
+    expect(badStep()).toEqual({ ...bad, checkpoint: badStep().checkpoint });
+
+    const good = join(folder, 'diverged', 'checkpoints', checkpoints[0].file);
+    const rows = await train('diverged', { ...steady, epochs: 2 }, good);
+    expect(rows.at(-1)).toMatchObject({ state: 'finished' });
+    expect(rows.filter((row) => row.type === 'epoch').map(({ epoch }) => epoch)).toEqual([0, 1]);
+  });
+});
