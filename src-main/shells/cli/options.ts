@@ -14,6 +14,10 @@ export interface Option {
   required?: boolean;
   /** Takes as many numbers as follow it. */
   numbers?: boolean;
+  /** Another name of it. */
+  also?: string;
+  /** Other words for some of its values. */
+  words?: Readonly<Record<string, string>>;
 }
 
 /** What a command line holds: values by flag, as typed; `true` for a switch that is on, `false` for `--no-…`. */
@@ -47,13 +51,14 @@ export function parseArguments(argv: readonly string[], options: readonly Option
 function readOption(argument: string, rest: readonly string[], options: readonly Option[], parsed: Parsed): number {
   const [, typed = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
   const name = dashed(typed);
-  const option = options.find(({ flag }) => flag === name);
+  const option = options.find(({ flag, also }) => flag === name || also === name);
   const negated = options.find(({ flag, value }) => value === null && `no-${flag}` === name);
   if (!option && !negated) throw unknown(argument, name, options);
   if (option?.value) {
     const count = option.numbers ? Math.max(1, leadingNumbers(rest)) : 1;
-    const value = inline ?? (rest.length > 0 ? rest.slice(0, count).join(' ') : undefined);
-    if (value === undefined) throw invalid(option, 'nothing');
+    const given = inline ?? (rest.length > 0 ? rest.slice(0, count).join(' ') : undefined);
+    if (given === undefined) throw invalid(option, 'nothing');
+    const value = option.words?.[given] ?? given;
     if (option.choices && !option.choices.includes(value)) throw invalid(option, value);
     parsed.values.set(option.flag, value);
     return inline === undefined ? count : 0;
@@ -107,16 +112,30 @@ const PLACEHOLDER: Record<Field['type'], string | null> = {
   path: 'PATH',
 };
 
+/** What the options of some settings are beside what follows from their fields. */
+const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
+  device: { value: 'auto|cpu|cuda:N' },
+  cutmixMinmax: { value: 'LEAST MOST', numbers: true },
+  lrNoise: { value: 'FROM [TO]', numbers: true },
+  decayRate: { also: 'dr' },
+  opt: {
+    words: { fusedadamw: 'adamw', fusedsgd: 'sgd', nesterov: 'sgd', fusedmomentum: 'momentum', fusedlamb: 'lamb' },
+  },
+};
+
+/** DeiT's one option for two settings. */
+const BETAS: Option = { flag: 'opt-betas', value: 'BETA1 BETA2', numbers: true, help: 'Beta 1 and beta 2 in one.' };
+
 /** The options of a recipe: one for each of its settings, named as DeiT names them. */
 export function recipeOptions(): Option[] {
-  return FIELDS.map((field) => ({
+  const options = FIELDS.map((field): Option => ({
     flag: flagOf(field.key),
     value: field.type === 'choice' ? field.choices.join('|') : PLACEHOLDER[field.type],
     help: recipeHelp(field),
     ...(field.type === 'choice' ? { choices: field.choices } : {}),
-    ...(field.key === 'device' ? { value: 'auto|cpu|cuda:N' } : {}),
-    ...(field.key === 'cutmixMinmax' ? { value: 'LEAST MOST', numbers: true } : {}),
+    ...SPECIAL[field.key],
   }));
+  return [...options, BETAS];
 }
 
 function recipeHelp(field: Field): string {
@@ -130,8 +149,9 @@ function recipeHelp(field: Field): string {
  * The recipe settings that were typed, checked one by one.
  * @throws StillhouseError `argument.invalid` naming the flag.
  */
-export function recipeValues({ values }: Parsed): Partial<Recipe> {
+export function recipeValues({ values: typedValues }: Parsed): Partial<Recipe> {
   const given: Partial<Record<RecipeKey, string | number | boolean>> = {};
+  const values = new Map([...betas(typedValues), ...typedValues]);
   for (const field of FIELDS) {
     const typed = values.get(flagOf(field.key));
     if (typed === undefined) continue;
@@ -148,6 +168,19 @@ export function recipeValues({ values }: Parsed): Partial<Recipe> {
     given[field.key] = field.type === 'path' && value !== '' ? resolve(String(value)) : value;
   }
   return given as Partial<Recipe>;
+}
+
+function betas(values: Parsed['values']): [string, string][] {
+  const typed = values.get(BETAS.flag);
+  if (typed === undefined) return [];
+  const [beta1, beta2, ...more] = String(typed)
+    .trim()
+    .split(/[\s,]+/);
+  if (beta2 === undefined || more.length > 0) throw invalid(BETAS, String(typed));
+  return [
+    [flagOf('optBeta1'), beta1],
+    [flagOf('optBeta2'), beta2],
+  ];
 }
 
 // Number('') and Number(' ') are 0: not what was meant.

@@ -20,7 +20,7 @@ describe('recipe flags', () => {
 
   it('exist for every setting', () => {
     const flags = recipeOptions().map((option) => option.flag);
-    expect(flags).toEqual(FIELDS.map((field) => flagOf(field.key)));
+    expect(flags).toEqual([...FIELDS.map((field) => flagOf(field.key)), 'opt-betas']);
   });
 
   it("are accepted as DeiT's commands have them", () => {
@@ -28,6 +28,12 @@ describe('recipe flags', () => {
       read('--ThreeAugment', '--src', '--no-repeated-aug', '--aa', '', '--cutmix-minmax', '0.2', '0.8', '--mixup', '0'),
     ).toEqual({ threeAugment: true, src: true, repeatedAug: false, aa: '', cutmixMinmax: '0.2 0.8', mixup: 0 });
     expect(read('--cutmix-minmax=0.2,0.8')).toEqual({ cutmixMinmax: '0.2,0.8' });
+    expect(
+      read('--opt', 'fusedlamb', '--opt-betas', '0.8', '0.95', '--dr', '0.97', '--lr-noise', '0.4', '0.9'),
+    ).toEqual({ opt: 'lamb', optBeta1: 0.8, optBeta2: 0.95, decayRate: 0.97, lrNoise: '0.4 0.9' });
+    expect(read('--opt-betas=0.8,0.95', '--opt-beta1', '0.7')).toEqual({ optBeta1: 0.7, optBeta2: 0.95 });
+    expect(() => read('--opt-betas', '0.8')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
+    expect(() => read('--opt-betas', '0.8', '2')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
   });
 
   it('turn switches on and off', () => {
