@@ -29,6 +29,11 @@ const SIGNATURES = {
 
 type Functions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
 
+/** What is used of the FFI. */
+interface Koffi {
+  load(file: string): { func(signature: string): NativeFunction };
+}
+
 const CAPABILITY_MAJOR = 75;
 const CAPABILITY_MINOR = 76;
 const NAME_BYTES = 256;
@@ -82,7 +87,7 @@ function deviceOf(cuda: Functions, ask: (call: (place: Int32Array) => unknown) =
 }
 
 function load(file: string): Functions {
-  const koffi = createRequire(import.meta.url)('koffi');
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
   try {
     const library = koffi.load(file);
     const bound = Object.entries(SIGNATURES).map(([name, signature]) => [name, library.func(signature)]);

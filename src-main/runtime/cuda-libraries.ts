@@ -33,7 +33,7 @@ export function prepareCuda(folder: string, libc: LibcFunctions): void {
   for (const [name, value] of Object.entries(cudaEnvironment(folder, process.env))) libc.setenv(name, value, 1);
   for (const library of LIBRARIES) {
     if (!libc.dlopen(path.join(folder, 'nvidia', library), RTLD_NOW | RTLD_GLOBAL))
-      throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? library });
+      throw new StillhouseError('engine.load', { reason: String(libc.dlerror() ?? library) });
   }
 }
 

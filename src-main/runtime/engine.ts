@@ -90,13 +90,17 @@ function newContext(library: Tf, { within, between, gpu }: ContextOptions): Poin
   }
 }
 
+/** The CUDA that the GPU engine is made with. */
+const CUDA = 12;
+
 /** TensorFlow leaves out what it cannot use without an error: its list of devices tells. */
 function requireGpu(library: Tf, context: Pointer, index: number): CudaDevice {
-  const { devices } = askCudaDriver();
+  const { cuda, devices } = askCudaDriver();
   const device = devices[index];
   const listed = listDevices(library, context).some(({ type }) => type === 'GPU');
   if (listed && device) return device;
-  const reason = device ? `TensorFlow does not take ${device.name}` : `CUDA sees ${devices.length} GPUs`;
+  const refused = device ? `TensorFlow does not take ${device.name}` : `CUDA sees ${devices.length} GPUs`;
+  const reason = cuda < CUDA ? `the driver knows CUDA only up to ${cuda}` : refused;
   throw new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason });
 }
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,8 +32,9 @@ interface Ended {
 function stillhouse(
   args: string[],
   onOutput: (text: string, child: ChildProcess) => void = () => undefined,
+  more: Record<string, string> = {},
 ): Promise<Ended> {
-  const env = { ...process.env, STILLHOUSE_HOME: join(folder, 'home') };
+  const env = { ...process.env, STILLHOUSE_HOME: join(folder, 'home'), ...more };
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended: Ended = { code: null, out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -75,6 +76,8 @@ describe('arguments', () => {
     [['data'], 'expected DIR, got nothing'],
     [['engine', 'polish'], 'install, status, verify'],
     [['export', '--output', 'x.pth'], '--checkpoint: expected FILE'],
+    [['train', '--device', 'gpu'], '--device: expected auto, cpu or cuda:0'],
+    [['engine', 'install', '--device', 'cuda:0'], '--device: expected cpu or cuda'],
   ])('that are wrong end %j with 2 and a reason', async (args, reason) => {
     const { code, out, err } = await stillhouse(args);
     expect(code).toBe(2);
@@ -109,6 +112,29 @@ describe('looking', () => {
       classes: [{ name: 'amber' }, { name: 'blue', train: 16, val: 6 }, { name: 'crimson' }],
       report: { checked: 67, findings: [{ kind: 'unreadable', files: [{ file: 'val/blue/notes.jpg' }] }] },
     });
+  });
+
+  it('tells which GPUs there are, why none computes, and what would have to be fetched', async () => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    const row = '0, NVIDIA A10, 23028, 22500, 8.6, GPU-a, 550.54.14';
+    writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\necho '${row}'\n`, { mode: 0o755 });
+    const machine = { PATH: `${bin}:${process.env.PATH}`, STILLHOUSE_CACHE: join(folder, 'bare') };
+    const told = await stillhouse(['engine', 'status', '--json'], undefined, machine);
+    const gpu = { index: 0, name: 'NVIDIA A10', memory: 23028 * 2 ** 20, capability: 8.6 };
+    expect(lines(told)).toMatchObject([
+      {
+        state: 'missing',
+        gpu: { driver: '550.54.14', gpus: [gpu], device: 'cpu', engine: { state: 'missing', device: 'cuda' } },
+      },
+    ]);
+    expect(lines(told)[0].gpu).toMatchObject({ reason: { code: 'gpu.no-engine' } });
+    const hidden = { ...machine, CUDA_VISIBLE_DEVICES: '' };
+    const refused = await stillhouse(['eval', '--checkpoint', data, '--device', 'cuda:0'], undefined, hidden);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain('CUDA_VISIBLE_DEVICES is "", which hides every GPU');
+    const { out } = await stillhouse(['engine', 'wheels', '--device', 'cuda']);
+    expect(out.trim().split('\n')).toContainEqual(expect.stringMatching(/^nvidia-cudnn-cu12==9\.\S+ --hash=sha256:/));
   });
 
   it('lists the networks', async () => {

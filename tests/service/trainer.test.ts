@@ -269,6 +269,14 @@ describe('the process', () => {
     const broken = start({ kind: 'verify-engine', engine: folder }).trainer.done;
     await expect(broken).rejects.toMatchObject({ code: 'engine.load' });
   });
+
+  it('names the library that a GPU engine lacks', async () => {
+    const incomplete = start({ kind: 'verify-engine', engine, threads: 2, gpus: true }).trainer.done;
+    await expect(incomplete).rejects.toMatchObject({
+      code: 'engine.load',
+      params: { reason: expect.stringContaining('libnvJitLink.so.12') as string },
+    });
+  });
 });
 
 describe('a run folder', () => {

@@ -345,7 +345,11 @@ describe('a run', () => {
 test('without an engine nothing starts, and the status says so', async () => {
   const bare = ownPlaces(false);
   const { handlers, close } = createWorkstation(ownOptions(bare, () => undefined));
-  expect(await handlers['engine.status']({})).toMatchObject({ state: 'missing', version: '2.21.0', error: null });
+  const missing = { state: 'missing', version: '2.21.0', error: null };
+  expect(await handlers['engine.status']({})).toMatchObject({ ...missing, gpu: { engine: missing } });
+  const checked = await handlers['engine.check']({ device: 'cpu' });
+  expect(checked.gpu).toMatchObject({ device: 'cpu', reason: { code: 'gpu.cpu-chosen' } });
+  expect(checked.gpu.bytesFree).toBeGreaterThan(0);
   await expect(handlers['run.start']({ recipe: tinyRecipe(data) })).rejects.toMatchObject({ code: 'engine.missing' });
   await expect(handlers['dataset.check']({ path: data })).rejects.toMatchObject({ code: 'engine.missing' });
   await expect(handlers['engine.verify']({})).rejects.toMatchObject({ code: 'engine.missing' });

@@ -102,7 +102,8 @@ function describeSizes({ engine, bytesNeeded, bytesFree }: GpuReport, offline: b
   const { bytesDownload, bytesArrived, bytesOnDisk } = engine;
   const arrived = bytesArrived > 0 ? ` (${bytes(bytesArrived)} have arrived)` : '';
   const download = offline ? '' : `${bytes(bytesDownload)} to download${arrived}, `;
-  return `GPU engine: ${download}${bytes(bytesOnDisk)} on disk; ${bytes(bytesNeeded)} of ${bytes(bytesFree)} free are needed until it is installed.`;
+  const needed = offline ? bytesOnDisk : bytesNeeded;
+  return `GPU engine: ${download}${bytes(bytesOnDisk)} on disk; ${bytes(needed)} of ${bytes(bytesFree)} free are needed until it is installed.`;
 }
 
 function describe({ version, device, state, path, bytesOnDisk, bytesDownload, bytesArrived }: EngineStatus): string {

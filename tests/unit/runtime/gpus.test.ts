@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { contextConfig } from '../../../src-main/runtime/config.ts';
@@ -8,6 +9,9 @@ import { askCudaDriver } from '../../../src-main/runtime/cuda-driver.ts';
 import { cudaEnvironment } from '../../../src-main/runtime/cuda-libraries.ts';
 import { multipliesBfloat16 } from '../../../src-main/runtime/devices.ts';
 import { surveyGpus, visibleGpus } from '../../../src-main/runtime/gpus.ts';
+
+/** Two GPUs that exist nowhere, behind the real interface; its source lies beside it. */
+const STUB = fileURLToPath(new URL('../../fixtures/native/libcuda-stub.so', import.meta.url));
 
 let root: string;
 
@@ -106,6 +110,16 @@ it('leaves and numbers the GPUs that CUDA_VISIBLE_DEVICES names', async () => {
   expect(names('0,7,1')).toEqual(['0 GPU-aaaa-1']);
   expect(names('MIG-1')).toHaveLength(2);
   for (const hidden of ['', '-1', 'none']) expect(names(hidden)).toEqual([]);
+});
+
+it("asks CUDA's driver library for its GPUs", () => {
+  expect(askCudaDriver(STUB)).toEqual({
+    cuda: 12.9,
+    devices: [
+      { name: 'NVIDIA Stub 80GB', memory: 80 * 2 ** 30, capability: 9 },
+      { name: 'NVIDIA Older Stub', memory: 16 * 2 ** 30, capability: 7.5 },
+    ],
+  });
 });
 
 it("says why CUDA's driver library cannot be asked", () => {
