@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { RunDetail, RunSummary } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import type { RunState, StateRow } from '../protocol/events.ts';
-import { defaultRecipe } from '../protocol/recipe.ts';
+import { defaultRecipe, totalEpochs } from '../protocol/recipe.ts';
 import { readHistory, readHistoryEnd, readLog } from './history.ts';
 import { lockOwner } from './lock.ts';
 import { teacherLabel } from './teacher-kind.ts';
@@ -36,7 +36,7 @@ export function summarizeRun(path: string, run: RunFile): RunSummary {
     dataPath,
     ...stateOf(path),
     epoch: (log.at(-1)?.epoch ?? -1) + 1,
-    epochs: recipe.epochs,
+    epochs: totalEpochs(recipe),
     bestAcc1: accuracies.length > 0 ? Math.max(...accuracies) : null,
     lastAcc1: accuracies.at(-1) ?? null,
     bytes: runBytes(path),

@@ -62,13 +62,14 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.paths(recipe);
   findings.augmentation(recipe);
   findings.distillation(recipe);
+  findings.training(recipe, model);
   if (dataset) {
     findings.pictures(recipe, dataset);
     await findings.teacher(recipe, classes);
   }
   const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
   const { problems, errors } = findings;
-  const size = sizeOf(model);
+  const size = sizeOf(model, recipe);
   return {
     recipe,
     classes,
@@ -141,6 +142,16 @@ class Findings {
     if (mixes(recipe) && batchSize % 2 !== 0) this.error('recipe.odd-batch', { batch: batchSize });
   }
 
+  training(recipe: Recipe, model: Model | undefined): void {
+    const { bceLoss, smoothing, sched, schedOnUpdates, attnOnly, trainMode, distillationType } = recipe;
+    this.grammar(() => parseLrNoise(recipe.lrNoise));
+    if (bceLoss && smoothing > 0) this.problem('smoothing', '0 with binary cross-entropy', smoothing);
+    if (sched === 'plateau' && schedOnUpdates) this.problem('schedOnUpdates', 'off for plateau', 'true');
+    const attends = model?.specs.some(({ name }) => name.includes('.attn.')) ?? true;
+    if (attnOnly && !attends) this.problem('attnOnly', 'off for a network without attention', 'true');
+    if (!trainMode && distillationType !== 'none') this.problem('trainMode', 'on for distillation', 'false');
+  }
+
   /** What a text of the recipe lacks is shown beside its field. */
   private grammar(parse: () => unknown): void {
     try {
@@ -188,12 +199,12 @@ class Findings {
   }
 }
 
-/** Parameters of a model, and bytes of a checkpoint: every value in float32, and two moments of each trained one. */
-function sizeOf(model: Model | undefined): Pick<RecipeCheck, 'parameters' | 'checkpointBytes'> {
+/** Trained parameters of a model, and bytes of a checkpoint: all that a step writes, in float32. */
+function sizeOf(model: Model | undefined, recipe: Recipe): Pick<RecipeCheck, 'parameters' | 'checkpointBytes'> {
   if (!model) return { parameters: 0, checkpointBytes: 0 };
-  const parameters = countParameters(model.specs);
-  const values = countParameters(model.specs.map((spec) => ({ ...spec, buffer: false })));
-  return { parameters, checkpointBytes: 4 * (values + 2 * parameters) };
+  const sizes = Object.values(updateVariables(model, recipe)).map(({ shape }) => sizeOfShape(shape));
+  const checkpointBytes = 4 * sizes.reduce((sum, size) => sum + size, 0);
+  return { parameters: countParameters(trainable(model, recipe)), checkpointBytes };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { EpochRow } from '../../protocol/events.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { SpentMeter } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
-import type { Recipe } from '../../protocol/recipe.ts';
+import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { runsFolder } from '../../runs/places.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
@@ -137,7 +137,7 @@ function introduction({ run, recipe, check, engine }: PreparedTraining): string 
   return [
     `${recipe.model} (${millions(check)} million parameters)${teacher}`,
     `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
-      `${recipe.epochs} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
+      `${totalEpochs(recipe)} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
       `${bytes(check.checkpointBytes)} a checkpoint`,
     describeDevice(engine),
     `Run folder: ${run}`,
