@@ -57,7 +57,10 @@ function collect({ profiler, libc }: Tf, session: Pointer): Uint8Array {
   return withPlace(libc, (space) => {
     profiler.newSpace(space, null);
     try {
-      const status: Pointer = withPlace(libc, (place) => (profiler.collect(place, session, space), pointerAt(libc, place)));
+      const status: Pointer = withPlace(
+        libc,
+        (place) => (profiler.collect(place, session, space), pointerAt(libc, place)),
+      );
       if (status !== OK) throw refused('it could not collect what was recorded');
       return bytesOf({ profiler, libc }, space);
     } finally {

@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { build } from 'vite';
+import { engineFolder } from '../../src-main/runs/places.ts';
+
+/** npm runs tests in the root. */
+const ROOT = process.cwd();
+const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-determinism`);
+
+beforeAll(async () => {
+  await build({
+    ...{ root: ROOT, configFile: false, logLevel: 'error' },
+    build: { ssr: join(ROOT, 'tests/programs/determinism-program.ts'), outDir: folder, target: 'node20' },
+  });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The losses of 100 steps in an engine process of their own. */
+function losses(threading: string): Promise<Float32Array> {
+  const program = join(folder, 'determinism-program.js');
+  const child = spawn(process.execPath, [program, engineFolder(), threading], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [told, complaints] = ['', ''];
+  child.stdout.on('data', (text) => (told += String(text)));
+  child.stderr.on('data', (text) => (complaints += String(text)));
+  return new Promise((resolve, reject) =>
+    child.once('close', (code) => {
+      if (code === 0) resolve(new Float32Array(Uint8Array.from(Buffer.from(told.trim(), 'hex')).buffer));
+      else reject(new Error(complaints));
+    }),
+  );
+}
+
+test.each(['lanes', 'ops'])(
+  'the same seed and threads give the same losses, bit for bit, in another process: %s',
+  async (threading) => {
+    const [one, other] = [await losses(threading), await losses(threading)];
+    expect(one).toHaveLength(100);
+    expect(one.every(Number.isFinite)).toBe(true);
+    expect(new Set(one).size).toBeGreaterThan(90);
+    expect(Buffer.from(other.buffer).equals(Buffer.from(one.buffer))).toBe(true);
+  },
+);
