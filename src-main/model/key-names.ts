@@ -21,9 +21,14 @@ const LAYOUTS: readonly Layout[] = [
   { name: 'Hugging Face', toTimm: fromHuggingFace },
 ];
 
+/** The tensors by timm's names, if they had the names of each layout. */
+export function layoutsOf(tensors: Tensors): { layout: string; tensors: Tensors }[] {
+  return LAYOUTS.map(({ name, toTimm }) => ({ layout: name, tensors: toTimm(tensors) }));
+}
+
 /** The tensors by timm's names, and the name of the layout that they had. */
 export function toTimmNames(tensors: Tensors, known: ReadonlySet<string>): { layout: string; tensors: Tensors } {
-  const read = LAYOUTS.map(({ name, toTimm }) => ({ layout: name, tensors: toTimm(tensors) }));
+  const read = layoutsOf(tensors);
   const hits = read.map((layout) => [...layout.tensors.keys()].filter((name) => known.has(name)).length);
   return read[hits.indexOf(Math.max(...hits))];
 }

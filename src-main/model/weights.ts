@@ -2,7 +2,7 @@ import type { NamedArray } from '../formats/named-array.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { toTimmNames, type Tensors } from './key-names.ts';
 import type { Model, ParamSpec } from './model.ts';
-import { resizePositions } from './positions.ts';
+import { resizePositions, type Grid } from './positions.ts';
 
 /** Fits what a weight file holds to what a model wants: names, shapes, position embedding, head. */
 
@@ -11,6 +11,8 @@ export interface FitOptions {
   path: string;
   /** Allow heads of another number of classes, or none: they are left out, for the caller to draw. */
   newHead: boolean;
+  /** Patches down and across that the file's position embedding is for, where they make no square. */
+  grid?: Grid;
 }
 
 /** How the file differed from the model. Lists hold parameter names. */
@@ -24,22 +26,23 @@ export interface FitReport {
 }
 
 /** Parts that depend on the classes, in every family. */
-const HEAD = /^(head|head_dist|head\.fc|fc|classifier)\.(weight|bias)$/;
+export const HEAD = /^(head|head_dist|head\.fc|fc|classifier)\.(weight|bias)$/;
 
 /**
  * The model's parameters from a weight file, row-major float32 by timm's names. Without `newHead` they are complete.
  * @throws StillhouseError `weights.keys` listing what does not fit; `weights.format` for values that are not finite.
  */
 export function fitWeights(
-  model: Pick<Model, 'name' | 'specs' | 'inputSize'>,
+  model: Pick<Model, 'name'> & Geometry,
   tensors: Tensors,
-  { path, newHead }: FitOptions,
+  options: FitOptions,
 ): { params: Record<string, Float32Array>; report: FitReport } {
+  const { path } = options;
   const specs = new Map(model.specs.map((spec) => [spec.name, spec]));
   const named = toTimmNames(tensors, new Set(specs.keys()));
-  const fits = model.specs.map((spec) => [spec, fitOf(spec, named.tensors.get(spec.name), model, newHead)] as const);
+  const fits = model.specs.map((spec) => [spec, fitOf(spec, named.tensors.get(spec.name), model, options)] as const);
   const names = (wanted: Fit) => fits.filter(([, fit]) => fit === wanted).map(([{ name }]) => name);
-  const unexpected = [...named.tensors.keys()].filter((name) => !specs.has(name) && !name.endsWith(COUNTER));
+  const unexpected = [...named.tensors.keys()].filter((name) => !specs.has(name) && !name.endsWith(BATCH_COUNTER));
   const [missing, misshapen] = [names('missing'), names('misshapen')];
   if (missing.length + misshapen.length + unexpected.length > 0) {
     const shapes = misshapen.map((name) => shapesOf(specs.get(name)!, named.tensors.get(name)!));
@@ -48,47 +51,60 @@ export function fitWeights(
   }
   const params: Record<string, Float32Array> = {};
   for (const [spec, fit] of fits)
-    if (fit !== 'renewed') params[spec.name] = valuesOf(spec, fit, named.tensors.get(spec.name), model, path);
+    if (fit !== 'renewed') params[spec.name] = valuesOf(spec, fit, named.tensors.get(spec.name), model, options);
   return { params, report: { layout: named.layout, renewed: names('renewed'), resized: names('resized') } };
 }
 
 type Fit = 'exact' | 'resized' | 'renewed' | 'absent' | 'missing' | 'misshapen';
 
-const COUNTER = '.num_batches_tracked';
+/** The end of the names of batch counters, which files from before torch 0.4.1 lack. */
+export const BATCH_COUNTER = '.num_batches_tracked';
 
-function fitOf(spec: ParamSpec, array: NamedArray | undefined, model: Geometry, newHead: boolean): Fit {
+function fitOf(spec: ParamSpec, array: NamedArray | undefined, model: Geometry, { newHead, grid }: FitOptions): Fit {
   const head = newHead && HEAD.test(spec.name);
-  // Files from before torch 0.4.1 have no batch counters, and nothing depends on them.
-  if (!array) return head ? 'renewed' : spec.name.endsWith(COUNTER) ? 'absent' : 'missing';
+  // Nothing depends on batch counters.
+  if (!array) return head ? 'renewed' : spec.name.endsWith(BATCH_COUNTER) ? 'absent' : 'missing';
+  const grids = spec.name === 'pos_embed' ? gridsOf(model, array.shape, grid) : null;
+  if (grids && grids.from.join() !== grids.to.join() && (grid || array.shape[1] !== spec.shape[1])) return 'resized';
   if (array.shape.join() === spec.shape.join()) return 'exact';
-  if (head && array.shape.slice(1).join() === spec.shape.slice(1).join()) return 'renewed';
-  return spec.name === 'pos_embed' && gridsOf(spec, array, model) ? 'resized' : 'misshapen';
+  return head && array.shape.slice(1).join() === spec.shape.slice(1).join() ? 'renewed' : 'misshapen';
 }
 
-type Geometry = Pick<Model, 'specs' | 'inputSize'>;
+type Geometry = Pick<Model, 'specs' | 'inputSize' | 'inputWidth'>;
 
-// The sides of the two grids of patches, and how many tokens come before them; null when it cannot be a square grid.
-function gridsOf(spec: ParamSpec, array: NamedArray, { specs, inputSize }: Geometry) {
-  const patch = specs.find(({ name }) => name === 'patch_embed.proj.weight')?.shape.at(-1);
-  const [one, tokens, dim] = array.shape;
-  if (!patch || array.shape.length !== 3 || one !== 1 || dim !== spec.shape[2]) return null;
-  const to = Math.floor(inputSize / patch);
-  const extra = spec.shape[1] - to * to;
-  const from = Math.sqrt(tokens - extra);
-  return Number.isInteger(from) && from > 0 && tokens <= 1 << 20 ? { extra, from, to, dim } : null;
+/**
+ * What position embeddings of a shape have to do with a model's: the grids of patches of both, the tokens before them,
+ * and the side of a patch. Without `grid` the patches of the shape make a square.
+ * @returns null where they do not, and where there can be no such embedding.
+ */
+export function gridsOf({ specs, inputSize, inputWidth = inputSize }: Geometry, shape: number[], grid?: Grid) {
+  const find = (name: string) => specs.find((spec) => spec.name === name)?.shape;
+  const [patch, wanted] = [find('patch_embed.proj.weight')?.at(-1), find('pos_embed')];
+  const [one, tokens, dim] = shape;
+  if (!patch || !wanted || shape.length !== 3 || one !== 1 || dim !== wanted[2] || tokens > 1 << 20) return null;
+  const to: Grid = [Math.floor(inputSize / patch), Math.floor(inputWidth / patch)];
+  const extra = wanted[1] - to[0] * to[1];
+  const side = Math.sqrt(tokens - extra);
+  const from: Grid = grid ?? [side, side];
+  const fits = from.every((side) => Number.isInteger(side) && side > 0) && from[0] * from[1] === tokens - extra;
+  return fits ? { patch, extra, dim, from, to } : null;
 }
 
-function valuesOf(spec: ParamSpec, fit: Fit, array: NamedArray | undefined, model: Geometry, path: string) {
+function valuesOf(
+  spec: ParamSpec,
+  fit: Fit,
+  array: NamedArray | undefined,
+  model: Geometry,
+  { path, grid }: FitOptions,
+): Float32Array {
   if (!array) return new Float32Array(spec.shape.reduce((product, side) => product * side, 1));
   const values = array.toFloat32();
   if (!allFinite(values)) {
     const reason = `${spec.name} holds values that are not finite`;
     throw new StillhouseError('weights.format', { path, reason });
   }
-  const grids = fit === 'resized' ? gridsOf(spec, array, model) : null;
-  if (!grids) return values;
-  const { extra, from, to, dim } = grids;
-  return resizePositions(values, extra, dim, [from, from], [to, to]);
+  const grids = fit === 'resized' ? gridsOf(model, array.shape, grid) : null;
+  return grids ? resizePositions(values, grids.extra, grids.dim, grids.from, grids.to) : values;
 }
 
 // The difference is 0 for finite numbers and NaN for others; a test of each would take ten times as long.

@@ -204,6 +204,11 @@ export function listModels(): ModelCard[] {
   return [...PRESETS.keys()].map(modelCard);
 }
 
+/** The name and own input size of every network, in the order of the tables. */
+export function inputSizes(): Map<string, number> {
+  return new Map([...PRESETS].map(([name, { inputSize }]) => [name, inputSize]));
+}
+
 /**
  * What is known of one network at 1000 classes and its own input size.
  * @throws StillhouseError `argument.invalid` for an unknown name, with the nearest ones.

@@ -18,6 +18,11 @@ CASES = [
     (2, 3, (6, 10), (14, 5)),  # from one that is not square
     (1, 2, (1, 1), (4, 4)),  # one patch
     (2, 3, (5, 5), (5, 5)),  # the same size
+    (2, 2, (24, 24), (14, 14)),  # 384 to 224, distilled
+    (0, 1, (3, 17), (16, 2)),  # one axis grows, the other shrinks
+    (1, 1, (1, 9), (5, 1)),  # a row to a column
+    (2, 1, (14, 14), (13, 27)),  # to a grid that is not square, distilled
+    (1, 1, (11, 3), (37, 41)),  # primes
 ]
 
 torch.manual_seed(0)

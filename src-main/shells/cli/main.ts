@@ -3,6 +3,7 @@ import { VERSION } from '../../protocol/version.ts';
 import { COMMON, type Command, type Shell } from './command.ts';
 import { data } from './data.ts';
 import { engine } from './engine.ts';
+import { inspect } from './inspect.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { serve } from './serve.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   exportWeights,
   forward,
+  inspect,
   data,
   sample,
   models,

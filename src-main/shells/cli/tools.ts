@@ -16,13 +16,15 @@ export const sample: Command = {
 
 export const models: Command = {
   name: 'models',
-  summary: 'List the networks, with parameters, input size and published accuracy.',
+  summary: 'List the networks, with parameters, GFLOPs, input size and published accuracy.',
   words: '',
   count: [0, 0],
   options: [],
   run: async (_parsed, shell) => {
     const cards = await withDesk(shell, ({ calls }) => calls['models.list']({}));
-    const text = [ROW('name', 'parameters', 'size', 'published', 'role'), ...cards.map(describeModel)].join('\n');
+    const text = [ROW('name', 'parameters', 'GFLOPs', 'size', 'published', 'role'), ...cards.map(describeModel)].join(
+      '\n',
+    );
     shell.reporter.result(
       text,
       cards.map((card) => ({ type: 'model', ...card })),
@@ -30,14 +32,16 @@ export const models: Command = {
   },
 };
 
-const ROW = (name: string, parameters: string, size: string, published: string, role: string): string =>
-  `${name.padEnd(36)}${parameters.padStart(12)}${size.padStart(7)}${published.padStart(11)}  ${role}`;
+// GFLOPs are multiply-adds at the input size, in 10⁹; the accuracy is what was published, on ImageNet.
+const ROW = (...[name, parameters, gflops, size, published, role]: string[]): string =>
+  `${name.padEnd(36)}${parameters.padStart(12)}${gflops.padStart(8)}${size.padStart(6)}${published.padStart(11)}  ${role}`;
 
-function describeModel({ name, parameters, inputSize, publishedTop1, role, fetchable }: ModelCard): string {
+function describeModel({ name, parameters, gflops, inputSize, publishedTop1, role, fetchable }: ModelCard): string {
   const published = publishedTop1 === null ? '' : `${publishedTop1.toFixed(1)} %`;
   return ROW(
     name,
     parameters.toLocaleString('en'),
+    gflops.toFixed(2),
     String(inputSize),
     published,
     `${role}${fetchable ? ', fetchable' : ''}`,

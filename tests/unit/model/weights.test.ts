@@ -24,9 +24,10 @@ function array(shape: number[], start: number): NamedArray {
 const shapesOf = (specs: readonly { name: string; shape: number[] }[]) =>
   specs.map(({ name, shape }) => [name, shape] as const);
 
-function tiny({ classes = 3, inputSize = 32, distilled = true, layerScale = undefined as number | undefined } = {}) {
-  const shape = { patch: 8, dim: 4, depth: 2, heads: 2, distilled, layerScale };
-  return { name: 'tiny', inputSize, specs: transformer(shape, { classes, inputSize }).specs };
+const SHAPE = { patch: 8, dim: 4, depth: 2, heads: 2, distilled: true };
+
+function tiny({ classes = 3, inputSize = 32, distilled = true } = {}) {
+  return { name: 'tiny', inputSize, specs: transformer({ ...SHAPE, distilled }, { classes, inputSize }).specs };
 }
 
 const options = { path: 'x.pth', newHead: false };
@@ -183,6 +184,24 @@ describe('another picture size', () => {
     const extra = distilled ? 2 : 1;
     const expected = resizePositions(tensors.get('pos_embed')!.toFloat32(), extra, 4, [4, 4], [6, 6]);
     expect(params.pos_embed).toEqual(expected);
+  });
+
+  it('resizes to and from grids that are no square', () => {
+    const wide = { ...tiny({ inputSize: 32 }), inputWidth: 64 };
+    wide.specs = transformer(SHAPE, { classes: 3, inputSize: 32, inputWidth: 64 }).specs;
+    const square = arraysOf(shapesOf(tiny({ inputSize: 48 }).specs));
+    const { params } = fitWeights(wide, square, options);
+    const values = (tensors: Tensors) => tensors.get('pos_embed')!.toFloat32();
+    expect(params.pos_embed).toEqual(resizePositions(values(square), 2, 4, [6, 6], [4, 8]));
+    // Of as many patches, but eight down and four across: only the caller knows.
+    const tall = arraysOf(shapesOf(wide.specs));
+    expect(fitWeights(wide, tall, options).report.resized).toEqual([]);
+    const turned = fitWeights(wide, tall, { ...options, grid: [8, 4] });
+    expect(turned.report.resized).toEqual(['pos_embed']);
+    expect(turned.params.pos_embed).toEqual(resizePositions(values(tall), 2, 4, [8, 4], [4, 8]));
+    expect(fitWeights(wide, tall, { ...options, grid: [4, 8] }).report.resized).toEqual([]);
+    const wrong = refusal(() => fitWeights(tiny(), tall, { ...options, grid: [5, 5] }));
+    expect(wrong).toMatchObject({ params: { misshapen: 'pos_embed [1, 34, 4] for [1, 18, 4]' } });
   });
 
   it('is refused where the patches are no square', () => {
