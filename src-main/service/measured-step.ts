@@ -16,7 +16,8 @@ export async function measuredStep(
   profiler: Profiler | null,
 ): Promise<TrainStep> {
   const { teacher: model, batchSize, precision = 'float32' } = parts;
-  const teacher = model ? { teacher: await timeTeacher(engine, state, model, { batchSize, precision }) } : {};
+  const inside = model === 'outside' ? null : model;
+  const teacher = inside ? { teacher: await timeTeacher(engine, state, inside, { batchSize, precision }) } : {};
   let feed = 0;
   const onFeed = (start: number, end: number): void => {
     feed += end - start;

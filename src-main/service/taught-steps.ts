@@ -6,7 +6,7 @@ import type { TrainBatch, TrainStep } from '../train/loop.ts';
 import { drawValues } from '../train/mix.ts';
 import { recordDrawnPictures, type DrawnBatch } from '../train/teacher.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
-import type { OutsideTeacher } from './outside-teacher.ts';
+import type { OpenTeacher } from './teacher.ts';
 
 /** What a training with a teacher outside of the step puts between its loader, its step and the loop. */
 export interface TaughtSteps {
@@ -14,7 +14,6 @@ export interface TaughtSteps {
   batches(source: AsyncIterable<TrainBatch>): AsyncIterable<TrainBatch>;
   /** The same step, whose batches get the teacher's answers first. */
   step(step: TrainStep): TrainStep;
-  dispose(): void;
 }
 
 /** The answers for a batch, and the step that they are for: erased pictures are noise that follows from it. */
@@ -24,21 +23,19 @@ interface Answered {
 }
 
 /**
- * Compiles what shows a teacher the pictures as the student sees them. The teacher answers the next batch while the
- * student learns from the one before.
+ * Compiles what shows a teacher outside of the step the pictures as the student sees them. It answers the next batch
+ * while the student learns from the one before. Nothing is changed for any other teacher.
  */
-export function taughtSteps(
-  { card, outside }: { card: TeacherCard; outside: OutsideTeacher },
-  engine: Engine,
-  batch: DrawnBatch,
-): TaughtSteps {
+export function taughtSteps(teacher: OpenTeacher | null, engine: Engine, batch: DrawnBatch): TaughtSteps {
+  if (!teacher?.outside) return { batches: (source) => source, step: (step) => step };
+  const { card, outside } = teacher;
   const show = pictureShower(engine, batch, card);
   const answered = new WeakMap<TrainBatch, Answered>();
   let ahead: (() => Promise<IteratorResult<TrainBatch>>) | null = null;
   const ask = (asked: TrainBatch, step: number): Promise<Float32Array> => {
     const known = answered.get(asked);
     if (known?.step === step) return known.logits;
-    const logits = show.run(asked, step).then((pictures) => outside.ask(pictures, batch.batchSize));
+    const logits = show(asked, step).then((pictures) => outside.ask(pictures, batch.batchSize));
     answered.set(asked, { step, logits });
     // Whoever asks for them gets the failure.
     logits.catch(() => undefined);
@@ -64,21 +61,18 @@ export function taughtSteps(
         return { ...result, took: { feed: 0, ...result.took, teacher } };
       },
     }),
-    dispose: () => show.dispose(),
   };
 }
 
+/** The pictures of a batch as the teacher is shown them. */
 function pictureShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
   const { recipe, batchSize } = batch;
   const program = lower(recordDrawnPictures(engine, batch, card), { precision: 'float32', fuse: true });
   const compiled = compile(engine, program, new State(engine));
-  return {
-    run: async (asked: TrainBatch, step: number): Promise<Float32Array> => {
-      const draws = drawValues(recipe, asked, batchSize, step);
-      const { pictures } = await compiled.run({ images: asked.images, ...draws });
-      return pictures as Float32Array;
-    },
-    dispose: () => compiled.dispose(),
+  return async (asked: TrainBatch, step: number): Promise<Float32Array> => {
+    const draws = drawValues(recipe, asked, batchSize, step);
+    const { pictures } = await compiled.run({ images: asked.images, ...draws });
+    return pictures as Float32Array;
   };
 }
 

@@ -50,6 +50,11 @@ export async function planTeacher(
   return { card, columns, network: { ...model, mean, std, cropRatio, interpolation, columns } };
 }
 
+/** What the training step has of a teacher. */
+export function stepTeacher(teacher: Teacher | null): StepTeacher | 'outside' | null {
+  return teacher && (teacher.network ?? 'outside');
+}
+
 export interface TeacherPlace {
   engine: Engine;
   /** Gets the parameters of a network. */

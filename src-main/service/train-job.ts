@@ -31,7 +31,8 @@ import { trainingRecipe } from './loader-recipe.ts';
 import { measuredStep } from './measured-step.ts';
 import { keepBadStep } from './non-finite.ts';
 import { openProfiler, type Profiler } from './profile.ts';
-import { openTeacher, planTeacher, teacherLoader, type OpenTeacher, type Teacher } from './teacher.ts';
+import { taughtSteps } from './taught-steps.ts';
+import { openTeacher, planTeacher, stepTeacher, teacherLoader, type OpenTeacher, type Teacher } from './teacher.ts';
 import { startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 
@@ -204,7 +205,7 @@ interface Models {
 }
 
 /** @throws StillhouseError `recipe.no-distillation-head`, `teacher.*`, `weights.*`, `argument.invalid`. */
-async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
+export async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
   const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
   const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
   if (distillationType === 'none') return { student, teacher: null };
@@ -256,7 +257,7 @@ interface Wiring {
 }
 
 /** The precision that `auto` means on this machine. */
-function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
+export function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
   if (precision !== 'auto') return precision;
   if (multipliesBfloat16(gpu)) return 'bfloat16';
   return gpu ? 'float16' : 'float32';
@@ -267,18 +268,15 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const { recipe } = job;
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
+  const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
+  const taught = taughtSteps(teacher, engine, parts);
   return {
     recipe,
     stepsPerEpoch: loader.stepsPerEpoch,
     parameters: countParameters(trainable(student, recipe)),
     position: wiring.position,
-    batches: (epoch, from) => loader.trainBatches(epoch, from),
-    step: await measuredStep(
-      engine,
-      state,
-      { student, teacher: teacher?.network ?? null, recipe, batchSize, precision },
-      profiler,
-    ),
+    batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from)),
+    step: taught.step(await measuredStep(engine, state, parts, profiler)),
     evaluate: await createEvaluator({
       engine,
       state,

@@ -57,6 +57,32 @@ export function neighbourParts(batchSize: number, size: number, lanes: number): 
   );
 }
 
+/** The parts in which a step takes a batch, in the order in which it takes them; null: it takes it whole. */
+export function stepParts(
+  student: Model,
+  { batchSize, microBatch, lanes }: { batchSize: number; microBatch: number; lanes: number },
+): Part[] | null {
+  const size = looksAtWholeBatch(student) ? batchSize : partSize(student, batchSize, lanes, microBatch);
+  return size < batchSize ? mirroredParts(batchSize, size, lanes) : null;
+}
+
+/** The inputs of the pictures of a part. */
+export function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
+  const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
+  return Object.fromEntries(
+    entries.map(([name, tensor]) => {
+      if (name === 'images') return [name, rowsOf(tensor, part, 0, 'uint8')];
+      // Each part erases with noise of its own.
+      if (name === 'eraseSeed') return [name, tf.add(tensor, tf.tensor1d([Math.imul(index, 0x61c88647), 0], 'int32'))];
+      const axis = BATCH_FIRST.has(name) ? 0 : tensor.rank - 1;
+      return [name, rowsOf(tensor, part, axis, tensor.dtype as DType)];
+    }),
+  );
+}
+
+/** Inputs whose first axis is the batch; of the others it is the last. */
+const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
+
 /** [from, to) ranges of nearly equal lengths ≤ `size` that cover `count`; a multiple of `lanes` where it can be. */
 function split(count: number, size: number, lanes: number): [number, number][] {
   const rounds = Math.ceil(count / (size * lanes));

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { Heads, Model, Params } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
-import type { DType, Values } from '../runtime/dtypes.ts';
+import type { Values } from '../runtime/dtypes.ts';
 import { compile, type OnFeed } from '../trace/compile.ts';
 import { castTo, finite } from '../trace/ops.ts';
 import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
@@ -11,8 +11,9 @@ import { callProgram, record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
-import { looksAtWholeBatch, mirroredParts, neighbourParts, partSize, rowsOf, type Part } from './parts.ts';
+import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
 import { SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
+import { normalisePictures, teacherLogits, type StepTeacher } from './teacher.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
 import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
 
@@ -27,6 +28,8 @@ export interface StepBatch extends Draws {
   labels: Int32Array;
   /** As the model's `noise` asks; null when it asks for none. */
   noise: Float32Array | null;
+  /** Of a teacher outside of the step, [B, K]. */
+  teacherLogits?: Float32Array;
 }
 
 export interface StepResult {
@@ -47,8 +50,11 @@ export interface TrainStep {
 
 export interface TrainStepParts {
   student: Model;
-  /** Frozen; sees the student's augmented, erased and mixed pictures with its own normalisation. null: no distillation. */
-  teacher: Model | null;
+  /**
+   * Frozen; sees the student's augmented, erased and mixed pictures at its own size and with its own normalisation.
+   * `outside`: its answers come with the batch. null: no distillation.
+   */
+  teacher: StepTeacher | 'outside' | null;
   recipe: Recipe;
   batchSize: number;
   /** Of the matrix products; float32 when left out. */
@@ -59,9 +65,8 @@ export interface TrainStepParts {
 /** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
 export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
   const { student, recipe, batchSize } = parts;
-  const whole = looksAtWholeBatch(student);
-  const size = whole ? batchSize : partSize(student, batchSize, engine.lanes, recipe.microBatch);
-  const batchParts = size < batchSize ? mirroredParts(batchSize, size, engine.lanes) : null;
+  const { microBatch } = recipe;
+  const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes });
   return record(engine, trainInputs(parts), trainVariables(parts), (inputs, variables) => {
     const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
     const { updates, ...sums } = batchParts
@@ -150,24 +155,7 @@ function sumsOfPart(
   return Object.fromEntries([...added(SUM.loss, losses), ...added(SUM.gradient, gradients)]);
 }
 
-/** The inputs of the pictures of a part. */
-function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
-  const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
-  return Object.fromEntries(
-    entries.map(([name, tensor]) => {
-      if (name === 'images') return [name, rowsOf(tensor, part, 0, 'uint8')];
-      // Each part erases with noise of its own.
-      if (name === 'eraseSeed') return [name, tf.add(tensor, tf.tensor1d([Math.imul(index, 0x61c88647), 0], 'int32'))];
-      const axis = BATCH_FIRST.has(name) ? 0 : tensor.rank - 1;
-      return [name, rowsOf(tensor, part, axis, tensor.dtype as DType)];
-    }),
-  );
-}
-
-/** Inputs whose first axis is the batch; of the others it is the last. */
-const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
-
-function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
+function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
   const side = student.inputSize;
   const noise = student.noise?.shape(batchSize);
   return {
@@ -175,6 +163,7 @@ function trainInputs({ student, recipe, batchSize }: TrainStepParts): Record<str
     labels: { shape: [batchSize], dtype: 'int32' },
     ...(noise && { noise: { shape: noise, dtype: 'float32' as const } }),
     ...drawInputs(recipe, batchSize),
+    ...(teacher === 'outside' && { teacherLogits: { shape: [batchSize, student.classes], dtype: 'float32' as const } }),
     ...updateInputs(recipe),
   };
 }
@@ -183,15 +172,8 @@ function trainVariables({ student, teacher, recipe, precision }: TrainStepParts)
   return {
     ...updateVariables(student, recipe),
     ...(precision === 'float16' && SCALER_VARIABLES),
-    ...(teacher && variablesOf(PREFIX.teacher, teacher.specs)),
+    ...(teacher && teacher !== 'outside' && variablesOf(PREFIX.teacher, teacher.specs)),
   };
-}
-
-/** [0, 255] → the model's normalised range. */
-function normalise(images: tf.Tensor4D, model: Model): tf.Tensor4D {
-  const scale = model.std.map((std) => 1 / (255 * std));
-  const shift = model.std.map((std, channel) => -model.mean[channel] / std);
-  return tf.add(tf.mul(images, tf.tensor1d(scale)), tf.tensor1d(shift));
 }
 
 /**
@@ -207,20 +189,20 @@ function lossAndGradients(
   const images = drawnImages(recipe, student, asRead, inputs);
   const labels = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, recipe.smoothing);
   const targets = drawnTargets(recipe, labels, inputs);
-  const teacherLogits = teacher && teacher.predict(pick(inputs, PREFIX.teacher), normalise(images, teacher)).head;
+  const taught = answersOf(teacher, inputs, images);
   const params = pick(inputs, PREFIX.model);
   const names = trainable(student, recipe).map(({ name }) => name);
   let losses: Record<string, tf.Tensor> = {};
   let updates: Params = {};
   const { grads } = tf.engine().gradients(
     () => {
-      const pixels = normalise(images, student);
+      const pixels = normalisePictures(images, student);
       const result = recipe.trainMode
         ? student.train(params, pixels, inputs.noise ?? null)
         : { heads: asOneHead(student.predict(params, pixels)), updates: {} };
       updates = keepAll(result.updates);
-      losses = keepAll(lossesOf(recipe, result.heads, targets, teacherLogits, share));
-      return scaleLoss(losses.loss as tf.Scalar, inputs);
+      losses = keepAll(lossesOf(recipe, result.heads, targets, taught, share));
+      return scaleLoss(losses.loss, inputs);
     },
     names.map((name) => params[name]),
     undefined,
@@ -229,6 +211,15 @@ function lossAndGradients(
   // As in torch, a parameter that the loss does not reach (an unused head) has no gradient and stays as it is.
   const reached = names.map((name, index) => [name, grads[index]] as const).filter(([, gradient]) => gradient);
   return { losses, gradients: Object.fromEntries(reached), updates };
+}
+
+function answersOf(
+  teacher: TrainStepParts['teacher'],
+  inputs: Record<string, tf.Tensor>,
+  images: tf.Tensor4D,
+): tf.Tensor2D | null {
+  if (teacher === 'outside') return inputs.teacherLogits as tf.Tensor2D;
+  return teacher && teacherLogits(teacher, pick(inputs, PREFIX.teacher), images);
 }
 
 /** What a network in evaluation mode answers: the mean of its heads. */
@@ -290,6 +281,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         images: batch.images,
         labels: batch.labels,
         ...(batch.noise && { noise: batch.noise }),
+        ...(batch.teacherLogits && { teacherLogits: batch.teacherLogits }),
         ...drawValues(parts.recipe, batch, parts.batchSize, step),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
@@ -325,7 +317,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   );
   const forward = ({ images, ...params }: Record<string, tf.Tensor>) => {
     const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
-    const { head, headDist } = model.predict(pick(params, prefix), normalise(pixels, model));
+    const { head, headDist } = model.predict(pick(params, prefix), normalisePictures(pixels, model));
     return { head, ...(headDist && { headDist }) };
   };
   const batchParts = neighbourParts(batchSize, partSize(model, batchSize, engine.lanes, 0), engine.lanes);

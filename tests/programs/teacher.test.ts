@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { drawMix } from '../../src-main/data/mix.ts';
+import { Random } from '../../src-main/data/random.ts';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
@@ -17,6 +19,9 @@ import {
   resizePictures,
   teacherLogits,
 } from '../../src-main/train/teacher.ts';
+import { createTrainStep } from '../../src-main/train/step.ts';
+import { optimizerVariables } from '../../src-main/train/update.ts';
+import { pick, PREFIX, variablesOf } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
 import { EXPECTED } from '../helpers/teachers.ts';
 
@@ -62,21 +67,20 @@ function tiny(inputSize: number, classes: number): Model {
   return { ...network, ...facts, distilled: true, mean: MEAN, std: STD };
 }
 
+function fill(state: State, prefix: string, { specs }: Model, seed: number): void {
+  specs.forEach(({ name, shape }, index) => {
+    const count = shape.reduce((product, side) => product * side, 1);
+    const offset = name.includes('norm') ? 1 : 0;
+    state.set(prefix + name, shape, pseudoRandom(count, seed + index).map((value) => 0.2 * value + offset)); // prettier-ignore
+  });
+}
+
 describe('a teacher inside the step', () => {
   it('sees pictures at its own size, answers with both heads, and is read in the order of the data', async () => {
     const model = tiny(24, 4);
     const state = new State(engine);
-    model.specs.forEach(({ name, shape }, index) => {
-      const count = shape.reduce((product, side) => product * side, 1);
-      state.set(
-        name,
-        shape,
-        pseudoRandom(count, index + 1).map((value) => 0.2 * value + (name.includes('norm') ? 1 : 0)),
-      );
-    });
-    const variables = Object.fromEntries(
-      model.specs.map(({ name, shape }) => [name, { shape, dtype: 'float32' as const }]),
-    );
+    fill(state, '', model, 1);
+    const variables = variablesOf('', model.specs);
     const columns = [2, 0, 3];
     const inputs = { images: { shape: [2, 16, 16, 3], dtype: 'float32' as const } };
     const program = record(engine, inputs, variables, ({ images }, params) => {
@@ -138,5 +142,67 @@ describe('what a teacher outside of the step is shown', () => {
       for (let place = 0; place < 24 * 24; place++) shown += Number(at(0, Math.floor(place / 24), place % 24, channel)) / (24 * 24); // prettier-ignore
       expect(shown).toBeCloseTo(0.25 * mean + 0.75 * erased[channel], 1);
     }
+  });
+});
+
+describe('a teacher outside of the step', () => {
+  const VIEW = { inputSize: 24, mean: MEAN, std: STD, interpolation: 'bicubic', layout: 'NHWC' } as const;
+  const AUGMENTED = { mixup: 0.8, cutmix: 1, mixupMode: 'elem' as const, reprob: 0.9, remode: 'pixel' as const, recount: 2, seed: 3 }; // prettier-ignore
+
+  it('teaches what the same network teaches inside, noise of erased pictures and all', async () => {
+    const [batchSize, classes] = [6, 4];
+    const student = { ...tiny(16, classes), mean: STD, std: MEAN };
+    const network = tiny(24, classes);
+    const recipe = {
+      ...{ ...defaultRecipe(), ...WITHOUT_AUGMENTATION, ...AUGMENTED },
+      ...{ distillationType: 'soft' as const, distillationTau: 2, batchSize, microBatch: 2 },
+    };
+    const stateOf = () => {
+      const state = new State(engine);
+      fill(state, PREFIX.model, student, 1);
+      fill(state, PREFIX.teacher, network, 1000);
+      for (const [name, { shape }] of Object.entries(optimizerVariables(student, recipe)))
+        state.set(name, shape, new Float32Array(shape.reduce((product, side) => product * side, 1)));
+      return state;
+    };
+    const [insideState, outsideState] = [stateOf(), stateOf()];
+    const parts = { student, recipe, batchSize };
+    const inside = await createTrainStep(engine, insideState, { ...parts, teacher: network });
+    const outside = await createTrainStep(engine, outsideState, { ...parts, teacher: 'outside' });
+    const shown = lower(recordDrawnPictures(engine, parts, VIEW), PRECISION);
+    const show = compile(engine, shown, outsideState);
+    const forward = record(
+      engine,
+      { pictures: { shape: [batchSize, 24, 24, 3], dtype: 'float32' } },
+      variablesOf(PREFIX.teacher, network.specs),
+      ({ pictures }, params) => {
+        // prettier-ignore
+        const { head, headDist } = network.predict(pick(params, PREFIX.teacher), pictures as tf.Tensor4D);
+        return { outputs: { logits: tf.mul(tf.add(head, headDist!), 0.5) }, assigns: {} };
+      },
+    );
+    const ask = compile(engine, forward, outsideState);
+
+    const batch = {
+      images: bytes(batchSize * 16 * 16 * 3, 4),
+      labels: Int32Array.of(0, 1, 2, 3, 0, 1),
+      noise: null,
+      mix: drawMix(new Random(1, 'mix', 0, 0), batchSize, 16, { ...recipe, cutmixMinmax: null }),
+      erase: Array.from({ length: batchSize }, (_, picture) => [{ left: picture, top: 2, width: 8, height: 9 }]),
+    };
+    const draws = drawValues(recipe, batch, batchSize, 5);
+    const { pictures } = await show.run({ images: batch.images, ...draws });
+    const { logits } = await ask.run({ pictures });
+    const scalars = { lr: 1e-3, step: 5 };
+    const expected = await inside.run(batch, scalars);
+    const got = await outside.run({ ...batch, teacherLogits: logits as Float32Array }, scalars);
+    expect(got.lossDistillation).toBeCloseTo(expected.lossDistillation!, 6);
+    expect(got.lossClass).toBeCloseTo(expected.lossClass, 6);
+    // With other noise it would not be: the pictures of another step.
+    const other = await show.run({ images: batch.images, ...drawValues(recipe, batch, batchSize, 6) });
+    expect(relativeError(other.pictures as Float32Array, pictures as Float32Array)).toBeGreaterThan(0.1);
+    for (const one of [inside, outside, show, ask]) one.dispose();
+    insideState.dispose();
+    outsideState.dispose();
   });
 });
