@@ -135,8 +135,7 @@ class Check {
       for (const kind of oddities) files.push({ kind, file, reason: '' });
       if (result.hash && result.size > 0) hashes.write(result.hash, index * HASH, HASH, 'base64');
     }
-    files.push(...findDuplicates(samples, dataset.train.length, hashes, dataset.classes));
-    return group(files);
+    return group(files.concat(findDuplicates(samples, dataset.train.length, hashes, dataset.classes)));
   }
 
   private async lookAt(file: string): Promise<PictureResult> {

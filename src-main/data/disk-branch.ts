@@ -74,8 +74,8 @@ async function scanFolders(roots: Roots, folder: string): Promise<string[]> {
       const { files, folders, linked } = await tryScan(roots, next);
       found.push({ folder: next, files });
       // The last is taken next: in this order a folder that several links lead to is found by the same one each time.
-      waiting.push(...sortByCodePoint(folders).reverse());
-      links.push(...linked);
+      for (const inner of sortByCodePoint(folders).reverse()) waiting.push(inner);
+      for (const link of linked) links.push(link);
     }
   };
   await visit(folder);

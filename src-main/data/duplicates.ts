@@ -39,7 +39,7 @@ export function findDuplicates(
   const found: FoundFile[] = [];
   for (let start = 0, end = 1; start < order.length; start = end) {
     for (end = start + 1; end < order.length && compare(order[start], order[end]) === 0;) end++;
-    if (end - start > 1) found.push(...describeGroup(samples, train, [...order.subarray(start, end)], classes));
+    if (end - start > 1) describeGroup(samples, train, order.subarray(start, end), classes, found);
   }
   return found;
 }
@@ -48,24 +48,23 @@ export function findDuplicates(
 function describeGroup(
   samples: readonly Sample[],
   train: number,
-  group: readonly number[],
+  group: Uint32Array,
   classes: readonly string[],
-): FoundFile[] {
-  const found: FoundFile[] = [];
+  found: FoundFile[],
+): void {
+  const [first] = group;
   const inVal = group.find((index) => index >= train);
-  const firsts = [group[0], inVal];
+  const ofOther = group.find((index) => samples[index].label !== samples[first].label);
   for (const index of group) {
     const { file, label } = samples[index];
-    const other = group.find((one) => samples[one].label !== label);
-    if (other !== undefined) {
-      const reason = `the same as ${samples[other].file}, of the class ${classes[samples[other].label]}`;
-      found.push({ kind: 'conflict', file, reason });
+    if (ofOther !== undefined) {
+      const { file: same, label: other } = samples[label === samples[first].label ? ofOther : first];
+      found.push({ kind: 'conflict', file, reason: `the same as ${same}, of the class ${classes[other]}` });
     }
     if (index < train && inVal !== undefined)
       found.push({ kind: 'leak', file, reason: `the same as ${samples[inVal].file}` });
-    if (firsts.includes(index)) continue;
-    const first = index >= train ? inVal! : group[0];
-    found.push({ kind: 'duplicate', file, reason: `the same as ${samples[first].file}` });
+    if (index === first || index === inVal) continue;
+    const earlier = index >= train ? inVal! : first;
+    found.push({ kind: 'duplicate', file, reason: `the same as ${samples[earlier].file}` });
   }
-  return found;
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkPictures, type CheckOptions } from '../../../src-main/data/check.ts';
+import { findDuplicates } from '../../../src-main/data/duplicates.ts';
 import { formatExclusions, parseExclusions } from '../../../src-main/data/excluded.ts';
 import { listDataset, readSample } from '../../../src-main/data/folder.ts';
 import { pictureFacts } from '../../../src-main/data/picture-facts.ts';
@@ -199,6 +200,18 @@ describe('checkPictures', () => {
     expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: 'permission denied' }] }]);
   });
 
+  it('takes more findings than a call has room for', async () => {
+    const samples = Array.from({ length: 150_000 }, (_, at) => ({ file: `train/a/${at}.png`, label: 0 }));
+    await put('train/a/0.png', picture(0));
+    const dataset = { ...(await listDataset(root)), train: samples, val: [] };
+    const known = samples.map(({ file }) => JSON.stringify([file, 9, 5, 'AAECAwQFBgcICQoLDA0ODw==', '', '']));
+    await mkdir(dirname(results), { recursive: true });
+    await writeFile(results, ['{"format":"stillhouse-check","version":1}', ...known, ''].join('\n'));
+    // Stopped at once, so that all of it is what earlier checks found.
+    const report = await checkPictures(dataset, ownDecode, { results, signal: AbortSignal.abort() });
+    expect(report.findings).toMatchObject([{ kind: 'duplicate', count: 149_999 }]);
+  });
+
   it('reads archives in place', async () => {
     await makeData(2);
     await put('train/a/0.png', 'text');
@@ -221,6 +234,18 @@ describe('checkPictures', () => {
       { kind: 'alpha', count: 1, files: [{ file: 'train/a/alpha.png', reason: '' }] },
       { kind: 'misnamed', count: 1, files: [{ file: 'train/b/named.jpg', reason: '' }] },
     ]);
+  });
+});
+
+describe('findDuplicates', () => {
+  it('takes a hundred thousand pictures that are all the same', () => {
+    const samples = Array.from({ length: 100_000 }, (_, at) => ({ file: `${at}.png`, label: 0 }));
+    const started = performance.now();
+    const found = findDuplicates(samples, 90_000, Buffer.alloc(16 * samples.length, 7), ['a']);
+    expect(performance.now() - started).toBeLessThan(3000);
+    expect(found.filter(({ kind }) => kind === 'leak')).toHaveLength(90_000);
+    expect(found.filter(({ kind }) => kind === 'duplicate')).toHaveLength(99_998);
+    expect(found.at(-1)).toEqual({ kind: 'duplicate', file: '99999.png', reason: 'the same as 90000.png' });
   });
 });
 
