@@ -364,6 +364,7 @@ const en = {
     fused: 'Fused',
     classHead: 'Class head',
     distillationHead: 'Distillation head',
+    average: 'Average of weights',
     step: 'Student',
     teacher: 'Teacher',
     dataWait: 'Waiting for data',

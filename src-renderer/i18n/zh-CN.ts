@@ -364,6 +364,7 @@ const zh: Messages = {
     fused: '融合',
     classHead: '分类头',
     distillationHead: '蒸馏头',
+    average: '权重平均',
     step: '学生',
     teacher: '教师',
     dataWait: '等待数据',

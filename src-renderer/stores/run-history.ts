@@ -35,6 +35,8 @@ export const EPOCH_COLUMNS = [
   'classAcc1',
   'classAcc5',
   'distillationAcc1',
+  'averageAcc1',
+  'averageAcc5',
   'distillationAcc5',
   'agreement',
 ] as const;
@@ -117,6 +119,8 @@ export class RunHistory {
       classAcc1: row.classHead.acc1,
       classAcc5: row.classHead.acc5,
       distillationAcc1: row.distillationHead?.acc1 ?? null,
+      averageAcc1: row.testEma?.acc1 ?? null,
+      averageAcc5: row.testEma?.acc5 ?? null,
       distillationAcc5: row.distillationHead?.acc5 ?? null,
       agreement: row.agreement,
     });

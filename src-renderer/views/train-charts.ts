@@ -44,12 +44,14 @@ export class TrainCharts {
       const [ofClass, ofDistillation]: EpochColumn[] =
         which === 'acc1' ? ['classAcc1', 'distillationAcc1'] : ['classAcc5', 'distillationAcc5'];
       const second = epochs(ofDistillation, 'charts.distillationHead', LOOKS.distillation);
+      const average = epochs(which === 'acc1' ? 'averageAcc1' : 'averageAcc5', 'charts.average', LOOKS.other);
       // Without a second head the class head is the whole model: one line says it.
-      if (!second.length) return epochs(which, 'charts.validation', LOOKS.fused);
+      if (!second.length) return [...epochs(which, 'charts.validation', LOOKS.fused), ...average];
       return [
         ...epochs(which, 'charts.fused', LOOKS.fused),
         ...epochs(ofClass, 'charts.classHead', LOOKS.class),
         ...second,
+        ...average,
       ];
     };
     const agreement = epochs('agreement', 'charts.lines.agreement', LOOKS.other);

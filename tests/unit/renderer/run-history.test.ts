@@ -38,6 +38,10 @@ describe('RunHistory', () => {
     epochRows(0, false, 4).forEach((row) => history.append(row));
     expect(history.steps.column('lossDistillation').every(Number.isNaN)).toBe(true);
     expect(history.epochs.last('distillationAcc1')).toBeNaN();
+    expect(history.epochs.last('averageAcc1')).toBeNaN();
+    const row = history.lastEpoch!;
+    history.append({ ...row, epoch: 1, step: row.step + 1, testEma: { loss: 1, acc1: 61, acc5: 92 } });
+    expect([history.epochs.last('averageAcc1'), history.epochs.last('averageAcc5')]).toEqual([61, 92]);
   });
 
   test('counts the time of training, not the night between a stop and its resume', () => {
