@@ -25,21 +25,17 @@ function round15(value: number): number {
   return Number(value.toFixed(15));
 }
 
-/** The kernel's word for how to sample. */
-const KINDS = { bilinear: 0, bicubic: 1, bicubicAcross: 2, bicubicDown: 3 };
-
 /** `raster` seen through `matrix`, same size; where the source point lies outside, `fill`. In double precision. */
 export function affine(raster: Raster, matrix: Matrix, { fill, resampling }: AffineSettings): Raster {
   const { at, width, height } = raster;
   const [red, green, blue] = fill;
   const result = emptyRaster(width, height);
-  const kind = KINDS[resampling === 'bilinear' ? 'bilinear' : cubicKind(matrix)];
-  kernels().affine(at, result.at, width, height, kind, red | (green << 8) | (blue << 16), ...matrix);
+  const common = [at, result.at, width, height, red | (green << 8) | (blue << 16)] as const;
+  const [a, b, c, d, e, f] = matrix;
+  // Shear and translation along one axis meet the pixel centres of the other: four values do instead of sixteen.
+  const isCubic = resampling === 'bicubic';
+  if (isCubic && d === 0 && e === 1 && f === 0) kernels().affineAcross(...common, a, b, c);
+  else if (isCubic && a === 1 && b === 0 && c === 0) kernels().affineDown(...common, d, e, f);
+  else kernels().affine(...common, isCubic ? 1 : 0, ...matrix);
   return result;
-}
-
-// Shear and translation along one axis meet the pixel centres of the other: four values do instead of sixteen.
-function cubicKind([a, b, c, d, e, f]: Matrix): keyof typeof KINDS {
-  if (d === 0 && e === 1 && f === 0) return 'bicubicAcross';
-  return a === 1 && b === 0 && c === 0 ? 'bicubicDown' : 'bicubic';
 }

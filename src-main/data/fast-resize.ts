@@ -54,6 +54,8 @@ function table(from: number, to: number, filter: Filter, unit: number, group: nu
   return made;
 }
 
+const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;
+
 /** What to make of a part of a picture. */
 export interface ResizeOrder {
   /** null: all of it. */
@@ -68,17 +70,18 @@ export interface ResizeOrder {
 export function resizeRaster(source: Raster, { crop, size, filter, mirror }: ResizeOrder): Raster {
   const part = crop ?? { left: 0, top: 0, width: source.width, height: source.height };
   const row = size.width * 3;
-  const stride = Math.ceil(row / 16) * 16;
+  const stride = aligned(row);
+  const middleStride = aligned(row + 1);
   const columns = table(part.width, size.width, filter, 3, 4, mirror);
-  const rows = table(part.height, size.height, filter, stride, 2, false);
+  const rows = table(part.height, size.height, filter, middleStride, 2, false);
   const [columnTable, rowTable] = [put(columns.values), put(rows.values)];
-  // Windows may reach one row further, with weight 0.
-  const middle = take(stride * (part.height + 2));
+  // Windows may reach one row further, with weight 0, and rows are made in twos.
+  const middle = take(middleStride * (part.height + 2));
   const result = take(stride * size.height);
   const from = source.at + (part.top * source.width + part.left) * 3;
   const { across, down } = kernels();
-  across(from, middle, part.height, source.width * 3, stride, columnTable, size.width, columns.pairs / 2);
-  down(middle, result, size.height, stride, rowTable, rows.pairs);
+  across(from, middle, part.height, source.width * 3, middleStride, columnTable, size.width, columns.pairs / 2);
+  down(middle, result, size.height, middleStride, stride, rowTable, rows.pairs);
   if (stride !== row) {
     const bytes = memoryAt(result, stride * size.height);
     for (let y = 1; y < size.height; y++) bytes.copyWithin(y * row, y * stride, y * stride + row);

@@ -6,7 +6,7 @@ import { BYTES } from './kernel-bytes.ts';
  */
 interface Kernels {
   across(from: number, to: number, rows: number, fromStride: number, toStride: number, ...rest: number[]): void;
-  down(from: number, to: number, rows: number, stride: number, table: number, pairs: number): void;
+  down(from: number, to: number, rows: number, stride: number, toStride: number, ...table: number[]): void;
   invert(at: number, bytes: number): void;
   posterize(at: number, bytes: number, mask: number): void;
   solarize(at: number, bytes: number, threshold: number): void;
@@ -18,15 +18,9 @@ interface Kernels {
   ranges(at: number, groups: number, out: number): void;
   histogram(at: number, pixels: number, counts: number): void;
   lookUp(at: number, pixels: number, tables: number): void;
-  affine(
-    from: number,
-    to: number,
-    width: number,
-    height: number,
-    kind: number,
-    fill: number,
-    ...matrix: number[]
-  ): void;
+  affine(from: number, to: number, width: number, height: number, fill: number, ...more: number[]): void;
+  affineAcross(from: number, to: number, width: number, height: number, fill: number, ...row: number[]): void;
+  affineDown(from: number, to: number, width: number, height: number, fill: number, ...row: number[]): void;
   boxBlur(from: number, to: number, lines: number, lineStep: number, count: number, ...rest: number[]): void;
 }
 

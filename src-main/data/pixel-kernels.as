@@ -4,33 +4,48 @@
  *
  * Pictures are [height, width, 3] bytes without padding; `at`, `from`, `to` are addresses. After the last byte of each
  * picture there are 64 bytes that any vector may read or overwrite. Arithmetic is Pillow's, in its order and precision.
+ * Bytes are moved by swizzles with constants: V8 keeps those in registers, and sets up the masks of shuffles each time.
  */
 
 const HALF: i32 = 1 << 13;
 
 /**
- * Rows [from…, 3] → [width, 3]. The table has, for each x of the result, the byte where its window begins and
+ * Rows [from…, 3] → [width, 3], each with a byte to spare at its end. The table has, for each x of the result, the byte where its window begins and
  * 2 · groups pairs of 14-bit weights.
  */
 export function across(from: usize, to: usize, rows: i32, fromStride: i32, toStride: i32, table: usize, width: i32, groups: i32): void {
-  for (; rows > 0; rows--, from += fromStride, to += toStride) {
+  // Two rows at a time share the weights; a row of nothing follows the last of an odd number.
+  for (; rows > 0; rows -= 2, from += fromStride << 1, to += toStride << 1) {
+    const second = rows > 1 ? fromStride : 0;
     let entry = table;
     let out = to;
     for (let x = 0; x < width; x++, out += 3) {
       let at = from + load<u32>(entry);
-      let sum = i32x4.splat(HALF);
+      let upper = i32x4.splat(HALF);
+      let lower = upper;
       entry += 4;
       for (let group = groups; group > 0; group--, at += 12, entry += 8) {
-        const four = v128.load(at);
-        // R, G and B of two neighbours side by side as 16-bit numbers.
-        const first = i8x16.shuffle(four, i64x2.splat(0), 0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16);
-        const next = i8x16.shuffle(four, i64x2.splat(0), 6, 16, 9, 16, 7, 16, 10, 16, 8, 16, 11, 16, 16, 16, 16, 16);
-        sum = i32x4.add(sum, i32x4.dot_i16x8_s(first, v128.load32_splat(entry)));
-        sum = i32x4.add(sum, i32x4.dot_i16x8_s(next, v128.load32_splat(entry, 4)));
+        const first = v128.load32_splat(entry);
+        const next = v128.load32_splat(entry, 4);
+        upper = addTaps(upper, v128.load(at), first, next);
+        lower = addTaps(lower, v128.load(at + second), first, next);
       }
-      storePixel(out, i32x4.shr_s(sum, 14));
+      const both = i16x8.narrow_i32x4_s(i32x4.shr_s(upper, 14), i32x4.shr_s(lower, 14));
+      const bytes = i8x16.narrow_i16x8_u(both, both);
+      v128.store32_lane(out, bytes, 0);
+      v128.store32_lane(out + toStride, bytes, 1);
     }
   }
+}
+
+/** Adds four pixels, weighted. */
+// @ts-ignore: decorator
+@inline
+function addTaps(sum: v128, four: v128, firstTwo: v128, nextTwo: v128): v128 {
+  // R, G and B of two neighbours side by side as 16-bit numbers.
+  const first = i8x16.swizzle(four, i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
+  const next = i8x16.swizzle(four, i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1));
+  return i32x4.add(sum, i32x4.add(i32x4.dot_i16x8_s(first, firstTwo), i32x4.dot_i16x8_s(next, nextTwo)));
 }
 
 /** Clips four whole numbers to bytes and stores them; the fourth is overwritten by whatever comes next. */
@@ -42,13 +57,13 @@ function storePixel(at: usize, values: v128): void {
 }
 
 /**
- * Columns [from…, stride] → [rows, stride]; stride is a multiple of 16. The table has, for each y of the result, the
+ * Columns [from…, stride] → [rows, toStride], the latter a multiple of 16 and not greater. The table has, for each y of the result, the
  * byte where its first row begins and `pairs` pairs of 14-bit weights.
  */
-export function down(from: usize, to: usize, rows: i32, stride: i32, table: usize, pairs: i32): void {
-  for (; rows > 0; rows--, to += stride, table += (pairs + 1) << 2) {
+export function down(from: usize, to: usize, rows: i32, stride: i32, toStride: i32, table: usize, pairs: i32): void {
+  for (; rows > 0; rows--, to += toStride, table += (pairs + 1) << 2) {
     const top = from + load<u32>(table);
-    for (let column = 0; column < stride; column += 16) {
+    for (let column = 0; column < toStride; column += 16) {
       let at = top + column;
       let entry = table + 4;
       let s0 = i32x4.splat(HALF);
@@ -107,11 +122,21 @@ export function solarizeAdd(at: usize, bytes: i32, add: i32): void {
   }
 }
 
-/** start + alpha · (end − start) in single precision, truncated. */
+/**
+ * The floor of values below 2^22 as whole numbers, by their bits once 1.5 · 2^23 is added: WebAssembly's own conversion,
+ * which has an answer to everything, takes three times as long. Clipped to bytes, the floor is what truncation gives.
+ */
+// @ts-ignore: decorator
+@inline
+function floored(values: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.floor(values), f32x4.splat(12582912)), i32x4.splat(0x4b400000));
+}
+
+/** start + alpha · (end − start) in single precision, truncated once it is clipped to a byte. */
 // @ts-ignore: decorator
 @inline
 function blended(start: v128, end: v128, alpha: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.add(start, f32x4.mul(alpha, f32x4.sub(end, start))));
+  return floored(f32x4.add(start, f32x4.mul(alpha, f32x4.sub(end, start))));
 }
 
 /** Blends from the one value `plain`. */
@@ -135,19 +160,19 @@ export function blendPlain(at: usize, bytes: i32, plain: i32, factor: f32): void
 // @ts-ignore: decorator
 @inline
 function reds(four: v128): v128 {
-  return i8x16.shuffle(four, i64x2.splat(0), 0, 16, 16, 16, 3, 16, 16, 16, 6, 16, 16, 16, 9, 16, 16, 16);
+  return i8x16.swizzle(four, i8x16(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1));
 }
 
 // @ts-ignore: decorator
 @inline
 function greens(four: v128): v128 {
-  return i8x16.shuffle(four, i64x2.splat(0), 1, 16, 16, 16, 4, 16, 16, 16, 7, 16, 16, 16, 10, 16, 16, 16);
+  return i8x16.swizzle(four, i8x16(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
 }
 
 // @ts-ignore: decorator
 @inline
 function blues(four: v128): v128 {
-  return i8x16.shuffle(four, i64x2.splat(0), 2, 16, 16, 16, 5, 16, 16, 16, 8, 16, 16, 16, 11, 16, 16, 16);
+  return i8x16.swizzle(four, i8x16(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
 }
 
 /** Pillow's L of four pixels. */
@@ -187,7 +212,7 @@ export function blendGrey(at: usize, pixels: i32, factor: f32): void {
     const g = i32x4.min_s(most, i32x4.max_s(least, blended(grey, f32x4.convert_i32x4_s(green), alpha)));
     const b = i32x4.min_s(most, i32x4.max_s(least, blended(grey, f32x4.convert_i32x4_s(blue), alpha)));
     const words = v128.or(r, v128.or(i32x4.shl(g, 8), i32x4.shl(b, 16)));
-    const bytes = i8x16.shuffle(words, words, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0);
+    const bytes = i8x16.swizzle(words, i8x16(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
     // In place: the bytes after these twelve are still to be read.
     v128.store64_lane(at, bytes, 0);
     v128.store32_lane(at, bytes, 2, 8);
@@ -332,17 +357,59 @@ function storeReal(at: usize, low: v128, high: v128): void {
   storePixel(at, i64x2.shuffle(rg, b, 0, 2));
 }
 
-// The cubic with a = −1 through four pixels at distance `d` after the second; results in these two.
+/**
+ * Pillow computes the cubic (a = −1) in double precision and truncates. Single precision is twice as fast and differs
+ * by less than these, so that it gives the same byte unless its result is that near to a whole number; then, once in a
+ * hundred pixels, it is computed again.
+ */
+const NEAR_ALONG_ONE: f32 = 0.002;
+const NEAR_ALONG_BOTH: f32 = 0.004;
+
+/** Clips and stores the pixel if no channel is near a whole number where that matters. Returns whether it did. */
+// @ts-ignore: decorator
+@inline
+function storeIfSure(to: usize, values: v128, near: f32): bool {
+  const distance = f32x4.abs(f32x4.sub(values, f32x4.nearest(values)));
+  const inside = v128.and(f32x4.gt(values, f32x4.splat(-1)), f32x4.lt(values, f32x4.splat(256)));
+  const unsure = v128.and(v128.and(inside, f32x4.lt(distance, f32x4.splat(near))), i32x4(-1, -1, -1, 0));
+  if (v128.any_true(unsure)) return false;
+  storePixel(to, floored(values));
+  return true;
+}
+
+/** v2 + d · (p2 + d · (p3 + d · p4)) in single precision. */
+// @ts-ignore: decorator
+@inline
+function shortHorner(v2: v128, p2: v128, p3: v128, p4: v128, d: v128): v128 {
+  return f32x4.add(v2, f32x4.mul(d, f32x4.add(p2, f32x4.mul(d, f32x4.add(p3, f32x4.mul(d, p4))))));
+}
+
+/** Four pixels at distance `d` after the second, in single precision. */
+// @ts-ignore: decorator
+@inline
+function cubicShort(v1: v128, v2: v128, v3: v128, v4: v128, d: v128): v128 {
+  const difference = i32x4.sub(v1, v2);
+  const p3 = i32x4.sub(i32x4.add(i32x4.add(difference, difference), v3), v4);
+  const p4 = i32x4.sub(i32x4.sub(v4, v3), difference);
+  return shortHorner(
+    f32x4.convert_i32x4_s(v2),
+    f32x4.convert_i32x4_s(i32x4.sub(v3, v1)),
+    f32x4.convert_i32x4_s(p3),
+    f32x4.convert_i32x4_s(p4),
+    d,
+  );
+}
+
+// Results of the exact functions below: AssemblyScript returns one value.
 let cubicLow: v128 = i64x2.splat(0);
 let cubicHigh: v128 = i64x2.splat(0);
 
-// @ts-ignore: decorator
-@inline
+/** The same exactly, R and G in `cubicLow`, B in `cubicHigh`. */
 function cubicWhole(v1: v128, v2: v128, v3: v128, v4: v128, d: v128): void {
   const p2 = i32x4.sub(v3, v1);
   const difference = i32x4.sub(v1, v2);
   const p3 = i32x4.sub(i32x4.add(i32x4.add(difference, difference), v3), v4);
-  const p4 = i32x4.add(i32x4.sub(i32x4.sub(v2, v1), v3), v4);
+  const p4 = i32x4.sub(i32x4.sub(v4, v3), difference);
   cubicLow = horner(lowHalf(v2), lowHalf(p2), lowHalf(p3), lowHalf(p4), d);
   cubicHigh = horner(highHalf(v2), highHalf(p2), highHalf(p3), highHalf(p4), d);
 }
@@ -357,9 +424,55 @@ function cubicReal(v1: v128, v2: v128, v3: v128, v4: v128, d: v128): v128 {
   return horner(v2, p2, p3, p4, d);
 }
 
-/** How a picture is seen through a matrix: 0 bilinear, 1 bicubic, 2 bicubic along rows only, 3 along columns only. */
-export function affine(from: usize, to: usize, width: i32, height: i32, kind: i32, fill: u32, a: f64, b: f64, c: f64, d: f64, e: f64, f: f64): void {
+/** Sees a picture through the matrix (a, b, c; 0, 1, 0), bicubic: along rows. */
+export function affineAcross(from: usize, to: usize, width: i32, height: i32, fill: u32, a: f64, b: f64, c: f64): void {
   const stride = width * 3;
+  for (let y = 0; y < height; y++, from += stride) {
+    const by = b * (<f64>y + 0.5);
+    for (let x = 0; x < width; x++, to += 3) {
+      const sourceX = a * (<f64>x + 0.5) + by + c;
+      if (!(sourceX >= 0 && sourceX < <f64>width)) {
+        store<u32>(to, fill);
+        continue;
+      }
+      const edge = Math.floor(sourceX - 0.5);
+      const left = <i32>edge;
+      const distance = sourceX - 0.5 - edge;
+      if (storeIfSure(to, cubicInRow(from, width, left, f32x4.splat(<f32>distance)), NEAR_ALONG_ONE)) continue;
+      exactInRow(from, width, left, f64x2.splat(distance));
+      storeReal(to, cubicLow, cubicHigh);
+    }
+  }
+}
+
+/** Sees a picture through the matrix (1, 0, 0; d, e, f), bicubic: along columns. */
+export function affineDown(from: usize, to: usize, width: i32, height: i32, fill: u32, d: f64, e: f64, f: f64): void {
+  const stride = width * 3;
+  for (let y = 0; y < height; y++) {
+    const ey = e * (<f64>y + 0.5);
+    for (let x = 0; x < width; x++, to += 3) {
+      const sourceY = d * (<f64>x + 0.5) + ey + f;
+      if (!(sourceY >= 0 && sourceY < <f64>height)) {
+        store<u32>(to, fill);
+        continue;
+      }
+      const edge = Math.floor(sourceY - 0.5);
+      const top = <i32>edge;
+      const distance = sourceY - 0.5 - edge;
+      const column = from + x * 3;
+      const v1 = pixelAt(column + within(top - 1, height) * stride);
+      const v2 = pixelAt(column + within(top, height) * stride);
+      const v3 = pixelAt(column + within(top + 1, height) * stride);
+      const v4 = pixelAt(column + within(top + 2, height) * stride);
+      if (storeIfSure(to, cubicShort(v1, v2, v3, v4, f32x4.splat(<f32>distance)), NEAR_ALONG_ONE)) continue;
+      cubicWhole(v1, v2, v3, v4, f64x2.splat(distance));
+      storeReal(to, cubicLow, cubicHigh);
+    }
+  }
+}
+
+/** Sees a picture through any matrix, bilinear or bicubic. */
+export function affine(from: usize, to: usize, width: i32, height: i32, fill: u32, isCubic: i32, a: f64, b: f64, c: f64, d: f64, e: f64, f: f64): void {
   for (let y = 0; y < height; y++) {
     const by = b * (<f64>y + 0.5);
     const ey = e * (<f64>y + 0.5);
@@ -367,80 +480,82 @@ export function affine(from: usize, to: usize, width: i32, height: i32, kind: i3
       const sourceX = a * (<f64>x + 0.5) + by + c;
       const sourceY = d * (<f64>x + 0.5) + ey + f;
       if (!(sourceX >= 0 && sourceX < <f64>width && sourceY >= 0 && sourceY < <f64>height)) store<u32>(to, fill);
-      else if (kind === 2) cubicAcross(from + y * stride, to, width, sourceX - 0.5);
-      else if (kind === 3) cubicDown(from + x * 3, to, height, stride, sourceY - 0.5);
-      else if (kind === 1) cubic(from, to, width, height, sourceX - 0.5, sourceY - 0.5);
+      else if (isCubic) cubic(from, to, width, height, sourceX - 0.5, sourceY - 0.5);
       else linear(from, to, width, height, sourceX - 0.5, sourceY - 0.5);
     }
   }
 }
 
-/** The row `row` at x, by four pixels, into `cubicLow` and `cubicHigh`. */
+/** The row at x, by the pixels from one before `left` to two after it, in single precision. */
 // @ts-ignore: decorator
 @inline
-function cubicInRow(row: usize, width: i32, left: i32, distance: v128): void {
-  if (left >= 1 && left + 2 < width) {
-    const four = v128.load(row + (left - 1) * 3);
-    const none = i64x2.splat(0);
-    cubicWhole(
-      i8x16.shuffle(four, none, 0, 16, 16, 16, 1, 16, 16, 16, 2, 16, 16, 16, 16, 16, 16, 16),
-      i8x16.shuffle(four, none, 3, 16, 16, 16, 4, 16, 16, 16, 5, 16, 16, 16, 16, 16, 16, 16),
-      i8x16.shuffle(four, none, 6, 16, 16, 16, 7, 16, 16, 16, 8, 16, 16, 16, 16, 16, 16, 16),
-      i8x16.shuffle(four, none, 9, 16, 16, 16, 10, 16, 16, 16, 11, 16, 16, 16, 16, 16, 16, 16),
-      distance,
-    );
-  } else {
-    cubicWhole(
-      pixelAt(row + within(left - 1, width) * 3),
-      pixelAt(row + within(left, width) * 3),
-      pixelAt(row + within(left + 1, width) * 3),
-      pixelAt(row + within(left + 2, width) * 3),
-      distance,
-    );
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function cubicAcross(row: usize, to: usize, width: i32, x: f64): void {
-  const left = Math.floor(x);
-  cubicInRow(row, width, <i32>left, f64x2.splat(x - left));
-  storeReal(to, cubicLow, cubicHigh);
-}
-
-// @ts-ignore: decorator
-@inline
-function cubicDown(column: usize, to: usize, height: i32, stride: i32, y: f64): void {
-  const top = Math.floor(y);
-  const at = <i32>top;
-  cubicWhole(
-    pixelAt(column + within(at - 1, height) * stride),
-    pixelAt(column + within(at, height) * stride),
-    pixelAt(column + within(at + 1, height) * stride),
-    pixelAt(column + within(at + 2, height) * stride),
-    f64x2.splat(y - top),
+function cubicInRow(row: usize, width: i32, left: i32, d: v128): v128 {
+  if (left < 1 || left + 2 >= width) return cubicAtEdge(row, width, left, d);
+  const four = v128.load(row + (left - 1) * 3);
+  return cubicShort(
+    i8x16.swizzle(four, i8x16(0, -1, -1, -1, 1, -1, -1, -1, 2, -1, -1, -1, -1, -1, -1, -1)),
+    i8x16.swizzle(four, i8x16(3, -1, -1, -1, 4, -1, -1, -1, 5, -1, -1, -1, -1, -1, -1, -1)),
+    i8x16.swizzle(four, i8x16(6, -1, -1, -1, 7, -1, -1, -1, 8, -1, -1, -1, -1, -1, -1, -1)),
+    i8x16.swizzle(four, i8x16(9, -1, -1, -1, 10, -1, -1, -1, 11, -1, -1, -1, -1, -1, -1, -1)),
+    d,
   );
-  storeReal(to, cubicLow, cubicHigh);
 }
 
+function cubicAtEdge(row: usize, width: i32, left: i32, d: v128): v128 {
+  return cubicShort(
+    pixelAt(row + within(left - 1, width) * 3),
+    pixelAt(row + within(left, width) * 3),
+    pixelAt(row + within(left + 1, width) * 3),
+    pixelAt(row + within(left + 2, width) * 3),
+    d,
+  );
+}
+
+/** The same exactly, into `cubicLow` and `cubicHigh`. */
+function exactInRow(row: usize, width: i32, left: i32, d: v128): void {
+  cubicWhole(
+    pixelAt(row + within(left - 1, width) * 3),
+    pixelAt(row + within(left, width) * 3),
+    pixelAt(row + within(left + 1, width) * 3),
+    pixelAt(row + within(left + 2, width) * 3),
+    d,
+  );
+}
+
+// @ts-ignore: decorator
+@inline
 function cubic(from: usize, to: usize, width: i32, height: i32, x: f64, y: f64): void {
   const leftEdge = Math.floor(x);
   const topEdge = Math.floor(y);
   const left = <i32>leftEdge;
   const top = <i32>topEdge;
-  const dx = f64x2.splat(x - leftEdge);
-  const dy = f64x2.splat(y - topEdge);
+  const d = f32x4.splat(<f32>(x - leftEdge));
   const stride = width * 3;
-  cubicInRow(from + within(top - 1, height) * stride, width, left, dx);
+  const v1 = cubicInRow(from + within(top - 1, height) * stride, width, left, d);
+  const v2 = cubicInRow(from + within(top, height) * stride, width, left, d);
+  const v3 = cubicInRow(from + within(top + 1, height) * stride, width, left, d);
+  const v4 = cubicInRow(from + within(top + 2, height) * stride, width, left, d);
+  const difference = f32x4.sub(v1, v2);
+  const p3 = f32x4.sub(f32x4.add(f32x4.add(difference, difference), v3), v4);
+  const p4 = f32x4.sub(f32x4.sub(v4, v3), difference);
+  const short = shortHorner(v2, f32x4.sub(v3, v1), p3, p4, f32x4.splat(<f32>(y - topEdge)));
+  if (!storeIfSure(to, short, NEAR_ALONG_BOTH)) exactCubic(from, to, width, height, left, top, x - leftEdge, y - topEdge);
+}
+
+function exactCubic(from: usize, to: usize, width: i32, height: i32, left: i32, top: i32, x: f64, y: f64): void {
+  const dx = f64x2.splat(x);
+  const dy = f64x2.splat(y);
+  const stride = width * 3;
+  exactInRow(from + within(top - 1, height) * stride, width, left, dx);
   const low1 = cubicLow;
   const high1 = cubicHigh;
-  cubicInRow(from + within(top, height) * stride, width, left, dx);
+  exactInRow(from + within(top, height) * stride, width, left, dx);
   const low2 = cubicLow;
   const high2 = cubicHigh;
-  cubicInRow(from + within(top + 1, height) * stride, width, left, dx);
+  exactInRow(from + within(top + 1, height) * stride, width, left, dx);
   const low3 = cubicLow;
   const high3 = cubicHigh;
-  cubicInRow(from + within(top + 2, height) * stride, width, left, dx);
+  exactInRow(from + within(top + 2, height) * stride, width, left, dx);
   storeReal(to, cubicReal(low1, low2, low3, cubicLow, dy), cubicReal(high1, high2, high3, cubicHigh, dy));
 }
 

@@ -1,7 +1,8 @@
-"""timm's side of the loader bench: rounds of an epoch on request, as uint8 like ours.
+"""timm's side of the loader bench: rounds of an epoch on request.
 
 `python loader.py make FOLDER COUNT` writes photograph-like JPEGs of 500 x 375 pixels. Otherwise started by loader.ts as
-`python loader.py run FOLDER SIZE AA WORKERS BATCH`: reads a line a round; answers a JSON line with wall seconds and CPU seconds.
+`python loader.py run FOLDER SIZE plain|uint8|tensors|repeated WORKERS BATCH`: reads a line a round; answers a JSON line
+with wall seconds, CPU seconds and pictures.
 """
 
 import json
@@ -36,10 +37,11 @@ def spent():
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def run(folder, size, aa, workers, batch):
+def run(folder, size, kind, workers, batch):
     import timm.data.auto_augment as auto_augment
     import torch
     from timm.data import create_transform
+    from timm.data.distributed_sampler import RepeatAugSampler
     from timm.data.loader import fast_collate
     from torchvision.datasets import ImageFolder
 
@@ -49,23 +51,39 @@ def run(folder, size, aa, workers, batch):
     auto_augment.NAME_TO_OP["PosterizeIncreasing"] = lambda image, bits, **options: (
         image.point(lambda _: 0) if bits < 1 else posterize(image, bits)
     )
+    tensors = kind == "tensors"
+    erasing = dict(re_prob=0.25, re_mode="pixel", re_count=1) if tensors else {}
+    policy = None if kind == "plain" else "rand-m9-mstd0.5-inc1"
     transform = create_transform(
-        size, is_training=True, auto_augment=aa or None, color_jitter=0.0, interpolation="bicubic", use_prefetcher=True
+        size,
+        is_training=True,
+        auto_augment=policy,
+        color_jitter=0.0 if kind == "plain" else 0.3,
+        interpolation="bicubic",
+        use_prefetcher=not tensors,
+        **erasing,
     )
     dataset = ImageFolder(os.path.join(folder, "train"), transform)
-    options = dict(batch_size=batch, shuffle=True, drop_last=True, collate_fn=fast_collate, num_workers=workers)
-    loader = torch.utils.data.DataLoader(dataset, persistent_workers=workers > 0, **options)
+    collate = {} if tensors else dict(collate_fn=fast_collate)
+    order = dict(shuffle=True)
+    if kind == "repeated":
+        order = dict(sampler=RepeatAugSampler(dataset, num_replicas=1, rank=0, num_repeats=3))
+    options = dict(batch_size=batch, drop_last=True, num_workers=workers, persistent_workers=workers > 0)
+    loader = torch.utils.data.DataLoader(dataset, **options, **order, **collate)
 
     def epoch():
+        made = 0
         for images, _ in loader:
-            assert images.dtype == torch.uint8 and len(images) == batch
+            assert images.dtype == (torch.float32 if tensors else torch.uint8)
+            made += len(images)
+        return made
 
     epoch()
     print(json.dumps({"seconds": [0, 0], "peak": 0}), flush=True)
     for _ in sys.stdin:
         wall, cpu = time.perf_counter(), spent()
-        epoch()
-        seconds = [time.perf_counter() - wall, spent() - cpu]
+        made = epoch()
+        seconds = [time.perf_counter() - wall, spent() - cpu, made]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(json.dumps({"seconds": seconds, "peak": peak}), flush=True)
 
