@@ -66,8 +66,9 @@ async function createDecider(
   const answers = await teacherAnswers(opened, { engine, state }, batchSize);
   let known: Map<string, number> | null = null;
   return async (stop) => {
+    if (known) return known;
     const tell = progressTeller(context, 'evaluate-teacher');
-    known ??= await decideAll({
+    known = await decideAll({
       batches: loader.evalBatches(),
       answer: (images) => answers.run(images),
       classes: student.classes,
@@ -75,6 +76,8 @@ async function createDecider(
       stop,
       onProgress: (done) => tell(done, loader.val),
     });
+    // Its pictures are not looked at again.
+    if (known) await loader.close();
     return known;
   };
 }

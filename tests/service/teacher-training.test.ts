@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ArrayToWrite } from '../../src-main/formats/named-array.ts';
+import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
+import type { EpochRow, HistoryRow, StepRow } from '../../src-main/protocol/events.ts';
+import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { writeChunksAtomic } from '../../src-main/runs/atomic-file.ts';
+import { readHistory } from '../../src-main/runs/history.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { openRun } from '../../src-main/runs/run-folder.ts';
+import { summarizeRun } from '../../src-main/runs/summary.ts';
+import { cardPath } from '../../src-main/service/teacher-card.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import type { TrainerJob } from '../../src-main/service/trainer-protocol.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { pseudoRandom } from '../helpers/engine.ts';
+import { copyTeacher } from '../helpers/teachers.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-teaching-'));
+const engine = engineFolder();
+/** Three of the four classes of the fixtures, in another order. */
+const data = makeTinyData(join(folder, 'data'), { classes: ['amber', 'blue', 'clay'], train: 8, val: 4 });
+let entry: string;
+
+beforeAll(async () => {
+  entry = join(await buildPrograms(), 'trainer.mjs');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Everything that is drawn for a batch; the teacher's pictures are smaller than the student's. */
+const recipe = (teacherPath: string, more: Partial<Recipe> = {}): Recipe =>
+  parseRecipe({
+    ...{ model: 'deit_tiny_distilled_patch16_224', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1 },
+    ...{ warmupEpochs: 0, lr: 1e-3, unscaleLr: true, ...WITHOUT_AUGMENTATION },
+    ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'soft', distillationTau: 2, teacherPath, ...more },
+  });
+
+const run = <Job extends TrainerJob>(job: Job) => spawnTrainer(job, { entry }).done;
+
+const trainJob = (name: string, settings: Recipe) =>
+  ({ kind: 'train', engine, threads: 2, run: join(folder, name), recipe: settings, resume: 'new' }) as const;
+
+function rowsOf(name: string): { steps: StepRow[]; epochs: EpochRow[] } {
+  const rows: HistoryRow[] = readHistory(join(folder, name));
+  return {
+    steps: rows.filter((row): row is StepRow => row.type === 'step'),
+    epochs: rows.filter((row): row is EpochRow => row.type === 'epoch'),
+  };
+}
+
+function teacherOf(name: string): string {
+  const path = copyTeacher(name, folder);
+  const classes = ['clay', 'amber', 'dune', 'blue'];
+  const card = { mean: [0.5, 0.4, 0.3], std: [0.25, 0.3, 0.35], cropRatio: 0.9, interpolation: 'bilinear', classes };
+  writeFileSync(cardPath(path), JSON.stringify(card));
+  return path;
+}
+
+/** Weights of a network as our exports have them, but for their values. */
+async function writeNetwork(path: string, name: string, inputSize: number, classes: string[]): Promise<void> {
+  const { specs } = createModel(name, { classes: classes.length, inputSize });
+  const arrays = specs.map(({ name, shape }, index): ArrayToWrite => {
+    const count = shape.reduce((product, side) => product * side, 1);
+    return { name, shape, dtype: 'F32', values: pseudoRandom(count, index + 1).map((value) => 0.05 * value) };
+  });
+  const metadata = { architecture: name, input_size: JSON.stringify([3, inputSize, inputSize]), classes: JSON.stringify(classes) }; // prettier-ignore
+  await writeChunksAtomic(path, writeSafetensors(arrays, metadata));
+}
+
+describe('a distillation', () => {
+  it('from an ONNX file and from a SavedModel of the same network is the same, and names its teacher', async () => {
+    const [onnx, saved] = [teacherOf('plain.onnx'), teacherOf('plain-saved')];
+    await expect(run(trainJob('onnx', recipe(onnx)))).resolves.toEqual({ state: 'finished' });
+    await expect(run(trainJob('saved', recipe(saved)))).resolves.toEqual({ state: 'finished' });
+    const [first, second] = [rowsOf('onnx'), rowsOf('saved')];
+    expect(first.steps.length).toBeGreaterThan(0);
+    first.steps.forEach((row, index) => {
+      expect(row.lossDistillation).not.toBeNull();
+      expect(row.lossDistillation).toBeCloseTo(second.steps[index].lossDistillation!, 4);
+      expect(row.anatomy.teacher).toBeGreaterThan(0);
+    });
+    expect(first.epochs[0].agreement).not.toBeNull();
+    expect(first.epochs[0].agreement).toBe(second.epochs[0].agreement);
+    const teachers = ['onnx', 'saved'].map((name) => summarizeRun(join(folder, name), openRun(join(folder, name))));
+    expect(teachers.map(({ teacher }) => teacher)).toEqual(['plain.onnx', 'plain-saved']);
+  });
+
+  it('from a network of another size and other classes goes by its own card', async () => {
+    const teacherModel = 'deit_tiny_patch16_224';
+    const path = join(folder, 'teacher.safetensors');
+    await writeNetwork(path, teacherModel, 48, ['blue', 'amber', 'dune', 'clay']);
+    const settings = recipe(path, { teacherModel, distillationType: 'hard' });
+    await expect(run(trainJob('student', settings))).resolves.toEqual({ state: 'finished' });
+    const { epochs } = rowsOf('student');
+    expect(epochs[0].agreement).not.toBeNull();
+    const score = await run({ kind: 'evaluate-teacher', engine, threads: 2, settings });
+    expect(score).toMatchObject({
+      pictures: 12,
+      card: { kind: 'timm', inputSize: 48, outputs: 4, name: teacherModel },
+    });
+  });
+
+  it('ends before its first step where the teacher does not know a class', async () => {
+    const more = makeTinyData(join(folder, 'more'), { classes: ['amber', 'jade'], train: 8, val: 2 });
+    const job = trainJob('refused', recipe(teacherOf('plain.onnx'), { dataPath: more }));
+    await expect(run(job)).rejects.toMatchObject({ code: 'teacher.lacks-classes', params: { missing: 'jade' } });
+    expect(rowsOf('refused').steps).toEqual([]);
+  });
+});
+
+describe('evaluate-teacher', () => {
+  it('scores an ONNX file on validation pictures', async () => {
+    const settings = { dataPath: data, teacherPath: teacherOf('plain.onnx'), batchSize: 8 };
+    const result = await run({ kind: 'evaluate-teacher', engine, threads: 2, settings });
+    expect(result).toMatchObject({ pictures: 12, card: { kind: 'onnx', classes: ['clay', 'amber', 'dune', 'blue'] } });
+    expect(result!.score.loss).toBeGreaterThan(0);
+  });
+});
