@@ -306,6 +306,7 @@ const en = {
       teacherHelp: 'The teacher runs inside the step: its share is its forward pass timed alone at the start.',
       evaluation: 'Evaluation',
       checkpoint: 'Checkpoints',
+      seconds: '{n} s',
     },
     ops: {
       title: 'Ops of step {step}: {time} ms on all threads, the step took {whole} ms',

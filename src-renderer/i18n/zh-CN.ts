@@ -306,6 +306,7 @@ const zh: Messages = {
       teacherHelp: '教师在训练步内运行：其份额是开始时单独测得的前向时间。',
       evaluation: '评估',
       checkpoint: '检查点',
+      seconds: '{n} 秒',
     },
     ops: {
       title: '第 {step} 步的算子：所有线程共 {time} 毫秒，该步用时 {whole} 毫秒',
