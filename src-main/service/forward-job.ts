@@ -21,7 +21,7 @@ import { classCount, withWeights } from './weights.ts';
 
 /**
  * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
- * Letters: B pictures, S side, K classes.
+ * Letters: B pictures, H × W pixels, K classes.
  * @throws StillhouseError `file.missing`, `weights.*`, `argument.invalid` for an input of another shape, `disk.*`.
  */
 export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['forward']> {
@@ -30,7 +30,11 @@ export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['fo
   const state = new State(engine);
   try {
     const model = await withWeights(job.weights, (weights) => {
-      const model = createModel(job.model, { classes: classCount(weights), inputSize: input.side });
+      const model = createModel(job.model, {
+        classes: classCount(weights),
+        inputSize: input.height,
+        inputWidth: input.width,
+      });
       const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
       setParams(state, PREFIX.model, model.specs, params);
       return model;
@@ -43,10 +47,11 @@ export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['fo
   }
 }
 
-/** Normalised pictures [B, S, S, 3], row-major. */
+/** Normalised pictures [B, H, W, 3], row-major. */
 interface Input {
   count: number;
-  side: number;
+  height: number;
+  width: number;
   images: Float32Array;
 }
 
@@ -63,18 +68,18 @@ function readInput(path: string): Input {
   }
 }
 
-/** [B, 3, S, S] → [B, S, S, 3]. */
+/** [B, 3, H, W] → [B, H, W, 3]. */
 function toChannelsLast(array: NamedArray): Input {
-  const [count, channels, side, width] = array.shape;
-  if (array.shape.length !== 4 || channels !== 3 || side !== width || count < 1)
-    throw misfit('pictures of shape [B, 3, S, S]', `[${array.shape.join(', ')}]`);
-  const [values, area] = [array.toFloat32(), side * side];
+  const [count, channels, height, width] = array.shape;
+  if (array.shape.length !== 4 || channels !== 3 || count < 1)
+    throw misfit('pictures of shape [B, 3, H, W]', `[${array.shape.join(', ')}]`);
+  const [values, area] = [array.toFloat32(), height * width];
   const images = new Float32Array(values.length);
   for (let picture = 0; picture < count; picture++)
     for (let channel = 0; channel < 3; channel++)
       for (let at = 0; at < area; at++)
         images[(picture * area + at) * 3 + channel] = values[(picture * 3 + channel) * area + at];
-  return { count, side, images };
+  return { count, height, width, images };
 }
 
 function misfit(expected: string, got: string): StillhouseError {
@@ -98,9 +103,9 @@ async function logitsOf(engine: Engine, state: State, model: Model, input: Input
   }
 }
 
-function recordForward(engine: Engine, model: Model, { count, side }: Input): Program {
+function recordForward(engine: Engine, model: Model, { count, height, width }: Input): Program {
   const float = 'float32' as const;
-  const images = { shape: [count, side, side, 3], dtype: float };
+  const images = { shape: [count, height, width, 3], dtype: float };
   const variables = model.specs.map(({ name, shape }) => [PREFIX.model + name, { shape, dtype: float }] as const);
   return record(engine, { images }, Object.fromEntries(variables), (inputs, tensors) => {
     const params = model.specs.map(({ name }) => [name, tensors[PREFIX.model + name]] as const);

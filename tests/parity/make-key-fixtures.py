@@ -24,11 +24,16 @@ def listed(state):
     return {key: list(value.shape) for key, value in state.items()}
 
 
-def old_timm():
-    """timm 0.3.2, which DeiT was trained with, and the distilled model as DeiT's own code derives it from there."""
+def stand_in():
+    """A module of torch that timm 0.3.2 needs and that is gone."""
     six = types.ModuleType("torch._six")
     six.container_abcs = abc
     sys.modules["torch._six"] = six
+
+
+def old_timm():
+    """timm 0.3.2, which DeiT was trained with, and the distilled model as DeiT's own code derives it from there."""
+    stand_in()
     import timm
 
     assert timm.__version__ == "0.3.2"

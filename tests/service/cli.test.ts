@@ -140,7 +140,12 @@ describe('looking', () => {
   it('lists the networks', async () => {
     const ended = await stillhouse(['models', '--json']);
     expect(lines(ended)).toContainEqual(
-      expect.objectContaining({ type: 'model', name: 'deit_tiny_distilled_patch16_224', parameters: 5910800 }),
+      expect.objectContaining({
+        type: 'model',
+        name: 'deit_tiny_distilled_patch16_224',
+        parameters: 5910800,
+        gflops: 1.261003776,
+      }),
     );
   });
 });
@@ -220,6 +225,33 @@ describe('training', () => {
     expect(answers[2]).toEqual(answers[0]);
     const { logits, head, head_dist: headDist } = answers[0];
     logits.forEach((value, index) => expect(value).toBeCloseTo((head[index] + headDist[index]) / 2, 6));
+  });
+
+  it('is inspected: the network, its classes and its size are told of checkpoint and export', async () => {
+    const [checkpoint] = lines(await stillhouse(['inspect', 'run', '--json']));
+    const network = { models: ['deit_tiny_distilled_patch16_224'], classes: 3, inputSize: 32, distilled: true };
+    expect(checkpoint.network).toMatchObject({ ...network, layout: 'Stillhouse checkpoint' });
+    expect(checkpoint.classNames).toEqual(['amber', 'blue', 'crimson']);
+    const { code, out } = await stillhouse(['inspect', 'model.pth', '--values']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^.*model\.pth: torch, zip format, 22\.\d MB$/m);
+    expect(out).toContain('Network: deit_tiny_distilled_patch16_224, names of timm, distilled\nClasses: 3 (');
+    expect(out).toContain('Values: all finite');
+    const missing = await stillhouse(['inspect', 'nowhere.pth', '--json']);
+    expect([missing.code, lines(missing)[0].code]).toEqual([1, 'file.missing']);
+  });
+
+  it('is evaluated by the heads that are asked for', async () => {
+    const scores = [];
+    for (const heads of ['distillation', 'softmax']) {
+      const args = ['eval', '--checkpoint', 'run', '--data-path', 'data', '--threads', '2', '--eval-heads', heads];
+      scores.push(lines(await stillhouse([...args, '--json'])).at(-1)!);
+    }
+    const [distillation, softmax] = scores;
+    expect(distillation.test).toEqual(distillation.distillationHead);
+    const alone = [softmax.classHead, softmax.distillationHead];
+    expect(alone).toEqual([distillation.classHead, distillation.distillationHead]);
+    expect(alone).not.toContainEqual(softmax.test);
   });
 
   it('needs enough pictures and leaves no folder behind when it has not', async () => {

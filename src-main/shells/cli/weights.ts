@@ -63,7 +63,7 @@ export const forward: Command = {
     {
       flag: 'input',
       value: 'FILE',
-      help: 'A safetensors file with normalised float32 pictures [B, 3, S, S], named images or alone in it.',
+      help: 'A safetensors file with normalised float32 pictures [B, 3, H, W], named images or alone in it.',
       required: true,
     },
     {
