@@ -221,13 +221,13 @@ describe('distillation', () => {
     });
   });
 
-  it.each([
-    ['teacher.classes', (path: string) => rmSync(join(path, 'train', 'blue'), { recursive: true })],
-    ['teacher.class-names', (path: string) => renameSync(join(path, 'train', 'blue'), join(path, 'train', 'cyan'))],
-  ])('refuses a teacher of other classes: %s', async (code, change) => {
-    const dataPath = makeDataset(join(folder, code), { train: 8, val: 2, side: 40 });
-    change(dataPath);
-    await expect(start(trainJob(`to-${code}`, { ...teacher, dataPath })).trainer.done).rejects.toMatchObject({ code });
+  it('refuses a teacher that does not know a class', async () => {
+    const dataPath = makeDataset(join(folder, 'other-classes'), { train: 8, val: 2, side: 40 });
+    renameSync(join(dataPath, 'train', 'blue'), join(dataPath, 'train', 'cyan'));
+    await expect(start(trainJob('to-others', { ...teacher, dataPath })).trainer.done).rejects.toMatchObject({
+      code: 'teacher.lacks-classes',
+      params: { count: 1, missing: 'cyan' },
+    });
   });
 });
 

@@ -301,7 +301,7 @@ describe('a run', () => {
     });
     const two = makeTinyData(join(places.root, 'two'), { classes: ['x', 'y'] });
     expect(await client.call('recipe.check', { recipe: tinyRecipe(two, distil) })).toMatchObject({
-      errors: [{ code: 'teacher.classes', params: { teacherClasses: 3, dataClasses: 2 } }],
+      errors: [{ code: 'teacher.lacks-classes', params: { missing: 'x, y', dataClasses: 2 } }],
     });
 
     await client.call('run.delete', { run });
