@@ -187,6 +187,20 @@ export interface RecipeCheck {
   checkpointBytes: number;
 }
 
+/** What a training will hold in memory, bytes. */
+export interface MemoryForecast {
+  /** Parameters of the student, and their average where one is kept. */
+  parameters: number;
+  /** What the optimizer keeps of them. */
+  optimizer: number;
+  teacher: number;
+  /** Activations and gradients of the parts of a batch that are computed at a time. */
+  activations: number;
+  /** The program itself: engine, compiled code, decoded pictures. */
+  process: number;
+  total: number;
+}
+
 export interface RunSummary {
   id: string;
   path: string;

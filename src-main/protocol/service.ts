@@ -9,6 +9,7 @@ import type {
   EngineReport,
   ExcludedList,
   Folder,
+  MemoryForecast,
   ModelCard,
   PicturePage,
   RecipeCheck,
@@ -85,6 +86,8 @@ export const CALLS = {
   'teacher.card': call(v.strictObject({ path: text, model: text }), of<TeacherCard>),
   'models.list': call(v.strictObject({}), of<ModelCard[]>),
   'recipe.check': call(v.strictObject({ recipe }), of<RecipeCheck>),
+  /** What a training would hold in memory: an engine records its step, which takes seconds. */
+  'recipe.forecast': call(v.strictObject({ recipe }), of<MemoryForecast>),
   'run.start': call(v.strictObject({ recipe }), of<{ run: string }>),
   'run.stop': call(v.strictObject({ run: runId }), of<null>),
   /** `changes` are settings that the run goes on with instead of its own. */

@@ -1,4 +1,4 @@
-import type { DatasetReport, DatasetSummary } from '../protocol/data-types.ts';
+import type { DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
@@ -23,6 +23,8 @@ export interface EngineChoice {
   threads?: number;
   /** Number of the GPU to compute on; null or absent: the processor. */
   gpu?: number | null;
+  /** Why the processor computes on a machine that has a GPU; a training writes it down. */
+  note?: PlainError | null;
 }
 
 /** Trains in a run folder, from the start or from where it stood. */
@@ -73,6 +75,13 @@ export interface ForwardJob extends EngineChoice {
   output: string;
 }
 
+/** Tells what a training will hold in memory. No picture is read. */
+export interface ForecastJob extends EngineChoice {
+  kind: 'forecast';
+  recipe: Recipe;
+  classes: readonly string[];
+}
+
 /** Loads the engine and runs an op. */
 export interface VerifyEngineJob extends EngineChoice {
   kind: 'verify-engine';
@@ -80,7 +89,7 @@ export interface VerifyEngineJob extends EngineChoice {
   gpus?: boolean;
 }
 
-export type TrainerJob = TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | VerifyEngineJob;
+export type TrainerJob = TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | VerifyEngineJob;
 
 /** What a job gives when it is done, by its kind. */
 export interface TrainerResults {
@@ -98,6 +107,7 @@ export interface TrainerResults {
   'evaluate-teacher': { score: HeadScore; card: TeacherCard; pictures: number; dataset: DatasetSummary } | null;
   check: DatasetReport;
   forward: { output: string; shape: number[] };
+  forecast: MemoryForecast;
   'verify-engine': { version: string; devices: string[]; sight: Sight | null };
 }
 

@@ -33,6 +33,8 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
       return runCheckJob(job, context);
     case 'forward':
       return runForwardJob(job);
+    case 'forecast':
+      return runForecastJob(job);
     case 'verify-engine':
       return runVerifyJob(job);
   }

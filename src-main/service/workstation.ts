@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
-import type { EngineDevice, SystemInfo } from '../protocol/data-types.ts';
+import type { EngineDevice, MemoryForecast, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { Handlers } from '../protocol/service.ts';
@@ -10,7 +10,7 @@ import { exportCheckpoint } from '../runs/export.ts';
 import { readProfile } from '../runs/profile-file.ts';
 import { truncateHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
-import { dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
+import { archivesFolder, dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../runtime/engine-store.ts';
 import { DataNotes, notesName } from './data-notes.ts';
@@ -74,7 +74,7 @@ class Core {
       sample: join(cacheFolder, 'sample'),
     };
     this.notes = new DataNotes(dataNotesFolder(homeFolder));
-    this.datasets = new Datasets(this.notes);
+    this.datasets = new Datasets(this.notes, archivesFolder(cacheFolder));
     this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
     this.engine = new EngineDesk(engineFolders(cacheFolder), spawnTrainer, () => emit({ event: 'engine' }));
     this.control = new RunControl({ spawnTrainer, emit, onActive });
@@ -137,6 +137,7 @@ class Core {
       'teacher.card': ({ path, model }) => readTeacherCard(absolute(path), model),
       'models.list': async () => [...modelCards().values()],
       'recipe.check': async ({ recipe }) => (await this.check(recipe)).check,
+      'recipe.forecast': ({ recipe }) => this.forecast(recipe),
     } satisfies Partial<Handlers>;
   }
 
@@ -178,6 +179,13 @@ class Core {
     return checkRecipe(recipe, {
       dataset: (path) => this.datasets.dataset(path),
     });
+  }
+
+  /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */
+  private async forecast(given: Record<string, unknown>): Promise<MemoryForecast> {
+    const { recipe, classes } = await this.check(given);
+    const { engine, gpu } = await this.engine.choose(recipe.device);
+    return runTrainer(this.options.spawnTrainer, { kind: 'forecast', engine, gpu, recipe, classes });
   }
 
   /** @throws StillhouseError whatever keeps the recipe from being trained. */

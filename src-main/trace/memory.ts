@@ -1,24 +1,16 @@
 import { DTYPES, sizeOf } from '../runtime/dtypes.ts';
-import { variablesOf, type Program, type ProgramNode, type TensorSpec } from './program.ts';
-
-/** What a compiled program will hold in memory, told from the program alone. Bytes. */
-export interface Footprint {
-  /** Variables, for as long as the program is used. */
-  variables: number;
-  /** The most that values of one run need at a time. */
-  values: number;
-}
+import type { Program, ProgramNode, TensorSpec } from './program.ts';
 
 /** Ops whose result is their first input's memory. */
 const VIEWS = new Set(['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW']);
 
 /**
- * Follows the program in order: a value takes memory from where it is computed to its last use.
+ * The most that the values of one run of a lowered program need at a time, bytes, told from the program alone: a value
+ * takes memory from where it is computed to its last use. Variables are not counted.
  * @param lanes how many calls run side by side
  */
-export function footprint(program: Program, lanes: number): Footprint {
-  const variables = variablesOf(program).reduce((sum, { spec }) => sum + bytesOf(spec), 0);
-  return { variables, values: peakOf(program, lanes, new Map()) };
+export function footprint(program: Program, lanes: number): number {
+  return peakOf(program, lanes, new Map());
 }
 
 function peakOf(program: Program, lanes: number, known: Map<Program, number>): number {

@@ -142,7 +142,7 @@ function flops(model: Model): number {
 }
 
 /** GFLOP/s of a 2048³ matrix product through the engine. */
-async function measureRoof(threads: number): Promise<Record<Precision, number>> {
+async function measureRoof(threads: number): Promise<Record<'float32' | 'bfloat16', number>> {
   const args = [fileURLToPath(import.meta.url), 'worker', 'roof', '-', '1', 'roof', String(threads)];
   const contestant = await startContestant('roof', process.execPath, args);
   const [float32, bfloat16] = await contestant.round(1);

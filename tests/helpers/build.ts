@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** npm runs tests and benches in the root. */
+const ROOT = process.cwd();
 const ENTRIES = {
   trainer: 'src-main/service/trainer.worker.ts',
   onnx: 'src-main/service/onnx.worker.ts',

@@ -99,6 +99,14 @@ export class ScriptedService {
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'teacher.card': async ({ path, model }) => teacherCard(path, model),
     'models.list': async () => MODELS,
+    'recipe.forecast': async () => ({
+      parameters: 44e6,
+      optimizer: 44e6,
+      teacher: 19e6,
+      activations: 600e6,
+      process: 740e6,
+      total: 1447e6,
+    }),
     'recipe.check': async ({ recipe }) => {
       const whole = { ...defaultRecipe(), ...recipe };
       const problems = FIELDS.map((field) => checkField(field, whole[field.key])).filter((one) => one !== undefined);

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+
+/**
+ * `npm run bench -- memory`: what the forecast says a training holds in memory, and what a real trainer then holds at
+ * most, for several settings. Options: --json.
+ */
+const TINY = 'deit_tiny_distilled_patch16_224';
+const CASES: Partial<Recipe>[] = [
+  { model: TINY, batchSize: 32 },
+  { model: TINY, batchSize: 32, precision: 'float32' },
+  { model: TINY, batchSize: 32, microBatch: 32 },
+  { model: TINY, batchSize: 32, recompute: true, microBatch: 32 },
+  { model: TINY, batchSize: 128 },
+  { model: 'deit_small_distilled_patch16_224', batchSize: 32 },
+  { model: 'deit_base_distilled_patch16_224', batchSize: 16 },
+];
+/** Asked for between forecast and measurement. */
+const BOUND = 0.15;
+
+const entry = path.join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
+const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
+const folder = mkdtempSync(path.join(tmpdir(), 'stillhouse-memory-'));
+const dataPath = makeTinyData(path.join(folder, 'data'), { size: 256, train: 86, val: 4 });
+const table: Record<string, number | string>[] = [];
+console.log('| settings | forecast, MiB | measured, MiB | off by |\n|---|---|---|---|');
+for (const [index, changes] of CASES.entries()) {
+  const recipe = parseRecipe({ ...WITHOUT_AUGMENTATION, ...changes, dataPath, epochs: 1, warmupEpochs: 0 });
+  const { total } = await forecastOf(recipe);
+  const measured = await peakOf(recipe, path.join(folder, String(index)));
+  const off = total / measured - 1;
+  const settings = Object.entries(changes).map(([key, value]) => (key === 'model' ? value : `${key} ${String(value)}`)).join(', '); // prettier-ignore
+  console.log(`| ${settings} | ${mebi(total)} | ${mebi(measured)} | ${(off * 100).toFixed(1)} % |`);
+  table.push({ settings, forecast: total, measured, off });
+}
+rmSync(folder, { recursive: true });
+const worst = Math.max(...table.map(({ off }) => Math.abs(Number(off))));
+console.log(`Worst ${(worst * 100).toFixed(1)} %: ${worst <= BOUND ? 'within' : 'beyond'} 15 %.`);
+if (values.json) console.log(JSON.stringify({ worst, table }));
+process.exitCode = worst <= BOUND ? 0 : 1;
+
+async function forecastOf(recipe: Recipe) {
+  return spawnTrainer(
+    { kind: 'forecast', engine: engineFolder(), recipe, classes: ['amber', 'blue', 'clay'] },
+    { entry },
+  ).done;
+}
+
+/** The most resident memory that a trainer of one epoch told of, bytes. */
+async function peakOf(recipe: Recipe, run: string): Promise<number> {
+  let peak = 0;
+  const trainer = spawnTrainer(
+    { kind: 'train', engine: engineFolder(), run, recipe, resume: 'new' },
+    { entry, onEvent: (event) => event.tell === 'alive' && (peak = Math.max(peak, event.memory)) },
+  );
+  await trainer.done;
+  return peak;
+}
+
+function mebi(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(0);
+}
