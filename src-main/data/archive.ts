@@ -1,12 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { childPath, PICTURE, type Branch, type Roots } from './branch.ts';
+import { ARCHIVE, lookThrough } from './archive-scan.ts';
+import { childPath, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
-import { reasonOf } from './read-file.ts';
-import { listTar, type TarPlace } from './tar.ts';
-
-/** Archives whose pictures are read in place. Compressed ones cannot be: there is no way into their middle. */
-export const ARCHIVE = /\.tar$/i;
 
 /** Where a picture lies inside an archive on disk. */
 export interface PicturePlace {
@@ -49,9 +44,6 @@ export class ArchiveIndex {
   }
 }
 
-/** Archives inside an archive that are looked through at the same time. */
-const SCANNERS = 8;
-
 /** One folder inside an archive. */
 interface TarFolder {
   folders: Map<string, TarFolder>;
@@ -65,58 +57,21 @@ interface TarFolder {
  * be read of it becomes a warning. A lone folder that holds everything is passed through.
  */
 export async function openArchive(roots: Roots, file: string): Promise<Branch> {
-  const { path, warnings } = roots;
+  const { path, index, warnings, archiveCache } = roots;
+  const { places, faults } = await lookThrough(join(path, file), archiveCache);
+  for (const { name, reason } of faults)
+    warnings.add('data.unreadable', { path: (name ? childPath(file, name) : file) || path, reason });
   const folder = emptyFolder();
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(join(path, file), 'r');
-    const { size } = await handle.stat();
-    await lookThrough({ roots, handle, archive: file }, folder, { name: file, offset: 0, size }, true);
-  } catch (error) {
-    warnings.add('data.unreadable', { path: file || path, reason: reasonOf(error) });
-  } finally {
-    await handle?.close();
+  for (const { name, offset, size } of places) {
+    const [parent, base] = folderOf(folder, name);
+    // An archive inside is named itself, so that it is known without pictures too.
+    if (ARCHIVE.test(base)) innerFolder(parent, base);
+    else {
+      parent.pictures.add(base);
+      index.set(childPath(file, name), { archive: file, offset, size });
+    }
   }
   return tarBranch('', ...passThrough(folder, file));
-}
-
-interface Source {
-  roots: Roots;
-  handle: FileHandle;
-  archive: string;
-}
-
-async function lookThrough(source: Source, into: TarFolder, place: TarPlace, nested: boolean): Promise<void> {
-  const { roots, handle, archive } = source;
-  const inner: TarPlace[] = [];
-  try {
-    for await (const member of listTar(handle, place.offset, place.offset + place.size)) {
-      const name = cleanName(member.name);
-      if (nested && ARCHIVE.test(name)) inner.push({ ...member, name });
-      if (!PICTURE.test(name)) continue;
-      const [folder, base] = folderOf(into, name);
-      folder.pictures.add(base);
-      roots.index.set(childPath(place.name, name), { archive, offset: member.offset, size: member.size });
-    }
-  } catch (error) {
-    roots.warnings.add('data.unreadable', { path: place.name || roots.path, reason: reasonOf(error) });
-  }
-  const queue = inner.values();
-  const scanner = async (): Promise<void> => {
-    for (const member of queue) {
-      const [folder, base] = folderOf(into, member.name);
-      const found = emptyFolder();
-      folder.archives.set(base, found);
-      await lookThrough(source, found, { ...member, name: childPath(place.name, member.name) }, false);
-    }
-  };
-  await Promise.all(Array.from({ length: SCANNERS }, scanner));
-}
-
-/** A member's name without `./`, `..` and leading slashes: it is a name in our lists, never a place on disk. */
-function cleanName(name: string): string {
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
-  return parts.join('/');
 }
 
 function emptyFolder(): TarFolder {
@@ -127,13 +82,14 @@ function emptyFolder(): TarFolder {
 function folderOf(root: TarFolder, name: string): [TarFolder, string] {
   const parts = name.split('/');
   const base = parts.pop()!;
-  let folder = root;
-  for (const part of parts) {
-    const next = folder.folders.get(part) ?? emptyFolder();
-    folder.folders.set(part, next);
-    folder = next;
-  }
-  return [folder, base];
+  return [parts.reduce(innerFolder, root), base];
+}
+
+function innerFolder(folder: TarFolder, name: string): TarFolder {
+  const siblings = ARCHIVE.test(name) ? folder.archives : folder.folders;
+  const inner = siblings.get(name) ?? emptyFolder();
+  siblings.set(name, inner);
+  return inner;
 }
 
 // `flowers.tar` often holds everything in one folder `flowers/`.

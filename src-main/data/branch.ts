@@ -23,6 +23,8 @@ export interface Roots {
   path: string;
   index: ArchiveIndex;
   warnings: Warnings;
+  /** Folder that keeps what archives hold, or null. */
+  archiveCache: string | null;
 }
 
 /**

@@ -177,7 +177,8 @@ class Check {
       await (size.width * size.height * 3 > LARGE ? this.alone(decode) : decode());
       return null;
     } catch (error) {
-      return { kind: facts.cutShort ? 'truncated' : 'unreadable', reason: reasonOf(error) };
+      if (facts.cutShort) return { kind: 'truncated', reason: 'the file ends before the picture does' };
+      return { kind: 'unreadable', reason: reasonOf(error) };
     }
   }
 

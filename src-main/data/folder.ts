@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../protocol/data-types.ts';
 import { StillhouseError, type PlainError } from '../protocol/errors.ts';
-import { ArchiveIndex, ARCHIVE } from './archive.ts';
+import { ArchiveIndex } from './archive.ts';
+import { ARCHIVE } from './archive-scan.ts';
 import { classBranches, type Branch, type Roots } from './branch.ts';
 import { classTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
@@ -42,6 +43,8 @@ export interface ListOptions {
   excluded?: ReadonlySet<string>;
   /** Decides which pictures are set aside where there is no val. */
   splitSeed?: number;
+  /** Folder that keeps what was found in archives, for the next time. */
+  archiveCache?: string;
 }
 
 // Names of splits; `dir/train` of a data set from a public list and ImageNet's own archives.
@@ -58,7 +61,8 @@ const SCANNERS = 8;
  * @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`, `data.vanished`.
  */
 export async function listDataset(path: string, options: ListOptions = {}): Promise<Dataset> {
-  const roots: Roots = { path, index: new ArchiveIndex(), warnings: new Warnings() };
+  const { archiveCache = null } = options;
+  const roots: Roots = { path, index: new ArchiveIndex(), warnings: new Warnings(), archiveCache };
   const splits = await findSplits(await rootOf(roots));
   const found = await scanClasses(splits.train.classes);
   const classes = sortByCodePoint([...found.keys()]);

@@ -13,6 +13,7 @@ import { OPTIMIZER_FIELDS, SCHEDULE_FIELDS } from './optimizer-fields.ts';
 export interface Recipe {
   model: string;
   dataPath: string;
+  splitSeed: number;
   outputDir: string;
   inputSize: number;
   epochs: number;
@@ -124,7 +125,20 @@ export const FIELDS: readonly Field[] = [
     unit: '',
     paper: 'ImageNet',
     label: 'Data folder',
-    help: 'A folder with train/<class>/ and val/<class>/, or one folder per class.',
+    help: 'A folder with train/<class>/ and val/<class>/, or one folder per class; or tar archives of these.',
+  },
+  {
+    key: 'splitSeed',
+    type: 'integer',
+    group: 'data',
+    simple: false,
+    default: 0,
+    min: 0,
+    max: 4294967295,
+    unit: '',
+    paper: '',
+    label: 'Split seed',
+    help: 'Where the data have no val, which tenth of each class is set aside for it. The same for teacher and student.',
   },
   {
     key: 'inputSize',
@@ -267,7 +281,7 @@ export const FIELDS: readonly Field[] = [
     unit: '',
     paper: 'regnety_160',
     label: 'Teacher',
-    help: 'Teacher network, by its timm name.',
+    help: 'Network of the teacher weights, by its timm name.',
   },
   {
     key: 'teacherPath',
@@ -278,7 +292,7 @@ export const FIELDS: readonly Field[] = [
     unit: '',
     paper: '',
     label: 'Teacher weights',
-    help: 'Weight file of the teacher; its classes must be those of the data set.',
+    help: 'Weight file, ONNX file or SavedModel folder; the teacher must know the classes of the data set.',
   },
   {
     key: 'distillationAlpha',

@@ -47,6 +47,11 @@ export function dataNotesFolder(home = homeFolder()): string {
   return join(home, 'data');
 }
 
+/** Holds what was found in archives of pictures: `<cache>/archives`. */
+export function archivesFolder(cache = cacheFolder()): string {
+  return join(cache, 'archives');
+}
+
 /** Holds the sample data set: `<cache>/sample`. */
 export function sampleFolder(): string {
   return join(cacheFolder(), 'sample');

@@ -1,5 +1,6 @@
 import { checkPictures } from '../data/check.ts';
 import { listDataset } from '../data/folder.ts';
+import { archivesFolder } from '../runs/places.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { engineDecode } from './engine-decode.ts';
 import { progressTeller, type JobContext } from './job-context.ts';
@@ -11,7 +12,7 @@ import type { CheckJob, TrainerResults } from './trainer-protocol.ts';
  * @throws StillhouseError `data.no-folder`, `data.no-classes`, `data.vanished`, `engine.load`.
  */
 export async function runCheckJob(job: CheckJob, context: JobContext): Promise<TrainerResults['check']> {
-  const dataset = await listDataset(job.dataPath);
+  const dataset = await listDataset(job.dataPath, { archiveCache: archivesFolder() });
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const onProgress = progressTeller(context, 'check');
   return checkPictures(dataset, engineDecode(engine), { signal: context.stop, onProgress, results: job.results });

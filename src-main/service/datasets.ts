@@ -42,8 +42,14 @@ export class Datasets {
   private readonly pictures = new Map<string, PictureFile>();
   private readonly secret = randomBytes(32);
 
-  /** @param notes knows which pictures are left out. */
-  constructor(private readonly notes: DataNotes) {}
+  /**
+   * @param notes knows which pictures are left out.
+   * @param archiveCache keeps what was found in archives.
+   */
+  constructor(
+    private readonly notes: DataNotes,
+    private readonly archiveCache: string,
+  ) {}
 
   /** Lists a folder anew. @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`. */
   async inspect(path: string): Promise<DatasetSummary> {
@@ -92,11 +98,16 @@ export class Datasets {
     return this.pictures.get(id) ?? null;
   }
 
+  private list(folder: string): Promise<Dataset> {
+    const { notes, archiveCache } = this;
+    return listDataset(folder, { excluded: notes.excludedFiles(folder), archiveCache });
+  }
+
   private listing(folder: string): Promise<Listing> {
     const known = this.listings.get(folder);
     const edited = this.notes.edited(folder);
     if (known?.edited === edited) return known.listing;
-    const listing = listDataset(folder, { excluded: this.notes.excludedFiles(folder) }).then(group);
+    const listing = this.list(folder).then(group);
     this.listings.set(folder, { edited, listing });
     listing.catch(() => this.listings.delete(folder));
     for (const oldest of this.listings.keys()) {

@@ -7,7 +7,7 @@ import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
-import { dataNotesFolder } from '../runs/places.ts';
+import { archivesFolder, dataNotesFolder } from '../runs/places.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { PREFIX } from '../train/variables.ts';
@@ -30,7 +30,11 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const { path, recipe } = await recipeOf(job);
   stage('data');
   const excluded = new DataNotes(dataNotesFolder()).excludedFiles(recipe.dataPath);
-  const dataset = await listDataset(recipe.dataPath, { excluded });
+  const dataset = await listDataset(recipe.dataPath, {
+    excluded,
+    splitSeed: recipe.splitSeed,
+    archiveCache: archivesFolder(),
+  });
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });

@@ -3,7 +3,7 @@ import { listDataset, summarise } from '../data/folder.ts';
 import type { LoaderRecipe } from '../data/loader.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseRecipe } from '../protocol/recipe.ts';
-import { dataNotesFolder } from '../runs/places.ts';
+import { archivesFolder, dataNotesFolder } from '../runs/places.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { evaluate } from '../train/evaluate.ts';
@@ -25,7 +25,11 @@ export async function runEvaluateTeacherJob(
   const recipe = parseRecipe(job.settings);
   stage('data');
   const excluded = new DataNotes(dataNotesFolder()).excludedFiles(recipe.dataPath);
-  const dataset = await listDataset(recipe.dataPath, { excluded });
+  const dataset = await listDataset(recipe.dataPath, {
+    excluded,
+    splitSeed: recipe.splitSeed,
+    archiveCache: archivesFolder(),
+  });
   const { classes } = dataset;
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   const plan = await planTeacher(recipe, classes);

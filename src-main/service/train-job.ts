@@ -13,7 +13,7 @@ import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateT
 import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
 import { openHistory, truncateHistory } from '../runs/history.ts';
 import { lockRun } from '../runs/lock.ts';
-import { engineName } from '../runs/places.ts';
+import { archivesFolder, engineName } from '../runs/places.ts';
 import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
 import { multipliesBfloat16 } from '../runtime/devices.ts';
@@ -44,7 +44,11 @@ import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 export async function runTrainJob(job: TrainJob, context: JobContext): Promise<TrainerResults['train']> {
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
   const excluded = readExclusions(join(job.run, LIST_NAME)).out;
-  const dataset = await listDataset(job.recipe.dataPath, { excluded: new Set(excluded.keys()) });
+  const dataset = await listDataset(job.recipe.dataPath, {
+    excluded: new Set(excluded.keys()),
+    splitSeed: job.recipe.splitSeed,
+    archiveCache: archivesFolder(),
+  });
   requireRun(job, dataset);
   const lock = lockRun(job.run);
   try {
@@ -155,7 +159,7 @@ function tryTo(body: () => void): void {
 }
 
 async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin: Begin, log: RunLog): Promise<End> {
-  for (const note of [...begin.notes, ...dataset.warnings]) log.note(note);
+  for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.warnings]) log.note(note);
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });

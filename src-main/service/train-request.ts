@@ -5,7 +5,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { RecipeCheck } from '../protocol/data-types.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openCheckpoint } from '../runs/checkpoint-file.ts';
-import { dataNotesFolder, engineName } from '../runs/places.ts';
+import { archivesFolder, dataNotesFolder, engineName } from '../runs/places.ts';
 import { checkpointsFolder, openRun } from '../runs/run-folder.ts';
 import type { ChosenEngine, EngineDesk } from './engine-desk.ts';
 import { DataNotes } from './data-notes.ts';
@@ -43,7 +43,8 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const { run, base, resume } = sourceOf(request);
   const notes = new DataNotes(dataNotesFolder());
-  const dataset = (path: string): Promise<Dataset> => listDataset(path, { excluded: notes.excludedFiles(path) });
+  const dataset = (path: string): Promise<Dataset> =>
+    listDataset(path, { excluded: notes.excludedFiles(path), archiveCache: archivesFolder() });
   const facts = { dataset };
   const checked = await checkRecipe({ ...base, ...request.given, ...(run && { outputDir: run }) }, facts);
   const refused = refusal(checked);

@@ -3,6 +3,7 @@ import type { RecipeKey } from '../../src-main/protocol/recipe.ts';
 /** Label and help of every recipe field in Chinese. */
 export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   dataPath: { label: '数据文件夹', help: '含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹。' },
+  splitSeed: { label: '划分种子', help: '数据没有验证集时，决定每类中哪十分之一留作验证。教师与学生应使用同一值。' },
   inputSize: { label: '输入尺寸', help: '学生所见正方形图片的边长；须为图块大小的倍数。' },
   evalCropRatio: { label: '评估裁剪比', help: '评估时短边缩放为 输入尺寸 / 比值，再裁取中央。' },
   model: { label: '学生', help: '要训练的模型，用其 timm 名称。' },
@@ -20,8 +21,8 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   attnOnly: { label: '仅注意力', help: '只训练注意力、类别头与位置嵌入；其余保持起始值，也不占训练内存。' },
   trainMode: { label: '训练模式', help: '关：如 DeiT 最初的微调，不用随机深度，并以两个头的均值训练。' },
   distillationType: { label: '蒸馏', help: '硬：以教师的判定为标签。软：以教师的概率为目标。无：不用教师。' },
-  teacherModel: { label: '教师', help: '教师网络，用其 timm 名称。' },
-  teacherPath: { label: '教师权重', help: '教师的权重文件；其类别须与数据集一致。' },
+  teacherModel: { label: '教师', help: '教师权重所属的网络，用其 timm 名称。' },
+  teacherPath: { label: '教师权重', help: '权重文件、ONNX 文件或 SavedModel 文件夹；教师须认识数据集的类别。' },
   distillationAlpha: { label: '蒸馏权重', help: '蒸馏损失在总损失中的占比。' },
   distillationTau: { label: '温度', help: '软化两个网络的概率；仅用于软蒸馏。' },
   epochs: { label: '轮数', help: '遍历训练图片的次数，也是余弦的长度。' },

@@ -152,7 +152,7 @@ const zh: Messages = {
         conflict: '标签冲突',
         leak: '训练与验证重复',
         duplicate: '重复图片',
-        cmyk: 'CMYK',
+        cmyk: 'CMYK 印刷色',
         deep: '16 位',
         palette: '调色板',
         alpha: '含透明度',

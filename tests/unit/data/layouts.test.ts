@@ -197,6 +197,30 @@ describe('an archive', () => {
     expect(await read(alone, alone.train[1].file)).toBe('flowers/train/😀/1.png');
   });
 
+  it('is looked through once, until it changes', async () => {
+    const cache = join(root, 'cache');
+    const options = { archiveCache: cache };
+    const folder = join(root, 'data');
+    for (const name of ['a', 'b']) await put(`data/${name}/1.png`);
+    await put('data/a/nested\nname 😀.png');
+    execFileSync('tar', ['-cf', join(root, 'data', 'x.tar'), '-C', folder, 'a', 'b']);
+    for (const name of ['a', 'b']) await rm(join(folder, name), { recursive: true });
+    const first = await listDataset(folder, options);
+    const [kept] = await readdir(cache);
+    expect(await listDataset(folder, options)).toEqual(first);
+    expect(await read(first, first.train[0].file)).toMatch(/^data\/a\//);
+
+    // What is kept is believed, but only while it is whole.
+    const text = await readFile(join(cache, kept), 'utf8');
+    await writeFile(join(cache, kept), text.replaceAll('1.png', '7.png'));
+    expect((await listDataset(folder, options)).val.concat(first.train)).not.toEqual(first.val.concat(first.train));
+    await writeFile(join(cache, kept), text.slice(0, -3));
+    expect(await listDataset(folder, options)).toEqual(first);
+    execFileSync('tar', ['-rf', join(folder, 'x.tar'), '-C', fixtures, 'meta.mat', '--transform=s|.*|b/2.png|']);
+    expect((await listDataset(folder, options)).train.length).toBe(first.train.length);
+    expect((await listDataset(folder, options)).val.length).toBe(first.val.length + 1);
+  });
+
   it('that is cut short gives what is whole, and says so', async () => {
     for (let at = 0; at < 10; at++) await put(`cat/${at}.png`, 'x'.repeat(2000));
     await put('dog/1.png');
