@@ -43,6 +43,8 @@ const RACES: Race[] = [
 ];
 const BATCH = 32;
 const MADE = 200;
+/** Steps that `--model` makes. */
+const STEPS = 6;
 
 interface Race {
   name: string;
@@ -185,8 +187,6 @@ async function worker({ data, size, threads, recipe, keep }: WorkerOptions): Pro
   }
   exitProcess(0);
 }
-
-const STEPS = 6;
 
 /** Trains a few real steps on real batches and says how long each waited for its batch. */
 async function waiting(data: string, name: string, json: boolean): Promise<void> {
