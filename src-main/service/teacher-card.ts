@@ -103,9 +103,10 @@ function readCardFile(path: string): CardValues {
 
 /**
  * Adds fields to the card file of a teacher, or makes it.
- * @throws StillhouseError `teacher.card`, `disk.*`
+ * @throws StillhouseError `file.missing`, `teacher.card`, `disk.*`
  */
 export function writeTeacherCard(path: string, fields: CardValues): string {
+  if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
   const file = cardPath(path);
   const whole = { ...readCardFile(path), ...fields };
   const read = parseCard(JSON.stringify(whole));
