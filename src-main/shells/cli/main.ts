@@ -6,6 +6,7 @@ import { engine } from './engine.ts';
 import { inspect } from './inspect.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
+import { forecast } from './forecast.ts';
 import { serve } from './serve.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
@@ -16,6 +17,7 @@ import { evaluate, exportWeights, forward } from './weights.ts';
 const COMMANDS: readonly Command[] = [
   train,
   teacher,
+  forecast,
   teacherCard,
   evaluateTeacher,
   evaluate,

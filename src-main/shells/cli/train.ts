@@ -31,7 +31,7 @@ const RESUME: Option = {
 };
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
-function presetOption(task: 'student' | 'teacher', help: string): Option {
+export function presetOption(task: 'student' | 'teacher', help: string): Option {
   const choices = PRESETS.filter((preset) => preset.task === task).map(({ id }) => id);
   return { flag: 'preset', value: choices.join('|'), choices, help };
 }
@@ -69,7 +69,7 @@ export const teacher: Command = {
   },
 };
 
-function presetValues(parsed: Parsed, fallback?: string): Partial<Recipe> {
+export function presetValues(parsed: Parsed, fallback?: string): Partial<Recipe> {
   const id = textValue(parsed, 'preset') ?? fallback;
   return PRESETS.find((preset) => preset.id === id)?.values ?? {};
 }
@@ -91,7 +91,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
   const meter = new SpentMeter();
   const { run, recipe, resume, engine } = prepared;
   const trainer = spawnTrainer(
-    { kind: 'train', engine: engine.engine, gpu: engine.gpu, threads, run, recipe, resume },
+    { kind: 'train', engine: engine.engine, gpu: engine.gpu, note: engine.note, threads, run, recipe, resume },
     {
       onEvent: (event) => {
         if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
