@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { EngineDevice, EngineReport, EngineStatus } from '../protocol/data-types.ts';
 import { gpuIndex, type Device } from '../protocol/device.ts';
-import { StillhouseError, fromPlainError, toPlainError } from '../protocol/errors.ts';
+import { StillhouseError, fromPlainError, toPlainError, type ErrorCode, type PlainError } from '../protocol/errors.ts';
 import { ENGINES, requirementsOf } from '../runtime/engine-pin.ts';
 import { bytesNeeded, install, status, tryInstalled, verifyInstalled, type Sight } from '../runtime/engine-store.ts';
 import { surveyGpus, visibleGpus, type GpuSurvey } from '../runtime/gpus.ts';
@@ -14,7 +14,6 @@ import type { EngineChoice } from './trainer-protocol.ts';
 
 /** An engine to compute with, and what it computes on. */
 export interface ChosenEngine extends EngineChoice {
-  kind: EngineDevice;
   device: Device;
   /** Why no GPU computes; null when one does. */
   reason: StillhouseError | null;
@@ -65,7 +64,7 @@ export class EngineDesk {
     const { state, version, error, path } = facts.engines[engine];
     if (error) throw fromPlainError(error);
     if (state !== 'unpacked' && state !== 'verified') throw new StillhouseError('engine.missing', { version });
-    return { kind: engine, engine: path, device, gpu: gpuIndex(device), reason };
+    return { engine: path, device, gpu: gpuIndex(device), reason, note: noteOf(reason) };
   }
 
   /** The wheels of an engine as pip's requirements, with hashes. */
@@ -152,6 +151,13 @@ export class EngineDesk {
       return sight ?? undefined;
     };
   }
+}
+
+/** Reasons that nobody wonders about. */
+const PLAIN: readonly ErrorCode[] = ['gpu.cpu-chosen', 'gpu.none', 'gpu.platform'];
+
+function noteOf(reason: StillhouseError | null): PlainError | null {
+  return reason && !PLAIN.includes(reason.code) ? toPlainError(reason) : null;
 }
 
 /** Free bytes on the disk that a folder is on, or will be. */

@@ -73,9 +73,9 @@ export class RunControl {
   start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice): void {
     const owner = lockOwner(path);
     if (owner || this.active.has(id)) throw lockedError(path, owner);
-    const { engine, threads, gpu } = on;
+    const { engine, threads, gpu, note } = on;
     const trainer = this.options.spawnTrainer(
-      { kind: 'train', engine, threads, gpu, run: path, recipe, resume },
+      { kind: 'train', engine, threads, gpu, note, run: path, recipe, resume },
       { onEvent: (event) => this.hear(id, event) },
     );
     const run: ActiveRun = {

@@ -18,9 +18,9 @@ export function chooseEngine(device?: string): Promise<ChosenEngine> {
   return new EngineDesk(engineFolders(), spawnTrainer, () => undefined).choose(device);
 }
 
-/** One line on what computes, and on why it is no GPU. */
-export function describeDevice({ device, reason }: ChosenEngine): string {
-  return `Device: ${device}${reason ? `. ${reason.message}` : ''}`;
+/** One line on what computes, and on why it is no GPU unless the run will tell. */
+export function describeDevice({ device, reason, note }: ChosenEngine): string {
+  return `Device: ${device}${reason && !note ? `. ${reason.message}` : ''}`;
 }
 
 const ACTIONS = ['install', 'status', 'verify', 'check', 'wheels'];
