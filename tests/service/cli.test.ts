@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -135,6 +135,29 @@ describe('looking', () => {
     expect(refused.err).toContain('CUDA_VISIBLE_DEVICES is "", which hides every GPU');
     const { out } = await stillhouse(['engine', 'wheels', '--device', 'cuda']);
     expect(out.trim().split('\n')).toContainEqual(expect.stringMatching(/^nvidia-cudnn-cu12==9\.\S+ --hash=sha256:/));
+  });
+
+  it('fails a strict check, in the words of the terminal, and steers no terminal', async () => {
+    const hostile = join(folder, 'hostile');
+    makeDataset(hostile, { train: 2, val: 1, side: 8 });
+    renameSync(join(hostile, 'train', 'amber'), join(hostile, 'train', 'n01440764'));
+    renameSync(join(hostile, 'val', 'amber'), join(hostile, 'val', 'n01440764'));
+    renameSync(join(hostile, 'train', 'blue'), join(hostile, 'train', '\u001b[31m\u202ered\n'));
+    const loose = await stillhouse(['data', 'hostile', '--check'], undefined, { LC_ALL: 'zh_CN.UTF-8' });
+    expect(loose.code).toBe(0);
+    expect(loose.out).toMatch(/n01440764 +2 +1 {2}丁鱥/);
+    expect(loose.out).toContain('\\u001b[31m\\u202ered\\n');
+    expect(loose.out).not.toMatch(/[\u001b\u202e]/);
+    copyFileSync(join(hostile, 'train/n01440764/000.png'), join(hostile, 'val/n01440764/leaked.png'));
+    const strict = await stillhouse(['data', 'hostile', '--check', '--strict', '--json']);
+    expect(strict.code).toBe(1);
+    expect(lines(strict).slice(-2)).toMatchObject([
+      { type: 'data', report: { checked: 9, reused: 8, findings: [{ kind: 'leak', count: 1 }] } },
+      { type: 'error', code: 'data.findings', params: { unreadable: 0, leaks: 1 } },
+    ]);
+    const clean = await stillhouse(['data', 'hostile', '--leave-out', 'leak', '--json']);
+    expect(lines(clean)).toMatchObject([{ excluded: 1, train: 5, excludedList: { count: 1, kinds: ['leak'] } }]);
+    expect((await stillhouse(['data', 'hostile', '--leave-out', 'nonsense'])).code).toBe(2);
   });
 
   it('lists the networks', async () => {

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openWeightFile } from '../../src-main/formats/weight-file.ts';
@@ -145,6 +146,45 @@ describe('data', () => {
       findings: [{ kind: 'unreadable', count: 1, files: [{ file: 'train/blue/text.jpg' }] }],
     });
     expect(await client.call('dataset.report', { path: bad })).toEqual(result);
+    const list = await client.call('dataset.excluded', { path: bad });
+    expect(list).toMatchObject({ count: 1, kinds: ['unreadable'], files: [{ file: 'train/blue/text.jpg' }] });
+    expect(readFileSync(list.list, 'utf8')).toContain('train/blue/text.jpg\t# unreadable: it is not a picture');
+    expect(await client.call('dataset.inspect', { path: bad })).toMatchObject({ train: 9, excluded: 1 });
+
+    // Taken back, no check puts it on the list again; a person's own line is kept.
+    expect(await client.call('dataset.exclude', { path: bad, kind: 'unreadable', out: false })).toMatchObject({
+      count: 0,
+    });
+    writeFileSync(list.list, `${readFileSync(list.list, 'utf8')}val/clay/clay-0.png\n`);
+    const again = await client.call('dataset.check', { path: bad });
+    expect((await heard.ended(again.job)).result).toMatchObject({ checked: 13, reused: 13 });
+    expect(await client.call('dataset.inspect', { path: bad })).toMatchObject({ train: 10, val: 2, excluded: 1 });
+    const recipe = tinyRecipe(bad, { epochs: 1 });
+    const { run } = await client.call('run.start', { recipe });
+    await heard.until('the end', () => stateRows(run).find((state) => state === 'finished' || state === 'failed'));
+    const { path } = (await client.call('run.detail', { run })).summary;
+    expect(readFileSync(join(path, 'excluded.txt'), 'utf8')).toBe(readFileSync(list.list, 'utf8'));
+    expect(JSON.parse(readFileSync(join(path, 'data-report.json'), 'utf8'))).toMatchObject({ path: bad, checked: 13 });
+    expect((await client.call('run.detail', { run })).history).toContainEqual(
+      expect.objectContaining({ type: 'note', note: expect.objectContaining({ code: 'data.excluded' }) }),
+    );
+    await client.call('run.delete', { run });
+    expect(existsSync(path)).toBe(false);
+    expect(readdirSync(bad).sort()).toEqual(['train', 'val']);
+  });
+
+  test('are shown and checked inside an archive', async () => {
+    const folder = makeTinyData(join(places.root, 'packed'), { train: 3, val: 1 });
+    const archive = `${folder}.tar`;
+    execFileSync('tar', ['-cf', archive, '-C', folder, 'train', 'val']);
+    expect(await client.call('dataset.inspect', { path: archive })).toMatchObject({ train: 9, val: 3, warnings: [] });
+    const query = { path: archive, split: 'train', offset: 0, limit: 1 } as const;
+    const { pictures } = await client.call('dataset.pictures', query);
+    const { name, path, offset, size } = workstation.pictureFile(pictures[0].id)!;
+    expect([name, path]).toEqual([pictures[0].file, archive]);
+    expect(readFileSync(archive).subarray(offset, offset + size!)).toEqual(readFileSync(join(folder, name)));
+    const { job } = await client.call('dataset.check', { path: archive });
+    expect((await heard.ended(job)).result).toMatchObject({ checked: 12, findings: [] });
   });
 });
 
