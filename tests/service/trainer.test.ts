@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
@@ -81,16 +82,18 @@ async function valuesOf(run: string): Promise<Map<string, Float32Array>> {
   return values;
 }
 
-/** Everything that is drawn for a picture and a batch; six steps an epoch too. */
+/** Everything that is drawn for a picture and a batch, and all that a step may keep; six steps an epoch too. */
 const ALL: Partial<Recipe> = {
   model: 'deit_tiny_distilled_patch16_224',
   ...{ aa: 'rand-m9-mstd0.5-inc1', trainInterpolation: 'random', repeatedAug: true },
   ...{ reprob: 0.5, recount: 2, mixup: 0.8, cutmix: 1, mixupMode: 'elem' },
+  ...{ modelEma: true, modelEmaWarmup: true, schedOnUpdates: true, clipGrad: 1, layerDecay: 0.9 },
 };
 
 describe('a training', () => {
   it('learns, writes history, log and checkpoints, and gives the run back', async () => {
-    const job = trainJob('whole');
+    const unused = toPlainError(new StillhouseError('gpu.no-engine'));
+    const job = { ...trainJob('whole'), note: unused };
     const { trainer, rows, events } = start(job);
     expect(await trainer.done).toEqual({ state: 'finished' });
     expect(rows.map((row) => row.type)).toContain('step');
@@ -110,7 +113,8 @@ describe('a training', () => {
       'running',
       'finished',
     ]);
-    const [note] = history.filter((row) => row.type === 'note');
+    const [why, note] = history.filter((row) => row.type === 'note');
+    expect(why.note).toEqual(unused);
     expect(note.note).toMatchObject({ code: 'data.unreadable', params: { path: 'train/amber/notes.jpg' } });
     expect(lockOwner(job.run)).toBeNull();
     expect(events[0]).toEqual({ tell: 'ready' });
@@ -137,8 +141,10 @@ describe('a training', () => {
     expect([...other.keys()]).toEqual([...one.keys()]);
     for (const [name, values] of one) expect(Buffer.compare(bytes(values), bytes(other.get(name)!)), name).toBe(0);
     const scores = (run: string) =>
-      epochs(run).map(({ epoch, step, trainLoss, test }) => ({ epoch, step, trainLoss, test }));
+      epochs(run).map(({ epoch, step, trainLoss, trainLr, test, testEma }) => ({ epoch, step, trainLoss, trainLr, test, testEma })); // prettier-ignore
     expect(scores(resumed)).toEqual(scores(whole));
+    const averaged = more.modelEma ? [...one.keys()].filter((name) => name.startsWith('ema.')).length : 0;
+    expect(scores(whole).filter(({ testEma }) => testEma !== undefined).length > 0).toBe(averaged > 0);
   });
 });
 
