@@ -12,7 +12,10 @@ import type { CheckJob, TrainerResults } from './trainer-protocol.ts';
  * @throws StillhouseError `data.no-folder`, `data.no-classes`, `data.vanished`, `engine.load`.
  */
 export async function runCheckJob(job: CheckJob, context: JobContext): Promise<TrainerResults['check']> {
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
+  stage('data');
   const dataset = await listDataset(job.dataPath, { archiveCache: archivesFolder() });
+  stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const onProgress = progressTeller(context, 'check');
   return checkPictures(dataset, engineDecode(engine), { signal: context.stop, onProgress, results: job.results });

@@ -44,11 +44,13 @@ export class DataNotes {
   }
 
   /**
-   * Keeps what a check found, and puts what cannot be used on the list of excluded pictures.
+   * Keeps what a check found, and puts what cannot be used on the list of excluded pictures. A check that was stopped
+   * before its first picture has found nothing worth an earlier report.
    * @returns the report as it is shown.
    * @throws StillhouseError `disk.full`, `disk.denied`.
    */
   keepReport(report: DatasetReport): DatasetReport {
+    if (report.checked === 0 && this.report(report.path)) return report;
     this.write(report.path, REPORT_NAME, `${JSON.stringify(report)}\n`);
     for (const kind of UNUSABLE_KINDS) this.exclude(report.path, kind);
     return this.shortened(report);
