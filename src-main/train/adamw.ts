@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import { adamw } from '../trace/ops.ts';
-import type { Moving, Optimizer } from './optimizer.ts';
-import { betaPowers, heldBeta, heldRate, shared } from './scalars.ts';
+import type { Optimizer } from './optimizer.ts';
+import { betaPowers, heldBeta, heldRate, plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /** AdamW as torch has it. TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled. */
@@ -11,7 +11,9 @@ export function adamwOptimizer(recipe: Recipe): Optimizer {
     slots: [PREFIX.mean, PREFIX.square],
     scalars: (step) => {
       const { beta1Power, beta2Power } = betaPowers(recipe, step);
-      return { beta1Power, beta2Power, epsilon: recipe.optEps * Math.sqrt(1 - beta2Power) };
+      const root = Math.sqrt(1 - beta2Power);
+      const scale = recipe.modelEma ? { stepScale: root / (1 - beta1Power) } : { beta1Power, beta2Power };
+      return { ...scale, epsilon: recipe.optEps * root };
     },
     // The fused kernel works in place: what it writes cannot be read again in the same step.
     mover: recipe.modelEma ? plainMover(recipe) : fusedMover(recipe),
@@ -29,15 +31,13 @@ function fusedMover({ optBeta1, optBeta2 }: Recipe): Optimizer['mover'] {
 }
 
 function plainMover({ optBeta1, optBeta2 }: Recipe): Optimizer['mover'] {
-  return ({ beta1Power, beta2Power, epsilon }, good) => {
+  return ({ stepScale, epsilon }, good) => {
     const [rate1, rate2] = [heldRate(optBeta1, good), heldRate(optBeta2, good)];
-    const correction = shared(tf.div(tf.sqrt(tf.sub(1, beta2Power)), tf.sub(1, beta1Power)));
-    return ({ value, slots: [mean, square], gradient, lr, decay }: Moving) => {
+    return ({ value, slots: [mean, square], gradient, lr, decay }) => {
       const newMean = tf.add(mean, tf.mul(tf.sub(gradient, mean), rate1));
       const newSquare = tf.add(square, tf.mul(tf.sub(tf.square(gradient), square), rate2));
-      const step = tf.div(newMean, tf.add(tf.sqrt(newSquare), epsilon));
-      const decayed = decay > 0 ? tf.mul(value, kept(lr, decay)) : value;
-      return [tf.sub(decayed, tf.mul(step, shared(tf.mul(lr, correction)))), newMean, newSquare];
+      const step = tf.mul(tf.div(newMean, tf.add(tf.sqrt(newSquare), epsilon)), stepScale);
+      return [tf.sub(value, tf.mul(plusShare(step, value, decay), lr)), newMean, newSquare];
     };
   };
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import { norm } from './clip.ts';
 import type { Optimizer } from './optimizer.ts';
-import { betaPowers, heldRate, shared } from './scalars.ts';
+import { betaPowers, heldRate, plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /**
@@ -26,7 +26,7 @@ export function lambOptimizer(recipe: Recipe): Optimizer {
         const root = tf.add(tf.mul(tf.sqrt(newSquare), rootScale), optEps);
         const step = tf.div(tf.mul(newMean, meanScale), root);
         if (decay === 0) return [tf.sub(value, tf.mul(step, lr)), newMean, newSquare];
-        const decayed = tf.add(step, tf.mul(value, decay));
+        const decayed = plusShare(step, value, decay);
         const rate = shared(tf.mul(lr, trust(norm(value), norm(decayed))));
         return [tf.sub(value, tf.mul(decayed, rate)), newMean, newSquare];
       };

@@ -22,6 +22,11 @@ export function heldRate(beta: number, good: tf.Tensor): tf.Tensor {
   return shared(tf.mul(tf.sub(1, beta), good));
 }
 
+/** x + decay · value, in an order in which every op needs x: what does not would be a cluster of its own. */
+export function plusShare(x: tf.Tensor, value: tf.Tensor, decay: number): tf.Tensor {
+  return decay > 0 ? tf.mul(tf.add(tf.mul(x, 1 / decay), value), decay) : x;
+}
+
 /** β₁ᵗ and β₂ᵗ of the float32 β that the engine uses, or early corrections would be off by 1e-5. */
 export function betaPowers({ optBeta1, optBeta2 }: Recipe, step: number) {
   return { beta1Power: Math.fround(optBeta1) ** step, beta2Power: Math.fround(optBeta2) ** step };

@@ -1,32 +1,26 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Moving, Optimizer } from './optimizer.ts';
-import { heldBeta } from './scalars.ts';
+import type { Optimizer } from './optimizer.ts';
+import { plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /** Torch's SGD under timm's names: `sgd` with Nesterov's momentum, `momentum` with the plain one. */
 export function sgdOptimizer({ opt, momentum }: Recipe): Optimizer {
-  if (momentum === 0) {
-    const mover: Optimizer['mover'] = () => (moving) => [tf.sub(moving.value, tf.mul(moving.lr, slope(moving)))];
-    return { slots: [], scalars: () => ({}), mover };
-  }
   return {
-    slots: [PREFIX.momentum],
+    slots: momentum > 0 ? [PREFIX.momentum] : [],
     scalars: () => ({}),
     mover: (_, good) => {
-      const kept = heldBeta(momentum, good);
-      return (moving) => {
-        const [buffer] = moving.slots;
-        const gradient = slope(moving);
-        const moved = tf.add(tf.mul(buffer, kept), tf.mul(gradient, good));
-        const direction = opt === 'sgd' ? tf.add(gradient, tf.mul(moved, momentum)) : moved;
-        return [tf.sub(moving.value, tf.mul(direction, moving.lr)), moved];
+      const whole = shared(good);
+      return ({ value, slots: [buffer], gradient, lr, decay }) => {
+        // Decay is not decoupled here.
+        const slope = plusShare(gradient, value, decay);
+        if (!buffer) return [tf.sub(value, tf.mul(slope, lr))];
+        // buffer · momentum + slope; in a bad step the buffer stays.
+        const change = tf.mul(tf.sub(tf.mul(slope, 1 / (1 - momentum)), buffer), 1 - momentum);
+        const moved = tf.add(buffer, tf.mul(change, whole));
+        const direction = opt === 'sgd' ? plusShare(slope, moved, momentum) : moved;
+        return [tf.sub(value, tf.mul(direction, lr)), moved];
       };
     },
   };
-}
-
-/** The gradient with that of weight decay, which is not decoupled here. */
-function slope({ gradient, value, decay }: Moving): tf.Tensor {
-  return decay > 0 ? tf.add(gradient, tf.mul(value, decay)) : gradient;
 }
