@@ -19,8 +19,16 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
 
   await test.step('the engine is there, and verifies', async () => {
     await bench.go('Engine');
-    await bench.main.getByRole('button', { name: 'Verify' }).click();
-    await expect(bench.main.getByText('ready', { exact: true })).toBeVisible({ timeout: 60_000 });
+    const cpu = bench.main.getByRole('region', { name: 'CPU' });
+    await cpu.getByRole('button', { name: 'Verify' }).click();
+    await expect(cpu.getByText('ready', { exact: true })).toBeVisible({ timeout: 60_000 });
+  });
+
+  await test.step('the page says whether a GPU computes', async () => {
+    const gpu = bench.main.getByRole('region', { name: 'GPU' });
+    await gpu.getByRole('button', { name: 'Look again' }).click();
+    await expect(gpu.getByRole('button', { name: 'Look again' })).toBeEnabled({ timeout: 60_000 });
+    await expect(gpu.getByText(/^No GPU computes$|^cuda:\d+ computes$/)).toBeVisible();
   });
 
   await test.step('the data are counted, shown and checked', async () => {
