@@ -145,7 +145,7 @@ describe('a training', () => {
     expect(scores(resumed)).toEqual(scores(whole));
     const averaged = more.modelEma ? [...one.keys()].filter((name) => name.startsWith('ema.')).length : 0;
     expect(scores(whole).filter(({ testEma }) => testEma !== undefined).length > 0).toBe(averaged > 0);
-  });
+  }, 120_000);
 });
 
 describe('a training that is killed', () => {
