@@ -73,6 +73,7 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
   const samples = samplesOf(classes, found);
   const given = splits.val && (await valSamples(splits.val, classes, roots));
   const { train, val } = given ? { train: samples, val: given } : stratifiedSplit(samples, options.splitSeed);
+  if (val.length === 0) roots.warnings.add('data.no-val', { path });
   const { index, warnings } = roots;
   return {
     path,

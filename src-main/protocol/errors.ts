@@ -32,6 +32,10 @@ export const ERRORS = {
     says: 'The pictures in {path} can no longer be read: {reason}.',
     advice: 'Check the disk or the network it is on, then resume.',
   },
+  'data.no-val': {
+    says: '{path} has no picture to validate with.',
+    advice: 'Add a val folder, or give classes at least two pictures each, one of which is set aside.',
+  },
   'data.unlabelled': {
     says: '{count} validation pictures have no class in {list}.',
     advice: 'They are left out; the rest is used.',

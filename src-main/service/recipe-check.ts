@@ -168,6 +168,7 @@ class Findings {
     const { batchSize } = recipe;
     if (train < batchSize) this.error('data.too-few', { count: train, batch: batchSize });
     else if (epochSteps(recipe, train) === 0) this.problem('repeatedAug', FEW, 'true');
+    if (dataset.val.length === 0) this.error('data.no-val', { path: dataset.path });
     if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
   }
 

@@ -24,6 +24,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 中的图片已无法读取：{reason}。',
     advice: '请检查其所在的磁盘或网络，然后恢复运行。',
   },
+  'data.no-val': {
+    says: '{path} 中没有可用于验证的图片。',
+    advice: '请添加 val 文件夹，或让每个类别至少有两张图片（其中一张留作验证）。',
+  },
   'data.unlabelled': { says: '{count} 张验证图片在 {list} 中没有类别。', advice: '这些图片不参与训练，其余照常使用。' },
   'data.label-list': { says: '标签列表无法使用：{reason}。', advice: '请更正该列表，或把验证图片按类别放入文件夹。' },
   'data.more-warnings': { says: '另有 {count} 条 {code} 类的提示。', advice: '只列出前面的部分。' },

@@ -141,6 +141,13 @@ describe('listDataset', () => {
     expect(codes((await listDataset(root)).warnings)).toEqual(['data.one-class']);
   });
 
+  it('lists one class with one picture, and says what is missing', async () => {
+    await make('only/1.png');
+    const dataset = await listDataset(root);
+    expect([dataset.train.length, dataset.val.length]).toEqual([1, 0]);
+    expect(codes(dataset.warnings)).toEqual(['data.one-class', 'data.no-val']);
+  });
+
   it('refuses what is no data folder', async () => {
     await make('file.txt', 'sub/notes.txt', 'sub/deeper/');
     await expect(listDataset(join(root, 'missing'))).rejects.toMatchObject({ code: 'data.no-folder' });
