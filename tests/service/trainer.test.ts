@@ -123,29 +123,33 @@ describe('a training', () => {
   it.each([
     ['without augmentation', 'whole', {}],
     ['with all of it', 'augmented', ALL],
-  ])('goes on after a stop in the middle of an epoch as if nothing had been, %s', async (_, whole, more) => {
-    if (whole !== 'whole') expect(await start(trainJob(whole, more)).trainer.done).toEqual({ state: 'finished' });
-    const job = trainJob(`${whole}-resumed`, more);
-    const { trainer } = start(job, (event) => {
-      const stepped = event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step < 6);
-      if (stepped) trainer.stop();
-    });
-    expect(await trainer.done).toEqual({ state: 'stopped' });
-    const [stopped] = listCheckpoints(job.run);
-    expect(stopped.step).toBeGreaterThan(0);
-    expect(stopped.step).toBeLessThan(6);
-    const resumed = `${whole}-resumed`;
-    expect(await start(trainJob(resumed, more, 'auto')).trainer.done).toEqual({ state: 'finished' });
+  ])(
+    'goes on after a stop in the middle of an epoch as if nothing had been, %s',
+    async (_, whole, more) => {
+      if (whole !== 'whole') expect(await start(trainJob(whole, more)).trainer.done).toEqual({ state: 'finished' });
+      const job = trainJob(`${whole}-resumed`, more);
+      const { trainer } = start(job, (event) => {
+        const stepped = event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step < 6);
+        if (stepped) trainer.stop();
+      });
+      expect(await trainer.done).toEqual({ state: 'stopped' });
+      const [stopped] = listCheckpoints(job.run);
+      expect(stopped.step).toBeGreaterThan(0);
+      expect(stopped.step).toBeLessThan(6);
+      const resumed = `${whole}-resumed`;
+      expect(await start(trainJob(resumed, more, 'auto')).trainer.done).toEqual({ state: 'finished' });
 
-    const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
-    expect([...other.keys()]).toEqual([...one.keys()]);
-    for (const [name, values] of one) expect(Buffer.compare(bytes(values), bytes(other.get(name)!)), name).toBe(0);
-    const scores = (run: string) =>
+      const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
+      expect([...other.keys()]).toEqual([...one.keys()]);
+      for (const [name, values] of one) expect(Buffer.compare(bytes(values), bytes(other.get(name)!)), name).toBe(0);
+      const scores = (run: string) =>
       epochs(run).map(({ epoch, step, trainLoss, trainLr, test, testEma }) => ({ epoch, step, trainLoss, trainLr, test, testEma })); // prettier-ignore
-    expect(scores(resumed)).toEqual(scores(whole));
-    const averaged = more.modelEma ? [...one.keys()].filter((name) => name.startsWith('ema.')).length : 0;
-    expect(scores(whole).filter(({ testEma }) => testEma !== undefined).length > 0).toBe(averaged > 0);
-  }, 120_000);
+      expect(scores(resumed)).toEqual(scores(whole));
+      const averaged = more.modelEma ? [...one.keys()].filter((name) => name.startsWith('ema.')).length : 0;
+      expect(scores(whole).filter(({ testEma }) => testEma !== undefined).length > 0).toBe(averaged > 0);
+    },
+    120_000,
+  );
 });
 
 describe('a training that is killed', () => {

@@ -139,7 +139,7 @@ What differs from DeiT, on purpose:
   two epochs both run at the warm-up rate. With \`--sched-on-updates\` the rate moves with each step, as in timm.
 
 Optimizers, schedules and losses are compared with torch and timm in \`tests/parity/optim.test.ts\`: rates of whole runs
-to 1e-9, five steps of each optimizer to 1e-6, and the losses of fifty steps of a small transformer to 1e-3.`;
+to 1e-9, five steps of each optimizer to 1e-6, and the losses of fifty steps of a small transformer to 1e-4.`;
 
 const PRESETS_INTRODUCTION = `## Presets
 
