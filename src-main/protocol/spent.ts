@@ -12,23 +12,26 @@ export class SpentMeter {
   private compiles = false;
   private step = 0;
 
-  /** Takes in the next row. */
-  add(row: HistoryRow): void {
-    if (row.type === 'step') this.addSteps(row);
-    else if (row.type === 'epoch') this.spent.evaluation += row.evaluationSeconds ?? 0;
+  /** Takes in the next row. @returns whether it is the first step of a process, which compiles. */
+  add(row: HistoryRow): boolean {
+    if (row.type === 'step') return this.addSteps(row);
+    if (row.type === 'epoch') this.spent.evaluation += row.evaluationSeconds ?? 0;
     else if (row.type === 'checkpoint') this.spent.checkpoint += row.seconds ?? 0;
     else if (row.type === 'state') this.compiles ||= row.state === 'starting' || row.state === 'running';
+    return false;
   }
 
   /** A row holds means over the steps since the one before it. After a rewind that one comes later in the run. */
-  private addSteps({ step, anatomy }: StepRow): void {
+  private addSteps({ step, anatomy }: StepRow): boolean {
     const steps = step > this.step ? step - this.step : 1;
     const add = (part: SpentPart, milliseconds = 0) => (this.spent[part] += (steps * milliseconds) / 1000);
     add('dataWait', anatomy.dataWait);
     add('feed', anatomy.feed);
     add('teacher', anatomy.teacher);
-    add(this.compiles && steps === 1 ? 'compile' : 'step', anatomy.step);
+    const compiled = this.compiles && steps === 1;
+    add(compiled ? 'compile' : 'step', anatomy.step);
     this.compiles = false;
     this.step = step;
+    return compiled;
   }
 }

@@ -274,6 +274,20 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const precision = precisionOf(recipe, engine);
   const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
   const taught = taughtSteps(teacher, engine, parts);
+  const evaluate = await createEvaluator({
+    engine,
+    state,
+    student,
+    average: recipe.modelEma,
+    teacher: teacher && {
+      opened: teacher,
+      loader: teacherLoader(teacher, { dataset, recipe, newCrew, batchSize }),
+    },
+    batchSize,
+    heads: recipe.evalHeads,
+    loader,
+    context,
+  });
   return {
     recipe,
     stepsPerEpoch: loader.stepsPerEpoch,
@@ -281,20 +295,8 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     position: wiring.position,
     batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from)),
     step: taught.step(await measuredStep(engine, state, parts, profiler)),
-    evaluate: await createEvaluator({
-      engine,
-      state,
-      student,
-      average: recipe.modelEma,
-      teacher: teacher && {
-        opened: teacher,
-        loader: teacherLoader(teacher, { dataset, recipe, newCrew, batchSize }),
-      },
-      batchSize,
-      heads: recipe.evalHeads,
-      loader,
-      context,
-    }),
+    // By itself V8 lets the garbage of an epoch grow to several times what is in use.
+    evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),
     save: (position) => save(wiring, position),
     nonFinite: (bad) => nonFinite(wiring, bad),
     emit: log.row,

@@ -62,10 +62,10 @@ export class RunHistory {
 
   append(row: HistoryRow): void {
     this.advance(row);
-    this.spending.add(row);
+    const compiled = this.spending.add(row);
     switch (row.type) {
       case 'step':
-        return this.appendStep(row);
+        return this.appendStep(row, compiled);
       case 'epoch':
         return this.appendEpoch(row);
       case 'note':
@@ -91,7 +91,8 @@ export class RunHistory {
     this.clock = still ? null : row.time;
   }
 
-  private appendStep(row: StepRow): void {
+  /** The time of a step that compiled is left out: beside it no other could be seen. */
+  private appendStep(row: StepRow, compiled: boolean): void {
     this.rewind(row.step);
     this.lastStep = row;
     this.steps.push({
@@ -100,7 +101,7 @@ export class RunHistory {
       time: this.active,
       dataWait: row.anatomy.dataWait,
       feed: row.anatomy.feed ?? null,
-      stepTime: row.anatomy.step,
+      stepTime: compiled ? null : row.anatomy.step,
       teacher: row.anatomy.teacher ?? null,
     });
   }

@@ -18,7 +18,7 @@ it('adds up where the time of a run went', () => {
     state,
     step(6, { dataWait: 0, feed: 0, step: 8000 }),
   ];
-  rows.forEach((row) => meter.add(row));
+  expect(rows.map((row) => meter.add(row))).toEqual([false, true, false, false, false, false, true]);
   expect(meter.spent).toEqual({
     ...{ compile: 17, dataWait: 1.5, feed: 0.05, step: 4, teacher: 0.49, evaluation: 7, checkpoint: 3 },
   });

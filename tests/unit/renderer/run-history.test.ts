@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { StateRow } from '../../../src-main/protocol/events.ts';
+import type { StateRow, StepRow } from '../../../src-main/protocol/events.ts';
 import { Columns } from '../../../src-renderer/stores/columns.ts';
 import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
 import { START, STEPS_PER_EPOCH, epochRows } from '../../helpers/scripted-service.ts';
@@ -42,6 +42,18 @@ describe('RunHistory', () => {
     const row = history.lastEpoch!;
     history.append({ ...row, epoch: 1, step: row.step + 1, testEma: { loss: 1, acc1: 61, acc5: 92 } });
     expect([history.epochs.last('averageAcc1'), history.epochs.last('averageAcc5')]).toEqual([61, 92]);
+  });
+
+  test('leaves the time of a step that compiled out, and says where the time went', () => {
+    const history = new RunHistory();
+    const [first, second] = epochRows(0, true, 2) as StepRow[];
+    history.append(state(START, 'running'));
+    history.append({ ...first, step: 1, anatomy: { dataWait: 1, feed: 2, step: 9000, teacher: 3 } });
+    history.append({ ...second, step: 3, anatomy: { dataWait: 1, step: 100 } });
+    expect([...history.steps.column('stepTime')]).toEqual([NaN, 100]);
+    expect([...history.steps.column('teacher')]).toEqual([3, NaN]);
+    expect([...history.steps.column('feed')]).toEqual([2, NaN]);
+    expect(history.spent).toMatchObject({ compile: 9, step: 0.2, dataWait: 0.003 });
   });
 
   test('counts the time of training, not the night between a stop and its resume', () => {
