@@ -106,7 +106,7 @@ const en = {
     reading: 'Reading the folder…',
     emptyTitle: 'No data yet',
     emptyText:
-      'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class; then Stillhouse offers a split. Pictures stay where they are: nothing is copied or uploaded.',
+      'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class; then Stillhouse offers a split. ImageNet is read as it was downloaded, tar archives in place. Pictures stay where they are: nothing is copied or uploaded.',
     sampleText:
       'No pictures at hand? The sample data is built from freely licensed npm packages: several thousand small pictures, one drawing style held out for validation.',
     classes: 'Classes',

@@ -107,7 +107,7 @@ const zh: Messages = {
     reading: '正在读取文件夹…',
     emptyTitle: '尚无数据',
     emptyText:
-      '请选择包含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹（由 Stillhouse 划分验证集）。图片留在原处，不会被复制或上传。',
+      '请选择包含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹（由 Stillhouse 划分验证集）。ImageNet 可按下载原样读取，tar 归档无需解压。图片留在原处，不会被复制或上传。',
     sampleText: '手头没有图片？示例数据由自由许可的 npm 包构建：数千张小图，其中一种绘画风格留作验证。',
     classes: '类别',
     classesCount: '{n} 个类别',
