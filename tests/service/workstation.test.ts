@@ -294,12 +294,20 @@ describe('a run', () => {
     await expect(client.call('run.resume', { run, checkpoint: 'gone.safetensors' })).rejects.toMatchObject({
       code: 'file.missing',
     });
+    const slower = { lr: detail.recipe.lr / 2, profile: true };
+    await expect(client.call('run.resume', { run, changes: { lr: -1 } })).rejects.toMatchObject({
+      code: 'recipe.invalid',
+    });
+    expect(await client.call('run.profile', { run })).toBeNull();
     const seen = heard.rows(run).filter(isStep).length;
-    await client.call('run.resume', { run, checkpoint: first.file });
+    await client.call('run.resume', { run, checkpoint: first.file, changes: slower });
     const next = await heard.until('a step after resuming', () => heard.rows(run).filter(isStep)[seen]);
     expect(next.step).toBeGreaterThan(first.step);
     expect(next.step).toBeLessThan(later.at(-1)!.step);
+    await heard.until('its profiled step', () => heard.rows(run).filter(isStep).slice(seen).find(({ step }) => step > first.step + 4)); // prettier-ignore
     await stop(run);
+    expect((await client.call('run.detail', { run })).recipe).toEqual({ ...detail.recipe, ...slower });
+    expect(await client.call('run.profile', { run })).toMatchObject({ step: first.step + 4 });
   });
 
   test('tells its windows at most ten times a second', () => {
