@@ -22,7 +22,31 @@ export async function inParts(
     const part = pictures.subarray(first * size, (first + each) * size);
     parts.push(await ask(filledUp(part, each * size), each));
   }
-  return joined(parts, count);
+  return joined(parts, parts.length * each, count);
+}
+
+/** The same, in as many parts of nearly equal size as may run side by side. */
+export async function sideBySide(
+  pictures: Float32Array,
+  count: number,
+  lanes: number,
+  ask: (pictures: Float32Array, count: number) => Promise<Answers>,
+): Promise<Answers> {
+  const each = Math.ceil(count / lanes);
+  if (each >= count) return ask(pictures, count);
+  const size = pictures.length / count;
+  const parts = Array.from({ length: Math.ceil(count / each) }, (_, index) => {
+    const part = pictures.subarray(index * each * size, (index + 1) * each * size);
+    return ask(part, part.length / size);
+  });
+  // All of them end before any failure is told: they read memory that is the caller's again then.
+  const ended = await Promise.allSettled(parts);
+  return joined(ended.map(settled), count, count);
+}
+
+function settled<Result>(end: PromiseSettledResult<Result>): Result {
+  if (end.status === 'rejected') throw end.reason;
+  return end.value;
 }
 
 function filledUp(values: Float32Array, length: number): Float32Array {
@@ -32,12 +56,16 @@ function filledUp(values: Float32Array, length: number): Float32Array {
   return filled;
 }
 
-function joined(parts: Answers[], count: number): Answers {
-  const [{ values: first, shape }] = parts;
-  const values = new Float32Array((first.length / (shape[0] || 1)) * count);
-  parts.forEach((part, index) => {
-    const at = index * first.length;
-    values.set(part.values.subarray(0, values.length - at), at);
-  });
-  return { values, shape: [count, ...shape.slice(1)] };
+/** The answers to the first `count` of `asked` pictures; all there are where these are not as many as were asked for. */
+function joined(parts: Answers[], asked: number, count: number): Answers {
+  const [{ shape }] = parts;
+  const rows = parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0);
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.values.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part.values, at);
+    at += part.values.length;
+  }
+  if (rows !== asked) return { values, shape: [rows, ...shape.slice(1)] };
+  return { values: values.subarray(0, (values.length / rows) * count), shape: [count, ...shape.slice(1)] };
 }

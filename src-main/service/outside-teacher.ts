@@ -2,7 +2,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
 import type { Engine } from '../runtime/engine.ts';
 import { SavedModel } from '../runtime/saved-model.ts';
-import { inParts, type Answers } from './batch-parts.ts';
+import { inParts, sideBySide, type Answers } from './batch-parts.ts';
 import { savedModelTensors } from './foreign-model.ts';
 import { OnnxTeacher } from './onnx-teacher.ts';
 import { classColumns } from './teacher-classes.ts';
@@ -80,10 +80,13 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
     const answer = await model.run({ shape: [count, ...pictureShape(card)], dtype: 'float32', values });
     return { values: answer.values as Float32Array, shape: answer.shape };
   };
+  // The engine gives each op one thread where it works in lanes.
+  const parted = (pictures: Float32Array, count: number): Promise<Answers> =>
+    card.batch === null ? sideBySide(pictures, count, engine.lanes, run) : inParts(pictures, count, card.batch, run);
   // One after another, so that nothing runs when it is closed.
   let before: Promise<unknown> = Promise.resolve();
   const ask = (pictures: Float32Array, count: number): Promise<Answers> => {
-    const now = before.then(() => told(() => inParts(pictures, count, card.batch, run)));
+    const now = before.then(() => told(() => parted(pictures, count)));
     before = now.catch(() => undefined);
     return now;
   };
