@@ -51,6 +51,14 @@ function defaultOutput(run: string, { recipe, position }: Checkpoint, format: Ex
   return join(folder, `${recipe.model}-epoch-${String(position.epoch).padStart(4, '0')}.${format}`);
 }
 
+/** How to export a file. */
+export interface ExportOptions {
+  /** Bytes of arrays beyond which they are divided over several files. */
+  shardBytes?: number;
+  /** Export the moving average of the model in its place. */
+  average?: boolean;
+}
+
 /**
  * Exports any checkpoint file. An existing `output` is replaced when the new one is whole. Arrays of more than
  * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
@@ -60,19 +68,21 @@ export async function exportFile(
   path: string,
   format: ExportFormat,
   output: string | ((checkpoint: Checkpoint) => string),
-  shardBytes = SHARD_BYTES,
+  { shardBytes = SHARD_BYTES, average = false }: ExportOptions = {},
 ): Promise<Exported> {
   const checkpoint = openCheckpoint(path);
   try {
     const target = resolve(typeof output === 'string' ? output : output(checkpoint));
     const model = modelOf(checkpoint);
-    const shards = divideShards(arraysOf(checkpoint, model), basename(target), shardBytes);
+    const own = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
+    if (!own) throw badFormat(path, 'it holds no moving average of the model');
+    const shards = divideShards(own, basename(target), shardBytes);
     const facts = describeModel(checkpoint, model);
     mkdirParent(target);
     let bytes = 0;
-    const average = shards.length === 1 ? averageOf(checkpoint, model) : undefined;
+    const beside = shards.length === 1 && !average ? averageOf(checkpoint, model) : undefined;
     for (const { file, arrays } of shards)
-      bytes += (await writeExport(join(dirname(target), file), format, arrays, facts, average)).bytes;
+      bytes += (await writeExport(join(dirname(target), file), format, arrays, facts, beside)).bytes;
     if (shards.length === 1) return { path: target, bytes };
     // The index comes last: it is only there when all that it names is.
     const index = `${target}.index.json`;

@@ -12,8 +12,9 @@ export function adamwOptimizer(recipe: Recipe): Optimizer {
     scalars: (step) => {
       const { beta1Power, beta2Power } = betaPowers(recipe, step);
       const root = Math.sqrt(1 - beta2Power);
-      const scale = recipe.modelEma ? { stepScale: root / (1 - beta1Power) } : { beta1Power, beta2Power };
-      return { ...scale, epsilon: recipe.optEps * root };
+      const epsilon = recipe.optEps * root;
+      if (recipe.modelEma) return { epsilon, stepScale: root / (1 - beta1Power) };
+      return { beta1Power, beta2Power, epsilon };
     },
     // The fused kernel works in place: what it writes cannot be read again in the same step.
     mover: recipe.modelEma ? plainMover(recipe) : fusedMover(recipe),

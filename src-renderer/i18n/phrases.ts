@@ -53,6 +53,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/^killed by (\S+)(: .*)?$/, '被 $1 终止$2'],
   [/^exit code (\S+)(: .*)?$/, '退出代码 $1$2'],
   [/^it has become shorter$/, '文件变短了'],
+  [/^it holds no moving average of the model$/, '其中没有模型的滑动平均'],
   [/^it has no layer that tells classes apart$/, '其中没有区分类别的层'],
 ];
 

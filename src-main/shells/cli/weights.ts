@@ -99,6 +99,7 @@ export const exportWeights: Command = {
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
     { flag: 'format', value: FORMATS.join('|'), choices: FORMATS, help: "Default: by the output's ending." },
     { flag: 'output', value: 'FILE', help: 'Where to write it.', required: true },
+    { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
     {
       flag: 'max-shard-size',
       value: 'MB',
@@ -111,7 +112,10 @@ export const exportWeights: Command = {
     const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending;
     const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
     const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
-    const written = await exportFile(checkpoint, format, output, megabytes && megabytes * 1e6);
+    const written = await exportFile(checkpoint, format, output, {
+      shardBytes: megabytes && megabytes * 1e6,
+      average: parsed.values.get('average') === true,
+    });
     shell.reporter.result(`${written.path}: ${bytes(written.bytes)}`, { type: 'result', format, ...written });
   },
 };

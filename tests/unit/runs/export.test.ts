@@ -51,7 +51,7 @@ describe.each(['safetensors', 'pth'] as const)('an export as %s', (format) => {
   it('is divided over files beyond a size, which are read as one by their index', async () => {
     const folder = temporaryFolder();
     const path = join(run, 'checkpoints', checkpoint);
-    const exported = await exportFile(path, format, join(folder, `model.${format}`), 6e6);
+    const exported = await exportFile(path, format, join(folder, `model.${format}`), { shardBytes: 6e6 });
     expect(exported.path).toBe(join(folder, `model.${format}.index.json`));
     const names = readdirSync(folder).sort();
     const count = names.length - 1;
