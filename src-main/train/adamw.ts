@@ -9,7 +9,7 @@ import { PREFIX } from './variables.ts';
 export function adamwOptimizer(recipe: Recipe): Optimizer {
   return {
     slots: [PREFIX.mean, PREFIX.square],
-    scalars: (step) => {
+    scalars: (step): Record<string, number> => {
       const { beta1Power, beta2Power } = betaPowers(recipe, step);
       const root = Math.sqrt(1 - beta2Power);
       const epsilon = recipe.optEps * root;
