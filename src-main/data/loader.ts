@@ -139,7 +139,7 @@ export function createLoader(options: LoaderOptions): Loader {
 }
 
 /** Where the bytes of a picture lie, by its name in the data set. */
-function placeOf({ path, archives }: Dataset, file: string): BytesPlace {
+export function placeOf({ path, archives }: Dataset, file: string): BytesPlace {
   const found = archives?.get(file);
   if (found) return { path: join(path, found.archive), offset: found.offset, size: found.size };
   return { path: samplePath({ path }, { file }), offset: 0, size: null };

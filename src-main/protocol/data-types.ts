@@ -260,3 +260,31 @@ export interface CheckpointInfo {
   best: boolean;
   last: boolean;
 }
+
+/** Some pictures of a training batch, as the student will see them. */
+export interface BatchPreview {
+  epoch: number;
+  batch: number;
+  /** Batches of an epoch. */
+  batches: number;
+  pictures: PreviewPicture[];
+}
+
+export interface PreviewPicture {
+  /** Relative to the data folder. */
+  file: string;
+  /** A JPEG as a data URL: after everything, erasing and mixing too, before normalising. */
+  image: string;
+  /** The classes that its label holds, by their shares, before smoothing; the picture's own first. */
+  classes: { name: string; share: number }[];
+  mix: 'none' | 'mixup' | 'cutmix';
+  /** The picture that it is mixed with; null when it is not. */
+  partner: string | null;
+  /** Share of the stored picture's area that the crop took. */
+  area: number;
+  flipped: boolean;
+  /** In order, with the number that was drawn: degrees, bits, threshold, factor, slope, pixels or radius. */
+  operations: { name: string; amount: number }[];
+  /** Rectangles that were erased. */
+  erased: number;
+}

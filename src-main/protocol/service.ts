@@ -3,6 +3,7 @@ import { DEVICE_PATTERN } from './device.ts';
 import { FINDING_KINDS } from './data-types.ts';
 import type { TeacherCard } from './teacher-card.ts';
 import type {
+  BatchPreview,
   CheckpointInfo,
   DatasetReport,
   DatasetSummary,
@@ -77,6 +78,11 @@ export const CALLS = {
       limit: v.pipe(index, v.maxValue(500)),
     }),
     of<PicturePage>,
+  ),
+  /** Pictures of a batch as the student will see them, with what was drawn; the last batch where there are fewer. */
+  'dataset.preview': call(
+    v.strictObject({ recipe, epoch: index, batch: index, count: v.pipe(index, v.minValue(1), v.maxValue(64)) }),
+    of<BatchPreview>,
   ),
   /** Builds the sample data set; the job's result is its path. */
   'dataset.sample': call(v.strictObject({}), of<{ job: string }>),

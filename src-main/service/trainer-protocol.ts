@@ -1,4 +1,4 @@
-import type { DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
+import type { BatchPreview, DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
@@ -82,6 +82,19 @@ export interface ForecastJob extends EngineChoice {
   classes: readonly string[];
 }
 
+/** Makes a training batch and shows some of its pictures. */
+export interface PreviewJob extends EngineChoice {
+  kind: 'preview';
+  recipe: Recipe;
+  /** Files of the data set to leave out. */
+  excluded: readonly string[];
+  epoch: number;
+  /** Number of the batch in the epoch, from 0; the last one where there are fewer. */
+  batch: number;
+  /** Most pictures to show. */
+  count: number;
+}
+
 /** Loads the engine and runs an op. */
 export interface VerifyEngineJob extends EngineChoice {
   kind: 'verify-engine';
@@ -89,7 +102,8 @@ export interface VerifyEngineJob extends EngineChoice {
   gpus?: boolean;
 }
 
-export type TrainerJob = TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | VerifyEngineJob;
+export type TrainerJob =
+  TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | PreviewJob | VerifyEngineJob;
 
 /** What a job gives when it is done, by its kind. */
 export interface TrainerResults {
@@ -108,6 +122,7 @@ export interface TrainerResults {
   check: DatasetReport;
   forward: { output: string; shape: number[] };
   forecast: MemoryForecast;
+  preview: BatchPreview;
   'verify-engine': { version: string; devices: string[]; sight: Sight | null };
 }
 

@@ -5,6 +5,7 @@ import { runEvaluateJob } from './evaluate-job.ts';
 import { runEvaluateTeacherJob } from './evaluate-teacher-job.ts';
 import { runForecastJob } from './forecast-job.ts';
 import { runForwardJob } from './forward-job.ts';
+import { runPreviewJob } from './preview-job.ts';
 import { runTrainJob } from './train-job.ts';
 import { trainerPort, type TrainerPort } from './trainer-port.ts';
 import type { JobContext } from './job-context.ts';
@@ -35,6 +36,8 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
       return runForwardJob(job);
     case 'forecast':
       return runForecastJob(job);
+    case 'preview':
+      return runPreviewJob(job);
     case 'verify-engine':
       return runVerifyJob(job);
   }

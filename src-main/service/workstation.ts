@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
-import type { EngineDevice, MemoryForecast, SystemInfo } from '../protocol/data-types.ts';
+import type { BatchPreview, EngineDevice, MemoryForecast, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Handlers } from '../protocol/service.ts';
+import type { CallParams, Handlers } from '../protocol/service.ts';
 import { deleteCheckpoint, listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { exportCheckpoint } from '../runs/export.ts';
 import { readProfile } from '../runs/profile-file.ts';
@@ -119,6 +119,7 @@ class Core {
       'dataset.excluded': async ({ path }) => this.notes.excluded(absolute(path)),
       'dataset.exclude': async ({ path, kind, out }) => this.datasets.exclude(path, kind, out),
       'dataset.pictures': (query) => this.datasets.page(query),
+      'dataset.preview': (query) => this.preview(query),
       'dataset.sample': async () => ({
         job: this.jobs.start('sample', 'sample', 'bytes', ({ signal, report }) =>
           buildSample({
@@ -179,6 +180,17 @@ class Core {
     return checkRecipe(recipe, {
       dataset: (path) => this.datasets.dataset(path),
     });
+  }
+
+  /** @throws StillhouseError what keeps the recipe from being trained, or `data.*`. */
+  private async preview({ recipe: given, ...what }: CallParams<'dataset.preview'>): Promise<BatchPreview> {
+    const checked = await this.check(given);
+    const refused = refusal(checked);
+    if (refused) throw refused;
+    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const { engine } = await this.engine.choose('cpu');
+    const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
+    return runTrainer(this.options.spawnTrainer, { kind: 'preview', engine, recipe, excluded, ...what });
   }
 
   /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */

@@ -5,6 +5,7 @@ import type {
   EngineReport,
   EngineStatus,
   Gpu,
+  PreviewPicture,
   RunProfile,
   RunSummary,
 } from '../../src-main/protocol/data-types.ts';
@@ -99,6 +100,12 @@ export class ScriptedService {
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'teacher.card': async ({ path, model }) => teacherCard(path, model),
     'models.list': async () => MODELS,
+    'dataset.preview': async ({ recipe, epoch, batch, count }) => ({
+      epoch,
+      batch,
+      batches: STEPS_PER_EPOCH,
+      pictures: Array.from({ length: count }, (_, row) => previewPicture(row, Boolean(recipe.aa))),
+    }),
     'recipe.forecast': async () => ({
       parameters: 44e6,
       optimizer: 44e6,
@@ -447,4 +454,28 @@ function record(calls: string[], handlers: Handlers): Handlers {
     },
   ]);
   return Object.fromEntries(wrapped) as Handlers;
+}
+
+/** A grey square with what a picture of a batch may have been through. */
+function previewPicture(row: number, augmented: boolean): PreviewPicture {
+  const mix = (['none', 'mixup', 'cutmix'] as const)[row % 3];
+  const shade = `hsl(${row * 37} 40% ${40 + (row % 4) * 8}%)`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64" fill="${shade}"/></svg>`;
+  const own = { name: 'tabby', share: mix === 'none' ? 1 : 0.63 };
+  return {
+    file: `train/tabby/${row}.jpg`,
+    image: `data:image/svg+xml,${encodeURIComponent(svg)}`,
+    classes: mix === 'none' ? [own] : [own, { name: 'tiger cat with a long name', share: 0.37 }],
+    mix,
+    partner: mix === 'none' ? null : `train/tiger/${row}.jpg`,
+    area: 0.08 + (row % 10) / 11,
+    flipped: row % 2 === 1,
+    operations: augmented
+      ? [
+          { name: 'rotate', amount: -26.4 + row },
+          { name: 'invert', amount: 0 },
+        ]
+      : [],
+    erased: row % 4 === 0 ? 1 : 0,
+  };
 }
