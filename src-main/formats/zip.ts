@@ -12,6 +12,8 @@ const MAX_DIRECTORY = 64 << 20;
 /** Deflate cannot do better than this; what claims to is a bomb. */
 const MAX_RATIO = 1032;
 const MAX_INFLATED = 256 << 20;
+/** How often all that is deflated may be inflated: a thousand views on one storage must not inflate it a thousand times. */
+const MAX_INFLATIONS = 8;
 
 /** One file in the archive. */
 export interface ZipEntry {
@@ -44,7 +46,9 @@ export function readZip(source: ByteSource, path: string): Map<string, ZipEntry>
   const directory = findDirectory(source, path);
   const records = readDirectory(source, directory, path);
   checkOverlap(records, directory.offset, path);
-  return new Map(records.map((record) => [record.name, toEntry(source, record, path)]));
+  const deflated = records.filter(({ method }) => method === 8);
+  const budget = { left: MAX_INFLATIONS * deflated.reduce((sum, { size }) => sum + size, 0) };
+  return new Map(records.map((record) => [record.name, toEntry(source, record, budget, path)]));
 }
 
 interface Directory {
@@ -160,11 +164,14 @@ function checkOverlap(records: readonly Record[], limit: number, path: string): 
   });
 }
 
-function toEntry(source: ByteSource, { name, method, packed, size, start }: Record, path: string): ZipEntry {
+function toEntry(source: ByteSource, record: Record, budget: { left: number }, path: string): ZipEntry {
+  const { name, method, packed, size, start } = record;
   const read = (offset: number, length: number): Uint8Array => {
     if (!(offset >= 0 && length >= 0 && offset + length <= size))
       throw badFormat(path, `its zip entry ${name} has ${size} bytes, fewer than needed`);
     if (method === 0) return readChecked(source, start + offset, length, path, `the zip entry ${name}`);
+    budget.left -= size;
+    if (budget.left < 0) throw badFormat(path, `its zip entry ${name} would be inflated again and again: a zip bomb`);
     return inflate(source.read(start, packed), size, name, path).slice(offset, offset + length);
   };
   return { name, size, read };

@@ -70,6 +70,9 @@ function fitOf(spec: ParamSpec, array: NamedArray | undefined, model: Geometry, 
   return head && array.shape.slice(1).join() === spec.shape.slice(1).join() ? 'renewed' : 'misshapen';
 }
 
+/** What a parameter may be held as: whole numbers are those of another, quantised, network. */
+const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
+
 type Geometry = Pick<Model, 'specs' | 'inputSize' | 'inputWidth'>;
 
 /**
@@ -98,6 +101,10 @@ function valuesOf(
   { path, grid }: FitOptions,
 ): Float32Array {
   if (!array) return new Float32Array(spec.shape.reduce((product, side) => product * side, 1));
+  if (!spec.integer && !FLOATS.has(array.dtype)) {
+    const reason = `${spec.name} holds ${array.dtype} numbers, expected floating-point ones`;
+    throw new StillhouseError('weights.format', { path, reason });
+  }
   const values = array.toFloat32();
   if (!allFinite(values)) {
     const reason = `${spec.name} holds values that are not finite`;

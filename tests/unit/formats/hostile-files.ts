@@ -177,9 +177,9 @@ function patched(patch: (bytes: Buffer, at: number) => void, zip = torchZip(VALI
 }
 
 // The storage, deflated, with a size of our choosing.
-function deflated(content: Buffer, claimed: number): Buffer {
+function deflated(content: Buffer, claimed: number, pickle = VALID): Buffer {
   const packed = deflateRawSync(content);
-  const zip = torchZip(VALID, { 'a/data/0': packed });
+  const zip = torchZip(pickle, { 'a/data/0': packed });
   const bytes = Buffer.from(zip);
   for (let at = bytes.length - 22; at > 0; at--) {
     if (bytes.readUInt32LE(at) !== DIRECTORY || !bytes.toString('latin1', at + 46, at + 54).startsWith('a/data/0'))
@@ -189,6 +189,13 @@ function deflated(content: Buffer, claimed: number): Buffer {
     return bytes;
   }
   throw new Error('no such entry');
+}
+
+/** An archive of `views` tensors of four numbers on one deflated storage of `size` bytes. */
+export function inflatedViews(size: number, views: number): Buffer {
+  const count = join('J', uint32(size / 4));
+  const items = Array.from({ length: views }, (_, i) => join(short(`view${i}`), tensor(storage('0', count))));
+  return deflated(Buffer.alloc(size), size, join(codes(0x80, 2), '}(', ...items, 'u.'));
 }
 
 const END_64 = join(uint32(0x07064b50), uint32(0), uint64(2n ** 63n), uint32(1));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../../src-main/formats/source.ts';
 import { openWeightFile } from '../../../src-main/formats/weight-file.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
-import { HOSTILE, TOUCHED, torchLegacy, torchZip } from './hostile-files.ts';
+import { HOSTILE, inflatedViews, TOUCHED, torchLegacy, torchZip } from './hostile-files.ts';
 
 function attempt(bytes: Uint8Array): unknown {
   try {
@@ -26,6 +26,15 @@ describe('hostile files', () => {
     expect(performance.now() - start).toBeLessThan(3000);
     expect(process.memoryUsage().rss - memory).toBeLessThan(600e6);
     expect(existsSync(TOUCHED)).toBe(false);
+  });
+
+  it('cannot have one storage inflated for each of a thousand views', () => {
+    const [start, memory] = [performance.now(), process.memoryUsage().rss];
+    expect(attempt(inflatedViews(32 << 20, 1000))).toMatchObject({ code: 'weights.format' });
+    expect(String(attempt(inflatedViews(32 << 20, 1000)))).toMatch(/inflated again and again: a zip bomb/);
+    expect(performance.now() - start).toBeLessThan(6000);
+    expect(process.memoryUsage().rss - memory).toBeLessThan(600e6);
+    expect(attempt(inflatedViews(1 << 10, 3))).toBe('opened');
   });
 
   it('are told from good ones: the same containers are read when nothing is wrong', () => {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { bytesSource } from '../../../src-main/formats/source.ts';
+import { writeTorchFile } from '../../../src-main/formats/torch-writer.ts';
 import { openWeightFile, type WeightFile } from '../../../src-main/formats/weight-file.ts';
 
 const folder = fileURLToPath(new URL('../../fixtures/formats/', import.meta.url));
@@ -59,6 +61,17 @@ describe('files written by torch and safetensors', () => {
     expect(open(name).entry).toBe('model');
     expect(contents(open(name, { entry: 'model_ema' }))).toEqual(asFloat32(expected['deit-ema']));
     expect(() => open(name, { entry: 'teacher' })).toThrow(/state dict named teacher.*model, model_ema/);
+  });
+
+  it('leaves out what DataParallel and torch.compile put before every name, and only then', () => {
+    const namesOf = (names: string[]) => {
+      const arrays = names.map((name) => ({ name, shape: [1], dtype: 'F32' as const, values: Float32Array.of(1) }));
+      const files = [Buffer.concat([...writeTorchFile(arrays)]), Buffer.concat([...writeSafetensors(arrays, {})])];
+      return files.map((bytes) => [...openWeightFile(bytesSource(bytes), 'x').tensors.keys()]);
+    };
+    for (const before of ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.'])
+      expect(namesOf([`${before}a`, `${before}b.module.c`])).toEqual([['a', 'b.module.c'], ['a', 'b.module.c']]); // prettier-ignore
+    expect(namesOf(['module.a', 'b'])).toEqual([['module.a', 'b'], ['module.a', 'b']]); // prettier-ignore
   });
 
   it('prefers a state_dict to nothing and reads metadata of safetensors', () => {

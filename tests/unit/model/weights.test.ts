@@ -126,6 +126,19 @@ describe('what does not fit', () => {
     });
   });
 
+  it.each(['I8', 'I64', 'BOOL', 'U8'] as const)('%s for a weight is refused: it would be another network', (dtype) => {
+    const model = tiny();
+    const tensors = arraysOf(shapesOf(model.specs));
+    tensors.set(
+      'norm.bias',
+      namedArray(dtype, [4], () => expect.unreachable('was read')),
+    );
+    expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({
+      code: 'weights.format',
+      params: { reason: `norm.bias holds ${dtype} numbers, expected floating-point ones` },
+    });
+  });
+
   it('does not include batch counters, which old files lack', () => {
     const model = createModel('tf_efficientnet_lite0', { classes: 2, inputSize: 32 });
     const kept = shapesOf(model.specs).filter(([name]) => !name.endsWith('num_batches_tracked'));
