@@ -175,6 +175,37 @@ describe('jobs', () => {
     expect(dataset.error).toBeNull();
   });
 
+  test('a stopped check shows what it found, and findings are left out and taken back', async () => {
+    open();
+    const dataset = useDataset();
+    await dataset.open(DATA);
+    const files = [{ file: 'train/food/1.png', reason: 'the same as val/food/2.png' }];
+    const found = {
+      path: DATA,
+      time: 1,
+      total: 9,
+      checked: 4,
+      reused: 0,
+      findings: [{ kind: 'leak' as const, count: 1, files }],
+    };
+    service.handlers['dataset.report'] = async () => found;
+    service.handlers['dataset.exclude'] = async ({ kind, out }) => ({
+      list: '/list',
+      count: Number(out),
+      kinds: out ? [kind] : [],
+      files,
+    });
+    const checking = dataset.check();
+    await vi.waitFor(() => expect(dataset.checkJob?.state).toBe('running'));
+    await dataset.cancel(dataset.checkJob!.job);
+    await checking;
+    expect([dataset.report, dataset.checkError]).toEqual([found, null]);
+    await dataset.exclude('leak', true);
+    expect(dataset.excluded).toMatchObject({ count: 1, kinds: ['leak'] });
+    await dataset.exclude('leak', false);
+    expect(dataset.excluded).toMatchObject({ count: 0, kinds: [] });
+  });
+
   test('a failed job rejects with its error', async () => {
     open();
     const engine = useEngine();
