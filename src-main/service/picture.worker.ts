@@ -5,3 +5,7 @@ import type { DecoderData } from './picture-crew.ts';
 
 /** A thread of the trainer that reads, decodes and augments pictures (`dist/main/picture.mjs`). */
 serveCrew(({ folder, context }: DecoderData) => engineDecodeNow({ tf: loadLibrary(folder), context }));
+
+/** Milliseconds between two collections of this thread's garbage, which V8 would leave for minutes. */
+const COLLECT_INTERVAL = 5000;
+setInterval(() => globalThis.gc?.(), COLLECT_INTERVAL).unref();
