@@ -75,6 +75,7 @@ const en = {
     weights: 'Loading weights',
     compile: 'Compiling',
     evaluate: 'Evaluating',
+    'evaluate-teacher': 'Asking the teacher',
   },
   progress: {
     of: '{done} of {total}',

@@ -76,6 +76,7 @@ const zh: Messages = {
     weights: '载入权重',
     compile: '编译中',
     evaluate: '评估中',
+    'evaluate-teacher': '询问教师',
   },
   progress: {
     of: '{done} / {total}',
