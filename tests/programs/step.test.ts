@@ -141,13 +141,13 @@ describe('lowering', () => {
 describe('a batch in parts', () => {
   const ODD = 7;
   const mean = async (changes: Partial<Recipe>) => {
-    const model = tiny();
+    const model = tiny({ drop: 0.2 });
     const settings = recipe({ distillationType: 'hard', mixup: 0.8, ...changes });
     const state = freshState(model);
     const step = await createTrainStep(engine, state, { student: model, teacher: tiny(), recipe: settings, batchSize: ODD }); // prettier-ignore
     const images = Uint8Array.from(pseudoRandom(ODD * 16 * 16 * 3, 1), (value) => 127.5 * (value + 1));
     const labels = Int32Array.of(0, 1, 2, 3, 4, 0, 1);
-    const noise = pseudoRandom(4 * ODD, 3).map((value) => (value + 1) / 2);
+    const noise = pseudoRandom(7 * ODD, 3).map((value) => (value + 1) / 2);
     const mix = Array.from({ length: ODD }, (_, index) => ({ lambda: 0.9 - 0.1 * index, box: null }));
     const losses = await step.run({ images, labels, noise, mix }, { lr: 1e-3, step: 1 });
     const gradients = Object.fromEntries(trainable(model).map(({ name }) => [name, state.read(PREFIX.mean + name)]));
