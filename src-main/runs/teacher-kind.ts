@@ -6,7 +6,7 @@ import type { TeacherKind } from '../protocol/teacher-card.ts';
 /** What a teacher's path holds: an ONNX file by its ending, a SavedModel by what is in the folder, else weights. */
 export function teacherKind(path: string): TeacherKind {
   if (/\.onnx$/i.test(path)) return 'onnx';
-  return existsSync(join(path, 'saved_model.pb')) ? 'savedmodel' : 'timm';
+  return path !== '' && existsSync(join(path, 'saved_model.pb')) ? 'savedmodel' : 'timm';
 }
 
 /** What to call the teacher of a recipe: a network's timm name, or the name of the file that is one; '' without. */
