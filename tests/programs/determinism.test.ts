@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { build } from 'vite';
 import { engineFolder } from '../../src-main/runs/places.ts';
 
@@ -9,6 +9,7 @@ import { engineFolder } from '../../src-main/runs/places.ts';
 const ROOT = process.cwd();
 const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-determinism`);
 
+vi.setConfig({ testTimeout: 180_000 });
 beforeAll(async () => {
   await build({
     ...{ root: ROOT, configFile: false, logLevel: 'error' },

@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { BadStepFile } from '../../src-main/runs/bad-step.ts';
@@ -21,6 +21,7 @@ beforeAll(async () => {
   makeTinyData(data, { train: 16, val: 4 });
   entry = join(await buildPrograms(), 'trainer.mjs');
 });
+vi.setConfig({ testTimeout: 180_000 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Six steps an epoch of a real DeiT at 32 pixels, to its end. */
@@ -92,24 +93,23 @@ describe('a run that is profiled', () => {
 });
 
 describe('a loss that is not finite', () => {
-  const steady: Partial<Recipe> = { epochs: 1, batchSize: 4 };
-  /** A second epoch in which each weight grows a hundredfold at each of its twelve steps. */
-  const diverging: Partial<Recipe> = { ...steady, epochs: 2, sched: 'step', lr: 10, weightDecay: 10 };
+  /** A second epoch in which each weight grows a hundredfold at each of its six steps. */
+  const diverging: Partial<Recipe> = { epochs: 2, sched: 'step', lr: 10, weightDecay: 10 };
   const badStep = (): BadStepFile =>
     JSON.parse(readFileSync(join(folder, 'diverged', 'non-finite.json'), 'utf8')) as BadStepFile;
 
   it('ends the run with the batch and a state from which it can be made again', async () => {
     const failure = { code: expect.stringMatching(/^run\.(non-finite|overflow)$/) as string };
-    await train('diverged', steady);
+    cpSync(join(folder, 'teacher'), join(folder, 'diverged'), { recursive: true });
     await expect(train('diverged', diverging, 'auto')).rejects.toMatchObject(failure);
     const bad = badStep();
     expect(bad).toMatchObject({ epoch: 1, seed: 0, lr: 10, precision: 'float32', dataPath: data });
     expect(bad.loss).toMatch(/NaN|Infinity/);
-    expect(bad.step).toBe(13 + bad.batch);
-    expect(bad.pictures).toHaveLength(4);
+    expect(bad.step).toBe(7 + bad.batch);
+    expect(bad.pictures).toHaveLength(8);
     for (const { file, class: name } of bad.pictures) expect(file).toMatch(new RegExp(`^train/${name}/`));
     const checkpoints = listCheckpoints(join(folder, 'diverged'));
-    expect(checkpoints[0]).toMatchObject({ epoch: 0, step: 12 });
+    expect(checkpoints[0]).toMatchObject({ epoch: 0, step: 6 });
     expect(checkpoints.at(-1)!.file).toBe(bad.checkpoint ?? checkpoints[0].file);
     const last = readHistory(join(folder, 'diverged')).at(-1);
     expect(last).toMatchObject({ state: 'failed', error: { ...failure, params: { step: bad.step, lr: 10 } } });
@@ -118,7 +118,7 @@ describe('a loss that is not finite', () => {
     expect(badStep()).toEqual({ ...bad, checkpoint: badStep().checkpoint });
 
     const good = join(folder, 'diverged', 'checkpoints', checkpoints[0].file);
-    const rows = await train('diverged', { ...steady, epochs: 2 }, good);
+    const rows = await train('diverged', { epochs: 2 }, good);
     expect(rows.at(-1)).toMatchObject({ state: 'finished' });
     expect(rows.filter((row) => row.type === 'epoch').map(({ epoch }) => epoch)).toEqual([0, 1]);
   });
