@@ -304,7 +304,7 @@ const en = {
       feed: 'Feeding (host to device)',
       step: 'Student: forward, backward, update',
       teacher: 'Teacher',
-      teacherHelp: 'The teacher runs inside the step: its share is its forward pass timed alone at the start.',
+      teacherHelp: 'Of a teacher inside the step: its forward pass, timed alone at the start of the run.',
       evaluation: 'Evaluation',
       checkpoint: 'Checkpoints',
       seconds: '{n} s',

@@ -304,7 +304,7 @@ const zh: Messages = {
       feed: '送入数据（主机到设备）',
       step: '学生：前向、反向、更新',
       teacher: '教师',
-      teacherHelp: '教师在训练步内运行：其份额是开始时单独测得的前向时间。',
+      teacherHelp: '教师在训练步内运行时：取运行开始时单独测得的前向时间。',
       evaluation: '评估',
       checkpoint: '检查点',
       seconds: '{n} 秒',
