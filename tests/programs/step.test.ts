@@ -314,6 +314,13 @@ describe('the training step', () => {
     expect(hash(other)).toBe(hash(one));
   });
 
+  test('is written down: whoever changes it sees what changed', async () => {
+    const student = tiny({ depth: 1, dropPath: 0 });
+    const settings = recipe({ microBatch: 2 });
+    const program = lowerTrainStep(engine, { student, teacher: null, recipe: settings, batchSize: 4, precision: 'bfloat16' }); // prettier-ignore
+    await expect(print(program)).toMatchFileSnapshot('step.program.txt');
+  });
+
   test('learns a batch by heart', async () => {
     const state = freshState(tiny());
     const step = await createTrainStep(engine, state, parts());
