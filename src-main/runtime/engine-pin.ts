@@ -49,7 +49,11 @@ export function unpackedBytes(pin: EnginePin): number {
 /** Tells this pin from others: what was verified under another is not this engine. */
 export function identityOf({ wheels }: EnginePin): string {
   const [first, ...others] = wheels.map(({ sha256 }) => sha256);
-  return others.length === 0 ? first : createHash('sha256').update([first, ...others].join()).digest('hex');
+  return others.length === 0
+    ? first
+    : createHash('sha256')
+        .update([first, ...others].join())
+        .digest('hex');
 }
 
 /** The wheels as pip's requirements, with their hashes: what `pip download --require-hashes` takes on another machine. */

@@ -26,7 +26,7 @@ it('adds up where the time of a run went', () => {
 
 it('reads rows of a version that measured less', () => {
   const meter = new SpentMeter();
-  const { seconds: _, ...old } = checkpoint as Extract<HistoryRow, { type: 'checkpoint' }>;
+  const { seconds: _, ...old } = checkpoint;
   [step(2, { dataWait: 100, step: 400 }), old, epochRow(0)].forEach((row) => meter.add(row));
   expect(meter.spent).toMatchObject({ dataWait: 0.2, step: 0.8, feed: 0, checkpoint: 0, evaluation: 0 });
 });
