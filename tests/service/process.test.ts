@@ -62,7 +62,10 @@ describe.each([
     const service = startService(utility);
     const [one, other] = [service.window(), service.window()];
     const page = await one.client.call('dataset.pictures', { path: data, split: 'val', offset: 0, limit: 1 });
-    expect(await service.picture(page.pictures[0].id)).toBe(join(data, page.pictures[0].file));
+    expect(await service.picture(page.pictures[0].id)).toMatchObject({
+      path: join(data, page.pictures[0].file),
+      offset: 0,
+    });
     expect(await service.picture('unknown')).toBeNull();
     const [first, second] = [new Heard(), new Heard()];
     one.client.onEvent(first.hear);

@@ -1,5 +1,6 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import { exportFile, type ExportFormat } from '../../runs/export.ts';
+import { LIST_NAME } from '../../service/data-notes.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import type { TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
 import { withWeights } from '../../service/weights.ts';
@@ -35,7 +36,9 @@ export const evaluate: Command = {
     const { engine, gpu } = await chooseEngine(settings.device);
     const result = await inTrainer({ kind: 'evaluate', engine, gpu, threads, weights, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');
-    const { scores, model, pictures, skipped } = result;
+    const { scores, model, pictures, skipped, dataset } = result;
+    const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
+    if (dataset.excluded > 0) shell.reporter.note(left.message);
     for (const { file, reason } of skipped) shell.reporter.note(`Left out: ${file} (${reason})`);
     const text = [
       `${model} on ${pictures} pictures`,
