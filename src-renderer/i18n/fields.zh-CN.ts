@@ -101,7 +101,7 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     help: '一次计算的图片数；整批的梯度会累积，因此取小只会省内存。0：取最快的。',
   },
   device: { label: '设备', help: '在哪里计算：cpu 为处理器，cuda:0 为第一个 GPU；auto 在可用时使用 GPU。' },
-  numWorkers: { label: '解码数', help: '同时解码的图片数。' },
+  numWorkers: { label: '图片线程', help: '在训练步之前解码并增强图片的线程数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
   profile: {
     label: '性能剖析',
@@ -149,6 +149,7 @@ export const zhChoices: Record<string, string> = {
 export const zhUnits: Record<string, string> = {
   epochs: '轮',
   pictures: '张',
+  threads: '个线程',
   pixels: '像素',
   rectangles: '个矩形',
   'per 512 pictures': '每 512 张',
