@@ -93,14 +93,15 @@ describe('a disk that fails in the middle of an epoch', () => {
     const dataset = await makeDataset('faults', 32, 2);
     const paths = dataset.train.map(({ file }) => join(dataset.path, file));
     const { loader, skipped } = loaderOf(dataset, {}, 0);
+    // What is replaced is so before it is read or in one go, or it might be missed in between.
+    await rm(paths[4]).then(() => mkdir(paths[4]));
+    execFileSync('mkfifo', [`${paths[5]}.fifo`]);
     const batches = loader.trainBatches(0);
     const first = (await batches.next()).value as Batch;
     await rm(paths[1]);
     await truncate(paths[2], 300);
     await truncate(paths[3], 0);
-    await rm(paths[4]).then(() => mkdir(paths[4]));
-    await rm(paths[5]);
-    execFileSync('mkfifo', [paths[5]]);
+    await rename(`${paths[5]}.fifo`, paths[5]);
     const forbidden = process.getuid?.() !== 0;
     if (forbidden) await chmod(paths[6], 0);
     const rest = [first, ...(await collect(batches)), ...(await collect(loader.trainBatches(1)))];
