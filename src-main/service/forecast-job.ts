@@ -1,7 +1,8 @@
 import type { MemoryForecast } from '../protocol/data-types.ts';
+import { DTYPES, sizeOf } from '../runtime/dtypes.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { footprint } from '../trace/memory.ts';
-import { looksAtWholeBatch } from '../train/parts.ts';
+import { threadingOf } from '../train/parts.ts';
 import { lowerTrainStep } from '../train/step.ts';
 import { updateVariables } from '../train/update.ts';
 import { PREFIX } from '../train/variables.ts';
@@ -31,8 +32,7 @@ export async function runForecastJob(job: ForecastJob): Promise<TrainerResults['
   const { recipe } = job;
   const classes = job.classes.length > 0 ? job.classes : ASSUMED_CLASSES;
   const { student, teacher } = await createModels(recipe, classes);
-  const threading = looksAtWholeBatch(student) ? 'ops' : 'lanes';
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu, threading });
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu, threading: threadingOf(student) });
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
   const program = lowerTrainStep(engine, { student, teacher: stepTeacher(teacher), recipe, batchSize, precision });
@@ -51,5 +51,5 @@ export async function runForecastJob(job: ForecastJob): Promise<TrainerResults['
 
 /** Of float32 variables. */
 function bytesOf(shapes: readonly (readonly number[])[]): number {
-  return shapes.reduce((sum, shape) => sum + 4 * shape.reduce((product, side) => product * side, 1), 0);
+  return shapes.reduce((sum, shape) => sum + DTYPES.float32.bytes * sizeOf(shape), 0);
 }

@@ -21,7 +21,7 @@ import { loadEngine, type Engine } from '../runtime/engine.ts';
 import type { Precision } from '../trace/lower.ts';
 import { State } from '../trace/state.ts';
 import { nextEpoch, runLoop, type BadStep, type LoopParts, type Position } from '../train/loop.ts';
-import { looksAtWholeBatch } from '../train/parts.ts';
+import { threadingOf } from '../train/parts.ts';
 import { PREFIX, trainable } from '../train/variables.ts';
 import { pictureCacheBytes, pictureCrew } from './picture-crew.ts';
 import { LIST_NAME, readExclusions } from './data-notes.ts';
@@ -168,7 +168,7 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
   const engine = await loadEngine(job.engine, {
     threads: job.threads,
     gpu: job.gpu,
-    threading: looksAtWholeBatch(models.student) ? 'ops' : 'lanes',
+    threading: threadingOf(models.student),
   });
   const state = new State(engine);
   let teacher: OpenTeacher | null = null;

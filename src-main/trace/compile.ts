@@ -26,7 +26,7 @@ export function compile(engine: Engine, program: Program, state: State, onFeed?:
   const inputs = inputsOf(program);
   const variables = variableNames(program);
   const handles = variables.map((name) => state.handle(name));
-  const bodies: Bodies = new Map();
+  const bodies = new Bodies();
   const compiled = build(engine, program, variables, bodies);
   return {
     run: async (values) => {
@@ -69,8 +69,16 @@ function take(engine: Engine, handle: Pointer): Values {
 
 const typeAttr = (name: string, spec: TensorSpec): Attr => ({ name, type: ATTR.type, value: DTYPES[spec.dtype].code });
 
-/** Compiled bodies of calls and clusters by hash: equal ones are compiled once. */
-type Bodies = Map<string, GraphFunction>;
+/** Compiled bodies of calls and clusters by hash: equal ones are compiled once, and each is hashed once. */
+class Bodies extends Map<string, GraphFunction> {
+  private readonly hashes = new Map<Program, string>();
+
+  keyOf(body: Program): string {
+    const key = this.hashes.get(body) ?? hash(body);
+    this.hashes.set(body, key);
+    return key;
+  }
+}
 
 /** A call of a body's function. */
 function call(
@@ -81,7 +89,7 @@ function call(
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const body = node.body!;
-  const key = hash(body);
+  const key = bodies.keyOf(body);
   if (!bodies.has(key)) bodies.set(key, build(engine, body, [], bodies, { inline: node.op === 'Cluster' }));
   const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
   const attrs: Attr[] = [

@@ -18,8 +18,13 @@ export type Part = readonly number[];
  */
 const TOKENS = 8 * 198;
 
+/** What an engine's threads best do to train a model: run parts of its batches, or share its ops. */
+export function threadingOf(student: Model): 'lanes' | 'ops' {
+  return looksAtWholeBatch(student) ? 'ops' : 'lanes';
+}
+
 /** Whether a model in training looks at the batch as a whole, as batch normalization does. */
-export function looksAtWholeBatch(model: Model): boolean {
+function looksAtWholeBatch(model: Model): boolean {
   return model.specs.some(({ buffer }) => buffer);
 }
 
