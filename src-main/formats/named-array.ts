@@ -71,10 +71,11 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return out;
 }
 
-/** Float32 values as little-endian elements of `dtype`: F32 or I64, the two that are written. */
+/** Values as little-endian elements of `dtype`: F32, I32 (of whole numbers below 2²⁴) or I64, which are written. */
 export function fromFloat32(dtype: Dtype, values: Float32Array): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  if (dtype !== 'I64') throw new Error(`fromFloat32: expected F32 or I64, got ${dtype}`);
+  if (dtype === 'I32') return new Uint8Array(Int32Array.from(values).buffer);
+  if (dtype !== 'I64') throw new Error(`fromFloat32: expected F32, I32 or I64, got ${dtype}`);
   return new Uint8Array(BigInt64Array.from(values, (value) => BigInt(Math.round(value))).buffer);
 }
 

@@ -203,6 +203,10 @@ export const ERRORS = {
   },
   'run.no-checkpoint': { says: 'The run {path} has no complete checkpoint.', advice: 'Start it anew.' },
   'run.exists': { says: '{path} already holds a run.', advice: 'Resume it, or choose another folder.' },
+  'run.in-trash': {
+    says: '{path} holds a run that is in the trash.',
+    advice: 'Restore it, empty the trash, or choose another folder.',
+  },
   'checkpoint.damaged': {
     says: 'The checkpoint {path} is damaged: {reason}.',
     advice: 'The newest one before it that is whole is used instead.',
@@ -233,12 +237,93 @@ export const ERRORS = {
     says: 'The training process has not answered for {seconds} seconds.',
     advice: 'It may be busy or out of memory. Wait, or stop the run; what was saved is not lost.',
   },
+  'run.busy': {
+    says: 'The run {run} is training.',
+    advice: 'Add this one to the queue, or start it beside the other: both are slower then, and need memory together.',
+  },
+  'queue.stopped': {
+    says: 'The queue waits, because {run} was stopped by a person.',
+    advice: 'Continue the queue to start the next run.',
+  },
+  'queue.restarted': {
+    says: 'The queue waits, because Stillhouse was started anew.',
+    advice: 'Continue the queue to start the next run.',
+  },
+  'queue.paused': { says: 'The queue waits.', advice: 'Continue it to start the next run.' },
+  'queue.elsewhere': {
+    says: 'Another Stillhouse, process {owner}, works on the queue.',
+    advice: 'Change it there, or end that process.',
+  },
+  'run.stalled': {
+    says: 'The training made no step for {minutes} minutes and was ended.',
+    advice:
+      'Nothing that was saved is lost: resume from the last checkpoint. If its steps are that slow, raise --stall-minutes; if it happens again, look at the disk of the data, at memory and at the GPU.',
+  },
+  'run.out-of-memory': {
+    says: 'The training ran out of memory: {reason}.',
+    advice: 'Nothing that was saved is lost: resume it with {settings}.',
+  },
+  'run.unsaved': {
+    says: 'The run was stopped while the disk was full: what it learned after step {saved} is not saved.',
+    advice: 'Free some space, then resume: it goes on from step {saved}.',
+  },
+  'disk.reserve': {
+    says: 'The checkpoints of this run need {needed} in {path}, of which {free} is free.',
+    advice: 'Free some space, choose another run folder, or keep fewer checkpoints (--keep-checkpoints).',
+  },
+  'disk.unreserved': {
+    says: 'There is too little space in {path} to keep some for the next checkpoint ({needed}).',
+    advice: 'Free some space: when it comes to saving and there is none, the run pauses until there is.',
+  },
   'disk.full': {
     says: 'The disk is full: {path} could not be written ({needed} needed).',
     advice: 'Free some space, then resume. Older files are untouched.',
   },
   'disk.denied': { says: '{path} cannot be written: {reason}.', advice: 'Choose a folder you may write to.' },
+  'evaluation.real': {
+    says: '{path} is no list of ReaL labels: {reason}.',
+    advice: 'Use real.json as its authors publish it, on the validation pictures of ImageNet, or leave it out.',
+  },
+  'evaluation.class-index': {
+    says: '{path} does not tell which class has which number: {reason}.',
+    advice: 'Give a JSON file like {"0": ["n01440764", "tench"]}, or none for the order of ImageNet.',
+  },
+  'evaluation.classes': {
+    says: 'The folders of {path} are not classes of the model: {difference}.',
+    advice: 'Name each folder as its class, or by the number of the class, counted from 0.',
+  },
+  'evaluation.missing': { says: 'There is no evaluation {id}.', advice: 'Evaluate again.' },
+  'evaluation.damaged': { says: 'The evaluation at {path} cannot be read: {reason}.', advice: 'Evaluate again.' },
+  'photo.too-large': {
+    says: 'The picture has {got}; at most {most} are taken.',
+    advice: 'Make it smaller and try again.',
+  },
+  'photo.unreadable': { says: 'The picture cannot be read: {reason}.', advice: 'Try it as JPEG or PNG.' },
+  'photo.gone': { says: 'The picture is no longer held.', advice: 'Give it again.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
+  'file.exists': { says: 'There is a file at {path} already.', advice: 'Move it away, then try again.' },
+  'recipe.syntax': { says: 'This is no recipe: {reason}.', advice: 'A recipe is YAML or JSON, such as epochs: 300.' },
+  'recipe.file': { says: '{path} is no recipe: {problems}.', advice: 'Correct these lines.' },
+  'recipe.warmup-long': {
+    says: 'Warm-up takes {warmup} of {epochs} epochs: the rate never gets to where it should.',
+    advice: 'Shorten the warm-up, or train for longer.',
+  },
+  'recipe.rate-high': {
+    says: 'The rate used is {rate}, {times} times that of the paper: with AdamW the loss may become no number.',
+    advice: 'Lower the learning rate; it is multiplied by batch size / 512 unless unscaled.',
+  },
+  'recipe.average-slow': {
+    says: 'The average of weights looks back {memory} steps, and the run has {steps}: it still holds its random start.',
+    advice: 'Turn on the average warm-up, or lower its decay.',
+  },
+  'recipe.attention-only': {
+    says: 'Attention only, but from random weights: all other layers stay random.',
+    advice: 'Name weights to start from, or turn it off.',
+  },
+  'recipe.unused': {
+    says: 'Changed, but without an effect beside the other settings: {flags}.',
+    advice: 'Reset these, or turn on what they belong to.',
+  },
   'folder.unreadable': { says: '{path} cannot be opened: {reason}.', advice: 'Choose another folder.' },
   'file.unreadable': { says: '{path} cannot be read: {reason}.', advice: 'Check its permissions.' },
   'port.in-use': { says: 'Port {port} is in use.', advice: 'Choose another with --port, or 0 for any free one.' },

@@ -2,7 +2,7 @@ import type { Loader } from '../data/loader.ts';
 import type { Model } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { State } from '../trace/state.ts';
-import { decideAll, evaluate, type Evaluation } from '../train/evaluate.ts';
+import { decideAll, evaluate, type DecideParts, type EvaluateParts, type Evaluation } from '../train/evaluate.ts';
 import type { EvalHeads } from '../train/metrics.ts';
 import { createEvalStep } from '../train/step.ts';
 import { PREFIX } from '../train/variables.ts';
@@ -24,6 +24,9 @@ export interface EvaluatorParts {
   heads: EvalHeads;
   loader: Loader;
   context: JobContext;
+  /** Keep what student and teacher answer on each picture. */
+  record?: Pick<EvaluateParts, 'onAnswers'>;
+  recordTeacher?: Pick<DecideParts, 'onAnswers'>;
 }
 
 /**
@@ -54,13 +57,14 @@ export async function createEvaluator(
       batchBytes: batchSize * inputSize ** 2 * 3,
       stop,
       onProgress: (done) => tell(done, loader.val),
+      ...parts.record,
     });
   };
 }
 
 /** What the teacher decides, found once: it is frozen, and its validation pictures are always the same. */
 async function createDecider(
-  { engine, state, student, batchSize, context }: EvaluatorParts,
+  { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
   { opened, loader }: NonNullable<EvaluatorParts['teacher']>,
 ): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
   const answers = await teacherAnswers(opened, { engine, state }, batchSize);
@@ -75,6 +79,7 @@ async function createDecider(
       batchBytes: batchSize * opened.card.inputSize ** 2 * 3,
       stop,
       onProgress: (done) => tell(done, loader.val),
+      ...recordTeacher,
     });
     // Its pictures are not looked at again.
     if (known) await loader.close();

@@ -95,7 +95,8 @@ export async function loadFrozen(
   });
 }
 
-function requireClasses(teacher: string, weights: Weights, classes: readonly string[]): void {
+/** @throws StillhouseError `teacher.classes`, `teacher.class-names` when a file's network knows other classes. */
+export function requireClasses(teacher: string, weights: Weights, classes: readonly string[]): void {
   const teacherClasses = classCount(weights);
   if (teacherClasses !== classes.length)
     throw new StillhouseError('teacher.classes', { teacher, teacherClasses, dataClasses: classes.length });

@@ -1,5 +1,6 @@
 import type { BatchPreview, DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
+import type { EvaluationReport } from '../protocol/evaluation.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
@@ -13,7 +14,13 @@ import type { Evaluation } from '../train/evaluate.ts';
  *
  * To add a job: 1. its shape here, with its result, 2. its file `<name>-job.ts`, 3. its line in `trainer.worker.ts`.
  */
-export type TrainerCommand = { do: 'start'; job: TrainerJob } | { do: 'stop' } | { do: 'ping' };
+export type TrainerCommand =
+  | { do: 'start'; job: TrainerJob }
+  | { do: 'stop' }
+  /** Only a training pauses; it saves first. */
+  | { do: 'pause' }
+  | { do: 'continue' }
+  | { do: 'ping' };
 
 /** The engine that a job runs on. */
 export interface EngineChoice {
@@ -47,6 +54,16 @@ export interface EvaluateJob extends EngineChoice {
   weights: string;
   /** What differs from the recipe that a checkpoint was trained with, or for other files from the defaults. */
   settings: Partial<Recipe>;
+  /** Score the moving average of the model in its place. */
+  average?: boolean;
+  /** A folder of class folders to score on instead of the validation pictures. */
+  folder?: string;
+  /** File that tells which class a folder's number means; '' or absent: the model's own order, or ImageNet's. */
+  classIndex?: string;
+  /** ImageNet-ReaL's real.json; '' or absent: not scored by it. */
+  realLabels?: string;
+  /** Where to keep every picture's answers, and what the weights are of; nothing is kept when left out. */
+  keep?: { folder: string; run: string | null; checkpoint: string | null };
 }
 
 /** Scores a teacher, of whatever kind, on the validation pictures of a data set. */
@@ -82,6 +99,14 @@ export interface ForecastJob extends EngineChoice {
   classes: readonly string[];
 }
 
+/** Times the first steps of a training. Nothing is written. */
+export interface MeasureJob extends EngineChoice {
+  kind: 'measure';
+  recipe: Recipe;
+  /** Files of the data set to leave out. */
+  excluded: readonly string[];
+}
+
 /** Makes a training batch and shows some of its pictures. */
 export interface PreviewJob extends EngineChoice {
   kind: 'preview';
@@ -103,7 +128,7 @@ export interface VerifyEngineJob extends EngineChoice {
 }
 
 export type TrainerJob =
-  TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | PreviewJob | VerifyEngineJob;
+  TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | MeasureJob | PreviewJob | VerifyEngineJob;
 
 /** What a job gives when it is done, by its kind. */
 export interface TrainerResults {
@@ -111,6 +136,7 @@ export interface TrainerResults {
   /** null when it was stopped. */
   evaluate: {
     scores: Evaluation;
+    report: EvaluationReport;
     model: string;
     /** How many were scored; those left out are in `skipped`. */
     pictures: number;
@@ -122,6 +148,8 @@ export interface TrainerResults {
   check: DatasetReport;
   forward: { output: string; shape: number[] };
   forecast: MemoryForecast;
+  /** null when it was stopped. */
+  measure: { imagesPerSecond: number } | null;
   preview: BatchPreview;
   'verify-engine': { version: string; devices: string[]; sight: Sight | null };
 }

@@ -20,18 +20,36 @@ export interface Weights {
 
 /**
  * Opens what {@link openWeights} opens while `body` runs.
- * @throws what that throws, and what `body` throws.
+ * @param options.average take the moving average of the model in its place.
+ * @throws what that throws, what `body` throws, and `weights.format` where there is no average to take.
  */
 export async function withWeights<Result>(
   path: string,
   body: (weights: Weights) => Result | Promise<Result>,
+  { average = false }: { average?: boolean } = {},
 ): Promise<Result> {
-  const opened = openWeights(path);
+  const opened = average ? openAverage(path) : openWeights(path);
   try {
-    return await body(weightsOf(opened));
+    const weights = weightsOf(opened);
+    return await body(average ? { ...weights, tensors: averageOf(opened.file.tensors) } : weights);
   } finally {
     opened.close();
   }
+}
+
+/** A checkpoint of ours that holds an average, or that of one of DeiT's. */
+function openAverage(path: string): OpenedWeights {
+  const opened = openWeights(path);
+  if ([...opened.file.tensors.keys()].some((name) => name.startsWith(PREFIX.ema))) return opened;
+  opened.close();
+  if (opened.file.entries.includes('model_ema')) return openWeights(path, { entry: 'model_ema' });
+  const reason = 'it holds no moving average of the model';
+  throw new StillhouseError('weights.format', { path: opened.path, reason });
+}
+
+function averageOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
+  const own = [...tensors].filter(([name]) => name.startsWith(PREFIX.ema));
+  return own.length > 0 ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.ema.length), tensor])) : tensors;
 }
 
 /** What opened weights tell, and the model's arrays among theirs. */

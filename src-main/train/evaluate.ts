@@ -33,6 +33,16 @@ export interface EvaluateParts {
   stop?: AbortSignal;
   /** Called after each batch with the number of pictures seen so far. */
   onProgress?: (pictures: number) => void;
+  /** Keeps what each head answered; `test` is what decides. */
+  onAnswers?: (answers: HeadLogits, batch: EvalBatch) => void;
+}
+
+/** Logits of a batch, [B, K]; rows past the batch's labels are padding. */
+export interface HeadLogits {
+  test: Float32Array;
+  class: Float32Array;
+  /** null of a network with one head. */
+  distillation: Float32Array | null;
 }
 
 /** Scores of each head, as an epoch's row has them. */
@@ -47,8 +57,9 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
   const meters = { test: scoreMeter(classes), classHead: scoreMeter(classes), distillationHead: scoreMeter(classes) };
   const average = parts.average ? { step: parts.average, meter: scoreMeter(classes) } : null;
   let [pictures, alike, compared, distilled] = [0, 0, 0, false];
-  for await (const { images, labels, files } of parts.batches) {
+  for await (const batch of parts.batches) {
     if (parts.stop?.aborted) return null;
+    const { images, labels, files } = batch;
     const count = labels.length;
     const input = filledUp(images, parts.batchBytes);
     const { head, headDist } = await parts.student.run(input);
@@ -57,6 +68,7 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
     meters.classHead.add(head, labels);
     if (headDist) meters.distillationHead.add(headDist, labels);
     distilled = headDist !== null;
+    parts.onAnswers?.({ test: fused, class: head, distillation: headDist }, batch);
     average?.meter.add(deciding(parts.heads, await average.step.run(input), classes), labels);
     if (parts.teacher) {
       const ours = decisions(fused, count, classes);
@@ -86,6 +98,8 @@ export interface DecideParts {
   batchBytes: number;
   stop: AbortSignal;
   onProgress(pictures: number): void;
+  /** Keeps what was answered. */
+  onAnswers?: (logits: Float32Array, batch: EvalBatch) => void;
 }
 
 /**
@@ -94,9 +108,11 @@ export interface DecideParts {
  */
 export async function decideAll(parts: DecideParts): Promise<Map<string, number> | null> {
   const decided = new Map<string, number>();
-  for await (const { images, labels, files } of parts.batches) {
+  for await (const batch of parts.batches) {
     if (parts.stop.aborted) return null;
+    const { images, labels, files } = batch;
     const logits = await parts.answer(filledUp(images, parts.batchBytes));
+    parts.onAnswers?.(logits, batch);
     decisions(logits, labels.length, parts.classes).forEach((decision, row) => decided.set(files[row], decision));
     parts.onProgress(decided.size);
   }

@@ -3,6 +3,28 @@ import type { ErrorWords } from './errors.ts';
 
 /** Every error code in Chinese, with the same `{names}` as in English. */
 export const zhErrors: Record<ErrorCode, ErrorWords> = {
+  'recipe.syntax': { says: '这不是训练方案：{reason}。', advice: '训练方案是 YAML 或 JSON，例如 epochs: 300。' },
+  'recipe.file': { says: '{path} 不是训练方案：{problems}。', advice: '请更正这些行。' },
+  'recipe.warmup-long': {
+    says: '共 {epochs} 轮，预热就占 {warmup} 轮：学习率永远升不到应有的值。',
+    advice: '请缩短预热，或训练更多轮。',
+  },
+  'recipe.rate-high': {
+    says: '实际学习率为 {rate}，是论文的 {times} 倍：用 AdamW 时损失可能变为非数。',
+    advice: '请降低学习率；若未关闭缩放，它会乘以批大小 / 512。',
+  },
+  'recipe.average-slow': {
+    says: '权重平均会回看 {memory} 步，而整个训练只有 {steps} 步：其中仍含随机初值。',
+    advice: '请开启平均预热，或调低其衰减。',
+  },
+  'recipe.attention-only': {
+    says: '只训练注意力，却从随机权重开始：其余各层将一直是随机的。',
+    advice: '请指定起始权重，或关闭此项。',
+  },
+  'recipe.unused': {
+    says: '已更改，但在其他设置下不起作用：{flags}。',
+    advice: '请重置这些设置，或开启它们所属的功能。',
+  },
   'argument.invalid': { says: '{name}：应为{expected}，而不是 {got}。', advice: '请更正该值后重试。' },
   'argument.unknown': { says: '无法识别 {name}。', advice: '{hint}' },
   'data.no-folder': {
@@ -170,6 +192,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'run.no-checkpoint': { says: '运行 {path} 没有完整的检查点。', advice: '请重新开始。' },
   'run.exists': { says: '{path} 中已有一个运行。', advice: '请恢复它，或选择其他文件夹。' },
+  'run.in-trash': {
+    says: '{path} 中的运行在回收站里。',
+    advice: '请还原它、清空回收站，或选择其他文件夹。',
+  },
   'checkpoint.damaged': { says: '检查点 {path} 已损坏：{reason}。', advice: '将改用它之前最新的完整检查点。' },
   'run.optimizer-changed': {
     says: '{path} 并非由优化器 {opt} 写成：其中没有 {missing}。',
@@ -189,12 +215,59 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '训练进程已有 {seconds} 秒没有响应。',
     advice: '它可能正忙或内存不足。请等待或停止运行；已保存的内容不会丢失。',
   },
+  'run.busy': {
+    says: '运行 {run} 正在训练。',
+    advice: '可将此运行加入队列，或与其同时开始：两者都会变慢，并共同占用内存。',
+  },
+  'queue.stopped': { says: '队列已暂停，因为有人停止了 {run}。', advice: '继续队列即可开始下一个运行。' },
+  'queue.restarted': { says: '队列已暂停，因为 Stillhouse 重新启动了。', advice: '继续队列即可开始下一个运行。' },
+  'queue.paused': { says: '队列已暂停。', advice: '继续队列即可开始下一个运行。' },
+  'queue.elsewhere': { says: '另一个 Stillhouse（进程 {owner}）正在管理队列。', advice: '请在那里更改，或结束该进程。' },
+  'run.stalled': {
+    says: '训练已有 {minutes} 分钟没有完成一步，已被结束。',
+    advice:
+      '已保存的内容没有丢失：请从最后一个检查点恢复。如果每一步确实这么慢，请增大 --stall-minutes；如果再次发生，请检查数据所在磁盘、内存和 GPU。',
+  },
+  'run.out-of-memory': {
+    says: '训练耗尽了内存：{reason}。',
+    advice: '已保存的内容没有丢失：请以 {settings} 恢复。',
+  },
+  'run.unsaved': {
+    says: '运行在磁盘已满时被停止：第 {saved} 步之后的训练没有保存。',
+    advice: '请先释放空间，再恢复：将从第 {saved} 步继续。',
+  },
+  'disk.reserve': {
+    says: '此运行的检查点在 {path} 中需要 {needed}，可用空间为 {free}。',
+    advice: '请释放空间、选择其他运行文件夹，或保留更少的检查点（--keep-checkpoints）。',
+  },
+  'disk.unreserved': {
+    says: '{path} 的空间太少，无法为下一个检查点预留（{needed}）。',
+    advice: '请释放空间：若保存时没有空间，运行会暂停，直到有空间为止。',
+  },
   'disk.full': {
     says: '磁盘已满：无法写入 {path}（需要 {needed}）。',
     advice: '请释放空间后恢复运行。已有文件未受影响。',
   },
   'disk.denied': { says: '无法写入 {path}：{reason}。', advice: '请选择您有写入权限的文件夹。' },
+  'evaluation.real': {
+    says: '{path} 不是 ReaL 标签列表：{reason}。',
+    advice: '请使用其作者发布的 real.json，并用于 ImageNet 的验证图片；否则不要提供。',
+  },
+  'evaluation.class-index': {
+    says: '{path} 没有说明各编号对应的类别：{reason}。',
+    advice: '请提供形如 {"0": ["n01440764", "tench"]} 的 JSON 文件；不提供则按 ImageNet 的顺序。',
+  },
+  'evaluation.classes': {
+    says: '{path} 中的文件夹不是模型的类别：{difference}。',
+    advice: '请以类别名称或类别编号（从 0 起）命名各文件夹。',
+  },
+  'evaluation.missing': { says: '没有评估 {id}。', advice: '请重新评估。' },
+  'evaluation.damaged': { says: '无法读取 {path} 处的评估：{reason}。', advice: '请重新评估。' },
+  'photo.too-large': { says: '图片有 {got}，最多接受 {most}。', advice: '请缩小后重试。' },
+  'photo.unreadable': { says: '无法读取图片：{reason}。', advice: '请改用 JPEG 或 PNG。' },
+  'photo.gone': { says: '图片已不在内存中。', advice: '请重新提供。' },
   'file.missing': { says: '{path} 处没有文件。', advice: '请检查路径。' },
+  'file.exists': { says: '{path} 处已有文件。', advice: '请将其移走后重试。' },
   'folder.unreadable': { says: '无法打开 {path}：{reason}。', advice: '请选择其他文件夹。' },
   'file.unreadable': { says: '无法读取 {path}：{reason}。', advice: '请检查其权限。' },
   'port.in-use': { says: '端口 {port} 已被占用。', advice: '请用 --port 选择其他端口，0 表示任意空闲端口。' },

@@ -1,0 +1,134 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ArrayToWrite } from '../formats/named-array.ts';
+import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
+import type { Answered, Answers } from '../train/answers.ts';
+import { diskError, writeChunksAtomic, writeFileAtomic } from './atomic-file.ts';
+import { openFile } from './file-source.ts';
+
+/**
+ * An evaluation on disk: `<id>.json`, the facts, and `<id>.safetensors`, every picture's answers: `labels` [n] and of
+ * each head `<head>.top` [n, k], `<head>.chance` [n, k], `<head>.loss` [n] and `<head>.rank` [n]; its metadata has the
+ * names of `files` and `classes` as JSON. Those of a run are in its folder `evaluations`.
+ */
+
+/** Where a run keeps its evaluations. */
+export function evaluationsFolder(run: string): string {
+  return join(run, 'evaluations');
+}
+
+/** Answers as they are read back. */
+export interface KeptAnswers extends Answered {
+  classes: string[];
+}
+
+/**
+ * Writes both files; the facts come last, so that what is listed is whole.
+ * @throws StillhouseError `disk.full`, `disk.denied`
+ */
+export async function writeEvaluation(folder: string, facts: EvaluationFacts, answers: KeptAnswers): Promise<void> {
+  const path = join(folder, `${facts.id}.safetensors`);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw diskError(error, folder, 0);
+  }
+  const { files, classes } = answers;
+  const metadata = { files: JSON.stringify(files), classes: JSON.stringify(classes) };
+  const arrays = arraysOf(answers);
+  await writeChunksAtomic(path, writeSafetensors(arrays, metadata), safetensorsBytes(arrays, metadata));
+  writeFileAtomic(join(folder, `${facts.id}.json`), `${JSON.stringify(facts, null, 2)}\n`);
+}
+
+function arraysOf({ labels, kept, heads }: Answered): ArrayToWrite[] {
+  const count = labels.length;
+  const whole = (name: string, shape: number[], values: Int32Array): ArrayToWrite => {
+    return { name, shape, dtype: 'I32', values: Float32Array.from(values) };
+  };
+  const ofHead = ([head, { top, chance, loss, rank }]: [string, Answers]): ArrayToWrite[] => [
+    whole(`${head}.top`, [count, kept], top),
+    { name: `${head}.chance`, shape: [count, kept], dtype: 'F32', values: chance },
+    { name: `${head}.loss`, shape: [count], dtype: 'F32', values: loss },
+    whole(`${head}.rank`, [count], rank),
+  ];
+  return [whole('labels', [count], labels), ...[...heads].flatMap(ofHead)];
+}
+
+/** The evaluations in a folder, newest first; what is not one is passed over. */
+export function listEvaluations(folder: string): EvaluationFacts[] {
+  const found = namesIn(folder).flatMap((name) => factsOf(join(folder, name)) ?? []);
+  return found.sort((a, b) => b.time - a.time);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).filter((name) => /^[\w-]+\.json$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+function factsOf(path: string): EvaluationFacts | null {
+  try {
+    const facts = JSON.parse(readFileSync(path, 'utf8')) as Partial<EvaluationFacts>;
+    const whole = typeof facts.time === 'number' && typeof facts.model === 'string' && Array.isArray(facts.heads);
+    return whole && path.endsWith(`${facts.id}.json`) ? (facts as EvaluationFacts) : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads the answers of an evaluation.
+ * @throws StillhouseError `evaluation.damaged`, `file.missing`
+ */
+export function readAnswers(folder: string, id: string): KeptAnswers {
+  const path = join(folder, `${id}.safetensors`);
+  const source = openFile(path);
+  try {
+    const { metadata, tensors } = readSafetensors(source, path);
+    const damaged = (reason: string) => new StillhouseError('evaluation.damaged', { path, reason });
+    const [files, classes] = [textsOf(metadata.files), textsOf(metadata.classes)];
+    if (!files || !classes) throw damaged('its metadata lacks names');
+    const floats = (name: string, width: number): Float32Array => {
+      const tensor = tensors.get(name);
+      if (tensor?.shape.reduce((product, side) => product * side, 1) !== files.length * width)
+        throw damaged(`${name} is not of ${files.length} pictures`);
+      return tensor.toFloat32();
+    };
+    const kept = tensors.get('test.top')?.shape[1] ?? 0;
+    const heads = ANSWERING.filter((head) => tensors.has(`${head}.top`)).map((head): [string, Answers] => [
+      head,
+      {
+        top: Int32Array.from(floats(`${head}.top`, kept)),
+        chance: floats(`${head}.chance`, kept),
+        loss: floats(`${head}.loss`, 1),
+        rank: Int32Array.from(floats(`${head}.rank`, 1)),
+      },
+    ]);
+    if (heads.length === 0) throw damaged('no head has answered');
+    const labels = Int32Array.from(floats('labels', 1));
+    const known = (label: number): boolean => label >= -1 && label < classes.length;
+    if (![labels, ...heads.map(([, { top }]) => top)].every((ids) => ids.every(known)))
+      throw damaged('it names a class that there is not');
+    return { files, labels, kept, heads: new Map(heads), classes };
+  } finally {
+    source.close();
+  }
+}
+
+function textsOf(text: string | undefined): string[] | null {
+  try {
+    const value: unknown = JSON.parse(text ?? '');
+    return Array.isArray(value) && value.every((name) => typeof name === 'string') ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Removes an evaluation; the facts go first, so that none is listed without its answers. */
+export function removeEvaluation(folder: string, id: string): void {
+  for (const ending of ['json', 'safetensors']) rmSync(join(folder, `${id}.${ending}`), { force: true });
+}
