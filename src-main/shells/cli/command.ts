@@ -4,6 +4,8 @@ import type { Reporter, Terminal } from './progress.ts';
 /** One command of `stillhouse`. */
 export interface Command {
   name: string;
+  /** Another name of it. */
+  also?: string;
   /** One line. */
   summary: string;
   /** What stands after the name, like `DIR`; '' for nothing. */

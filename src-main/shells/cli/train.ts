@@ -23,11 +23,17 @@ import {
 import { opText, spentText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
 import { chooseEngine, describeDevice } from './engine.ts';
+import { evaluateAsDeit } from './evaluate.ts';
 
 const RESUME: Option = {
   flag: 'resume',
   value: 'auto|FILE',
   help: 'auto: go on in --output-dir if a run is there. FILE: from this checkpoint, or from the last of a run folder.',
+};
+const EVAL: Option = {
+  flag: 'eval',
+  value: null,
+  help: "Train nothing: score the weights of --resume FILE and print DeiT's closing lines.",
 };
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
@@ -41,8 +47,17 @@ export const train: Command = {
   summary: 'Train a model, with a teacher or without.',
   words: '',
   count: [0, 0],
-  options: [...recipeOptions(), RESUME, presetOption('student', 'Settings to start from; flags change them.'), THREADS],
-  run: (parsed, shell) => trainRun(parsed, shell, { ...presetValues(parsed), ...recipeValues(parsed) }),
+  options: [
+    ...recipeOptions(),
+    RESUME,
+    EVAL,
+    presetOption('student', 'Settings to start from; flags change them.'),
+    THREADS,
+  ],
+  run: (parsed, shell) =>
+    parsed.values.get('eval') === true
+      ? evaluateAsDeit(parsed, shell)
+      : trainRun(parsed, shell, { ...presetValues(parsed), ...recipeValues(parsed) }),
 };
 
 /** What a teacher is unless the person says otherwise: the one whose ImageNet weights can be fetched. */

@@ -1,59 +1,15 @@
-import { StillhouseError } from '../../protocol/errors.ts';
 import { exportFile, type ExportFormat } from '../../runs/export.ts';
-import { LIST_NAME } from '../../service/data-notes.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import type { TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
 import { withWeights } from '../../service/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Option } from './options.ts';
-import { bytes, scoreText } from './progress.ts';
+import { bytes } from './progress.ts';
 
 /** The commands that take weights and train nothing. */
 
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
-
-const EVALUATED =
-  /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
-
-export const evaluate: Command = {
-  name: 'eval',
-  summary: "Score weights on a data set's validation pictures.",
-  words: '',
-  count: [0, 0],
-  options: [
-    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
-    { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name." },
-    ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
-    THREADS,
-  ],
-  run: async (parsed, shell) => {
-    const weights = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
-    if (!weights)
-      throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
-    const settings = recipeValues(parsed);
-    const threads = integerValue(parsed, 'threads', 1, 1024);
-    const { engine, gpu } = await chooseEngine(settings.device);
-    const result = await inTrainer({ kind: 'evaluate', engine, gpu, threads, weights, settings }, shell);
-    if (!result) throw new StillhouseError('job.cancelled');
-    const { scores, model, pictures, skipped, dataset } = result;
-    const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
-    if (dataset.excluded > 0) shell.reporter.note(left.message);
-    for (const { file, reason } of skipped) shell.reporter.note(`Left out: ${file} (${reason})`);
-    const text = [
-      `${model} on ${pictures} pictures`,
-      ...(scores.distillationHead
-        ? [
-            `class head         ${scoreText(scores.classHead)}`,
-            `distillation head  ${scoreText(scores.distillationHead)}`,
-          ]
-        : []),
-      ...(scores.agreement === null ? [] : [`agrees with the teacher on ${scores.agreement.toFixed(2)} %`]),
-      scoreText(scores.test),
-    ];
-    shell.reporter.result(text.join('\n'), { type: 'result', model, pictures, ...scores, skipped });
-  },
-};
 
 export const forward: Command = {
   name: 'forward',

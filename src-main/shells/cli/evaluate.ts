@@ -1,0 +1,170 @@
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
+import { cacheFolder } from '../../runs/places.ts';
+import { LIST_NAME } from '../../service/data-notes.ts';
+import { keepPlace } from '../../service/evaluation-place.ts';
+import type { TrainerResults } from '../../service/trainer-protocol.ts';
+import { withWeights } from '../../service/weights.ts';
+import type { Command, Shell } from './command.ts';
+import { chooseEngine } from './engine.ts';
+import { integerValue, pathValue, recipeOptions, recipeValues, type Parsed } from './options.ts';
+import { scoreText } from './progress.ts';
+import { inTrainer } from './weights.ts';
+
+const EVALUATED =
+  /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
+
+export const evaluate: Command = {
+  name: 'evaluate',
+  also: 'eval',
+  summary: 'Score weights on validation pictures or a folder: heads, classes, confusion, calibration, teacher.',
+  words: '',
+  count: [0, 0],
+  options: [
+    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
+    { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name." },
+    { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
+    {
+      flag: 'folder',
+      value: 'DIR',
+      help:
+        'Every picture of a folder instead of the validation pictures. Its folders are named as the classes, or by ' +
+        'their numbers from 0, as in ImageNet-V2.',
+    },
+    {
+      flag: 'class-index',
+      value: 'FILE',
+      help: 'Which class has which number: {"0": ["n01440764", "tench"], …}. Default: the order of ImageNet.',
+    },
+    { flag: 'real-labels', value: 'FILE', help: "ImageNet-ReaL's real.json: scores by its labels too." },
+    { flag: 'no-keep', value: null, help: 'Leave nothing in the run folder, or in the cache, for the window to show.' },
+    { flag: 'csv', value: null, help: 'Print the table of classes as CSV.' },
+    ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
+    { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
+  ],
+  run: async (parsed, shell) => {
+    const result = await evaluated(parsed, shell, parsed.values.get('no-keep') !== true);
+    const { scores, report, model, pictures, skipped } = result;
+    noteLeftOut(result, shell);
+    const text = parsed.values.get('csv') === true ? csvOf(report.classes) : reportText(result);
+    shell.reporter.result(text, { type: 'result', model, pictures, ...scores, skipped, ...report });
+  },
+};
+
+type Evaluated = NonNullable<TrainerResults['evaluate']>;
+
+async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<Evaluated> {
+  const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
+  if (!given) throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
+  const weights = await withWeights(given, ({ path }) => path);
+  const settings = recipeValues(parsed);
+  const threads = integerValue(parsed, 'threads', 1, 1024);
+  const { engine, gpu } = await chooseEngine(settings.device);
+  const job = {
+    ...({ kind: 'evaluate', engine, gpu, threads, weights, settings } as const),
+    average: parsed.values.get('average') === true,
+    folder: pathValue(parsed, 'folder'),
+    classIndex: pathValue(parsed, 'class-index'),
+    realLabels: pathValue(parsed, 'real-labels'),
+    keep: kept ? keepPlace(weights, cacheFolder()) : undefined,
+  };
+  const result = await inTrainer(job, shell);
+  if (!result) throw new StillhouseError('job.cancelled');
+  return result;
+}
+
+/**
+ * What DeiT's `main.py --eval --resume FILE` does: scores, and prints its two closing lines.
+ * @throws StillhouseError as the job does; `argument.invalid` without weights.
+ */
+export async function evaluateAsDeit(parsed: Parsed, shell: Shell): Promise<void> {
+  const result = await evaluated(parsed, shell, false);
+  noteLeftOut(result, shell);
+  const { scores, pictures, model, skipped } = result;
+  const accuracy = `Accuracy of the network on the ${pictures} test images: ${scores.test.acc1.toFixed(1)}%`;
+  shell.reporter.result(`${scoreText(scores.test)}\n${accuracy}`, {
+    ...{ type: 'result', model, pictures },
+    ...scores,
+    skipped,
+  });
+}
+
+function noteLeftOut({ dataset, skipped }: Evaluated, { reporter }: Shell): void {
+  const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
+  if (dataset.excluded > 0) reporter.note(left.message);
+  for (const { file, reason } of skipped) reporter.note(`Left out: ${file} (${reason})`);
+}
+
+const NAMES = { test: 'decision', class: 'class head', distillation: 'distillation head', teacher: 'teacher' } as const;
+/** Pairs, and classes, that a report for people names; --csv and --json have them all. */
+const SHOWN = 10;
+
+function reportText({ scores, report, model, pictures }: Evaluated): string {
+  const { facts, classes, confusion } = report;
+  return [
+    `${model} on ${pictures} pictures`,
+    '',
+    row('', 'Acc@1', 'Acc@5', 'NLL', 'confid.', 'ECE', 'teacher', 'ReaL'),
+    ...facts.heads.map(headRow),
+    '',
+    `Most confused (of ${wrongOf(confusion)} wrong pictures)`,
+    ...confusedPairs(confusion)
+      .slice(0, SHOWN)
+      .map(([label, decision, count]) => `  ${count}  ${classes[label].name} taken for ${classes[decision].name}`),
+    '',
+    `Weakest classes (of ${classes.length})`,
+    ...weakest(classes).map(classLine),
+    '',
+    scoreText(scores.test),
+  ].join('\n');
+}
+
+function row(name: string, ...cells: string[]): string {
+  return name.padEnd(18) + cells.map((cell) => cell.padStart(9)).join('');
+}
+
+function headRow({ head, acc1, acc5, nll, confidence, ece, agreement, real }: HeadReport): string {
+  const share = (value: number | null | undefined): string => value?.toFixed(2) ?? '–';
+  const cells = [share(acc1), share(acc5), nll.toFixed(3), confidence.toFixed(3), ece.toFixed(3)];
+  return row(NAMES[head], ...cells, share(agreement), share(real?.acc1));
+}
+
+function wrongOf(cells: readonly number[]): number {
+  return confusedPairs(cells).reduce((sum, [, , count]) => sum + count, 0);
+}
+
+/** Class, decision and pictures of every confusion, the most frequent first. */
+function confusedPairs(cells: readonly number[]): [number, number, number][] {
+  const all = Array.from({ length: cells.length / 3 }, (_, at): [number, number, number] => {
+    return [cells[3 * at], cells[3 * at + 1], cells[3 * at + 2]];
+  });
+  return all.filter(([label, decision]) => label !== decision).sort((one, other) => other[2] - one[2]);
+}
+
+function weakest(classes: readonly ClassReport[]): ClassReport[] {
+  const seen = classes.filter(({ acc1 }) => acc1 !== null);
+  return seen.sort((one, other) => one.acc1! - other.acc1!).slice(0, SHOWN);
+}
+
+function classLine({ name, count, acc1, acc5, precision, f1 }: ClassReport): string {
+  const share = (value: number | null): string => (value === null ? '–' : value.toFixed(1)).padStart(7);
+  return `  ${name.padEnd(24)}${String(count).padStart(6)} pictures  Acc@1${share(acc1)}  Acc@5${share(acc5)}  precision${share(precision)}  F1${share(f1)}`;
+}
+
+/** The table of classes, by the rules of RFC 4180. */
+function csvOf(classes: readonly ClassReport[]): string {
+  const text = (value: string | number | null | undefined): string => {
+    const plain = String(value ?? '');
+    return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  };
+  const head = 'class,pictures,predicted,acc1,acc5,precision,recall,f1,confidence,agreement,confused_with,confused';
+  const lines = classes.map((one) =>
+    [
+      ...[one.name, one.count, one.predicted, one.acc1, one.acc5, one.precision, one.acc1, one.f1, one.confidence],
+      ...[one.agreement, one.confused ? classes[one.confused.label].name : null, one.confused?.count],
+    ]
+      .map(text)
+      .join(','),
+  );
+  return [head, ...lines].join('\n');
+}
