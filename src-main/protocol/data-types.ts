@@ -180,11 +180,52 @@ export interface ModelCard {
 export interface RecipeCheck {
   problems: RecipeProblem[];
   errors: PlainError[];
+  /** What is seldom meant; a training may start all the same. */
+  warnings: PlainError[];
   scaledLr: number;
   stepsPerEpoch: number;
   classes: number;
   parameters: number;
   checkpointBytes: number;
+}
+
+/** The learning rate over a whole run. */
+export interface LrSchedule {
+  /** Where the rate is told, in epochs from 0; a rate that changes by epoch is told at both ends of each. */
+  epochs: number[];
+  rates: number[];
+  /** The epoch at which the rate is up; null without warm-up. */
+  warmupEnd: number | null;
+  /** The epoch from which it stays at its lowest; null without cool-down. */
+  cooldownStart: number | null;
+  end: number;
+  peak: number;
+  last: number;
+  byStep: boolean;
+}
+
+/** How long a training will take, from how fast it was seen to go on this machine. */
+export interface TimeForecast {
+  imagesPerSecond: number;
+  /** Of an epoch with its evaluation. */
+  secondsPerEpoch: number;
+  evaluationSeconds: number;
+  /** Of the whole run. */
+  seconds: number;
+  /** The batch size that the speed was seen with. */
+  batchSize: number;
+  /** The run that it was seen in; null when a few steps were measured for it. */
+  run: string | null;
+  time: number;
+}
+
+/** What a text says as a recipe, and what is wrong with it, by line from 1. */
+export interface RecipeReading {
+  /** Settings that are whole; the others keep their defaults. */
+  values: Partial<Recipe>;
+  problems: { line: number; error: PlainError }[];
+  /** Options of DeiT that change nothing here, and why. */
+  unused: { line: number; key: string; why: string }[];
 }
 
 /** What a training will hold in memory, bytes. */
@@ -212,9 +253,28 @@ export interface RunSummary {
   error: PlainError | null;
   epoch: number;
   epochs: number;
+  /** Over its epochs: the best, the latest, and the best of the moving average; null before the first evaluation. */
   bestAcc1: number | null;
   lastAcc1: number | null;
+  emaAcc1: number | null;
+  bestAcc5: number | null;
+  lastAcc5: number | null;
+  emaAcc5: number | null;
+  bestLoss: number | null;
+  lastLoss: number | null;
+  emaLoss: number | null;
+  /** Spent training, without the time between a stop and its resume. */
+  seconds: number;
+  /** As last reported; null before the first report. */
+  imagesPerSecond: number | null;
   bytes: number;
+  pinned: boolean;
+  tags: string[];
+  note: string;
+  /** True for a run that does not lie in the runs folder. */
+  outside: boolean;
+  /** True where nothing can be written into its folder. */
+  readOnly: boolean;
 }
 
 export interface RunDetail {
@@ -222,6 +282,28 @@ export interface RunDetail {
   recipe: Recipe;
   classes: string[];
   history: HistoryRow[];
+  /** How many step rows there are, where `history` holds only some of them: `run.series` has all. */
+  stepRows?: number;
+}
+
+/** A run that waits for its turn: a recipe to start, or a run to resume. */
+export interface QueueEntry {
+  id: string;
+  added: number;
+  recipe: Record<string, string | number | boolean> | null;
+  /** Id of the run to go on with from its newest checkpoint. */
+  resume: string | null;
+  /** Why it could not start when its turn came; null while it waits. */
+  error: PlainError | null;
+}
+
+/** The runs that wait, in their order. */
+export interface QueueReport {
+  entries: QueueEntry[];
+  /** How many runs may train at the same time. */
+  atOnce: number;
+  /** Why none starts; null while the next does as soon as there is room. */
+  paused: PlainError | null;
 }
 
 /** What one step of a run was made of, as TensorFlow's profiler saw it. */
@@ -257,8 +339,47 @@ export interface CheckpointInfo {
   bytes: number;
   /** Acc@1 in percent after this epoch, or null when it was not evaluated. */
   acc1: number | null;
+  /** As `acc1`, of the moving average of the model; null where none is kept. */
+  acc1Ema: number | null;
   best: boolean;
+  bestEma: boolean;
   last: boolean;
+  /** Retention never drops it. */
+  pinned: boolean;
+}
+
+/** Formats of a run's history: for spreadsheets, for TensorBoard, as it is kept, and as DeiT's log.txt. */
+export const HISTORY_FORMATS = ['csv', 'tensorboard', 'jsonl', 'log'] as const;
+export type HistoryFormat = (typeof HISTORY_FORMATS)[number];
+
+/** What a person deleted and may take back. */
+export interface Trash {
+  /** How long it is kept before it goes by itself. */
+  days: number;
+  /** The latest deleted first. */
+  items: TrashItem[];
+}
+
+export interface TrashItem {
+  run: string;
+  /** Name in the trash of a checkpoint; null for a whole run. */
+  file: string | null;
+  /** Of the run. */
+  model: string;
+  /** Folder of the run, or file of the checkpoint as it was called. */
+  path: string;
+  bytes: number;
+  /** When it was deleted. */
+  time: number;
+}
+
+/** What a person says of a run. */
+export interface RunNotes {
+  pinned: boolean;
+  tags: string[];
+  note: string;
+  /** Files of the pinned checkpoints. */
+  checkpoints: string[];
 }
 
 /** Some pictures of a training batch, as the student will see them. */

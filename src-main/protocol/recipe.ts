@@ -87,6 +87,10 @@ export interface Recipe {
   device: string;
   numWorkers: number;
   saveEvery: number;
+  saveMinutes: number;
+  stallMinutes: number;
+  keepCheckpoints: number;
+  tensorboard: boolean;
   profile: boolean;
 }
 
@@ -499,6 +503,56 @@ export const FIELDS: readonly Field[] = [
     paper: '1',
     label: 'Save every',
     help: 'Epochs between checkpoints; the last epoch is always saved.',
+  },
+  {
+    key: 'saveMinutes',
+    type: 'number',
+    group: 'run',
+    simple: false,
+    default: 15,
+    min: 0,
+    max: 100000,
+    unit: 'minutes',
+    paper: '',
+    label: 'Save at least every',
+    help: 'Also saves within an epoch when the last checkpoint is so old: no more than this is lost when the machine fails. 0: only after epochs.',
+  },
+  {
+    key: 'stallMinutes',
+    type: 'number',
+    group: 'run',
+    simple: false,
+    default: 30,
+    min: 0,
+    max: 100000,
+    unit: 'minutes',
+    paper: '',
+    label: 'End when stuck for',
+    help: 'A run that finishes no step and answers nothing for so long is ended and can be resumed; the first step, which compiles, may take four times as long. 0: never.',
+  },
+  {
+    key: 'keepCheckpoints',
+    type: 'integer',
+    group: 'run',
+    simple: false,
+    default: 3,
+    min: 1,
+    max: 100000,
+    unit: 'checkpoints',
+    paper: '1',
+    label: 'Keep checkpoints',
+    help: 'How many of the newest stay on disk. The best by Acc@1, the best by that of the moving average and pinned ones stay beside them; older ones are deleted at once.',
+  },
+  {
+    key: 'tensorboard',
+    type: 'boolean',
+    group: 'run',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: '',
+    label: 'TensorBoard files',
+    help: 'Writes event files to the folder tensorboard of the run while it trains, for: tensorboard --logdir. A finished run gives them with: stillhouse history --format tensorboard.',
   },
   {
     key: 'profile',

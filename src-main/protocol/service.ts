@@ -1,6 +1,18 @@
 import * as v from 'valibot';
 import { DEVICE_PATTERN } from './device.ts';
-import { FINDING_KINDS } from './data-types.ts';
+import { FINDING_KINDS, HISTORY_FORMATS } from './data-types.ts';
+import type { Recipe } from './recipe.ts';
+import {
+  ANSWERING,
+  MOST_PHOTO_BYTES,
+  MOST_PIECE_BYTES,
+  PICTURE_CHOICES,
+  type EvaluatedPage,
+  type EvaluationFacts,
+  type EvaluationReport,
+  type PhotoAnswer,
+} from './evaluation.ts';
+import { MOST_SERIES_ROWS, type RunSeries } from './step-columns.ts';
 import type { TeacherCard } from './teacher-card.ts';
 import type {
   BatchPreview,
@@ -10,14 +22,19 @@ import type {
   EngineReport,
   ExcludedList,
   Folder,
+  LrSchedule,
   MemoryForecast,
   ModelCard,
   PicturePage,
+  QueueReport,
   RecipeCheck,
+  RecipeReading,
   RunDetail,
   RunProfile,
   RunSummary,
   SystemInfo,
+  TimeForecast,
+  Trash,
 } from './data-types.ts';
 
 /**
@@ -27,6 +44,7 @@ import type {
  * To add a call: 1. a line here, 2. its handler in `service/workstation.ts`, 3. a test over a real port.
  */
 const text = v.pipe(v.string(), v.maxLength(4096));
+const document = v.pipe(v.string(), v.maxLength(256 * 1024));
 const runId = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/));
 const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
 const recipe = v.record(v.pipe(v.string(), v.maxLength(64)), v.union([v.string(), v.number(), v.boolean()]));
@@ -94,20 +112,147 @@ export const CALLS = {
   'recipe.check': call(v.strictObject({ recipe }), of<RecipeCheck>),
   /** What a training would hold in memory: an engine records its step, which takes seconds. */
   'recipe.forecast': call(v.strictObject({ recipe }), of<MemoryForecast>),
-  'run.start': call(v.strictObject({ recipe }), of<{ run: string }>),
+  'recipe.schedule': call(v.strictObject({ recipe }), of<LrSchedule>),
+  /** From runs like it or a measurement; null where there was neither. */
+  'recipe.time': call(v.strictObject({ recipe }), of<TimeForecast | null>),
+  /** Times a few steps on the recipe's own pictures; the job's result is images a second. */
+  'recipe.measure': call(v.strictObject({ recipe }), of<{ job: string }>),
+  /** A recipe from YAML or JSON. */
+  'recipe.read': call(v.strictObject({ text: document }), of<RecipeReading>),
+  /** A recipe as a file: the settings that differ from the defaults, or `all`. */
+  'recipe.write': call(
+    v.strictObject({ recipe, format: v.picklist(['yaml', 'json']), all: v.optional(v.boolean()) }),
+    of<string>,
+  ),
+  /** While as many train as may at once, refused as `run.busy` unless `anyway`. */
+  'run.start': call(v.strictObject({ recipe, anyway: v.optional(v.boolean()) }), of<{ run: string }>),
   'run.stop': call(v.strictObject({ run: runId }), of<null>),
+  /** Saves after the step in progress and waits, with everything in memory, until it is told to continue or stop. */
+  'run.pause': call(v.strictObject({ run: runId }), of<null>),
+  /** Goes on with a paused run; one that waits for space on the disk looks again at once. */
+  'run.continue': call(v.strictObject({ run: runId }), of<null>),
   /** `changes` are settings that the run goes on with instead of its own. */
   'run.resume': call(
-    v.strictObject({ run: runId, checkpoint: v.optional(text), changes: v.optional(recipe) }),
+    v.strictObject({
+      run: runId,
+      checkpoint: v.optional(text),
+      changes: v.optional(recipe),
+      anyway: v.optional(v.boolean()),
+    }),
     of<null>,
+  ),
+  'queue.list': call(v.strictObject({}), of<QueueReport>),
+  /** Has a recipe, or a run to resume from its newest checkpoint, wait for its turn. */
+  'queue.add': call(v.strictObject({ recipe: v.optional(recipe), resume: v.optional(runId) }), of<QueueReport>),
+  /** Moves a waiting run to a place, 0 for the next. */
+  'queue.move': call(v.strictObject({ id: text, to: index }), of<QueueReport>),
+  'queue.remove': call(v.strictObject({ id: text }), of<QueueReport>),
+  'queue.set': call(
+    v.strictObject({
+      paused: v.optional(v.boolean()),
+      atOnce: v.optional(v.pipe(index, v.minValue(1), v.maxValue(16))),
+    }),
+    of<QueueReport>,
   ),
   'run.list': call(v.strictObject({}), of<RunSummary[]>),
   'run.detail': call(v.strictObject({ run: runId }), of<RunDetail>),
+  /** Step rows as columns, from a row on: how the whole of a long history is read. */
+  'run.series': call(
+    v.strictObject({ run: runId, from: index, count: v.pipe(index, v.maxValue(MOST_SERIES_ROWS)) }),
+    of<RunSeries>,
+  ),
   /** The ops of the step that was profiled; null where none was. */
   'run.profile': call(v.strictObject({ run: runId }), of<RunProfile | null>),
+  /** What was asked of each of several runs. */
+  'run.recipes': call(
+    v.strictObject({ runs: v.pipe(v.array(runId), v.maxLength(64)) }),
+    of<{ run: string; recipe: Recipe }[]>,
+  ),
+  /** Puts a run that lies anywhere on the shelf; nothing is written into its folder. */
+  'run.open': call(v.strictObject({ path: text }), of<{ run: string }>),
+  /** Takes a run that lies outside the runs folder off the shelf; its folder stays. */
+  'run.forget': call(v.strictObject({ run: runId }), of<null>),
+  'run.annotate': call(
+    v.strictObject({
+      run: runId,
+      pinned: v.optional(v.boolean()),
+      tags: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(32))),
+      note: v.optional(text),
+    }),
+    of<null>,
+  ),
+  /** Into the trash. */
   'run.delete': call(v.strictObject({ run: runId }), of<null>),
+  'run.restore': call(v.strictObject({ run: runId }), of<null>),
+  /** Writes a run's history in another format; without `output` into the run's exports. `rows` is for CSV. */
+  'history.export': call(
+    v.strictObject({
+      run: runId,
+      format: v.picklist(HISTORY_FORMATS),
+      rows: v.optional(v.picklist(['epochs', 'steps'])),
+      output: v.optional(text),
+    }),
+    of<{ path: string; bytes: number }>,
+  ),
   'checkpoint.list': call(v.strictObject({ run: runId }), of<CheckpointInfo[]>),
+  /** A pinned checkpoint is never dropped by retention. */
+  'checkpoint.pin': call(v.strictObject({ run: runId, file: text, pinned: v.boolean() }), of<null>),
+  /** Into the trash. */
   'checkpoint.delete': call(v.strictObject({ run: runId, file: text }), of<null>),
+  /** Out of the trash, by its name there; pinned then. The result is its name as a checkpoint. */
+  'checkpoint.restore': call(v.strictObject({ run: runId, file: text }), of<{ file: string }>),
+  'trash.list': call(v.strictObject({}), of<Trash>),
+  /** Removes for good what is named. */
+  'trash.empty': call(
+    v.strictObject({
+      items: v.pipe(v.array(v.strictObject({ run: runId, file: v.nullable(text) })), v.maxLength(10_000)),
+    }),
+    of<{ count: number; bytes: number }>,
+  ),
+  /** Scores a run's checkpoint (its best when left out) or any weight file; the job's result is the evaluation's id. */
+  'evaluation.start': call(
+    v.strictObject({
+      run: v.optional(runId),
+      checkpoint: v.optional(text),
+      path: v.optional(text),
+      average: v.optional(v.boolean()),
+      folder: v.optional(text),
+      classIndex: v.optional(text),
+      realLabels: v.optional(text),
+      settings: v.optional(recipe),
+    }),
+    of<{ job: string }>,
+  ),
+  'evaluation.list': call(v.strictObject({}), of<EvaluationFacts[]>),
+  'evaluation.report': call(v.strictObject({ id: runId, head: v.picklist(ANSWERING) }), of<EvaluationReport>),
+  /** Its pictures, those with the greatest loss first. */
+  'evaluation.pictures': call(
+    v.strictObject({
+      id: runId,
+      head: v.picklist(ANSWERING),
+      choice: v.picklist(PICTURE_CHOICES),
+      label: v.optional(index),
+      decision: v.optional(index),
+      offset: index,
+      limit: v.pipe(index, v.maxValue(500)),
+    }),
+    of<EvaluatedPage>,
+  ),
+  'evaluation.delete': call(v.strictObject({ id: runId }), of<null>),
+  /** Hands over a picture to try, in pieces of base64; tells how many bytes of it there are. */
+  'photo.add': call(
+    v.strictObject({
+      photo: runId,
+      offset: v.pipe(index, v.maxValue(MOST_PHOTO_BYTES)),
+      data: v.pipe(v.string(), v.maxLength(Math.ceil(MOST_PIECE_BYTES / 3) * 4), v.regex(/^[A-Za-z0-9+/]*={0,2}$/)),
+    }),
+    of<{ bytes: number }>,
+  ),
+  /** What a run's newest checkpoint, or the one named, says of a picture that was handed over. */
+  'photo.answer': call(
+    v.strictObject({ photo: runId, run: runId, checkpoint: v.optional(text), average: v.optional(v.boolean()) }),
+    of<PhotoAnswer>,
+  ),
   'export.write': call(
     v.strictObject({
       run: runId,

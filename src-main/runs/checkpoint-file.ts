@@ -59,7 +59,8 @@ export function parseCheckpoint(source: FileSource, path: string): Checkpoint {
   const { metadata, tensors } = readSafetensors(source, path);
   const { id, time, ...facts } = decodeFacts(metadata, path);
   const { epoch, step } = facts.position;
-  const info = { file: basename(path), epoch, step, time, bytes: source.size, acc1: null, best: false, last: false };
+  const unknown = { acc1: null, acc1Ema: null, best: false, bestEma: false, last: false, pinned: false };
+  const info = { file: basename(path), epoch, step, time, bytes: source.size, ...unknown };
   return { ...facts, path, id, info, tensors, close: source.close };
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ArrayToWrite } from '../formats/named-array.ts';
@@ -16,6 +16,7 @@ import { truncateHistory } from './history.ts';
 import { lockedError, lockOwner } from './lock.ts';
 import { checkpointFiles, readEntries, readEntry, toInfos, writeManifest, type ManifestEntry } from './manifest.ts';
 import { checkpointsFolder } from './run-folder.ts';
+import { trashCheckpoints } from './trash.ts';
 
 /**
  * The checkpoints of a run: `checkpoints/epoch-0012-step-00003450.safetensors`, each with all that resuming needs in
@@ -25,25 +26,15 @@ import { checkpointsFolder } from './run-folder.ts';
 /** A tensor of the state. A function is called when its turn comes, so that one tensor is in memory at a time. */
 export type StateTensor = readonly [name: string, shape: readonly number[], values: ArrayToWrite['values']];
 
-/** Which checkpoints stay: the newest ones, and the best. */
-export interface KeepPolicy {
-  /** How many of the newest, at least 1; Infinity keeps all. */
-  last: number;
-  best: boolean;
-}
-
-/** What is kept unless asked otherwise. */
-export const KEEP: KeepPolicy = { last: 3, best: true };
-
 /**
- * Writes a checkpoint whole or not at all, then removes those that `keep` does not ask for.
+ * Writes a checkpoint whole or not at all, then removes those that need not be kept: of the rest stay the newest
+ * `keepCheckpoints` of the recipe, the best by Acc@1, the best by that of the moving average, and the pinned.
  * @throws StillhouseError `disk.full` or `disk.denied`; older checkpoints are untouched then.
  */
 export async function saveCheckpoint(
   run: string,
   facts: CheckpointFacts,
   tensors: Iterable<StateTensor>,
-  keep: KeepPolicy = KEEP,
 ): Promise<CheckpointInfo> {
   const folder = checkpointsFolder(run);
   await prepareFolder(folder);
@@ -55,13 +46,13 @@ export async function saveCheckpoint(
   const { bytes, sha256 } = await writeChunksAtomic(path, writeSafetensors(arrays, metadata), expected);
   const { epoch, step } = facts.position;
   const modified = Math.round(statSync(path).mtimeMs);
-  const entry = { file, id, bytes, modified, sha256, epoch, step, time, acc1: null };
+  const entry = { file, id, bytes, modified, sha256, epoch, step, time, acc1: null, acc1Ema: null };
   // A file that replaces another of the same step takes its place; one of an earlier step is not the newest.
   const others = readEntries(run).filter((other) => other.file !== file);
   const all = [...others, entry].sort((a, b) => a.step - b.step);
-  const kept = dropUnwanted(run, all, keep, file);
+  const kept = dropUnwanted(run, all, facts.recipe.keepCheckpoints, file);
   writeManifest(run, kept);
-  return toInfos(kept).find((info) => info.file === file)!;
+  return toInfos(run, kept).find((info) => info.file === file)!;
 }
 
 async function prepareFolder(folder: string): Promise<void> {
@@ -75,14 +66,15 @@ async function prepareFolder(folder: string): Promise<void> {
 
 /** Adds the scores of its epoch to a checkpoint that was written before they were known. */
 export function amendCheckpoint(run: string, file: string, row: EpochRow): CheckpointInfo | null {
-  const amended = readEntries(run).map((entry) => (entry.file === file ? { ...entry, acc1: row.test.acc1 } : entry));
+  const scores = { acc1: row.test.acc1, acc1Ema: row.testEma?.acc1 ?? null };
+  const amended = readEntries(run).map((entry) => (entry.file === file ? { ...entry, ...scores } : entry));
   writeManifest(run, amended);
-  return toInfos(amended).find((info) => info.file === file) ?? null;
+  return toInfos(run, amended).find((info) => info.file === file) ?? null;
 }
 
 /** The complete checkpoints of a run, oldest first. Half-written or damaged files are not among them. */
 export function listCheckpoints(run: string): CheckpointInfo[] {
-  return toInfos(readEntries(run));
+  return toInfos(run, readEntries(run));
 }
 
 /** The newest complete checkpoint, or null. */
@@ -159,44 +151,37 @@ async function hashOf(source: FileSource): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Removes the checkpoints that `keep` does not ask for. */
-export function pruneCheckpoints(run: string, keep: KeepPolicy): void {
-  writeManifest(run, dropUnwanted(run, readEntries(run), keep));
-}
-
 // Removes the files of what is not to be kept, `spared` never; returns what stays.
-function dropUnwanted(run: string, all: readonly ManifestEntry[], keep: KeepPolicy, spared?: string): ManifestEntry[] {
-  const newest = all.slice(-Math.max(1, Math.min(keep.last, all.length)));
-  const best = keep.best ? toInfos(all).find((info) => info.best)?.file : undefined;
-  const stays = (entry: ManifestEntry) => newest.includes(entry) || [best, spared].includes(entry.file);
+function dropUnwanted(run: string, all: readonly ManifestEntry[], last: number, spared: string): ManifestEntry[] {
+  const newest = new Set(all.slice(-Math.max(1, last)));
+  const marked = new Set(toInfos(run, all).filter((info) => info.best || info.bestEma || info.pinned).map(({ file }) => file)); // prettier-ignore
+  const stays = (entry: ManifestEntry) => newest.has(entry) || marked.has(entry.file) || entry.file === spared;
   for (const { file } of all.filter((entry) => !stays(entry)))
     rmSync(join(checkpointsFolder(run), file), { force: true });
   return all.filter(stays);
 }
 
 /**
- * Removes one checkpoint.
- * @throws StillhouseError `file.missing`; `run.locked` for the newest one while the run is training: it may be needed.
+ * Puts one checkpoint into the trash.
+ * @throws StillhouseError `file.missing`; `run.locked` for the newest one while the run is training: it may be needed;
+ *   `disk.denied`
  */
 export function deleteCheckpoint(run: string, file: string): void {
   presentFile(run, file);
   const owner = lockOwner(run);
   if (owner && latestCheckpoint(run)?.file === file) throw lockedError(run, owner);
-  rmSync(join(checkpointsFolder(run), file), { force: true });
+  trashCheckpoints(run, [file]);
   writeManifest(run, readEntries(run));
 }
 
 /**
- * Makes an earlier checkpoint the newest one: later ones are moved into `checkpoints/aside-<time>`, not removed, and
- * the history ends where it stood.
- * @throws StillhouseError `file.missing`
+ * Makes an earlier checkpoint the newest one: later ones are moved into the trash, and the history ends where it
+ * stood.
+ * @throws StillhouseError `file.missing`, `disk.denied`
  */
 export function rewindRun(run: string, file: string, firstEpoch: number): void {
   const files = checkpointFiles(run);
-  const later = files.slice(files.indexOf(presentFile(run, file)) + 1);
-  const aside = join(checkpointsFolder(run), `aside-${Date.now()}`);
-  if (later.length > 0) mkdirSync(aside, { recursive: true });
-  for (const name of later) renameSync(join(checkpointsFolder(run), name), join(aside, name));
+  trashCheckpoints(run, files.slice(files.indexOf(presentFile(run, file)) + 1));
   const entries = readEntries(run);
   writeManifest(run, entries);
   const step = entries.find((entry) => entry.file === file)?.step;

@@ -191,7 +191,8 @@ function wholeLines(text: string): string[] {
   return text.split('\n').slice(0, -1);
 }
 
-function parseRow(line: string): HistoryRow | null {
+/** A row from its line; null for what is none. */
+export function parseRow(line: string): HistoryRow | null {
   const row = parseObject(line) as HistoryRow | null;
   return row && TYPES.has(row.type) ? row : null;
 }
@@ -210,7 +211,8 @@ function parseObject(line: string): object | null {
   }
 }
 
-function historyPath(folder: string): string {
+/** Where a run keeps its history. */
+export function historyPath(folder: string): string {
   return join(folder, 'history.jsonl');
 }
 

@@ -6,6 +6,7 @@ import { writeFileAtomic } from './atomic-file.ts';
 import { isCheckpointFile, openCheckpoint } from './checkpoint-file.ts';
 import { readHistory } from './history.ts';
 import { checkpointsFolder } from './run-folder.ts';
+import { readNotes } from './run-notes.ts';
 
 /**
  * `checkpoints/manifest.json`: a cache of what the checkpoint files say, with their hashes and scores. A file counts
@@ -26,6 +27,8 @@ export interface ManifestEntry {
   step: number;
   time: number;
   acc1: number | null;
+  /** Of the moving average of the model. */
+  acc1Ema: number | null;
 }
 
 /** The complete checkpoints in a run's folder, by step. Half-written and damaged files are left out. */
@@ -36,7 +39,9 @@ export function readEntries(run: string): ManifestEntry[] {
   return entries.sort((a, b) => a.step - b.step || a.epoch - b.epoch);
 }
 
-function checkEntry(run: string, file: string, known: ManifestEntry | undefined, scores: () => Map<number, number>) {
+type Scores = Pick<ManifestEntry, 'acc1' | 'acc1Ema'>;
+
+function checkEntry(run: string, file: string, known: ManifestEntry | undefined, scores: () => Map<number, Scores>) {
   const path = join(checkpointsFolder(run), file);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) return null;
@@ -45,10 +50,10 @@ function checkEntry(run: string, file: string, known: ManifestEntry | undefined,
   const found = readHeader(path);
   if (!found) return null;
   if (known && known.id === found.id && known.bytes === found.bytes) return { ...known, modified };
-  return { ...found, modified, acc1: scores().get(found.step) ?? null };
+  return { ...found, modified, ...(scores().get(found.step) ?? { acc1: null, acc1Ema: null }) };
 }
 
-function readHeader(path: string): Omit<ManifestEntry, 'modified' | 'acc1'> | null {
+function readHeader(path: string): Omit<ManifestEntry, 'modified' | keyof Scores> | null {
   try {
     const { id, info, close } = openCheckpoint(path);
     close();
@@ -67,10 +72,14 @@ function readHeader(path: string): Omit<ManifestEntry, 'modified' | 'acc1'> | nu
 }
 
 // Only read when an entry is missing.
-function scoresOf(run: string): () => Map<number, number> {
-  let scores: Map<number, number> | null = null;
+function scoresOf(run: string): () => Map<number, Scores> {
+  let scores: Map<number, Scores> | null = null;
   return () => {
-    scores ??= new Map(readHistory(run).flatMap((row) => (row.type === 'epoch' ? [[row.step, row.test.acc1]] : [])));
+    scores ??= new Map(
+      readHistory(run).flatMap((row) =>
+        row.type === 'epoch' ? [[row.step, { acc1: row.test.acc1, acc1Ema: row.testEma?.acc1 ?? null }]] : [],
+      ),
+    );
     return scores;
   };
 }
@@ -95,31 +104,38 @@ export function writeManifest(run: string, entries: readonly ManifestEntry[]): v
 function readManifest(run: string): ManifestEntry[] {
   try {
     const manifest = JSON.parse(readFileSync(manifestPath(run), 'utf8')) as { checkpoints?: unknown };
-    return Array.isArray(manifest.checkpoints) ? manifest.checkpoints.filter(isEntry) : [];
+    return Array.isArray(manifest.checkpoints) ? manifest.checkpoints.flatMap((value) => readWhole(value) ?? []) : [];
   } catch {
     return [];
   }
 }
 
-function isEntry(value: unknown): value is ManifestEntry {
+// A version that kept no score of the average wrote entries without one.
+function readWhole(value: unknown): ManifestEntry | null {
   const entry = value as Partial<ManifestEntry> | null;
   const numbers = [entry?.bytes, entry?.modified, entry?.epoch, entry?.step, entry?.time];
-  const score = entry?.acc1 === null || typeof entry?.acc1 === 'number';
+  const scores = [entry?.acc1, entry?.acc1Ema ?? null].every((score) => score === null || typeof score === 'number');
   const hash = entry?.sha256 === null || typeof entry?.sha256 === 'string';
-  return (
-    typeof entry?.file === 'string' && typeof entry.id === 'string' && score && hash && numbers.every(Number.isFinite)
-  );
+  const whole =
+    typeof entry?.file === 'string' && typeof entry.id === 'string' && scores && hash && numbers.every(Number.isFinite);
+  return whole ? { ...(entry as ManifestEntry), acc1Ema: entry.acc1Ema ?? null } : null;
 }
 
-/** How the protocol shows each entry; best is the earliest of those with the highest accuracy. */
-export function toInfos(entries: readonly ManifestEntry[]): CheckpointInfo[] {
-  const top = Math.max(...entries.map((entry) => entry.acc1 ?? -1));
-  const best = entries.find((entry) => entry.acc1 === top);
+/** How the protocol shows each entry of a run; best is the earliest of those with the highest accuracy. */
+export function toInfos(run: string, entries: readonly ManifestEntry[]): CheckpointInfo[] {
+  const [best, bestEma] = [bestBy(entries, 'acc1'), bestBy(entries, 'acc1Ema')];
   const last = entries.at(-1);
+  const pinned = new Set(readNotes(run).checkpoints);
   return entries.map((entry) => {
-    const { file, epoch, step, time, bytes, acc1 } = entry;
-    return { file, epoch, step, time, bytes, acc1, best: entry === best, last: entry === last };
+    const { file, epoch, step, time, bytes, acc1, acc1Ema } = entry;
+    const marks = { best: entry === best, bestEma: entry === bestEma, last: entry === last, pinned: pinned.has(file) };
+    return { file, epoch, step, time, bytes, acc1, acc1Ema, ...marks };
   });
+}
+
+function bestBy(entries: readonly ManifestEntry[], score: keyof Scores): ManifestEntry | undefined {
+  const top = Math.max(...entries.map((entry) => entry[score] ?? -1));
+  return entries.find((entry) => entry[score] === top);
 }
 
 /** Names of a run's checkpoint files, whole or not, by step. */

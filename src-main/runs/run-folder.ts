@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic } from './atomic-file.ts';
-import { lockedError, lockOwner } from './lock.ts';
 
 /**
  * One training on disk. A run folder holds:
  * run.json (what was asked), history.jsonl and log.txt (`history.ts`), checkpoints/
  * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them. A profiled run has trace.json
- * (`trace-file.ts`) and profile.json (`profile-file.ts`), one that met a bad loss non-finite.json (`bad-step.ts`).
+ * (`trace-file.ts`) and profile.json (`profile-file.ts`), one that met a bad loss non-finite.json (`bad-step.ts`), one
+ * that somebody said something of notes.json (`run-notes.ts`), one that writes for TensorBoard tensorboard/
+ * (`tensorboard.ts`). One in the trash has no run.json but trashed-<time>.json (`trash.ts`).
  */
 
 /** The content of `run.json`. */
@@ -47,10 +48,11 @@ export function newRunId(parent: string, recipe: Recipe, now = new Date()): stri
 
 /**
  * Makes a run folder. Its parents are made too; an existing folder is used when it holds no run.
- * @throws StillhouseError `run.exists`, `disk.full`, `disk.denied`
+ * @throws StillhouseError `run.exists`, `run.in-trash`, `disk.full`, `disk.denied`
  */
 export function createRun(folder: string, content: Omit<RunFile, 'format' | 'created'>): RunFile {
   if (existsSync(runPath(folder))) throw new StillhouseError('run.exists', { path: folder });
+  if (trashedFile(folder)) throw new StillhouseError('run.in-trash', { path: folder });
   const run: RunFile = { format: 1, created: Date.now(), ...content };
   try {
     mkdirSync(checkpointsFolder(folder), { recursive: true });
@@ -77,7 +79,8 @@ export function openRun(folder: string): RunFile {
   return parseRun(text, folder);
 }
 
-function parseRun(text: string, folder: string): RunFile {
+/** The content of a `run.json`. @throws StillhouseError `run.damaged`, `recipe.*` */
+export function parseRun(text: string, folder: string): RunFile {
   const damaged = (reason: string) => new StillhouseError('run.damaged', { path: folder, reason });
   let given: Record<string, unknown> | null;
   try {
@@ -100,16 +103,22 @@ function parseRun(text: string, folder: string): RunFile {
   return { format, id, created, version, engine, dataPath, recipe: applied, classes };
 }
 
-/** The runs directly under a folder, newest first. Folders without run.json are not runs; broken ones are told. */
-export function listRuns(parent: string): FoundRun[] {
-  const found = folderNames(parent)
+/** The folders directly under a folder that hold a run, by name. */
+export function runFolders(parent: string): string[] {
+  return folderNames(parent)
+    .sort()
     .map((name) => join(parent, name))
-    .filter((path) => existsSync(runPath(path)))
-    .map(findRun);
+    .filter((path) => existsSync(runPath(path)));
+}
+
+/** The runs directly under a folder, newest first; broken ones are told. */
+export function listRuns(parent: string): FoundRun[] {
+  const found = runFolders(parent).map(findRun);
   return found.sort((a, b) => (b.run?.created ?? 0) - (a.run?.created ?? 0) || (a.path < b.path ? 1 : -1));
 }
 
-function findRun(path: string): FoundRun {
+/** What a folder that claims to be a run holds; never throws. */
+export function findRun(path: string): FoundRun {
   try {
     return { path, run: openRun(path), error: null };
   } catch (error) {
@@ -126,34 +135,35 @@ function folderNames(parent: string): string[] {
 }
 
 /**
- * Removes what Stillhouse wrote into a run folder, and the folder when nothing else is in it: a person may have named
- * a folder that holds other things.
- * @throws StillhouseError `run.missing` for what is no run, `run.locked` while one trains in it.
+ * Removes what Stillhouse wrote into the folder of a run in the trash, and the folder when nothing else is in it: a
+ * person may have named a folder that holds other things.
+ * @throws StillhouseError `disk.denied`
  */
-export function removeRun(folder: string): void {
-  if (!existsSync(runPath(folder))) throw new StillhouseError('run.missing', { path: folder });
-  const owner = lockOwner(folder);
-  if (owner) throw lockedError(folder, owner);
+export function removeOwnFiles(folder: string): void {
   try {
-    for (const name of folderNames(checkpointsFolder(folder)))
-      if (ASIDE.test(name)) removeOwn(join(checkpointsFolder(folder), name), OWN_FILES);
     for (const name of OWN_FOLDERS) removeOwn(join(folder, name), OWN_FILES);
-    // run.json goes last, so that a removal cut short is still listed and can be repeated.
+    // What makes it a run goes last, so that a removal cut short is still in the trash and can be repeated.
     removeOwn(folder, OWN_ENTRIES);
   } catch (error) {
     throw diskError(error, folder, 0);
   }
 }
 
-const OWN_FOLDERS = ['checkpoints', 'exports'];
-const OWN_FILES = /^(manifest\.json|.+\.(safetensors|pth)|\..+\.tmp)$/;
+/** The name of what was the run.json of a run in the trash; undefined where none is. */
+export function trashedFile(folder: string): string | undefined {
+  return safeEntries(folder).find(({ name }) => TRASHED.test(name))?.name;
+}
+
+const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations', 'tensorboard'];
+const OWN_FILES =
+  /^(manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|.+\.(safetensors|pth)|events\.out\.tfevents\..+|\..+\.tmp)$/;
 const OWN_ENTRIES =
-  /^(history\.jsonl|log\.txt|trainer\.log|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|run\.json)$/;
-const ASIDE = /^aside-/;
+  /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
+const TRASHED = /^trashed-\d+\.json$/;
 
 function removeOwn(folder: string, own: RegExp): void {
   const names = safeEntries(folder).filter((entry) => !entry.isDirectory() && own.test(entry.name));
-  const last = (name: string) => (name === 'run.json' ? 1 : 0);
+  const last = (name: string) => (TRASHED.test(name) ? 1 : 0);
   for (const { name } of names.sort((a, b) => last(a.name) - last(b.name))) rmSync(join(folder, name), { force: true });
   if (existsSync(folder) && safeEntries(folder).length === 0) rmdirSync(folder);
 }
@@ -182,6 +192,7 @@ export function checkpointsFolder(folder: string): string {
   return join(folder, 'checkpoints');
 }
 
-function runPath(folder: string): string {
+/** The file that makes a folder a run. */
+export function runPath(folder: string): string {
   return join(folder, 'run.json');
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RunDetail, RunSummary } from '../protocol/data-types.ts';
 import { StillhouseError, toPlainError } from '../protocol/errors.ts';
@@ -7,8 +7,8 @@ import type { HistoryRow, RunState } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { VERSION } from '../protocol/version.ts';
 import { writeFileAtomic } from '../runs/atomic-file.ts';
-import { createRun, newRunId, openRun, removeRun } from '../runs/run-folder.ts';
-import { detailRun, summarizeRun, summarizeRuns } from '../runs/summary.ts';
+import { createRun, newRunId, openRun, runFolders, trashedFile } from '../runs/run-folder.ts';
+import { detailRun, RunSummaries } from '../runs/summary.ts';
 
 /** Most step rows that are sent of one run; a longer history is thinned evenly. */
 const MOST_STEP_ROWS = 20_000;
@@ -17,6 +17,7 @@ const MOST_STEP_ROWS = 20_000;
 export class RunShelf {
   /** Absolute folders of runs outside the runs folder. */
   private readonly elsewhere: Set<string>;
+  private readonly summaries = new RunSummaries();
 
   constructor(private readonly folder: string) {
     this.elsewhere = new Set(readElsewhere(this.register));
@@ -49,28 +50,50 @@ export class RunShelf {
 
   /** All runs, newest first; `stateOf` knows those that this service trains. */
   list(stateOf: (id: string) => RunState | undefined): RunSummary[] {
-    const others = [...this.elsewhere].filter(isRun).flatMap((path) => {
-      try {
-        return [summarizeRun(path, openRun(path))];
-      } catch {
-        return [];
-      }
-    });
-    const all = [...summarizeRuns(this.folder), ...others].map((summary) => this.seen(summary, stateOf));
-    return all.sort((one, other) => other.created - one.created);
+    return this.summaries.list(this.folder, this.others(isRun)).map((summary) => this.seen(summary, stateOf));
   }
 
   /** A run with its history. @throws StillhouseError `run.missing`, `run.damaged`. */
   detail(id: string, stateOf: (id: string) => RunState | undefined): RunDetail {
-    const detail = detailRun(this.pathOf(id));
+    const detail = detailRun(this.pathOf(id), this.summaries);
     return { ...detail, summary: this.seen(detail.summary, stateOf), history: thin(detail.history) };
   }
 
-  /** Removes a run. @throws StillhouseError `run.missing`, `run.locked`, `disk.denied`. */
-  remove(id: string): void {
+  /**
+   * Puts a run that lies anywhere on the shelf; nothing is written into its folder.
+   * @param path its folder, or anything in it.
+   * @returns its id.
+   * @throws StillhouseError `run.missing`, `run.damaged`, `run.in-trash`, `recipe.*`; `disk.*` of the runs folder.
+   */
+  open(path: string): string {
+    const given = resolve(path);
+    const folder = [given, dirname(given), dirname(dirname(given))].find(isRun);
+    if (!folder && trashedFile(given)) throw new StillhouseError('run.in-trash', { path: given });
+    if (!folder) throw new StillhouseError('run.missing', { path: given });
+    openRun(folder);
+    if (dirname(folder) !== this.folder) this.keep(folder);
+    return this.idOf(folder);
+  }
+
+  /** Takes a run that lies elsewhere off the shelf; its folder is left as it is. @throws StillhouseError `run.missing`. */
+  forget(id: string): void {
     const path = this.pathOf(id);
-    removeRun(path);
-    if (this.elsewhere.delete(path)) this.writeRegister();
+    if (!this.elsewhere.delete(path)) throw new StillhouseError('run.missing', { path });
+    this.writeRegister();
+  }
+
+  /** Ids of all runs, and of those in the trash, by their folders. */
+  folders(): { runs: Map<string, string>; trashed: Map<string, string> } {
+    const trashed = [...foldersIn(this.folder).filter((path) => !isRun(path)), ...this.others((path) => !isRun(path))];
+    const named = (paths: string[]) => new Map(paths.map((path) => [this.idOf(path), path]));
+    return {
+      runs: named([...runFolders(this.folder), ...this.others(isRun)]),
+      trashed: named(trashed.filter((path) => trashedFile(path) !== undefined)),
+    };
+  }
+
+  private others(wanted: (path: string) => boolean): string[] {
+    return [...this.elsewhere].filter(wanted);
   }
 
   private get register(): string {
@@ -87,9 +110,10 @@ export class RunShelf {
   private seen(summary: RunSummary, stateOf: (id: string) => RunState | undefined): RunSummary {
     const id = this.idOf(summary.path);
     const live = stateOf(id);
-    if (live) return { ...summary, id, state: live, error: null };
-    if (summary.state !== 'crashed' || summary.error) return { ...summary, id };
-    return { ...summary, id, error: toPlainError(new StillhouseError('run.died', { reason: 'it is gone' })) };
+    const shown = { ...summary, id, outside: dirname(summary.path) !== this.folder };
+    if (live) return { ...shown, state: live, error: null };
+    if (summary.state !== 'crashed' || summary.error) return shown;
+    return { ...shown, error: toPlainError(new StillhouseError('run.died', { reason: 'it is gone' })) };
   }
 
   private keep(path: string): void {
@@ -100,6 +124,15 @@ export class RunShelf {
 
   private writeRegister(): void {
     writeFileAtomic(this.register, `${JSON.stringify([...this.elsewhere], null, 2)}\n`);
+  }
+}
+
+function foldersIn(parent: string): string[] {
+  try {
+    const entries = readdirSync(parent, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(parent, name));
+  } catch {
+    return [];
   }
 }
 

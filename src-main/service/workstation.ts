@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
-import type { BatchPreview, EngineDevice, MemoryForecast, SystemInfo } from '../protocol/data-types.ts';
+import type { BatchPreview, EngineDevice, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
-import { deleteCheckpoint, listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
+import { listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { exportCheckpoint } from '../runs/export.ts';
 import { readProfile } from '../runs/profile-file.ts';
 import { truncateHistory } from '../runs/history.ts';
@@ -16,9 +16,14 @@ import { fetchWeights } from '../runtime/engine-store.ts';
 import { DataNotes, notesName } from './data-notes.ts';
 import { Datasets, absolute, type PictureFile } from './datasets.ts';
 import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
+import { Evaluations } from './evaluations.ts';
 import { Jobs } from './jobs.ts';
+import { Photos } from './photos.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
+import { RecipeDesk } from './recipe-desk.ts';
 import { RunControl, type SpawnTrainer } from './run-control.ts';
+import { RunQueue } from './run-queue.ts';
+import { RunDesk } from './run-desk.ts';
 import { RunShelf } from './run-shelf.ts';
 import { buildSample, hasSample } from './sample-data.ts';
 import { browse, systemInfo } from './system.ts';
@@ -51,7 +56,14 @@ export interface Workstation {
 export function createWorkstation(options: WorkstationOptions): Workstation {
   const core = new Core(options);
   return {
-    handlers: { ...core.system(), ...core.data(), ...core.recipes(), ...core.runs() },
+    handlers: {
+      ...core.system(),
+      ...core.data(),
+      ...core.recipes(),
+      ...core.runs(),
+      ...core.evaluations.handlers(),
+      ...core.photos.handlers(),
+    },
     pictureFile: (id) => core.datasets.pictureFile(id),
     close: () => core.close(),
   };
@@ -59,11 +71,16 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
 
 class Core {
   readonly datasets: Datasets;
+  readonly evaluations: Evaluations;
+  readonly photos: Photos;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineDesk;
   private readonly control: RunControl;
   private readonly shelf: RunShelf;
+  private readonly runDesk: RunDesk;
+  private readonly recipeDesk: RecipeDesk;
+  private readonly queue: RunQueue;
   private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
@@ -77,12 +94,46 @@ class Core {
     this.datasets = new Datasets(this.notes, archivesFolder(cacheFolder));
     this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
     this.engine = new EngineDesk(engineFolders(cacheFolder), spawnTrainer, () => emit({ event: 'engine' }));
-    this.control = new RunControl({ spawnTrainer, emit, onActive });
+    this.control = new RunControl({
+      spawnTrainer,
+      emit,
+      onActive: (runs) => {
+        onActive?.(runs);
+        this.queue.advance();
+      },
+    });
+    this.queue = new RunQueue({
+      homeFolder,
+      begin: ({ recipe, resume }) =>
+        resume === null ? this.startRun(recipe ?? {}) : this.resume(resume).then(() => resume),
+      training: () => this.control.running().length,
+      onChange: () => emit({ event: 'queue' }),
+    });
     this.shelf = new RunShelf(this.places.runs);
+    this.runDesk = new RunDesk({
+      shelf: this.shelf,
+      stateOf: (id) => this.control.stateOf(id),
+      onChange: () => emit({ event: 'runs' }),
+    });
+    const { jobs, engine, datasets, notes, shelf } = this;
+    this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnTrainer, cacheFolder });
+    this.photos = new Photos({ shelf, engine, spawnTrainer });
+    const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
+    this.recipeDesk = new RecipeDesk({
+      runsFolder: this.places.runs,
+      jobs,
+      engine,
+      datasets,
+      notes,
+      spawnTrainer,
+      check,
+    });
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.jobs.close(), this.engine.close(), this.control.close()]);
+    this.queue.close();
+    this.runDesk.close();
+    await Promise.all([this.photos.close(), this.jobs.close(), this.engine.close(), this.control.close()]);
   }
 
   system() {
@@ -137,27 +188,32 @@ class Core {
     return {
       'teacher.card': ({ path, model }) => readTeacherCard(absolute(path), model),
       'models.list': async () => [...modelCards().values()],
-      'recipe.check': async ({ recipe }) => (await this.check(recipe)).check,
-      'recipe.forecast': ({ recipe }) => this.forecast(recipe),
+      ...this.recipeDesk.handlers(),
     } satisfies Partial<Handlers>;
   }
 
   runs() {
     const stateOf = (id: string) => this.control.stateOf(id);
     return {
-      'run.start': async ({ recipe }) => ({ run: await this.startRun(recipe) }),
-      'run.stop': async ({ run }) => (this.control.stop(run), null),
-      'run.resume': async ({ run, checkpoint, changes }) => (await this.resume(run, checkpoint, changes), null),
-      'run.list': async () => this.shelf.list(stateOf),
-      'run.detail': async ({ run }) => this.shelf.detail(run, stateOf),
-      'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
-      'run.delete': async ({ run }) => {
-        this.shelf.remove(run);
-        this.options.emit({ event: 'runs' });
+      ...this.queue.handlers(),
+      'run.start': async ({ recipe, anyway }) => {
+        this.queue.admit(anyway, this.control.running()[0]);
+        return { run: await this.startRun(recipe) };
+      },
+      'run.stop': async ({ run }) => {
+        if (stateOf(run)) this.queue.stopped(run);
+        this.control.stop(run);
         return null;
       },
-      'checkpoint.list': async ({ run }) => listCheckpoints(this.shelf.pathOf(run)),
-      'checkpoint.delete': async ({ run, file }) => (deleteCheckpoint(this.shelf.pathOf(run), file), null),
+      'run.pause': async ({ run }) => (this.control.pause(run), null),
+      'run.continue': async ({ run }) => (this.control.continue(run), null),
+      'run.resume': async ({ run, checkpoint, changes, anyway }) => {
+        if (!stateOf(run)) this.queue.admit(anyway, this.control.running()[0]);
+        await this.resume(run, checkpoint, changes);
+        return null;
+      },
+      ...this.runDesk.handlers(),
+      'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
       'export.write': async (request) => exportCheckpoint(this.shelf.pathOf(request.run), request),
     } satisfies Partial<Handlers>;
   }
@@ -191,13 +247,6 @@ class Core {
     const { engine } = await this.engine.choose('cpu');
     const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
     return runTrainer(this.options.spawnTrainer, { kind: 'preview', engine, recipe, excluded, ...what });
-  }
-
-  /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */
-  private async forecast(given: Record<string, unknown>): Promise<MemoryForecast> {
-    const { recipe, classes } = await this.check(given);
-    const { engine, gpu } = await this.engine.choose(recipe.device);
-    return runTrainer(this.options.spawnTrainer, { kind: 'forecast', engine, gpu, recipe, classes });
   }
 
   /** @throws StillhouseError whatever keeps the recipe from being trained. */

@@ -103,6 +103,22 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   device: { label: '设备', help: '在哪里计算：cpu 为处理器，cuda:0 为第一个 GPU；auto 在可用时使用 GPU。' },
   numWorkers: { label: '图片线程', help: '在训练步之前解码并增强图片的线程数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
+  saveMinutes: {
+    label: '最长保存间隔',
+    help: '距上一个检查点达到这么久时，轮次中途也会保存：机器出故障时，最多损失这么长的训练。0：只在轮次结束后保存。',
+  },
+  stallMinutes: {
+    label: '停滞多久后结束',
+    help: '这么久没有完成一步、也没有任何回应的运行会被结束，并可继续训练；第一步需要编译，允许四倍的时间。0：从不。',
+  },
+  keepCheckpoints: {
+    label: '保留检查点',
+    help: '磁盘上保留最新的几个。Acc@1 最佳、滑动平均 Acc@1 最佳以及已固定的检查点另外保留；更早的立即删除。',
+  },
+  tensorboard: {
+    label: 'TensorBoard 文件',
+    help: '训练时将事件文件写入运行的 tensorboard 文件夹，供 tensorboard --logdir 使用。已结束的运行可用 stillhouse history --format tensorboard 导出。',
+  },
   profile: {
     label: '性能剖析',
     help: '把各阶段的时间写入运行文件夹中的 trace.json（可用 Perfetto 或 chrome://tracing 打开），并测量某一步中每个算子的耗时。',

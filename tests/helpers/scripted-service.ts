@@ -7,6 +7,7 @@ import type {
   Gpu,
   PreviewPicture,
   RunProfile,
+  QueueReport,
   RunSummary,
 } from '../../src-main/protocol/data-types.ts';
 import type {
@@ -30,6 +31,7 @@ export const STEPS_PER_EPOCH = 120;
  */
 export class ScriptedService {
   readonly runs: RunSummary[] = [];
+  queue: QueueReport = { entries: [], atOnce: 1, paused: null };
   readonly history = new Map<string, HistoryRow[]>();
   readonly recipes = new Map<string, Recipe>();
   readonly jobs = new Map<string, JobProgress>();
@@ -125,6 +127,7 @@ export class ScriptedService {
           whole.distillationType !== 'none' && !whole.teacherPath
             ? [toPlainError(new StillhouseError('teacher.missing'))]
             : [],
+        warnings: [],
         scaledLr: scaledLr(whole),
         stepsPerEpoch: Math.floor(3780 / whole.batchSize),
         classes: CLASSES.length,
@@ -132,6 +135,28 @@ export class ScriptedService {
         checkpointBytes: 66.4e6,
       };
     },
+    'recipe.schedule': async ({ recipe }) => ({
+      epochs: [0, 5, 300],
+      rates: [1e-6, scaledLr({ ...defaultRecipe(), ...recipe }), 1e-5],
+      warmupEnd: 5,
+      cooldownStart: null,
+      end: 300,
+      peak: scaledLr({ ...defaultRecipe(), ...recipe }),
+      last: 1e-5,
+      byStep: false,
+    }),
+    'recipe.time': async () => ({
+      imagesPerSecond: 90,
+      secondsPerEpoch: 46,
+      evaluationSeconds: 4,
+      seconds: 13_800,
+      batchSize: 32,
+      run: null,
+      time: Date.now(),
+    }),
+    'recipe.measure': async () => this.job('measure', 'measure', 3, 'files'),
+    'recipe.read': async () => ({ values: { epochs: 7 }, problems: [], unused: [] }),
+    'recipe.write': async ({ format }) => (format === 'json' ? '{"epochs": 7}\n' : 'epochs: 7\n'),
     'run.start': async ({ recipe }) => {
       const run = this.addRun({ recipe: { ...defaultRecipe(), ...recipe }, state: 'starting', epochs: 0 });
       this.emit({ event: 'runs' });
@@ -141,10 +166,23 @@ export class ScriptedService {
       this.append(run, [{ type: 'state', time: Date.now(), state: 'stopped', error: null }]);
       return null;
     },
+    'run.pause': async ({ run }) => {
+      this.append(run, [{ type: 'state', time: Date.now(), state: 'paused', error: null }]);
+      return null;
+    },
+    'run.continue': async ({ run }) => {
+      this.append(run, [{ type: 'state', time: Date.now(), state: 'running', error: null }]);
+      return null;
+    },
     'run.resume': async ({ run }) => {
       this.append(run, [{ type: 'state', time: Date.now(), state: 'running', error: null }]);
       return null;
     },
+    'queue.list': async () => this.queue,
+    'queue.add': async () => this.queue,
+    'queue.move': async () => this.queue,
+    'queue.remove': async () => this.queue,
+    'queue.set': async () => this.queue,
     'run.list': async () => [...this.runs],
     'run.detail': async ({ run }) => {
       const summary = this.find(run);
@@ -162,6 +200,20 @@ export class ScriptedService {
       return null;
     },
     'checkpoint.list': async ({ run }) => this.checkpoints(run),
+    'run.restore': async () => null,
+    'run.recipes': async ({ runs }) => runs.map((run) => ({ run, recipe: this.recipes.get(run)! })),
+    'run.open': async () => ({ run: this.runs[0].id }),
+    'run.forget': async () => null,
+    'run.annotate': async ({ run, ...notes }) => {
+      Object.assign(this.find(run), notes);
+      this.emit({ event: 'runs' });
+      return null;
+    },
+    'history.export': async ({ run, format }) => ({ path: `${this.find(run).path}/exports/${format}`, bytes: 12e3 }),
+    'checkpoint.pin': async () => null,
+    'checkpoint.restore': async ({ file }) => ({ file }),
+    'trash.list': async () => ({ days: 30, items: [] }),
+    'trash.empty': async ({ items }) => ({ count: items.length, bytes: 0 }),
     'checkpoint.delete': async () => null,
     'export.write': async ({ run, checkpoint, format, output }) => ({
       path: output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`,
@@ -186,6 +238,8 @@ export class ScriptedService {
       if (row.type !== 'epoch') continue;
       const acc1 = row.test.acc1;
       Object.assign(summary, { epoch: row.epoch + 1, lastAcc1: acc1, bestAcc1: Math.max(summary.bestAcc1 ?? 0, acc1) });
+      Object.assign(summary, { lastAcc5: row.test.acc5, bestAcc5: row.test.acc5 });
+      Object.assign(summary, { lastLoss: row.test.loss, bestLoss: row.test.loss });
     }
     this.emit({ event: 'run', run, rows });
   }
@@ -218,9 +272,10 @@ export class ScriptedService {
       error,
       epoch: 0,
       epochs: recipe.epochs,
-      bestAcc1: null,
-      lastAcc1: null,
+      ...{ bestAcc1: null, lastAcc1: null, emaAcc1: null, bestAcc5: null, lastAcc5: null, emaAcc5: null },
+      ...{ bestLoss: null, lastLoss: null, emaLoss: null, seconds: of.epochs * 90, imagesPerSecond: 96.4 },
       bytes: 131e6,
+      ...{ pinned: false, tags: [], note: '', outside: false, readOnly: false },
     });
     this.recipes.set(id, recipe);
     this.history.set(id, []);
@@ -273,8 +328,11 @@ export class ScriptedService {
       time: row.time,
       bytes: 66.4e6,
       acc1: row.test.acc1,
+      acc1Ema: row.testEma?.acc1 ?? null,
       best: row.test.acc1 === best,
+      bestEma: false,
       last: index === rows.length - 1,
+      pinned: false,
     }));
   }
 

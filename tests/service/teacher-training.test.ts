@@ -11,8 +11,7 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { writeChunksAtomic } from '../../src-main/runs/atomic-file.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { openRun } from '../../src-main/runs/run-folder.ts';
-import { summarizeRun } from '../../src-main/runs/summary.ts';
+import { RunSummaries } from '../../src-main/runs/summary.ts';
 import { cardPath } from '../../src-main/service/teacher-card.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
 import type { TrainerJob } from '../../src-main/service/trainer-protocol.ts';
@@ -89,7 +88,7 @@ describe('a distillation', () => {
     });
     expect(first.epochs[0].agreement).not.toBeNull();
     expect(first.epochs[0].agreement).toBe(second.epochs[0].agreement);
-    const teachers = ['onnx', 'saved'].map((name) => summarizeRun(join(folder, name), openRun(join(folder, name))));
+    const teachers = ['onnx', 'saved'].map((name) => new RunSummaries().of(join(folder, name)));
     expect(teachers.map(({ teacher }) => teacher)).toEqual(['plain.onnx', 'plain-saved']);
   }, 120_000);
 

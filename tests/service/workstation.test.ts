@@ -169,6 +169,9 @@ describe('data', () => {
       expect.objectContaining({ type: 'note', note: expect.objectContaining({ code: 'data.excluded' }) }),
     );
     await client.call('run.delete', { run });
+    expect(await summaryOf(run)).toBeUndefined();
+    expect(existsSync(join(path, 'data-report.json'))).toBe(true);
+    await client.call('trash.empty', { items: [{ run, file: null }] });
     expect(existsSync(path)).toBe(false);
     expect(readdirSync(bad).sort()).toEqual(['train', 'val']);
   });
@@ -354,7 +357,7 @@ describe('a run', () => {
 
     await client.call('run.delete', { run });
     expect(await summaryOf(run)).toBeUndefined();
-    expect(existsSync(output)).toBe(false);
+    expect(existsSync(join(output, 'checkpoints', second.file))).toBe(true);
     await expect(client.call('run.detail', { run })).rejects.toMatchObject({ code: 'run.missing' });
   });
 

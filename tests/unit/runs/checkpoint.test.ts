@@ -19,7 +19,6 @@ import {
   latestCheckpoint,
   listCheckpoints,
   loadCheckpoint,
-  pruneCheckpoints,
   rewindRun,
   saveCheckpoint,
   type StateTensor,
@@ -27,18 +26,23 @@ import {
 import { openCheckpoint } from '../../../src-main/runs/checkpoint-file.ts';
 import { openHistory, readHistory } from '../../../src-main/runs/history.ts';
 import { lockRun } from '../../../src-main/runs/lock.ts';
+import { checkpointFiles } from '../../../src-main/runs/manifest.ts';
+import { pinCheckpoint } from '../../../src-main/runs/run-notes.ts';
+import { emptyCheckpoint, trashedCheckpoints } from '../../../src-main/runs/trash.ts';
 import { ended, firstLine, startChild } from './child.ts';
 import { withLimitedDisk } from './limited-disk.ts';
 import { CLASSES, epochRow, facts, newRun, recipe, stateOf, stepRow, temporaryFolder } from './state.ts';
 
-const ALL = { last: Infinity, best: true };
+/** Keeps all. */
+const ALL = 100_000;
 const code = (name: string) => expect.objectContaining({ code: name }) as Error;
 const files = (run: string) => readdirSync(join(run, 'checkpoints')).sort();
 const steps = (run: string) => listCheckpoints(run).map(({ step }) => step);
 const place = (run: string, file: string) => join(run, 'checkpoints', file);
 
 async function save(run: string, step: number, keep = ALL): Promise<string> {
-  return (await saveCheckpoint(run, facts({ step }), stateOf(step), keep)).file;
+  const given = facts({ step });
+  return (await saveCheckpoint(run, { ...given, recipe: recipe({ keepCheckpoints: keep }) }, stateOf(step))).file;
 }
 
 async function loadedStep(run: string, file?: string): Promise<{ step: number; notes: string[] }> {
@@ -82,7 +86,7 @@ describe('a checkpoint', () => {
   it('of the same step replaces the one before', async () => {
     const run = newRun();
     const file = await save(run, 10);
-    await saveCheckpoint(run, facts({ step: 10 }), stateOf(10), ALL);
+    await save(run, 10);
     expect(files(run)).toEqual([file, 'manifest.json']);
     expect(await loadedStep(run)).toEqual({ step: 10, notes: [] });
   });
@@ -225,7 +229,7 @@ describe('loading', () => {
     const elsewhere = join(temporaryFolder(), 'mine.safetensors');
     writeFileSync(elsewhere, readFileSync(place(run, file)));
     const checkpoint = openCheckpoint(elsewhere);
-    expect(checkpoint).toMatchObject({ recipe: recipe(), classes: CLASSES, path: elsewhere });
+    expect(checkpoint).toMatchObject({ recipe: recipe({ keepCheckpoints: ALL }), classes: CLASSES, path: elsewhere });
     checkpoint.close();
     expect(() => openCheckpoint('/nowhere')).toThrow(code('file.missing'));
     expect(() => openCheckpoint(join(run, 'run.json'))).toThrow(code('weights.format'));
@@ -233,18 +237,34 @@ describe('loading', () => {
 });
 
 describe('keeping', () => {
-  it('holds the newest and the best', async () => {
+  it('holds the newest, the best, the best average and the pinned, and drops the rest at once', async () => {
     const run = newRun();
-    for (const step of [10, 20, 30, 40, 50]) {
-      const file = await save(run, step, { last: 2, best: true });
-      amendCheckpoint(run, file, epochRow(step / 10 - 1, step === 20 ? 90 : step));
+    const [acc1, average] = [[10, 90, 30, 40, 50, 60, 70], [10, 20, 80, 40, 50, 60, 70]]; // prettier-ignore
+    for (const step of [10, 20, 30, 40, 50, 60, 70]) {
+      const file = await save(run, step, 2);
+      const epoch = step / 10 - 1;
+      const testEma = { loss: 1, acc1: average[epoch], acc5: 99 };
+      amendCheckpoint(run, file, { ...epochRow(epoch, acc1[epoch]), testEma });
+      if (step === 10) pinCheckpoint(run, file, true);
     }
-    expect(steps(run)).toEqual([20, 40, 50]);
-    pruneCheckpoints(run, { last: 1, best: false });
-    expect(steps(run)).toEqual([50]);
-    pruneCheckpoints(run, { last: 0, best: false });
-    expect(steps(run)).toEqual([50]);
-    expect(files(run)).toEqual(['epoch-0004-step-00000050.safetensors', 'manifest.json']);
+    expect(steps(run)).toEqual([10, 20, 30, 60, 70]);
+    expect(listCheckpoints(run).map((one) => [one.best, one.bestEma, one.last, one.pinned].map(Number).join(''))).toEqual(
+      ['0001', '1000', '0100', '0000', '0010'],
+    ); // prettier-ignore
+    expect(trashedCheckpoints(run)).toEqual([]);
+    pinCheckpoint(run, checkpointFiles(run)[0], false);
+    await save(run, 80, 1);
+    expect(steps(run)).toEqual([20, 30, 80]);
+    expect(files(run)).toEqual([...checkpointFiles(run), 'manifest.json']);
+  });
+
+  it('knows the scores of a version that kept none of the average', async () => {
+    const run = newRun();
+    amendCheckpoint(run, await save(run, 10), epochRow(0, 61));
+    const manifest = join(run, 'checkpoints/manifest.json');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/,\s*"acc1Ema": null/, ''));
+    expect(readFileSync(manifest, 'utf8')).not.toContain('acc1Ema');
+    expect(listCheckpoints(run)).toMatchObject([{ acc1: 61, acc1Ema: null, best: true, bestEma: false }]);
   });
 
   it('never gives up the newest whole one of a run that trains', async () => {
@@ -258,7 +278,7 @@ describe('keeping', () => {
     expect(steps(run)).toEqual([20]);
     lock.release();
     deleteCheckpoint(run, names[1]);
-    expect(files(run)).toEqual(['manifest.json']);
+    expect(files(run)).toEqual(['manifest.json', 'trash']);
   });
 });
 
@@ -271,10 +291,10 @@ it('goes back to an earlier one without losing the later', async () => {
   rewindRun(run, names[0], 1);
   expect(steps(run)).toEqual([10]);
   expect(readHistory(run)).toEqual([stepRow(10), epochRow(0)]);
-  const aside = files(run).find((name) => name.startsWith('aside-'))!;
-  expect(readdirSync(place(run, aside)).sort()).toEqual(names.slice(1));
+  const trashed = () => trashedCheckpoints(run).map(({ file }) => file);
+  expect(trashed().sort()).toEqual(names.slice(1));
   rewindRun(run, names[0], 1);
-  expect(files(run).filter((name) => name.startsWith('aside-'))).toEqual([aside]);
+  expect(trashed().sort()).toEqual(names.slice(1));
 });
 
 describe('a save that fails', () => {
@@ -287,6 +307,7 @@ describe('a save that fails', () => {
       expect(await loadedStep(run)).toEqual({ step: 30, notes: [] });
       expect(files(run).filter((name) => name.endsWith('.tmp'))).toEqual([]);
       deleteCheckpoint(run, 'epoch-0000-step-00000010.safetensors');
+      emptyCheckpoint(run, trashedCheckpoints(run)[0].name);
       await save(run, 40);
       expect(steps(run)).toEqual([20, 30, 40]);
     });

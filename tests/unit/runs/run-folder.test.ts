@@ -1,12 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { saveCheckpoint } from '../../../src-main/runs/checkpoint.ts';
-import { openHistory } from '../../../src-main/runs/history.ts';
-import { lockRun } from '../../../src-main/runs/lock.ts';
 import { WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
-import { createRun, listRuns, newRunId, openRun, removeRun, runBytes } from '../../../src-main/runs/run-folder.ts';
-import { CLASSES, facts, newRun, recipe, stateOf, stepRow, temporaryFolder } from './state.ts';
+import { createRun, findRun, newRunId, openRun, runFolders } from '../../../src-main/runs/run-folder.ts';
+import { CLASSES, newRun, recipe, temporaryFolder } from './state.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name }) as Error;
 
@@ -74,23 +71,21 @@ describe('a run folder', () => {
   });
 });
 
-describe('a list of runs', () => {
-  it('holds whole and broken runs, newest first, and nothing else', () => {
+describe('the folders of runs', () => {
+  it('are those that hold one, whole or broken, and nothing else', () => {
     const parent = temporaryFolder();
     const [one, two, broken] = ['one', 'two', 'broken'].map((name) => newRun(join(parent, name)));
-    damage(one, (content) => ({ ...content, created: 1000 }));
-    damage(two, (content) => ({ ...content, created: 2000 }));
     damage(broken, () => []);
     mkdirSync(join(parent, 'foreign'));
     newRun(join(parent, '.hidden'));
     writeFileSync(join(parent, 'file'), '');
-    const found = listRuns(parent);
-    expect(found.map(({ path }) => path)).toEqual([two, one, broken]);
-    expect(found.map(({ run, error }) => run?.created ?? error?.code)).toEqual([2000, 1000, 'run.damaged']);
+    expect(runFolders(parent)).toEqual([broken, one, two]);
+    expect(findRun(one)).toEqual({ path: one, run: openRun(one), error: null });
+    expect(findRun(broken)).toMatchObject({ run: null, error: { code: 'run.damaged' } });
   });
 
-  it('is empty where there is no folder', () => {
-    expect(listRuns('/nowhere')).toEqual([]);
+  it('are none where there is no folder', () => {
+    expect(runFolders('/nowhere')).toEqual([]);
   });
 });
 
@@ -102,40 +97,6 @@ it('gives each run an id of its own that a call accepts', () => {
   newRun(join(parent, id));
   expect(newRunId(parent, recipe({ model: 'odd/../näme' }), now)).toBe(`${id}-2`);
   expect(newRunId(parent, recipe({ model: 'x'.repeat(500) }))).toMatch(/^[\w.-]{1,128}$/);
-});
-
-describe('removing a run', () => {
-  it('removes all of it and counts its bytes before', async () => {
-    const run = newRun();
-    const { bytes } = await saveCheckpoint(run, facts(), stateOf(1));
-    openHistory(run).append([stepRow(1)]);
-    expect(runBytes(run)).toBeGreaterThan(bytes + 500);
-    removeRun(run);
-    expect(existsSync(run)).toBe(false);
-    expect(runBytes(run)).toBe(0);
-  });
-
-  it("leaves a person's own files alone", async () => {
-    const folder = temporaryFolder();
-    mkdirSync(join(folder, 'holiday'));
-    const own = ['thesis.txt', 'holiday/photo.jpg', 'model.pth'];
-    for (const name of own) writeFileSync(join(folder, name), 'mine');
-    const run = newRun(folder);
-    await saveCheckpoint(run, facts(), stateOf(1));
-    writeFileSync(join(folder, 'checkpoints/notes.md'), 'mine');
-    removeRun(run);
-    const left = readdirSync(folder, { recursive: true }).map(String).sort();
-    expect(left).toEqual([...own, 'checkpoints', 'checkpoints/notes.md', 'holiday'].sort());
-  });
-
-  it('is refused while a process trains in it, and for what is no run', () => {
-    const run = newRun();
-    const lock = lockRun(run);
-    expect(() => removeRun(run)).toThrow(code('run.locked'));
-    lock.release();
-    removeRun(run);
-    expect(() => removeRun(run)).toThrow(code('run.missing'));
-  });
 });
 
 it('keeps every setting of the recipe in plain JSON', () => {

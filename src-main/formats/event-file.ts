@@ -1,0 +1,90 @@
+/**
+ * TensorBoard's event files: records with checksums (TFRecord), each an `Event` message with scalars. Only what a
+ * curve needs.
+ */
+
+/** Scalars of one step. */
+export interface Scalars {
+  /** Milliseconds since 1970. */
+  time: number;
+  step: number;
+  values: readonly (readonly [tag: string, value: number])[];
+}
+
+/** The first records of a file: its version, and that what a reader knows of this run from other files is void. */
+export function eventFileStart(time: number): Buffer {
+  const version = message([doubleField(1, time / 1000), textField(3, 'brain.Event:2')]);
+  const start = message([doubleField(1, time / 1000), varintField(2, 0), bytesField(7, varintField(1, 1))]);
+  return Buffer.concat([record(version), record(start)]);
+}
+
+/** One record with the scalars of a step; values that are no finite number are kept as they are. */
+export function eventRecord({ time, step, values }: Scalars): Buffer {
+  const summary = values.map(([tag, value]) => bytesField(1, message([textField(1, tag), floatField(2, value)])));
+  return record(message([doubleField(1, time / 1000), varintField(2, step), bytesField(5, message(summary))]));
+}
+
+/** A record: length, its checksum, the bytes, their checksum. */
+function record(bytes: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeBigUInt64LE(BigInt(bytes.length));
+  head.writeUInt32LE(maskedCrc(head.subarray(0, 8)), 8);
+  const tail = Buffer.alloc(4);
+  tail.writeUInt32LE(maskedCrc(bytes));
+  return Buffer.concat([head, bytes, tail]);
+}
+
+const CASTAGNOLI = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0x82f63b78 : sum >>> 1;
+  return sum;
+});
+
+/** CRC-32C, masked as TensorFlow masks it: a checksum of bytes that hold checksums would be weak. */
+export function maskedCrc(bytes: Uint8Array): number {
+  let sum = 0xffffffff;
+  for (const byte of bytes) sum = CASTAGNOLI[(sum ^ byte) & 0xff] ^ (sum >>> 8);
+  sum = ~sum >>> 0;
+  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;
+}
+
+function message(fields: readonly Buffer[]): Buffer {
+  return Buffer.concat(fields);
+}
+
+function key(field: number, wire: number): number {
+  return (field << 3) | wire;
+}
+
+function varintField(field: number, value: number): Buffer {
+  return Buffer.from([key(field, 0), ...varint(value)]);
+}
+
+function doubleField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = key(field, 1);
+  bytes.writeDoubleLE(value, 1);
+  return bytes;
+}
+
+function floatField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(5);
+  bytes[0] = key(field, 5);
+  bytes.writeFloatLE(value, 1);
+  return bytes;
+}
+
+function textField(field: number, text: string): Buffer {
+  return bytesField(field, Buffer.from(text));
+}
+
+function bytesField(field: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([key(field, 2), ...varint(bytes.length)]), bytes]);
+}
+
+// Not by shifts: a step may be above 2³¹.
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  return [...bytes, value];
+}
