@@ -125,3 +125,30 @@ export interface EvaluatedPage {
 /** What pictures of an evaluation are looked at, and in which order. */
 export const PICTURE_CHOICES = ['all', 'wrong', 'disagree'] as const;
 export type PictureChoice = (typeof PICTURE_CHOICES)[number];
+
+/** Most bytes of a picture that is tried, and of one piece of it: a message of a WebSocket holds a megabyte. */
+export const MOST_PHOTO_BYTES = 20 * 2 ** 20;
+export const MOST_PIECE_BYTES = 512 * 2 ** 10;
+
+/** What a network and its teacher say of a picture that was tried. */
+export interface PhotoAnswer {
+  model: string;
+  average: boolean;
+  /** The square that the student sees, as a JPEG in a data URL. */
+  seen: string;
+  inputSize: number;
+  heads: { head: Answering; top: (Answer & { name: string; title?: { en: string; zh: string } })[] }[];
+  /** Where the tokens look; null for a network without them. */
+  attention: TokenAttention | null;
+  milliseconds: number;
+}
+
+/** Attention of the extra tokens to the patches, from the last block back to the picture (attention rollout). */
+export interface TokenAttention {
+  /** Patches in a row, and rows. */
+  side: number;
+  /** Shares of all patches, row by row. */
+  class: number[];
+  /** null without a distillation token. */
+  distillation: number[] | null;
+}

@@ -2,7 +2,8 @@ import type { PlainError } from './errors.ts';
 
 /** Facts that a job reports: already true when sent. Times are milliseconds since 1970. */
 
-export type RunState = 'starting' | 'running' | 'stopping' | 'stopped' | 'finished' | 'failed' | 'crashed';
+export type RunState =
+  'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed' | 'crashed';
 
 /**
  * Where step time went, in milliseconds, means over the row's steps. The parts add up to the time between two steps,
@@ -41,6 +42,8 @@ export interface StepRow {
   secondsLeft: number;
   /** Resident memory of the trainer, bytes. */
   memory: number;
+  /** The GPU that it trains on, where one does and its driver tells: bytes in use on it, and percent busy. */
+  gpu?: { memory: number; use: number | null };
   anatomy: StepAnatomy;
 }
 
@@ -87,6 +90,7 @@ export interface StateRow {
   type: 'state';
   time: number;
   state: RunState;
+  /** Why it failed, crashed or, where nobody asked for it, paused. */
   error: PlainError | null;
 }
 
@@ -104,7 +108,7 @@ export interface CheckpointRow {
 /** One line of `history.jsonl`. */
 export type HistoryRow = StepRow | EpochRow | NoteRow | StateRow | CheckpointRow;
 
-export type JobKind = 'engine' | 'gpu-engine' | 'sample' | 'weights' | 'check' | 'export';
+export type JobKind = 'engine' | 'gpu-engine' | 'sample' | 'weights' | 'check' | 'export' | 'evaluate' | 'measure';
 export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
 
 /** Progress of a job that is not a run. */
@@ -132,4 +136,5 @@ export type ServiceEvent =
   | { event: 'job'; progress: JobProgress }
   | { event: 'run'; run: string; rows: HistoryRow[] }
   | { event: 'runs' }
+  | { event: 'queue' }
   | { event: 'engine' };

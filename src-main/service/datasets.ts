@@ -85,6 +85,15 @@ export class Datasets {
     return { total: samples.length, pictures };
   }
 
+  /** Ids by which windows see pictures of a folder; '' for what cannot be one of its pictures. */
+  async named(path: string, files: readonly string[]): Promise<string[]> {
+    const listing = await this.listing(absolute(path)).catch(() => null);
+    const inside = (file: string): boolean => !/(^|[/\\])\.\.([/\\]|$)|^[/\\]|\0/.test(file);
+    return files.map((file) =>
+      listing && inside(file) ? this.name({ name: file, ...samplePlace(listing.dataset, file) }) : '',
+    );
+  }
+
   /** Leaves pictures of one kind of finding out, or uses them again. Throws `disk.full`, `disk.denied`. */
   exclude(path: string, kind: FindingKind, out: boolean): ExcludedList {
     const folder = absolute(path);

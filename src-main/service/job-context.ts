@@ -1,10 +1,15 @@
+import type { PauseSwitch } from './pause.ts';
 import type { TrainerEvent } from './trainer-protocol.ts';
 
 /** What a job may use of the process it runs in. */
 export interface JobContext {
   /** Aborted when the job should end and save where it stands. */
   stop: AbortSignal;
+  /** Whether it should stand still; only a training does. */
+  pause: PauseSwitch;
   tell(event: TrainerEvent): void;
+  /** Hears the pictures that are shown to a predict job. */
+  onAsk(listener: (question: number, picture: Uint8Array) => void): void;
 }
 
 const INTERVAL = 100;

@@ -44,6 +44,8 @@ export class RelayTrainers {
       pid: undefined,
       done: done as Promise<TrainerResults[Job['kind']]>,
       stop: () => send({ do: 'stop' }),
+      ask: (question, picture) => send({ do: 'ask', question, picture }),
+      pause: (on) => send({ do: on ? 'pause' : 'continue' }),
       kill: () => this.post({ type: 'trainer-kill', trainer }),
     };
   };

@@ -23,6 +23,10 @@ export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
   readonly done: Promise<TrainerResults[Kind]>;
   /** Asks the job to end and to save where it stands. */
   stop(): void;
+  /** Shows a predict job a picture; the answer is an event. */
+  ask(question: number, picture: Uint8Array): void;
+  /** Asks a training to save and stand still, or to go on. */
+  pause(on: boolean): void;
   /** Ends the process at once. */
   kill(): void;
 }
@@ -47,6 +51,8 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
       options.onEvent?.(event);
     }) as Promise<TrainerResults[Job['kind']]>,
     stop: () => send({ do: 'stop' }),
+    ask: (question, picture) => send({ do: 'ask', question, picture }),
+    pause: (on) => send({ do: on ? 'pause' : 'continue' }),
     kill: () => void child.kill('SIGKILL'),
   };
 }

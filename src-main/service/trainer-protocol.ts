@@ -1,6 +1,6 @@
 import type { BatchPreview, DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
-import type { EvaluationReport } from '../protocol/evaluation.ts';
+import type { EvaluationReport, PhotoAnswer } from '../protocol/evaluation.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
@@ -20,6 +20,8 @@ export type TrainerCommand =
   /** Only a training pauses; it saves first. */
   | { do: 'pause' }
   | { do: 'continue' }
+  /** Shows a predict job the bytes of a picture; it answers with the same number. */
+  | { do: 'ask'; question: number; picture: Uint8Array }
   | { do: 'ping' };
 
 /** The engine that a job runs on. */
@@ -64,6 +66,18 @@ export interface EvaluateJob extends EngineChoice {
   realLabels?: string;
   /** Where to keep every picture's answers, and what the weights are of; nothing is kept when left out. */
   keep?: { folder: string; run: string | null; checkpoint: string | null };
+}
+
+/** Loads a network once and answers pictures until it is stopped, on one thread and behind everything else. */
+export interface PredictJob extends EngineChoice {
+  kind: 'predict';
+  /** A weight file or a checkpoint. */
+  weights: string;
+  average: boolean;
+  /** Classes by label, where the file does not name them. */
+  classes: readonly string[] | null;
+  /** What the file does not say of itself, and the teacher to ask beside it. */
+  settings: Partial<Recipe>;
 }
 
 /** Scores a teacher, of whatever kind, on the validation pictures of a data set. */
@@ -128,7 +142,16 @@ export interface VerifyEngineJob extends EngineChoice {
 }
 
 export type TrainerJob =
-  TrainJob | EvaluateJob | EvaluateTeacherJob | CheckJob | ForwardJob | ForecastJob | MeasureJob | PreviewJob | VerifyEngineJob;
+  | PredictJob
+  | TrainJob
+  | EvaluateJob
+  | EvaluateTeacherJob
+  | CheckJob
+  | ForwardJob
+  | ForecastJob
+  | MeasureJob
+  | PreviewJob
+  | VerifyEngineJob;
 
 /** What a job gives when it is done, by its kind. */
 export interface TrainerResults {
@@ -145,6 +168,7 @@ export interface TrainerResults {
   } | null;
   /** null when it was stopped. */
   'evaluate-teacher': { score: HeadScore; card: TeacherCard; pictures: number; dataset: DatasetSummary } | null;
+  predict: null;
   check: DatasetReport;
   forward: { output: string; shape: number[] };
   forecast: MemoryForecast;
@@ -165,5 +189,7 @@ export type TrainerEvent =
   /** Once a second, also while a step runs; `memory` is the resident memory in bytes. */
   | { tell: 'alive'; time: number; memory: number }
   | { tell: 'pong' }
+  | { tell: 'answer'; question: number; answer: PhotoAnswer }
+  | { tell: 'refused'; question: number; error: PlainError }
   | { tell: 'done'; result: TrainerResult }
   | { tell: 'failed'; error: PlainError };

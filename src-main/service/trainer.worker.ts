@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { StillhouseError, toPlainError } from '../protocol/errors.ts';
 import { exitProcess } from '../runtime/engine.ts';
 import { runCheckJob } from './check-job.ts';
@@ -5,8 +6,11 @@ import { runEvaluateJob } from './evaluate-job.ts';
 import { runEvaluateTeacherJob } from './evaluate-teacher-job.ts';
 import { runForecastJob } from './forecast-job.ts';
 import { runForwardJob } from './forward-job.ts';
+import { runMeasureJob } from './measure-job.ts';
+import { runPredictJob } from './predict-job.ts';
 import { runPreviewJob } from './preview-job.ts';
 import { runTrainJob } from './train-job.ts';
+import { PauseSwitch } from './pause.ts';
 import { trainerPort, type TrainerPort } from './trainer-port.ts';
 import type { JobContext } from './job-context.ts';
 import type { TrainerEvent, TrainerJob, TrainerResult } from './trainer-protocol.ts';
@@ -30,12 +34,16 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
       return runEvaluateJob(job, context);
     case 'evaluate-teacher':
       return runEvaluateTeacherJob(job, context);
+    case 'predict':
+      return runPredictJob(job, context);
     case 'check':
       return runCheckJob(job, context);
     case 'forward':
       return runForwardJob(job);
     case 'forecast':
       return runForecastJob(job);
+    case 'measure':
+      return runMeasureJob(job, context);
     case 'preview':
       return runPreviewJob(job);
     case 'verify-engine':
@@ -45,6 +53,7 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
 
 function main(port: TrainerPort): void {
   const stop = new AbortController();
+  const pause = new PauseSwitch();
   const finish = async (event: TrainerEvent, code: number): Promise<void> => {
     port.tell(event);
     await port.flush();
@@ -55,13 +64,18 @@ function main(port: TrainerPort): void {
     if (!(error instanceof StillhouseError)) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
     void finish({ tell: 'failed', error: toPlainError(error) }, 1);
   };
-  let started = false;
+  let started: TrainerJob['kind'] | null = null;
+  const asks = new EventEmitter();
+  const onAsk: JobContext['onAsk'] = (listener) => void asks.on('ask', listener);
   port.onCommand((command) => {
     if (command.do === 'stop') stop.abort();
+    else if (command.do === 'pause') pause.pause();
+    else if (command.do === 'continue') pause.continue();
+    else if (command.do === 'ask') asks.emit('ask', command.question, command.picture);
     else if (command.do === 'ping') port.tell({ tell: 'pong' });
     else if (!started) {
-      started = true;
-      runJob(command.job, { stop: stop.signal, tell: (event) => port.tell(event) }).then(
+      started = command.job.kind;
+      runJob(command.job, { stop: stop.signal, pause, onAsk, tell: (event) => port.tell(event) }).then(
         (result) => finish({ tell: 'done', result }, 0),
         fail,
       );
@@ -74,12 +88,14 @@ function main(port: TrainerPort): void {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   setInterval(() => port.tell({ tell: 'alive', time: Date.now(), memory: process.memoryUsage.rss() }), HEARTBEAT);
+  // Their reader may be gone before this process is: what it would have read must not end a run that is saving.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   port.tell({ tell: 'ready' });
 }
 
-// Without an owner a job saves and ends; one that cannot end is ended.
-function leave(stop: AbortController, started: boolean): void {
-  if (!started) exitProcess(1);
+// Without an owner a training saves and ends, and one that cannot end is ended; all else has nobody to answer.
+function leave(stop: AbortController, started: TrainerJob['kind'] | null): void {
+  if (started !== 'train') exitProcess(1);
   stop.abort();
   setTimeout(() => exitProcess(1), GRACE);
 }

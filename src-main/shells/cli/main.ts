@@ -3,15 +3,17 @@ import { VERSION } from '../../protocol/version.ts';
 import { COMMON, type Command, type Shell } from './command.ts';
 import { data } from './data.ts';
 import { engine } from './engine.ts';
+import { evaluate } from './evaluate.ts';
 import { inspect } from './inspect.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { forecast } from './forecast.ts';
+import { queue } from './queue.ts';
 import { serve } from './serve.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teacher, train } from './train.ts';
-import { evaluate, exportWeights, forward } from './weights.ts';
+import { exportWeights, forward } from './weights.ts';
 
 /** To add a command: 1. its object, 2. its name here, 3. a test that runs it as a process. */
 const COMMANDS: readonly Command[] = [
@@ -28,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   sample,
   models,
   engine,
+  queue,
   serve,
 ];
 
@@ -65,7 +68,7 @@ function failed(error: unknown, reporter: Reporter, { err }: Terminal): number {
 }
 
 function commandOf(name: string): Command {
-  const command = COMMANDS.find((command) => command.name === name);
+  const command = COMMANDS.find((command) => command.name === name || command.also === name);
   if (command) return command;
   const hint = `The commands are ${COMMANDS.map((command) => command.name).join(', ')}.`;
   throw new StillhouseError('argument.unknown', { name, hint });

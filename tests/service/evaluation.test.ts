@@ -1,0 +1,153 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { encodePng } from '../../src-main/data/png.ts';
+import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import type { CallParams } from '../../src-main/protocol/service.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { portPair } from '../helpers/port-pair.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+const places = ownPlaces();
+const data = makeTinyData(join(places.root, 'data'));
+const heard = new Heard();
+let workstation: Workstation;
+let client: Client;
+let run: string;
+let path: string;
+
+beforeAll(async () => {
+  const entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
+  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
+  const options = ownOptions(places, (event) => sends.forEach((send) => send(event)));
+  workstation = createWorkstation({
+    ...options,
+    spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }),
+  });
+  const pair = portPair();
+  sends.add(serve(pair.far, workstation.handlers));
+  client = connect(pair.near);
+  client.onEvent(heard.hear);
+  ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
+  await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));
+  ({ path } = (await client.call('run.detail', { run })).summary);
+});
+
+afterAll(async () => {
+  await workstation.close();
+  rmSync(places.root, { recursive: true, force: true });
+});
+
+async function evaluated(asked: CallParams<'evaluation.start'>): Promise<string> {
+  const { job } = await client.call('evaluation.start', asked);
+  const { result, error } = await heard.ended(job);
+  expect(error).toBeNull();
+  return String(result);
+}
+
+test('a checkpoint is evaluated, and its answers are read again from the run', async () => {
+  const id = await evaluated({ run });
+  expect(existsSync(join(path, 'evaluations', `${id}.json`))).toBe(true);
+  const [facts] = await client.call('evaluation.list', {});
+  const epoch = heard.rows(run).find((row) => row.type === 'epoch')!;
+  expect(facts).toMatchObject({ id, run, count: 18, pictures: 'val', average: false, loss: epoch.test.loss });
+  expect(facts.heads.map(({ head }) => head)).toEqual(['test', 'class', 'distillation']);
+  expect(facts.heads[0].acc1).toBeCloseTo(epoch.test.acc1, 9);
+  const report = await client.call('evaluation.report', { id, head: 'class' });
+  expect(report.classes.map(({ name, count }) => [name, count])).toEqual([['amber', 6], ['blue', 6], ['clay', 6]]); // prettier-ignore
+  const cells = report.confusion.filter((_, at) => at % 3 === 2);
+  expect(cells.reduce((sum, count) => sum + count, 0)).toBe(18);
+  const all = { id, head: 'test', choice: 'all', offset: 0, limit: 5 } as const;
+  const page = await client.call('evaluation.pictures', all);
+  expect(page.total).toBe(18);
+  const losses = page.pictures.map(({ loss }) => loss);
+  expect(losses).toEqual([...losses].sort((a, b) => b - a));
+  expect(workstation.pictureFile(page.pictures[0].id)?.path).toBe(join(data, page.pictures[0].file));
+  const wrong = await client.call('evaluation.pictures', { ...all, choice: 'wrong' });
+  expect(wrong.total).toBe(18 - Math.round((facts.heads[0].acc1 * 18) / 100));
+  expect((await client.call('evaluation.pictures', { ...all, choice: 'disagree' })).total).toBe(0);
+});
+
+test('the moving average is another evaluation, and both can be deleted', async () => {
+  const id = await evaluated({ run, average: true });
+  const [facts] = await client.call('evaluation.list', {});
+  expect(facts).toMatchObject({ id, average: true });
+  const row = heard.rows(run).find((row) => row.type === 'epoch')!;
+  expect(facts.heads[0].acc1).toBeCloseTo(row.testEma!.acc1, 9);
+  await client.call('evaluation.delete', { id });
+  expect((await client.call('evaluation.list', {})).map((one) => one.id)).not.toContain(id);
+  await expect(client.call('evaluation.report', { id, head: 'test' })).rejects.toMatchObject({
+    code: 'evaluation.missing',
+  });
+});
+
+test('folders named by number are the classes of that number, as in ImageNet-V2', async () => {
+  const folder = join(places.root, 'numbered');
+  ['amber', 'blue', 'clay'].forEach((name, number) =>
+    cpSync(join(data, 'val', name), join(folder, String(number)), { recursive: true }),
+  );
+  const id = await evaluated({ run, folder });
+  const [own] = (await client.call('evaluation.list', {})).filter(({ pictures }) => pictures === 'val');
+  const report = await client.call('evaluation.report', { id, head: 'test' });
+  expect(report.facts).toMatchObject({ pictures: 'folder', count: 18 });
+  expect(report.facts.heads[0].acc1).toBe(own.heads[0].acc1);
+  // Counted from the other end, every answer that was right is wrong.
+  const classIndex = join(places.root, 'index.json');
+  writeFileSync(classIndex, JSON.stringify({ 0: ['clay', 'c'], 1: ['amber', 'a'], 2: ['blue', 'b'] }));
+  const turned = await evaluated({ run, folder, classIndex });
+  expect((await client.call('evaluation.report', { id: turned, head: 'test' })).classes[2].count).toBe(6);
+  const stray = join(folder, 'stray');
+  mkdirSync(stray);
+  cpSync(join(data, 'val', 'amber', 'amber-0.png'), join(stray, 'one.png'));
+  const { job } = await client.call('evaluation.start', { run, folder });
+  expect((await heard.ended(job)).error).toMatchObject({ code: 'evaluation.classes' });
+});
+
+test('a picture is tried on the newest checkpoint as an evaluation sees it', async () => {
+  const file = readFileSync(join(data, 'val', 'blue', 'blue-0.png'));
+  const half = Math.ceil(file.length / 6) * 3;
+  await client.call('photo.add', { photo: 'one', offset: 0, data: file.subarray(0, half).toString('base64') });
+  const { bytes } = await client.call('photo.add', { photo: 'one', offset: half, data: file.subarray(half).toString('base64') }); // prettier-ignore
+  expect(bytes).toBe(file.length);
+  const answer = await client.call('photo.answer', { photo: 'one', run });
+  const [{ id }] = (await client.call('evaluation.list', {})).filter(({ pictures }) => pictures === 'val');
+  const asked = { id, head: 'test', choice: 'all', label: 1, offset: 0, limit: 6 } as const;
+  const kept = (await client.call('evaluation.pictures', asked)).pictures.find(({ file }) => file.endsWith('blue-0.png'))!; // prettier-ignore
+  expect(answer.heads.map(({ head }) => head)).toEqual(['test', 'class', 'distillation']);
+  answer.heads.forEach(({ top }, at) => {
+    expect(top.map(({ label }) => label)).toEqual(kept.answers[at].top.map(({ label }) => label));
+    top.forEach(({ chance }, place) => expect(chance).toBeCloseTo(kept.answers[at].top[place].chance, 5));
+  });
+  expect(answer.seen).toMatch(/^data:image\/jpeg;base64,/);
+  const { side, class: looks, distillation } = answer.attention!;
+  expect([side * side, distillation?.length]).toEqual([looks.length, looks.length]);
+  expect(looks.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+  const first = performance.now();
+  await client.call('photo.answer', { photo: 'one', run });
+  // The process is warm: no engine is loaded for the second.
+  expect(performance.now() - first).toBeLessThan(3000);
+});
+
+test('what is no picture, too large or gone is refused by name', async () => {
+  await client.call('photo.add', { photo: 'text', offset: 0, data: Buffer.from('no picture').toString('base64') });
+  const ask = (photo: string) => client.call('photo.answer', { photo, run });
+  await expect(ask('text')).rejects.toMatchObject({ code: 'photo.unreadable' });
+  await expect(ask('never')).rejects.toMatchObject({ code: 'photo.gone' });
+  const gap = client.call('photo.add', { photo: 'text', offset: 99, data: '' });
+  await expect(gap).rejects.toMatchObject({ code: 'photo.gone' });
+  const piece = Buffer.alloc(512 * 1024).toString('base64');
+  for (let at = 0; at < 40; at++)
+    await client.call('photo.add', { photo: 'large', offset: at * 512 * 1024, data: piece });
+  const more = client.call('photo.add', { photo: 'large', offset: 20 * 2 ** 20, data: 'AAAA' });
+  await expect(more).rejects.toMatchObject({ code: 'photo.too-large' });
+  // A process that refused one picture answers the next.
+  const png = encodePng({ width: 40, height: 30, data: new Uint8Array(40 * 30 * 3) });
+  await client.call('photo.add', { photo: 'black', offset: 0, data: Buffer.from(png).toString('base64') });
+  expect((await ask('black')).heads[0].top).toHaveLength(3);
+  expect(statSync(path).isDirectory()).toBe(true);
+});
