@@ -24,6 +24,7 @@ import { parseLrNoise } from '../train/schedule.ts';
 import { updateVariables } from '../train/update.ts';
 import { trainable } from '../train/variables.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
+import { recipeWarnings } from './recipe-warnings.ts';
 import { readTeacherCard } from './teacher-card.ts';
 import { classColumns } from './teacher-classes.ts';
 
@@ -76,6 +77,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
     check: {
       problems,
       errors,
+      warnings: problems.length > 0 ? [] : recipeWarnings(recipe, steps),
       scaledLr: scaledLr(recipe),
       stepsPerEpoch: steps,
       classes: classes.length,

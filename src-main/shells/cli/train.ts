@@ -23,7 +23,9 @@ import {
 import { opText, spentText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
 import { chooseEngine, describeDevice } from './engine.ts';
+import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
+import { RECIPE, recipeFile } from './recipe-file.ts';
 
 const RESUME: Option = {
   flag: 'resume',
@@ -51,14 +53,23 @@ export const train: Command = {
     ...recipeOptions(),
     RESUME,
     EVAL,
+    RECIPE,
     presetOption('student', 'Settings to start from; flags change them.'),
     THREADS,
+    ...deitOptions(['resume', 'eval']),
   ],
   run: (parsed, shell) =>
     parsed.values.get('eval') === true
       ? evaluateAsDeit(parsed, shell)
-      : trainRun(parsed, shell, { ...presetValues(parsed), ...recipeValues(parsed) }),
+      : trainRun(parsed, shell, givenValues(parsed, shell)),
 };
+
+/** The settings of a command line: those of its preset, of its file over them, and of its flags over both. */
+function givenValues(parsed: Parsed, { reporter }: Shell): Partial<Recipe> {
+  const file = recipeFile(parsed);
+  for (const note of [...deitNotes(parsed), ...file.notes]) reporter.note(note);
+  return { ...presetValues(parsed), ...file.values, ...recipeValues(parsed) };
+}
 
 /** What a teacher is unless the person says otherwise: the one whose ImageNet weights can be fetched. */
 const TEACHER = 'tf_efficientnet_lite0';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FIELDS, flagOf } from '../../../src-main/protocol/recipe.ts';
+import { deitNotes, deitOptions } from '../../../src-main/shells/cli/deit-options.ts';
 import {
   describeOptions,
   integerValue,
@@ -89,5 +90,29 @@ describe('describeOptions', () => {
     expect(text.split('\n').every((line) => line.length <= 80)).toBe(true);
     expect(text.split('\n').length).toBe(3);
     expect(text).toMatch(/^ {2}--a-flag FILE {19}word word/);
+  });
+});
+
+describe("DeiT's options that are no setting", () => {
+  const typed = (...argv: string[]) => parseArguments(argv, [...recipeOptions(), ...deitOptions()]);
+
+  it('are read with a word on why they change nothing', () => {
+    const parsed = typed('--pin-mem', '--dist_url', 'env://', '--data-set', 'IMNET', '--num_workers', '4');
+    expect(recipeValues(parsed)).toEqual({ numWorkers: 4 });
+    expect(deitNotes(parsed).map((note) => note.split(' ')[0])).toEqual(['--data-set', '--pin-mem', '--dist_url']);
+    expect(deitNotes(typed('--no-pin-mem'))).toEqual([]);
+  });
+
+  it.each([
+    ['--data-set', 'INAT'],
+    ['--world_size', '16'],
+    ['--start_epoch', '3'],
+  ])('are refused where %s %s would change what is trained', (flag, value) => {
+    expect(() => deitNotes(typed(flag, value))).toThrow(
+      expect.objectContaining({
+        code: 'argument.unknown',
+        params: expect.objectContaining({ name: `${flag} ${value}` }),
+      }),
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
+import { DEIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
 import { PRESET_GROUPS, presetCommand, PRESETS, type Preset } from '../../../src-main/protocol/presets.ts';
 import {
   FIELDS,
@@ -13,6 +14,7 @@ import {
 import { checkRecipe } from '../../../src-main/service/recipe-check.ts';
 import { describeDefault } from '../../../src-renderer/i18n/fields.ts';
 import en from '../../../src-renderer/i18n/en.ts';
+import deitDefaults from '../../fixtures/deit-main-options.json' with { type: 'json' };
 
 /** The recipe's table and presets: what they promise, and that `docs/recipe.md` says the same. */
 
@@ -75,6 +77,21 @@ describe('recipe check', () => {
   });
 });
 
+describe("DeiT's main.py", () => {
+  test('has every option here, with its default or a word on what differs', () => {
+    expect(DEIT_FLAGS.map(({ flag }) => flag)).toEqual(Object.keys(deitDefaults));
+    for (const { flag, default: initial, keys, differs } of DEIT_FLAGS) {
+      expect(initial, flag).toBe(deitDefaults[flag as keyof typeof deitDefaults]);
+      if (differs) continue;
+      const [key] = keys;
+      const field = FIELDS.find((known) => known.key === key)!;
+      const own = typeof field.default === 'boolean' ? (field.default ? 'on' : 'off') : field.default;
+      expect(typeof own === 'number' ? Number(initial) : initial, flag).toBe(own);
+      expect(flagOf(key), flag).toBe(flag === 'ThreeAugment' ? 'three-augment' : flag.replaceAll('_', '-'));
+    }
+  });
+});
+
 // The document.
 
 function cell(text: string): string {
@@ -127,19 +144,28 @@ Every setting of a training is one field of one table, \`FIELDS\` in \`src-main/
 command line, the checks and this page follow from it. Names and meanings are those of DeiT's \`main.py\`, and of timm's
 \`train.py\` where DeiT has none. A run that was saved before a setting existed is read as having it off.
 
-What differs from DeiT, on purpose:
-
-- \`--model-ema\` is off. DeiT keeps an average by default and never scores it; here it costs a second evaluation and is
-  reported beside the model.
-- \`--cooldown-epochs\` adds epochs at the lowest rate, as in timm. DeiT names 10 of them and does nothing with them.
-- \`--sched plateau\` follows Acc@1. DeiT gives it no score, and stops.
-- \`--bce-loss\` wants \`--smoothing 0\`. DeiT makes every class a yes otherwise.
-- \`--repeated-aug\` works in one process too.
-- Schedules by epoch are stepped as DeiT steps them: epoch _e_ runs at the schedule's value for _e_ − 1, and the first
-  two epochs both run at the warm-up rate. With \`--sched-on-updates\` the rate moves with each step, as in timm.
+Schedules by epoch are stepped as DeiT steps them: epoch _e_ runs at the schedule's value for _e_ − 1, and the first
+two epochs both run at the warm-up rate. With \`--sched-on-updates\` the rate moves with each step, as in timm. A file
+of settings, \`stillhouse train --recipe FILE\`, is YAML or JSON with the same names.
 
 Optimizers, schedules and losses are compared with torch and timm in \`tests/parity/optim.test.ts\`: rates of whole runs
 to 1e-9, five steps of each optimizer to 1e-6, and the losses of fifty steps of a small transformer to 1e-4.`;
+
+const DEIT_INTRODUCTION = `## From DeiT's command line
+
+Every option of DeiT's \`main.py\`, and what it is here. \`stillhouse train\` takes all of them in DeiT's spelling, with
+dashes or underscores; an option that changes nothing is said so, and one that would change what is trained is refused.`;
+
+function deitTable(): string {
+  const rows = DEIT_FLAGS.map(({ flag, default: initial, keys, differs = '' }) => {
+    const here = keys.map((key) => {
+      const field = FIELDS.find((known) => known.key === key)!;
+      return `\`--${flagOf(key)}\`, ${describeDefault(field, 'en')}`;
+    });
+    return [`\`--${flag}\``, cell(initial), here.join('; ') || 'no setting', cell(differs)];
+  });
+  return table(["DeiT's option", 'its default', 'here', 'what differs on purpose'], rows);
+}
 
 const PRESETS_INTRODUCTION = `## Presets
 
@@ -148,7 +174,15 @@ Batch sizes are those of all their GPUs together: on fewer, \`--micro-batch\` co
 folder of pictures, WEIGHTS what the training starts from, TEACHER the weights of its teacher.`;
 
 test('docs/recipe.md says what the table and the presets say', async () => {
-  const parts = [INTRODUCTION, '## Settings', fieldTables(), PRESETS_INTRODUCTION, presetTables()];
+  const parts = [
+    INTRODUCTION,
+    '## Settings',
+    fieldTables(),
+    DEIT_INTRODUCTION,
+    deitTable(),
+    PRESETS_INTRODUCTION,
+    presetTables(),
+  ];
   const text = await format(parts.join('\n\n'), { parser: 'markdown', printWidth: 120, singleQuote: true });
   await expect(text).toMatchFileSnapshot('../../../docs/recipe.md');
 });
