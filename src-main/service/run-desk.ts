@@ -6,6 +6,7 @@ import { lockedError } from '../runs/lock.ts';
 import { changeNotes, pinCheckpoint } from '../runs/run-notes.ts';
 import { trashRun } from '../runs/trash.ts';
 import { absolute } from './datasets.ts';
+import { RunSeriesShelf } from './run-series.ts';
 import type { RunShelf } from './run-shelf.ts';
 import { TrashDesk } from './trash-desk.ts';
 
@@ -20,6 +21,7 @@ export interface RunDeskOptions {
 /** What is asked of runs beside their training: look, compare, note, pin, delete and take back. */
 export class RunDesk {
   private readonly trash: TrashDesk;
+  private readonly series = new RunSeriesShelf();
 
   constructor(private readonly options: RunDeskOptions) {
     this.trash = new TrashDesk(options.shelf, options.onChange);
@@ -33,7 +35,8 @@ export class RunDesk {
     const { shelf, stateOf } = this.options;
     return {
       'run.list': async () => shelf.list(stateOf),
-      'run.detail': async ({ run }) => shelf.detail(run, stateOf),
+      'run.detail': async ({ run }) => this.series.detail(shelf.pathOf(run), shelf.detail(run, stateOf)),
+      'run.series': ({ run, from, count }) => this.series.series(shelf.pathOf(run), from, count),
       'run.recipes': async ({ runs }) => runs.map((run) => ({ run, recipe: shelf.recipeOf(shelf.pathOf(run)) })),
       'run.open': async ({ path }) => this.changed({ run: shelf.open(absolute(path)) }),
       'run.forget': async ({ run }) => this.changed((shelf.forget(run), null)),

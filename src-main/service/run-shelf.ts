@@ -3,15 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RunDetail, RunSummary } from '../protocol/data-types.ts';
 import { StillhouseError, toPlainError } from '../protocol/errors.ts';
-import type { HistoryRow, RunState } from '../protocol/events.ts';
+import type { RunState } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { VERSION } from '../protocol/version.ts';
 import { writeFileAtomic } from '../runs/atomic-file.ts';
 import { createRun, newRunId, openRun, runFolders, trashedFile } from '../runs/run-folder.ts';
-import { detailRun, RunSummaries } from '../runs/summary.ts';
-
-/** Most step rows that are sent of one run; a longer history is thinned evenly. */
-const MOST_STEP_ROWS = 20_000;
+import { RunSummaries } from '../runs/summary.ts';
 
 /** The runs on disk: those in the runs folder, and those that were told to live elsewhere. */
 export class RunShelf {
@@ -53,10 +50,11 @@ export class RunShelf {
     return this.summaries.list(this.folder, this.others(isRun)).map((summary) => this.seen(summary, stateOf));
   }
 
-  /** A run with its history. @throws StillhouseError `run.missing`, `run.damaged`. */
-  detail(id: string, stateOf: (id: string) => RunState | undefined): RunDetail {
-    const detail = detailRun(this.pathOf(id), this.summaries);
-    return { ...detail, summary: this.seen(detail.summary, stateOf), history: thin(detail.history) };
+  /** A run but for its history (`run-series.ts`). @throws StillhouseError `run.missing`, `run.damaged`. */
+  detail(id: string, stateOf: (id: string) => RunState | undefined): Omit<RunDetail, 'history'> {
+    const path = this.pathOf(id);
+    const { recipe, classes } = openRun(path);
+    return { summary: this.seen(this.summaries.of(path), stateOf), recipe, classes };
   }
 
   /**
@@ -138,15 +136,6 @@ function foldersIn(parent: string): string[] {
 
 function isRun(path: string): boolean {
   return existsSync(join(path, 'run.json'));
-}
-
-/** Every n-th step row, so that a long run still opens at once; all other rows stay. */
-function thin(rows: HistoryRow[]): HistoryRow[] {
-  const steps = rows.reduce((count, { type }) => count + (type === 'step' ? 1 : 0), 0);
-  const every = Math.ceil(steps / MOST_STEP_ROWS);
-  if (every <= 1) return rows;
-  let seen = 0;
-  return rows.filter(({ type }) => type !== 'step' || seen++ % every === 0);
 }
 
 function readElsewhere(register: string): string[] {

@@ -19,6 +19,7 @@ import type {
   StepRow,
 } from '../../src-main/protocol/events.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
 import { CARD_FIELDS, type TeacherCard } from '../../src-main/protocol/teacher-card.ts';
 import type { Handlers } from '../../src-main/protocol/service.ts';
 
@@ -193,6 +194,7 @@ export class ScriptedService {
         history: this.history.get(run)!,
       };
     },
+    'run.series': async ({ run, from, count }) => seriesOf(this.history.get(run)!, from, count),
     'run.profile': async ({ run }) => (this.recipes.get(run)?.profile ? PROFILE : null),
     'run.delete': async ({ run }) => {
       this.runs.splice(this.runs.indexOf(this.find(run)), 1);
@@ -501,6 +503,21 @@ function stepRow(epoch: number, index: number, distils: boolean, rowsEach: numbe
       ...(distils && { teacher: 61 }),
     },
   };
+}
+
+/** Step rows as columns, as the service would send them. */
+function seriesOf(rows: HistoryRow[], from: number, count: number): RunSeries {
+  const steps = rows.flatMap((row, index) =>
+    row.type === 'step' ? [numbersOf(row, rows.slice(0, index).filter(({ type }) => type !== 'step').length)] : [],
+  );
+  const sent = steps.slice(from, from + count);
+  const columns = STEP_FIELD_NAMES.map((name) => {
+    const values = sent.map((row) => row[name]);
+    const array = STEP_FIELDS[name] === 8 ? Float64Array.from(values) : Float32Array.from(values);
+    return [name, Buffer.from(array.buffer).toString('base64')];
+  });
+  const text = Object.fromEntries(columns) as RunSeries['columns'];
+  return { total: steps.length, from, count: sent.length, revision: 0, columns: text };
 }
 
 function record(calls: string[], handlers: Handlers): Handlers {

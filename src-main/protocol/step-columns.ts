@@ -1,0 +1,101 @@
+import type { StepRow } from './events.ts';
+
+/**
+ * Step rows as columns: how a long history crosses a port. Steps and times keep all of their digits, measurements
+ * seven. What a row does not have is NaN.
+ */
+
+/** Every column by its name, with the bytes of a value. */
+export const STEP_FIELDS = {
+  /** How many rows of other types come before it in the history. */
+  after: 4,
+  time: 8,
+  epoch: 4,
+  step: 8,
+  stepsPerEpoch: 4,
+  loss: 4,
+  lossClass: 4,
+  lossDistillation: 4,
+  lr: 4,
+  imagesPerSecond: 4,
+  secondsLeft: 4,
+  memory: 4,
+  dataWait: 4,
+  feed: 4,
+  stepTime: 4,
+  teacher: 4,
+  gpuMemory: 4,
+  gpuUse: 4,
+} as const;
+export type StepField = keyof typeof STEP_FIELDS;
+export const STEP_FIELD_NAMES = Object.keys(STEP_FIELDS) as StepField[];
+
+/** Most step rows of one answer: about 1.6 MB of text. */
+export const MOST_SERIES_ROWS = 16_384;
+
+/** Some step rows of a run. */
+export interface RunSeries {
+  /** Step rows that the run has. */
+  total: number;
+  from: number;
+  count: number;
+  /** Changes when rows that were sent before do not count any more: then everything is to be read anew. */
+  revision: number;
+  /** Of each column the little-endian floats as base64; 4 or 8 bytes a value, as `STEP_FIELDS` says. */
+  columns: Record<StepField, string>;
+}
+
+/** The numbers of a row; `after` is the caller's. */
+export function numbersOf(row: StepRow, after: number): Record<StepField, number> {
+  const { anatomy } = row;
+  return {
+    after,
+    time: row.time,
+    epoch: row.epoch,
+    step: row.step,
+    stepsPerEpoch: row.stepsPerEpoch,
+    loss: row.loss ?? NaN,
+    lossClass: row.lossClass ?? NaN,
+    lossDistillation: row.lossDistillation ?? NaN,
+    lr: row.lr,
+    imagesPerSecond: row.imagesPerSecond,
+    secondsLeft: row.secondsLeft,
+    memory: row.memory,
+    dataWait: anatomy.dataWait,
+    feed: anatomy.feed ?? NaN,
+    stepTime: anatomy.step,
+    teacher: anatomy.teacher ?? NaN,
+    gpuMemory: row.gpu?.memory ?? NaN,
+    gpuUse: row.gpu?.use ?? NaN,
+  };
+}
+
+/** The row that {@link numbersOf} was made of, as far as columns hold it. */
+export function rowOf(value: (field: StepField) => number): StepRow {
+  const feed = value('feed');
+  const teacher = value('teacher');
+  const use = value('gpuUse');
+  const gpuMemory = value('gpuMemory');
+  const distillation = value('lossDistillation');
+  return {
+    type: 'step',
+    time: value('time'),
+    epoch: value('epoch'),
+    step: value('step'),
+    stepsPerEpoch: value('stepsPerEpoch'),
+    loss: value('loss'),
+    lossClass: value('lossClass'),
+    lossDistillation: Number.isNaN(distillation) ? null : distillation,
+    lr: value('lr'),
+    imagesPerSecond: value('imagesPerSecond'),
+    secondsLeft: value('secondsLeft'),
+    memory: value('memory'),
+    ...(!Number.isNaN(gpuMemory) && { gpu: { memory: gpuMemory, use: Number.isNaN(use) ? null : use } }),
+    anatomy: {
+      dataWait: value('dataWait'),
+      ...(!Number.isNaN(feed) && { feed }),
+      step: value('stepTime'),
+      ...(!Number.isNaN(teacher) && { teacher }),
+    },
+  };
+}
