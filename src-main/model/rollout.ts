@@ -43,9 +43,9 @@ export function rollout({ heads, extra }: RolloutShape, params: Params, images: 
       const { weights, value } = attend(own, norm(own, 'norm1', x), heads);
       x = tf.add(x, scaled(own, 'ls1', value));
       const hidden = gelu(linear(norm(own, 'norm2', x), own('mlp.fc1.weight'), own('mlp.fc1.bias')));
-      x = tf.add(x, scaled(own, 'ls2', linear(hidden, own('mlp.fc2.weight'), own('mlp.fc2.bias')))) as tf.Tensor3D;
+      x = tf.add(x, scaled(own, 'ls2', linear(hidden, own('mlp.fc2.weight'), own('mlp.fc2.bias'))));
       const mean = tf.squeeze<tf.Tensor2D>(tf.mean(weights, 1), [0]); // [N, N]
-      rolled = tf.matMul(tf.mul(tf.add(mean, tf.eye(tokens)), 0.5) as tf.Tensor2D, rolled);
+      rolled = tf.matMul(tf.mul<tf.Tensor2D>(tf.add(mean, tf.eye(tokens)), 0.5), rolled);
     }
     const looks = tf.slice2d(rolled, [0, extra], [extra, tokens - extra]);
     return tf.div<tf.Tensor2D>(looks, tf.sum(looks, 1, true));
@@ -67,7 +67,7 @@ function attend(own: (name: string) => tf.Tensor, x: tf.Tensor3D, heads: number)
   const split = tf.transpose(tf.reshape(qkv, [tokens, 3, heads, dim / heads]), [1, 2, 0, 3]); // [3, h, N, d]
   const [q, k, v] = tf.unstack(split) as tf.Tensor3D[];
   const weights = tf.softmax(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(dim / heads))); // [h, N, N]
-  const joined = tf.reshape(tf.transpose(tf.matMul(weights, v), [1, 0, 2]), [1, tokens, dim]) as tf.Tensor3D;
+  const joined = tf.reshape<tf.Rank.R3>(tf.transpose(tf.matMul(weights, v), [1, 0, 2]), [1, tokens, dim]);
   const value = linear(joined, own('attn.proj.weight'), own('attn.proj.bias'));
   return { weights: tf.expandDims(weights, 0), value };
 }

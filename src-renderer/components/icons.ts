@@ -4,6 +4,7 @@ export const ICONS = {
   recipe: 'M3 4h5M12 4h1M3 8h1M8 8h5M3 12h6M13 12h0M10 2.5v3M6 6.5v3M11 10.5v3',
   train: 'M2.5 2.5v11h11M5 10.5 7.5 7l2 1.5L13 4',
   checkpoints: 'M4 14V2.5h8L10 5.5l2 3H4',
+  evaluate: 'M2.5 2.5h11v11h-11zM2.5 6.200h11M2.5 9.900h11M6.200 2.5v11M9.900 2.5v11',
   export: 'M8 10V2.5M5 5l3-3 3 3M3 9v4.5h10V9',
   engine: 'M4.5 4.5h7v7h-7zM6.5 2v2.5M9.5 2v2.5M6.5 11.5V14M9.5 11.5V14M2 6.5h2.5M2 9.5h2.5M11.5 6.5H14M11.5 9.5H14',
   folder: 'M2 4.5h4l1.5 1.5H14v7H2z',

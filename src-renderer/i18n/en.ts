@@ -1,4 +1,6 @@
+import { evaluate } from './evaluate.en.ts';
 import { presets, presetWords } from './presets.en.ts';
+import { recipePage } from './recipe-page.en.ts';
 
 /** The English words of the window. `{'@'}` is a literal at sign; `a | b` is singular and plural. */
 const en = {
@@ -13,6 +15,7 @@ const en = {
     recipe: 'Recipe',
     train: 'Train',
     checkpoints: 'Checkpoints',
+    evaluate: 'Evaluate',
     export: 'Export',
     engine: 'Engine',
   },
@@ -25,6 +28,7 @@ const en = {
     copied: 'Copied',
     browse: 'Browse…',
   },
+  evaluate,
   connection: {
     short: 'No connection to the service',
     lost: 'The connection to the service was lost.',
@@ -50,6 +54,8 @@ const en = {
   state: {
     starting: 'Starting',
     running: 'Running',
+    pausing: 'Pausing',
+    paused: 'Paused',
     stopping: 'Stopping',
     stopped: 'Stopped',
     finished: 'Finished',
@@ -62,7 +68,9 @@ const en = {
     sample: 'Sample data',
     weights: 'Teacher weights',
     check: 'Picture check',
+    evaluate: 'Evaluation',
     export: 'Export',
+    measure: 'Measured steps',
   },
   stage: {
     download: 'Downloading',
@@ -76,6 +84,7 @@ const en = {
     compile: 'Compiling',
     evaluate: 'Evaluating',
     'evaluate-teacher': 'Asking the teacher',
+    measure: 'Timing steps',
   },
   progress: {
     of: '{done} of {total}',
@@ -260,6 +269,7 @@ const en = {
   },
   presets,
   presetWords,
+  recipePage,
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',
@@ -323,6 +333,8 @@ const en = {
     says: {
       starting: 'Starting: the engine loads, and the training step is recorded and compiled.',
       running: 'Training.',
+      pausing: 'Pausing: the step in progress is finished and a checkpoint is written.',
+      paused: 'Paused and saved. Everything stays in memory: Continue goes on at once, Stop frees it.',
       stopping: 'Stopping: the step in progress is finished and a checkpoint is written.',
       stopped: 'Stopped. Everything is saved; Resume goes on from the last checkpoint.',
       finished: 'Finished.',

@@ -1,5 +1,7 @@
+import { evaluate } from './evaluate.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
+import { recipePage } from './recipe-page.zh-CN.ts';
 
 /** The Chinese words of the window, key by key those of `en.ts`. */
 const zh: Messages = {
@@ -14,6 +16,7 @@ const zh: Messages = {
     recipe: '配方',
     train: '训练',
     checkpoints: '检查点',
+    evaluate: '评估',
     export: '导出',
     engine: '引擎',
   },
@@ -26,6 +29,7 @@ const zh: Messages = {
     copied: '已复制',
     browse: '浏览…',
   },
+  evaluate,
   connection: {
     short: '未连接到服务',
     lost: '与服务的连接已断开。',
@@ -51,6 +55,8 @@ const zh: Messages = {
   state: {
     starting: '启动中',
     running: '运行中',
+    pausing: '暂停中',
+    paused: '已暂停',
     stopping: '停止中',
     stopped: '已停止',
     finished: '已完成',
@@ -63,7 +69,9 @@ const zh: Messages = {
     sample: '示例数据',
     weights: '教师权重',
     check: '图片检查',
+    evaluate: '评估',
     export: '导出',
+    measure: '试跑几步',
   },
   stage: {
     download: '下载中',
@@ -77,6 +85,7 @@ const zh: Messages = {
     compile: '编译中',
     evaluate: '评估中',
     'evaluate-teacher': '询问教师',
+    measure: '计时中',
   },
   progress: {
     of: '{done} / {total}',
@@ -260,6 +269,7 @@ const zh: Messages = {
   },
   presets,
   presetWords,
+  recipePage,
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',
@@ -323,6 +333,8 @@ const zh: Messages = {
     says: {
       starting: '启动中：正在载入引擎，记录并编译训练步。',
       running: '训练中。',
+      pausing: '暂停中：完成当前一步并写入检查点。',
+      paused: '已暂停并保存。一切仍在内存中：“继续”会立即接着训练，“停止”会释放内存。',
       stopping: '停止中：完成当前一步并写入检查点。',
       stopped: '已停止。一切均已保存；“恢复”将从最后一个检查点继续。',
       finished: '已完成。',

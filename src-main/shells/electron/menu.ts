@@ -7,6 +7,7 @@ const VIEWS: [MenuCommand, string][] = [
   ['recipe', 'Recipe'],
   ['train', 'Train'],
   ['checkpoints', 'Checkpoints'],
+  ['evaluate', 'Evaluate'],
   ['export', 'Export'],
   ['engine', 'Engine'],
 ];

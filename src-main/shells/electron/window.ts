@@ -30,6 +30,8 @@ export function openWindow({ preload, icon, stateFile }: WindowOptions): Browser
       webSecurity: true,
       webviewTag: false,
       spellcheck: false,
+      // On unless said otherwise in Electron 9; later ones have none.
+      ...({ enableRemoteModule: false } as object),
     },
   });
   if (maximized) window.maximize();
@@ -45,7 +47,7 @@ export function isOwnAddress(address: string): boolean {
   return address === APP_ORIGIN || address.startsWith(`${APP_ORIGIN}/`);
 }
 
-/** Refuses what no page of ours does: going elsewhere, opening windows, webviews and every permission. */
+/** Refuses what no page of ours does: going elsewhere, opening windows, webviews, every permission but the camera. */
 export function holdFast(contents: WebContents): void {
   const refuse = (event: { preventDefault(): void }): void => event.preventDefault();
   contents.on('will-navigate', (event, address) => {
@@ -56,9 +58,20 @@ export function holdFast(contents: WebContents): void {
   if (typeof contents.setWindowOpenHandler === 'function') contents.setWindowOpenHandler(() => ({ action: 'deny' }));
   else (contents as NodeJS.EventEmitter).on('new-window', refuse);
   const { session } = contents;
-  session.setPermissionRequestHandler((_contents, _permission, done) => done(false));
-  session.setPermissionCheckHandler(() => false);
+  session.setPermissionRequestHandler((_contents, permission, done, details) => {
+    const { mediaTypes = [], requestingUrl = '' } = details as { mediaTypes?: string[]; requestingUrl?: string };
+    done(isCamera(permission, mediaTypes, requestingUrl));
+  });
+  session.setPermissionCheckHandler((_contents, permission, origin, { mediaType }) =>
+    isCamera(permission, mediaType ? [mediaType] : [], origin),
+  );
   session.setDevicePermissionHandler?.(() => false);
+}
+
+/** A picture to try may be taken: by our own page, without sound. */
+function isCamera(permission: string, mediaTypes: readonly string[], address: string): boolean {
+  const picturesOnly = mediaTypes.length > 0 && mediaTypes.every((type) => type === 'video');
+  return permission === 'media' && picturesOnly && isOwnAddress(address.replace(/\/$/, ''));
 }
 
 /** When the page itself dies, training goes on in its own process: say so and offer the window back. */
