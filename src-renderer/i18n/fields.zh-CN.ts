@@ -163,6 +163,8 @@ export const zhChoices: Record<string, string> = {
 };
 
 export const zhUnits: Record<string, string> = {
+  minutes: '分钟',
+  checkpoints: '个检查点',
   epochs: '轮',
   pictures: '张',
   threads: '个线程',

@@ -1,7 +1,14 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
-import type { MemoryForecast, ModelCard, RecipeCheck } from '../../src-main/protocol/data-types.ts';
+import type {
+  LrSchedule,
+  MemoryForecast,
+  ModelCard,
+  RecipeCheck,
+  RecipeReading,
+  TimeForecast,
+} from '../../src-main/protocol/data-types.ts';
 import { PRESETS, type Preset } from '../../src-main/protocol/presets.ts';
 import {
   FIELDS,
@@ -55,6 +62,14 @@ export const useRecipe = defineStore('recipe', () => {
   const checking = ref(false);
   /** What the recipe would hold in memory; null while that is not known. */
   const forecast = shallowRef<MemoryForecast | null>(null);
+  const schedule = shallowRef<LrSchedule | null>(null);
+  /** How long it would take; null where nothing tells. */
+  const time = shallowRef<TimeForecast | null>(null);
+  const timeError = shallowRef<PlainError | null>(null);
+  const measureJob = computed(() => jobs.ofKind('measure'));
+  /** What the last recipe file said, and how many settings were taken from it. */
+  const reading = shallowRef<RecipeReading | null>(null);
+  const taken = ref<number | null>(null);
   const startError = shallowRef<PlainError | null>(null);
   const weightsJob = computed(() => jobs.ofKind('weights'));
   const weightsError = shallowRef<PlainError | null>(null);
@@ -71,13 +86,19 @@ export const useRecipe = defineStore('recipe', () => {
   const card = computed<ModelCard | null>(
     () => system.models.find((model) => model.name === values.value.model) ?? null,
   );
-  /** Keys whose value differs from the default; the data folder and what the task fixes do not count. */
+  const chosen = ref(readKept('recipe-presets', {}, isRecord));
+  /** The preset that the draft was begun from; its values are what changes are told against. */
+  const basePreset = computed(
+    () => PRESETS.find(({ id, task: of }) => id === chosen.value[task.value] && of === task.value) ?? null,
+  );
+  const base = computed<Recipe>(() => ({ ...defaultRecipe(), ...basePreset.value?.values }));
+  /** Keys whose value differs from the preset's; the data folder and what the task fixes do not count. */
   const changed = computed(() =>
-    FIELDS.filter((field) => isChanged(field, values.value))
+    FIELDS.filter((field) => isChanged(field, values.value, base.value))
       .map((field) => field.key)
       .filter((key) => key !== 'model' || task.value === 'student'),
   );
-  const command = computed(() => commandOf(values.value));
+  const command = computed(() => commandOf(values.value, basePreset.value));
 
   /** Sets one field from a value or from what was typed; text that is no value is kept, shown and reported. */
   const set = (key: RecipeKey, value: string | number | boolean): void => {
@@ -99,13 +120,14 @@ export const useRecipe = defineStore('recipe', () => {
     set('teacherPath', path);
     if (values.value.distillationType === 'none') set('distillationType', 'hard');
   };
-  const reset = (key: RecipeKey): void => set(key, fieldOf(key)!.default);
-  const chosen = ref('');
+  const reset = (key: RecipeKey): void => set(key, base.value[key]);
+  const resetAll = (): void => [...changed.value, ...(Object.keys(typed.value) as RecipeKey[])].forEach(reset);
   const usePreset = (id: string): void => {
     const preset = PRESETS.find((known) => known.id === id);
     if (!preset) return;
     typed.value = {};
-    chosen.value = id;
+    chosen.value = { ...chosen.value, [preset.task]: id };
+    keep('recipe-presets', chosen.value);
     task.value = preset.task;
     drafts.value = { ...drafts.value, [preset.task]: fromPreset(preset, drafts.value[preset.task]) };
   };
@@ -114,7 +136,7 @@ export const useRecipe = defineStore('recipe', () => {
     const same = PRESETS.filter(
       (known) => known.task === task.value && equal(fromPreset(known, values.value), values.value),
     );
-    return same.find(({ id }) => id === chosen.value) ?? same.at(0) ?? null;
+    return same.find(({ id }) => id === chosen.value[task.value]) ?? same.at(0) ?? null;
   });
 
   let asked = 0;
@@ -126,6 +148,7 @@ export const useRecipe = defineStore('recipe', () => {
       if (ticket !== asked) return;
       check.value = answer;
       checkError.value = null;
+      void foresee();
     } catch (thrown) {
       if (ticket !== asked) return;
       check.value = null;
@@ -139,6 +162,51 @@ export const useRecipe = defineStore('recipe', () => {
     clearTimeout(timer);
     timer = setTimeout(() => void ask(), CHECK_PAUSE);
   };
+
+  /** The rate and the hours of the recipe: both cost little. */
+  const foresee = async (): Promise<void> => {
+    const recipe = { ...values.value };
+    const ticket = asked;
+    const [rate, hours] = await Promise.all([
+      service.call('recipe.schedule', { recipe }).catch(() => null),
+      service.call('recipe.time', { recipe }).catch(() => null),
+    ]);
+    if (ticket !== asked) return;
+    schedule.value = rate;
+    time.value = hours;
+  };
+  /** Has a few steps timed, on the recipe's own pictures. */
+  const measure = async (): Promise<void> => {
+    timeError.value = null;
+    try {
+      const { job } = await service.call('recipe.measure', { recipe: { ...values.value } });
+      await jobs.finished(job);
+      await foresee();
+    } catch (thrown) {
+      const plain = toPlainError(thrown);
+      timeError.value = plain.code === 'job.cancelled' ? null : plain;
+    }
+  };
+  /** Reads a recipe file; one without a fault is taken at once, in place of all but the data folder. */
+  const openText = async (text: string): Promise<void> => {
+    startError.value = null;
+    try {
+      reading.value = await service.call('recipe.read', { text });
+      taken.value = null;
+      if (reading.value.problems.length === 0) takeReading();
+    } catch (thrown) {
+      startError.value = toPlainError(thrown);
+    }
+  };
+  const takeReading = (): void => {
+    const { dataPath: _, ...given } = reading.value?.values ?? {};
+    const { dataPath } = values.value;
+    typed.value = {};
+    drafts.value = { ...drafts.value, [task.value]: { ...defaultRecipe(), ...given, dataPath } };
+    taken.value = Object.keys(reading.value?.values ?? {}).length;
+  };
+  const textOf = (format: 'yaml' | 'json'): Promise<string> =>
+    service.call('recipe.write', { recipe: { ...values.value }, format });
 
   let foretold = '';
   /** Asks for a forecast of a recipe that can be trained; one at a time, since each takes a process for seconds. */
@@ -201,6 +269,7 @@ export const useRecipe = defineStore('recipe', () => {
     const found = errors.value.map((error) => [fieldOfError(error, values.value), error] as const);
     return new Map(found.filter((entry): entry is [RecipeKey, PlainError] => entry[0] !== undefined));
   });
+  const warnings = computed(() => check.value?.warnings ?? []);
   const ready = computed(() => blockers.value.length === 0 && errors.value.length === 0);
   /** Starts the run; true when it did. */
   const start = async (): Promise<boolean> => {
@@ -242,6 +311,20 @@ export const useRecipe = defineStore('recipe', () => {
     checkError,
     checking,
     forecast,
+    schedule,
+    time,
+    timeError,
+    measureJob,
+    measure,
+    reading,
+    taken,
+    openText,
+    takeReading,
+    textOf,
+    base,
+    basePreset,
+    warnings,
+    resetAll,
     startError,
     weightsJob,
     weightsError,
@@ -297,8 +380,8 @@ function equal(one: Recipe, other: Recipe): boolean {
   return FIELDS.every(({ key }) => one[key] === other[key]);
 }
 
-function isChanged(field: Field, recipe: Recipe): boolean {
-  return field.key !== 'dataPath' && recipe[field.key] !== field.default;
+function isChanged(field: Field, recipe: Recipe, base: Recipe): boolean {
+  return field.key !== 'dataPath' && recipe[field.key] !== base[field.key];
 }
 
 /** The value that `given` means for the field, or undefined when it means none. */
@@ -309,16 +392,20 @@ function parse(field: Field, given: string | number | boolean): string | number 
 }
 
 /** The command that starts the same run without a window. */
-function commandOf(recipe: Recipe): string {
-  const keys = FIELDS.filter(({ key }) => key === 'dataPath' || key === 'model').concat(
-    FIELDS.filter((field) => field.key !== 'model' && isChanged(field, recipe)),
+function commandOf(recipe: Recipe, preset: Preset | null): string {
+  // `train` knows the presets of students only.
+  const named = preset?.task === 'student' && Object.keys(preset.values).length > 0 ? preset : null;
+  const base = { ...defaultRecipe(), ...named?.values };
+  const always: readonly RecipeKey[] = named ? ['dataPath'] : ['dataPath', 'model'];
+  const keys = FIELDS.filter(({ key }) => always.includes(key)).concat(
+    FIELDS.filter((field) => !always.includes(field.key) && isChanged(field, recipe, base)),
   );
   const flags = keys.map(({ key }) => {
     const value = recipe[key];
     if (typeof value === 'boolean') return value ? `--${flagOf(key)}` : `--no-${flagOf(key)}`;
     return `--${flagOf(key)} ${quote(String(value))}`;
   });
-  return ['stillhouse train', ...flags].join(' ');
+  return ['stillhouse train', ...(named ? [`--preset ${named.id}`] : []), ...flags].join(' ');
 }
 
 function quote(text: string): string {
