@@ -1,5 +1,6 @@
 import { evaluate } from './evaluate.en.ts';
 import { presets, presetWords } from './presets.en.ts';
+import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
 
 /** The English words of the window. `{'@'}` is a literal at sign; `a | b` is singular and plural. */
@@ -393,6 +394,7 @@ const en = {
     memory: { title: 'Memory', unit: 'GB' },
     lines: { agreement: 'Agreement', lr: 'Learning rate', speed: 'Images/s', memory: 'Memory' },
   },
+  runTable,
   checkpoints: {
     total: '{n} checkpoint, {size} | {n} checkpoints, {size}',
     emptyTitle: 'No checkpoint yet',
@@ -414,7 +416,7 @@ const en = {
     export: 'Export…',
     delete: 'Delete…',
     deleteTitle: 'Delete this checkpoint?',
-    deleteText: '{file} ({size}) is deleted from disk.',
+    deleteText: '{file} ({size}) goes to the trash, from where it can be restored.',
     deleteAction: 'Delete checkpoint',
     resumeTitle: 'Resume from an earlier checkpoint?',
     resumeText: 'Training goes on after epoch {epoch}; what came later is trained anew.',

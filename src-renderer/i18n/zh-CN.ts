@@ -1,6 +1,7 @@
 import { evaluate } from './evaluate.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
+import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
 
 /** The Chinese words of the window, key by key those of `en.ts`. */
@@ -302,7 +303,7 @@ const zh: Messages = {
     distil: '由它蒸馏',
     delete: '删除运行…',
     deleteTitle: '删除此运行？',
-    deleteText: '将从磁盘删除 {run} 及其历史、检查点与导出文件（{size}）。',
+    deleteText: '{run} 连同其历史、检查点与导出文件（{size}）将移入回收站，可以还原。',
     deleteAction: '删除运行',
     notes: '{n} 条提示',
     progress: '运行进度',
@@ -393,6 +394,7 @@ const zh: Messages = {
     memory: { title: '内存', unit: 'GB' },
     lines: { agreement: '一致率', lr: '学习率', speed: '张/秒', memory: '内存' },
   },
+  runTable,
   checkpoints: {
     total: '{n} 个检查点，{size}',
     emptyTitle: '尚无检查点',
@@ -414,7 +416,7 @@ const zh: Messages = {
     export: '导出…',
     delete: '删除…',
     deleteTitle: '删除此检查点？',
-    deleteText: '将从磁盘删除 {file}（{size}）。',
+    deleteText: '{file}（{size}）将移入回收站，可以还原。',
     deleteAction: '删除检查点',
     resumeTitle: '从较早的检查点恢复？',
     resumeText: '将从第 {epoch} 轮之后继续训练，其后的内容会重新训练。',

@@ -60,6 +60,23 @@ export const useCheckpoints = defineStore('checkpoints', () => {
     }
     await refresh();
   };
+  const pin = async (file: string, pinned: boolean): Promise<void> => {
+    try {
+      await service.call('checkpoint.pin', { run: run.currentId, file, pinned });
+    } catch (thrown) {
+      notices.fail(thrown);
+    }
+    await refresh();
+  };
+  /** Writes the history of the open run in another format. @returns where; '' when it failed, which is shown. */
+  const writeHistory = async (format: CallParams<'history.export'>['format']): Promise<string> => {
+    try {
+      return (await service.call('history.export', { run: run.currentId, format })).path;
+    } catch (thrown) {
+      notices.fail(thrown);
+      return '';
+    }
+  };
   /** The checkpoints of any run, best first; what the teacher picker offers. */
   const of = async (id: string): Promise<CheckpointInfo[]> =>
     (await service.call('checkpoint.list', { run: id })).sort(
@@ -90,8 +107,23 @@ export const useCheckpoints = defineStore('checkpoints', () => {
   );
   service.onOpen(() => void refresh());
   service.onEvent((event) => {
-    const news = event.event === 'run' && event.run === run.currentId && event.rows.some((row) => row.type !== 'step');
+    const rows = event.event === 'run' && event.run === run.currentId && event.rows.some((row) => row.type !== 'step');
+    const news = rows || event.event === 'runs';
     if (news) void refresh();
   });
-  return { list, reading, error, chosen, exporting, exportError, exported, refresh, remove, of, write };
+  return {
+    list,
+    reading,
+    error,
+    chosen,
+    exporting,
+    exportError,
+    exported,
+    refresh,
+    remove,
+    pin,
+    writeHistory,
+    of,
+    write,
+  };
 });

@@ -120,6 +120,12 @@ export const useRecipe = defineStore('recipe', () => {
     set('teacherPath', path);
     if (values.value.distillationType === 'none') set('distillationType', 'hard');
   };
+  /** Begins a recipe of a checkpoint's model from its weights. */
+  const fineTuneFrom = ({ model, path }: { model: string; path: string }): void => {
+    task.value = system.models.find(({ name }) => name === model)?.role === 'teacher' ? 'teacher' : 'student';
+    set('model', model);
+    set('finetune', path);
+  };
   const reset = (key: RecipeKey): void => set(key, base.value[key]);
   const resetAll = (): void => [...changed.value, ...(Object.keys(typed.value) as RecipeKey[])].forEach(reset);
   const usePreset = (id: string): void => {
@@ -339,6 +345,7 @@ export const useRecipe = defineStore('recipe', () => {
     ready,
     set,
     distilFrom,
+    fineTuneFrom,
     reset,
     usePreset,
     fetchWeights,
