@@ -1,0 +1,103 @@
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import type { RunSummary, Trash, TrashItem } from '../../src-main/protocol/data-types.ts';
+import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import type { CallParams } from '../../src-main/protocol/service.ts';
+import { useNotices } from './notices.ts';
+import { runMatches, sortRuns, type RunColumn } from './run-filter.ts';
+import { useRun } from './run.ts';
+import { useService } from './service.ts';
+
+/** A run beside others. */
+export interface ComparedRun {
+  summary: RunSummary;
+  recipe: Recipe;
+}
+
+/** The list of all runs: filtered, sorted, compared, noted, and what was deleted of them. */
+export const useRunTable = defineStore('run-table', () => {
+  const service = useService();
+  const notices = useNotices();
+  const run = useRun();
+  const filter = ref('');
+  const column = ref<RunColumn>('created');
+  const down = ref(true);
+  const selected = ref<ReadonlySet<string>>(new Set());
+  const compared = shallowRef<ComparedRun[] | null>(null);
+  const trash = shallowRef<Trash>({ days: 0, items: [] });
+
+  const rows = computed(() =>
+    sortRuns(
+      run.list.filter((one) => runMatches(one, filter.value)),
+      column.value,
+      down.value,
+    ),
+  );
+  const chosen = computed(() => rows.value.filter(({ id }) => selected.value.has(id)));
+
+  const sortBy = (by: RunColumn): void => {
+    down.value = column.value === by ? !down.value : true;
+    column.value = by;
+  };
+  const select = (ids: readonly string[], on: boolean): void => {
+    const next = new Set(selected.value);
+    ids.forEach((id) => (on ? next.add(id) : next.delete(id)));
+    selected.value = next;
+  };
+  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (thrown) {
+      notices.fail(thrown);
+      return false;
+    }
+  };
+  const annotate = (notes: CallParams<'run.annotate'>): Promise<boolean> =>
+    quietly(() => service.call('run.annotate', notes));
+  const compare = (): Promise<boolean> =>
+    quietly(async () => {
+      const recipes = await service.call('run.recipes', { runs: chosen.value.map(({ id }) => id) });
+      compared.value = chosen.value.flatMap((summary) => {
+        const found = recipes.find((one) => one.run === summary.id);
+        return found ? [{ summary, recipe: found.recipe }] : [];
+      });
+    });
+  const openFolder = (path: string): Promise<boolean> =>
+    quietly(async () => {
+      const opened = await service.call('run.open', { path });
+      await run.refresh();
+      await run.open(opened.run);
+    });
+  const forget = (id: string): Promise<boolean> => quietly(() => service.call('run.forget', { run: id }));
+  const readTrash = (): Promise<boolean> => quietly(async () => (trash.value = await service.call('trash.list', {})));
+  const restore = ({ run: id, file }: TrashItem): Promise<boolean> =>
+    quietly(() =>
+      file === null ? service.call('run.restore', { run: id }) : service.call('checkpoint.restore', { run: id, file }),
+    );
+  const empty = (items: readonly TrashItem[]): Promise<boolean> =>
+    quietly(() => service.call('trash.empty', { items: items.map(({ run: id, file }) => ({ run: id, file })) }));
+
+  service.onEvent((event) => {
+    if (event.event === 'runs') void readTrash();
+  });
+  service.onOpen(() => void readTrash());
+  return {
+    filter,
+    column,
+    down,
+    selected,
+    compared,
+    trash,
+    rows,
+    chosen,
+    sortBy,
+    select,
+    annotate,
+    compare,
+    openFolder,
+    forget,
+    restore,
+    empty,
+  };
+});
