@@ -185,8 +185,8 @@ export const ERRORS = {
   },
   'recipe.invalid': { says: '{key}: expected {expected}, got {got}.', advice: 'Correct the value in the recipe.' },
   'recipe.no-distillation-head': {
-    says: '{model} has no distillation head.',
-    advice: 'Choose a model whose name contains distilled, or set distillation to none.',
+    says: '{model} has no distillation token: its class head learns from the labels and from the teacher.',
+    advice: 'A model whose name contains distilled learns from the teacher with a head of its own and does better.',
   },
   'recipe.odd-batch': {
     says: 'Mixup and CutMix pair the pictures of a batch, and {batch} is an odd number.',

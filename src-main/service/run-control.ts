@@ -59,6 +59,11 @@ export class RunControl {
     return this.active.get(id)?.state;
   }
 
+  /** Ids of the runs that train here, the oldest first. */
+  running(): string[] {
+    return [...this.active.keys()];
+  }
+
   /** Process of a run that trains here. */
   pidOf(id: string): number | undefined {
     return this.active.get(id)?.trainer.pid;
@@ -105,6 +110,22 @@ export class RunControl {
     if (run.silent) run.trainer.kill();
     else run.trainer.stop();
     if (run.state !== 'stopping') this.note(id, [stateRow('stopping', null)]);
+  }
+
+  /** Asks a run to save and stand still, its trainer and memory kept. */
+  pause(id: string): void {
+    const run = this.active.get(id);
+    if (!run || !['starting', 'running'].includes(run.state)) return;
+    run.trainer.pause(true);
+    this.note(id, [stateRow('pausing', null)]);
+  }
+
+  /** Has a run that pauses go on; one that waits for space on the disk looks again. */
+  continue(id: string): void {
+    const run = this.active.get(id);
+    run?.trainer.pause(false);
+    // It may not have come to a pause yet, and then has nothing to tell.
+    if (run?.state === 'pausing') this.note(id, [stateRow('running', null)]);
   }
 
   /** Has every run saved and stopped; those that take too long are ended. */

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../data/folder.ts';
 import type { Crew } from '../data/crew.ts';
@@ -6,12 +6,11 @@ import { createLoader, type Loader, type LoaderRecipe } from '../data/loader.ts'
 import { countParameters, type Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
-import type { HistoryRow, RunState } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { VERSION } from '../protocol/version.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
-import { openHistory, truncateHistory } from '../runs/history.ts';
+import { truncateHistory } from '../runs/history.ts';
 import { lockRun } from '../runs/lock.ts';
 import { archivesFolder, engineName } from '../runs/places.ts';
 import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
@@ -33,6 +32,9 @@ import { keepBadStep } from './non-finite.ts';
 import { openProfiler, type Profiler } from './profile.ts';
 import { taughtSteps } from './taught-steps.ts';
 import { openTeacher, planTeacher, stepTeacher, teacherLoader, type OpenTeacher, type Teacher } from './teacher.ts';
+import { withLog, type End, type RunLog } from './run-log.ts';
+import { StallGuard } from './stall-guard.ts';
+import { Standstill, type SavedFile } from './standstill.ts';
 import { startFresh, startPretrained, startResumed } from './train-state.ts';
 import type { TrainerResults, TrainJob } from './trainer-protocol.ts';
 
@@ -56,7 +58,9 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
     // Resumed with other settings (more epochs, say), the run goes by these.
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
     try {
-      return await withLog(job.run, context, (log) => train(job, context, dataset, begin, log));
+      const guard = new StallGuard(job.recipe.stallMinutes);
+      const body = (log: RunLog) => Promise.race([train({ job, context, dataset, begin, log, guard }), guard.stalled]);
+      return await withLog(job.run, context, body, () => guard.end());
     } finally {
       begin.checkpoint?.close();
     }
@@ -80,11 +84,16 @@ interface Begin {
   position: Position;
   /** Open; null for a run that begins at step 0. */
   checkpoint: Checkpoint | null;
+  /** File of that checkpoint where it is this run's own; null otherwise. */
+  own: string | null;
   pretrained: string | null;
   notes: PlainError[];
 }
 
-const ZERO: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
+const NEW: Begin = {
+  position: { epoch: 0, batch: 0, step: 0, lossSum: 0 },
+  ...{ checkpoint: null, own: null, pretrained: null, notes: [] },
+};
 
 async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
   const start = chooseStart(run, { resume: resume === 'new' ? '' : resume, finetune: recipe.finetune });
@@ -96,69 +105,30 @@ async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
       const evaluated = checkpoint.info.acc1 !== null;
       const position = evaluated ? nextEpoch(checkpoint.position, checkpoint.info.acc1) : checkpoint.position;
       rewindRun(run, checkpoint.info.file, position.epoch);
-      return { position, checkpoint, pretrained: null, notes };
+      return { position, checkpoint, own: checkpoint.info.file, pretrained: null, notes };
     }
     case 'named': {
       const checkpoint = openCheckpoint(start.path);
-      return { position: checkpoint.position, checkpoint, pretrained: null, notes: [] };
+      return { position: checkpoint.position, checkpoint, own: null, pretrained: null, notes: [] };
     }
     case 'pretrained':
-      return { position: ZERO, checkpoint: null, pretrained: start.path, notes: [] };
+      return { ...NEW, pretrained: start.path };
     case 'fresh':
-      return { position: ZERO, checkpoint: null, pretrained: null, notes: [] };
+      return NEW;
   }
 }
 
-/** What is written down of a run, and told. */
-interface RunLog {
-  row(row: HistoryRow): void;
-  note(note: PlainError): void;
-  state(state: RunState, error?: PlainError): void;
+/** What a training starts with. */
+interface Setting {
+  job: TrainJob;
+  context: JobContext;
+  dataset: Dataset;
+  begin: Begin;
+  log: RunLog;
+  guard: StallGuard;
 }
 
-type End = 'finished' | 'stopped';
-
-async function withLog(run: string, { tell }: JobContext, body: (log: RunLog) => Promise<End>) {
-  const history = openHistory(run);
-  const row = (row: HistoryRow): void => {
-    history.append([row]);
-    tell({ tell: 'rows', rows: [row] });
-  };
-  const log: RunLog = {
-    row,
-    note: (note) => row({ type: 'note', time: Date.now(), note }),
-    state: (state, error) => row({ type: 'state', time: Date.now(), state, error: error ?? null }),
-  };
-  try {
-    log.state('starting');
-    const state = await body(log);
-    log.state(state);
-    return { state };
-  } catch (error) {
-    tryTo(() => log.state('failed', toPlainError(error)));
-    if (!(error instanceof StillhouseError)) tryTo(() => logDefect(run, error));
-    throw error;
-  } finally {
-    history.close();
-  }
-}
-
-/** Keeps the stack of what should not have happened, for the report that the person is asked for. */
-function logDefect(run: string, error: unknown): void {
-  const stack = error instanceof Error ? error.stack : String(error);
-  appendFileSync(join(run, 'trainer.log'), `${new Date().toISOString()} ${stack}\n`);
-}
-
-// What ended the run matters more than that it could not be written down.
-function tryTo(body: () => void): void {
-  try {
-    body();
-  } catch {
-    return;
-  }
-}
-
-async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin: Begin, log: RunLog): Promise<End> {
+async function train({ job, context, dataset, begin, log, guard }: Setting): Promise<End> {
   for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.warnings]) log.note(note);
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
@@ -193,9 +163,11 @@ async function train(job: TrainJob, context: JobContext, dataset: Dataset, begin
       newCrew,
       loader,
       profiler,
-      position: begin.position,
+      begin,
+      guard,
     });
     log.state('running');
+    guard.begin();
     return await runLoop(parts).finally(() => profiler?.close());
   } finally {
     await teacher?.close();
@@ -208,12 +180,11 @@ interface Models {
   teacher: Teacher | null;
 }
 
-/** @throws StillhouseError `recipe.no-distillation-head`, `teacher.*`, `weights.*`, `argument.invalid`. */
+/** @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
 export async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
   const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
   const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
   if (distillationType === 'none') return { student, teacher: null };
-  if (!student.distilled) throw new StillhouseError('recipe.no-distillation-head', { model });
   if (!teacherPath) throw new StillhouseError('teacher.missing');
   return { student, teacher: await planTeacher(recipe, classes) };
 }
@@ -257,7 +228,8 @@ interface Wiring {
   newCrew(looks: LoaderRecipe): Crew;
   loader: Loader;
   profiler: Profiler | null;
-  position: Position;
+  begin: Begin;
+  guard: StallGuard;
 }
 
 /** The precision that `auto` means on this machine. */
@@ -274,6 +246,11 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const precision = precisionOf(recipe, engine);
   const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
   const taught = taughtSteps(teacher, engine, parts);
+  const standstill = standstillOf(wiring);
+  const resting = (loader: Loader): Loader => ({
+    ...loader,
+    evalBatches: () => standstill.resting(loader.evalBatches()),
+  });
   const evaluate = await createEvaluator({
     engine,
     state,
@@ -281,49 +258,65 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     average: recipe.modelEma,
     teacher: teacher && {
       opened: teacher,
-      loader: teacherLoader(teacher, { dataset, recipe, newCrew, batchSize }),
+      loader: resting(teacherLoader(teacher, { dataset, recipe, newCrew, batchSize })),
     },
     batchSize,
     heads: recipe.evalHeads,
-    loader,
+    loader: resting(loader),
     context,
   });
   return {
     recipe,
     stepsPerEpoch: loader.stepsPerEpoch,
     parameters: countParameters(trainable(student, recipe)),
-    position: wiring.position,
+    position: wiring.begin.position,
     batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from)),
     step: taught.step(await measuredStep(engine, state, parts, profiler)),
     // By itself V8 lets the garbage of an epoch grow to several times what is in use.
     evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),
-    save: (position) => save(wiring, position),
-    nonFinite: (bad) => nonFinite(wiring, bad),
-    emit: log.row,
+    save: (position) => standstill.save(position),
+    nonFinite: (bad) => nonFinite(wiring, standstill, bad),
+    between: (position) => standstill.between(position),
+    held: () => standstill.held,
+    emit: (row) => log.row(row),
     ...(profiler && { onSpan: profiler.onSpan }),
     stop: context.stop,
   };
 }
 
-async function save({ job, dataset, state, log }: Wiring, position: Position) {
+function standstillOf(wiring: Wiring): Standstill {
+  const { job, context, log, guard, begin } = wiring;
+  const { stop, pause } = context;
+  const { run, recipe } = job;
+  const own = begin.own === null ? null : { step: begin.position.step, ...savedAs(run, begin.own) };
+  const write = (position: Position) => save(wiring, position);
+  return new Standstill({ run, log, pause, guard, stop, saveMinutes: recipe.saveMinutes, last: own, write });
+}
+
+async function save({ job, dataset, state, log, guard }: Wiring, position: Position): Promise<SavedFile> {
   const { run, recipe } = job;
   const facts = { position: { ...position }, recipe, classes: dataset.classes };
   const started = performance.now();
-  const info = await saveCheckpoint(run, facts, tensorsOf(state));
+  const info = await saveCheckpoint(run, facts, tensorsOf(state, guard));
   const { file, epoch, step, bytes } = info;
   const seconds = (performance.now() - started) / 1000;
   log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes, seconds });
-  return { file, amend: async (row: Parameters<typeof amendCheckpoint>[2]) => void amendCheckpoint(run, file, row) };
+  return { step, ...savedAs(run, file) };
 }
 
-function nonFinite(wiring: Wiring, bad: BadStep): Promise<StillhouseError> {
+function savedAs(run: string, file: string): Omit<SavedFile, 'step'> {
+  return { file, amend: async (row) => void amendCheckpoint(run, file, row) };
+}
+
+function nonFinite(wiring: Wiring, standstill: Standstill, bad: BadStep): Promise<StillhouseError> {
   const { run, recipe } = wiring.job;
   const { classes } = wiring.dataset;
-  return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save: async () => (await save(wiring, bad.position)).file }); // prettier-ignore
+  const save = async () => (await standstill.save(bad.position)).file;
+  return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save });
 }
 
 // The teacher is not part of what the run made: it is read from its own file again.
-function tensorsOf(state: State): StateTensor[] {
+function tensorsOf(state: State, guard: StallGuard): StateTensor[] {
   const own = state.names().filter((name) => !name.startsWith(PREFIX.teacher));
-  return own.map((name) => [name, state.shape(name), () => state.read(name)]);
+  return own.map((name) => [name, state.shape(name), () => (guard.mark(), state.read(name))]);
 }

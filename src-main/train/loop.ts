@@ -82,6 +82,10 @@ export interface LoopParts {
   nonFinite(bad: BadStep): Promise<StillhouseError>;
   emit(row: HistoryRow): void;
   onSpan?(span: LoopSpan): void;
+  /** Called before each step, with the position as it then is; returns when the step may be made or `stop` says not. */
+  between?(position: Position): Promise<void>;
+  /** Milliseconds that the run has stood still. */
+  held?(): number;
   /** A request to stop, honoured between two steps or two evaluation batches. */
   stop: AbortSignal;
 }
@@ -95,7 +99,7 @@ export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'>
   const progress = progressMeter(recipe, parts.stepsPerEpoch);
   const epochs = totalEpochs(recipe);
   for (let position = firstPosition(parts); position.epoch < epochs;) {
-    const started = Date.now();
+    const started = Date.now() - (parts.held?.() ?? 0);
     await trainEpoch(parts, position, progress);
     const last = position.epoch + 1 >= epochs;
     const due = last || (position.epoch + 1) % recipe.saveEvery === 0;
@@ -128,6 +132,8 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
   const batches = parts.batches(position.epoch, position.batch)[Symbol.asyncIterator]();
   try {
     while (position.batch < stepsPerEpoch && !parts.stop.aborted) {
+      await parts.between?.(position);
+      if (parts.stop.aborted) break;
       const asked = performance.now();
       const batch = await nextBatch(batches, parts.stop).catch((error: unknown) => savedFirst(parts, position, error));
       if (!batch) break;
@@ -206,7 +212,7 @@ function epochRow(
     trainLr: meanLr(recipe, epoch, { stepsPerEpoch, scores }),
     ...evaluation,
     parameters: parts.parameters,
-    seconds: (Date.now() - started) / 1000,
+    seconds: (Date.now() - (parts.held?.() ?? 0) - started) / 1000,
     evaluationSeconds,
   };
 }

@@ -19,6 +19,7 @@ export const ICONS = {
   reset: 'M3 8a5 5 0 1 0 1.5-3.5L3 6M3 2.5V6h3.5',
   down: 'M4 6l4 4 4-4',
   stop: 'M4.5 4.5h7v7h-7z',
+  pause: 'M5.5 4v8M10.5 4v8',
   play: 'M5 3.5v9L12.5 8z',
   trash: 'M3 4.5h10M6 4.5v-2h4v2M4.5 4.5l.5 9h6l.5-9M7 7v4M9 7v4',
   table: 'M2.5 3h11v10h-11zM2.5 6.5h11M2.5 9.700h11M6.5 3v10',

@@ -176,8 +176,8 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'recipe.unknown-key': { says: '配方中有未知设置：{key}。', advice: '请删除它或更正拼写。' },
   'recipe.invalid': { says: '{key}：应为{expected}，而不是 {got}。', advice: '请在配方中更正该值。' },
   'recipe.no-distillation-head': {
-    says: '{model} 没有蒸馏头。',
-    advice: '请选择名称中含 distilled 的模型，或将蒸馏设为“无”。',
+    says: '{model} 没有蒸馏词元：其分类头同时学习标签与教师。',
+    advice: '名称中含 distilled 的模型用单独的头学习教师，效果更好。',
   },
   'recipe.odd-batch': {
     says: 'Mixup 与 CutMix 需将一批图片两两配对，而 {batch} 是奇数。',

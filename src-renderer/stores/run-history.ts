@@ -87,7 +87,7 @@ export class RunHistory {
   /** Moves the clock of training on, unless the run stood still since the row before. */
   private advance(row: HistoryRow): void {
     if (this.clock !== null && row.time > this.clock) this.active += (row.time - this.clock) / 1000;
-    const still = row.type === 'state' && row.state !== 'running' && row.state !== 'stopping';
+    const still = row.type === 'state' && !['running', 'pausing', 'stopping'].includes(row.state);
     this.clock = still ? null : row.time;
   }
 

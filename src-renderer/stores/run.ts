@@ -12,7 +12,7 @@ import { useService } from './service.ts';
 
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
 const REPAINT_INTERVAL = 100;
-const ACTIVE: readonly RunState[] = ['starting', 'running', 'stopping'];
+const ACTIVE: readonly RunState[] = ['starting', 'running', 'pausing', 'paused', 'stopping'];
 
 /** True while a trainer works on the run. */
 export const isActive = (state: RunState): boolean => ACTIVE.includes(state);
@@ -127,6 +127,9 @@ export const useRun = defineStore('run', () => {
     }
   };
   const stop = (run: string): Promise<boolean> => quietly(() => service.call('run.stop', { run }));
+  const pause = (run: string): Promise<boolean> => quietly(() => service.call('run.pause', { run }));
+  /** Has a paused run go on. */
+  const proceed = (run: string): Promise<boolean> => quietly(() => service.call('run.continue', { run }));
   /** Resumes from the run's last complete checkpoint, or from the one named; `changes` are settings to go on with. */
   const resume = (run: string, checkpoint?: string, changes?: Partial<Recipe>): Promise<boolean> =>
     quietly(async () => {
@@ -168,6 +171,8 @@ export const useRun = defineStore('run', () => {
     open,
     start,
     stop,
+    pause,
+    proceed,
     resume,
     remove,
   };

@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { EpochRow, HistoryRow, RunState } from '../../src-main/protocol/events.ts';
+import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
+import { readHistory } from '../../src-main/runs/history.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { spawnTrainer, type Trainer } from '../../src-main/service/trainer-process.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { makeDataset } from '../helpers/pictures.ts';
+import { withLimitedDisk } from '../unit/runs/limited-disk.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-standstill-'));
+const data = join(folder, 'data');
+let entry: string;
+
+beforeAll(async () => {
+  makeDataset(data, { train: 8, val: 2, side: 32 });
+  entry = join(await buildPrograms(['trainer', 'onnx', 'picture']), 'trainer.mjs');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const recipe = (more: Partial<Recipe>): Recipe =>
+  parseRecipe({
+    ...{ model: 'deit_tiny_patch16_224', dataPath: data, inputSize: 32, batchSize: 4, numWorkers: 1, lr: 1e-3 },
+    ...{ unscaleLr: true, warmupEpochs: 0, keepCheckpoints: 1, ...WITHOUT_AUGMENTATION, ...more },
+  });
+
+/** Starts a training; `react` hears each row with the trainer that told it. */
+function start(run: string, more: Partial<Recipe>, react: (row: HistoryRow, trainer: Trainer<'train'>) => void) {
+  const rows: HistoryRow[] = [];
+  const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: recipe(more), resume: 'auto' } as const;
+  const trainer: Trainer<'train'> = spawnTrainer(job, {
+    entry,
+    onEvent: (event) => {
+      if (event.tell !== 'rows') return;
+      rows.push(...event.rows);
+      for (const row of event.rows) react(row, trainer);
+    },
+  });
+  return { trainer, rows };
+}
+
+const states = (rows: HistoryRow[]): RunState[] => rows.flatMap((row) => (row.type === 'state' ? [row.state] : []));
+const losses = (rows: HistoryRow[]): number[] =>
+  rows.filter((row): row is EpochRow => row.type === 'epoch').map(({ trainLoss }) => trainLoss);
+
+describe('a run that a person pauses', () => {
+  it('is saved where it stands, makes no step, and goes on as if nothing had been', async () => {
+    const run = join(folder, 'paused');
+    const seen = { atPause: 0, after: 0 };
+    const { trainer, rows } = start(run, { epochs: 3 }, (row, trainer) => {
+      if (row.type === 'step' && row.step === 1) trainer.pause(true);
+      if (row.type !== 'state' || row.state !== 'paused') return;
+      seen.atPause = listCheckpoints(run).at(-1)!.step;
+      const before = rows.length;
+      void wait(1000).then(() => {
+        seen.after = rows.length - before;
+        trainer.pause(false);
+      });
+    });
+    expect(await trainer.done).toEqual({ state: 'finished' });
+    expect(states(rows)).toEqual(['starting', 'running', 'paused', 'running', 'finished']);
+    expect(seen.atPause).toBeGreaterThanOrEqual(1);
+    expect(seen.after).toBe(0);
+    const { trainer: plain, rows: whole } = start(join(folder, 'unpaused'), { epochs: 3 }, () => undefined);
+    await plain.done;
+    expect(losses(rows)).toEqual(losses(whole));
+    expect(readHistory(run)).toEqual(rows);
+  });
+
+  it('stops at once, without being saved twice', async () => {
+    const { trainer, rows } = start(join(folder, 'stopped'), { epochs: 50, saveEvery: 50 }, (row, trainer) => {
+      if (row.type === 'step' && row.step === 1) trainer.pause(true);
+      if (row.type === 'state' && row.state === 'paused') trainer.stop();
+    });
+    expect(await trainer.done).toEqual({ state: 'stopped' });
+    expect(rows.filter(({ type }) => type === 'checkpoint')).toHaveLength(1);
+  });
+});
+
+it('saves within an epoch when its last checkpoint is old', async () => {
+  const { trainer, rows } = start(join(folder, 'often'), { epochs: 2, saveMinutes: 1e-5 }, () => undefined);
+  await trainer.done;
+  const saved = rows.flatMap((row) => (row.type === 'checkpoint' ? [row.step] : []));
+  expect(saved.some((step) => step % 6 !== 0)).toBe(true);
+});
+
+/** Fills a disk up to its last block. */
+function fill(disk: string, leave = 0): void {
+  const { bavail, bsize } = statfsSync(disk);
+  writeFileSync(join(disk, 'filling'), Buffer.alloc(Math.max(0, bavail * bsize - leave)));
+}
+
+describe('a disk that is full', () => {
+  it('pauses the run, which says so, stays whole, and goes on when there is space', async () => {
+    await withLimitedDisk(220e6, async (disk) => {
+      const run = join(disk, 'run');
+      let reason = '';
+      const { trainer, rows } = start(run, { epochs: 3 }, (row) => {
+        if (row.type === 'epoch' && row.epoch === 0) fill(disk);
+        if (row.type !== 'state' || row.state !== 'paused') return;
+        reason = row.error!.code;
+        const temporary = listCheckpoints(run).length;
+        expect(temporary).toBeGreaterThan(0);
+        rmSync(join(disk, 'filling'));
+        trainer.pause(false);
+      });
+      expect(await trainer.done).toEqual({ state: 'finished' });
+      expect(reason).toBe('disk.full');
+      expect(states(rows)).toContain('paused');
+      expect(losses(rows)).toHaveLength(3);
+      expect(readHistory(run)).toEqual(rows);
+    });
+  });
+
+  it('does not keep a person from stopping the run', async () => {
+    await withLimitedDisk(220e6, async (disk) => {
+      const run = join(disk, 'run');
+      const { trainer, rows } = start(run, { epochs: 50, saveMinutes: 1e-5 }, (row, trainer) => {
+        if (row.type === 'checkpoint' && row.step < 12) fill(disk);
+        if (row.type === 'state' && row.state === 'paused') trainer.stop();
+      });
+      expect(await trainer.done).toEqual({ state: 'stopped' });
+      expect(states(rows).at(-1)).toBe('stopped');
+      expect(listCheckpoints(run).length).toBeGreaterThan(0);
+    });
+  });
+});
