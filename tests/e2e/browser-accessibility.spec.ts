@@ -4,7 +4,7 @@ import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench, type View } from './workbench.ts';
 
-const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Export', 'Engine'];
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine'];
 
 test('no view has a serious accessibility fault, in either theme and language', async ({ app, home, page }) => {
   await new Workbench(app).openData(makeTinyData(join(home, 'pictures')));

@@ -6,7 +6,7 @@ import { expect } from './fixtures.ts';
 
 export const SCREENS = fileURLToPath(new URL('../../test-results/screens', import.meta.url));
 
-export type View = 'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Export' | 'Engine';
+export type View = 'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Evaluate' | 'Export' | 'Engine';
 
 /** The app as a person uses it: by the names that are on the screen. */
 export class Workbench {

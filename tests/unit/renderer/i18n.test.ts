@@ -42,6 +42,13 @@ describe('messages', () => {
       ([key, text]) => /[a-z]{3}/i.test(text.replace(/\{\w+\}/g, '')) && !hasChinese(chinese.get(key)!),
     );
     expect(same.map(([key]) => key)).toEqual([
+      'evaluate.columns.acc1',
+      'evaluate.columns.acc5',
+      'evaluate.columns.nll',
+      'evaluate.columns.ece',
+      'evaluate.columns.real',
+      'evaluate.csv',
+      'evaluate.json',
       'status.engine',
       'data.pathExample',
       'data.layouts.train-val',
