@@ -187,6 +187,23 @@ export interface RecipeCheck {
   classes: number;
   parameters: number;
   checkpointBytes: number;
+  /** null while the model is not known. */
+  disk: DiskCost | null;
+}
+
+/** What the checkpoints of a run take on its disk, bytes. */
+export interface DiskCost {
+  /** One of them. */
+  checkpoint: number;
+  /** How many stay at most; pinned ones come on top. */
+  kept: number;
+  /** All of those, and the one that is being written. */
+  total: number;
+  /** What the run has of it already. */
+  held: number;
+  free: number;
+  /** Where. */
+  path: string;
 }
 
 /** The learning rate over a whole run. */
@@ -226,6 +243,13 @@ export interface RecipeReading {
   problems: { line: number; error: PlainError }[];
   /** Options of DeiT that change nothing here, and why. */
   unused: { line: number; key: string; why: string }[];
+}
+
+/** What trying the sample has still to download, bytes; 0 for what is there. */
+export interface SampleCost {
+  engine: number;
+  data: number;
+  teacher: number;
 }
 
 /** What a training will hold in memory, bytes. */

@@ -22,6 +22,8 @@ export interface Host {
   onClose(listener: () => void): void;
   /** Address of a picture, for `<img src>`. */
   pictureUrl(id: string): string;
+  /** Where a file or folder lies that was dropped on the window; '' where that is not known. */
+  pathOf(file: object): string;
   /** Asks for a folder with the native dialog; null when the person cancels. */
   pickFolder(): Promise<string | null>;
   /** Asks for one file; `extensions` without dots. */

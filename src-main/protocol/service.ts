@@ -32,6 +32,7 @@ import type {
   RunDetail,
   RunProfile,
   RunSummary,
+  SampleCost,
   SystemInfo,
   TimeForecast,
   Trash,
@@ -102,6 +103,9 @@ export const CALLS = {
     v.strictObject({ recipe, epoch: index, batch: index, count: v.pipe(index, v.minValue(1), v.maxValue(64)) }),
     of<BatchPreview>,
   ),
+  'sample.cost': call(v.strictObject({}), of<SampleCost>),
+  /** Which of some folders and files are there. */
+  'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), of<boolean[]>),
   /** Builds the sample data set; the job's result is its path. */
   'dataset.sample': call(v.strictObject({}), of<{ job: string }>),
   /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
 import type { BatchPreview, EngineDevice, SystemInfo } from '../protocol/data-types.ts';
@@ -25,6 +25,7 @@ import { RunControl, type SpawnTrainer } from './run-control.ts';
 import { RunQueue } from './run-queue.ts';
 import { RunDesk } from './run-desk.ts';
 import { RunShelf } from './run-shelf.ts';
+import { sampleCost } from './sample-cost.ts';
 import { buildSample, hasSample } from './sample-data.ts';
 import { browse, systemInfo } from './system.ts';
 import { readTeacherCard } from './teacher-card.ts';
@@ -145,6 +146,8 @@ class Core {
         return systemInfo({ shell, runsFolder, cacheFolder, sample });
       },
       'system.browse': ({ path }) => browse(path),
+      'system.exist': async ({ paths }) => paths.map((path) => existsSync(path)),
+      'sample.cost': async () => sampleCost(await this.engine.status(), this.places),
       'engine.status': ({ device }) => this.engine.status(device),
       'engine.install': async ({ from, device = 'cpu' }) => ({ job: this.startInstall(device, from) }),
       'engine.verify': ({ device }) => this.engine.verify(device),
@@ -235,6 +238,7 @@ class Core {
   private async check(recipe: Record<string, unknown>): Promise<CheckedRecipe> {
     return checkRecipe(recipe, {
       dataset: (path) => this.datasets.dataset(path),
+      runsFolder: this.places.runs,
     });
   }
 

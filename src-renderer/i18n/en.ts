@@ -1,3 +1,4 @@
+import { dataPage, sampleRun } from './data-page.en.ts';
 import { evaluate } from './evaluate.en.ts';
 import { presets, presetWords } from './presets.en.ts';
 import { runTable } from './runs.en.ts';
@@ -271,6 +272,8 @@ const en = {
   presets,
   presetWords,
   recipePage,
+  dataPage,
+  sampleRun,
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',

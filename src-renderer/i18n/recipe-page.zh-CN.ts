@@ -37,7 +37,7 @@ export const recipePage: typeof en = {
   },
   device: {
     auto: '自动：{device}',
-    cpu: 'cpu：{name}',
+    cpu: '处理器：{name}',
     gpu: '{device}：{name}，{memory}',
     gone: '{device}：当前不存在',
   },

@@ -1,3 +1,4 @@
+import { dataPage, sampleRun } from './data-page.zh-CN.ts';
 import { evaluate } from './evaluate.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
@@ -271,6 +272,8 @@ const zh: Messages = {
   presets,
   presetWords,
   recipePage,
+  dataPage,
+  sampleRun,
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',

@@ -24,6 +24,13 @@ export const useDataset = defineStore('dataset', () => {
   const system = useSystem();
   const path = ref(readKept('data-path', '', isText));
   const recent = ref(readKept('data-recent', [], isTextList));
+  /** Recent folders that are not there now. */
+  const missing = shallowRef<readonly string[]>([]);
+  const lookForRecent = async (): Promise<void> => {
+    const paths = [...recent.value];
+    const there = await service.call('system.exist', { paths }).catch(() => paths.map(() => true));
+    missing.value = paths.filter((_, at) => !there[at]);
+  };
   const summary = shallowRef<DatasetSummary | null>(null);
   const report = shallowRef<DatasetReport | null>(null);
   const excluded = shallowRef<ExcludedList | null>(null);
@@ -117,11 +124,13 @@ export const useDataset = defineStore('dataset', () => {
   watch(path, (now) => keep('data-path', now));
   watch(recent, (now) => keep('data-recent', now));
   service.onOpen(() => {
+    void lookForRecent();
     if (path.value && !summary.value) void open(path.value);
   });
   return {
     path,
     recent,
+    missing,
     summary,
     report,
     excluded,

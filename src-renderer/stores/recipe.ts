@@ -88,9 +88,10 @@ export const useRecipe = defineStore('recipe', () => {
   );
   const chosen = ref(readKept('recipe-presets', {}, isRecord));
   /** The preset that the draft was begun from; its values are what changes are told against. */
-  const basePreset = computed(
-    () => PRESETS.find(({ id, task: of }) => id === chosen.value[task.value] && of === task.value) ?? null,
-  );
+  const basePreset = computed(() => {
+    const id = chosen.value[task.value] ?? `sample-${task.value}`;
+    return PRESETS.find((known) => known.id === id && known.task === task.value) ?? null;
+  });
   const base = computed<Recipe>(() => ({ ...defaultRecipe(), ...basePreset.value?.values }));
   /** Keys whose value differs from the preset's; the data folder and what the task fixes do not count. */
   const changed = computed(() =>
@@ -208,6 +209,8 @@ export const useRecipe = defineStore('recipe', () => {
     const { dataPath: _, ...given } = reading.value?.values ?? {};
     const { dataPath } = values.value;
     typed.value = {};
+    chosen.value = { ...chosen.value, [task.value]: '' };
+    keep('recipe-presets', chosen.value);
     drafts.value = { ...drafts.value, [task.value]: { ...defaultRecipe(), ...given, dataPath } };
     taken.value = Object.keys(reading.value?.values ?? {}).length;
   };

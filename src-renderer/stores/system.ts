@@ -57,6 +57,8 @@ export const useSystem = defineStore('system', () => {
     pickFolder: (start = ''): Promise<string | null> => (host ? host.pickFolder() : ask('folder', [], start)),
     pickFile: (extensions: string[], start = ''): Promise<string | null> =>
       host ? host.pickFile(extensions) : ask('file', extensions, start),
+    /** Where what was dropped lies; '' in a browser, which does not tell. */
+    pathOf: (file: File): string => host?.pathOf(file) ?? '',
     showFile: (path: string): Promise<void> => host?.showFile(path) ?? Promise.resolve(),
     browse: (path?: string): Promise<Folder> => service.call('system.browse', path ? { path } : {}),
     pictureUrl: (id: string): string => service.shell.pictureUrl(id),

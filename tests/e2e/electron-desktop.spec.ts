@@ -49,6 +49,7 @@ test.describe('a page in the window', () => {
         'onClose',
         'onMenu',
         'onMessage',
+        'pathOf',
         'pickFile',
         'pickFolder',
         'pictureUrl',

@@ -99,6 +99,8 @@ export class ScriptedService {
         })),
       };
     },
+    'sample.cost': async () => ({ engine: 274e6, data: 97e6, teacher: 18.7e6 }),
+    'system.exist': async ({ paths }) => paths.map(() => true),
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'teacher.card': async ({ path, model }) => teacherCard(path, model),
@@ -134,6 +136,7 @@ export class ScriptedService {
         classes: CLASSES.length,
         parameters: 5_530_000,
         checkpointBytes: 66.4e6,
+        disk: { checkpoint: 66.4e6, kept: 4, total: 332e6, held: 0, free: 90e9, path: '/home/you/.stillhouse/runs' },
       };
     },
     'recipe.schedule': async ({ recipe }) => ({
@@ -217,6 +220,17 @@ export class ScriptedService {
     'trash.list': async () => ({ days: 30, items: [] }),
     'trash.empty': async ({ items }) => ({ count: items.length, bytes: 0 }),
     'checkpoint.delete': async () => null,
+    'evaluation.start': async () => ({ job: 'evaluate-1' }),
+    'evaluation.list': async () => [],
+    'evaluation.report': async ({ id }) => {
+      throw new StillhouseError('evaluation.missing', { id });
+    },
+    'evaluation.pictures': async () => ({ total: 0, pictures: [] }),
+    'evaluation.delete': async () => null,
+    'photo.add': async ({ offset, data }) => ({ bytes: offset + data.length }),
+    'photo.answer': async () => {
+      throw new StillhouseError('photo.gone');
+    },
     'export.write': async ({ run, checkpoint, format, output }) => ({
       path: output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`,
       bytes: 22.3e6,

@@ -1,4 +1,4 @@
-import { contextBridge, ipcRenderer } from 'electron';
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { Host, MenuCommand } from '../../protocol/host.ts';
 import { CHANNELS, PICTURE_SCHEME } from './channels.ts';
 
@@ -20,6 +20,9 @@ const host: Host = {
   },
   onClose: (listener) => void ipcRenderer.on(CHANNELS.closed, () => listener()),
   pictureUrl: (id) => `${PICTURE_SCHEME}://picture/${encodeURIComponent(id)}`,
+  // Electron before 32 has no webUtils and names the path itself.
+  pathOf: (file) =>
+    (webUtils as typeof webUtils | undefined)?.getPathForFile(file as File) ?? (file as { path?: string }).path ?? '',
   pickFolder: () => ipcRenderer.invoke(CHANNELS.pickFolder) as Promise<string | null>,
   pickFile: (extensions) => ipcRenderer.invoke(CHANNELS.pickFile, extensions) as Promise<string | null>,
   saveFile: (suggested) => ipcRenderer.invoke(CHANNELS.saveFile, suggested) as Promise<string | null>,

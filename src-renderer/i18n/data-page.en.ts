@@ -1,0 +1,29 @@
+/** The English words of dropping and of the way to a first run. */
+export const dataPage = {
+  chooseArchive: 'Choose .tar…',
+  drop: 'Drop a folder or a .tar here',
+  noPath:
+    'A browser does not tell where a dropped folder lies. Choose it with “Choose folder…”, or paste its path; pictures are never uploaded.',
+  recent: 'Recent',
+  forget: 'Forget {path}',
+  missing: '{path} (not there now)',
+};
+
+export const sampleRun = {
+  title: 'Try it with the sample',
+  about:
+    'Gets the engine, the sample pictures and weights for a teacher, fine-tunes the teacher on them for 4 epochs, then distils a small DeiT from it.',
+  engine: 'Engine to download',
+  data: 'Sample pictures to download',
+  teacher: 'Teacher weights to download',
+  there: 'there already',
+  begin: 'Start the sample run',
+  beginBytes: 'Start the sample run ({size} to download)',
+  steps: {
+    engine: 'The engine',
+    data: 'The sample pictures',
+    weights: 'Weights for the teacher',
+    teacher: 'The teacher trains: see Train',
+    student: 'The student starts',
+  },
+};

@@ -1,0 +1,29 @@
+import type { dataPage as enData, sampleRun as enSample } from './data-page.en.ts';
+
+/** 拖放与首次训练的文字。 */
+export const dataPage: typeof enData = {
+  chooseArchive: '选择 .tar…',
+  drop: '将文件夹或 .tar 拖到这里',
+  noPath: '浏览器不会告知拖入的文件夹在哪里。请用“选择文件夹…”选取，或粘贴其路径；图片从不上传。',
+  recent: '最近使用',
+  forget: '忘记 {path}',
+  missing: '{path}（当前不存在）',
+};
+
+export const sampleRun: typeof enSample = {
+  title: '用示例试一试',
+  about: '获取引擎、示例图片与教师的初始权重，先用这些图片微调教师 4 轮，再由它蒸馏一个小型 DeiT。',
+  engine: '需下载的引擎',
+  data: '需下载的示例图片',
+  teacher: '需下载的教师权重',
+  there: '已经具备',
+  begin: '开始示例训练',
+  beginBytes: '开始示例训练（需下载 {size}）',
+  steps: {
+    engine: '引擎',
+    data: '示例图片',
+    weights: '教师的初始权重',
+    teacher: '训练教师：见“训练”页',
+    student: '启动学生训练',
+  },
+};
