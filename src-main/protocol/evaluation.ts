@@ -20,10 +20,10 @@ export interface HeadReport {
   head: Answering;
   acc1: number;
   acc5: number;
-  /** Mean over pictures of the negative log-likelihood of the label, in nats. */
-  nll: number;
-  /** Mean probability of the decision. */
-  confidence: number;
+  /** Mean over pictures of the negative log-likelihood of the label, in nats; null where answers are no numbers. */
+  nll: number | null;
+  /** Mean probability of the decision; null as above. */
+  confidence: number | null;
   /** Expected calibration error over {@link CALIBRATION_BINS} bins, 0…1. */
   ece: number;
   /** Pictures on which it decides as the teacher; null without one, and for the teacher. */
@@ -56,8 +56,8 @@ export interface EvaluationFacts {
   count: number;
   skipped: number;
   teacher: string | null;
-  /** The loss as DeiT reports it: the mean over batches. */
-  loss: number;
+  /** The loss as DeiT reports it: the mean over batches; null where it is no number. */
+  loss: number | null;
   seconds: number;
   heads: HeadReport[];
 }
@@ -111,8 +111,8 @@ export interface EvaluatedPicture {
   id: string;
   file: string;
   label: number;
-  /** Cross-entropy of the head that was asked for. */
-  loss: number;
+  /** Cross-entropy of the head that was asked for; null where it is no number. */
+  loss: number | null;
   /** Of each head, in the order of {@link ANSWERING}; the teacher's are missing where it could not read the picture. */
   answers: { head: Answering; top: Answer[] }[];
 }
@@ -130,6 +130,12 @@ export type PictureChoice = (typeof PICTURE_CHOICES)[number];
 export const MOST_PHOTO_BYTES = 20 * 2 ** 20;
 export const MOST_PIECE_BYTES = 512 * 2 ** 10;
 
+/** An answer with the name of its class. */
+export interface NamedAnswer extends Answer {
+  name: string;
+  title?: { en: string; zh: string };
+}
+
 /** What a network and its teacher say of a picture that was tried. */
 export interface PhotoAnswer {
   model: string;
@@ -137,7 +143,7 @@ export interface PhotoAnswer {
   /** The square that the student sees, as a JPEG in a data URL. */
   seen: string;
   inputSize: number;
-  heads: { head: Answering; top: (Answer & { name: string; title?: { en: string; zh: string } })[] }[];
+  heads: { head: Answering; top: NamedAnswer[] }[];
   /** Where the tokens look; null for a network without them. */
   attention: TokenAttention | null;
   milliseconds: number;

@@ -63,18 +63,8 @@ function compares(number: number | null, asked: string): boolean {
 /** Columns of the list of runs by which it can be sorted. */
 export const RUN_COLUMNS = [
   ...(['pinned', 'created', 'state', 'model', 'teacher', 'dataPath', 'epoch'] as const),
-  ...([
-    'lastAcc1',
-    'bestAcc1',
-    'emaAcc1',
-    'lastAcc5',
-    'bestAcc5',
-    'emaAcc5',
-    'lastLoss',
-    'bestLoss',
-    'emaLoss',
-  ] as const),
-  ...(['seconds', 'imagesPerSecond', 'bytes'] as const),
+  ...(['lastAcc1', 'bestAcc1', 'emaAcc1', 'seconds', 'bytes', 'lastAcc5', 'bestAcc5', 'emaAcc5'] as const),
+  ...(['lastLoss', 'bestLoss', 'emaLoss', 'imagesPerSecond'] as const),
 ] as const;
 export type RunColumn = (typeof RUN_COLUMNS)[number];
 

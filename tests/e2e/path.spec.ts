@@ -96,7 +96,7 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
     await expect(rows.first()).toBeVisible();
     const count = await rows.count();
     expect(count).toBeGreaterThan(1);
-    const file = (await rows.last().getByRole('cell').nth(5).innerText()).trim();
+    const file = (await rows.last().getByRole('cell').nth(6).innerText()).trim();
     await rows
       .last()
       .getByRole('button', { name: /Delete/ })

@@ -9,6 +9,7 @@ import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { forecast } from './forecast.ts';
 import { queue } from './queue.ts';
+import { history, runs, show, trash } from './runs.ts';
 import { serve } from './serve.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
@@ -25,6 +26,10 @@ const COMMANDS: readonly Command[] = [
   evaluate,
   exportWeights,
   forward,
+  runs,
+  show,
+  history,
+  trash,
   inspect,
   data,
   sample,
