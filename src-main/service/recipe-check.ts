@@ -24,6 +24,7 @@ import { parseLrNoise } from '../train/schedule.ts';
 import { updateVariables } from '../train/update.ts';
 import { trainable } from '../train/variables.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
+import { diskCost, tooLittleDisk } from './disk-cost.ts';
 import { recipeWarnings } from './recipe-warnings.ts';
 import { readTeacherCard } from './teacher-card.ts';
 import { classColumns } from './teacher-classes.ts';
@@ -32,6 +33,8 @@ import { classColumns } from './teacher-classes.ts';
 export interface RecipeFacts {
   /** @throws StillhouseError what is wrong with a data folder. */
   dataset(path: string): Promise<Dataset>;
+  /** Where runs go that name no folder. */
+  runsFolder: string;
 }
 
 /** A recipe with every default and what was found in it. */
@@ -71,17 +74,21 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
   const { problems, errors } = findings;
   const size = sizeOf(model, recipe);
+  const disk = await diskCost(recipe, size.checkpointBytes, facts.runsFolder);
+  const full = disk && tooLittleDisk(disk);
+  if (full) errors.push(toPlainError(full));
   return {
     recipe,
     classes,
     check: {
       problems,
       errors,
-      warnings: problems.length > 0 ? [] : recipeWarnings(recipe, steps),
+      warnings: problems.length > 0 ? [] : recipeWarnings(recipe, steps, modelCards().get(recipe.model)?.distilled),
       scaledLr: scaledLr(recipe),
       stepsPerEpoch: steps,
       classes: classes.length,
       ...size,
+      disk,
     },
   };
 }
@@ -125,9 +132,8 @@ class Findings {
     if (!names.has(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
   }
 
-  distillation({ model, distillationType, teacherPath }: Recipe): void {
+  distillation({ distillationType, teacherPath }: Recipe): void {
     if (distillationType === 'none') return;
-    if (modelCards().get(model)?.distilled === false) this.error('recipe.no-distillation-head', { model });
     if (!teacherPath) this.error('teacher.missing', {});
     else if (!existsSync(teacherPath)) this.error('file.missing', { path: teacherPath });
   }

@@ -201,7 +201,9 @@ export class RunControl {
 }
 
 function stateFor(error: unknown): RunState {
-  return error instanceof StillhouseError && error.code === 'run.died' ? 'crashed' : 'failed';
+  return error instanceof StillhouseError && ['run.died', 'run.out-of-memory', 'run.stalled'].includes(error.code)
+    ? 'crashed'
+    : 'failed';
 }
 
 function isEnd(row: HistoryRow): boolean {

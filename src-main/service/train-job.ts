@@ -29,6 +29,7 @@ import type { JobContext } from './job-context.ts';
 import { trainingRecipe } from './loader-recipe.ts';
 import { measuredStep } from './measured-step.ts';
 import { keepBadStep } from './non-finite.ts';
+import { memoryError, tellsOfMemory } from './out-of-memory.ts';
 import { openProfiler, type Profiler } from './profile.ts';
 import { taughtSteps } from './taught-steps.ts';
 import { openTeacher, planTeacher, stepTeacher, teacherLoader, type OpenTeacher, type Teacher } from './teacher.ts';
@@ -59,7 +60,11 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
     try {
       const guard = new StallGuard(job.recipe.stallMinutes);
-      const body = (log: RunLog) => Promise.race([train({ job, context, dataset, begin, log, guard }), guard.stalled]);
+      const body = (log: RunLog) =>
+        Promise.race([train({ job, context, dataset, begin, log, guard }), guard.stalled]).catch((error: unknown) => {
+          const text = error instanceof Error ? error.message : String(error);
+          throw tellsOfMemory(text) ? memoryError(job.recipe, firstLine(text), process.memoryUsage.rss()) : error;
+        });
       return await withLog(job.run, context, body, () => guard.end());
     } finally {
       begin.checkpoint?.close();
@@ -67,6 +72,10 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
   } finally {
     lock.release();
   }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0].slice(0, 200);
 }
 
 /** Makes the run folder, or checks that it was made for these classes. */

@@ -45,7 +45,7 @@ export async function prepareTraining(
   const notes = new DataNotes(dataNotesFolder());
   const dataset = (path: string): Promise<Dataset> =>
     listDataset(path, { excluded: notes.excludedFiles(path), archiveCache: archivesFolder() });
-  const facts = { dataset };
+  const facts = { dataset, runsFolder };
   const checked = await checkRecipe({ ...base, ...request.given, ...(run && { outputDir: run }) }, facts);
   const refused = refusal(checked);
   if (refused) throw refused;

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
+import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
 import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
 
 export interface TrainerOptions {
@@ -46,14 +47,17 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
   };
   return {
     pid: child.pid,
-    done: outcome(child, (event) => {
+    done: outcome(child, job, (event) => {
       if (event.tell === 'ready') send({ do: 'start', job });
       options.onEvent?.(event);
     }) as Promise<TrainerResults[Job['kind']]>,
     stop: () => send({ do: 'stop' }),
     ask: (question, picture) => send({ do: 'ask', question, picture }),
     pause: (on) => send({ do: on ? 'pause' : 'continue' }),
-    kill: () => void child.kill('SIGKILL'),
+    kill: () => {
+      asked.add(child);
+      child.kill('SIGKILL');
+    },
   };
 }
 
@@ -80,18 +84,24 @@ export function trainerEnvironment(): Record<string, string> {
   };
 }
 
+/** Processes that were killed on purpose. */
+const asked = new WeakSet<ChildProcess>();
+
 /** Lines of the process's own output that are kept to explain a death. */
 const TAIL_BYTES = 4096;
 
-function outcome(child: ChildProcess, onEvent: (event: TrainerEvent) => void): Promise<unknown> {
+function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerEvent) => void): Promise<unknown> {
   let verdict: Extract<TrainerEvent, { tell: 'done' | 'failed' }> | undefined;
   let tail = '';
+  let memory = 0;
+  const killsBefore = kernelKills();
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
   }
   child.on('message', (message) => {
     const event = message as TrainerEvent;
     if (event.tell === 'done' || event.tell === 'failed') verdict = event;
+    if (event.tell === 'alive') memory = event.memory;
     onEvent(event);
   });
   return new Promise((resolve, reject) => {
@@ -100,7 +110,12 @@ function outcome(child: ChildProcess, onEvent: (event: TrainerEvent) => void): P
     child.on('close', (code, signal) => {
       if (verdict?.tell === 'done') resolve(verdict.result);
       else if (verdict) reject(fromPlainError(verdict.error));
-      else reject(new StillhouseError('run.died', { reason: causeOfDeath(code, signal, tail) }));
+      else {
+        const byKernel = signal === 'SIGKILL' && !asked.has(child) && kernelKills() > killsBefore;
+        const reason = byKernel ? 'the system ended it' : causeOfDeath(code, signal, tail);
+        const starved = byKernel || (signal !== 'SIGKILL' && tellsOfMemory(tail));
+        reject(starved && job.kind === 'train' ? memoryError(job.recipe, reason, memory) : new StillhouseError('run.died', { reason })); // prettier-ignore
+      }
     });
   });
 }

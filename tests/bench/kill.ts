@@ -15,7 +15,7 @@ import { makeTinyData } from '../helpers/tiny-data.ts';
  *
  * Fails unless every checkpoint that a manifest names is whole after every kill, none is older than one that was there
  * before, and losses, scores and all values at the end equal those of a run that nobody disturbed, bit for bit.
- * Options: --kills N (200), --epochs N (one and a half a kill, at least 4), --seed N (1), --json.
+ * Options: --kills N (200), --epochs N (one a kill, at least 4), --seed N (1), --json.
  */
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ const { values } = parseArgs({
   },
 });
 const kills = Math.max(1, Math.round(Number(values.kills)));
-const epochs = Math.max(4, Math.round(Number(values.epochs ?? 1.5 * kills)));
+const epochs = Math.max(4, Math.round(Number(values.epochs ?? kills)));
 const SAVE_MINUTES = 0.01;
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-kill-'));
 try {

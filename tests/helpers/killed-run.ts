@@ -51,14 +51,14 @@ export async function attempt({ entry, run, recipe, kill }: Attempt): Promise<Ou
     killed = true;
     setTimeout(() => trainer.kill(), after);
   };
-  let saves = Math.floor(1 + 2 * (kill?.draw() ?? 0));
+  let saves = Math.floor(1 + 8 * (kill?.draw() ?? 0));
   const trainer = spawnTrainer(job, {
     entry,
     onEvent: (event) => {
       if (event.tell === 'ready' && kill?.aim === 'start') end(4000 * kill.draw());
       if (event.tell !== 'rows') return;
       rows.push(...event.rows);
-      if (kill?.aim === 'step' && event.rows.some(({ type }) => type === 'step')) end(1500 * kill.draw());
+      if (kill?.aim === 'step' && event.rows.some(({ type }) => type === 'step')) end(5000 * kill.draw());
     },
   });
   const place = join(run, 'checkpoints');

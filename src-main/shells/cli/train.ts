@@ -164,7 +164,8 @@ function introduction({ run, recipe, check, engine }: PreparedTraining): string 
     `${recipe.model} (${millions(check)} million parameters)${teacher}`,
     `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
       `${totalEpochs(recipe)} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
-      `${bytes(check.checkpointBytes)} a checkpoint`,
+      `${bytes(check.checkpointBytes)} a checkpoint` +
+      (check.disk ? `, ${bytes(check.disk.total)} of disk for ${check.disk.kept} and the one being written` : ''),
     describeDevice(engine),
     `Run folder: ${run}`,
   ].join('\n');
