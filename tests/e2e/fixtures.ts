@@ -101,7 +101,8 @@ export function startAgain(home: string): Promise<{ code: number | null; said: s
   return new Promise((resolve) => second.on('close', (code) => resolve({ code, said })));
 }
 
-async function openElectron(env: Record<string, string>): Promise<App> {
+/** Opens the desktop app; `env` holds at least STILLHOUSE_HOME. */
+export async function openElectron(env: Record<string, string>): Promise<App> {
   const electron = await _electron.launch({
     executablePath: electronBinary(),
     args: ELECTRON_ARGUMENTS,

@@ -19,6 +19,9 @@ let quitting = false;
 // One place for each home, so that two homes are two instances.
 app.setPath('userData', join(homeFolder(), 'window'));
 
+// Whatever window anything opens, its page is in the sandbox; a person who is root has to say otherwise.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
+
 if (app.requestSingleInstanceLock()) {
   registerSchemes();
   app.on('web-contents-created', (_event, contents) => holdFast(contents));

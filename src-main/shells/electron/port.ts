@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import {
   BrowserWindow,
   dialog,
@@ -83,7 +85,8 @@ export function answerHostCalls(): void {
   });
   handle(CHANNELS.showFile, async (_window, path) => {
     const [file] = texts([path]);
-    if (file) shell.showItemInFolder(file);
+    // Whatever is no file of this machine (an address, a share that would be logged in to) is not looked at.
+    if (file && isAbsolute(file) && !/^[\\/]{2}/.test(file) && existsSync(file)) shell.showItemInFolder(file);
   });
 }
 
