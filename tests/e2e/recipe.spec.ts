@@ -45,7 +45,7 @@ test('a recipe is searched, compared, foreseen, and goes to a file and back', as
 
   await test.step('what is seldom meant is said, and can be started anyway', async () => {
     await main.getByText('Full', { exact: true }).click();
-    await bench.set('Warm-up', '30');
+    await bench.set('Warm-up$', '30');
     await expect(main.getByText(/^Warm-up takes 30 of 12 epochs/)).toBeVisible();
     await expect(main.getByRole('button', { name: 'Start anyway' })).toBeEnabled();
   });
@@ -56,7 +56,7 @@ test('a recipe is searched, compared, foreseen, and goes to a file and back', as
     await expect(main.getByText(/^Line 1: epochs: expected a whole number/)).toBeVisible();
     await expect(main.getByText(/^Line 3: The recipe has an unknown setting: learning_rte/)).toBeVisible();
     await main.getByRole('button', { name: 'Take the rest' }).click();
-    await expect(main.getByRole('textbox', { name: /^Warm-up\b/ }).first()).toHaveValue('3');
+    await expect(main.getByRole('textbox', { name: 'Warm-up', exact: true })).toHaveValue('3');
   });
 
   if (shell === 'browser') {
