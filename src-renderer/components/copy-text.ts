@@ -22,8 +22,8 @@ function copyBySelection(text: string): boolean {
 }
 
 /** Offers text as a file to save. */
-export function saveText(text: string, name: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
+export function saveText(text: string, name: string, type = 'text/csv'): void {
+  const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement('a');
   link.href = address;
   link.download = name;

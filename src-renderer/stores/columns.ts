@@ -3,6 +3,8 @@ const FIRST_CAPACITY = 256;
 /** A table of numbers that grows at its end: one typed array a column, kept outside Vue's reactivity. */
 export class Columns<Name extends string> {
   length = 0;
+  /** Changes when rows were dropped: what is known of earlier values counts no more. */
+  revision = 0;
   private capacity = FIRST_CAPACITY;
   private readonly data: Map<Name, Float64Array>;
 
@@ -29,7 +31,9 @@ export class Columns<Name extends string> {
 
   /** Drops every row from `length` on. */
   truncate(length: number): void {
-    this.length = Math.min(this.length, length);
+    if (length >= this.length) return;
+    this.length = length;
+    this.revision++;
   }
 
   private of(name: Name): Float64Array {

@@ -1,3 +1,4 @@
+import { Pyramid, type Numbers } from '../components/charts/pyramid.ts';
 import type { Series } from '../components/charts/series.ts';
 import { Smoother } from '../components/charts/series.ts';
 import type { EpochColumn, RunHistory, StepColumn } from '../stores/run-history.ts';
@@ -26,17 +27,31 @@ const LOOKS = {
 /** Builds a run's charts from its history; smoothed columns are kept, so that a frame costs only what is new. */
 export class TrainCharts {
   private readonly smoothers = new Map<StepColumn, Smoother>();
+  private readonly pyramids = new Map<string, Pyramid>();
   private history: RunHistory | null = null;
 
   /** @param weight of the moving average; null draws the raw values alone. */
   build(history: RunHistory, axis: XAxis, weight: number | null, t: Translate): ChartSpec[] {
-    if (history !== this.history) this.smoothers.clear();
+    if (history !== this.history) {
+      this.smoothers.clear();
+      this.pyramids.clear();
+    }
     this.history = history;
-    const steps = new StepLines(history, axis, (column, y) => this.smooth(column, y, weight), weight !== null);
+    const steps = new StepLines(history, axis, this, weight);
     const epochs = (id: EpochColumn, label: string, look: Look): Series[] => {
       const y = history.epochs.column(id);
       return y.some((value) => !Number.isNaN(value))
-        ? [{ id, label: t(label), ...look, marked: true, x: history.epochs.column(axis), y }]
+        ? [
+            {
+              id,
+              label: t(label),
+              ...look,
+              marked: true,
+              x: history.epochs.column(axis),
+              y,
+              ...this.over(`epochs.${id}`, y, history.epochs.revision),
+            },
+          ]
         : [];
     };
     const distils = history.steps.column('lossDistillation').some((value) => !Number.isNaN(value));
@@ -89,33 +104,49 @@ export class TrainCharts {
     ];
   }
 
-  private smooth(column: StepColumn, y: Float64Array, weight: number | null): Float64Array {
-    if (weight === null) return y;
+  /** The smoothed column; the number changes when earlier values did. */
+  smooth(column: StepColumn, y: Numbers, weight: number): { y: Numbers; generation: number } {
     const smoother = this.smoothers.get(column) ?? new Smoother();
     this.smoothers.set(column, smoother);
-    return smoother.of(y, weight);
+    return { y: smoother.of(y, weight), generation: smoother.restarts };
+  }
+
+  /** The pyramids over a column, which only take in what is new, and not before they are asked for. */
+  over(key: string, y: Numbers, generation: number): Pick<Series, 'pyramid'> {
+    return {
+      pyramid: (log) => {
+        const name = `${key} ${log ? 'log' : ''}`;
+        const pyramid = this.pyramids.get(name) ?? new Pyramid(log);
+        this.pyramids.set(name, pyramid);
+        pyramid.follow(y, generation);
+        return pyramid;
+      },
+    };
   }
 }
 
 /** Lines over the step rows of one history, all on one x column. */
 class StepLines {
-  private readonly x: Float64Array;
+  private readonly x: Numbers;
 
   constructor(
     private readonly history: RunHistory,
     axis: XAxis,
-    private readonly smooth: (column: StepColumn, y: Float64Array) => Float64Array,
-    private readonly smoothed: boolean,
+    private readonly charts: TrainCharts,
+    private readonly weight: number | null,
   ) {
     this.x = history.steps.column(axis);
   }
 
   /** A smoothed line, behind it the raw values when asked for. */
   line(column: StepColumn, label: string, look: Look, withRaw = false): Series[] {
-    const y = this.history.steps.column(column);
-    const raw: Series = { id: `${column}.raw`, label, ...look, dash: SOLID, width: 1, faint: true, x: this.x, y };
-    const line: Series = { id: column, label, ...look, x: this.x, y: this.smooth(column, y) };
-    return withRaw && this.smoothed ? [raw, line] : [line];
+    const [raw] = this.raw(column, label, look);
+    if (this.weight === null) return [raw];
+    const { revision } = this.history.steps;
+    const { y, generation } = this.charts.smooth(column, raw.y, this.weight);
+    const over = this.charts.over(`${column} smooth`, y, generation + revision / 1e6);
+    const line: Series = { ...raw, y, ...over };
+    return withRaw ? [{ ...raw, id: `${column}.raw`, dash: SOLID, width: 1, faint: true }, line] : [line];
   }
 
   /** A smoothed line, where there is a value at all. */
@@ -125,6 +156,7 @@ class StepLines {
   }
 
   raw(column: StepColumn, label: string, look: Look): Series[] {
-    return [{ id: column, label, ...look, x: this.x, y: this.history.steps.column(column) }];
+    const y = this.history.steps.column(column);
+    return [{ id: column, label, ...look, x: this.x, y, ...this.charts.over(column, y, this.history.steps.revision) }];
   }
 }

@@ -6,10 +6,11 @@ import {
   LogarithmicScale,
   PointElement,
   type ChartConfiguration,
-  type ChartDataset,
   type Point,
 } from 'chart.js';
-import { clockStep, decimate, type Range, type Series } from './series.ts';
+import { columnEdges, coverOf, newCover, toPixel, type Cover, type PixelScale } from './pixel-columns.ts';
+import { paintCover, parseColor } from './raster.ts';
+import { clockStep, pyramidOf, type Range, type Series } from './series.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
 
@@ -18,7 +19,9 @@ export interface Plot {
   series: readonly Series[];
   x: Range;
   y: Range;
+  /** Of the y axis. */
   log: boolean;
+  xLog?: boolean;
   clock: boolean;
   whole: boolean;
   xLabel: string;
@@ -28,57 +31,96 @@ export interface Plot {
   formatTick: (value: number) => string;
 }
 
-/** Up to this many points a marked line marks each of them; any line marks a single one, or it would not show. */
+/** Up to this many points in sight a marked line marks each of them. */
 const MOST_MARKS = 60;
-/** Up to this many points a line keeps its dashes. */
-const MOST_DASHED = 800;
 
-/** Chart.js on one canvas: no animation, no parsing, and never more points than the pixels can show. */
+interface Area {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/** Axes by Chart.js on one canvas; the lines on another over it, from pyramids: never more work than there are pixels. */
 export class Plotter {
   private readonly chart: Chart<'line', Point[]>;
+  private image: ImageData | null = null;
+  private cover: Cover = newCover(0);
+  private readonly context: CanvasRenderingContext2D;
 
-  constructor(private readonly canvas: HTMLCanvasElement) {
-    this.chart = new Chart(canvas, configuration());
+  constructor(
+    private readonly axes: HTMLCanvasElement,
+    private readonly lines: HTMLCanvasElement,
+  ) {
+    this.chart = new Chart(axes, configuration());
+    this.context = lines.getContext('2d')!;
   }
 
   /** Draws `plot`; colours and faces are read from the tokens each time, so a change of theme needs no more. */
   draw(plot: Plot): void {
-    const style = getComputedStyle(this.canvas);
+    const style = getComputedStyle(this.axes);
     const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-    this.chart.data.datasets = plot.series.map((series) => this.dataset(series, plot, token(series.color)));
     this.setScales(plot, token('chart-ink'), token('chart-grid'), style.fontFamily);
     this.chart.update('none');
+    this.drawLines(plot, token);
   }
 
   /** The plot's own rectangle inside the canvas, in CSS pixels. */
-  get area(): { left: number; right: number; top: number; bottom: number } {
+  get area(): Area {
     return this.chart.chartArea ?? { left: 0, right: 0, top: 0, bottom: 0 };
-  }
-
-  resize(): void {
-    this.chart.resize();
   }
 
   dispose(): void {
     this.chart.destroy();
   }
 
-  private dataset(series: Series, plot: Plot, color: string): ChartDataset<'line', Point[]> {
-    const width = Math.max(100, this.area.right - this.area.left) * (this.chart.currentDevicePixelRatio || 1);
-    const kept = decimate(series.x, series.y, plot.x, width);
-    const marks = !series.faint && kept.length <= (series.marked ? MOST_MARKS : 1);
-    return {
-      data: kept.map((index) => ({ x: series.x[index], y: series.y[index] })),
-      borderColor: series.faint ? `${color}4d` : color,
-      backgroundColor: color,
-      borderWidth: series.width,
-      // Dashes of a dense, noisy line cannot be told apart, and cost most of the drawing.
-      borderDash: kept.length > MOST_DASHED ? [] : [...series.dash],
-      pointRadius: marks ? 2 : 0,
-      clip: 4,
-      pointHitRadius: 0,
-      pointHoverRadius: 0,
-    };
+  private drawLines(plot: Plot, token: (name: string) => string): void {
+    const ratio = this.chart.currentDevicePixelRatio || 1;
+    const image = this.fit(ratio);
+    if (!image) return;
+    const xs = { range: plot.x, size: image.width, log: plot.xLog === true };
+    const ys = { range: plot.y, size: image.height, log: plot.log };
+    const edges = new Map<Series['x'], Int32Array>();
+    for (const series of plot.series) {
+      const known = edges.get(series.x) ?? columnEdges(series.x, xs);
+      edges.set(series.x, known);
+      coverOf({ x: series.x, y: series.y, pyramid: pyramidOf(series, plot.log) }, known, xs, ys, this.cover);
+      const [width, dash] = [series.width * ratio, series.dash.map((length) => Math.round(length * ratio))];
+      const opacity = series.faint ? 0.3 : 1;
+      paintCover(image, this.cover, { color: parseColor(token(series.color)), opacity, width, dash });
+    }
+    this.context.putImageData(image, 0, 0);
+    for (const series of plot.series) this.mark(series, edges.get(series.x)!, xs, ys, ratio, token(series.color));
+  }
+
+  /** Fits the canvas of the lines to the rectangle between the axes. */
+  private fit(ratio: number): ImageData | null {
+    const { left, right, top, bottom } = this.area;
+    const [width, height] = [Math.round((right - left) * ratio), Math.round((bottom - top) * ratio)];
+    if (width < 1 || height < 1) return null;
+    if (this.image?.width !== width || this.image.height !== height) {
+      this.lines.width = width;
+      this.lines.height = height;
+      this.image = new ImageData(width, height);
+      this.cover = newCover(width);
+    } else new Uint32Array(this.image.data.buffer).fill(0);
+    const place = { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` };
+    Object.assign(this.lines.style, place);
+    return this.image;
+  }
+
+  /** Marks each point of a line that is measured seldom, and a line's only point. */
+  private mark(series: Series, edges: Int32Array, xs: PixelScale, ys: PixelScale, ratio: number, color: string): void {
+    const [from, to] = [edges[0], edges[edges.length - 1]];
+    if (series.faint || to - from > (series.marked ? MOST_MARKS : 1)) return;
+    this.context.fillStyle = color;
+    for (let index = from; index < to; index++) {
+      const [x, y] = [toPixel(xs, series.x[index]), toPixel(ys, series.y[index])];
+      if (!Number.isFinite(x + y)) continue;
+      this.context.beginPath();
+      this.context.arc(x, ys.size - y, 2.5 * ratio, 0, 2 * Math.PI);
+      this.context.fill();
+    }
   }
 
   private setScales(plot: Plot, ink: string, grid: string, family: string): void {
@@ -91,7 +133,7 @@ export class Plotter {
     this.chart.options.scales = {
       x: {
         ...shared(plot.xLabel),
-        type: 'linear',
+        type: plot.xLog ? 'logarithmic' : 'linear',
         min: plot.x.min,
         max: plot.x.max > plot.x.min ? plot.x.max : plot.x.min + 1,
         ticks: {
@@ -101,8 +143,8 @@ export class Plotter {
           maxRotation: 0,
           ...(plot.whole ? { precision: 0 } : {}),
           autoSkipPadding: 18,
-          callback: (value) => plot.formatX(Number(value)),
-          ...(plot.clock ? { stepSize: clockStep(plot.x.max - plot.x.min) } : {}),
+          callback: (value) => (plot.xLog && !isRound(Number(value)) ? null : plot.formatX(Number(value))),
+          ...(plot.clock && !plot.xLog ? { stepSize: clockStep(plot.x.max - plot.x.min) } : {}),
         },
       },
       y: {

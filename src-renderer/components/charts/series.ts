@@ -1,4 +1,6 @@
-/** The arithmetic of the charts: which points to draw, smoothing, axes. Pure functions over typed arrays. */
+import { Pyramid, type Numbers } from './pyramid.ts';
+
+/** The arithmetic of the charts: smoothing, axes. Pure functions over typed arrays. */
 
 /** One line of a chart. `x` only grows; a NaN in `y` is a point that was not measured. */
 export interface Series {
@@ -13,8 +15,10 @@ export interface Series {
   faint?: boolean;
   /** Each point is marked while there are few: what is measured seldom. */
   marked?: boolean;
-  x: Float64Array;
-  y: Float64Array;
+  x: Numbers;
+  y: Numbers;
+  /** Over `y`, kept between drawings where it is long; of what a log axis can show where asked. */
+  pyramid?: (log: boolean) => Pyramid;
 }
 
 export interface Range {
@@ -23,7 +27,7 @@ export interface Range {
 }
 
 /** Index of the first value of `sorted` that is at least `value`. */
-export function lowerBound(sorted: Float64Array, value: number): number {
+export function lowerBound(sorted: Numbers, value: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -35,49 +39,12 @@ export function lowerBound(sorted: Float64Array, value: number): number {
 }
 
 /**
- * Indices of the points that draw the same picture as all of them: of each pixel column the first, lowest, highest
- * and last, and one point beyond each end of the range so that lines run on. At most 4 × width + 2.
- * @param width of the plot in device pixels.
- */
-export function decimate(x: Float64Array, y: Float64Array, range: Range, width: number): number[] {
-  const from = Math.max(0, lowerBound(x, range.min) - 1);
-  const to = Math.min(x.length, lowerBound(x, range.max) + 1);
-  const columns = Math.max(1, Math.floor(width));
-  const kept: number[] = [];
-  if (to - from <= 2 * columns) {
-    for (let index = from; index < to; index++) if (!Number.isNaN(y[index])) kept.push(index);
-    return kept;
-  }
-  const scale = range.max > range.min ? columns / (range.max - range.min) : 0;
-  let column = NaN;
-  let [first, lowest, highest, last] = [-1, -1, -1, -1];
-  const close = (): void => {
-    if (first < 0) return;
-    const middle = lowest < highest ? [lowest, highest] : [highest, lowest];
-    for (const index of [first, ...middle, last]) if (kept[kept.length - 1] !== index) kept.push(index);
-  };
-  for (let index = from; index < to; index++) {
-    const value = y[index];
-    if (Number.isNaN(value)) continue;
-    const here = Math.floor((x[index] - range.min) * scale);
-    if (here !== column) {
-      close();
-      column = here;
-      first = lowest = highest = index;
-    }
-    if (value < y[lowest]) lowest = index;
-    if (value > y[highest]) highest = index;
-    last = index;
-  }
-  close();
-  return kept;
-}
-
-/**
  * A debiased exponential moving average that follows a growing column: only new values are worked on.
  * Value n is Σ wᵏ y / Σ wᵏ over the measured points so far, so the first equals its point.
  */
 export class Smoother {
+  /** Changes when earlier values of the average did. */
+  restarts = 0;
   private values = new Float64Array(256);
   private length = 0;
   private weight = NaN;
@@ -86,7 +53,7 @@ export class Smoother {
   private lastSeen = NaN;
 
   /** The average of each value of `y`: a view, valid until the next call. `weight` is 0 (raw) to below 1. */
-  of(y: Float64Array, weight: number): Float64Array {
+  of(y: Numbers, weight: number): Float64Array {
     if (weight !== this.weight || y.length < this.length || !Object.is(y[this.length - 1] ?? NaN, this.lastSeen))
       this.restart(weight);
     if (y.length > this.values.length) {
@@ -107,13 +74,14 @@ export class Smoother {
   }
 
   private restart(weight: number): void {
+    this.restarts++;
     this.weight = weight;
     this.length = this.sum = this.mass = 0;
   }
 }
 
 /** Smallest range that holds the finite values; null when there is none. `positive` leaves out what a log axis cannot show. */
-export function extent(arrays: readonly Float64Array[], positive = false): Range | null {
+export function extent(arrays: readonly Numbers[], positive = false): Range | null {
   let min = Infinity;
   let max = -Infinity;
   for (const values of arrays)
@@ -143,8 +111,16 @@ export function clockStep(span: number, most = 8): number {
 }
 
 /** Index of the point nearest to `x`, or -1. */
-export function nearest(xs: Float64Array, x: number): number {
+export function nearest(xs: Numbers, x: number): number {
   if (!xs.length) return -1;
   const after = Math.min(xs.length - 1, lowerBound(xs, x));
   return after > 0 && x - xs[after - 1] < xs[after] - x ? after - 1 : after;
+}
+
+/** The pyramid of a line: its own, or one made for this drawing. */
+export function pyramidOf({ y, pyramid }: Series, log: boolean): Pyramid {
+  if (pyramid) return pyramid(log);
+  const made = new Pyramid(log);
+  made.follow(y, 0);
+  return made;
 }
