@@ -16,7 +16,7 @@ import { loadEngine, type Engine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { answersFor, AnswerRecorder, type Answered, type Answers } from '../train/answers.ts';
 import type { Evaluation } from '../train/evaluate.ts';
-import { headReport, type RightLabels } from '../train/report.ts';
+import { headReport, orNull, type RightLabels } from '../train/report.ts';
 import { PREFIX } from '../train/variables.ts';
 import { folderData, validationData, type EvaluationData } from './evaluation-data.ts';
 import { reportOf } from './evaluation-report.ts';
@@ -214,7 +214,7 @@ function factsOf(
     count: answered.files.length,
     skipped: skipped.length,
     teacher: answered.heads.has('teacher') ? teacherLabel(recipe) : null,
-    loss: scores.test.loss,
+    loss: orNull(scores.test.loss),
     seconds: (performance.now() - started) / 1000,
     heads: heads.map((head) => headReport(answered, head, { classes, real })),
   };

@@ -13,6 +13,7 @@ import { bestCheckpoint, latestCheckpoint } from '../runs/checkpoint.ts';
 import { evaluationsFolder, listEvaluations, readAnswers, removeEvaluation, type KeptAnswers } from '../runs/evaluation-file.ts'; // prettier-ignore
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { absolute, type Datasets } from './datasets.ts';
+import { orNull } from '../train/report.ts';
 import type { EngineDesk } from './engine-desk.ts';
 import { keepPlace, looseEvaluations } from './evaluation-place.ts';
 import { reportOf } from './evaluation-report.ts';
@@ -118,10 +119,10 @@ export class Evaluations {
         const own = answers.heads.get(head);
         if (!own || own.top[row * kept] < 0) return [];
         const places = Array.from({ length: kept }, (_, k) => row * kept + k);
-        return [{ head, top: places.map((at) => ({ label: own.top[at], chance: own.chance[at] })) }];
+        return [{ head, top: places.map((at) => ({ label: own.top[at], chance: own.chance[at] || 0 })) }];
       });
     const pictures = page.map((row, at) => {
-      return { id: names[at], file: files[row], label: labels[row], loss: loss[row], answers: answersAt(row) };
+      return { id: names[at], file: files[row], label: labels[row], loss: orNull(loss[row]), answers: answersAt(row) };
     });
     return { total: rows.length, pictures };
   }

@@ -173,7 +173,7 @@ function topOf(logits: Float32Array, classes: readonly string[]): PhotoAnswer['h
   const count = Math.min(KEPT_ANSWERS, classes.length);
   return Array.from({ length: count }, (_, place) => {
     const name = classes[top[place]];
-    return { label: top[place], name, ...classTitle(name), chance: chance[place] };
+    return { label: top[place], name, ...classTitle(name), chance: chance[place] || 0 };
   });
 }
 

@@ -24,7 +24,8 @@ export function headReport(
   const { kept, labels } = answered;
   const rows = rowsOf(answers, kept);
   const share = (good: (row: number) => boolean): number => (100 * rows.filter(good).length) / rows.length;
-  const mean = (value: (row: number) => number): number => rows.reduce((sum, row) => sum + value(row), 0) / rows.length;
+  const mean = (value: (row: number) => number): number | null =>
+    orNull(rows.reduce((sum, row) => sum + value(row), 0) / rows.length);
   return {
     head,
     acc1: share((row) => answers.rank[row] === 0),
@@ -35,6 +36,11 @@ export function headReport(
     agreement: head === 'teacher' ? null : agreementOf(answered, answers, rows),
     real: options.real ? realScore(answered, answers, rows, options.real) : null,
   };
+}
+
+/** A number that JSON can hold; null for any other. */
+export function orNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
 function answersOf({ heads }: Answered, head: Answering): Answers {
@@ -150,7 +156,7 @@ function scoredOf(sums: ReturnType<typeof newSums>): Scored {
     acc5: percent(right5, count),
     precision: percent(right, predicted),
     f1: percent(2 * right, count + predicted),
-    confidence: count > 0 ? confidence / count : null,
+    confidence: orNull(confidence / count),
     agreement: percent(alike, compared),
     confused: most ? { label: most[0], count: most[1] } : null,
   };

@@ -226,6 +226,34 @@ describe('training', () => {
     expect(Number(loss)).toBeGreaterThan(0);
   });
 
+  it("is evaluated by DeiT's own command, with its two closing lines alone", async () => {
+    const { code, out } = await stillhouse([
+      'train',
+      '--eval',
+      '--resume',
+      'run',
+      '--data-path',
+      'data',
+      '--threads',
+      '2',
+    ]);
+    expect(code).toBe(0);
+    const pattern =
+      /^\* Acc@1 (\d+\.\d{3}) Acc@5 \d+\.\d{3} loss \d+\.\d{3}\nAccuracy of the network on the (\d+) test images: (\d+\.\d)%\n$/;
+    const [, acc1, pictures, rounded] = pattern.exec(out) ?? [];
+    expect(Number(rounded)).toBeCloseTo(Number(acc1), 0);
+    expect(Number(pictures)).toBeGreaterThan(0);
+  });
+
+  it('is evaluated class by class, as CSV', async () => {
+    const args = ['evaluate', '--checkpoint', 'run', '--data-path', 'data', '--threads', '2', '--no-keep', '--csv'];
+    const { code, out } = await stillhouse(args);
+    expect(code).toBe(0);
+    const rows = out.trim().split('\n');
+    expect(rows[0]).toMatch(/^class,pictures,predicted,acc1,acc5,precision,recall,f1,/);
+    expect(rows.slice(1).map((row) => row.split(',')[0])).toEqual(['amber', 'blue', 'crimson']);
+  });
+
   it('is exported, and the export answers as the checkpoint does', async () => {
     const input = join(folder, 'images.safetensors');
     const images = {

@@ -65,7 +65,7 @@ test('a checkpoint is evaluated, and its answers are read again from the run', a
   const all = { id, head: 'test', choice: 'all', offset: 0, limit: 5 } as const;
   const page = await client.call('evaluation.pictures', all);
   expect(page.total).toBe(18);
-  const losses = page.pictures.map(({ loss }) => loss);
+  const losses = page.pictures.map(({ loss }) => loss!);
   expect(losses).toEqual([...losses].sort((a, b) => b - a));
   expect(workstation.pictureFile(page.pictures[0].id)?.path).toBe(join(data, page.pictures[0].file));
   const wrong = await client.call('evaluation.pictures', { ...all, choice: 'wrong' });

@@ -56,10 +56,10 @@ type Evaluated = NonNullable<TrainerResults['evaluate']>;
 async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<Evaluated> {
   const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
   if (!given) throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
-  const weights = await withWeights(given, ({ path }) => path);
   const settings = recipeValues(parsed);
   const threads = integerValue(parsed, 'threads', 1, 1024);
   const { engine, gpu } = await chooseEngine(settings.device);
+  const weights = await withWeights(given, ({ path }) => path);
   const job = {
     ...({ kind: 'evaluate', engine, gpu, threads, weights, settings } as const),
     average: parsed.values.get('average') === true,
@@ -125,7 +125,8 @@ function row(name: string, ...cells: string[]): string {
 
 function headRow({ head, acc1, acc5, nll, confidence, ece, agreement, real }: HeadReport): string {
   const share = (value: number | null | undefined): string => value?.toFixed(2) ?? '–';
-  const cells = [share(acc1), share(acc5), nll.toFixed(3), confidence.toFixed(3), ece.toFixed(3)];
+  const number = (value: number | null): string => value?.toFixed(3) ?? '–';
+  const cells = [share(acc1), share(acc5), number(nll), number(confidence), ece.toFixed(3)];
   return row(NAMES[head], ...cells, share(agreement), share(real?.acc1));
 }
 
