@@ -3,8 +3,8 @@ import type { ErrorWords } from './errors.ts';
 
 /** Every error code in Chinese, with the same `{names}` as in English. */
 export const zhErrors: Record<ErrorCode, ErrorWords> = {
-  'recipe.syntax': { says: '这不是训练方案：{reason}。', advice: '训练方案是 YAML 或 JSON，例如 epochs: 300。' },
-  'recipe.file': { says: '{path} 不是训练方案：{problems}。', advice: '请更正这些行。' },
+  'recipe.syntax': { says: '这不是配方：{reason}。', advice: '配方是 YAML 或 JSON，例如 epochs: 300。' },
+  'recipe.file': { says: '{path} 不是配方：{problems}。', advice: '请更正这些行。' },
   'recipe.warmup-long': {
     says: '共 {epochs} 轮，预热就占 {warmup} 轮：学习率永远升不到应有的值。',
     advice: '请缩短预热，或训练更多轮。',

@@ -1,6 +1,6 @@
 import type { recipePage as en } from './recipe-page.en.ts';
 
-/** 训练方案页中表单以外的文字。 */
+/** 配方页中表单以外的文字。 */
 export const recipePage: typeof en = {
   view: '显示',
   simple: '精简',
@@ -12,7 +12,7 @@ export const recipePage: typeof en = {
   resetAll: '全部重置',
   baseline: '与{preset}相比',
   defaults: '默认值',
-  files: '方案文件',
+  files: '配方文件',
   open: '打开文件…',
   save: '另存为 {format}',
   read: '已读取文件：采用其中 {n} 项设置。',
@@ -61,7 +61,7 @@ export const recipePage: typeof en = {
     ofRun: '依据训练 {run}，{time}。',
     otherBatch: '当时批大小为 {batch}。',
     measured: '依据 {time} 试跑的几步；评估按三倍速度估算。',
-    none: '这台机器还没有训练过类似的方案。',
+    none: '这台机器还没有训练过类似的配方。',
     measure: '试跑几步计时',
     again: '重新计时',
   },

@@ -70,7 +70,9 @@ export const useSampleRun = defineStore('sample-run', () => {
     if (!teacher) return false;
     recipe.usePreset('sample-student');
     recipe.distilFrom(teacher);
-    return startRun();
+    // Not by the page's own start: its check is still that of the recipe before.
+    await runs.start(recipe.values);
+    return true;
   };
   const trainTeacher = async (): Promise<boolean> => {
     step.value = 'weights';
@@ -78,21 +80,13 @@ export const useSampleRun = defineStore('sample-run', () => {
     await recipe.fetchWeights();
     if (failed(recipe.weightsError)) return false;
     step.value = 'teacher';
-    if (!(await startRun())) return false;
-    const id = runs.currentId;
+    const id = await runs.start(recipe.values);
     await until(() =>
       runs.list.some((run) => run.id === id && ['finished', 'stopped', 'failed', 'crashed'].includes(run.state)),
     );
     await teachers.refresh();
     return runs.list.find((run) => run.id === id)?.state === 'finished';
   };
-  const startRun = async (): Promise<boolean> => {
-    await until(() => recipe.ready || recipe.errors.length > 0 || recipe.problems.size > 0 || runs.active !== null);
-    const started = await recipe.start();
-    failed(recipe.startError);
-    return started;
-  };
-
   service.onOpen(() => void refresh());
   return { step, error, cost, bytes, begin };
 });

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
@@ -18,7 +19,10 @@ import deitDefaults from '../../fixtures/deit-main-options.json' with { type: 'j
 
 /** The recipe's table and presets: what they promise, and that `docs/recipe.md` says the same. */
 
-const noData = { dataset: () => Promise.reject(new StillhouseError('data.no-folder', { path: '' })) };
+const noData = {
+  dataset: () => Promise.reject(new StillhouseError('data.no-folder', { path: '' })),
+  runsFolder: tmpdir(),
+};
 
 test('an old run, which does not name a later setting, has it off', () => {
   const old = parseSavedRecipe({ model: 'deit_tiny_patch16_224', epochs: 3 });
