@@ -1,0 +1,155 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { HistoryRow, StateRow } from '../../src-main/protocol/events.ts';
+import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
+import { portPair } from '../helpers/port-pair.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+
+vi.setConfig({ testTimeout: 240_000 });
+
+const places = ownPlaces();
+const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
+const short = tinyRecipe(data, { epochs: 1 });
+const long = tinyRecipe(data, { epochs: 4000 });
+const file = join(places.homeFolder, 'queue', 'queue.json');
+
+interface Front {
+  heard: Heard;
+  workstation: Workstation;
+  client: Client;
+  close(): Promise<void>;
+}
+
+/** A service on these places and a window of it, over a real port. */
+function open(): Front {
+  const heard = new Heard();
+  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
+  const workstation = createWorkstation(ownOptions(places, (event) => sends.forEach((send) => send(event))));
+  const pair = portPair();
+  sends.add(serve(pair.far, workstation.handlers));
+  const client = connect(pair.near);
+  client.onEvent(heard.hear);
+  return {
+    heard,
+    workstation,
+    client,
+    close: async () => {
+      await workstation.close();
+      pair.close();
+    },
+  };
+}
+
+const isState =
+  (state: string) =>
+  (row: HistoryRow): row is StateRow =>
+    row.type === 'state' && row.state === state;
+
+let front: Front;
+beforeAll(() => void (front = open()));
+afterAll(async () => {
+  await front.close();
+  rmSync(places.root, { recursive: true, force: true });
+});
+
+/** Ids of all runs, the oldest first. */
+const runs = async (): Promise<string[]> => {
+  const list = await front.client.call('run.list', {});
+  return list.sort((one, other) => one.created - other.created).map(({ id }) => id);
+};
+
+test('a start beside a run that trains is refused, and may wait: it begins when that one ends', async () => {
+  const { client, heard } = front;
+  const { run: first } = await client.call('run.start', { recipe: short });
+  await expect(client.call('run.start', { recipe: short })).rejects.toMatchObject({
+    code: 'run.busy',
+    params: { run: first },
+  });
+  const { entries, paused } = await client.call('queue.add', { recipe: short });
+  expect([entries.length, paused]).toEqual([1, null]);
+  expect(await runs()).toEqual([first]);
+  await heard.row(first, isState('finished'));
+  await heard.until('an empty queue', () => (heard.events.at(-1) ? true : undefined));
+  await vi.waitFor(async () => expect((await client.call('queue.list', {})).entries).toEqual([]), 60_000);
+  const [, second] = await runs();
+  await heard.row(second, isState('finished'));
+});
+
+test('one that can no longer be trained keeps its place and says why; the next goes on', async () => {
+  const { client, heard } = front;
+  const before = (await runs()).length;
+  await client.call('queue.set', { paused: true });
+  const gone = makeTinyData(join(places.root, 'gone'), { train: 8, val: 2 });
+  await client.call('queue.add', { recipe: { ...short, dataPath: gone } });
+  await client.call('queue.set', { paused: true });
+  rmSync(gone, { recursive: true });
+  await client.call('queue.add', { recipe: short });
+  expect(await runs()).toHaveLength(before);
+  await client.call('queue.set', { paused: false });
+  const left = await vi.waitFor(async () => {
+    const { entries } = await client.call('queue.list', {});
+    expect(entries).toMatchObject([{ recipe: { dataPath: gone }, error: { code: 'data.no-folder' } }]);
+    return entries[0]!;
+  }, 60_000);
+  await heard.row((await runs())[before]!, isState('finished'));
+  expect((await client.call('queue.remove', { id: left.id })).entries).toEqual([]);
+});
+
+test('a person who stops a run makes the queue wait; moving, and the place after a new start, are kept', async () => {
+  const { client, heard } = front;
+  const { run } = await client.call('run.start', { recipe: long });
+  await heard.row(run, isState('running'));
+  await client.call('queue.add', { recipe: { ...short, epochs: 2 } });
+  await client.call('queue.add', { resume: run });
+  const { entries } = await client.call('queue.add', { recipe: { ...short, epochs: 3 } });
+  const moved = await client.call('queue.move', { id: entries[2]!.id, to: 0 });
+  const order = [entries[2]!.id, entries[0]!.id, entries[1]!.id];
+  expect(moved.entries.map(({ id }) => id)).toEqual(order);
+  await client.call('run.stop', { run });
+  await heard.row(run, isState('stopped'));
+  expect((await client.call('queue.list', {})).paused).toMatchObject({ code: 'queue.stopped', params: { run } });
+
+  // Another service reads the queue, and may not change it while this one works on it.
+  const other = open();
+  expect((await other.client.call('queue.list', {})).entries.map(({ id }) => id)).toEqual(order);
+  await expect(other.client.call('queue.set', { paused: false })).rejects.toMatchObject({ code: 'queue.elsewhere' });
+  await front.close();
+  expect((await other.client.call('queue.list', {})).paused).toMatchObject({ code: 'queue.restarted' });
+  await other.close();
+
+  front = open();
+  const again = await front.client.call('queue.list', {});
+  expect(again).toMatchObject({ atOnce: 1, paused: { code: 'queue.restarted' } });
+  expect(again.entries.map(({ id }) => id)).toEqual(order);
+  for (const id of order.slice(0, 2)) await front.client.call('queue.remove', { id });
+  await front.client.call('queue.set', { paused: false });
+  await front.heard.row(run, isState('running'));
+  expect((await front.client.call('queue.list', {})).entries).toEqual([]);
+  await front.client.call('run.stop', { run });
+  await front.heard.row(run, isState('stopped'));
+});
+
+test('more than one trains at once only when that is allowed', async () => {
+  const { client, heard } = front;
+  await client.call('queue.set', { atOnce: 2 });
+  const { run: first } = await client.call('run.start', { recipe: long });
+  const { run: second } = await client.call('run.start', { recipe: long });
+  await expect(client.call('run.start', { recipe: long })).rejects.toMatchObject({ code: 'run.busy' });
+  for (const run of [first, second]) await client.call('run.stop', { run });
+  for (const run of [first, second]) await heard.row(run, isState('stopped'));
+  await client.call('queue.set', { atOnce: 1 });
+});
+
+test('a file that somebody damaged is an empty queue', async () => {
+  await front.close();
+  expect(existsSync(file)).toBe(true);
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ entries: [], atOnce: 1 });
+  writeFileSync(file, '{"entries": [{"id": 1}, null], "atOnce": -3');
+  front = open();
+  expect(await front.client.call('queue.list', {})).toEqual({ entries: [], atOnce: 1, paused: null });
+  writeFileSync(file, '{"entries": [{"id": 1}, null], "atOnce": -3}');
+  expect(await front.client.call('queue.list', {})).toEqual({ entries: [], atOnce: 1, paused: null });
+});
