@@ -50,8 +50,10 @@ export async function saveCheckpoint(
   // A file that replaces another of the same step takes its place; one of an earlier step is not the newest.
   const others = readEntries(run).filter((other) => other.file !== file);
   const all = [...others, entry].sort((a, b) => a.step - b.step);
-  const kept = dropUnwanted(run, all, facts.recipe.keepCheckpoints, file);
+  const kept = wanted(run, all, facts.recipe.keepCheckpoints, file);
+  // The manifest goes first: it must not name a file that is gone when the process is killed between the two.
   writeManifest(run, kept);
+  for (const other of all) if (!kept.includes(other)) rmSync(join(folder, other.file), { force: true });
   return toInfos(run, kept).find((info) => info.file === file)!;
 }
 
@@ -151,13 +153,11 @@ async function hashOf(source: FileSource): Promise<string> {
   return hash.digest('hex');
 }
 
-// Removes the files of what is not to be kept, `spared` never; returns what stays.
-function dropUnwanted(run: string, all: readonly ManifestEntry[], last: number, spared: string): ManifestEntry[] {
+// What is to be kept, `spared` always.
+function wanted(run: string, all: readonly ManifestEntry[], last: number, spared: string): ManifestEntry[] {
   const newest = new Set(all.slice(-Math.max(1, last)));
   const marked = new Set(toInfos(run, all).filter((info) => info.best || info.bestEma || info.pinned).map(({ file }) => file)); // prettier-ignore
   const stays = (entry: ManifestEntry) => newest.has(entry) || marked.has(entry.file) || entry.file === spared;
-  for (const { file } of all.filter((entry) => !stays(entry)))
-    rmSync(join(checkpointsFolder(run), file), { force: true });
   return all.filter(stays);
 }
 
