@@ -1,0 +1,92 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { lighterSettings, tellsOfMemory } from '../../src-main/service/out-of-memory.ts';
+import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { makeDataset } from '../helpers/pictures.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-memory-'));
+const group = ownGroup();
+let entry: string;
+
+beforeAll(async () => {
+  makeDataset(join(folder, 'data'), { train: 8, val: 2, side: 32 });
+  entry = join(await buildPrograms(['trainer', 'onnx', 'picture']), 'trainer.mjs');
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  if (group && existsSync(group.path)) rmdirSync(group.path);
+});
+
+const recipe = parseRecipe({
+  ...{ model: 'deit_tiny_patch16_224', dataPath: join(folder, 'data'), inputSize: 32, batchSize: 8, numWorkers: 2 },
+  ...{ epochs: 400, warmupEpochs: 0, lr: 1e-3, unscaleLr: true, ...WITHOUT_AUGMENTATION },
+});
+
+/** A control group whose memory this test may limit; null without root or where the system is set up in another way. */
+function ownGroup(): { path: string; limit: string } | null {
+  const name = `stillhouse-${process.pid}`;
+  for (const [parent, limit] of [
+    ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes'],
+    ['/sys/fs/cgroup', 'memory.max'],
+  ]) {
+    const path = join(parent, name);
+    try {
+      mkdirSync(path);
+      if (existsSync(join(path, limit))) return { path, limit };
+      rmdirSync(path);
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+describe('a training whose system has no more memory', () => {
+  it.skipIf(!group)('is ended by the kernel, and says so with what to change', async () => {
+    const node = join(folder, 'limited-node');
+    writeFileSync(node, `#!/bin/sh\necho $$ > ${group!.path}/cgroup.procs\nexec ${process.execPath} "$@"\n`);
+    chmodSync(node, 0o755);
+    // More than the engine needs, and less than the activations of the whole batch at once.
+    writeFileSync(join(group!.path, group!.limit), String(600 << 20));
+    const run = join(folder, 'run');
+    const greedy = { ...recipe, inputSize: 224, batchSize: 24, microBatch: 24 };
+    const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: greedy, resume: 'new' } as const;
+    const { done } = spawnTrainer(job, { entry, node });
+    await expect(done).rejects.toMatchObject({
+      code: 'run.out-of-memory',
+      params: {
+        reason: expect.stringMatching(/^the system ended it/),
+        settings: '--micro-batch 12 --recompute --num-workers 1, or --batch-size 12',
+      },
+    });
+  });
+});
+
+it('is known by what TensorFlow, C++ and V8 say', () => {
+  for (const text of [
+    'TensorFlow refused train step: OOM when allocating tensor with shape[8,3,32,32] (RESOURCE_EXHAUSTED)',
+    "terminate called after throwing an instance of 'std::bad_alloc'",
+    'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory',
+    'Array buffer allocation failed',
+  ])
+    expect(tellsOfMemory(text), text).toBe(true);
+  expect(tellsOfMemory('the disk is full')).toBe(false);
+});
+
+describe('what to change', () => {
+  it('goes on from what the recipe has', () => {
+    expect(lighterSettings({ ...recipe, batchSize: 64, microBatch: 32, recompute: true, numWorkers: 1 })).toBe(
+      '--micro-batch 16, or --batch-size 32',
+    );
+    expect(lighterSettings({ ...recipe, batchSize: 2, microBatch: 2, recompute: true, numWorkers: 1 })).toBe(
+      '--input-size 128',
+    );
+  });
+});
