@@ -47,6 +47,11 @@ export function dataNotesFolder(home = homeFolder()): string {
   return join(home, 'data');
 }
 
+/** Holds the runs that wait for their turn: `<home>/queue`. */
+export function queueFolder(home = homeFolder()): string {
+  return join(home, 'queue');
+}
+
 /** Holds what was found in archives of pictures: `<cache>/archives`. */
 export function archivesFolder(cache = cacheFolder()): string {
   return join(cache, 'archives');
