@@ -1,11 +1,13 @@
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import { FIELDS, type Recipe, type RecipeKey } from '../../src-main/protocol/recipe.ts';
 
+type Cell = string | number | boolean | null;
+
 /** One line of a comparison: a setting or a metric, with a value for each run. */
 export interface ComparedLine {
   kind: 'setting' | 'metric';
   key: string;
-  values: (string | number | boolean | null)[];
+  values: Cell[];
 }
 
 const METRICS = [
@@ -29,8 +31,8 @@ export function compareRuns(runs: readonly { summary: RunSummary; recipe: Recipe
 }
 
 /** A table of cells as comma-separated values. */
-export function toCsv(cells: readonly (readonly unknown[])[]): string {
-  const quoted = (cell: unknown): string => {
+export function toCsv(cells: readonly (readonly Cell[])[]): string {
+  const quoted = (cell: Cell): string => {
     const text = String(cell ?? '');
     return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
@@ -38,7 +40,7 @@ export function toCsv(cells: readonly (readonly unknown[])[]): string {
 }
 
 /** A table of cells as Markdown; the first row is its head. */
-export function toMarkdown([head, ...rows]: readonly (readonly unknown[])[]): string {
-  const line = (row: readonly unknown[]): string => `| ${row.map((cell) => String(cell ?? '').replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`; // prettier-ignore
+export function toMarkdown([head, ...rows]: readonly (readonly Cell[])[]): string {
+  const line = (row: readonly Cell[]): string => `| ${row.map((cell) => String(cell ?? '').replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`; // prettier-ignore
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].map((text) => `${text}\n`).join('');
 }

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { saveCheckpoint } from '../../src-main/runs/checkpoint.ts';
+import { openHistory } from '../../src-main/runs/history.ts';
+import { epochRow, facts, newRun, stateOf, stepRow } from '../unit/runs/state.ts';
+import { expect, test } from './fixtures.ts';
+import { Workbench } from './workbench.ts';
+
+async function trained(folder: string, lr: number, acc1: number): Promise<void> {
+  const run = newRun(folder, { lr });
+  for (const step of [10, 20]) await saveCheckpoint(run, facts({ step }), stateOf(step));
+  const history = openHistory(run);
+  history.append([stepRow(10), epochRow(0, acc1), stepRow(20), epochRow(1, acc1 - 5)]);
+  history.close();
+}
+
+test('runs are filtered, noted, compared, deleted and taken back', async ({ app, home }) => {
+  await trained(join(home, 'runs/one'), 0.001, 61);
+  await trained(join(home, 'runs/two'), 0.002, 72);
+  await app.page.reload();
+  const bench = new Workbench(app);
+  await bench.go('Checkpoints');
+  const rows = bench.main.getByRole('row').filter({ hasText: 'deit_tiny_patch16_224' });
+  await expect(rows).toHaveCount(2);
+
+  await test.step('a tag is found by the filter', async () => {
+    await bench.main.getByRole('button', { name: /^Acc@1 last/ }).click();
+    await rows.first().click();
+    await expect(bench.main.getByRole('heading', { name: 'two' })).toBeVisible();
+    await bench.main.getByLabel('Tags', { exact: true }).fill('ablation');
+    await bench.main.getByRole('button', { name: 'Save', exact: true }).click();
+    await expect(rows.filter({ hasText: 'ablation' })).toHaveCount(1);
+    await bench.main.getByLabel('Filter', { exact: true }).fill('-tag:ablation acc1:>60');
+    await expect(rows).toHaveCount(1);
+    await bench.main.getByLabel('Filter', { exact: true }).fill('');
+  });
+
+  await test.step('two are compared', async () => {
+    await bench.main.getByRole('checkbox', { name: 'Select all' }).check();
+    await bench.main.getByRole('button', { name: 'Compare 2' }).click();
+    const dialog = bench.page.getByRole('dialog', { name: 'Compare runs' });
+    await expect(dialog.getByRole('row', { name: /0\.002 0\.001/ })).toBeVisible();
+    await expect(dialog.getByRole('row', { name: /72 61/ })).toBeVisible();
+    await bench.page.keyboard.press('Escape');
+  });
+
+  await test.step('a run and a checkpoint go to the trash and come back', async () => {
+    const files = bench.main.getByRole('row').filter({ hasText: '.safetensors' });
+    await expect(files).toHaveCount(2);
+    await files.last().getByRole('button', { name: /Delete/ }).click(); // prettier-ignore
+    await bench.page.getByRole('button', { name: 'Delete checkpoint' }).click();
+    await expect(files).toHaveCount(1);
+    await bench.main.getByRole('button', { name: 'Delete run…' }).click();
+    await bench.page.getByRole('button', { name: 'Move to trash' }).click();
+    await expect(rows).toHaveCount(1);
+    await bench.main.getByRole('button', { name: /^Trash/ }).click();
+    const trash = bench.page.getByRole('dialog', { name: 'Trash' });
+    await trash.getByRole('row', { name: /two/ }).getByRole('button', { name: /Restore/ }).click(); // prettier-ignore
+    await expect(rows).toHaveCount(2);
+    await trash.getByRole('button', { name: /^Empty trash/ }).click();
+    await bench.page.getByRole('button', { name: 'Remove for good' }).click();
+    await expect(trash.getByText('The trash is empty.')).toBeVisible();
+  });
+});
