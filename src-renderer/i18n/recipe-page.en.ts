@@ -65,5 +65,6 @@ export const recipePage = {
   },
   warnings: 'Worth a look before the start',
   startAnyway: 'Start anyway',
+  diskFree: 'Free on that disk',
   memoryShort: 'It needs {needed} of memory, and the machine has {all}.',
 };

@@ -67,5 +67,6 @@ export const recipePage: typeof en = {
   },
   warnings: '启动前请留意',
   startAnyway: '仍要启动',
+  diskFree: '该磁盘可用',
   memoryShort: '需要内存 {needed}，而机器只有 {all}。',
 };
