@@ -4,10 +4,12 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import { MOST_SERIES_ROWS } from '../../src-main/protocol/step-columns.ts';
 import { gathered } from './frames.ts';
 import { isText, keep, readKept } from './kept.ts';
 import { useNotices } from './notices.ts';
 import { RunHistory } from './run-history.ts';
+import { wholeHistory } from './whole-history.ts';
 import { useService } from './service.ts';
 
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
@@ -35,6 +37,8 @@ export const useRun = defineStore('run', () => {
   let arrived: { run: string; rows: HistoryRow[] }[] = [];
   /** Rows of the run being opened that came before its detail did. */
   let early: HistoryRow[] | null = null;
+  /** Rows that came while the whole of a long history was being read. */
+  let meanwhile: HistoryRow[] | null = null;
 
   const summary = computed(() => list.value.find((run) => run.id === currentId.value) ?? detail.value?.summary ?? null);
   const active = computed(() => list.value.find((run) => isActive(run.state)) ?? null);
@@ -45,6 +49,7 @@ export const useRun = defineStore('run', () => {
     if (run !== currentId.value) return;
     if (early) early.push(...rows);
     else rows.forEach((row) => history.value.append(row));
+    meanwhile?.push(...rows);
   };
   const flush = gathered(() => {
     const batch = arrived;
@@ -71,12 +76,28 @@ export const useRun = defineStore('run', () => {
     return refreshing;
   };
 
+  /** Puts every step row into the place of the few that came first. Rows that come meanwhile go into both. */
+  const openWhole = async (run: string, read: RunDetail): Promise<void> => {
+    meanwhile = [];
+    const own = meanwhile;
+    const whole = await wholeHistory(
+      (from) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
+      read,
+    );
+    if (currentId.value !== run || meanwhile !== own) return;
+    meanwhile = null;
+    const last = whole.lastStep?.time ?? 0;
+    unseen(read.history, own).forEach((row) => (row.type === 'step' && row.time <= last) || whole.append(row));
+    history.value = markRaw(whole);
+    version.value++;
+  };
   /** Opens a run: its recipe and its whole history. */
   const open = async (run: string): Promise<void> => {
     currentId.value = run;
     keep('run', run);
     error.value = null;
     early = [];
+    meanwhile = null;
     try {
       const read = await service.call('run.detail', { run });
       if (currentId.value !== run) return;
@@ -87,6 +108,7 @@ export const useRun = defineStore('run', () => {
       detail.value = markRaw(read);
       history.value = markRaw(fresh);
       version.value++;
+      if (read.stepRows) await openWhole(run, read);
     } catch (thrown) {
       if (currentId.value !== run) return;
       early = null;

@@ -521,9 +521,12 @@ function stepRow(epoch: number, index: number, distils: boolean, rowsEach: numbe
 
 /** Step rows as columns, as the service would send them. */
 function seriesOf(rows: HistoryRow[], from: number, count: number): RunSeries {
-  const steps = rows.flatMap((row, index) =>
-    row.type === 'step' ? [numbersOf(row, rows.slice(0, index).filter(({ type }) => type !== 'step').length)] : [],
-  );
+  let others = 0;
+  const steps = rows.flatMap((row) => {
+    if (row.type === 'step') return [numbersOf(row, others)];
+    others++;
+    return [];
+  });
   const sent = steps.slice(from, from + count);
   const columns = STEP_FIELD_NAMES.map((name) => {
     const values = sent.map((row) => row[name]);

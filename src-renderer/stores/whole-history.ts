@@ -1,0 +1,46 @@
+import type { RunDetail } from '../../src-main/protocol/data-types.ts';
+import {
+  STEP_FIELDS,
+  STEP_FIELD_NAMES,
+  rowOf,
+  type RunSeries,
+  type StepField,
+} from '../../src-main/protocol/step-columns.ts';
+import { RunHistory } from './run-history.ts';
+
+/** How often a history that was cut while it was read is read again. */
+const MOST_TRIES = 3;
+
+/** Reads every step row of a run, in parts, between the other rows of its detail. */
+export async function wholeHistory(
+  series: (from: number) => Promise<RunSeries>,
+  { history }: Pick<RunDetail, 'history'>,
+  tries = MOST_TRIES,
+): Promise<RunHistory> {
+  const whole = new RunHistory();
+  const others = history.filter(({ type }) => type !== 'step');
+  let other = 0;
+  let revision: number | null = null;
+  for (let from = 0; ;) {
+    const part = await series(from);
+    revision ??= part.revision;
+    if (part.revision !== revision && tries > 1) return wholeHistory(series, { history }, tries - 1);
+    const columns = decode(part);
+    for (let index = 0; index < part.count; index++) {
+      for (; other < Math.min(others.length, columns.after[index]); other++) whole.append(others[other]);
+      whole.append(rowOf((name) => columns[name][index]));
+    }
+    from += part.count;
+    if (part.count === 0 || from >= part.total) break;
+  }
+  others.slice(other).forEach((row) => whole.append(row));
+  return whole;
+}
+
+function decode({ columns }: RunSeries): Record<StepField, Float32Array | Float64Array> {
+  const read = STEP_FIELD_NAMES.map((name) => {
+    const { buffer } = Uint8Array.from(atob(columns[name]), (letter) => letter.charCodeAt(0));
+    return [name, STEP_FIELDS[name] === 8 ? new Float64Array(buffer) : new Float32Array(buffer)];
+  });
+  return Object.fromEntries(read) as Record<StepField, Float32Array | Float64Array>;
+}
