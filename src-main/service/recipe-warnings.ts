@@ -10,8 +10,11 @@ import { fieldOf, flagOf, mixes, scaledLr, totalEpochs, type Recipe, type Recipe
 /** AdamW rates above this many times the paper's 1e-3 seldom end well: DeiT's users report losses that are no number. */
 const HIGHEST_RATE = 4e-3;
 
-/** What may be meant but seldom is: a training of it can start all the same. `steps` of an epoch, 0 while unknown. */
-export function recipeWarnings(recipe: Recipe, steps: number): PlainError[] {
+/**
+ * What may be meant but seldom is: a training of it can start all the same. `steps` of an epoch, 0 while unknown;
+ * `distilled`: whether the student has a distillation token.
+ */
+export function recipeWarnings(recipe: Recipe, steps: number, distilled = true): PlainError[] {
   const warnings: PlainError[] = [];
   const warn = (code: ErrorCode, params: ErrorParams = {}): number =>
     warnings.push(toPlainError(new StillhouseError(code, params)));
@@ -24,6 +27,7 @@ export function recipeWarnings(recipe: Recipe, steps: number): PlainError[] {
   const all = steps * totalEpochs(recipe);
   if (modelEma && !modelEmaWarmup && all > 0 && memory > all) warn('recipe.average-slow', { memory, steps: all });
   if (attnOnly && !finetune) warn('recipe.attention-only');
+  if (recipe.distillationType !== 'none' && !distilled) warn('recipe.no-distillation-head', { model: recipe.model });
   const unused = unusedKeys(recipe).filter((key) => recipe[key] !== fieldOf(key)!.default);
   if (unused.length > 0) warn('recipe.unused', { flags: unused.map((key) => `--${flagOf(key)}`).join(', ') });
   return warnings;

@@ -227,6 +227,7 @@ function asOneHead({ head, headDist }: Heads): Heads {
   return { head: headDist ? tf.mul(tf.add(head, headDist), 0.5) : head, headDist: null };
 }
 
+/** Of a student without distillation token, the class head learns from the teacher too: the paper's comparison. */
 function lossesOf(
   recipe: Recipe,
   heads: Heads,
@@ -236,7 +237,7 @@ function lossesOf(
 ): Record<string, tf.Scalar> {
   const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
   if (!teacherLogits) return { loss: lossClass, lossClass };
-  const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist!, teacherLogits), share);
+  const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist ?? heads.head, teacherLogits), share);
   const alpha = recipe.distillationAlpha;
   return {
     loss: tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)),

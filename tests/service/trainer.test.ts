@@ -221,14 +221,13 @@ describe('distillation', () => {
     expect(epoch.agreement).toBeGreaterThanOrEqual(0);
   });
 
-  it('refuses a student without a distillation head before anything is loaded', async () => {
-    const { trainer, events } = start(trainJob('headless', { ...teacher, model: 'deit_tiny_patch16_224' }));
-    await expect(trainer.done).rejects.toMatchObject({ code: 'recipe.no-distillation-head' });
-    expect(events).not.toContainEqual(expect.objectContaining({ stage: 'engine' }));
-    expect(readHistory(join(folder, 'headless')).at(-1)).toMatchObject({
-      state: 'failed',
-      error: { code: 'recipe.no-distillation-head' },
-    });
+  it('teaches the class head of a student without a distillation token', async () => {
+    const { trainer, rows } = start(trainJob('headless', { ...teacher, model: 'deit_tiny_patch16_224' }));
+    expect(await trainer.done).toEqual({ state: 'finished' });
+    const [step] = rows.filter((row) => row.type === 'step');
+    expect(step.lossDistillation).toBeGreaterThan(0);
+    expect(step.loss).toBeCloseTo((step.lossClass + step.lossDistillation!) / 2, 5);
+    expect(epochs('headless')[0]).toMatchObject({ distillationHead: null, agreement: expect.any(Number) as number });
   });
 
   it('refuses a teacher that does not know a class', async () => {

@@ -215,7 +215,6 @@ describe('a recipe', () => {
     expect(check.errors.map(({ code }) => code).sort()).toEqual([
       'data.no-folder',
       'file.missing',
-      'recipe.no-distillation-head',
       'teacher.missing',
     ]);
   });
