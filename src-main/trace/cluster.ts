@@ -1,4 +1,4 @@
-import { sizeOf } from '../runtime/dtypes.ts';
+import { DTYPES, sizeOf } from '../runtime/dtypes.ts';
 import { inputNode, type Program, type ProgramNode, type ValueRef } from './program.ts';
 
 /**
@@ -14,11 +14,15 @@ const FUSIBLE = new Set([
   ...['Sum', 'Mean', 'Max', 'Reshape', 'Transpose', 'Unpack', 'Pack', 'Slice', 'ZerosLike', 'ExpandDims', 'Squeeze'],
 ]);
 
+/** Marks a value that waits for the gradient: what is computed from such values alone is computed where it is used. */
+export const KEPT = 'Identity';
+
 /** Clusters whose largest result has fewer numbers are not worth a call, nor the time XLA takes to compile them. */
 const SMALLEST = 65536;
 
 /** The program with its element-wise parts gathered into `Cluster` nodes. */
-export function cluster(program: Program, smallest = SMALLEST): Program {
+export function cluster(unclustered: Program, smallest = SMALLEST): Program {
+  const program = widenAtUse(unclustered);
   const group = groups(program);
   const members = new Map<number, number[]>();
   group.forEach((id, index) => {
@@ -35,6 +39,34 @@ export function cluster(program: Program, smallest = SMALLEST): Program {
   return assemble(program, group, clusters);
 }
 
+/** Whether a node only widens a value, as bfloat16 to float32. */
+function widens(program: Program, node: ProgramNode): boolean {
+  if (node.op !== 'Cast') return false;
+  const { node: from, output } = node.inputs[0];
+  return DTYPES[program.nodes[from].outputs[output].dtype].bytes < DTYPES[node.outputs[0].dtype].bytes;
+}
+
+/** Gives every user of a widened value a widening of its own: what waits for its use waits narrow. */
+function widenAtUse(program: Program): Program {
+  const nodes: ProgramNode[] = [];
+  const moved: number[] = [];
+  const place = ({ node, output }: ValueRef): ValueRef => {
+    const source = program.nodes[node];
+    if (!widens(program, source)) return { node: moved[node], output };
+    nodes.push({ ...source, inputs: source.inputs.map(place) });
+    return { node: nodes.length - 1, output };
+  };
+  program.nodes.forEach((node, index) => {
+    if (widens(program, node)) return;
+    const inputs = node.inputs.map(place);
+    nodes.push({ ...node, inputs });
+    moved[index] = nodes.length - 1;
+  });
+  const outputs = program.outputs.map(({ name, value }) => ({ name, value: place(value) }));
+  const assigns = program.assigns.map(({ variable, value }) => ({ variable, value: place(value) }));
+  return { nodes, outputs, assigns };
+}
+
 /** A cluster before it has a place: its nodes, the values it takes and those it gives. */
 interface Draft {
   nodes: number[];
@@ -45,26 +77,51 @@ interface Draft {
 const same = (a: ValueRef, b: ValueRef) => a.node === b.node && a.output === b.output;
 
 /**
- * A group for each fusible node, −1 for others. Nodes are joined along edges when equally many barriers (nodes that
- * cannot be fused) lie on the longest way to them: no way out of such a group leads back in.
+ * A group for each fusible node, −1 for others. Nodes of one level are joined along edges: no way out of such a group
+ * leads back in, for levels only grow along a way. A widening joins its user.
  */
 function groups(program: Program): number[] {
-  const depth: number[] = [];
-  const group: number[] = [];
+  const level = levels(program);
+  const group = program.nodes.map(({ op }, index) => (FUSIBLE.has(op) ? index : -1));
   const find = (id: number): number => (group[id] === id ? id : find(group[id]));
   program.nodes.forEach((node, index) => {
-    const fusible = FUSIBLE.has(node.op);
-    const deepest = node.inputs.reduce((most, ref) => Math.max(most, depth[ref.node]), 0);
-    const source = node.op === 'Input' || node.op === 'Variable' || node.op === 'Constant';
-    depth[index] = source || fusible ? deepest : deepest + 1;
-    group[index] = fusible ? index : -1;
-    if (!fusible) return;
-    for (const ref of node.inputs) {
-      if (group[ref.node] >= 0 && depth[ref.node] === depth[index]) group[find(ref.node)] = find(index);
+    if (group[index] < 0 || widens(program, node)) return;
+    const join = (from: number): void => {
+      if (group[from] >= 0) group[find(from)] = find(index);
+    };
+    for (const { node: from } of node.inputs) {
+      const widening = widens(program, program.nodes[from]);
+      const source = widening ? program.nodes[from].inputs[0].node : from;
+      if (widening) join(from);
+      if (level[source] === level[index]) join(source);
     }
   });
   return group.map((id) => (id < 0 ? -1 : find(id)));
 }
+
+/**
+ * How many barriers (nodes that cannot be fused) lie on the longest way to each node; for what is computed from kept
+ * values alone as many as on the way to its first user.
+ */
+function levels(program: Program): number[] {
+  const level: number[] = [];
+  const late: boolean[] = [];
+  program.nodes.forEach(({ op, inputs }, index) => {
+    const barrier = !FUSIBLE.has(op) && !SOURCES.has(op);
+    level[index] = inputs.reduce((most, { node }) => Math.max(most, level[node]), 0) + (barrier ? 1 : 0);
+    late[index] = op === KEPT || op === 'Constant' || (FUSIBLE.has(op) && inputs.every(({ node }) => late[node]));
+  });
+  const users = usersOf(program);
+  for (let index = program.nodes.length - 1; index >= 0; index--) {
+    if (!late[index] || !FUSIBLE.has(program.nodes[index].op)) continue;
+    const before = (user: number) => level[user] - (FUSIBLE.has(program.nodes[user].op) ? 0 : 1);
+    const latest = Math.min(...(users.get(index) ?? []).map(before));
+    if (Number.isFinite(latest)) level[index] = Math.max(level[index], latest);
+  }
+  return level;
+}
+
+const SOURCES = new Set(['Input', 'Variable', 'Constant']);
 
 function usersOf(program: Program): Map<number, number[]> {
   const users = new Map<number, number[]>();

@@ -80,7 +80,7 @@ class Bodies extends Map<string, GraphFunction> {
   }
 }
 
-/** A call of a body's function. */
+/** A call of a body's function, after the inputs that it only waits for. */
 function call(
   graph: Graph,
   engine: Engine,
@@ -91,14 +91,17 @@ function call(
   const body = node.body!;
   const key = bodies.keyOf(body);
   if (!bodies.has(key)) bodies.set(key, build(engine, body, [], bodies, { inline: node.op === 'Cluster' }));
+  const takes = inputsOf(body);
+  const given = node.inputs.map(end);
   const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
   const attrs: Attr[] = [
-    { name: 'Tin', type: ATTR.type, value: codes(inputsOf(body).map(({ spec }) => spec)) },
+    { name: 'Tin', type: ATTR.type, value: codes(takes.map(({ spec }) => spec)) },
     { name: 'Tout', type: ATTR.type, value: codes(node.outputs) },
     { name: 'f', type: ATTR.func, value: bodies.get(key)!.name },
   ];
   if (node.op === 'Cluster') attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
-  return graph.add('PartitionedCall', attrs, node.inputs.map(end)); // prettier-ignore
+  const awaited = new Set(given.slice(takes.length).map(({ oper }) => oper));
+  return graph.add('PartitionedCall', attrs, given.slice(0, takes.length), [...awaited]);
 }
 
 /** The graph function of a program: arguments are its inputs, then a resource for each variable. */

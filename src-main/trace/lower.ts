@@ -1,5 +1,5 @@
 import { DTYPES, sizeOf, type Attr, type DType } from '../runtime/dtypes.ts';
-import { cluster } from './cluster.ts';
+import { cluster, KEPT } from './cluster.ts';
 import { attr } from './ops.ts';
 import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
 import { needed, Rewriter } from './rewrite.ts';
@@ -16,33 +16,56 @@ export interface LowerOptions {
 
 /** All passes, in order; the bodies of calls go through them too. */
 export function lower(program: Program, options: LowerOptions): Program {
-  const whole = lowerCalls(lowerTypes(program, options.precision), options);
-  return options.fuse ? cluster(whole) : whole;
+  return lowerWith(program, options, new Map(), (typed) => typed);
 }
 
-function lowerTypes(program: Program, precision: Precision): Program {
+/** Bodies of calls, lowered: those that many calls share are lowered once. */
+type Bodies = Map<Program, Program>;
+
+function lowerWith(
+  program: Program,
+  options: LowerOptions,
+  bodies: Bodies,
+  finish: (typed: Program) => Program,
+): Program {
+  const { precision, fuse } = options;
+  const lowered = (body: Program): Program => {
+    const known = bodies.get(body) ?? lowerWith(body, options, bodies, (typed) => narrowOutputs(narrowInputs(typed)));
+    bodies.set(body, known);
+    return known;
+  };
   const clean = simplify(sumsOverRows(program));
-  return fuseBias(simplify(precision === 'float32' ? dropSaved(clean) : toNarrow(clean, precision)));
+  const typed = precision === 'float32' ? withFloats(clean, lowered) : toNarrow(clean, precision, lowered);
+  const whole = finish(fuseBias(simplify(typed)));
+  return fuse ? cluster(whole) : whole;
 }
 
-/**
- * Lowers the bodies of calls. What a body would convert before any other use it is given converted: weights that many
- * calls share are converted once.
- */
-function lowerCalls(program: Program, options: LowerOptions): Program {
-  const lowered = new Map<Program, Program>();
+/** Where nothing is narrow: what is kept for the gradient stays as it is. */
+function withFloats(program: Program, lowered: (body: Program) => Program): Program {
   return rewrite(program, (node, rewriter, inputs) => {
-    if (node.op !== 'Call') return rewriter.add({ ...node, inputs });
-    const body = lowered.get(node.body!) ?? lowerBody(node.body!, options);
-    lowered.set(node.body!, body);
-    const given = inputsOf(body).map(({ spec }, index) => converted(rewriter, inputs[index], spec.dtype));
-    return rewriter.add({ ...node, inputs: given, body });
+    if (node.op === 'Call') return addCall(rewriter, node, inputs, lowered(node.body!));
+    return node.op === 'Saved' && inputs[0].output === 0 ? inputs[0].node : rewriter.add({ ...node, inputs });
   });
 }
 
-function lowerBody(body: Program, options: LowerOptions): Program {
-  const typed = narrowInputs(lowerTypes(body, options.precision));
-  return options.fuse ? cluster(typed) : typed;
+/** A call of a lowered body. It is given what the body takes: weights that many calls share are converted once. */
+function addCall(rewriter: Rewriter, node: ProgramNode, inputs: ValueRef[], body: Program): number {
+  const takes = inputsOf(body);
+  const given = inputs.map((ref, index) =>
+    index < takes.length ? converted(rewriter, ref, takes[index].spec.dtype) : ref,
+  );
+  const outputs = body.outputs.map(({ value }) => body.nodes[value.node].outputs[value.output]);
+  return rewriter.add({ ...node, inputs: given, outputs, body });
+}
+
+/** What is widened only to be handed out is handed out narrow. */
+function narrowOutputs(program: Program): Program {
+  const bytes = ({ node, output }: ValueRef) => DTYPES[program.nodes[node].outputs[output].dtype].bytes;
+  const outputs = program.outputs.map(({ name, value }) => {
+    const { op, inputs } = program.nodes[value.node];
+    return { name, value: op === 'Cast' && bytes(inputs[0]) < bytes(value) ? inputs[0] : value };
+  });
+  return simplify({ ...program, outputs });
 }
 
 /** Inputs that are only ever converted to one smaller type are taken as that type. */
@@ -128,13 +151,6 @@ export function fuseBias(program: Program): Program {
   return simplify(fused);
 }
 
-/** What is kept for the gradient stays as it is. */
-export function dropSaved(program: Program): Program {
-  return rewrite(program, (node, rewriter, inputs) =>
-    node.op === 'Saved' && inputs[0].output === 0 ? inputs[0].node : rewriter.add({ ...node, inputs }),
-  );
-}
-
 /** Copies a program node by node; `change` adds what stands for a node and says where it is. */
 function rewrite(
   program: Program,
@@ -160,14 +176,15 @@ type Narrow = Exclude<Precision, 'float32'>;
  * Matrix products in a narrow type, all else in float32: parameters, residual stream, norms, softmax, losses. A
  * product's result stays narrow through reshapes and transposes and is widened where something computes with it.
  */
-function toNarrow(program: Program, narrow: Narrow): Program {
+function toNarrow(program: Program, narrow: Narrow, lowered: (body: Program) => Program): Program {
   const rewriter = new Rewriter();
   const moved = new Array<number>(program.nodes.length);
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
   const as = (ref: ValueRef, dtype: DType) => converted(rewriter, at(ref), dtype);
   const widen = (ref: ValueRef) => (rewriter.spec(at(ref)).dtype === narrow ? as(ref, 'float32') : at(ref));
   const change = (node: ProgramNode): number => {
-    if (node.op === 'Saved') return as(node.inputs[0], narrow).node;
+    if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
+    if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
     if (isProduct(rewriter, node, at, narrow)) {
       const inputs = node.inputs.map((ref) => as(ref, narrow));
       return rewriter.add(retyped(node, inputs, narrow));
@@ -179,6 +196,12 @@ function toNarrow(program: Program, narrow: Narrow): Program {
   };
   program.nodes.forEach((node, index) => (moved[index] = change(node)));
   return rewriter.finish(program, widen);
+}
+
+/** A value that waits for the gradient: what is computed from it is not what the forward pass computed before. */
+function kept(rewriter: Rewriter, value: ValueRef): number {
+  const { shape, dtype } = rewriter.spec(value);
+  return rewriter.add({ op: KEPT, attrs: [attr.type('T', dtype)], inputs: [value], outputs: [{ shape, dtype }] });
 }
 
 function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef, narrow: Narrow): boolean {

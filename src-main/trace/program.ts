@@ -27,7 +27,10 @@ export interface ProgramNode {
   values?: Values | Uint8Array[];
   /** The name of an `Input` or `Variable`. */
   name?: string;
-  /** What a `Call` or `Cluster` computes: the node's inputs are its inputs, in order. It reads no variable. */
+  /**
+   * What a `Call` or `Cluster` computes: the node's inputs are its inputs, in order. It reads no variable. A call's
+   * further inputs are only waited for.
+   */
   body?: Program;
 }
 

@@ -58,12 +58,18 @@ export function record(
 /**
  * Within a recording: `program`, recorded before and without variables, as one op.
  * @param inputs a tensor for each input of the program
+ * @param after what has to be computed before it begins
  * @returns its outputs by name
  */
-export function callProgram(engine: Engine, program: Program, inputs: Record<string, tf.Tensor>) {
+export function callProgram(
+  engine: Engine,
+  program: Program,
+  inputs: Record<string, tf.Tensor>,
+  after: readonly tf.Tensor[] = [],
+) {
   const sink = engine.binding.sink;
   if (!(sink instanceof RecordingSink)) throw new Error('callProgram: nothing is being recorded');
-  const given = inputsOf(program).map(({ name }) => inputs[name]);
+  const given = [...inputsOf(program).map(({ name }) => inputs[name]), ...after];
   const results = sink.call(program, nodeBackend().getInputTensorIds(given));
   return Object.fromEntries(
     results.map((result, index) => [program.outputs[index].name, nodeBackend().createOutputTensor(result)]),

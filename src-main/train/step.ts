@@ -93,8 +93,8 @@ interface Sums {
 }
 
 /**
- * The parts of a batch in lanes: a lane's parts run one after the other, each adding to what the ones before it found;
- * lanes run side by side.
+ * The parts of a batch, as many side by side as there are lanes. Sums grow in the order of the parts, whichever is
+ * done first; a part begins when what came out of the one before it in its lane has been added, and is gone.
  */
 function sumOfParts(
   engine: Engine,
@@ -104,30 +104,41 @@ function sumOfParts(
   read: Record<string, tf.Tensor>,
 ): Sums {
   const bodies = new Map<string, Program>();
-  const lanes: (Record<string, tf.Tensor> | undefined)[] = Array.from({ length: engine.lanes });
+  const sums: Record<string, tf.Tensor>[] = [];
   batchParts.forEach((part, index) => {
-    const lane = index % engine.lanes;
-    const before = lanes[lane];
-    const given = { ...partOf(inputs, part, index), ...read, ...before };
-    lanes[lane] = asOneOp(engine, bodies, `${part.length} ${before ? 'next' : 'first'}`, given, (inputs) =>
-      sumsOfPart({ ...parts, batchSize: part.length }, inputs, part.length / parts.batchSize),
+    const given = { ...partOf(inputs, part, index), ...read };
+    const after = Object.values(sums[index - engine.lanes] ?? {});
+    const found = asOneOp(engine, bodies, String(part.length), given, after, (inputs) => {
+      const { losses, gradients } = lossAndGradients(
+        { ...parts, batchSize: part.length },
+        inputs,
+        part.length / parts.batchSize,
+      );
+      return { ...prefixed(SUM.loss, losses), ...prefixed(SUM.gradient, gradients) };
+    });
+    const before = sums.at(-1);
+    sums.push(
+      before ? Object.fromEntries(Object.keys(found).map((name) => [name, tf.add(before[name], found[name])])) : found,
     );
   });
-  const [first, ...others] = lanes.filter((sums) => sums !== undefined);
-  const all = (name: string) => [first[name], ...others.map((sums) => sums[name])];
-  const total = Object.fromEntries(Object.keys(first).map((name) => [name, tf.addN(all(name))]));
+  const total = sums.at(-1)!;
   return { losses: pick(total, SUM.loss), gradients: pick(total, SUM.gradient) };
 }
 
-/** Names of what a part hands on to the next. */
+function prefixed(prefix: string, tensors: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [prefix + name, value]));
+}
+
+/** Names of what a part finds. */
 const SUM = { loss: 'sum.loss.', gradient: 'sum.grad.' } as const;
 
-/** Runs `body` as one op on `given`. What has the same key is recorded once. */
+/** Runs `body` as one op on `given`, after `after`. What has the same key is recorded once. */
 function asOneOp(
   engine: Engine,
   bodies: Map<string, Program>,
   key: string,
   given: Record<string, tf.Tensor>,
+  after: readonly tf.Tensor[],
   body: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
 ): Record<string, tf.Tensor> {
   const specs = Object.entries(given).map(([name, { shape, dtype }]): [string, TensorSpec] => {
@@ -137,22 +148,7 @@ function asOneOp(
     record(engine, Object.fromEntries(specs), {}, (inputs) => ({ outputs: body(inputs), assigns: {} }));
   const program = bodies.get(key) ?? recorded();
   bodies.set(key, program);
-  return callProgram(engine, program, given);
-}
-
-/** A part's share of losses and gradients, added to the sums among the inputs. */
-function sumsOfPart(
-  parts: TrainStepParts,
-  inputs: Record<string, tf.Tensor>,
-  share: number,
-): Record<string, tf.Tensor> {
-  const { losses, gradients } = lossAndGradients(parts, inputs, share);
-  const added = (prefix: string, tensors: Record<string, tf.Tensor>) =>
-    Object.entries(tensors).map(([name, value]): [string, tf.Tensor] => {
-      const sum = prefix + name;
-      return [sum, sum in inputs ? tf.add(inputs[sum], value) : value];
-    });
-  return Object.fromEntries([...added(SUM.loss, losses), ...added(SUM.gradient, gradients)]);
+  return callProgram(engine, program, given, after);
 }
 
 function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
@@ -348,7 +344,7 @@ function joined(
   const bodies = new Map<string, Program>();
   const answers = batchParts.map((part) => {
     const given = { ...params, images: rowsOf(images, part, 0, 'uint8') };
-    return asOneOp(engine, bodies, String(part.length), given, forward);
+    return asOneOp(engine, bodies, String(part.length), given, [], forward);
   });
   const names = Object.keys(answers[0]);
   return Object.fromEntries(names.map((name) => [name, tf.concat(answers.map((answer) => answer[name]))]));

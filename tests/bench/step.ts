@@ -207,8 +207,10 @@ async function modelStep(
 ): Promise<() => Promise<unknown>> {
   const model = createModel(name, { classes: 1000, inputSize: 224, dropPath: task === 'train' ? 0.1 : 0 });
   const state = new State(engine);
-  const values = initialValues(model.specs, (_, count) => Float64Array.from({ length: count }, () => Math.random()));
-  for (const { name, shape } of model.specs) state.set(PREFIX.model + name, shape, values[name]);
+  for (const spec of model.specs) {
+    const values = initialValues([spec], (_, count) => Float64Array.from({ length: count }, () => Math.random()));
+    state.set(PREFIX.model + spec.name, spec.shape, values[spec.name]);
+  }
   const images = Uint8Array.from({ length: batch * model.inputSize ** 2 * 3 }, () => Math.random() * 256);
   if (task === 'infer') {
     const step = await createEvalStep(engine, state, { model, prefix: PREFIX.model, batchSize: batch, precision });
