@@ -19,12 +19,12 @@ import { writeReport, type FinishedRun } from '../helpers/study-report.ts';
  * never the best one. Writes docs/results.md.
  *
  * A run that has finished is kept and not made again, one that was cut goes on from its last checkpoint.
- * Options: --seeds N (3), --epochs N (10), --folder DIR (<cache>/study), --report FILE (docs/results.md).
+ * Options: --seeds N (3), --epochs N (6), --folder DIR (<cache>/study), --report FILE (docs/results.md).
  */
 const { values: options } = parseArgs({
   options: {
     seeds: { type: 'string', default: '3' },
-    epochs: { type: 'string', default: '10' },
+    epochs: { type: 'string', default: '6' },
     folder: { type: 'string', default: join(cacheFolder(), 'study') },
     report: { type: 'string', default: 'docs/results.md' },
   },
@@ -84,7 +84,7 @@ async function study(): Promise<void> {
     teacher: { ...teacher, arm: 'teacher', seed: 0 },
     runs,
     machine: `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`,
-    command: 'npm run bench -- study',
+    command: ['npm run bench -- study', ...process.argv.slice(2)].join(' '),
   });
   console.log(`Written: ${options.report}`);
 }
