@@ -9,7 +9,8 @@ export const SOCKET_PATH = '/port';
 export const PICTURE_PATH = '/picture/';
 
 /** What the native menu asks of the window. */
-export type MenuCommand = 'data' | 'recipe' | 'train' | 'checkpoints' | 'evaluate' | 'export' | 'engine' | 'open-folder';
+export type MenuCommand =
+  'data' | 'recipe' | 'train' | 'checkpoints' | 'evaluate' | 'export' | 'engine' | 'open-folder';
 
 /** The native side of a desktop window. All methods are safe to call at any time. */
 export interface Host {

@@ -25,7 +25,7 @@ const failure = v.object({
 });
 const success = v.object({ id, result: v.unknown() });
 const reply = v.union([failure, success]);
-const event = v.looseObject({ event: v.picklist(['job', 'run', 'runs', 'engine']) });
+const event = v.looseObject({ event: v.picklist(['job', 'run', 'runs', 'queue', 'engine']) });
 
 type Request = v.InferOutput<typeof request>;
 type Reply = { id: number; result: unknown } | { id: number; error: PlainError };

@@ -41,7 +41,7 @@ export function readEntries(run: string): ManifestEntry[] {
 
 type Scores = Pick<ManifestEntry, 'acc1' | 'acc1Ema'>;
 
-function checkEntry(run: string, file: string, known: ManifestEntry | undefined, scores: () => Map<number, Scores>) {
+function checkEntry(run: string, file: string, known: ManifestEntry | undefined, scores: () => Map<string, Scores>) {
   const path = join(checkpointsFolder(run), file);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) return null;
@@ -50,7 +50,7 @@ function checkEntry(run: string, file: string, known: ManifestEntry | undefined,
   const found = readHeader(path);
   if (!found) return null;
   if (known && known.id === found.id && known.bytes === found.bytes) return { ...known, modified };
-  return { ...found, modified, ...(scores().get(found.step) ?? { acc1: null, acc1Ema: null }) };
+  return { ...found, modified, ...(scores().get(scoreKey(found)) ?? { acc1: null, acc1Ema: null }) };
 }
 
 function readHeader(path: string): Omit<ManifestEntry, 'modified' | keyof Scores> | null {
@@ -71,13 +71,16 @@ function readHeader(path: string): Omit<ManifestEntry, 'modified' | keyof Scores
   }
 }
 
+/** The end of an epoch and the start of the next are one step: only the first has been evaluated. */
+const scoreKey = ({ epoch, step }: { epoch: number; step: number }) => `${epoch} ${step}`;
+
 // Only read when an entry is missing.
-function scoresOf(run: string): () => Map<number, Scores> {
-  let scores: Map<number, Scores> | null = null;
+function scoresOf(run: string): () => Map<string, Scores> {
+  let scores: Map<string, Scores> | null = null;
   return () => {
     scores ??= new Map(
       readHistory(run).flatMap((row) =>
-        row.type === 'epoch' ? [[row.step, { acc1: row.test.acc1, acc1Ema: row.testEma?.acc1 ?? null }]] : [],
+        row.type === 'epoch' ? [[scoreKey(row), { acc1: row.test.acc1, acc1Ema: row.testEma?.acc1 ?? null }]] : [],
       ),
     );
     return scores;

@@ -308,7 +308,8 @@ const en = {
     distil: 'Distil from it',
     delete: 'Delete run…',
     deleteTitle: 'Delete this run?',
-    deleteText: '{run} with its history, checkpoints and exports ({size}) goes to the trash, from where it can be restored.',
+    deleteText:
+      '{run} with its history, checkpoints and exports ({size}) goes to the trash, from where it can be restored.',
     deleteAction: 'Delete run',
     notes: '{n} note | {n} notes',
     progress: 'Progress of the run',
@@ -371,7 +372,8 @@ const en = {
     toggle: 'Show or hide',
     logX: 'log x',
     reset: 'Whole range',
-    zoomHelp: 'Drag to zoom; Ctrl and wheel, or the wheel once the chart is clicked; + and - zoom, arrows pan, Shift with arrows moves the cursor, 0 or a double click shows everything',
+    zoomHelp:
+      'Drag to zoom; Ctrl and wheel, or the wheel once the chart is clicked; + and - zoom, arrows pan, Shift with arrows moves the cursor, 0 or a double click shows everything',
     saveSvg: 'Save as SVG',
     saveSvgOf: '{chart}: save as SVG',
     smoothedBy: 'Train values smoothed by a debiased moving average of weight {weight}',

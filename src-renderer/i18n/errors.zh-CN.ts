@@ -222,7 +222,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'queue.stopped': { says: '队列已暂停，因为有人停止了 {run}。', advice: '继续队列即可开始下一个运行。' },
   'queue.restarted': { says: '队列已暂停，因为 Stillhouse 重新启动了。', advice: '继续队列即可开始下一个运行。' },
   'queue.paused': { says: '队列已暂停。', advice: '继续队列即可开始下一个运行。' },
-  'queue.elsewhere': { says: '另一个 Stillhouse（进程 {owner}）正在管理队列。', advice: '请在那里更改，或结束该进程。' },
+  'queue.elsewhere': {
+    says: '另一个 Stillhouse（进程 {owner}）正在管理队列。',
+    advice: '请在那里更改，或结束该进程。',
+  },
   'run.stalled': {
     says: '训练已有 {minutes} 分钟没有完成一步，已被结束。',
     advice:

@@ -92,9 +92,9 @@ test('one that can no longer be trained keeps its place and says why; the next g
   const left = await vi.waitFor(async () => {
     const { entries } = await client.call('queue.list', {});
     expect(entries).toMatchObject([{ recipe: { dataPath: gone }, error: { code: 'data.no-folder' } }]);
-    return entries[0]!;
+    return entries[0];
   }, 60_000);
-  await heard.row((await runs())[before]!, isState('finished'));
+  await heard.row((await runs())[before], isState('finished'));
   expect((await client.call('queue.remove', { id: left.id })).entries).toEqual([]);
 });
 
@@ -105,8 +105,8 @@ test('a person who stops a run makes the queue wait; moving, and the place after
   await client.call('queue.add', { recipe: { ...short, epochs: 2 } });
   await client.call('queue.add', { resume: run });
   const { entries } = await client.call('queue.add', { recipe: { ...short, epochs: 3 } });
-  const moved = await client.call('queue.move', { id: entries[2]!.id, to: 0 });
-  const order = [entries[2]!.id, entries[0]!.id, entries[1]!.id];
+  const moved = await client.call('queue.move', { id: entries[2].id, to: 0 });
+  const order = [entries[2].id, entries[0].id, entries[1].id];
   expect(moved.entries.map(({ id }) => id)).toEqual(order);
   await client.call('run.stop', { run });
   await heard.row(run, isState('stopped'));

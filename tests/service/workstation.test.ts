@@ -212,11 +212,7 @@ describe('a recipe', () => {
       }),
     });
     expect(check.problems.map(({ key }) => key).sort()).toEqual(['epochs', 'inputSize']);
-    expect(check.errors.map(({ code }) => code).sort()).toEqual([
-      'data.no-folder',
-      'file.missing',
-      'teacher.missing',
-    ]);
+    expect(check.errors.map(({ code }) => code).sort()).toEqual(['data.no-folder', 'file.missing', 'teacher.missing']);
   });
 
   test('shows what is wrong with its augmentation, and how many steps repeats leave', async () => {

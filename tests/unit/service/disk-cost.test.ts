@@ -5,7 +5,7 @@ import { checkpointCost, diskCost, tooLittleDisk } from '../../../src-main/servi
 import { withLimitedDisk } from '../runs/limited-disk.ts';
 
 it('counts what is kept and the one being written', () => {
-  const cost = (more: object) => checkpointCost(parseRecipe(more), 100);
+  const cost = (more: Record<string, unknown>) => checkpointCost(parseRecipe(more), 100);
   expect(cost({ keepCheckpoints: 3 })).toEqual({ checkpoint: 100, kept: 4, total: 500 });
   expect(cost({ keepCheckpoints: 3, modelEma: true })).toEqual({ checkpoint: 100, kept: 5, total: 600 });
   expect(cost({ epochs: 2, warmupEpochs: 0, cooldownEpochs: 0, saveMinutes: 0 })).toMatchObject({
