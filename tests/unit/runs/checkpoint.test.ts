@@ -83,6 +83,16 @@ describe('a checkpoint', () => {
     checkpoint.close();
   });
 
+  it('that a killed trainer wrote at the start of an epoch has not the score of the epoch before', async () => {
+    const run = newRun();
+    const history = openHistory(run);
+    history.append([epochRow(0, 61)]);
+    history.close();
+    await saveCheckpoint(run, facts({ step: 10, epoch: 1, batch: 0 }), stateOf(10));
+    rmSync(place(run, 'manifest.json'));
+    expect(listCheckpoints(run)).toMatchObject([{ epoch: 1, step: 10, acc1: null }]);
+  });
+
   it('of the same step replaces the one before', async () => {
     const run = newRun();
     const file = await save(run, 10);
