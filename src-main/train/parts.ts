@@ -13,10 +13,11 @@ import { attr, call } from '../trace/ops.ts';
 export type Part = readonly number[];
 
 /**
- * Tokens of a part where nothing else is asked: 8 pictures of 224 pixels. Measured for speed (docs/engine.md); more
- * tokens only need more memory.
+ * A part where nothing else is asked: 8 pictures of 224 pixels, fewer where tokens are wider than those of DeiT-S.
+ * Measured for speed (docs/engine.md); more only need more memory.
  */
 const TOKENS = 8 * 198;
+const WIDTH = 384;
 
 /** What an engine's threads best do to train a model: run parts of its batches, or share its ops. */
 export function threadingOf(student: Model): 'lanes' | 'ops' {
@@ -32,13 +33,15 @@ function looksAtWholeBatch(model: Model): boolean {
 export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
   if (asked > 0) return Math.min(asked, batchSize);
   if (lanes < 2) return batchSize;
-  const most = Math.max(1, Math.floor(TOKENS / tokensOf(model)));
+  const [tokens, width] = tokensOf(model);
+  const most = Math.max(1, Math.floor((TOKENS * Math.min(1, WIDTH / width)) / tokens));
   return Math.min(most, Math.ceil(batchSize / lanes));
 }
 
-function tokensOf(model: Model): number {
-  const positions = model.specs.find(({ name }) => name === 'pos_embed')?.shape[1];
-  return positions ?? (model.inputSize / 16) ** 2;
+/** How many tokens a picture becomes, and how wide they are; of a convolutional network as if it were a small one. */
+function tokensOf(model: Model): [number, number] {
+  const shape = model.specs.find(({ name }) => name === 'pos_embed')?.shape;
+  return shape ? [shape[1], shape[2]] : [(model.inputSize / 16) ** 2, WIDTH];
 }
 
 /**
