@@ -271,10 +271,6 @@ export const ERRORS = {
     says: 'The checkpoints of this run need {needed} in {path}, of which {free} is free.',
     advice: 'Free some space, choose another run folder, or keep fewer checkpoints (--keep-checkpoints).',
   },
-  'disk.unreserved': {
-    says: 'There is too little space in {path} to keep some for the next checkpoint ({needed}).',
-    advice: 'Free some space: when it comes to saving and there is none, the run pauses until there is.',
-  },
   'disk.full': {
     says: 'The disk is full: {path} could not be written ({needed} needed).',
     advice: 'Free some space, then resume. Older files are untouched.',

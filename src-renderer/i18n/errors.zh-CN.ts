@@ -243,10 +243,6 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '此运行的检查点在 {path} 中需要 {needed}，可用空间为 {free}。',
     advice: '请释放空间、选择其他运行文件夹，或保留更少的检查点（--keep-checkpoints）。',
   },
-  'disk.unreserved': {
-    says: '{path} 的空间太少，无法为下一个检查点预留（{needed}）。',
-    advice: '请释放空间：若保存时没有空间，运行会暂停，直到有空间为止。',
-  },
   'disk.full': {
     says: '磁盘已满：无法写入 {path}（需要 {needed}）。',
     advice: '请释放空间后恢复运行。已有文件未受影响。',
