@@ -39,7 +39,7 @@ export function tooLittleDisk({ total, held, free, path }: DiskCost): Stillhouse
 }
 
 /** Free bytes on the disk that a folder is on, or will be. */
-async function freeBytes(folder: string): Promise<number> {
+export async function freeBytes(folder: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(folder);
     return bavail * bsize;

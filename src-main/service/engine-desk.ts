@@ -1,5 +1,3 @@
-import { statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { EngineDevice, EngineReport, EngineStatus } from '../protocol/data-types.ts';
 import { gpuIndex, type Device } from '../protocol/device.ts';
 import { StillhouseError, fromPlainError, toPlainError, type ErrorCode, type PlainError } from '../protocol/errors.ts';
@@ -7,6 +5,7 @@ import { ENGINES, requirementsOf } from '../runtime/engine-pin.ts';
 import { bytesNeeded, install, status, tryInstalled, verifyInstalled, type Sight } from '../runtime/engine-store.ts';
 import { surveyGpus, visibleGpus, type GpuSurvey } from '../runtime/gpus.ts';
 import { chooseDevice, requireDevice, type DeviceFacts } from './device-choice.ts';
+import { freeBytes } from './disk-cost.ts';
 import type { JobContext } from './jobs.ts';
 import type { SpawnTrainer } from './run-control.ts';
 import { runTrainer } from './trainer-job.ts';
@@ -158,15 +157,4 @@ const PLAIN: readonly ErrorCode[] = ['gpu.cpu-chosen', 'gpu.none', 'gpu.platform
 
 function noteOf(reason: StillhouseError | null): PlainError | null {
   return reason && !PLAIN.includes(reason.code) ? toPlainError(reason) : null;
-}
-
-/** Free bytes on the disk that a folder is on, or will be. */
-async function freeBytes(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch {
-    const parent = dirname(folder);
-    return parent === folder ? 0 : freeBytes(parent);
-  }
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { flagOf, type Recipe, type RecipeKey } from '../protocol/recipe.ts';
 import { readableBytes } from '../runs/atomic-file.ts';
+import { partSize } from '../train/parts.ts';
 
 /** How lack of memory is known, and what a person can do about it. */
 
@@ -26,9 +29,6 @@ export function kernelKills(): number {
   }
 }
 
-/** Pictures of a part of a batch, where the recipe leaves that to the program: it computes few at a time. */
-const OWN_PART = 8;
-
 /**
  * Settings that need less memory than those of a recipe, as options of the command line. Those that only take longer
  * come first; what changes what is learned stands after `or`.
@@ -36,8 +36,9 @@ const OWN_PART = 8;
 export function lighterSettings(recipe: Recipe): string {
   const option = (key: RecipeKey, value?: number): string =>
     `--${flagOf(key)}${value === undefined ? '' : ` ${value}`}`;
-  const { microBatch, batchSize, recompute, model, numWorkers } = recipe;
-  const part = Math.min(batchSize, microBatch || OWN_PART);
+  const { microBatch, batchSize, inputSize, recompute, model, numWorkers } = recipe;
+  const student = createModel(model, { classes: 1000, inputSize });
+  const part = partSize(student, batchSize, availableParallelism(), microBatch);
   const slower = [
     ...(part > 2 ? [option('microBatch', Math.floor(part / 2))] : []),
     ...(!recompute && /^(deit|vit)/.test(model) ? [option('recompute')] : []),

@@ -1,5 +1,5 @@
 /** Has the browser save a text as a file. */
-export function saveText(name: string, text: string, type: string): void {
+export function saveText(text: string, name: string, type = 'text/csv'): void {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement('a');
   link.href = address;

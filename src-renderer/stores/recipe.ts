@@ -380,7 +380,6 @@ function keptDraft(task: Task, preset: string): Recipe {
 function fieldOfError({ code, params }: PlainError, recipe: Recipe): RecipeKey | undefined {
   if (code.startsWith('teacher.')) return 'teacherPath';
   if (code === 'data.too-few' || code === 'recipe.odd-batch') return 'batchSize';
-  if (code === 'recipe.no-distillation-head') return 'model';
   if (code.startsWith('data.')) return 'dataPath';
   const path = params['path'];
   return (['teacherPath', 'finetune', 'outputDir', 'dataPath'] as const).find((key) => path && recipe[key] === path);

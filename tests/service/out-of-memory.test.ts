@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
@@ -8,6 +8,8 @@ import { lighterSettings, tellsOfMemory } from '../../src-main/service/out-of-me
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/pictures.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
+import { partSize } from '../../src-main/train/parts.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -81,6 +83,12 @@ it('is known by what TensorFlow, C++ and V8 say', () => {
 });
 
 describe('what to change', () => {
+  it('asks for smaller parts than the program takes by itself', () => {
+    const base = { ...recipe, model: 'deit_base_patch16_224', inputSize: 224, batchSize: 64, microBatch: 0 };
+    const own = partSize(createModel(base.model, { classes: 9, inputSize: 224 }), 64, availableParallelism(), 0);
+    expect(lighterSettings(base)).toContain(`--micro-batch ${own / 2} `);
+  });
+
   it('goes on from what the recipe has', () => {
     expect(lighterSettings({ ...recipe, batchSize: 64, microBatch: 32, recompute: true, numWorkers: 1 })).toBe(
       '--micro-batch 16, or --batch-size 32',
