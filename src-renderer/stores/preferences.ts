@@ -17,6 +17,10 @@ interface Kept {
   smoothing: number;
   smooth: boolean;
   allSettings: boolean;
+  /** Tell of runs that end while the window is not looked at. */
+  notify: boolean;
+  /** Let the machine not sleep while it trains. */
+  keepAwake: boolean;
 }
 
 /** How the window looks and reads: theme, language and chart habits, kept between starts. */
@@ -28,6 +32,8 @@ export const usePreferences = defineStore('preferences', () => {
   const smoothing = ref(typeof kept['smoothing'] === 'number' ? Math.min(0.999, Math.max(0, kept['smoothing'])) : 0.6);
   const smooth = ref(kept['smooth'] !== false);
   const allSettings = ref(kept['allSettings'] === true);
+  const notify = ref(kept['notify'] !== false);
+  const keepAwake = ref(kept['keepAwake'] !== false);
 
   const systemDark = ref(false);
   if (typeof matchMedia === 'function') {
@@ -37,7 +43,7 @@ export const usePreferences = defineStore('preferences', () => {
   }
   const dark = computed(() => (theme.value === 'system' ? systemDark.value : theme.value === 'dark'));
 
-  watch([theme, locale, xAxis, smoothing, smooth, allSettings], () =>
+  watch([theme, locale, xAxis, smoothing, smooth, allSettings, notify, keepAwake], () =>
     keep('preferences', {
       theme: theme.value,
       locale: locale.value,
@@ -45,9 +51,11 @@ export const usePreferences = defineStore('preferences', () => {
       smoothing: smoothing.value,
       smooth: smooth.value,
       allSettings: allSettings.value,
+      notify: notify.value,
+      keepAwake: keepAwake.value,
     } satisfies Kept),
   );
-  return { theme, locale, xAxis, smoothing, smooth, allSettings, dark };
+  return { theme, locale, xAxis, smoothing, smooth, allSettings, notify, keepAwake, dark };
 });
 
 function oneOf<Choice extends string>(choices: readonly Choice[], value: unknown, fallback: Choice): Choice {
