@@ -21,7 +21,7 @@ const en = {
     export: 'Export',
     engine: 'Engine',
   },
-  themes: { system: 'System', light: 'Light', dark: 'Dark' },
+  themes: { system: 'System', light: 'Light', dark: 'Dark', contrast: 'High contrast' },
   common: {
     cancel: 'Cancel',
     close: 'Close',

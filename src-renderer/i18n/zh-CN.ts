@@ -22,7 +22,7 @@ const zh: Messages = {
     export: '导出',
     engine: '引擎',
   },
-  themes: { system: '跟随系统', light: '浅色', dark: '深色' },
+  themes: { system: '跟随系统', light: '浅色', dark: '深色', contrast: '高对比度' },
   common: {
     cancel: '取消',
     close: '关闭',
