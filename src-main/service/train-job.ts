@@ -155,6 +155,8 @@ async function train({ job, context, dataset, begin, log, guard }: Setting): Pro
     stage('weights');
     await fillState(state, models.student, job.recipe, begin);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
+    // The engine has copies of the weights now.
+    globalThis.gc?.();
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
     const newCrew = (recipe: LoaderRecipe): Crew => pictureCrew(job.engine, engine, recipe);
     const crew = newCrew(trainingRecipe(job.recipe));

@@ -37,7 +37,7 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
   const entry = options.entry ?? trainerEntry();
   const child = fork(entry, [], {
     execPath: options.node ?? process.execPath,
-    execArgv: NODE_FLAGS,
+    execArgv: TRAINER_FLAGS,
     env: { ...trainerEnvironment(), ...process.env },
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -63,9 +63,9 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
 
 /**
  * Pictures and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
- * let to grow to a tenth of all memory. The trainer collects it after each evaluation.
+ * let to grow to a tenth of all memory. The trainer collects it before the first step and after each evaluation.
  */
-const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
+export const TRAINER_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
 
 /** Path of the trainer's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
 export function trainerEntry(): string {

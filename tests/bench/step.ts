@@ -8,6 +8,7 @@ import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
+import { TRAINER_FLAGS } from '../../src-main/service/trainer-process.ts';
 import { compile } from '../../src-main/trace/compile.ts';
 import { lower, type Precision } from '../../src-main/trace/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
@@ -90,7 +91,7 @@ async function compare(
   const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
   const contestants: Contestant[] = [];
   for (const precision of ours) {
-    const args = [self, 'worker', precision, model, String(batch), task, String(threads)];
+    const args = [...TRAINER_FLAGS, self, 'worker', precision, model, String(batch), task, String(threads)];
     contestants.push(await startContestant(`Stillhouse ${precision}`, process.execPath, args));
   }
   for (const label of theirs) {
@@ -158,6 +159,7 @@ async function worker([precision, name, batch, task, threads]: string[]): Promis
   const answer = (seconds: number[]) => {
     console.log(JSON.stringify({ seconds, peak: process.resourceUsage().maxRSS * 1024 }));
   };
+  globalThis.gc?.();
   if (task !== 'roof') for (let index = 0; index < 3; index++) await step();
   answer([]);
   for await (const line of createInterface({ input: process.stdin })) {

@@ -1,9 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ROOT, SetupError, ensurePackages, requireNode, runMain, runNode } from './steps.mjs';
+import { ensureEngine } from './engine.mjs';
+import { ROOT, SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode, runMain, runNode } from './steps.mjs';
 
 /** `npm run bench -- NAME [arguments]`: bundles tests/bench/NAME.ts and runs it with this Node. */
 const OUTPUT = join(ROOT, 'node_modules/.cache/bench');
+/** Those that train or answer something. */
+const ON_THE_ENGINE = ['kill', 'leak', 'loader', 'memory', 'soak', 'step', 'study', 'weights'];
 
 await runMain(async () => {
   const [name, ...rest] = process.argv.slice(2);
@@ -11,6 +14,10 @@ await runMain(async () => {
   if (!name || !/^[\w-]+$/.test(name) || !existsSync(entry)) throw new SetupError(usage());
   requireNode();
   await ensurePackages();
+  if (ON_THE_ENGINE.includes(name) && !existsSync(join(USER_CACHE, 'engine'))) {
+    await ensureBuild();
+    if (!(await ensureEngine())) throw new SetupError('This measures on the engine, which is not ready.');
+  }
   const { build } = await import('vite');
   await build({
     root: ROOT,

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const CLI = join(ROOT, 'dist/main/cli.mjs');
 export const CACHE = join(ROOT, 'node_modules/.cache/setup');
+/** Where the engine is kept, as in `runs/places.ts`. */
+export const USER_CACHE =
+  process.env.STILLHOUSE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stillhouse');
 
 const OLDEST_NODE = [20, 19];
 const OUTPUTS = [

