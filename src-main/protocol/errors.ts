@@ -334,6 +334,23 @@ export const ERRORS = {
     says: 'The sample data could not be built: {reason}.',
     advice: 'Check the connection to the package registries and start again; what has arrived is kept.',
   },
+  'export.facts': {
+    says: '{file} says of its {what}: {got}; the checkpoint: {expected}.',
+    advice: 'Export again; who reads the file would use it wrongly.',
+  },
+  'export.parameters': {
+    says: '{count} arrays of {file} are not those of the checkpoint, {name} the first.',
+    advice: 'Export again; if it happens again, check the disk.',
+  },
+  'export.answers': {
+    says: 'On {pictures} pictures {file} answers otherwise than the checkpoint: logits differ by up to {max}, where rounding makes {allowed}.',
+    advice: 'Do not use it; export again.',
+  },
+  'export.no-checkpoint': {
+    says: 'The checkpoint that {path} was made from is not there any more.',
+    advice: 'Export a checkpoint that is there, or name one to compare with.',
+  },
+  'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
   'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },
   internal: { says: 'Unexpected failure: {reason}.', advice: 'Please report it with the log.' },
 } as const satisfies Record<string, { says: string; advice: string }>;

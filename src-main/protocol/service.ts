@@ -12,6 +12,7 @@ import {
   type EvaluationReport,
   type PhotoAnswer,
 } from './evaluation.ts';
+import { EXPORT_FORMATS, MOST_CHECK_PICTURES, type ExportInfo } from './export.ts';
 import { MOST_SERIES_ROWS, type RunSeries } from './step-columns.ts';
 import type { TeacherCard } from './teacher-card.ts';
 import type {
@@ -261,11 +262,25 @@ export const CALLS = {
     v.strictObject({
       run: runId,
       checkpoint: text,
-      format: v.picklist(['safetensors', 'pth']),
+      format: v.picklist(EXPORT_FORMATS),
       output: v.optional(text),
+      average: v.optional(v.boolean()),
     }),
     of<{ path: string; bytes: number }>,
   ),
+  /** What was exported of a run and is still there, newest first, also outside of its folder. */
+  'export.list': call(v.strictObject({ run: runId }), of<ExportInfo[]>),
+  /** Reads a listed export as a stranger would and compares it with its checkpoint; the job's result is an ExportCheck. */
+  'export.check': call(
+    v.strictObject({
+      run: runId,
+      path: text,
+      pictures: v.optional(v.pipe(index, v.minValue(1), v.maxValue(MOST_CHECK_PICTURES))),
+    }),
+    of<{ job: string }>,
+  ),
+  /** Removes a listed export for good, with what is kept beside it. */
+  'export.delete': call(v.strictObject({ run: runId, path: text }), of<null>),
 } as const;
 
 export type CallName = keyof typeof CALLS;

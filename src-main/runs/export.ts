@@ -7,13 +7,12 @@ import { badFormat } from '../formats/source.ts';
 import { torchFileBytes, writeTorchFile, type TorchFileOptions } from '../formats/torch-writer.ts';
 import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
+import type { ExportFormat } from '../protocol/export.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from './atomic-file.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
-import { checkpointsFolder } from './run-folder.ts';
+import { checkpointsFolder, exportsFolder } from './run-folder.ts';
 
 /** Weights for others: the model of a checkpoint under timm's names, without optimizer, with what using it takes. */
-
-export type ExportFormat = 'safetensors' | 'pth';
 
 /** What was written: of several files their index, and the bytes of all. */
 export interface Exported {
@@ -30,25 +29,29 @@ export interface ExportRequest {
   checkpoint: string;
   format: ExportFormat;
   output?: string;
+  /** The moving average of the model in its place. */
+  average?: boolean;
 }
 
 /**
  * Exports a checkpoint of a run.
  * @throws StillhouseError `file.missing`, `weights.format`, `disk.full`, `disk.denied`
  */
-export async function exportCheckpoint(run: string, { checkpoint, format, output }: ExportRequest): Promise<Exported> {
+export async function exportCheckpoint(run: string, request: ExportRequest): Promise<Exported> {
+  const { checkpoint, format, output, average } = request;
   const path = join(checkpointsFolder(run), basename(checkpoint));
-  return exportFile(path, format, output ?? ((opened) => defaultOutput(run, opened, format)));
+  return exportFile(path, format, output ?? ((opened) => defaultOutput(run, opened, request)), { average });
 }
 
-function defaultOutput(run: string, { recipe, position }: Checkpoint, format: ExportFormat): string {
-  const folder = join(run, 'exports');
+function defaultOutput(run: string, { recipe, position }: Checkpoint, { format, average }: ExportRequest): string {
+  const folder = exportsFolder(run);
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
     throw diskError(error, folder, 0);
   }
-  return join(folder, `${recipe.model}-epoch-${String(position.epoch).padStart(4, '0')}.${format}`);
+  const epoch = String(position.epoch).padStart(4, '0');
+  return join(folder, `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}.${format}`);
 }
 
 /** How to export a file. */
@@ -77,7 +80,7 @@ export async function exportFile(
     const own = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
     if (!own) throw badFormat(path, 'it holds no moving average of the model');
     const shards = divideShards(own, basename(target), shardBytes);
-    const facts = describeModel(checkpoint, model);
+    const facts = describeModel(checkpoint, model, average);
     mkdirParent(target);
     let bytes = 0;
     const beside = shards.length === 1 && !average ? averageOf(checkpoint, model) : undefined;
@@ -108,7 +111,7 @@ function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'mod
 type Description = NonNullable<TorchFileOptions['metadata']>;
 
 /** What a user of the weights has to know, by timm's words. */
-export function describeModel({ recipe, classes, position }: Checkpoint, model: Model): Description {
+function describeModel({ recipe, classes, position }: Checkpoint, model: Model, average: boolean): Description {
   return {
     producer: 'stillhouse',
     architecture: model.name,
@@ -121,6 +124,7 @@ export function describeModel({ recipe, classes, position }: Checkpoint, model: 
     interpolation: 'bicubic',
     epoch: position.epoch,
     step: position.step,
+    ...(average && { average }),
   };
 }
 

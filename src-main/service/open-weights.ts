@@ -60,7 +60,8 @@ export function openWeights(path: string, options: { entry?: string } = {}): Ope
   }
 }
 
-function weightFileOf(path: string): string {
+/** The file that is meant: of a run its best checkpoint. @throws StillhouseError `run.no-checkpoint` */
+export function weightFileOf(path: string): string {
   if (existsSync(join(path, 'run.json'))) {
     const info = bestCheckpoint(path) ?? latestCheckpoint(path);
     if (!info) throw new StillhouseError('run.no-checkpoint', { path });

@@ -1,6 +1,7 @@
 import type { BatchPreview, DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import type { EvaluationReport, PhotoAnswer } from '../protocol/evaluation.ts';
+import type { ExportCheck } from '../protocol/export.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
@@ -87,6 +88,20 @@ export interface EvaluateTeacherJob extends EngineChoice {
   settings: Partial<Recipe>;
 }
 
+/** Compares an export with the checkpoint that it was made from, and times it. */
+export interface CheckExportJob extends EngineChoice {
+  kind: 'check-export';
+  /** The file, or of several the index. */
+  path: string;
+  checkpoint: string;
+  /** It holds the moving average of the model. */
+  average: boolean;
+  /** How many validation pictures to compare the answers on. */
+  pictures: number;
+  /** What differs from the recipe that the checkpoint was trained with, such as where the data lies. */
+  settings: Partial<Recipe>;
+}
+
 /** Decodes every picture of a data set. */
 export interface CheckJob extends EngineChoice {
   kind: 'check';
@@ -146,6 +161,7 @@ export type TrainerJob =
   | TrainJob
   | EvaluateJob
   | EvaluateTeacherJob
+  | CheckExportJob
   | CheckJob
   | ForwardJob
   | ForecastJob
@@ -168,6 +184,8 @@ export interface TrainerResults {
   } | null;
   /** null when it was stopped. */
   'evaluate-teacher': { score: HeadScore; card: TeacherCard; pictures: number; dataset: DatasetSummary } | null;
+  /** null when it was stopped. */
+  'check-export': ExportCheck | null;
   predict: null;
   check: DatasetReport;
   forward: { output: string; shape: number[] };

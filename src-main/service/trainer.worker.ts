@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { StillhouseError, toPlainError } from '../protocol/errors.ts';
 import { exitProcess } from '../runtime/engine.ts';
+import { runCheckExportJob } from './check-export-job.ts';
 import { runCheckJob } from './check-job.ts';
 import { runEvaluateJob } from './evaluate-job.ts';
 import { runEvaluateTeacherJob } from './evaluate-teacher-job.ts';
@@ -34,6 +35,8 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
       return runEvaluateJob(job, context);
     case 'evaluate-teacher':
       return runEvaluateTeacherJob(job, context);
+    case 'check-export':
+      return runCheckExportJob(job, context);
     case 'predict':
       return runPredictJob(job, context);
     case 'check':

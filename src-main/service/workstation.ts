@@ -6,7 +6,6 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
 import { listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
-import { exportCheckpoint } from '../runs/export.ts';
 import { readProfile } from '../runs/profile-file.ts';
 import { truncateHistory } from '../runs/history.ts';
 import { lockOwner, lockedError } from '../runs/lock.ts';
@@ -17,6 +16,7 @@ import { DataNotes, notesName } from './data-notes.ts';
 import { Datasets, absolute, type PictureFile } from './datasets.ts';
 import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
 import { Evaluations } from './evaluations.ts';
+import { ExportDesk } from './export-desk.ts';
 import { Jobs } from './jobs.ts';
 import { Photos } from './photos.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
@@ -63,6 +63,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.recipes(),
       ...core.runs(),
       ...core.evaluations.handlers(),
+      ...core.exports.handlers(),
       ...core.photos.handlers(),
     },
     pictureFile: (id) => core.datasets.pictureFile(id),
@@ -73,6 +74,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
 class Core {
   readonly datasets: Datasets;
   readonly evaluations: Evaluations;
+  readonly exports: ExportDesk;
   readonly photos: Photos;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
@@ -118,6 +120,7 @@ class Core {
     });
     const { jobs, engine, datasets, notes, shelf } = this;
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnTrainer, cacheFolder });
+    this.exports = new ExportDesk({ shelf, engine, jobs, spawnTrainer });
     this.photos = new Photos({ shelf, engine, spawnTrainer });
     const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
     this.recipeDesk = new RecipeDesk({
@@ -217,7 +220,6 @@ class Core {
       },
       ...this.runDesk.handlers(),
       'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
-      'export.write': async (request) => exportCheckpoint(this.shelf.pathOf(request.run), request),
     } satisfies Partial<Handlers>;
   }
 

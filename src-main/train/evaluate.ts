@@ -119,7 +119,8 @@ export async function decideAll(parts: DecideParts): Promise<Map<string, number>
   return parts.stop.aborted ? null : decided;
 }
 
-function filledUp(images: Uint8Array, bytes: number): Uint8Array {
+/** A last batch with rows of nothing behind it: the steps take no less than `bytes`. */
+export function filledUp(images: Uint8Array, bytes: number): Uint8Array {
   if (images.length === bytes) return images;
   const filled = new Uint8Array(bytes);
   filled.set(images);

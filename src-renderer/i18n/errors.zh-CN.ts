@@ -278,6 +278,23 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '示例数据无法构建：{reason}。',
     advice: '请检查与软件包仓库的连接后重新开始；已下载的部分会保留。',
   },
+  'export.facts': {
+    says: '{file} 对 {what} 的说明为 {got}，而检查点为 {expected}。',
+    advice: '请重新导出；否则读取者会错误地使用该文件。',
+  },
+  'export.parameters': {
+    says: '{file} 中有 {count} 个数组与检查点不同，首个为 {name}。',
+    advice: '请重新导出；若再次出现，请检查磁盘。',
+  },
+  'export.answers': {
+    says: '在 {pictures} 张图片上，{file} 的回答与检查点不同：logit 最多相差 {max}，而舍入只会造成 {allowed}。',
+    advice: '请勿使用该文件；请重新导出。',
+  },
+  'export.no-checkpoint': {
+    says: '生成 {path} 的检查点已不存在。',
+    advice: '请导出现有的检查点，或指定用于比较的检查点。',
+  },
+  'export.failed': { says: '{path} 未通过检查。', advice: '请勿使用该文件；请重新导出。' },
   'job.cancelled': { says: '已取消。', advice: '需要时可以重新开始。' },
   internal: { says: '意外错误：{reason}。', advice: '请附上日志报告。' },
 };

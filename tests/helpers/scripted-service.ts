@@ -18,6 +18,7 @@ import type {
   ServiceEvent,
   StepRow,
 } from '../../src-main/protocol/events.ts';
+import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
 import { CARD_FIELDS, type TeacherCard } from '../../src-main/protocol/teacher-card.ts';
@@ -36,6 +37,7 @@ export class ScriptedService {
   readonly history = new Map<string, HistoryRow[]>();
   readonly recipes = new Map<string, Recipe>();
   readonly jobs = new Map<string, JobProgress>();
+  exports: ExportInfo[] = [];
   readonly calls: string[] = [];
   engine: EngineStatus['state'] = 'verified';
   gpuEngine: EngineStatus['state'] = 'missing';
@@ -231,10 +233,20 @@ export class ScriptedService {
     'photo.answer': async () => {
       throw new StillhouseError('photo.gone');
     },
-    'export.write': async ({ run, checkpoint, format, output }) => ({
-      path: output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`,
-      bytes: 22.3e6,
-    }),
+    'export.write': async ({ run, checkpoint, format, output }) => {
+      const path = output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`;
+      this.exports.unshift({
+        ...{ path, format, bytes: 22.3e6, time: START, checkpoint, epoch: 5, average: false, wrapped: false },
+        ...{ model: this.find(run).model, classes: CLASSES.length, inputSize: 224, check: null, error: null },
+      });
+      return { path, bytes: 22.3e6 };
+    },
+    'export.list': async () => [...this.exports],
+    'export.check': async () => ({ job: 'export-1' }),
+    'export.delete': async ({ path }) => {
+      this.exports = this.exports.filter((one) => one.path !== path);
+      return null;
+    },
   });
 
   onEvent(listener: (event: ServiceEvent) => void): void {

@@ -1,10 +1,22 @@
-import { exportFile, type ExportFormat } from '../../runs/export.ts';
+import { resolve } from 'node:path';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { CHECK_PICTURES, EXPORT_FORMATS, hasPassed, MOST_CHECK_PICTURES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
+import { exportFile } from '../../runs/export.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
-import type { TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
+import type { CheckExportJob, TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
 import { withWeights } from '../../service/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
-import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Option } from './options.ts';
+import { checkText } from './export-check.ts';
+import {
+  integerValue,
+  pathValue,
+  recipeOptions,
+  recipeValues,
+  textValue,
+  type Option,
+  type Parsed,
+} from './options.ts';
 import { bytes } from './progress.ts';
 
 /** The commands that take weights and train nothing. */
@@ -47,8 +59,6 @@ export const forward: Command = {
   },
 };
 
-const FORMATS = ['safetensors', 'pth'] as const;
-
 export const exportWeights: Command = {
   name: 'export',
   summary: "Write a checkpoint's model for others, under timm's names.",
@@ -56,7 +66,12 @@ export const exportWeights: Command = {
   count: [0, 0],
   options: [
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
-    { flag: 'format', value: FORMATS.join('|'), choices: FORMATS, help: "Default: by the output's ending." },
+    {
+      flag: 'format',
+      value: EXPORT_FORMATS.join('|'),
+      choices: EXPORT_FORMATS,
+      help: "Default: by the output's ending.",
+    },
     { flag: 'output', value: 'FILE', help: 'Where to write it.', required: true },
     { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
     {
@@ -64,20 +79,44 @@ export const exportWeights: Command = {
       value: 'MB',
       help: 'Beyond this the weights go to several files and an index, FILE.index.json. Default 5000 MB.',
     },
+    { flag: 'check', value: null, help: 'Read the file again as a stranger would, compare it with the checkpoint and time it.' }, // prettier-ignore
+    { flag: 'check-only', value: null, help: 'The same of a file that was written before; nothing is exported.' },
+    { flag: 'pictures', value: 'N', help: `Validation pictures to compare on. Default ${CHECK_PICTURES}.` },
+    ...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'),
+    THREADS,
   ],
   run: async (parsed, shell) => {
     const output = pathValue(parsed, 'output') ?? '';
     const ending: ExportFormat = /\.(pth|pt|bin)$/.test(output) ? 'pth' : 'safetensors';
     const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending;
     const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
+    const average = parsed.values.get('average') === true;
+    const only = parsed.values.get('check-only') === true;
     const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
-    const written = await exportFile(checkpoint, format, output, {
-      shardBytes: megabytes && megabytes * 1e6,
-      average: parsed.values.get('average') === true,
-    });
-    shell.reporter.result(`${written.path}: ${bytes(written.bytes)}`, { type: 'result', format, ...written });
+    const written = only ? null : await exportFile(checkpoint, format, output, { shardBytes: megabytes && megabytes * 1e6, average }); // prettier-ignore
+    const told = written && `${written.path}: ${bytes(written.bytes)}`;
+    if (!only && parsed.values.get('check') !== true)
+      return shell.reporter.result(told!, { type: 'result', format, ...written });
+    const check = await checked(parsed, shell, { path: resolve(written?.path ?? output), checkpoint, average });
+    const text = [...(told ? [told, ''] : []), checkText(check)].join('\n');
+    shell.reporter.result(text, { type: 'result', format, ...written, passed: hasPassed(check), check });
+    if (!hasPassed(check)) throw new StillhouseError('export.failed', { path: check.path });
   },
 };
+
+async function checked(
+  parsed: Parsed,
+  shell: Shell,
+  what: Pick<CheckExportJob, 'path' | 'checkpoint' | 'average'>,
+): Promise<ExportCheck> {
+  const settings = recipeValues(parsed);
+  const threads = integerValue(parsed, 'threads', 1, 1024);
+  const pictures = integerValue(parsed, 'pictures', 1, MOST_CHECK_PICTURES) ?? CHECK_PICTURES;
+  const { engine, gpu } = await chooseEngine(settings.device);
+  const check = await inTrainer({ kind: 'check-export', engine, gpu, threads, ...what, pictures, settings }, shell);
+  if (!check) throw new StillhouseError('job.cancelled');
+  return check;
+}
 
 /** Does one job in a trainer process, showing its progress; an interruption ends it. */
 export async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {

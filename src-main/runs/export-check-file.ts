@@ -1,0 +1,32 @@
+import { readFileSync, statSync } from 'node:fs';
+import type { ExportCheck } from '../protocol/export.ts';
+import { writeFileAtomic } from './atomic-file.ts';
+
+/** `<file>.check.json` beside an export: what the last check of it found. */
+export function checkFile(path: string): string {
+  return `${path}.check.json`;
+}
+
+/** Bytes of a file, and milliseconds of its last change: what tells it from one that was written later. */
+export function stampOf(path: string): Pick<ExportCheck, 'bytes' | 'modified'> {
+  const { size, mtimeMs } = statSync(path);
+  return { bytes: size, modified: mtimeMs };
+}
+
+/** @throws StillhouseError `disk.full` or `disk.denied` */
+export function writeCheck(check: ExportCheck): void {
+  writeFileAtomic(checkFile(check.path), `${JSON.stringify(check, null, 2)}\n`);
+}
+
+/** The last check of this very file; null where there was none, it cannot be read, or the file changed since. */
+export function readCheck(path: string): ExportCheck | null {
+  try {
+    const check = JSON.parse(readFileSync(checkFile(path), 'utf8')) as Partial<ExportCheck>;
+    const { bytes, modified } = stampOf(path);
+    const own = check.bytes === bytes && check.modified === modified;
+    const whole = typeof check.time === 'number' && Array.isArray(check.problems) && Array.isArray(check.latency);
+    return own && whole ? ({ ...check, path } as ExportCheck) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,56 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { writeFileAtomic } from './atomic-file.ts';
+import { checkFile } from './export-check-file.ts';
+import { exportsFolder } from './run-folder.ts';
+
+/** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */
+
+const WEIGHTS = /\.(safetensors|pth)(\.index\.json)?$/;
+/** A file that an index names. */
+const SHARD = /-\d{5}-of-\d{5}\.(safetensors|pth)$/;
+
+/** Paths of all that is still there. */
+export function exportedFiles(run: string): string[] {
+  const folder = exportsFolder(run);
+  const own = namesIn(folder).filter((name) => WEIGHTS.test(name) && !SHARD.test(name));
+  return [...own.map((name) => join(folder, name)), ...elsewhere(run).filter((path) => existsSync(path))];
+}
+
+/** Keeps the path of a file that was written outside of the run. One that cannot be written to forgets it. */
+export function rememberExport(run: string, path: string): void {
+  const [folder, file] = [exportsFolder(run), resolve(path)];
+  if (dirname(file) === folder) return;
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileAtomic(listFile(run), JSON.stringify([...new Set([...elsewhere(run), file])], null, 2));
+  } catch {
+    // The export itself is written; only the list does not have it.
+  }
+}
+
+/** Removes an export with what lies beside it. @param files all that hold its arrays. */
+export function removeExport(path: string, files: readonly string[]): void {
+  for (const file of [path, ...files, checkFile(path)]) rmSync(file, { force: true });
+}
+
+function listFile(run: string): string {
+  return join(exportsFolder(run), 'elsewhere.json');
+}
+
+function elsewhere(run: string): string[] {
+  try {
+    const paths = JSON.parse(readFileSync(listFile(run), 'utf8')) as unknown;
+    return Array.isArray(paths) ? paths.filter((path): path is string => typeof path === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

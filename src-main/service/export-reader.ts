@@ -1,0 +1,95 @@
+import { basename } from 'node:path';
+import { countParameters, type Model } from '../model/model.ts';
+import { recognise } from '../model/recognise.ts';
+import { fitWeights } from '../model/weights.ts';
+import { createModel } from '../model/zoo.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import type { Preprocessing } from '../protocol/export.ts';
+import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import { metadataValues } from './foreign-model.ts';
+import { classCount, withWeights, type Weights } from './weights.ts';
+
+/** A network made from a file alone, as a stranger would: its own words decide what it is. */
+export interface ReadNetwork {
+  model: Model;
+  recipe: Recipe;
+  params: Record<string, Float32Array>;
+  classes: readonly string[] | null;
+  preprocessing: Preprocessing | null;
+}
+
+/**
+ * Reads a network out of any weight file.
+ * @throws StillhouseError `file.missing`, `weights.*`, `recipe.invalid` for words that name no network.
+ */
+export function readNetwork(path: string, settings: Partial<Recipe>, average = false): Promise<ReadNetwork> {
+  return withWeights(path, (weights) => networkOf(weights, settings), { average });
+}
+
+function networkOf(weights: Weights, settings: Partial<Recipe>): ReadNetwork {
+  const recipe = parseRecipe({ ...seen(weights), ...weights.settings, ...settings });
+  const model = createModel(recipe.model, { classes: classCount(weights), inputSize: recipe.inputSize });
+  const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
+  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights) };
+}
+
+/** The network that the arrays make, of a file that does not name it. */
+function seen({ settings, tensors }: Weights): Partial<Recipe> {
+  const found = settings.model ? null : recognise(tensors);
+  if (!found || found.models.length === 0) return {};
+  return { model: found.models[0], ...(found.inputSize && { inputSize: found.inputSize }) };
+}
+
+function preprocessingOf({ metadata }: Weights): Preprocessing | null {
+  const { inputSize, cropRatio, interpolation, mean, std } = metadataValues(metadata);
+  if (!inputSize || !cropRatio || !interpolation || !mean || !std) return null;
+  return { inputSize, cropRatio, interpolation, mean, std };
+}
+
+/** How pictures were prepared for the network of a checkpoint. */
+function preparationOf({ model, recipe }: ReadNetwork): Preprocessing {
+  const { inputSize, mean, std } = model;
+  return { inputSize, cropRatio: recipe.evalCropRatio, interpolation: 'bicubic', mean, std };
+}
+
+/** What the file says or holds otherwise than the checkpoint; nothing where it is as it should be. */
+export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
+  const file = basename(path);
+  const wrong = (what: string, expected: string, got: string): PlainError[] =>
+    expected === got ? [] : [toPlainError(new StillhouseError('export.facts', { file, what, expected, got }))];
+  const [ours, theirs] = [preparationOf(checkpoint), exported.preprocessing];
+  const preparation = (Object.keys(ours) as (keyof Preprocessing)[]).flatMap((key) =>
+    wrong(key, String(ours[key]), String(theirs?.[key] ?? '–')),
+  );
+  const names = (classes: readonly string[] | null): string => (classes ?? []).join(', ').slice(0, 200);
+  return [
+    ...wrong('model', checkpoint.model.name, exported.model.name),
+    ...wrong('classes', names(checkpoint.classes), names(exported.classes)),
+    ...preparation,
+    ...parameterProblem(file, checkpoint, exported),
+  ];
+}
+
+function parameterProblem(file: string, { model, params }: ReadNetwork, exported: ReadNetwork): PlainError[] {
+  const others = model.specs.filter(({ name }) => !sameBits(params[name], exported.params[name]));
+  if (others.length === 0) return [];
+  const [{ name }] = others;
+  return [toPlainError(new StillhouseError('export.parameters', { file, count: others.length, name }))];
+}
+
+function sameBits(one: Float32Array, other: Float32Array | undefined): boolean {
+  if (!other) return false;
+  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
+  return bytes(one).equals(bytes(other));
+}
+
+/** Whether both take the same pictures and answer with as many numbers. */
+export function comparable({ model: one }: ReadNetwork, { model: other }: ReadNetwork): boolean {
+  const shape = ({ inputSize, classes, distilled }: Model) => [inputSize, classes, distilled].join();
+  return shape(one) === shape(other);
+}
+
+/** What a report says of a network. */
+export function sizeOf({ model }: ReadNetwork): { model: string; classes: number; parameters: number } {
+  return { model: model.name, classes: model.classes, parameters: countParameters(model.specs) };
+}

@@ -1,0 +1,43 @@
+import { hasPassed, type ExportCheck, type Latency } from '../../protocol/export.ts';
+import { bytes } from './progress.ts';
+
+/** A check of an export as a table for people. */
+export function checkText(check: ExportCheck): string {
+  const { model, classes, parameters, answers, latency, problems, device, threads } = check;
+  const verdict = hasPassed(check) ? 'passed' : 'FAILED';
+  return [
+    row('check', verdict),
+    row('file', `${check.path} (${bytes(check.bytes)})`),
+    row('compared with', `${check.checkpoint}${check.average ? ' (moving average)' : ''}`),
+    row('network', `${model}, ${parameters.toLocaleString('en')} parameters, ${classes} classes`),
+    row('pictures', preparation(check)),
+    ...(answers ? answerRows(check.data, answers) : []),
+    ...latency.map((one) => row(`batch of ${one.batch}`, timeText(one))),
+    ...(latency.length > 0 ? [row('computed on', `${device}, ${threads} threads`)] : []),
+    ...problems.map(({ message }) => row('problem', message)),
+  ].join('\n');
+}
+
+function preparation({ preprocessing }: ExportCheck): string {
+  if (!preprocessing) return 'the file does not say how to prepare them';
+  const { inputSize, cropRatio, interpolation, mean, std } = preprocessing;
+  return `${inputSize} px, crop ${cropRatio}, ${interpolation}, mean ${mean.join(' ')}, std ${std.join(' ')}`;
+}
+
+function answerRows(data: string, answers: NonNullable<ExportCheck['answers']>): string[] {
+  const { pictures, skipped, max, mean, agreement, acc1 } = answers;
+  return [
+    row('compared on', `${pictures} pictures of ${data}${skipped > 0 ? `, ${skipped} could not be read` : ''}`),
+    row('logits differ by', `${max?.toPrecision(3) ?? 'NaN'} at most, ${mean?.toPrecision(3) ?? 'NaN'} in the mean`),
+    row('same decision', `${agreement.toFixed(2)} %`),
+    row('Acc@1', `${acc1.exported.toFixed(2)} exported, ${acc1.checkpoint.toFixed(2)} checkpoint`),
+  ];
+}
+
+function timeText({ median, p90, imagesPerSecond, runs }: Latency): string {
+  return `${median.toFixed(1)} ms median, ${p90.toFixed(1)} ms p90, ${imagesPerSecond.toFixed(1)} images/s (${runs} runs)`;
+}
+
+function row(name: string, value: string): string {
+  return `${name.padEnd(18)}${value}`;
+}

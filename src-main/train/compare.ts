@@ -1,0 +1,73 @@
+import type { AnswerComparison } from '../protocol/export.ts';
+import { filledUp, type EvalBatch, type EvalStep } from './evaluate.ts';
+import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
+
+/** Letters: B pictures of a batch, K classes, n ≤ B pictures in the last batch. */
+
+type Logits = Awaited<ReturnType<EvalStep['run']>>;
+
+export interface CompareParts {
+  batches: AsyncIterable<EvalBatch>;
+  /** Two networks of the same classes and heads, each for batches of B. */
+  checkpoint: EvalStep;
+  exported: EvalStep;
+  classes: number;
+  heads: EvalHeads;
+  /** Bytes of a whole batch. */
+  batchBytes: number;
+  stop: AbortSignal;
+  onProgress(pictures: number): void;
+}
+
+/**
+ * Shows both networks every picture of `batches`.
+ * @returns null when it was stopped, or when there was no picture.
+ */
+export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerComparison, 'skipped'> | null> {
+  const { classes, heads } = parts;
+  const [meters, differences] = [[scoreMeter(classes), scoreMeter(classes)], new Differences()];
+  let [pictures, alike] = [0, 0];
+  for await (const { images, labels } of parts.batches) {
+    if (parts.stop.aborted) return null;
+    const input = filledUp(images, parts.batchBytes);
+    const answers = [await parts.checkpoint.run(input), await parts.exported.run(input)] as const;
+    const tests = answers.map((answer) => deciding(heads, answer, classes));
+    meters.forEach((meter, at) => meter.add(tests[at], labels));
+    differences.add(...answers, labels.length * classes);
+    const [ours, theirs] = tests.map((test) => decisions(test, labels.length, classes));
+    alike += ours.filter((decision, row) => decision === theirs[row]).length;
+    pictures += labels.length;
+    parts.onProgress(pictures);
+  }
+  if (pictures === 0 || parts.stop.aborted) return null;
+  const [checkpoint, exported] = meters.map((meter) => meter.score().acc1);
+  return { pictures, ...differences.result(), agreement: (100 * alike) / pictures, acc1: { checkpoint, exported } };
+}
+
+/** Absolute differences between the logits of two networks, over all their heads. */
+export class Differences {
+  private max = 0;
+  private sum = 0;
+  private count = 0;
+
+  /** @param count how many numbers of each head are read: those past it are of padding. */
+  add(one: Logits, other: Logits, count: number): void {
+    this.addHead(one.head, other.head, count);
+    if (one.headDist && other.headDist) this.addHead(one.headDist, other.headDist, count);
+  }
+
+  /** Null where any logit was no finite number: such answers are equal to nothing. */
+  result(): Pick<AnswerComparison, 'max' | 'mean'> {
+    if (!Number.isFinite(this.sum)) return { max: null, mean: null };
+    return { max: this.max, mean: this.count > 0 ? this.sum / this.count : 0 };
+  }
+
+  private addHead(one: Float32Array, other: Float32Array, count: number): void {
+    for (let at = 0; at < count; at++) {
+      const difference = Math.abs(one[at] - other[at]);
+      this.sum += difference;
+      if (difference > this.max) this.max = difference;
+    }
+    this.count += count;
+  }
+}
