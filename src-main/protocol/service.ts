@@ -152,6 +152,8 @@ export const CALLS = {
   /** Moves a waiting run to a place, 0 for the next. */
   'queue.move': call(v.strictObject({ id: text, to: index }), of<QueueReport>),
   'queue.remove': call(v.strictObject({ id: text }), of<QueueReport>),
+  /** Takes the removal of a waiting run back. */
+  'queue.restore': call(v.strictObject({ id: text }), of<QueueReport>),
   'queue.set': call(
     v.strictObject({
       paused: v.optional(v.boolean()),

@@ -20,6 +20,13 @@ export interface QueueOptions {
 }
 
 const MOST_ENTRIES = 500;
+const MOST_REMOVED = 20;
+
+interface Removed {
+  entry: QueueEntry;
+  at: number;
+  paused: PlainError | null;
+}
 
 /**
  * Runs that wait for their turn, kept in `<home>/queue/queue.json`. As many train at once as a person allows; the next
@@ -32,6 +39,8 @@ export class RunQueue {
   private lock: RunLock | undefined;
   private busy = false;
   private closed = false;
+  /** What was removed last, to be taken back. */
+  private readonly removed: Removed[] = [];
 
   constructor(private readonly options: QueueOptions) {
     this.folder = queueFolder(options.homeFolder);
@@ -44,7 +53,8 @@ export class RunQueue {
       'queue.list': async () => this.report(),
       'queue.add': async (what) => this.add(what),
       'queue.move': async ({ id, to }) => this.change((entries) => moved(entries, id, to)),
-      'queue.remove': async ({ id }) => this.change((entries) => entries.filter((entry) => entry.id !== id)),
+      'queue.remove': async ({ id }) => this.remove(id),
+      'queue.restore': async ({ id }) => this.restore(id),
       'queue.set': async ({ paused, atOnce }) => this.set(paused, atOnce),
     } satisfies Partial<Handlers>;
   }
@@ -120,6 +130,28 @@ export class RunQueue {
     });
   }
 
+  private remove(id: string): QueueReport {
+    this.take();
+    const { entries, paused } = this.state;
+    const at = entries.findIndex((entry) => entry.id === id);
+    if (at >= 0) this.removed.push({ entry: entries[at], at, paused });
+    this.removed.splice(0, this.removed.length - MOST_REMOVED);
+    return this.change((others) => others.filter((entry) => entry.id !== id));
+  }
+
+  /** Puts one that was removed back into its place; a queue that waited then, and is empty now, waits again. */
+  private restore(id: string): QueueReport {
+    const found = this.removed.findIndex(({ entry }) => entry.id === id);
+    if (found < 0) return this.report();
+    this.take();
+    const [{ entry, at, paused }] = this.removed.splice(found, 1);
+    const { entries } = this.state;
+    if (entries.length === 0) this.state = { ...this.state, paused };
+    this.put([...entries.slice(0, at), entry, ...entries.slice(at)]);
+    this.advance();
+    return this.report();
+  }
+
   private set(paused: boolean | undefined, atOnce: number | undefined): QueueReport {
     this.take();
     if (atOnce !== undefined) this.state = { ...this.state, atOnce };
@@ -134,8 +166,9 @@ export class RunQueue {
 
   private change(how: (entries: QueueEntry[]) => QueueEntry[]): QueueReport {
     this.take();
-    // Nothing waited: what made it wait is over.
-    if (this.state.entries.length === 0) this.state = { ...this.state, paused: null };
+    // Nothing waited: what made it wait is over, unless a person asked for it.
+    if (this.state.entries.length === 0 && this.state.paused?.code !== 'queue.paused')
+      this.state = { ...this.state, paused: null };
     this.put(how(this.state.entries));
     this.advance();
     return this.report();

@@ -1,6 +1,7 @@
 import { dataPage, sampleRun } from './data-page.en.ts';
 import { evaluate } from './evaluate.en.ts';
 import { presets, presetWords } from './presets.en.ts';
+import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
 
@@ -257,7 +258,6 @@ const en = {
       engine: 'The engine is not installed: see Engine.',
       data: 'No data set is open: choose one on the Data page.',
       problems: '{count} setting needs correcting. | {count} settings need correcting.',
-      active: 'Run {run} is in progress: stop it or wait.',
     },
   },
   groups: {
@@ -409,6 +409,7 @@ const en = {
     lines: { agreement: 'Agreement', lr: 'Learning rate', speed: 'Images/s', memory: 'Memory' },
   },
   runTable,
+  queue,
   checkpoints: {
     total: '{n} checkpoint, {size} | {n} checkpoints, {size}',
     emptyTitle: 'No checkpoint yet',

@@ -2,6 +2,7 @@ import { dataPage, sampleRun } from './data-page.zh-CN.ts';
 import { evaluate } from './evaluate.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
+import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
 
@@ -257,7 +258,6 @@ const zh: Messages = {
       engine: '引擎尚未安装：请见“引擎”页。',
       data: '尚未打开数据集：请在“数据”页选择。',
       problems: '有 {count} 项设置需要更正。',
-      active: '运行 {run} 正在进行：请停止它或等待完成。',
     },
   },
   groups: {
@@ -408,6 +408,7 @@ const zh: Messages = {
     lines: { agreement: '一致率', lr: '学习率', speed: '张/秒', memory: '内存' },
   },
   runTable,
+  queue,
   checkpoints: {
     total: '{n} 个检查点，{size}',
     emptyTitle: '尚无检查点',

@@ -8,6 +8,7 @@ export type Notice = { id: number } & (
 );
 
 const MOST = 4;
+const FACT_STAYS = 12_000;
 
 /** The notices now on screen, newest last. */
 export const useNotices = defineStore('notices', () => {
@@ -23,8 +24,12 @@ export const useNotices = defineStore('notices', () => {
     const others = list.value.filter((notice) => notice.kind !== 'error' || notice.error.message !== error.message);
     list.value = [...others, { id: next++, kind: 'error' as const, error }].slice(-MOST);
   };
+  /** Tells a fact for a while, in place of the last one of its kind. */
   const tell = (key: string, params: Record<string, string | number> = {}): void => {
-    list.value = [...list.value, { id: next++, kind: 'fact' as const, key, params }].slice(-MOST);
+    const others = list.value.filter((notice) => notice.kind !== 'fact' || notice.key !== key);
+    const id = next++;
+    list.value = [...others, { id, kind: 'fact' as const, key, params }].slice(-MOST);
+    setTimeout(() => dismiss(id), FACT_STAYS);
   };
   return { list, dismiss, fail, tell };
 });

@@ -25,6 +25,8 @@ import { useDataset } from './dataset.ts';
 import { useEngine } from './engine.ts';
 import { useJobs } from './jobs.ts';
 import { isRecord, keep, readKept } from './kept.ts';
+import { useQueue } from './queue.ts';
+import { fromPreset, presetsOf } from './recipe-presets.ts';
 import { useRun } from './run.ts';
 import { useService } from './service.ts';
 import { useSystem } from './system.ts';
@@ -48,6 +50,7 @@ export const useRecipe = defineStore('recipe', () => {
   const engine = useEngine();
   const jobs = useJobs();
   const runs = useRun();
+  const queue = useQueue();
 
   const task = ref<Task>('student');
   const drafts = ref<Record<Task, Recipe>>({
@@ -140,9 +143,7 @@ export const useRecipe = defineStore('recipe', () => {
   };
   /** The preset whose values the draft has, or null once it was changed; of equal ones that which was chosen. */
   const preset = computed(() => {
-    const same = PRESETS.filter(
-      (known) => known.task === task.value && equal(fromPreset(known, values.value), values.value),
-    );
+    const same = presetsOf(values.value).filter((known) => known.task === task.value);
     return same.find(({ id }) => id === chosen.value[task.value]) ?? same.at(0) ?? null;
   });
 
@@ -266,7 +267,6 @@ export const useRecipe = defineStore('recipe', () => {
     if (!engine.ready) because('recipe.blocked.engine');
     if (!dataset.summary) because('recipe.blocked.data');
     if (problems.value.size) because('recipe.blocked.problems', { count: problems.value.size });
-    if (runs.active) because('recipe.blocked.active', { run: runs.active.id });
     return reasons;
   });
   /** What the service holds against the recipe. While no data set is open, that alone is said, and by a blocker. */
@@ -280,18 +280,20 @@ export const useRecipe = defineStore('recipe', () => {
   });
   const warnings = computed(() => check.value?.warnings ?? []);
   const ready = computed(() => blockers.value.length === 0 && errors.value.length === 0);
-  /** Starts the run; true when it did. */
+  /** Starts the run; true when it did, and not when it waits in the queue. */
   const start = async (): Promise<boolean> => {
     if (!ready.value || runs.starting) return false;
     startError.value = null;
     try {
-      await runs.start(values.value);
-      return true;
+      return (await runs.start(values.value)) !== null;
     } catch (thrown) {
       startError.value = toPlainError(thrown);
       return false;
     }
   };
+
+  /** Has the recipe wait for its turn; true when it does. */
+  const enqueue = async (): Promise<boolean> => ready.value && queue.add({ recipe: { ...values.value } });
 
   watch(
     () => dataset.path,
@@ -353,17 +355,10 @@ export const useRecipe = defineStore('recipe', () => {
     usePreset,
     fetchWeights,
     start,
+    enqueue,
     cancel: (job: string): Promise<void> => jobs.cancel(job),
   };
 });
-
-/** Settings of where rather than how: no preset touches them. */
-const OWN: readonly RecipeKey[] = ['dataPath', 'outputDir', 'teacherPath', 'finetune'];
-
-function fromPreset({ values }: Preset, before: Recipe): Recipe {
-  const own = Object.fromEntries(OWN.map((key) => [key, before[key]])) as Partial<Recipe>;
-  return { ...defaultRecipe(), ...values, ...own };
-}
 
 function keptDraft(task: Task, preset: string): Recipe {
   const kept = readKept('recipes', {}, isRecord)[task];
@@ -383,10 +378,6 @@ function fieldOfError({ code, params }: PlainError, recipe: Recipe): RecipeKey |
   if (code.startsWith('data.')) return 'dataPath';
   const path = params['path'];
   return (['teacherPath', 'finetune', 'outputDir', 'dataPath'] as const).find((key) => path && recipe[key] === path);
-}
-
-function equal(one: Recipe, other: Recipe): boolean {
-  return FIELDS.every(({ key }) => one[key] === other[key]);
 }
 
 function isChanged(field: Field, recipe: Recipe, base: Recipe): boolean {

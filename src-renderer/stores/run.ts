@@ -8,6 +8,7 @@ import { MOST_SERIES_ROWS } from '../../src-main/protocol/step-columns.ts';
 import { gathered } from './frames.ts';
 import { isText, keep, readKept } from './kept.ts';
 import { useNotices } from './notices.ts';
+import { useQueue } from './queue.ts';
 import { RunHistory } from './run-history.ts';
 import { wholeHistory } from './whole-history.ts';
 import { useService } from './service.ts';
@@ -23,6 +24,7 @@ export const isActive = (state: RunState): boolean => ACTIVE.includes(state);
 export const useRun = defineStore('run', () => {
   const service = useService();
   const notices = useNotices();
+  const queue = useQueue();
   const list = shallowRef<RunSummary[]>([]);
   const listed = ref(false);
   const currentId = ref(readKept('run', '', isText));
@@ -126,11 +128,17 @@ export const useRun = defineStore('run', () => {
     detail.value = null;
   };
 
-  /** Starts a run and opens it. @throws what the service refuses it for. */
-  const start = async (recipe: Recipe): Promise<string> => {
+  /**
+   * Starts a run and opens it; while others train, a person is asked. @returns its id; null when it waits instead.
+   * @throws what the service refuses it for.
+   */
+  const start = async (recipe: Recipe): Promise<string | null> => {
     starting.value = true;
     try {
-      const { run } = await service.call('run.start', { recipe: { ...recipe } });
+      const begin = (anyway: boolean) => service.call('run.start', { recipe: { ...recipe }, anyway });
+      const begun = await queue.startOr(begin, { recipe: { ...recipe } });
+      if (!begun) return null;
+      const { run } = begun;
       await refresh();
       await open(run);
       return run;
@@ -152,16 +160,23 @@ export const useRun = defineStore('run', () => {
   const pause = (run: string): Promise<boolean> => quietly(() => service.call('run.pause', { run }));
   /** Has a paused run go on. */
   const proceed = (run: string): Promise<boolean> => quietly(() => service.call('run.continue', { run }));
-  /** Resumes from the run's last complete checkpoint, or from the one named; `changes` are settings to go on with. */
-  const resume = (run: string, checkpoint?: string, changes?: Partial<Recipe>): Promise<boolean> =>
-    quietly(async () => {
-      await service.call('run.resume', {
-        run,
-        ...(checkpoint !== undefined && { checkpoint }),
-        ...(changes && { changes }),
-      });
+  /**
+   * Resumes from the run's last complete checkpoint, or from the one named; `changes` are settings to go on with.
+   * @returns whether it goes on.
+   */
+  const resume = async (run: string, checkpoint?: string, changes?: Partial<Recipe>): Promise<boolean> => {
+    let begun: boolean | null = null;
+    await quietly(async () => {
+      const what = { run, ...(checkpoint !== undefined && { checkpoint }), ...(changes && { changes }) };
+      // What waits goes on from the newest checkpoint with its own settings.
+      const waiting = checkpoint === undefined && !changes ? { resume: run } : null;
+      const begin = (anyway: boolean): Promise<true> =>
+        service.call('run.resume', { ...what, anyway }).then(() => true);
+      begun = await queue.startOr(begin, waiting);
       if (run === currentId.value) await open(run);
     });
+    return begun === true;
+  };
   const remove = (run: string): Promise<boolean> =>
     quietly(async () => {
       await service.call('run.delete', { run });

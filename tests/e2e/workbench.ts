@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { App } from './fixtures.ts';
@@ -94,6 +94,8 @@ export class Workbench {
 
 /** What is wider than the window lets one see; runs in the page. */
 function overflow(): string[] {
+  // Nor may the window itself scroll: its head would leave it.
+  if (document.documentElement.scrollHeight > innerHeight) return ['window'];
   const parts = [document.documentElement, ...document.querySelectorAll('main, main > *, .view-body')];
   return parts.filter((part) => part.scrollWidth > part.clientWidth + 1).map((part) => part.className || part.tagName);
 }
@@ -117,9 +119,11 @@ export function trainerOf(run: string): number {
   return (JSON.parse(readFileSync(join(run, 'lock'), 'utf8')) as { pid: number }).pid;
 }
 
-/** The last state in a run's history. */
+/** The last state in a run's history; undefined before its first line. */
 export function lastState(run: string): string | undefined {
-  const lines = readFileSync(join(run, 'history.jsonl'), 'utf8').trim().split('\n');
+  const file = join(run, 'history.jsonl');
+  if (!existsSync(file)) return undefined;
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
   const rows = lines.map((line) => JSON.parse(line) as { type: string; state?: string });
   return rows.filter(({ type }) => type === 'state').at(-1)?.state;
 }

@@ -163,7 +163,9 @@ export class ScriptedService {
     'recipe.measure': async () => this.job('measure', 'measure', 3, 'files'),
     'recipe.read': async () => ({ values: { epochs: 7 }, problems: [], unused: [] }),
     'recipe.write': async ({ format }) => (format === 'json' ? '{"epochs": 7}\n' : 'epochs: 7\n'),
-    'run.start': async ({ recipe }) => {
+    'run.start': async ({ recipe, anyway }) => {
+      const busy = this.runs.find(({ state }) => state === 'running');
+      if (busy && !anyway) throw new StillhouseError('run.busy', { run: busy.id });
       const run = this.addRun({ recipe: { ...defaultRecipe(), ...recipe }, state: 'starting', epochs: 0 });
       this.emit({ event: 'runs' });
       return { run };
@@ -188,6 +190,7 @@ export class ScriptedService {
     'queue.add': async () => this.queue,
     'queue.move': async () => this.queue,
     'queue.remove': async () => this.queue,
+    'queue.restore': async () => this.queue,
     'queue.set': async () => this.queue,
     'run.list': async () => [...this.runs],
     'run.detail': async ({ run }) => {

@@ -132,6 +132,25 @@ test('a person who stops a run makes the queue wait; moving, and the place after
   await front.heard.row(run, isState('stopped'));
 });
 
+test('one that was removed comes back to its place, and a queue that waited for a person waits again', async () => {
+  const { client } = front;
+  const before = (await runs()).length;
+  await client.call('queue.set', { paused: true });
+  for (const epochs of [1, 2, 3]) await client.call('queue.add', { recipe: { ...short, epochs } });
+  const { entries } = await client.call('queue.list', {});
+  expect(entries.map(({ recipe }) => recipe?.epochs)).toEqual([1, 2, 3]);
+  await client.call('queue.remove', { id: entries[1].id });
+  expect((await client.call('queue.restore', { id: entries[1].id })).entries).toEqual(entries);
+  for (const { id } of entries) await client.call('queue.remove', { id });
+  const again = await client.call('queue.restore', { id: entries[2].id });
+  expect(again).toMatchObject({ entries: [entries[2]], paused: { code: 'queue.paused' } });
+  // It is back once, and nothing has begun.
+  expect((await client.call('queue.restore', { id: entries[2].id })).entries).toEqual([entries[2]]);
+  expect(await runs()).toHaveLength(before);
+  await client.call('queue.remove', { id: entries[2].id });
+  await client.call('queue.set', { paused: false });
+});
+
 test('more than one trains at once only when that is allowed', async () => {
   const { client, heard } = front;
   await client.call('queue.set', { atOnce: 2 });

@@ -10,6 +10,7 @@ import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
 import { useNotices } from '../../../src-renderer/stores/notices.ts';
+import { useQueue, type BusyAnswer } from '../../../src-renderer/stores/queue.ts';
 import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
 import { useRun } from '../../../src-renderer/stores/run.ts';
 import { useSystem } from '../../../src-renderer/stores/system.ts';
@@ -138,7 +139,7 @@ describe('run', () => {
     const run = useRun();
     const recipe = useRecipe();
     await vi.waitFor(() => expect(run.listed).toBe(true));
-    const id = await run.start(recipe.values);
+    const id = (await run.start(recipe.values))!;
     expect(run.currentId).toBe(id);
     expect(run.active?.id).toBe(id);
     await run.stop(id);
@@ -283,9 +284,31 @@ describe('recipe', () => {
     recipe.set('epochs', '3');
     expect(recipe.values.epochs).toBe(3);
     expect(await recipe.start()).toBe(true);
-    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.active']);
-    expect(await recipe.start()).toBe(false);
-    expect(service.calls.filter((name) => name === 'run.start')).toHaveLength(1);
+    expect(recipe.ready).toBe(true);
+  });
+
+  test('a start while another run trains is asked about: it waits, begins all the same, or is left', async () => {
+    service.addRun({ state: 'running', epochs: 1 });
+    open();
+    const recipe = useRecipe();
+    const queue = useQueue();
+    const run = useRun();
+    await useEngine().refresh();
+    recipe.usePreset('deit-defaults');
+    await useDataset().open(DATA);
+    const answered = async (answer: BusyAnswer): Promise<boolean> => {
+      const started = recipe.start();
+      await vi.waitFor(() => expect(queue.asking?.busy.code).toBe('run.busy'));
+      queue.asking!.answer(answer);
+      return started;
+    };
+    expect(await answered(null)).toBe(false);
+    expect(run.list).toHaveLength(1);
+    expect(await answered('queue')).toBe(false);
+    expect(service.calls.filter((name) => name === 'queue.add')).toHaveLength(1);
+    expect(await answered('anyway')).toBe(true);
+    expect(run.list).toHaveLength(2);
+    expect(queue.asking).toBeNull();
   });
 
   test('shows what the service finds, beside the field it names', async () => {
