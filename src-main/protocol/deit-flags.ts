@@ -100,7 +100,7 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   same('distillationType', 'distillation-type', 'none'),
   same('distillationAlpha', 'distillation-alpha', '0.5'),
   same('distillationTau', 'distillation-tau', '1'),
-  none('cosub', 'off', 'Co-training of sub-models is not there yet.'),
+  same('cosub', 'cosub', 'off'),
   other('finetune', 'finetune', '', 'A file, not an address.'),
   same('attnOnly', 'attn-only', 'off'),
   other('dataPath', 'data-path', '/datasets01/imagenet_full_size/061417/', 'None: it is asked for.'),

@@ -316,6 +316,10 @@ export const ERRORS = {
     says: 'Attention only, but from random weights: all other layers stay random.',
     advice: 'Name weights to start from, or turn it off.',
   },
+  'recipe.same-submodels': {
+    says: 'Co-training of submodels, but nothing is dropped: both answers on a picture are the same.',
+    advice: 'Set stochastic depth above 0, with train mode on, or turn it off.',
+  },
   'recipe.unused': {
     says: 'Changed, but without an effect beside the other settings: {flags}.',
     advice: 'Reset these, or turn on what they belong to.',

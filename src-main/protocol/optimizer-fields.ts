@@ -287,6 +287,17 @@ export const OPTIMIZER_FIELDS: readonly Field[] = [
     help: "DeiT III's loss: each class is a yes or no of its own, and yes for each class of a mixed picture.",
   },
   {
+    key: 'cosub',
+    type: 'boolean',
+    group: 'optimizer',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: '',
+    label: 'Co-train submodels',
+    help: 'Each picture twice a step, with other layers skipped; each answer also learns from the other. About twice the time; by binary cross-entropy; no teacher.',
+  },
+  {
     key: 'modelEma',
     type: 'boolean',
     group: 'optimizer',

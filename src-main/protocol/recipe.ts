@@ -48,6 +48,7 @@ export interface Recipe {
   clipMode: 'norm' | 'value' | 'agc';
   layerDecay: number;
   bceLoss: boolean;
+  cosub: boolean;
   modelEma: boolean;
   modelEmaDecay: number;
   modelEmaWarmup: boolean;

@@ -4,6 +4,7 @@ import { archivesFolder } from '../runs/places.ts';
 import { loadEngine } from '../runtime/engine.ts';
 import { State } from '../trace/state.ts';
 import { threadingOf } from '../train/parts.ts';
+import { noiseRows } from '../train/submodels.ts';
 import { lrAt } from '../train/schedule.ts';
 import type { JobContext } from './job-context.ts';
 import { trainingRecipe } from './loader-recipe.ts';
@@ -38,7 +39,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
   const own = trainingRecipe(recipe);
   const loader = createLoader({
     ...{ dataset, recipe: own, crew: pictureCrew(job.engine, engine, own), cacheBytes: pictureCacheBytes() },
-    noiseRows: student.noise?.shape(1)[0] ?? 0,
+    noiseRows: noiseRows(student, recipe),
     onSkip: () => undefined,
   });
   let teacher: OpenTeacher | null = null;

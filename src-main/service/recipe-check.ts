@@ -152,12 +152,14 @@ class Findings {
 
   training(recipe: Recipe, model: Model | undefined): void {
     const { bceLoss, smoothing, sched, schedOnUpdates, attnOnly, trainMode, distillationType } = recipe;
+    const taught = distillationType !== 'none';
     this.grammar(() => parseLrNoise(recipe.lrNoise));
     if (bceLoss && smoothing > 0) this.problem('smoothing', '0 with binary cross-entropy', smoothing);
     if (sched === 'plateau' && schedOnUpdates) this.problem('schedOnUpdates', 'off for plateau', 'true');
     const attends = model?.specs.some(({ name }) => name.includes('.attn.')) ?? true;
     if (attnOnly && !attends) this.problem('attnOnly', 'off for a network without attention', 'true');
-    if (!trainMode && distillationType !== 'none') this.problem('trainMode', 'on for distillation', 'false');
+    if (!trainMode && taught) this.problem('trainMode', 'on for distillation', 'false');
+    if (recipe.cosub && taught) this.problem('cosub', 'off for distillation', 'true');
   }
 
   /** What a text of the recipe lacks is shown beside its field. */

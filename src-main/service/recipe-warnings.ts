@@ -27,10 +27,16 @@ export function recipeWarnings(recipe: Recipe, steps: number, distilled = true):
   const all = steps * totalEpochs(recipe);
   if (modelEma && !modelEmaWarmup && all > 0 && memory > all) warn('recipe.average-slow', { memory, steps: all });
   if (attnOnly && !finetune) warn('recipe.attention-only');
+  if (recipe.cosub && !differ(recipe)) warn('recipe.same-submodels');
   if (recipe.distillationType !== 'none' && !distilled) warn('recipe.no-distillation-head', { model: recipe.model });
   const unused = unusedKeys(recipe).filter((key) => recipe[key] !== fieldOf(key)!.default);
   if (unused.length > 0) warn('recipe.unused', { flags: unused.map((key) => `--${flagOf(key)}`).join(', ') });
   return warnings;
+}
+
+/** Whether a training step drops something, so that two answers on a picture are not the same. */
+function differ({ trainMode, dropPath, drop }: Recipe): boolean {
+  return trainMode && (dropPath > 0 || drop > 0);
 }
 
 /** Settings that the others leave without an effect. */

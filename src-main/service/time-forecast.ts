@@ -7,7 +7,7 @@ import { listRuns, type RunFile } from '../runs/run-folder.ts';
 /** Settings that change what a picture costs. The batch size does too, but less: a run with another one still tells. */
 const COSTLY: readonly RecipeKey[] = [
   ...(['model', 'inputSize', 'distillationType', 'precision', 'recompute', 'attnOnly', 'modelEma', 'opt'] as const),
-  ...(['aa', 'threeAugment', 'numWorkers'] as const),
+  ...(['cosub', 'aa', 'threeAugment', 'numWorkers'] as const),
 ];
 const OF_TEACHER: readonly RecipeKey[] = ['teacherModel', 'teacherPath'];
 

@@ -21,6 +21,7 @@ import type { Precision } from '../trace/lower.ts';
 import { State } from '../trace/state.ts';
 import { nextEpoch, runLoop, type BadStep, type LoopParts, type Position } from '../train/loop.ts';
 import { threadingOf } from '../train/parts.ts';
+import { noiseRows } from '../train/submodels.ts';
 import { PREFIX, trainable } from '../train/variables.ts';
 import { pictureCacheBytes, pictureCrew } from './picture-crew.ts';
 import { LIST_NAME, readExclusions } from './data-notes.ts';
@@ -221,7 +222,7 @@ function loaderOf(crew: Crew, dataset: Dataset, recipe: Recipe, student: Model, 
     recipe: trainingRecipe(recipe),
     crew,
     cacheBytes: pictureCacheBytes(),
-    noiseRows: student.noise?.shape(1)[0] ?? 0,
+    noiseRows: noiseRows(student, recipe),
     onSkip: ({ file, reason }) =>
       log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
   });

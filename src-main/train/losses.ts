@@ -22,28 +22,32 @@ export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D
 }
 
 /**
- * Binary cross-entropy of DeiT III: each class is a yes or no of its own, and yes for each class that has a share in
- * the targets. Mean over the batch and the classes.
+ * Binary cross-entropy: each class is a yes or no of its own. Mean over the batch and the classes.
  * @param logits [B, K]
- * @param targets [B, K]; no gradient
+ * @param targets [B, K], how much of a yes; no gradient
  */
 export function binaryCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
   const loss = tf.customGrad<tf.Scalar>((...args) => {
     const [logits, save] = args as [tf.Tensor2D, tf.GradSaveFunc];
-    const wanted = tf.cast(tf.greater(targets, 0), 'float32');
-    save([logits, wanted]);
+    save([logits, targets]);
     const rest = tf.log1p(tf.exp(tf.neg(tf.abs(logits))));
-    const value = tf.mean<tf.Scalar>(tf.add(tf.sub(tf.relu(logits), tf.mul(logits, wanted)), rest));
-    const gradFunc = (dy: tf.Tensor, [logits, wanted]: tf.Tensor[]) =>
-      tf.mul(tf.sub(tf.sigmoid(logits), wanted), tf.div(dy, logits.size));
+    const value = tf.mean<tf.Scalar>(tf.add(tf.sub(tf.relu(logits), tf.mul(logits, targets)), rest));
+    const gradFunc = (dy: tf.Tensor, [logits, targets]: tf.Tensor[]) =>
+      tf.mul(tf.sub(tf.sigmoid(logits), targets), tf.div(dy, logits.size));
     return { value, gradFunc };
   });
   return loss(logits);
 }
 
+/** Targets as a recipe asks for: DeiT III says yes to each class that has a share in them. @param targets [B, K] */
+export function labelsAsAsked({ bceLoss }: Recipe, targets: tf.Tensor2D): tf.Tensor2D {
+  return bceLoss ? tf.cast(tf.greater(targets, 0), 'float32') : targets;
+}
+
 /** The loss of the class head that a recipe asks for. @param logits [B, K] @param targets [B, K] */
-export function classLoss({ bceLoss }: Recipe, logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
-  return bceLoss ? binaryCrossEntropy(logits, targets) : softTargetCrossEntropy(logits, targets);
+export function classLoss(recipe: Recipe, logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
+  const loss = recipe.bceLoss ? binaryCrossEntropy : softTargetCrossEntropy;
+  return loss(logits, labelsAsAsked(recipe, targets));
 }
 
 /** log softmax over the last axis, without gradient of its own. */

@@ -65,12 +65,21 @@ export function neighbourParts(batchSize: number, size: number, lanes: number): 
   );
 }
 
+/** How a step takes its batch; it computes every picture `views` times, once where that is left out. */
+interface Taking {
+  batchSize: number;
+  microBatch: number;
+  lanes: number;
+  views?: number;
+}
+
 /** The parts in which a step takes a batch, in the order in which it takes them; null: it takes it whole. */
-export function stepParts(
-  student: Model,
-  { batchSize, microBatch, lanes }: { batchSize: number; microBatch: number; lanes: number },
-): Part[] | null {
-  const size = looksAtWholeBatch(student) ? batchSize : partSize(student, batchSize, lanes, microBatch);
+export function stepParts(student: Model, { batchSize, microBatch, lanes, views = 1 }: Taking): Part[] | null {
+  const own = (): number => {
+    const size = partSize(student, batchSize, lanes, microBatch);
+    return microBatch > 0 ? size : Math.max(1, Math.floor(size / views));
+  };
+  const size = looksAtWholeBatch(student) ? batchSize : own();
   return size < batchSize ? mirroredParts(batchSize, size, lanes) : null;
 }
 

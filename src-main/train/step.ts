@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Heads, Model, Params } from '../model/model.ts';
+import type { Heads, Model, Params, TrainResult } from '../model/model.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
 import { compile, type OnFeed } from '../trace/compile.ts';
@@ -13,6 +13,7 @@ import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from '.
 import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
 import { SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
+import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
 import { normalisePictures, teacherLogits, type StepTeacher } from './teacher.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
 import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
@@ -26,7 +27,7 @@ export interface StepBatch extends Draws {
   images: Uint8Array;
   /** [B] */
   labels: Int32Array;
-  /** As the model's `noise` asks; null when it asks for none. */
+  /** Rows as `noiseRows` says, [R, B]; null for none. */
   noise: Float32Array | null;
   /** Of a teacher outside of the step, [B, K]. */
   teacherLogits?: Float32Array;
@@ -66,7 +67,8 @@ export interface TrainStepParts {
 export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program {
   const { student, recipe, batchSize } = parts;
   const { microBatch } = recipe;
-  const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes });
+  const views = recipe.cosub ? 2 : 1;
+  const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes, views });
   return record(engine, trainInputs(parts), trainVariables(parts), (inputs, variables) => {
     const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
     const { updates, ...sums } = batchParts
@@ -153,11 +155,11 @@ function asOneOp(
 
 function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
   const side = student.inputSize;
-  const noise = student.noise?.shape(batchSize);
+  const rows = noiseRows(student, recipe);
   return {
     images: { shape: [batchSize, side, side, 3], dtype: 'uint8' },
     labels: { shape: [batchSize], dtype: 'int32' },
-    ...(noise && { noise: { shape: noise, dtype: 'float32' as const } }),
+    ...(rows > 0 && { noise: { shape: [rows, batchSize], dtype: 'float32' as const } }),
     ...drawInputs(recipe, batchSize),
     ...(teacher === 'outside' && { teacherLogits: { shape: [batchSize, student.classes], dtype: 'float32' as const } }),
     ...updateInputs(recipe),
@@ -193,9 +195,7 @@ function lossAndGradients(
   const { grads } = tf.engine().gradients(
     () => {
       const pixels = normalisePictures(images, student);
-      const result = recipe.trainMode
-        ? student.train(params, pixels, inputs.noise ?? null)
-        : { heads: asOneHead(student.predict(params, pixels)), updates: {} };
+      const result = answer(student, recipe, params, { pixels, noise: inputs.noise ?? null });
       updates = keepAll(result.updates);
       losses = keepAll(lossesOf(recipe, result.heads, targets, taught, share));
       return scaleLoss(losses.loss, inputs);
@@ -207,6 +207,19 @@ function lossAndGradients(
   // As in torch, a parameter that the loss does not reach (an unused head) has no gradient and stays as it is.
   const reached = names.map((name, index) => [name, grads[index]] as const).filter(([, gradient]) => gradient);
   return { losses, gradients: Object.fromEntries(reached), updates };
+}
+
+/** What the student says of a batch; with co-training of submodels, of the batch twice. */
+function answer(
+  student: Model,
+  { trainMode, cosub }: Recipe,
+  params: Params,
+  { pixels, noise }: { pixels: tf.Tensor4D; noise: tf.Tensor | null },
+): TrainResult {
+  const shown = cosub ? twice(pixels) : pixels;
+  return trainMode
+    ? student.train(params, shown, cosub ? noiseOfBoth(noise) : noise)
+    : { heads: asOneHead(student.predict(params, shown)), updates: {} };
 }
 
 function answersOf(
@@ -231,6 +244,10 @@ function lossesOf(
   teacherLogits: tf.Tensor2D | null,
   share: number,
 ): Record<string, tf.Scalar> {
+  if (recipe.cosub) {
+    const { loss, lossClass } = submodelLosses(recipe, heads.head, targets);
+    return { loss: tf.mul(loss, share), lossClass: tf.mul(lossClass, share) };
+  }
   const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
   if (!teacherLogits) return { loss: lossClass, lossClass };
   const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist ?? heads.head, teacherLogits), share);

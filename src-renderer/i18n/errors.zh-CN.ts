@@ -21,6 +21,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '只训练注意力，却从随机权重开始：其余各层将一直是随机的。',
     advice: '请指定起始权重，或关闭此项。',
   },
+  'recipe.same-submodels': {
+    says: '启用了子模型协同训练，但没有丢弃任何部分：同一图片的两个输出完全相同。',
+    advice: '在训练模式下将随机深度设为大于 0，或关闭该项。',
+  },
   'recipe.unused': {
     says: '已更改，但在其他设置下不起作用：{flags}。',
     advice: '请重置这些设置，或开启它们所属的功能。',

@@ -57,6 +57,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   clipMode: { label: '裁剪方式', help: '范数：所有梯度合计。数值：逐个数。自适应：自身权重范数的比例。' },
   layerDecay: { label: '逐层衰减', help: '头以下每深一层，学习率再乘以此数一次；1 为各层相同。' },
   bceLoss: { label: '二元交叉熵', help: 'DeiT III 的损失：每个类别各自判断是否，混合图片的各个类别均为是。' },
+  cosub: {
+    label: '子模型协同训练',
+    help: '每步把每张图片算两遍，跳过的层不同；两个输出除标签外还互相学习。耗时约为两倍；用二元交叉熵；不用教师。',
+  },
   modelEma: { label: '权重平均', help: '保留模型的滑动平均，并与模型一同评估。（DeiT 默认保留，但从不评估。）' },
   modelEmaDecay: { label: '平均的衰减', help: '每一步中平均值保留的比例。' },
   modelEmaWarmup: { label: '平均预热', help: '与 timm 相同：平均在开始时遗忘较快，使短训练不计入其起点。' },

@@ -196,7 +196,7 @@ def make_layers(name):
 
 # Curves.
 
-SIZE, BATCH, CLASSES, STEPS = 32, 8, 10, 50
+SIZE, BATCH, CLASSES, STEPS, DEPTH = 32, 8, 10, 50, 3
 CURVES = [
     {"opt": "adamw", "distillationType": "hard", "lr": 1e-3, "smoothing": 0.1},
     {"opt": "adamw", "distillationType": "soft", "distillationTau": 3, "distillationAlpha": 0.9, "lr": 1e-3, "smoothing": 0.1},
@@ -205,14 +205,16 @@ CURVES = [
     {"opt": "lamb", "distillationType": "hard", "bceLoss": True, "lr": 4e-3, "smoothing": 0},
     {"opt": "momentum", "distillationType": "none", "lr": 1e-2, "smoothing": 0.1, "trainMode": False},
     {"opt": "adamw", "distillationType": "none", "lr": 1e-3, "smoothing": 0.1, "attnOnly": True},
+    {"opt": "lamb", "distillationType": "none", "bceLoss": True, "lr": 4e-3, "smoothing": 0, "dropPath": 0.3, "cosub": True},
+    {"opt": "adamw", "distillationType": "none", "lr": 1e-3, "smoothing": 0.1, "dropPath": 0.2, "cosub": True},
 ]
-CURVE_DEFAULTS = OPTIMIZER_DEFAULTS | {"distillationTau": 1, "distillationAlpha": 0.5, "bceLoss": False, "layerDecay": 1, "trainMode": True, "attnOnly": False}
+CURVE_DEFAULTS = OPTIMIZER_DEFAULTS | {"distillationTau": 1, "distillationAlpha": 0.5, "bceLoss": False, "layerDecay": 1, "trainMode": True, "attnOnly": False, "dropPath": 0, "cosub": False}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def tiny(prefix):
+def tiny(prefix, rate=0):
     model = timm.models.deit.VisionTransformerDistilled(
-        img_size=SIZE, patch_size=8, embed_dim=48, depth=3, num_heads=3, num_classes=CLASSES
+        img_size=SIZE, patch_size=8, embed_dim=48, depth=DEPTH, num_heads=3, num_classes=CLASSES, drop_path_rate=rate
     )
     state = model.state_dict()
     model.load_state_dict({key: 0.5 * parameter(prefix + key, tuple(value.shape)) if value.ndim > 1 else parameter(prefix + key, tuple(value.shape)) for key, value in state.items()})  # fmt: skip
@@ -233,6 +235,23 @@ def two_heads(model, images):
     return model.head(tokens[:, 0]), model.head_dist(tokens[:, 1])
 
 
+def skip(model, step):
+    """Gives a batch that is shown twice what its blocks skip: rows of the first showing, then those of the second."""
+    rows = uniform(f"noise.{step}", (2, 2 * DEPTH, BATCH)).transpose(1, 0, 2).reshape(2 * DEPTH, 2 * BATCH)
+    fixtures.give_noise(model, rows, None)
+    for (module, name), row in zip(fixtures.drop_slots(model), torch.from_numpy(rows)):
+        getattr(module, name).uniforms = row
+
+
+def submodels(recipe, logits, targets):
+    """The loss of DeiT's --cosub, as its engine.py adds it up."""
+    loss = torch.nn.BCEWithLogitsLoss()
+    targets = targets.gt(0).double() if recipe["bceLoss"] else targets
+    first, second = logits.split(BATCH)
+    of_labels = loss(first, targets) + loss(second, targets)
+    return (of_labels + loss(first, second.detach().sigmoid()) + loss(second, first.detach().sigmoid())) / 4
+
+
 def distilled(recipe, logits, teacher):
     if recipe["distillationType"] == "hard":
         return torch.nn.functional.cross_entropy(logits, teacher.argmax(1))
@@ -244,7 +263,7 @@ def distilled(recipe, logits, teacher):
 
 def make_curve(changes):
     recipe = CURVE_DEFAULTS | changes
-    student, teacher = tiny(""), tiny("teacher.").eval()
+    student, teacher = tiny("", recipe["dropPath"]), tiny("teacher.").eval()
     if recipe["attnOnly"]:
         for name, value in student.named_parameters():
             value.requires_grad = ".attn." in name or name.startswith("head.") or name == "pos_embed"
@@ -257,11 +276,16 @@ def make_curve(changes):
     losses = []
     for step in range(1, STEPS + 1):
         images, labels = batch_of(step)
+        if recipe["cosub"]:
+            images = torch.cat([images, images])
+            skip(student, step)
         heads = two_heads(student, images)
         logits = heads[0] if recipe["trainMode"] else (heads[0] + heads[1]) / 2
         hot = torch.nn.functional.one_hot(labels, CLASSES).double()
         targets = hot * (1 - recipe["smoothing"]) + recipe["smoothing"] / CLASSES
-        if recipe["bceLoss"]:
+        if recipe["cosub"]:
+            loss = submodels(recipe, logits, targets)
+        elif recipe["bceLoss"]:
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets.gt(0).double())
         else:
             loss = -(targets * torch.nn.functional.log_softmax(logits, 1)).sum(1).mean()

@@ -13,6 +13,7 @@ import { finite } from '../../src-main/trace/ops.ts';
 import { layerDepths } from '../../src-main/train/layer-decay.ts';
 import { lrAt } from '../../src-main/train/schedule.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
+import { noiseRows } from '../../src-main/train/submodels.ts';
 import { averaged, update, updateInputs, updateScalars, updateVariables } from '../../src-main/train/update.ts';
 import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { relativeError, testEngine } from '../helpers/engine.ts';
@@ -145,9 +146,9 @@ describe('layers lie as deep as timm has them', () => {
 describe('fifty steps follow the curve of torch', () => {
   const [SIZE, BATCH, CLASSES, STEPS] = [32, 8, 10, 50];
 
-  function tiny(): Model {
+  function tiny(dropPath = 0): Model {
     const shape = { patch: 8, dim: 48, depth: 3, heads: 3, distilled: true };
-    const network = transformer(shape, { classes: CLASSES, inputSize: SIZE });
+    const network = transformer(shape, { classes: CLASSES, inputSize: SIZE, dropPath });
     const facts = { name: 'tiny', family: 'deit' as const, classes: CLASSES, inputSize: SIZE, cropRatio: 0.875 };
     return { ...network, ...facts, distilled: true, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
   }
@@ -161,7 +162,7 @@ describe('fifty steps follow the curve of torch', () => {
   }
 
   /** Bytes around a colour that belongs to the label, so that there is something to learn. */
-  function batchOf(step: number) {
+  function batchOf(step: number, rows: number) {
     const labels = Int32Array.from({ length: BATCH }, (_, row) => (row * (step % 2 ? 7 : 3)) % CLASSES);
     const colours = uniform('class colours', CLASSES * 3);
     const pixels = uniform(`pixels.${step}`, BATCH * SIZE * SIZE * 3);
@@ -169,12 +170,12 @@ describe('fifty steps follow the curve of torch', () => {
       const label = labels[Math.floor(index / (SIZE * SIZE * 3))];
       return Math.floor(256 * (0.5 * value + 0.5 * colours[3 * label + (index % 3)]));
     });
-    return { images, labels, noise: null };
+    return { images, labels, noise: rows > 0 ? Float32Array.from(uniform(`noise.${step}`, rows * BATCH)) : null };
   }
 
   test.each(titled(cases<CurveCase>('curves.json')))('%s', async (_, expected) => {
-    const recipe = parseSavedRecipe({ ...expected.recipe, batchSize: BATCH, unscaleLr: true });
-    const [student, teacher] = [tiny(), recipe.distillationType === 'none' ? null : tiny()];
+    const recipe = parseSavedRecipe({ dropPath: 0, ...expected.recipe, batchSize: BATCH, unscaleLr: true });
+    const [student, teacher] = [tiny(recipe.dropPath), recipe.distillationType === 'none' ? null : tiny()];
     const state = new State(engine);
     for (const [name, { shape }] of Object.entries(updateVariables(student, recipe)))
       state.set(name, shape, new Float32Array(sizeOf(shape)));
@@ -183,7 +184,7 @@ describe('fifty steps follow the curve of torch', () => {
     const step = await createTrainStep(engine, state, { student, teacher, recipe, batchSize: BATCH });
     const losses: number[] = [];
     for (let number = 1; number <= STEPS; number++)
-      losses.push((await step.run(batchOf(number), { lr: recipe.lr, step: number })).loss);
+      losses.push((await step.run(batchOf(number, noiseRows(student, recipe)), { lr: recipe.lr, step: number })).loss);
     losses.forEach((loss, index) => expect(Math.abs(loss - expected.losses[index]), `step ${index + 1}`).toBeLessThan(1e-4)); // prettier-ignore
     const squares = student.specs.flatMap(({ name }) =>
       [...state.read(PREFIX.model + name)].map((value) => value ** 2),

@@ -15,7 +15,7 @@ import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
-import { mirroredParts } from '../../src-main/train/parts.ts';
+import { mirroredParts, stepParts } from '../../src-main/train/parts.ts';
 import { createTrainStep, lowerTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import { trainable, PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
@@ -56,10 +56,10 @@ function freshState(model: Model): State {
   return state;
 }
 
-function batch(seed: number) {
+function batch(seed: number, rows = 4) {
   const images = Uint8Array.from(pseudoRandom(BATCH * 16 * 16 * 3, seed), (value) => 127.5 * (value + 1));
   const labels = Int32Array.from(pseudoRandom(BATCH, seed + 1), (value) => Math.floor(((value + 1) / 2) * CLASSES));
-  const noise = pseudoRandom(4 * BATCH, seed + 2).map((value) => (value + 1) / 2);
+  const noise = pseudoRandom(rows * BATCH, seed + 2).map((value) => (value + 1) / 2);
   return { images, labels, noise };
 }
 
@@ -71,15 +71,23 @@ const recipe = (changes: Partial<Recipe>): Recipe => ({
 
 function inputs(settings: Recipe, step: number, lr: number): Record<string, Values> {
   const scalars = Object.entries(updateScalars(settings, lr, step));
-  return { ...batch(step), ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])) };
+  return {
+    ...batch(step, settings.cosub ? 8 : 4),
+    ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
+  };
 }
 
-describe.each(['none', 'hard', 'soft'] as const)('the training step with %s distillation', (distillationType) => {
-  const settings = recipe({ distillationType, distillationTau: 3 });
+const KINDS: [string, Partial<Recipe>][] = [
+  ...(['none', 'hard', 'soft'] as const).map((kind): [string, Partial<Recipe>] => [kind, { distillationType: kind }]),
+  ['no distillation, but co-training of submodels,', { cosub: true }],
+];
+
+describe.each(KINDS)('the training step with %s distillation', (_, changes) => {
+  const settings = recipe({ ...changes, distillationTau: 3 });
 
   test('does compiled what it does op by op', async () => {
     const model = tiny();
-    const teacher = distillationType === 'none' ? null : tiny();
+    const teacher = settings.distillationType === 'none' ? null : tiny();
     const program = recordTrainStep(engine, { student: model, teacher, recipe: settings, batchSize: BATCH });
     const state = freshState(model);
     const compiled = compile(engine, program, state);
@@ -95,6 +103,24 @@ describe.each(['none', 'hard', 'soft'] as const)('the training step with %s dist
     compiled.dispose();
     state.dispose();
   });
+});
+
+test('submodels that drop nothing are the same: what one says is all that the other learns of it', async () => {
+  const run = async (dropPath: number) => {
+    const model = tiny({ dropPath });
+    const state = freshState(model);
+    const parts = { student: model, teacher: null, recipe: recipe({ cosub: true }), batchSize: BATCH };
+    const step = await createTrainStep(engine, state, parts);
+    const { noise, ...given } = batch(1, 8);
+    const losses = await step.run({ ...given, noise: dropPath > 0 ? noise : null }, { lr: 1e-3, step: 1 });
+    step.dispose();
+    state.dispose();
+    return losses;
+  };
+  const [same, differing] = [await run(0), await run(0.5)];
+  // Binary cross-entropy of an answer with itself is its entropy, at most log 2.
+  expect(2 * same.loss - same.lossClass).toBeLessThan(Math.log(2));
+  expect(differing.loss).not.toBeCloseTo(same.loss, 4);
 });
 
 describe('lowering', () => {
@@ -142,12 +168,13 @@ describe('a batch in parts', () => {
   const ODD = 7;
   const mean = async (changes: Partial<Recipe>) => {
     const model = tiny({ drop: 0.2 });
-    const settings = recipe({ distillationType: 'hard', mixup: 0.8, ...changes });
+    const settings = recipe({ distillationType: changes.cosub ? 'none' : 'hard', mixup: 0.8, ...changes });
+    const teacher = changes.cosub ? null : tiny();
     const state = freshState(model);
-    const step = await createTrainStep(engine, state, { student: model, teacher: tiny(), recipe: settings, batchSize: ODD }); // prettier-ignore
+    const step = await createTrainStep(engine, state, { student: model, teacher, recipe: settings, batchSize: ODD });
     const images = Uint8Array.from(pseudoRandom(ODD * 16 * 16 * 3, 1), (value) => 127.5 * (value + 1));
     const labels = Int32Array.of(0, 1, 2, 3, 4, 0, 1);
-    const noise = pseudoRandom(7 * ODD, 3).map((value) => (value + 1) / 2);
+    const noise = pseudoRandom((changes.cosub ? 14 : 7) * ODD, 3).map((value) => (value + 1) / 2);
     const mix = Array.from({ length: ODD }, (_, index) => ({ lambda: 0.9 - 0.1 * index, box: null }));
     const losses = await step.run({ images, labels, noise, mix }, { lr: 1e-3, step: 1 });
     const gradients = Object.fromEntries(trainable(model).map(({ name }) => [name, state.read(PREFIX.mean + name)]));
@@ -164,6 +191,23 @@ describe('a batch in parts', () => {
     for (const [name, gradient] of Object.entries(whole.gradients)) {
       expect(relativeError(parted.gradients[name], gradient), name).toBeLessThan(1e-5);
     }
+  });
+
+  test('drops in each submodel what it would drop in the whole', async () => {
+    const whole = await mean({ microBatch: ODD, cosub: true });
+    const parted = await mean({ microBatch: 2, cosub: true });
+    expect(parted.losses.loss).toBeCloseTo(whole.losses.loss, 5);
+    for (const [name, gradient] of Object.entries(whole.gradients)) {
+      expect(relativeError(parted.gradients[name], gradient), name).toBeLessThan(1e-5);
+    }
+  });
+
+  test('has half as many pictures where each is computed twice', () => {
+    const sizes = [1, 2].map((views) => {
+      const parts = stepParts(tiny({ depth: 1 }), { batchSize: 4000, microBatch: 0, lanes: 2, views })!;
+      return Math.max(...parts.map(({ length }) => length));
+    });
+    expect(sizes[0] / sizes[1]).toBeCloseTo(2, 1);
   });
 
   test('has every picture once, with its mirror image', () => {

@@ -54,6 +54,7 @@ describe('a preset', () => {
 
 describe('recipe check', () => {
   test.each([
+    [{ cosub: true, distillationType: 'hard' }, 'cosub', 'off for distillation'],
     [{ bceLoss: true, smoothing: 0.1 }, 'smoothing', '0 with binary cross-entropy'],
     [{ sched: 'plateau', schedOnUpdates: true }, 'schedOnUpdates', 'off for plateau'],
     [{ model: 'resnet18', attnOnly: true }, 'attnOnly', 'off for a network without attention'],
