@@ -308,6 +308,8 @@ export interface RunDetail {
   history: HistoryRow[];
   /** How many step rows there are, where `history` holds only some of them: `run.series` has all. */
   stepRows?: number;
+  /** As that of `run.series`: a part of another revision does not belong to this `history`. */
+  revision?: number;
 }
 
 /** A run that waits for its turn: a recipe to start, or a run to resume. */

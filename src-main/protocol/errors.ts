@@ -194,7 +194,7 @@ export const ERRORS = {
   },
   'run.missing': { says: 'There is no run in {path}.', advice: 'Choose a run folder: it holds run.json.' },
   'run.locked': {
-    says: 'The run {path} is in use by process {owner}.',
+    says: 'The run {path} is in use by process {owner}, since {since}.',
     advice: 'Stop that process, or wait until it ends.',
   },
   'run.damaged': {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
@@ -15,6 +15,29 @@ const PIECE = 8 << 20;
 
 /** Replaces a small file. @throws StillhouseError `disk.full` or `disk.denied` */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
+  placeSmallFile(path, data, renameSync);
+}
+
+/**
+ * Writes a small file where none is. Of several that do so at once, one succeeds.
+ * @returns whether it was this one.
+ * @throws StillhouseError `disk.full` or `disk.denied`
+ */
+export function writeNewFile(path: string, data: string | Uint8Array): boolean {
+  let made = true;
+  placeSmallFile(path, data, (temporary) => {
+    try {
+      linkSync(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      made = false;
+    }
+    rmSync(temporary, { force: true });
+  });
+  return made;
+}
+
+function placeSmallFile(path: string, data: string | Uint8Array, place: (from: string, to: string) => void): void {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const temporary = temporaryBeside(path);
   try {
@@ -25,7 +48,7 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
     } finally {
       closeSync(file);
     }
-    renameSync(temporary, path);
+    place(temporary, path);
     syncFolder(dirname(path));
   } catch (error) {
     discard(temporary);

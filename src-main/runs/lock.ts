@@ -1,12 +1,25 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError } from './atomic-file.ts';
+import { diskError, writeFileAtomic } from './atomic-file.ts';
 import { isAlive, startOf } from './process.ts';
 
-/** One process at a time trains in a run folder: the one named in its `lock` file. */
+/**
+ * One process at a time trains in a run folder: the one named in its `lock` file. A service takes the lock before it
+ * changes anything in the folder, and its trainer takes it over from the service.
+ */
 
 /** Who holds a lock. */
 export interface LockOwner {
@@ -30,17 +43,14 @@ const SILENCE = 120_000;
 
 /**
  * Takes the run for this process, or throws. A lock whose holder died is taken over.
+ * @param from who holds it now and hands it over to this process.
  * @throws StillhouseError `run.locked` with the owner, or `disk.full` / `disk.denied`
  */
-export function lockRun(folder: string): RunLock {
+export function lockRun(folder: string, from?: LockOwner): RunLock {
   const path = lockPath(folder);
   const owner: LockOwner = { pid: process.pid, host: hostname(), started: startOf(process.pid), time: Date.now() };
   const text = JSON.stringify(owner);
-  for (let attempt = 0; !tryLink(path, text); attempt++) {
-    const holder = lockOwner(folder);
-    if (holder || attempt > 20) throw lockedError(folder, holder);
-    setAsideStale(path);
-  }
+  if (!from || !takeOver(path, text, from)) takeFree(folder, text);
   const beat = setInterval(() => touch(path, text), BEAT);
   beat.unref();
   const release = () => {
@@ -48,6 +58,22 @@ export function lockRun(folder: string): RunLock {
     if (contentOf(path) === text) rmSync(path, { force: true });
   };
   return { owner, release };
+}
+
+function takeFree(folder: string, text: string): void {
+  const path = lockPath(folder);
+  for (let attempt = 0; !tryLink(path, text); attempt++) {
+    const holder = lockOwner(folder);
+    if (holder || attempt > 20) throw lockedError(folder, holder);
+    setAsideStale(path);
+  }
+}
+
+// Renamed over the old one: there is no moment at which the run is free.
+function takeOver(path: string, text: string, from: LockOwner): boolean {
+  if (contentOf(path) !== JSON.stringify(from)) return false;
+  writeFileAtomic(path, text);
+  return contentOf(path) === text;
 }
 
 /** The living holder of a run's lock, or null. */
@@ -60,7 +86,13 @@ export function lockOwner(folder: string): LockOwner | null {
 /** The error of an operation that needs the run to itself. */
 export function lockedError(folder: string, owner: LockOwner | null): StillhouseError {
   const who = owner ? `${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`}` : 'unknown';
-  return new StillhouseError('run.locked', { path: folder, owner: who });
+  return new StillhouseError('run.locked', { path: folder, owner: who, since: owner ? localTime(owner.time) : '?' });
+}
+
+// As `2026-01-31 15:45`, on the clock of this machine.
+function localTime(time: number): string {
+  const date = new Date(time);
+  return new Date(time - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace('T', ' ');
 }
 
 function lockPath(folder: string): string {
@@ -68,7 +100,7 @@ function lockPath(folder: string): string {
 }
 
 function isHeld(path: string, owner: LockOwner): boolean {
-  if (owner.host !== hostname()) return Date.now() - modified(path) < SILENCE;
+  if (owner.host !== hostname()) return diskTime(path) - modified(path) < SILENCE;
   if (!isAlive(owner.pid)) return false;
   const started = startOf(owner.pid);
   return started === '' || owner.started === '' || started === owner.started;
@@ -108,12 +140,30 @@ function setAsideStale(path: string): void {
   }
 }
 
+// Written and not `utimes`: so the time is that of the disk's own clock, whatever this machine's says. Through one
+// handle, so that a lock which has taken the place of this one is left alone.
 function touch(path: string, text: string): void {
-  if (contentOf(path) !== text) return;
+  let file: number | undefined;
   try {
-    utimesSync(path, new Date(), new Date());
+    file = openSync(path, 'r+');
+    if (readFileSync(file, 'utf8') === text) writeSync(file, text, 0);
   } catch {
     // The run folder was removed under us; the next save tells.
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+// What the clock of the disk that holds `path` says now: two machines that share it may disagree.
+function diskTime(path: string): number {
+  const probe = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
+  try {
+    writeFileSync(probe, '', { flag: 'wx' });
+    return statSync(probe).mtimeMs;
+  } catch {
+    return Date.now();
+  } finally {
+    rmSync(probe, { force: true });
   }
 }
 

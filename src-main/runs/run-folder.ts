@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, st
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { diskError, writeFileAtomic } from './atomic-file.ts';
+import { diskError, writeFileAtomic, writeNewFile } from './atomic-file.ts';
 
 /**
  * One training on disk. A run folder holds:
@@ -59,7 +59,8 @@ export function createRun(folder: string, content: Omit<RunFile, 'format' | 'cre
   } catch (error) {
     throw diskError(error, folder, 0);
   }
-  writeFileAtomic(runPath(folder), `${JSON.stringify(run, null, 2)}\n`);
+  if (!writeNewFile(runPath(folder), `${JSON.stringify(run, null, 2)}\n`))
+    throw new StillhouseError('run.exists', { path: folder });
   return run;
 }
 

@@ -21,7 +21,8 @@ export class StepColumns {
   count = 0;
   /** Rows of every other type, in their order. */
   others: HistoryRow[] = [];
-  private revision = 0;
+  /** Goes up when the file that was read is no longer the one that is there. */
+  revision = 0;
   private offset = 0;
   private seen: Buffer = Buffer.alloc(0);
   private capacity = FIRST_CAPACITY;

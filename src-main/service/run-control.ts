@@ -2,7 +2,7 @@ import { StillhouseError, toPlainError, type PlainError } from '../protocol/erro
 import type { HistoryRow, RunState, ServiceEvent } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openHistory } from '../runs/history.ts';
-import { lockOwner, lockedError } from '../runs/lock.ts';
+import { lockRun, type RunLock } from '../runs/lock.ts';
 import type { Trainer, spawnTrainer } from './trainer-process.ts';
 import type { EngineChoice, TrainerEvent } from './trainer-protocol.ts';
 
@@ -29,6 +29,8 @@ const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 
 interface ActiveRun {
   path: string;
+  /** Taken by this process; the trainer takes it over. */
+  lock: RunLock;
   trainer: Trainer<'train'>;
   state: RunState;
   /** Settles when the process has ended and that was reported. */
@@ -73,18 +75,17 @@ export class RunControl {
    * Trains in a run folder.
    * @param resume `new`: from the start; `auto`: from its newest checkpoint.
    * @param on the engine to train with.
-   * @throws StillhouseError `run.locked` while somebody trains in it.
+   * @param lock of the folder, taken by this process. It is given back when the run has ended.
    */
-  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice): void {
-    const owner = lockOwner(path);
-    if (owner || this.active.has(id)) throw lockedError(path, owner);
+  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice, lock: RunLock): void {
     const { engine, threads, gpu, note } = on;
     const trainer = this.options.spawnTrainer(
-      { kind: 'train', engine, threads, gpu, note, run: path, recipe, resume },
+      { kind: 'train', engine, threads, gpu, note, run: path, recipe, resume, lock: lock.owner },
       { onEvent: (event) => this.hear(id, event) },
     );
     const run: ActiveRun = {
       path,
+      lock,
       trainer,
       state: 'starting',
       ended: Promise.resolve(),
@@ -174,9 +175,14 @@ export class RunControl {
 
   /** The process is gone. Whatever it did not say itself is written down for it. */
   private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
-    const row = run.last ?? stateRow(state, error);
-    if (!run.last) record(run.path, row);
-    this.note(id, [row]);
+    // Somebody else trains in that folder: it is theirs to write, and their run that the windows show.
+    run.lock.release();
+    if (error?.code === 'run.locked') this.note(id, [noteRow(error)]);
+    else {
+      const row = run.last ?? stateRow(state, error);
+      if (!run.last) record(run.path, row);
+      this.note(id, [row]);
+    }
     this.active.delete(id);
     this.flush(id, run);
     this.options.emit({ event: 'runs' });
@@ -191,7 +197,7 @@ export class RunControl {
       if (run.silent) continue;
       run.silent = true;
       const note = toPlainError(new StillhouseError('run.silent', { seconds: Math.round(quiet / 1000) }));
-      this.note(id, [{ type: 'note', time: Date.now(), note }]);
+      this.note(id, [noteRow(note)]);
     }
   }
 
@@ -210,17 +216,25 @@ function isEnd(row: HistoryRow): boolean {
   return row.type === 'state' && ENDED.includes(row.state);
 }
 
+function noteRow(note: PlainError): HistoryRow {
+  return { type: 'note', time: Date.now(), note };
+}
+
 function stateRow(state: RunState, error: PlainError | null): HistoryRow {
   return { type: 'state', time: Date.now(), state, error };
 }
 
-// A full disk must not hide from the windows how the run ended.
+// A full disk, or another that trains in the folder already, must not hide from the windows how the run ended.
 function record(path: string, row: HistoryRow): void {
+  let lock: RunLock | undefined;
   try {
+    lock = lockRun(path);
     const history = openHistory(path);
     history.append([row]);
     history.close();
   } catch {
     return;
+  } finally {
+    lock?.release();
   }
 }

@@ -2,7 +2,7 @@ import type { RunState } from '../protocol/events.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
 import { deleteCheckpoint, listCheckpoints } from '../runs/checkpoint.ts';
 import { exportHistory } from '../runs/history-export.ts';
-import { lockedError } from '../runs/lock.ts';
+import { lockOwner, lockedError } from '../runs/lock.ts';
 import { changeNotes, pinCheckpoint } from '../runs/run-notes.ts';
 import { trashRun } from '../runs/trash.ts';
 import { absolute } from './datasets.ts';
@@ -57,7 +57,7 @@ export class RunDesk {
   // Its trainer may not have taken the lock yet.
   private delete(run: CallParams<'run.delete'>['run']): void {
     const path = this.options.shelf.pathOf(run);
-    if (this.options.stateOf(run)) throw lockedError(path, null);
+    if (this.options.stateOf(run)) throw lockedError(path, lockOwner(path));
     trashRun(path);
   }
 

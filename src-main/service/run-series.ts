@@ -25,7 +25,8 @@ export class RunSeriesShelf {
     const columns = this.columnsOf(folder);
     await columns.refresh();
     const thin = columns.count > MOST_STEP_ROWS;
-    return { ...detail, history: columns.thinned(MOST_STEP_ROWS), ...(thin && { stepRows: columns.count }) };
+    const { count: stepRows, revision } = columns;
+    return { ...detail, history: columns.thinned(MOST_STEP_ROWS), revision, ...(thin && { stepRows }) };
   }
 
   private columnsOf(folder: string): StepColumns {

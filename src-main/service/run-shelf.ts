@@ -27,7 +27,14 @@ export class RunShelf {
   create(recipe: Recipe, classes: string[], engine: string): { id: string; path: string } {
     const path = recipe.outputDir ? resolve(recipe.outputDir) : join(this.folder, newRunId(this.folder, recipe));
     const id = this.idOf(path);
-    createRun(path, { id, version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
+    try {
+      createRun(path, { id, version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
+    } catch (error) {
+      // Another service has made a run of this name since it was chosen.
+      const taken = error instanceof StillhouseError && error.code === 'run.exists' && !recipe.outputDir;
+      if (taken) return this.create(recipe, classes, engine);
+      throw error;
+    }
     if (dirname(path) !== this.folder) this.keep(path);
     return { id, path };
   }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../data/folder.ts';
 import type { Crew } from '../data/crew.ts';
@@ -8,10 +8,11 @@ import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { VERSION } from '../protocol/version.ts';
+import { diskError } from '../runs/atomic-file.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
 import { truncateHistory } from '../runs/history.ts';
-import { lockRun } from '../runs/lock.ts';
+import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, engineName } from '../runs/places.ts';
 import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
@@ -53,9 +54,9 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
     splitSeed: job.recipe.splitSeed,
     archiveCache: archivesFolder(),
   });
-  requireRun(job, dataset);
-  const lock = lockRun(job.run);
+  const lock = lockFolder(job);
   try {
+    requireRun(job, dataset);
     const begin = await chooseBegin(job);
     // Resumed with other settings (more epochs, say), the run goes by these.
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
@@ -77,6 +78,16 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
 
 function firstLine(text: string): string {
   return text.split('\n')[0].slice(0, 200);
+}
+
+// Locked before anything is written: another that begins here at the same time must find it untouched.
+function lockFolder({ run, lock }: TrainJob): RunLock {
+  try {
+    mkdirSync(run, { recursive: true });
+  } catch (error) {
+    throw diskError(error, run, 0);
+  }
+  return lockRun(run, lock);
 }
 
 /** Makes the run folder, or checks that it was made for these classes. */

@@ -5,6 +5,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import type { RecipeCheck } from '../protocol/data-types.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openCheckpoint } from '../runs/checkpoint-file.ts';
+import { lockOwner, lockedError } from '../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineName } from '../runs/places.ts';
 import { checkpointsFolder, openRun } from '../runs/run-folder.ts';
 import type { ChosenEngine, EngineDesk } from './engine-desk.ts';
@@ -51,6 +52,8 @@ export async function prepareTraining(
   if (refused) throw refused;
   const { recipe, classes, check } = checked;
   const engine = await choose(recipe.device);
+  const owner = run && lockOwner(run);
+  if (owner) throw lockedError(run, owner);
   if (run) return { run, recipe, resume, check, engine };
   const { path } = new RunShelf(runsFolder).create(recipe, classes, engineName(engine.gpu));
   notes.copyTo(recipe.dataPath, path);

@@ -5,6 +5,7 @@ import type { ExportCheck } from '../protocol/export.ts';
 import type { HeadScore, HistoryRow } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
+import type { LockOwner } from '../runs/lock.ts';
 import type { Sight } from '../runtime/engine-store.ts';
 import type { Evaluation } from '../train/evaluate.ts';
 
@@ -43,6 +44,8 @@ export interface TrainJob extends EngineChoice {
   /** The run folder; made when it is not there yet. */
   run: string;
   recipe: Recipe;
+  /** Who holds the run for this job and hands it over; absent: the job takes it itself. */
+  lock?: LockOwner;
   /**
    * `new`: the folder must hold no checkpoint. `auto`: from its last complete checkpoint, from the start when there
    * is none. Else the path of a checkpoint, of this run or of another.

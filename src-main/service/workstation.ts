@@ -8,7 +8,7 @@ import type { CallParams, Handlers } from '../protocol/service.ts';
 import { listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { readProfile } from '../runs/profile-file.ts';
 import { truncateHistory } from '../runs/history.ts';
-import { lockOwner, lockedError } from '../runs/lock.ts';
+import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../runtime/engine-store.ts';
@@ -263,8 +263,10 @@ class Core {
     const engine = await this.engine.choose(checked.recipe.device);
     const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
     const { id, path } = this.shelf.create(recipe, checked.classes, engineName(engine.gpu));
-    this.notes.copyTo(recipe.dataPath, path);
-    this.control.start(id, path, recipe, 'new', engine);
+    holding(path, (lock) => {
+      this.notes.copyTo(recipe.dataPath, path);
+      this.control.start(id, path, recipe, 'new', engine, lock);
+    });
     this.options.emit({ event: 'runs' });
     return id;
   }
@@ -275,8 +277,14 @@ class Core {
     const own = this.shelf.recipeOf(path);
     const recipe = changes ? await this.changed(own, changes) : own;
     const engine = await this.engine.choose(recipe.device);
-    const owner = lockOwner(path);
-    if (owner || this.control.stateOf(id)) throw lockedError(path, owner);
+    holding(path, (lock) => {
+      this.rewind(path, checkpoint);
+      this.control.start(id, path, recipe, 'auto', engine, lock);
+    });
+    this.options.emit({ event: 'runs' });
+  }
+
+  private rewind(path: string, checkpoint?: string): void {
     const from = listCheckpoints(path).find(({ file, last }) => (checkpoint ? file === checkpoint : last));
     if (!from && checkpoint)
       throw new StillhouseError('file.missing', { path: join(checkpointsFolder(path), checkpoint) });
@@ -284,8 +292,6 @@ class Core {
     if (!from) truncateHistory(path, { step: 0, epoch: 0 });
     // What came after it is set aside, so that it is the newest.
     if (from && !from.last) rewindRun(path, from.file, from.acc1 === null ? from.epoch : from.epoch + 1);
-    this.control.start(id, path, recipe, 'auto', engine);
-    this.options.emit({ event: 'runs' });
   }
 
   private async changed(own: Recipe, changes: Record<string, unknown>): Promise<Recipe> {
@@ -293,5 +299,16 @@ class Core {
     const refused = refusal(checked);
     if (refused) throw refused;
     return checked.recipe;
+  }
+}
+
+/** Locks a run for `begin`, which keeps the lock unless it throws. @throws StillhouseError `run.locked` */
+function holding(path: string, begin: (lock: RunLock) => void): void {
+  const lock = lockRun(path);
+  try {
+    begin(lock);
+  } catch (error) {
+    lock.release();
+    throw error;
   }
 }

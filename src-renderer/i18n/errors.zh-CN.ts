@@ -188,7 +188,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请选择偶数的批大小，或将 Mixup 与 CutMix 设为 0。',
   },
   'run.missing': { says: '{path} 中没有运行。', advice: '请选择运行文件夹，其中有 run.json。' },
-  'run.locked': { says: '运行 {path} 正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
+  'run.locked': { says: '运行 {path} 自 {since} 起正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
   'run.damaged': { says: '运行 {path} 无法打开：{reason}。', advice: '其检查点完好，请由其中之一开始新的运行。' },
   'run.classes-changed': {
     says: '{path} 中的类别与运行开始时不同。',

@@ -82,14 +82,16 @@ export const useRun = defineStore('run', () => {
   const openWhole = async (run: string, read: RunDetail): Promise<void> => {
     meanwhile = [];
     const own = meanwhile;
-    const whole = await wholeHistory(
-      (from) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
-      read,
-    );
+    const source = {
+      detail: () => service.call('run.detail', { run }),
+      series: (from: number) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
+    };
+    const { whole, detail: last } = await wholeHistory(source, read);
     if (currentId.value !== run || meanwhile !== own) return;
     meanwhile = null;
-    const last = whole.lastStep?.time ?? 0;
-    unseen(read.history, own).forEach((row) => (row.type === 'step' && row.time <= last) || whole.append(row));
+    if (last !== read) detail.value = markRaw(last);
+    const told = whole.lastStep?.time ?? 0;
+    unseen(last.history, own).forEach((row) => (row.type === 'step' && row.time <= told) || whole.append(row));
     history.value = markRaw(whole);
     version.value++;
   };

@@ -11,20 +11,30 @@ import { RunHistory } from './run-history.ts';
 /** How often a history that was cut while it was read is read again. */
 const MOST_TRIES = 3;
 
-/** Reads every step row of a run, in parts, between the other rows of its detail. */
+/** Where a run is read from. */
+export interface HistorySource {
+  detail(): Promise<RunDetail>;
+  /** Step rows from row `from` on. */
+  series(from: number): Promise<RunSeries>;
+}
+
+/**
+ * Reads every step row of a run, in parts, between the other rows of its detail.
+ * @param detail as it was read last. The one that the answer goes by is a later one where the history was cut since.
+ */
 export async function wholeHistory(
-  series: (from: number) => Promise<RunSeries>,
-  { history }: Pick<RunDetail, 'history'>,
+  source: HistorySource,
+  detail: RunDetail,
   tries = MOST_TRIES,
-): Promise<RunHistory> {
+): Promise<{ whole: RunHistory; detail: RunDetail }> {
   const whole = new RunHistory();
-  const others = history.filter(({ type }) => type !== 'step');
+  const others = detail.history.filter(({ type }) => type !== 'step');
   let other = 0;
-  let revision: number | null = null;
+  let { revision } = detail;
   for (let from = 0; ;) {
-    const part = await series(from);
+    const part = await source.series(from);
     revision ??= part.revision;
-    if (part.revision !== revision && tries > 1) return wholeHistory(series, { history }, tries - 1);
+    if (part.revision !== revision && tries > 1) return wholeHistory(source, await source.detail(), tries - 1);
     const columns = decode(part);
     for (let index = 0; index < part.count; index++) {
       for (; other < Math.min(others.length, columns.after[index]); other++) whole.append(others[other]);
@@ -34,7 +44,7 @@ export async function wholeHistory(
     if (part.count === 0 || from >= part.total) break;
   }
   others.slice(other).forEach((row) => whole.append(row));
-  return whole;
+  return { whole, detail };
 }
 
 function decode({ columns }: RunSeries): Record<StepField, Float32Array | Float64Array> {

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { EpochRow, HistoryRow, NoteRow, StateRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
+import { lockRun } from '../../src-main/runs/lock.ts';
 import { isAlive } from '../../src-main/runs/process.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunControl } from '../../src-main/service/run-control.ts';
@@ -154,7 +155,7 @@ describe('a trainer that hangs', () => {
       ['amber', 'blue', 'clay'],
       'test',
     );
-    control.start(id, path, recipe, 'new', { engine: engineFolder() });
+    control.start(id, path, recipe, 'new', { engine: engineFolder() }, lockRun(path));
     await heard.row(id, isEpoch);
     process.kill(pidIn(path), 'SIGSTOP');
     return { id, time: Date.now() };

@@ -134,6 +134,33 @@ describe('run', () => {
     expect(run.history.steps.last('step')).toBe(201 * STEPS_PER_EPOCH);
   });
 
+  test('reads a long history anew, with all of its rows, when a resume cuts it meanwhile', async () => {
+    const id = service.addRun({ state: 'stopped', epochs: 200, rowsEach: 100 });
+    const all = service.history.get(id)!;
+    const { 'run.detail': detail, 'run.series': series } = service.handlers;
+    const readings: number[] = [];
+    let revision = 0;
+    service.handlers['run.detail'] = async (params) => {
+      const read = await detail(params);
+      return { ...read, history: all.filter(({ type }) => type !== 'step'), stepRows: 20_000, revision };
+    };
+    service.handlers['run.series'] = async (params) => {
+      readings.push(params.from);
+      if (readings.length === 2) {
+        const cut = all.filter((row) => (row.type !== 'step' && row.type !== 'epoch') || row.epoch < 170);
+        all.splice(0, all.length, ...cut);
+        revision = 1;
+      }
+      return { ...(await series(params)), revision };
+    };
+    open();
+    const run = useRun();
+    await vi.waitFor(() => expect(run.history.steps.length).toBe(17_000), 10_000);
+    expect([...run.history.epochs.column('epoch')]).toEqual(Array.from({ length: 170 }, (_, index) => index + 1));
+    expect(run.history.lastEpoch?.epoch).toBe(169);
+    expect(readings.filter((from) => from === 0)).toHaveLength(2);
+  });
+
   test('starting a run opens it; the state that its events tell reaches the list', async () => {
     open();
     const run = useRun();

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { lockOwner, lockRun, type LockOwner } from '../../../src-main/runs/lock.ts';
 import { startOf } from '../../../src-main/runs/process.ts';
 import { ended, firstLine, startChild } from './child.ts';
@@ -27,6 +27,51 @@ describe('a run folder', () => {
     expect(lockOwner(folder)).toBeNull();
     lockRun(folder).release();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('beats by what it is, and never in the lock of another', () => {
+    const folder = temporaryFolder();
+    const longAgo = new Date(Date.now() - 600_000);
+    const age = () => Date.now() - statSync(join(folder, 'lock')).mtimeMs;
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const lock = lockRun(folder);
+    try {
+      utimesSync(join(folder, 'lock'), longAgo, longAgo);
+      vi.advanceTimersByTime(20_000);
+      expect(age()).toBeLessThan(60_000);
+      expect(lockOwner(folder)).toEqual(lock.owner);
+      leave(folder, { pid: 1, host: 'elsewhere' });
+      utimesSync(join(folder, 'lock'), longAgo, longAgo);
+      vi.advanceTimersByTime(20_000);
+      expect(age()).toBeGreaterThan(500_000);
+    } finally {
+      lock.release();
+      vi.useRealTimers();
+    }
+  });
+
+  it('is handed over, without a moment at which it is free, and only by its holder', () => {
+    const folder = temporaryFolder();
+    const service = lockRun(folder);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1000 });
+    try {
+      const trainer = lockRun(folder, service.owner);
+      service.release();
+      expect(lockOwner(folder)).toEqual(trainer.owner);
+      expect(() => lockRun(folder, service.owner)).toThrow(locked(String(process.pid)));
+      trainer.release();
+      lockRun(folder, service.owner).release();
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('says since when it is held', () => {
+    const folder = temporaryFolder();
+    leave(folder, { time: new Date(2026, 0, 31, 15, 45).getTime() });
+    const params = expect.objectContaining({ owner: String(process.pid), since: '2026-01-31 15:45' }) as object;
+    expect(() => lockRun(folder)).toThrow(expect.objectContaining({ params }) as Error);
   });
 
   it('is not given back by an old holder', () => {
@@ -82,6 +127,18 @@ describe('a lock is stale', () => {
     const longAgo = Date.now() / 1000 - 600;
     utimesSync(join(folder, 'lock'), longAgo, longAgo);
     lockRun(folder).release();
+  });
+
+  it('by the clock of the disk, not by that of a machine', () => {
+    const folder = temporaryFolder();
+    leave(folder, { pid: 1, host: 'elsewhere' });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 });
+    try {
+      expect(lockOwner(folder)?.host).toBe('elsewhere');
+      expect(readdirSync(folder)).toEqual(['lock']);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each(['', '{', 'null', '{"pid":"1"}'])('when it says %j', (text) => {
