@@ -23,6 +23,7 @@ export class RelayTrainers {
   readonly spawn = <Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> => {
     const trainer = this.next++;
     const send = (body: TrainerCommand): void => this.post({ type: 'trainer-message', trainer, body });
+    let because: StillhouseError | undefined;
     const done = new Promise<unknown>((resolve, reject) => {
       let verdict: Verdict | undefined;
       this.trainers.set(trainer, {
@@ -35,6 +36,7 @@ export class RelayTrainers {
           this.trainers.delete(trainer);
           const reason = signal ? `killed by ${signal}` : `exit code ${code}`;
           if (verdict?.tell === 'done') resolve(verdict.result);
+          else if (!verdict && because) reject(because);
           else reject(verdict ? fromPlainError(verdict.error) : new StillhouseError('run.died', { reason }));
         },
       });
@@ -46,7 +48,10 @@ export class RelayTrainers {
       stop: () => send({ do: 'stop' }),
       ask: (question, picture) => send({ do: 'ask', question, picture }),
       pause: (on) => send({ do: on ? 'pause' : 'continue' }),
-      kill: () => this.post({ type: 'trainer-kill', trainer }),
+      kill: (reason) => {
+        because = reason;
+        this.post({ type: 'trainer-kill', trainer });
+      },
     };
   };
 

@@ -3,6 +3,7 @@ import type { HistoryRow, RunState, ServiceEvent } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openHistory } from '../runs/history.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
+import { SilenceWatch } from './silence-watch.ts';
 import type { Trainer, spawnTrainer } from './trainer-process.ts';
 import type { EngineChoice, TrainerEvent } from './trainer-protocol.ts';
 
@@ -21,7 +22,6 @@ export interface RunControlOptions {
 const EVENT_INTERVAL = 100;
 /** Milliseconds between two events that say that a run looks different in the list. */
 const LIST_INTERVAL = 1000;
-const SILENCE = 30_000;
 /** Milliseconds that runs may take to save when the service ends. */
 const PARTING = 120_000;
 
@@ -40,21 +40,14 @@ interface ActiveRun {
   last: HistoryRow | undefined;
   timer: NodeJS.Timeout | undefined;
   listed: number;
-  lastBeat: number;
-  silent: boolean;
+  watch: SilenceWatch;
 }
 
 /** The runs that this service trains, one process each. What happens to one process reaches no other. */
 export class RunControl {
   private readonly active = new Map<string, ActiveRun>();
-  private readonly watchdog: NodeJS.Timeout;
-  private readonly silence: number;
 
-  constructor(private readonly options: RunControlOptions) {
-    this.silence = options.silence ?? SILENCE;
-    this.watchdog = setInterval(() => this.watch(), this.silence / 10);
-    this.watchdog.unref();
-  }
+  constructor(private readonly options: RunControlOptions) {}
 
   /** State of a run that trains here; undefined for all others. */
   stateOf(id: string): RunState | undefined {
@@ -93,8 +86,7 @@ export class RunControl {
       last: undefined,
       timer: undefined,
       listed: 0,
-      lastBeat: Date.now(),
-      silent: false,
+      watch: this.watch(id, recipe.stallMinutes),
     };
     this.active.set(id, run);
     run.ended = trainer.done.then(
@@ -108,7 +100,7 @@ export class RunControl {
   stop(id: string): void {
     const run = this.active.get(id);
     if (!run) return;
-    if (run.silent) run.trainer.kill();
+    if (run.watch.silent) run.trainer.kill();
     else run.trainer.stop();
     if (run.state !== 'stopping') this.note(id, [stateRow('stopping', null)]);
   }
@@ -131,7 +123,6 @@ export class RunControl {
 
   /** Has every run saved and stopped; those that take too long are ended. */
   async close(): Promise<void> {
-    clearInterval(this.watchdog);
     const runs = [...this.active.entries()];
     for (const [id] of runs) this.stop(id);
     const late = setTimeout(() => {
@@ -144,8 +135,7 @@ export class RunControl {
   private hear(id: string, event: TrainerEvent): void {
     const run = this.active.get(id);
     if (!run) return;
-    run.lastBeat = Date.now();
-    run.silent = false;
+    run.watch.hear();
     if (event.tell !== 'rows') return;
     run.last = event.rows.find(isEnd) ?? run.last;
     this.note(
@@ -176,6 +166,7 @@ export class RunControl {
   /** The process is gone. Whatever it did not say itself is written down for it. */
   private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
     // Somebody else trains in that folder: it is theirs to write, and their run that the windows show.
+    run.watch.end();
     run.lock.release();
     if (error?.code === 'run.locked') this.note(id, [noteRow(error)]);
     else {
@@ -189,16 +180,17 @@ export class RunControl {
     this.tellActive();
   }
 
-  private watch(): void {
-    for (const [id, run] of this.active) {
-      const quiet = Date.now() - run.lastBeat;
-      if (quiet < this.silence) continue;
-      if (run.state === 'stopping') run.trainer.kill();
-      if (run.silent) continue;
-      run.silent = true;
-      const note = toPlainError(new StillhouseError('run.silent', { seconds: Math.round(quiet / 1000) }));
-      this.note(id, [noteRow(note)]);
-    }
+  private watch(id: string, minutes: number): SilenceWatch {
+    return new SilenceWatch({
+      silence: this.options.silence,
+      minutes,
+      onSilent: (error) => {
+        const run = this.active.get(id);
+        if (run?.state === 'stopping') run.trainer.kill();
+        this.note(id, [noteRow(toPlainError(error))]);
+      },
+      onStalled: (error) => this.active.get(id)?.trainer.kill(error),
+    });
   }
 
   private tellActive(): void {

@@ -28,8 +28,8 @@ export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
   ask(question: number, picture: Uint8Array): void;
   /** Asks a training to save and stand still, or to go on. */
   pause(on: boolean): void;
-  /** Ends the process at once. */
-  kill(): void;
+  /** Ends the process at once; `done` then rejects with `reason`, where one is given. */
+  kill(reason?: StillhouseError): void;
 }
 
 /** Starts a process and gives it the job. Nothing is thrown here: failures to start arrive through `done`. */
@@ -54,8 +54,8 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
     stop: () => send({ do: 'stop' }),
     ask: (question, picture) => send({ do: 'ask', question, picture }),
     pause: (on) => send({ do: on ? 'pause' : 'continue' }),
-    kill: () => {
-      asked.add(child);
+    kill: (reason) => {
+      asked.set(child, reason ?? null);
       child.kill('SIGKILL');
     },
   };
@@ -84,8 +84,8 @@ export function trainerEnvironment(): Record<string, string> {
   };
 }
 
-/** Processes that were killed on purpose. */
-const asked = new WeakSet<ChildProcess>();
+/** Processes that were killed on purpose, and why. */
+const asked = new WeakMap<ChildProcess, StillhouseError | null>();
 
 /** Lines of the process's own output that are kept to explain a death. */
 const TAIL_BYTES = 4096;
@@ -110,6 +110,7 @@ function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerE
     child.on('close', (code, signal) => {
       if (verdict?.tell === 'done') resolve(verdict.result);
       else if (verdict) reject(fromPlainError(verdict.error));
+      else if (asked.get(child)) reject(asked.get(child)!);
       else {
         const byKernel = signal === 'SIGKILL' && !asked.has(child) && kernelKills() > killsBefore;
         const reason = byKernel ? 'the system ended it' : causeOfDeath(code, signal, tail);

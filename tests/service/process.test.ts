@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { EpochRow, HistoryRow, NoteRow, StateRow } from '../../src-main/protocol/events.ts';
-import { parseRecipe } from '../../src-main/protocol/recipe.ts';
+import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
+import { loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
+import { readHistory } from '../../src-main/runs/history.ts';
 import { lockRun } from '../../src-main/runs/lock.ts';
 import { isAlive } from '../../src-main/runs/process.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
@@ -147,9 +149,16 @@ describe('a trainer that hangs', () => {
 
   afterAll(() => control.close());
 
+  interface Frozen {
+    id: string;
+    path: string;
+    pid: number;
+    time: number;
+  }
+
   /** A run whose process is frozen after its first epoch; and when that was. */
-  async function freeze(): Promise<{ id: string; time: number }> {
-    const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000 }));
+  async function freeze(more: Partial<Recipe> = {}): Promise<Frozen> {
+    const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000, ...more }));
     const { id, path } = new RunShelf(join(places.homeFolder, 'runs')).create(
       recipe,
       ['amber', 'blue', 'clay'],
@@ -157,8 +166,9 @@ describe('a trainer that hangs', () => {
     );
     control.start(id, path, recipe, 'new', { engine: engineFolder() }, lockRun(path));
     await heard.row(id, isEpoch);
-    process.kill(pidIn(path), 'SIGSTOP');
-    return { id, time: Date.now() };
+    const pid = pidIn(path);
+    process.kill(pid, 'SIGSTOP');
+    return { id, path, pid, time: Date.now() };
   }
 
   test('is reported, and ended when asked to stop', async () => {
@@ -174,5 +184,19 @@ describe('a trainer that hangs', () => {
     const { id, time } = await freeze();
     control.stop(id);
     expect((await heard.row(id, isCrash)).time).toBeGreaterThan(time + silence / 2);
+  });
+
+  test('is ended after its stall minutes, keeps what it saved, and the run can go on', async () => {
+    const { id, path, pid, time } = await freeze({ stallMinutes: 0.3 });
+    const row = await heard.row(id, isCrash);
+    expect(row).toMatchObject({ error: { code: 'run.stalled', params: { minutes: 0.3 } } });
+    expect(row.time).toBeGreaterThan(time + 15_000);
+    expect(isAlive(pid)).toBe(false);
+    expect(readHistory(path).at(-1)).toEqual(row);
+    const { checkpoint, notes } = await loadCheckpoint(path);
+    expect(notes).toEqual([]);
+    expect(checkpoint.info.step).toBeGreaterThan(0);
+    checkpoint.close();
+    lockRun(path).release();
   });
 });

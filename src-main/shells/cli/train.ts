@@ -7,6 +7,7 @@ import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { runsFolder } from '../../runs/places.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
+import { SilenceWatch } from '../../service/silence-watch.ts';
 import { spawnTrainer } from '../../service/trainer-process.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
@@ -120,6 +121,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
     { kind: 'train', engine: engine.engine, gpu: engine.gpu, note: engine.note, threads, run, recipe, resume },
     {
       onEvent: (event) => {
+        watch.hear();
         if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
         if (event.tell !== 'rows') return;
         shell.reporter.rows(event.rows, recipe);
@@ -130,6 +132,11 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
       },
     },
   );
+  const watch = new SilenceWatch({
+    minutes: recipe.stallMinutes,
+    onSilent: ({ message }) => shell.reporter.note(message),
+    onStalled: (error) => trainer.kill(error),
+  });
   const stop = (): void => {
     shell.reporter.note('Saving and stopping. Once more ends it without saving.');
     trainer.stop();
@@ -148,6 +155,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
       shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
     throw error;
   } finally {
+    watch.end();
     interrupts.release();
   }
 }
