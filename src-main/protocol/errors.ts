@@ -224,6 +224,11 @@ export const ERRORS = {
     advice:
       'The state before it is saved, and non-finite.json in the run folder names the batch. Resume with a lower learning rate; if it fails again, resume from an earlier checkpoint.',
   },
+  'run.gradients': {
+    says: 'The gradients overflowed at step {step}, while the loss was {loss}.',
+    advice:
+      'The state before it is saved, and non-finite.json in the run folder names the batch. Resume with a lower learning rate or with clipped gradients; if it fails again, resume from an earlier checkpoint.',
+  },
   'run.overflow': {
     says: 'The loss became {loss} at step {step}: the weights had overflowed before ({name}).',
     advice:

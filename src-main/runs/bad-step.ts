@@ -4,7 +4,7 @@ import type { Recipe } from '../protocol/recipe.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 
 /**
- * `non-finite.json` of a run: the step whose loss was not a finite number. Its batch is a function of data folder,
+ * `non-finite.json` of a run: the step whose loss or gradients were not finite. Its batch is a function of data folder,
  * recipe, epoch and number of the batch, and the state before it is in the checkpoint: resumed from there, the run
  * makes the same step again.
  */
@@ -13,6 +13,8 @@ export interface BadStepFile {
   loss: string;
   lossClass: string;
   lossDistillation: string | null;
+  /** Whether it was the gradients: then the loss is a number. */
+  gradients: boolean;
   /** The optimizer step that failed, from 1. */
   step: number;
   epoch: number;
@@ -47,6 +49,7 @@ export function writeBadStep(
     loss: String(loss),
     lossClass: String(lossClass),
     lossDistillation: lossDistillation === null ? null : String(lossDistillation),
+    gradients: losses.overflow ?? false,
     step: position.step + 1,
     epoch: position.epoch,
     batch: position.batch,

@@ -15,9 +15,9 @@ export interface BadStepParts {
 }
 
 /**
- * Keeps what a person needs after a loss that is not finite: the state before that step, and which batch it was. A
+ * Keeps what a person needs after a loss or gradients that are not finite: the state before that step, and which batch it was. A
  * state that is not finite itself is not saved: it would hide the last good checkpoint.
- * @returns what the run ends with: `run.non-finite`, or `run.overflow` when no good state was left.
+ * @returns what the run ends with: `run.non-finite` or `run.gradients`, or `run.overflow` when no good state was left.
  * @throws StillhouseError `disk.full` or `disk.denied`
  */
 export async function keepBadStep(
@@ -28,7 +28,7 @@ export async function keepBadStep(
   const checkpoint = spoilt.length === 0 ? await save() : null;
   const file = writeBadStep(run, bad, recipe, classes, { checkpoint, spoilt });
   const facts = { loss: String(bad.losses.loss), step: bad.position.step + 1, lr: bad.lr, file };
-  if (checkpoint) return new StillhouseError('run.non-finite', facts);
+  if (checkpoint) return new StillhouseError(bad.losses.overflow ? 'run.gradients' : 'run.non-finite', facts);
   return new StillhouseError('run.overflow', { ...facts, name: spoilt[0] });
 }
 

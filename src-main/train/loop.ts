@@ -41,7 +41,7 @@ export interface TrainStep {
   ): Promise<StepLosses & { took?: Pick<StepAnatomy, 'feed' | 'teacher'> }>;
 }
 
-/** A step whose loss was not a finite number; the state is as it was before. */
+/** A step whose loss or gradients were not finite; the state is as it was before. */
 export interface BadStep {
   /** Before the step. */
   position: Position;
@@ -92,7 +92,7 @@ export interface LoopParts {
 
 /**
  * Trains to the end of the recipe or until stopped; a stopped run is saved where it stands.
- * @throws what `nonFinite` makes of a step whose loss is not finite.
+ * @throws what `nonFinite` makes of a step whose loss or gradients are not finite.
  */
 export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'> {
   const { recipe, stop } = parts;
@@ -141,7 +141,8 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
       const got = performance.now();
       const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
       const done = performance.now();
-      if (!Number.isFinite(losses.loss)) throw await parts.nonFinite({ position, batch, lr, losses });
+      if (!Number.isFinite(losses.loss) || losses.overflow)
+        throw await parts.nonFinite({ position, batch, lr, losses });
       position.step++;
       position.batch++;
       position.lossSum += losses.loss;

@@ -10,6 +10,8 @@ export interface StepLosses {
   loss: number;
   lossClass: number;
   lossDistillation: number | null;
+  /** Whether the gradients were not finite although the loss was. */
+  overflow?: boolean;
 }
 
 /** Turns steps into history rows and knows how long the rest will take. */

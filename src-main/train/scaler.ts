@@ -46,6 +46,11 @@ export interface Unscaled {
   assigns: Record<string, tf.Tensor>;
 }
 
+/** 1 where all gradients are finite, else 0. */
+export function gradientsFit(gradients: Record<string, tf.Tensor>): tf.Tensor {
+  return finite(tf.addN(Object.values(gradients).map((gradient) => tf.sum(gradient))));
+}
+
 /** @param good 1, or 0 after a loss that is not finite */
 export function unscale(
   gradients: Record<string, tf.Tensor>,
@@ -53,8 +58,7 @@ export function unscale(
   good: tf.Tensor,
 ): Unscaled {
   const [scale, clean, skipped] = [SCALE, CLEAN, SKIPPED].map((name) => variables[name]);
-  const sums = Object.values(gradients).map((gradient) => tf.sum(gradient));
-  const fits = finite(tf.addN(sums));
+  const fits = gradientsFit(gradients);
   const entries = Object.entries(gradients).map(([name, gradient]) => [name, tf.div(gradient, scale)] as const);
   const run = tf.mul(tf.add(clean, 1), fits);
   const grows = tf.cast(tf.greaterEqual(run, INTERVAL), 'float32');

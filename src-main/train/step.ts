@@ -12,7 +12,7 @@ import type { State } from '../trace/state.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
 import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
-import { SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
+import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
 import { normalisePictures, teacherLogits, type StepTeacher } from './teacher.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
@@ -37,13 +37,15 @@ export interface StepResult {
   loss: number;
   lossClass: number;
   lossDistillation: number | null;
+  /** Whether a gradient was not finite although the loss was; in float16 that belongs to it, and is no overflow. */
+  overflow: boolean;
 }
 
 export interface TrainStep {
   readonly program: Program;
   /**
-   * A step whose loss is not finite leaves the state as it was. In float16 a step whose gradients overflow changes
-   * nothing but the loss scale.
+   * A step whose loss or gradients are not finite leaves the state as it was. In float16 a step whose gradients
+   * overflow changes nothing but the loss scale.
    */
   run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepResult>;
   dispose(): void;
@@ -76,13 +78,14 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
       : lossAndGradients(parts, { ...inputs, ...read }, 1);
     const loss = finite(sums.losses.loss);
     const scaler = parts.precision === 'float16' ? unscale(sums.gradients, variables, loss) : null;
-    const good = scaler ? tf.mul(loss, scaler.fits) : loss;
+    const fits = scaler?.fits ?? gradientsFit(sums.gradients);
+    const good = tf.mul(loss, fits);
     const moved = {
       ...update(student, recipe, inputs, variables, scaler?.gradients ?? sums.gradients, good),
       ...guarded(updates, pick(variables, PREFIX.model), good),
     };
     return {
-      outputs: { ...sums.losses, ...(scaler && { fits: scaler.fits }) },
+      outputs: { ...sums.losses, fits },
       assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good), ...scaler?.assigns },
     };
   });
@@ -300,8 +303,11 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
       const loss = scalar(results.loss)!;
-      if (Number.isFinite(loss) && scalar(results.fits) === 0) skipped++;
-      return { loss, lossClass: scalar(results.lossClass)!, lossDistillation: scalar(results.lossDistillation) };
+      const misfit = Number.isFinite(loss) && scalar(results.fits) === 0;
+      const scaled = parts.precision === 'float16';
+      if (misfit && scaled) skipped++;
+      const lossDistillation = scalar(results.lossDistillation);
+      return { loss, lossClass: scalar(results.lossClass)!, lossDistillation, overflow: misfit && !scaled };
     },
     dispose: () => compiled.dispose(),
   };

@@ -210,6 +210,11 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice:
       '此前的状态已保存，运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率恢复；若再次失败，请从较早的检查点恢复。',
   },
+  'run.gradients': {
+    says: '梯度在第 {step} 步溢出，而损失为 {loss}。',
+    advice:
+      '此前的状态已保存，运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率或开启梯度裁剪后恢复；若再次失败，请从较早的检查点恢复。',
+  },
   'run.overflow': {
     says: '损失在第 {step} 步变为 {loss}：此前权重（{name}）已经溢出。',
     advice: '溢出的权重未保存；运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率从最后一个检查点恢复。',

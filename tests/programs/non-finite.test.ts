@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(run, { recursive: true, force: true }));
 
-const bad: BadStep = {
+const BAD: BadStep = {
   position: { epoch: 2, batch: 3, step: 23, lossSum: 1 },
   batch: {
     ...{ images: new Uint8Array(0), noise: null, mix: null, erase: null },
@@ -27,7 +27,7 @@ const bad: BadStep = {
 };
 
 /** What is kept after a bad step from a state of these values, and how often the state was saved. */
-async function kept(values: Record<string, number[]>) {
+async function kept(values: Record<string, number[]>, bad = BAD) {
   const state = new State(engine);
   for (const [name, list] of Object.entries(values)) state.set(name, [list.length], Float32Array.from(list));
   let saves = 0;
@@ -49,6 +49,14 @@ it('saves a good state and names the batch', async () => {
       { file: 'train/a/2.png', label: 0, class: 'a' },
     ],
   });
+});
+
+it('says when it was the gradients', async () => {
+  const losses = { loss: 2.5, lossClass: 2.5, lossDistillation: null, overflow: true };
+  const { error, saves, file } = await kept({ 'model.w': [1, 2] }, { ...BAD, losses });
+  expect(error).toMatchObject({ code: 'run.gradients', params: { loss: '2.5', step: 24 } });
+  expect(saves).toBe(1);
+  expect(file).toMatchObject({ loss: '2.5', gradients: true, checkpoint: 'checkpoint-1' });
 });
 
 it('does not save weights that overflowed: the last good checkpoint stays the newest', async () => {

@@ -393,6 +393,24 @@ describe('the training step', () => {
     state.dispose();
   });
 
+  test('leaves the state alone when gradients overflow though the loss is finite', async () => {
+    const state = freshState(tiny({ dropPath: 0 }));
+    const step = await createTrainStep(engine, state, { ...parts(), student: tiny({ dropPath: 0 }) });
+    // The logits are the bias: what the weights of the head multiply is 0. On the way back they do not fit float32.
+    for (const name of ['norm.weight', 'norm.bias']) state.set(`model.${name}`, [32], new Float32Array(32));
+    state.set('model.head.weight', [CLASSES, 32], new Float32Array(CLASSES * 32).fill(3e38, 0, 32));
+    state.set('model.head.bias', [CLASSES], Float32Array.of(20, 0, 0, 0, 0));
+    const before = state.names().map((name) => state.read(name));
+    const { labels, ...given } = batch(1);
+    const result = await step.run({ ...given, labels: labels.fill(1), noise: null }, { lr: 1e-3, step: 1 });
+    expect(result.loss).toBeGreaterThan(10);
+    expect(result).toMatchObject({ loss: expect.any(Number) as number, overflow: true });
+    expect(Number.isFinite(result.loss)).toBe(true);
+    expect(state.names().map((name) => state.read(name))).toEqual(before);
+    step.dispose();
+    state.dispose();
+  });
+
   test('leaves nothing behind after 200 steps', async () => {
     const state = freshState(tiny());
     const step = await createTrainStep(engine, state, parts());

@@ -151,7 +151,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
       .join('\n');
     shell.reporter.result(text, { type: 'result', state, run, best: best.row, spent });
   } catch (error) {
-    if (error instanceof StillhouseError && /^run\.(non-finite|overflow)$/.test(error.code))
+    if (error instanceof StillhouseError && /^run\.(non-finite|gradients|overflow)$/.test(error.code))
       shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
     throw error;
   } finally {

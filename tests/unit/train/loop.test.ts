@@ -165,14 +165,19 @@ describe('runLoop', () => {
     expect(run.saves.map((save) => save.position.batch)).toEqual([4]);
   });
 
-  it('ends on a loss that is not finite, handing on the step and its batch', async () => {
+  it.each([
+    ['a loss that is not finite', { loss: NaN, overflow: false }],
+    ['gradients that are not finite', { loss: 1, overflow: true }],
+  ])('ends on %s, handing on the step and its batch', async (_, losses) => {
     const { run, parts } = tinyRun();
     const { step } = parts;
     parts.step = {
       run: async (batch, scalars) =>
-        scalars.step === 3 ? { loss: NaN, lossClass: NaN, lossDistillation: null } : step.run(batch, scalars),
+        scalars.step === 3 ? { ...losses, lossClass: 1, lossDistillation: null } : step.run(batch, scalars),
     };
-    await expect(runLoop(parts)).rejects.toMatchObject({ code: 'run.non-finite', params: { loss: 'NaN', step: 3 } });
+    const params = { loss: String(losses.loss), step: 3 };
+    await expect(runLoop(parts)).rejects.toMatchObject({ code: 'run.non-finite', params });
+    expect(run.saves).toEqual([]);
     expect(run.bad).toMatchObject([
       { position: { epoch: 0, batch: 2, step: 2 }, batch: { files: ['picture-2.png'] }, lr: lrAt(recipe, 0) },
     ]);
