@@ -91,10 +91,17 @@ const TABLE: Row[] = [
     imports: ['src-main/protocol', 'src-renderer/stores', 'src-renderer/components', 'src-renderer/i18n'],
     packages: ['vue', 'vue-i18n'],
   },
+  {
+    folder: 'src-renderer/commands',
+    imports: ['src-main/protocol', 'src-renderer/stores', 'src-renderer/components', 'src-renderer/i18n'],
+    packages: ['vue', 'vue-i18n'],
+  },
   { folder: 'src-renderer/styles', imports: [], packages: [] },
   {
     folder: 'src-renderer',
-    imports: ['client', 'stores', 'components', 'views', 'i18n', 'styles'].map((name) => `src-renderer/${name}`),
+    imports: ['client', 'stores', 'components', 'views', 'commands', 'i18n', 'styles'].map(
+      (name) => `src-renderer/${name}`,
+    ),
     packages: ['core-js', 'pinia', 'vue', 'vue-i18n'],
   },
 ];

@@ -8,9 +8,46 @@ export const SOCKET_PATH = '/port';
 /** A picture by id: `/picture/<id>` in a browser, `thumb://picture/<id>` in Electron. */
 export const PICTURE_PATH = '/picture/';
 
-/** What the native menu asks of the window. */
-export type MenuCommand =
-  'data' | 'recipe' | 'train' | 'checkpoints' | 'evaluate' | 'export' | 'engine' | 'open-folder';
+/** What the native side itself does on a click in the menu, by Electron's names. */
+export const MENU_ROLES = [
+  'close',
+  'quit',
+  'undo',
+  'redo',
+  'cut',
+  'copy',
+  'paste',
+  'selectAll',
+  'reload',
+  'toggleDevTools',
+  'resetZoom',
+  'zoomIn',
+  'zoomOut',
+  'togglefullscreen',
+  'minimize',
+] as const;
+export type MenuRole = (typeof MENU_ROLES)[number];
+
+/** A line of the native menu in the words of the window: one of its commands, something native, or a line between. */
+export type MenuItem =
+  | {
+      kind: 'command';
+      id: string;
+      label: string;
+      /** As Electron writes accelerators; '' for none. The window itself hears the key. */
+      accelerator: string;
+      enabled: boolean;
+      /** For what is switched on and off. */
+      checked?: boolean;
+    }
+  | { kind: 'role'; role: MenuRole; label: string }
+  | { kind: 'line' };
+
+/** One menu of the menu bar. */
+export interface MenuPart {
+  label: string;
+  items: MenuItem[];
+}
 
 /** The native side of a desktop window. All methods are safe to call at any time. */
 export interface Host {
@@ -33,5 +70,8 @@ export interface Host {
   saveFile(suggested: string): Promise<string | null>;
   /** Shows a file in the file manager. */
   showFile(path: string): Promise<void>;
-  onMenu(listener: (command: MenuCommand) => void): void;
+  /** Sets the native menu. */
+  setMenu(parts: MenuPart[]): void;
+  /** Hears the id of each command that was chosen in the menu. */
+  onMenu(listener: (command: string) => void): void;
 }

@@ -1,3 +1,4 @@
+import { commands, settings } from './commands.en.ts';
 import { dataPage, sampleRun } from './data-page.en.ts';
 import { evaluate } from './evaluate.en.ts';
 import { presets, presetWords } from './presets.en.ts';
@@ -31,6 +32,8 @@ const en = {
     copied: 'Copied',
     browse: 'Browse…',
   },
+  commands,
+  settings,
   evaluate,
   connection: {
     short: 'No connection to the service',

@@ -12,6 +12,7 @@ export const runTable = {
   unpin: 'Unpin',
   outside: 'outside',
   readOnly: 'read-only',
+  readOnlyHelp: 'This run can only be read: nothing can be written into its folder.',
   none: 'No run matches the filter.',
   columns: {
     pinned: 'Pinned',

@@ -14,6 +14,7 @@ export const runTable: typeof en = {
   unpin: '取消固定',
   outside: '外部',
   readOnly: '只读',
+  readOnlyHelp: '此运行只可读取：无法写入其文件夹。',
   none: '没有符合筛选条件的运行。',
   columns: {
     pinned: '固定',

@@ -1,3 +1,4 @@
+import { commands, settings } from './commands.zh-CN.ts';
 import { dataPage, sampleRun } from './data-page.zh-CN.ts';
 import { evaluate } from './evaluate.zh-CN.ts';
 import type { Messages } from './en.ts';
@@ -32,6 +33,8 @@ const zh: Messages = {
     copied: '已复制',
     browse: '浏览…',
   },
+  commands,
+  settings,
   evaluate,
   connection: {
     short: '未连接到服务',

@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
 import type { Folder, ModelCard, SystemInfo } from '../../src-main/protocol/data-types.ts';
+import type { MenuPart } from '../../src-main/protocol/host.ts';
 import type { Connection } from '../client/connect.ts';
 import { useNotices } from './notices.ts';
 import { useService } from './service.ts';
@@ -52,6 +53,8 @@ export const useSystem = defineStore('system', () => {
     connection,
     picking,
     refresh,
+    /** A browser keeps keys for itself and has no native menu. */
+    browser: host === null,
     canShowFile: host !== null,
     reloadToReconnect: service.shell.reloadToReconnect,
     pickFolder: (start = ''): Promise<string | null> => (host ? host.pickFolder() : ask('folder', [], start)),
@@ -62,6 +65,7 @@ export const useSystem = defineStore('system', () => {
     showFile: (path: string): Promise<void> => host?.showFile(path) ?? Promise.resolve(),
     browse: (path?: string): Promise<Folder> => service.call('system.browse', path ? { path } : {}),
     pictureUrl: (id: string): string => service.shell.pictureUrl(id),
+    setMenu: (parts: MenuPart[]): void => host?.setMenu(parts),
     onMenu: host ? host.onMenu.bind(host) : (): void => undefined,
     retry: (): void => (service.shell.reloadToReconnect ? window.location.reload() : service.retry()),
   };

@@ -55,6 +55,7 @@ test.describe('a page in the window', () => {
         'pictureUrl',
         'post',
         'saveFile',
+        'setMenu',
         'shell',
         'showFile',
       ].sort(),
@@ -248,9 +249,53 @@ test('the menu goes to each view', async ({ app, page }) => {
     await app.electron!.evaluate(({ Menu, BrowserWindow }, id) => {
       const item = Menu.getApplicationMenu()!.getMenuItemById(id)!;
       item.click(undefined, BrowserWindow.getAllWindows()[0]);
-    }, view);
+    }, `go-${view}`);
     await expect.poll(() => page.evaluate(() => location.hash)).toBe(`#/${view}`);
   }
+});
+
+test('the menu follows the command table, in the language and with the keys of the window', async ({ app, page }) => {
+  const bar = (): Promise<string[]> =>
+    app.electron!.evaluate(({ Menu }) => Menu.getApplicationMenu()!.items.map(({ label }) => label));
+  const item = (id: string): Promise<{ label: string; accelerator: string; enabled: boolean }> =>
+    app.electron!.evaluate(({ Menu }, wanted) => {
+      const { label, accelerator, enabled } = Menu.getApplicationMenu()!.getMenuItemById(wanted)!;
+      return { label, accelerator: String(accelerator ?? ''), enabled };
+    }, id);
+  await expect.poll(bar).toEqual(['File', 'Edit', 'Training', 'Go', 'View', 'Window', 'Help']);
+  expect(await item('palette')).toEqual({ label: 'Command palette…', accelerator: 'CmdOrCtrl+K', enabled: true });
+  expect(await item('stop')).toEqual({ label: 'Stop training', accelerator: 'Alt+S', enabled: false });
+
+  await page.getByRole('combobox', { name: 'Language' }).selectOption('zh-CN');
+  await expect.poll(bar).toEqual(['文件', '编辑', '训练', '转到', '视图', '窗口', '帮助']);
+  expect((await item('go-recipe')).label).toBe('转到“配方”');
+
+  await page.keyboard.press('Control+2');
+  await expect.poll(() => page.evaluate(() => location.hash)).toBe('#/recipe');
+  await page.getByRole('button', { name: '偏好设置' }).click();
+  await page.getByRole('dialog').getByText('快捷键', { exact: true }).click();
+  await page.getByRole('button', { name: /^“停止训练”的键/ }).press('Enter');
+  await page.keyboard.press('Control+Shift+S');
+  await expect.poll(async () => (await item('stop')).accelerator).toBe('CmdOrCtrl+Shift+S');
+});
+
+test('a menu that is none is not taken', async ({ app, page }) => {
+  await page.getByRole('navigation').waitFor();
+  const bar = (): Promise<string[]> =>
+    app.electron!.evaluate(({ Menu }) => Menu.getApplicationMenu()!.items.map(({ label }) => label));
+  await expect.poll(bar).toHaveLength(7);
+  await page.evaluate(() => {
+    const { stillhouse } = window as unknown as { stillhouse: { setMenu(parts: unknown): void } };
+    stillhouse.setMenu('menu');
+    stillhouse.setMenu([]);
+    stillhouse.setMenu([{ label: 'x', items: 'none' }]);
+    stillhouse.setMenu([
+      { label: 'Mine', items: [{ kind: 'role', role: 'forceReload', label: 'x' }, { kind: 'line' }] },
+    ]);
+  });
+  // The last is a menu; of it only what is no known role is left out.
+  await expect.poll(bar).toEqual(['Mine']);
+  expect(await app.electron!.evaluate(({ Menu }) => Menu.getApplicationMenu()!.items[0].submenu!.items.length)).toBe(1);
 });
 
 test('the native folder dialog chooses the data', async ({ app, page, home }) => {

@@ -36,6 +36,7 @@ const GIVEN: Record<keyof Host, 'function' | 'string'> = {
   pickFile: 'function',
   saveFile: 'function',
   showFile: 'function',
+  setMenu: 'function',
   onMenu: 'function',
 };
 

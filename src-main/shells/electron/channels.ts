@@ -6,6 +6,8 @@ export const CHANNELS = {
   closed: 'stillhouse:closed',
   /** A menu command, to the window. */
   menu: 'stillhouse:menu',
+  /** The menu in the window's words, to the main process. */
+  setMenu: 'stillhouse:set-menu',
   pickFolder: 'stillhouse:pick-folder',
   pickFile: 'stillhouse:pick-file',
   saveFile: 'stillhouse:save-file',

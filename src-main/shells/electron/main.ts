@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { BrowserWindow, Notification, app, dialog } from 'electron';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { homeFolder } from '../../runs/places.ts';
-import { setMenu } from './menu.ts';
+import { answerMenu } from './menu.ts';
 import { answerHostCalls, relayPorts } from './port.ts';
 import { answerSchemes, registerSchemes } from './schemes.ts';
 import { ServiceHost } from './service-host.ts';
@@ -44,7 +44,7 @@ if (app.requestSingleInstanceLock()) {
 }
 
 function begin(): void {
-  setMenu();
+  answerMenu();
   answerSchemes(join(dist, 'renderer'), (id) => service.picture(id));
   relayPorts(service);
   answerHostCalls();

@@ -1,57 +1,44 @@
-import { Menu, app, type BrowserWindow, type MenuItemConstructorOptions } from 'electron';
-import type { MenuCommand } from '../../protocol/host.ts';
+import { Menu, app, ipcMain, type BrowserWindow, type MenuItemConstructorOptions } from 'electron';
+import type { MenuItem, MenuPart } from '../../protocol/host.ts';
 import { CHANNELS } from './channels.ts';
+import { readMenu } from './menu-parts.ts';
+import { isOwnSender } from './port.ts';
 
-const VIEWS: [MenuCommand, string][] = [
-  ['data', 'Data'],
-  ['recipe', 'Recipe'],
-  ['train', 'Train'],
-  ['checkpoints', 'Checkpoints'],
-  ['evaluate', 'Evaluate'],
-  ['export', 'Export'],
-  ['engine', 'Engine'],
-];
+/**
+ * The native menu. What is in it follows from the window's command table and is in the window's language; until the
+ * window has spoken there is only what Electron brings.
+ */
+export function answerMenu(): void {
+  setMenu([]);
+  ipcMain.on(CHANNELS.setMenu, (event, given: unknown) => {
+    const parts = isOwnSender(event) ? readMenu(given) : null;
+    if (parts) setMenu(parts);
+  });
+}
 
-/** The native menu; its commands go to the window that has the focus. */
-export function setMenu(): void {
+function setMenu(parts: readonly MenuPart[]): void {
   const mac: MenuItemConstructorOptions[] = process.platform === 'darwin' ? [{ role: 'appMenu' }] : [];
+  const menus = parts.map(({ label, items }) => ({ label, submenu: items.filter(isOffered).map(lineOf) }));
   Menu.setApplicationMenu(
-    Menu.buildFromTemplate([
-      ...mac,
-      {
-        label: '&File',
-        submenu: [
-          command('open-folder', 'Open data folder…', 'CmdOrCtrl+O'),
-          { type: 'separator' },
-          { role: 'close' },
-          { role: 'quit' },
-        ],
-      },
-      { role: 'editMenu' },
-      { label: '&Go', submenu: VIEWS.map(([view, label], index) => command(view, label, `CmdOrCtrl+${index + 1}`)) },
-      {
-        label: '&View',
-        submenu: [
-          { role: 'reload' },
-          ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
-          { type: 'separator' },
-          { role: 'resetZoom' },
-          { role: 'zoomIn' },
-          { role: 'zoomOut' },
-          { type: 'separator' },
-          { role: 'togglefullscreen' },
-        ],
-      },
-      { role: 'windowMenu' },
-    ]),
+    Menu.buildFromTemplate([...mac, ...(menus.length ? menus : [{ role: 'editMenu' as const }])]),
   );
 }
 
-function command(name: MenuCommand, label: string, accelerator: string): MenuItemConstructorOptions {
+const isOffered = (item: MenuItem): boolean =>
+  item.kind !== 'role' || item.role !== 'toggleDevTools' || !app.isPackaged;
+
+function lineOf(item: MenuItem): MenuItemConstructorOptions {
+  if (item.kind === 'line') return { type: 'separator' };
+  if (item.kind === 'role') return { role: item.role, label: item.label };
+  const { id, label, accelerator, enabled, checked } = item;
   return {
-    id: name,
+    id,
     label,
-    accelerator,
-    click: (_item, window) => (window as BrowserWindow | undefined)?.webContents.send(CHANNELS.menu, name),
+    enabled,
+    ...(accelerator ? { accelerator } : {}),
+    // Shown only: the window hears the key itself, and would do the command twice.
+    registerAccelerator: false,
+    ...(checked === undefined ? {} : { type: 'checkbox' as const, checked }),
+    click: (_item, window) => (window as BrowserWindow | undefined)?.webContents.send(CHANNELS.menu, id),
   };
 }

@@ -19,7 +19,7 @@ type Sender = IpcMainEvent | IpcMainInvokeEvent;
  * True when a message comes from the top frame of one of our windows, at our own address. Everything that arrives by
  * IPC is asked this first.
  */
-function isOwnSender(event: Sender): boolean {
+export function isOwnSender(event: Sender): boolean {
   const window = BrowserWindow.fromWebContents(event.sender);
   if (!window || event.sender.getType() !== 'window') return false;
   // Electron 9 does not tell the frame; there the policy of the page allows none but the top one.

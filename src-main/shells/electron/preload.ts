@@ -1,5 +1,5 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
-import type { Host, MenuCommand } from '../../protocol/host.ts';
+import type { Host } from '../../protocol/host.ts';
 import { CHANNELS, PICTURE_SCHEME } from './channels.ts';
 
 const messages: ((message: unknown) => void)[] = [];
@@ -27,7 +27,8 @@ const host: Host = {
   pickFile: (extensions) => ipcRenderer.invoke(CHANNELS.pickFile, extensions) as Promise<string | null>,
   saveFile: (suggested) => ipcRenderer.invoke(CHANNELS.saveFile, suggested) as Promise<string | null>,
   showFile: (path) => ipcRenderer.invoke(CHANNELS.showFile, path) as Promise<void>,
-  onMenu: (listener) => void ipcRenderer.on(CHANNELS.menu, (_event, command: MenuCommand) => listener(command)),
+  setMenu: (parts) => ipcRenderer.send(CHANNELS.setMenu, parts),
+  onMenu: (listener) => void ipcRenderer.on(CHANNELS.menu, (_event, command: string) => listener(command)),
 };
 
 contextBridge.exposeInMainWorld('stillhouse', Object.freeze(host));

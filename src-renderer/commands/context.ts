@@ -1,0 +1,39 @@
+import { viewOf, type ViewName } from '../components/views.ts';
+import { useChartView } from '../stores/chart-view.ts';
+import { useCheckpoints } from '../stores/checkpoints.ts';
+import { useDataset } from '../stores/dataset.ts';
+import { useOverlay } from '../stores/overlay.ts';
+import { usePreferences } from '../stores/preferences.ts';
+import { useRecipe } from '../stores/recipe.ts';
+import { useRun } from '../stores/run.ts';
+import { useSystem } from '../stores/system.ts';
+
+/** What commands look at and act on. */
+export interface Context {
+  chart: ReturnType<typeof useChartView>;
+  checkpoints: ReturnType<typeof useCheckpoints>;
+  dataset: ReturnType<typeof useDataset>;
+  overlay: ReturnType<typeof useOverlay>;
+  preferences: ReturnType<typeof usePreferences>;
+  recipe: ReturnType<typeof useRecipe>;
+  run: ReturnType<typeof useRun>;
+  system: ReturnType<typeof useSystem>;
+  go: (view: ViewName) => void;
+}
+
+/** The stores of this window. */
+export function useContext(): Context {
+  return {
+    chart: useChartView(),
+    checkpoints: useCheckpoints(),
+    dataset: useDataset(),
+    overlay: useOverlay(),
+    preferences: usePreferences(),
+    recipe: useRecipe(),
+    run: useRun(),
+    system: useSystem(),
+    go: (view) => {
+      if (viewOf(window.location.hash) !== view || !window.location.hash) window.location.hash = `#/${view}`;
+    },
+  };
+}
