@@ -4,6 +4,7 @@ import { useCheckpoints } from '../stores/checkpoints.ts';
 import { useDataset } from '../stores/dataset.ts';
 import { useOverlay } from '../stores/overlay.ts';
 import { usePreferences } from '../stores/preferences.ts';
+import { useQueue } from '../stores/queue.ts';
 import { useRecipe } from '../stores/recipe.ts';
 import { useRun } from '../stores/run.ts';
 import { useSystem } from '../stores/system.ts';
@@ -15,6 +16,7 @@ export interface Context {
   dataset: ReturnType<typeof useDataset>;
   overlay: ReturnType<typeof useOverlay>;
   preferences: ReturnType<typeof usePreferences>;
+  queue: ReturnType<typeof useQueue>;
   recipe: ReturnType<typeof useRecipe>;
   run: ReturnType<typeof useRun>;
   system: ReturnType<typeof useSystem>;
@@ -29,6 +31,7 @@ export function useContext(): Context {
     dataset: useDataset(),
     overlay: useOverlay(),
     preferences: usePreferences(),
+    queue: useQueue(),
     recipe: useRecipe(),
     run: useRun(),
     system: useSystem(),

@@ -47,8 +47,9 @@ function resumeBlocked(now: Context): Reason | null {
   return unconnected(now) ?? (RESUMABLE.includes(summary.state) ? null : because('commands.why.notResumable'));
 }
 function startBlocked(now: Context): Reason | null {
-  const { recipe, run } = now;
-  if (run.starting) return because('commands.why.starting');
+  return now.run.starting ? because('commands.why.starting') : recipeBlocked(now);
+}
+function recipeBlocked({ recipe }: Context): Reason | null {
   return recipe.blockers[0] ?? (recipe.errors.length ? because('commands.why.errors') : null);
 }
 async function openData({ system, dataset, go }: Context): Promise<void> {
@@ -102,6 +103,15 @@ export const COMMANDS: readonly Command[] = [
     blocked: startBlocked,
     act: async ({ recipe, go }) => go((await recipe.start()) ? 'train' : 'recipe'),
   },
+  {
+    id: 'enqueue',
+    group: 'training',
+    keys: ['Alt+Q'],
+    only: 'recipe',
+    blocked: recipeBlocked,
+    act: ({ recipe }) => recipe.enqueue(),
+  },
+  { id: 'queue', group: 'training', keys: ['Alt+U'], act: ({ queue }) => (queue.shown = true) },
   {
     id: 'pause',
     group: 'training',

@@ -9,6 +9,8 @@ export const commands = {
     'try-photo': 'Try a photo',
     settings: 'Preferences…',
     start: 'Start training',
+    enqueue: 'Add the recipe to the queue',
+    queue: 'Show the queue',
     pause: 'Pause training',
     continue: 'Continue training',
     stop: 'Stop training',

@@ -9,6 +9,8 @@ export const commands = {
     'try-photo': '试一张照片',
     settings: '偏好设置…',
     start: '开始训练',
+    enqueue: '将配方加入队列',
+    queue: '显示队列',
     pause: '暂停训练',
     continue: '继续训练',
     stop: '停止训练',

@@ -290,7 +290,13 @@ test('a menu that is none is not taken', async ({ app, page }) => {
     stillhouse.setMenu([]);
     stillhouse.setMenu([{ label: 'x', items: 'none' }]);
     stillhouse.setMenu([
-      { label: 'Mine', items: [{ kind: 'role', role: 'forceReload', label: 'x' }, { kind: 'line' }] },
+      {
+        label: 'Mine',
+        items: [
+          { kind: 'role', role: 'forceReload', label: 'x' },
+          { kind: 'role', role: 'copy', label: 'Copy' },
+        ],
+      },
     ]);
   });
   // The last is a menu; of it only what is no known role is left out.
