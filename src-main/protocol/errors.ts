@@ -339,6 +339,18 @@ export const ERRORS = {
     advice: 'Wait a moment and try again.',
   },
   'rpc.closed': { says: 'The connection to the service was closed.', advice: 'Reload the window.' },
+  'protocol.answer': {
+    says: 'The service answered in a form that is not known here: {name}: expected {expected}, got {got}.',
+    advice: 'Reload the window; if it happens again, please report it with this text.',
+  },
+  'protocol.event': {
+    says: 'The service told of something in a form that is not known here: {name}: expected {expected}, got {got}.',
+    advice: 'It was left out. Reload the window; if it happens again, please report it with this text.',
+  },
+  'protocol.trainer': {
+    says: 'The training process answered in a form that is not known: {name}: expected {expected}, got {got}.',
+    advice: 'Nothing that was saved is lost. Please report it with this text.',
+  },
   'sample.build': {
     says: 'The sample data could not be built: {reason}.',
     advice: 'Check the connection to the package registries and start again; what has arrived is kept.',

@@ -1,3 +1,6 @@
+import * as v from 'valibot';
+import { flag, measured, number, numbers, oneOf, text, title } from './shapes.ts';
+
 /**
  * What an evaluation found, as plain data. Letters: n pictures, K classes. Accuracies and shares are in percent,
  * probabilities and confidences in 0…1.
@@ -8,7 +11,8 @@
  * `distillation` are the heads of a distilled network apart.
  */
 export const ANSWERING = ['test', 'class', 'distillation', 'teacher'] as const;
-export type Answering = (typeof ANSWERING)[number];
+const answering = oneOf(ANSWERING);
+export type Answering = v.InferOutput<typeof answering>;
 
 /** Answers that are kept of each picture. */
 export const KEPT_ANSWERS = 5;
@@ -16,111 +20,114 @@ export const KEPT_ANSWERS = 5;
 export const CALIBRATION_BINS = 15;
 
 /** One head over all pictures. */
-export interface HeadReport {
-  head: Answering;
-  acc1: number;
-  acc5: number;
+const headReport = v.object({
+  head: answering,
+  acc1: measured,
+  acc5: measured,
   /** Mean over pictures of the negative log-likelihood of the label, in nats; null where answers are no numbers. */
-  nll: number | null;
+  nll: v.nullable(number),
   /** Mean probability of the decision; null as above. */
-  confidence: number | null;
+  confidence: v.nullable(number),
   /** Expected calibration error over {@link CALIBRATION_BINS} bins, 0…1. */
-  ece: number;
+  ece: measured,
   /** Pictures on which it decides as the teacher; null without one, and for the teacher. */
-  agreement: number | null;
+  agreement: v.nullable(number),
   /** By ImageNet-ReaL's labels, over the pictures that have one; null where they were not asked for. */
-  real: { acc1: number; pictures: number } | null;
-}
+  real: v.nullable(v.object({ acc1: measured, pictures: number })),
+});
+export type HeadReport = v.InferOutput<typeof headReport>;
 
 /** What was evaluated, on what, and what came out: `<id>.json` beside the answers. */
-export interface EvaluationFacts {
-  id: string;
-  time: number;
+const evaluationFacts = v.object({
+  id: text,
+  time: number,
   /** The file that held the weights. */
-  weights: string;
+  weights: text,
   /** Run and checkpoint that they are of; null for weights from elsewhere. */
-  run: string | null;
-  checkpoint: string | null;
+  run: v.nullable(text),
+  checkpoint: v.nullable(text),
   /** Whether the moving average of the model was taken. */
-  average: boolean;
-  model: string;
-  inputSize: number;
-  cropRatio: number;
+  average: flag,
+  model: text,
+  inputSize: number,
+  cropRatio: number,
   /** How a network with two heads decides. */
-  evalHeads: string;
+  evalHeads: text,
   /** The data folder. */
-  data: string;
+  data: text,
   /** What of it: its validation pictures, or everything in class folders. */
-  pictures: 'val' | 'folder';
+  pictures: oneOf(['val', 'folder']),
   /** How many were scored, and how many could not be read. */
-  count: number;
-  skipped: number;
-  teacher: string | null;
+  count: number,
+  skipped: number,
+  teacher: v.nullable(text),
   /** The loss as DeiT reports it: the mean over batches; null where it is no number. */
-  loss: number | null;
-  seconds: number;
-  heads: HeadReport[];
-}
+  loss: v.nullable(number),
+  seconds: number,
+  heads: v.array(headReport),
+});
+export const evaluationList = v.array(evaluationFacts);
+export type EvaluationFacts = v.InferOutput<typeof evaluationFacts>;
 
 /** One class in the answers of one head. */
-export interface ClassReport {
-  name: string;
-  title?: { en: string; zh: string };
+const classReport = v.object({
+  name: text,
+  title,
   /** Pictures of the class, and pictures that were taken for it. */
-  count: number;
-  predicted: number;
+  count: number,
+  predicted: number,
   /** Recall is acc1. Null where the class has no picture. */
-  acc1: number | null;
-  acc5: number | null;
+  acc1: v.nullable(number),
+  acc5: v.nullable(number),
   /** Null where no picture was taken for it. */
-  precision: number | null;
+  precision: v.nullable(number),
   /** Null where it has no picture and none was taken for it. */
-  f1: number | null;
-  confidence: number | null;
-  agreement: number | null;
+  f1: v.nullable(number),
+  confidence: v.nullable(number),
+  agreement: v.nullable(number),
   /** What its pictures are most often taken for, if not for itself. */
-  confused: { label: number; count: number } | null;
-}
+  confused: v.nullable(v.object({ label: number, count: number })),
+});
+export type ClassReport = v.InferOutput<typeof classReport>;
 
 /** Pictures whose decision was held for about equally likely. */
-export interface CalibrationBin {
-  count: number;
+const calibrationBin = v.object({
+  count: number,
   /** Means over the bin; 0 in an empty one. */
-  confidence: number;
-  accuracy: number;
-}
+  confidence: measured,
+  accuracy: measured,
+});
+export type CalibrationBin = v.InferOutput<typeof calibrationBin>;
 
 /** Everything about one head. */
-export interface EvaluationReport {
-  facts: EvaluationFacts;
-  head: Answering;
-  classes: ClassReport[];
+export const evaluationReport = v.object({
+  facts: evaluationFacts,
+  head: answering,
+  classes: v.array(classReport),
   /** Cells of the confusion matrix that are not 0, flat: class, decision, pictures; by class, then decision. */
-  confusion: number[];
-  bins: CalibrationBin[];
-}
+  confusion: numbers,
+  bins: v.array(calibrationBin),
+});
+export type EvaluationReport = v.InferOutput<typeof evaluationReport>;
 
 /** One of the most likely classes of a picture, the likeliest first. */
-export interface Answer {
-  label: number;
-  chance: number;
-}
+const answer = v.object({ label: number, chance: measured });
+export type Answer = v.InferOutput<typeof answer>;
 
-export interface EvaluatedPicture {
+const evaluatedPicture = v.object({
   /** As `dataset.pictures` names it. */
-  id: string;
-  file: string;
-  label: number;
+  id: text,
+  file: text,
+  label: number,
   /** Cross-entropy of the head that was asked for; null where it is no number. */
-  loss: number | null;
+  loss: v.nullable(number),
   /** Of each head, in the order of {@link ANSWERING}; the teacher's are missing where it could not read the picture. */
-  answers: { head: Answering; top: Answer[] }[];
-}
+  answers: v.array(v.object({ head: answering, top: v.array(answer) })),
+});
+export type EvaluatedPicture = v.InferOutput<typeof evaluatedPicture>;
 
-export interface EvaluatedPage {
-  total: number;
-  pictures: EvaluatedPicture[];
-}
+export const evaluatedPage = v.object({ total: number, pictures: v.array(evaluatedPicture) });
+export type EvaluatedPage = v.InferOutput<typeof evaluatedPage>;
 
 /** What pictures of an evaluation are looked at, and in which order. */
 export const PICTURE_CHOICES = ['all', 'wrong', 'disagree'] as const;
@@ -131,30 +138,30 @@ export const MOST_PHOTO_BYTES = 20 * 2 ** 20;
 export const MOST_PIECE_BYTES = 512 * 2 ** 10;
 
 /** An answer with the name of its class. */
-export interface NamedAnswer extends Answer {
-  name: string;
-  title?: { en: string; zh: string };
-}
-
-/** What a network and its teacher say of a picture that was tried. */
-export interface PhotoAnswer {
-  model: string;
-  average: boolean;
-  /** The square that the student sees, as a JPEG in a data URL. */
-  seen: string;
-  inputSize: number;
-  heads: { head: Answering; top: NamedAnswer[] }[];
-  /** Where the tokens look; null for a network without them. */
-  attention: TokenAttention | null;
-  milliseconds: number;
-}
+const namedAnswer = v.object({ ...answer.entries, name: text, title });
+export type NamedAnswer = v.InferOutput<typeof namedAnswer>;
 
 /** Attention of the extra tokens to the patches, from the last block back to the picture (attention rollout). */
-export interface TokenAttention {
+const tokenAttention = v.object({
   /** Patches in a row, and rows. */
-  side: number;
+  side: number,
   /** Shares of all patches, row by row. */
-  class: number[];
+  class: numbers,
   /** null without a distillation token. */
-  distillation: number[] | null;
-}
+  distillation: v.nullable(numbers),
+});
+export type TokenAttention = v.InferOutput<typeof tokenAttention>;
+
+/** What a network and its teacher say of a picture that was tried. */
+export const photoAnswer = v.object({
+  model: text,
+  average: flag,
+  /** The square that the student sees, as a JPEG in a data URL. */
+  seen: text,
+  inputSize: number,
+  heads: v.array(v.object({ head: answering, top: v.array(namedAnswer) })),
+  /** Where the tokens look; null for a network without them. */
+  attention: v.nullable(tokenAttention),
+  milliseconds: number,
+});
+export type PhotoAnswer = v.InferOutput<typeof photoAnswer>;

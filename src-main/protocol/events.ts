@@ -1,140 +1,177 @@
-import type { PlainError } from './errors.ts';
+import * as v from 'valibot';
+import { measured, number, oneOf, plainError, text } from './shapes.ts';
 
 /** Facts that a job reports: already true when sent. Times are milliseconds since 1970. */
 
-export type RunState =
-  'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'stopped' | 'finished' | 'failed' | 'crashed';
+export const runState = oneOf([
+  'starting',
+  'running',
+  'pausing',
+  'paused',
+  'stopping',
+  'stopped',
+  'finished',
+  'failed',
+  'crashed',
+]);
+export type RunState = v.InferOutput<typeof runState>;
 
 /**
  * Where step time went, in milliseconds, means over the row's steps. The parts add up to the time between two steps,
  * but for evaluation and checkpoints, which have rows of their own. A part is missing in rows of a version that did not
  * measure it: then its time is in `step`.
  */
-export interface StepAnatomy {
+const stepAnatomy = v.object({
   /** Waiting for the next batch. */
-  dataWait: number;
+  dataWait: measured,
   /** Copying the batch from the host into the engine. */
-  feed?: number;
+  feed: v.optional(measured),
   /** Forward, backward and update, without the teacher. */
-  step: number;
+  step: measured,
   /**
    * Asking the teacher. One that is part of the compiled step is timed alone, in a few batches at the start of the run,
    * and that time is taken out of `step`. Missing without a teacher.
    */
-  teacher?: number;
-}
+  teacher: v.optional(measured),
+});
+export type StepAnatomy = v.InferOutput<typeof stepAnatomy>;
 
 /** One row of the training history; written each few steps and at each epoch's end. */
-export interface StepRow {
-  type: 'step';
-  time: number;
-  epoch: number;
+const stepRow = v.object({
+  type: v.literal('step'),
+  time: number,
+  epoch: number,
   /** Global optimizer step, from 1. */
-  step: number;
-  stepsPerEpoch: number;
+  step: number,
+  stepsPerEpoch: number,
   /** Mean over the steps since the last row. */
-  loss: number;
-  lossClass: number;
+  loss: measured,
+  lossClass: measured,
   /** NaN-free: null without distillation. */
-  lossDistillation: number | null;
-  lr: number;
-  imagesPerSecond: number;
-  secondsLeft: number;
+  lossDistillation: v.nullable(number),
+  lr: measured,
+  imagesPerSecond: measured,
+  secondsLeft: measured,
   /** Resident memory of the trainer, bytes. */
-  memory: number;
+  memory: number,
   /** The GPU that it trains on, where one does and its driver tells: bytes in use on it, and percent busy. */
-  gpu?: { memory: number; use: number | null };
-  anatomy: StepAnatomy;
-}
+  gpu: v.optional(v.object({ memory: number, use: v.nullable(number) })),
+  anatomy: stepAnatomy,
+});
+export type StepRow = v.InferOutput<typeof stepRow>;
 
 /** Accuracies in percent of one head. */
-export interface HeadScore {
-  loss: number;
-  acc1: number;
-  acc5: number;
-}
+export const headScore = v.object({ loss: measured, acc1: measured, acc5: measured });
+export type HeadScore = v.InferOutput<typeof headScore>;
 
 /** One row for each finished epoch, after its evaluation. */
-export interface EpochRow {
-  type: 'epoch';
-  time: number;
+const epochRow = v.object({
+  type: v.literal('epoch'),
+  time: number,
   /** From 0. */
-  epoch: number;
-  step: number;
-  trainLoss: number;
-  trainLr: number;
+  epoch: number,
+  step: number,
+  trainLoss: measured,
+  trainLr: measured,
   /** The number DeiT reports: both heads fused (mean of logits), or the class head alone. */
-  test: HeadScore;
-  classHead: HeadScore;
+  test: headScore,
+  classHead: headScore,
   /** null for a model without a distillation head. */
-  distillationHead: HeadScore | null;
+  distillationHead: v.nullable(headScore),
   /** As `test`, of the moving average of the model; missing where none is kept. */
-  testEma?: HeadScore;
+  testEma: v.optional(headScore),
   /** Share of validation pictures, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
-  agreement: number | null;
-  parameters: number;
+  agreement: v.nullable(number),
+  parameters: number,
   /** Training and evaluation. */
-  seconds: number;
+  seconds: number,
   /** Evaluation alone; missing in rows of a version that did not measure it. */
-  evaluationSeconds?: number;
-}
+  evaluationSeconds: v.optional(number),
+});
+export type EpochRow = v.InferOutput<typeof epochRow>;
 
 /** Something the person should know that does not end the run. */
-export interface NoteRow {
-  type: 'note';
-  time: number;
-  note: PlainError;
-}
+const noteRow = v.object({ type: v.literal('note'), time: number, note: plainError });
+export type NoteRow = v.InferOutput<typeof noteRow>;
 
-export interface StateRow {
-  type: 'state';
-  time: number;
-  state: RunState;
+const stateRow = v.object({
+  type: v.literal('state'),
+  time: number,
+  state: runState,
   /** Why it failed, crashed or, where nobody asked for it, paused. */
-  error: PlainError | null;
-}
+  error: v.nullable(plainError),
+});
+export type StateRow = v.InferOutput<typeof stateRow>;
 
-export interface CheckpointRow {
-  type: 'checkpoint';
-  time: number;
-  file: string;
-  epoch: number;
-  step: number;
-  bytes: number;
+const checkpointRow = v.object({
+  type: v.literal('checkpoint'),
+  time: number,
+  file: text,
+  epoch: number,
+  step: number,
+  bytes: number,
   /** Writing it; missing in rows of a version that did not measure it. */
-  seconds?: number;
-}
+  seconds: v.optional(number),
+});
+export type CheckpointRow = v.InferOutput<typeof checkpointRow>;
 
 /** One line of `history.jsonl`. */
-export type HistoryRow = StepRow | EpochRow | NoteRow | StateRow | CheckpointRow;
+const historyRow = v.variant('type', [stepRow, epochRow, noteRow, stateRow, checkpointRow]);
+export type HistoryRow = v.InferOutput<typeof historyRow>;
 
-export type JobKind = 'engine' | 'gpu-engine' | 'sample' | 'weights' | 'check' | 'export' | 'evaluate' | 'measure';
-export type JobState = 'running' | 'done' | 'failed' | 'cancelled';
+const ROW_TYPES: ReadonlySet<unknown> = new Set(historyRow.options.map(({ entries }) => entries.type.literal));
+
+/** Rows of a history. Kinds that another version will have thought of are left out. */
+export const historyRows = v.pipe(
+  v.custom<{ type: unknown }[]>(
+    (value) => Array.isArray(value) && value.every((row) => typeof row === 'object' && row !== null),
+    'rows',
+  ),
+  v.transform((rows) => rows.filter(({ type }) => ROW_TYPES.has(type))),
+  v.array(historyRow),
+);
+
+const jobKind = oneOf(['engine', 'gpu-engine', 'sample', 'weights', 'check', 'export', 'evaluate', 'measure']);
+export type JobKind = v.InferOutput<typeof jobKind>;
+const jobState = oneOf(['running', 'done', 'failed', 'cancelled']);
+export type JobState = v.InferOutput<typeof jobState>;
+
+/** Jobs whose result is a text: a path or an id. */
+const TEXT_RESULTS: readonly JobKind[] = ['sample', 'weights', 'evaluate'];
 
 /** Progress of a job that is not a run. */
-export interface JobProgress {
-  job: string;
-  kind: JobKind;
-  state: JobState;
-  /** Stage of the job: `download`, `unpack`, `verify`, `build`, … */
-  stage: string;
-  done: number;
-  /** 0 while unknown. */
-  total: number;
-  unit: 'bytes' | 'files';
-  /** Units a second over the last seconds. */
-  rate: number;
-  /** null while unknown. */
-  secondsLeft: number | null;
-  error: PlainError | null;
-  /** What the job produced, when done: a path or a report as JSON data. */
-  result: unknown;
-}
+export const jobProgress = v.pipe(
+  v.object({
+    job: text,
+    kind: jobKind,
+    state: jobState,
+    /** Stage of the job: `download`, `unpack`, `verify`, `build`, … */
+    stage: text,
+    done: measured,
+    /** 0 while unknown. */
+    total: measured,
+    unit: oneOf(['bytes', 'files']),
+    /** Units a second over the last seconds. */
+    rate: measured,
+    /** null while unknown. */
+    secondsLeft: v.nullable(number),
+    error: v.nullable(plainError),
+    /** What the job produced, when done: a path or a report as JSON data. */
+    result: v.unknown(),
+  }),
+  v.check(
+    ({ state, kind, result }) => state !== 'done' || !TEXT_RESULTS.includes(kind) || typeof result === 'string',
+    'a path or an id',
+  ),
+);
+export type JobProgress = v.InferOutput<typeof jobProgress>;
 
 /** Everything the service tells its windows. */
-export type ServiceEvent =
-  | { event: 'job'; progress: JobProgress }
-  | { event: 'run'; run: string; rows: HistoryRow[] }
-  | { event: 'runs' }
-  | { event: 'queue' }
-  | { event: 'engine' };
+export const serviceEvent = v.variant('event', [
+  v.object({ event: v.literal('job'), progress: jobProgress }),
+  v.object({ event: v.literal('run'), run: text, rows: historyRows }),
+  v.object({ event: v.literal('runs') }),
+  v.object({ event: v.literal('queue') }),
+  v.object({ event: v.literal('engine') }),
+]);
+export type ServiceEvent = v.InferOutput<typeof serviceEvent>;

@@ -1,99 +1,109 @@
-import type { PlainError } from './errors.ts';
+import * as v from 'valibot';
+import { flag, measured, number, numbers, oneOf, plainError, text } from './shapes.ts';
 
 /** Exports of a run, and what a check of one found. */
 
 export const EXPORT_FORMATS = ['safetensors', 'pth'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+const exportFormat = oneOf(EXPORT_FORMATS);
+export type ExportFormat = v.InferOutput<typeof exportFormat>;
 
 /** Pictures that a check compares the answers on, unless it is told otherwise, and the most it may be told. */
 export const CHECK_PICTURES = 64;
 export const MOST_CHECK_PICTURES = 100_000;
 
+const channels = v.custom<readonly number[]>((value) => v.is(numbers, value), 'numbers');
+
 /** How pictures are prepared for a network, as its file says it. */
-export interface Preprocessing {
+const preprocessing = v.object({
   /** Side of the square picture. */
-  inputSize: number;
-  cropRatio: number;
-  interpolation: string;
-  mean: readonly number[];
-  std: readonly number[];
-}
+  inputSize: number,
+  cropRatio: number,
+  interpolation: text,
+  mean: channels,
+  std: channels,
+});
+export type Preprocessing = v.InferOutput<typeof preprocessing>;
 
 /** Time of one forward pass of a batch that lies in memory, in milliseconds. */
-export interface Latency {
-  batch: number;
-  median: number;
-  p90: number;
-  imagesPerSecond: number;
+const latency = v.object({
+  batch: number,
+  median: measured,
+  p90: measured,
+  imagesPerSecond: measured,
   /** How often it was timed. */
-  runs: number;
-}
+  runs: number,
+});
+export type Latency = v.InferOutput<typeof latency>;
 
 /** Answers of checkpoint and export on the same pictures. */
-export interface AnswerComparison {
-  pictures: number;
+const answerComparison = v.object({
+  pictures: number,
   /** Pictures that could not be read. */
-  skipped: number;
+  skipped: number,
   /** Absolute differences of the logits of all heads; null where they are no numbers. */
-  max: number | null;
-  mean: number | null;
+  max: v.nullable(number),
+  mean: v.nullable(number),
   /** Percent of pictures on which both decide alike. */
-  agreement: number;
+  agreement: measured,
   /** Percent of pictures decided right. */
-  acc1: { checkpoint: number; exported: number };
-}
+  acc1: v.object({ checkpoint: measured, exported: measured }),
+});
+export type AnswerComparison = v.InferOutput<typeof answerComparison>;
 
 /** What a check found: the network was made anew from the file alone. Kept beside it as `<file>.check.json`. */
-export interface ExportCheck {
-  time: number;
+export const exportCheck = v.object({
+  time: number,
   /** The file; of several the index. */
-  path: string;
+  path: text,
   /** As they were when it was checked: another size or time means another file. */
-  bytes: number;
-  modified: number;
+  bytes: number,
+  modified: number,
   /** The checkpoint that it was compared with, and whether its moving average was. */
-  checkpoint: string;
-  average: boolean;
-  model: string;
-  classes: number;
+  checkpoint: text,
+  average: flag,
+  model: text,
+  classes: number,
   /** Numbers that the network learns. */
-  parameters: number;
+  parameters: number,
   /** Null where the file does not say all of it. */
-  preprocessing: Preprocessing | null;
+  preprocessing: v.nullable(preprocessing),
   /** The data folder that the pictures are of. */
-  data: string;
+  data: text,
   /** Null where the file could not be read, or makes another network. */
-  answers: AnswerComparison | null;
-  latency: Latency[];
+  answers: v.nullable(answerComparison),
+  latency: v.array(latency),
   /** What computed: the name of a GPU, or `cpu`. */
-  device: string;
-  threads: number;
+  device: text,
+  threads: number,
   /** What is wrong with the file; a file without problems passed. */
-  problems: PlainError[];
-}
+  problems: v.array(plainError),
+});
+export type ExportCheck = v.InferOutput<typeof exportCheck>;
 
 /** One file written for use elsewhere. */
-export interface ExportInfo {
-  path: string;
-  format: ExportFormat;
+const exportInfo = v.object({
+  path: text,
+  format: exportFormat,
   /** Of all files where there are several. */
-  bytes: number;
-  time: number;
+  bytes: number,
+  time: number,
   /** The checkpoint that it was made from, where that is still there. */
-  checkpoint: string | null;
+  checkpoint: v.nullable(text),
   /** From 0; null where the file does not say. */
-  epoch: number | null;
-  average: boolean;
+  epoch: v.nullable(number),
+  average: flag,
   /** The state dict stands under the name `model`, beside a moving average. */
-  wrapped: boolean;
-  model: string;
-  classes: number;
-  inputSize: number;
+  wrapped: flag,
+  model: text,
+  classes: number,
+  inputSize: number,
   /** The last check; null where there was none of this very file. */
-  check: ExportCheck | null;
+  check: v.nullable(exportCheck),
   /** Why it cannot be read. */
-  error: PlainError | null;
-}
+  error: v.nullable(plainError),
+});
+export const exportInfos = v.array(exportInfo);
+export type ExportInfo = v.InferOutput<typeof exportInfo>;
 
 /** Whether a check found nothing wrong. */
 export function hasPassed({ problems }: ExportCheck): boolean {

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { StillhouseError, fromPlainError, toPlainError, type PlainError } from './errors.ts';
-import type { ServiceEvent } from './events.ts';
+import { serviceEvent, type ServiceEvent } from './events.ts';
+import { plainError } from './shapes.ts';
 import { CALLS, type CallName, type CallParams, type CallResult, type Handlers } from './service.ts';
 
 /** Anything that carries structured messages both ways, in order: an IPC channel, a WebSocket, a MessagePort. */
@@ -15,17 +16,11 @@ const MOST_WAITING = 256;
 
 const id = v.pipe(v.number(), v.integer(), v.minValue(0));
 const request = v.strictObject({ id, call: v.string(), params: v.unknown() });
-const failure = v.object({
-  id,
-  error: v.object({
-    code: v.string(),
-    params: v.record(v.string(), v.union([v.string(), v.number()])),
-    message: v.string(),
-  }),
-});
-const success = v.object({ id, result: v.unknown() });
-const reply = v.union([failure, success]);
-const event = v.looseObject({ event: v.picklist(['job', 'run', 'runs', 'queue', 'engine']) });
+const reply = v.union([v.object({ id, error: plainError }), v.object({ id, result: v.unknown() })]);
+const EVENTS: ReadonlySet<unknown> = new Set(serviceEvent.options.map(({ entries }) => entries.event.literal));
+
+/** One problem is enough: a list of all would be as long as its sender likes. */
+const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
 
 type Request = v.InferOutput<typeof request>;
 type Reply = { id: number; result: unknown } | { id: number; error: PlainError };
@@ -43,7 +38,7 @@ export function serve(port: Port, handlers: Handlers): (event: ServiceEvent) => 
     if (open) port.post(message);
   };
   port.onMessage((message) => {
-    const parsed = v.safeParse(request, message);
+    const parsed = v.safeParse(request, message, FIRST);
     if (!parsed.success) return postRefusal(message, post);
     if (waiting >= MOST_WAITING) return post({ id: parsed.output.id, error: toPlainError(busy()) });
     waiting++;
@@ -61,7 +56,7 @@ function busy(): StillhouseError {
 
 /** A message that is no request, but names an id, is told so: else its caller would wait for ever. */
 function postRefusal(message: unknown, post: (reply: Reply) => void): void {
-  const named = v.safeParse(v.looseObject({ id }), message);
+  const named = v.safeParse(v.object({ id }), message);
   if (!named.success) return;
   const refused = new StillhouseError('argument.invalid', { name: 'call', expected: 'id, call, params', got: 'else' });
   post({ id: named.output.id, error: toPlainError(refused) });
@@ -72,8 +67,8 @@ async function answer(handlers: Handlers, { id, call, params }: Request): Promis
     if (!Object.prototype.hasOwnProperty.call(CALLS, call))
       throw new StillhouseError('rpc.unknown-call', { name: call.slice(0, 64) });
     const name = call as CallName;
-    const checked = v.safeParse(CALLS[name].params, params);
-    if (!checked.success) throw invalid(name, checked.issues[0]);
+    const checked = v.safeParse(CALLS[name].params, params, FIRST);
+    if (!checked.success) throw new StillhouseError('argument.invalid', whatIsWrong(checked.issues[0], name));
     const handler = handlers[name] as (params: unknown) => Promise<unknown>;
     return { id, result: (await handler(checked.output)) ?? null };
   } catch (error) {
@@ -81,57 +76,112 @@ async function answer(handlers: Handlers, { id, call, params }: Request): Promis
   }
 }
 
-function invalid(name: CallName, issue: v.BaseIssue<unknown>): StillhouseError {
+/** The first thing that is wrong with a message, as parameters of an error. */
+export function whatIsWrong(issue: v.BaseIssue<unknown>, of: string): { name: string; expected: string; got: string } {
   const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
-  return new StillhouseError('argument.invalid', {
-    name: `${name}.${path}`.slice(0, 128),
-    expected: issue.expected ?? issue.message,
+  const expected = issue.type === 'custom' || issue.type === 'check' ? issue.message : issue.expected;
+  return {
+    name: `${of}.${path}`.slice(0, 128),
+    expected: expected ?? issue.message,
     got: issue.received.slice(0, 128),
-  });
+  };
 }
 
 /** Makes calls over a port and hears its events. */
 export interface Client {
   call<Name extends CallName>(name: Name, params: CallParams<Name>): Promise<CallResult<Name>>;
   onEvent(listener: (event: ServiceEvent) => void): () => void;
+  /** Hears of events that came in another form than `events.ts` says: no listener gets them. */
+  onFault(listener: (error: StillhouseError) => void): void;
   onClose(listener: () => void): void;
+  /** Messages that were neither an answer nor an event that is known here. */
+  readonly ignored: number;
 }
 
 /**
- * A client of the service at the other end of `port`. Pending calls fail with `rpc.closed` when it closes; messages
- * that are neither an event nor a reply are dropped.
+ * A client of the service at the other end of `port`. Whatever arrives is held against its schema first: a call whose
+ * answer is malformed fails with `protocol.answer`. Pending calls fail with `rpc.closed` when the port closes.
  */
 export function connect(port: Port): Client {
-  const pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  const listeners = new Set<(event: ServiceEvent) => void>();
-  let next = 0;
-  let closed = false;
-  port.onMessage((message) => {
-    if (v.is(event, message)) {
-      for (const listener of listeners) listener(message as unknown as ServiceEvent);
-    } else if (v.is(reply, message)) {
-      const waiting = pending.get(message.id);
-      pending.delete(message.id);
-      if ('error' in message) waiting?.reject(fromPlainError(message.error as PlainError));
-      else waiting?.resolve(message.result);
+  return new PortClient(port);
+}
+
+interface Waiting {
+  name: CallName;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+class PortClient implements Client {
+  ignored = 0;
+  private readonly pending = new Map<unknown, Waiting>();
+  private readonly listeners = new Set<(event: ServiceEvent) => void>();
+  private readonly faults: ((error: StillhouseError) => void)[] = [];
+  private next = 0;
+  private closed = false;
+
+  constructor(private readonly port: Port) {
+    port.onMessage((message) => this.hear(message));
+    port.onClose(() => this.close());
+  }
+
+  call<Name extends CallName>(name: Name, params: CallParams<Name>): Promise<CallResult<Name>> {
+    return new Promise((resolve, reject) => {
+      if (this.closed) return reject(new StillhouseError('rpc.closed'));
+      this.pending.set(this.next, { name, resolve: resolve as (value: unknown) => void, reject });
+      this.port.post({ id: this.next++, call: name, params });
+    });
+  }
+
+  onEvent(listener: (event: ServiceEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onFault(listener: (error: StillhouseError) => void): void {
+    this.faults.push(listener);
+  }
+
+  onClose(listener: () => void): void {
+    this.port.onClose(listener);
+  }
+
+  private hear(message: unknown): void {
+    const { event, id } = (message ?? {}) as { event?: unknown; id?: unknown };
+    const waiting = this.pending.get(id);
+    if (EVENTS.has(event)) this.tell(message, String(event));
+    else if (!waiting) this.ignored++;
+    else {
+      this.pending.delete(id);
+      settle(waiting, message);
     }
-  });
-  port.onClose(() => {
-    closed = true;
-    for (const waiting of pending.values()) waiting.reject(new StillhouseError('rpc.closed'));
-    pending.clear();
-  });
-  return {
-    call: (name, params) =>
-      new Promise((resolve, reject) => {
-        if (closed) return reject(new StillhouseError('rpc.closed'));
-        pending.set(next, { resolve: resolve as (value: unknown) => void, reject });
-        port.post({ id: next++, call: name, params });
-      }),
-    onEvent: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    onClose: (listener) => port.onClose(listener),
-  };
+  }
+
+  private tell(message: unknown, name: string): void {
+    const parsed = v.safeParse(serviceEvent, message, FIRST);
+    if (parsed.success) for (const listener of this.listeners) listener(parsed.output);
+    else {
+      const fault = new StillhouseError('protocol.event', whatIsWrong(parsed.issues[0], name));
+      for (const listener of this.faults) listener(fault);
+    }
+  }
+
+  private close(): void {
+    this.closed = true;
+    for (const { reject } of this.pending.values()) reject(new StillhouseError('rpc.closed'));
+    this.pending.clear();
+  }
+}
+
+function settle({ name, resolve, reject }: Waiting, message: unknown): void {
+  const parsed = v.safeParse(reply, message, FIRST);
+  if (!parsed.success) return reject(malformed(parsed.issues[0], name));
+  if ('error' in parsed.output) return reject(fromPlainError(parsed.output.error));
+  const result = v.safeParse(CALLS[name].result, parsed.output.result, FIRST);
+  if (result.success) resolve(result.output);
+  else reject(malformed(result.issues[0], name));
+}
+
+function malformed(issue: v.BaseIssue<unknown>, name: CallName): StillhouseError {
+  return new StillhouseError('protocol.answer', whatIsWrong(issue, name));
 }

@@ -1,47 +1,52 @@
 import * as v from 'valibot';
+import {
+  FINDING_KINDS,
+  batchPreview,
+  datasetReport,
+  datasetSummary,
+  excludedList,
+  picturePage,
+} from './dataset-data.ts';
 import { DEVICE_PATTERN } from './device.ts';
-import { FINDING_KINDS, HISTORY_FORMATS } from './data-types.ts';
-import type { Recipe } from './recipe.ts';
 import {
   ANSWERING,
   MOST_PHOTO_BYTES,
   MOST_PIECE_BYTES,
   PICTURE_CHOICES,
-  type EvaluatedPage,
-  type EvaluationFacts,
-  type EvaluationReport,
-  type PhotoAnswer,
+  evaluatedPage,
+  evaluationList,
+  evaluationReport,
+  photoAnswer,
 } from './evaluation.ts';
-import { EXPORT_FORMATS, MOST_CHECK_PICTURES, type ExportInfo } from './export.ts';
-import { MOST_SERIES_ROWS, type RunSeries } from './step-columns.ts';
-import type { TeacherCard } from './teacher-card.ts';
-import type {
-  BatchPreview,
-  CheckpointInfo,
-  DatasetReport,
-  DatasetSummary,
-  EngineReport,
-  ExcludedList,
-  Folder,
-  LrSchedule,
-  MemoryForecast,
-  ModelCard,
-  PicturePage,
-  QueueReport,
-  RecipeCheck,
-  RecipeReading,
-  RunDetail,
-  RunProfile,
-  RunSummary,
-  SampleCost,
-  SystemInfo,
-  TimeForecast,
-  Trash,
-} from './data-types.ts';
+import { jobProgress } from './events.ts';
+import { EXPORT_FORMATS, MOST_CHECK_PICTURES, exportInfos } from './export.ts';
+import {
+  givenRecipe as recipe,
+  lrSchedule,
+  memoryForecast,
+  modelCards,
+  recipeCheck,
+  recipeReading,
+  timeForecast,
+} from './recipe-data.ts';
+import {
+  HISTORY_FORMATS,
+  checkpointInfos,
+  queueReport,
+  runDetail,
+  runProfile,
+  runRecipes,
+  runSummaries,
+  trash,
+  writtenFile,
+} from './run-data.ts';
+import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
+import { engineReport, folder, sampleCost, systemInfo } from './system-data.ts';
+import { teacherCard } from './teacher-card.ts';
 
 /**
- * Every call a front can make, with the schema of its parameters. Calls command; what becomes of them is told by
- * events (`events.ts`). The schemas are checked at the port, before any handler.
+ * Every call a front can make, with the schemas of its parameters and of its answer. Calls command; what becomes of them is told by
+ * events (`events.ts`). The schemas are checked at the port: parameters before any handler, answers before any store.
  *
  * To add a call: 1. a line here, 2. its handler in `service/workstation.ts`, 3. a test over a real port.
  */
@@ -49,45 +54,44 @@ const text = v.pipe(v.string(), v.maxLength(4096));
 const document = v.pipe(v.string(), v.maxLength(256 * 1024));
 const runId = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/));
 const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
-const recipe = v.record(v.pipe(v.string(), v.maxLength(64)), v.union([v.string(), v.number(), v.boolean()]));
 
 const device = v.pipe(v.string(), v.regex(new RegExp(DEVICE_PATTERN)));
 const engineDevice = v.picklist(['cpu', 'cuda']);
 
-function call<Params extends v.GenericSchema, Result>(params: Params, _result: () => Result) {
-  return { params, result: undefined as unknown as Result };
+const nothing = v.null();
+const job = v.object({ job: v.string() });
+const run = v.object({ run: v.string() });
+
+function call<Params extends v.GenericSchema, Result extends v.GenericSchema>(params: Params, result: Result) {
+  return { params, result };
 }
-const of = <Result>() => undefined as unknown as Result;
 
 export const CALLS = {
-  'system.info': call(v.strictObject({}), of<SystemInfo>),
-  'system.browse': call(v.strictObject({ path: v.optional(text) }), of<Folder>),
+  'system.info': call(v.strictObject({}), systemInfo),
+  'system.browse': call(v.strictObject({ path: v.optional(text) }), folder),
   /** `device` asks what a training on it would come to; `auto` when left out. */
-  'engine.status': call(v.strictObject({ device: v.optional(device) }), of<EngineReport>),
+  'engine.status': call(v.strictObject({ device: v.optional(device) }), engineReport),
   /** Installs the engine of the processor, or of GPUs; the job's result is its EngineStatus. */
-  'engine.install': call(
-    v.strictObject({ from: v.optional(text), device: v.optional(engineDevice) }),
-    of<{ job: string }>,
-  ),
-  'engine.verify': call(v.strictObject({ device: v.optional(engineDevice) }), of<EngineReport>),
+  'engine.install': call(v.strictObject({ from: v.optional(text), device: v.optional(engineDevice) }), job),
+  'engine.verify': call(v.strictObject({ device: v.optional(engineDevice) }), engineReport),
   /** Looks for GPUs again, with the driver and with the GPU engine. */
-  'engine.check': call(v.strictObject({ device: v.optional(device) }), of<EngineReport>),
+  'engine.check': call(v.strictObject({ device: v.optional(device) }), engineReport),
   /** The wheels of an engine as pip's requirements. */
-  'engine.wheels': call(v.strictObject({ device: engineDevice }), of<string>),
-  'job.cancel': call(v.strictObject({ job: text }), of<null>),
-  'job.list': call(v.strictObject({}), of<import('./events.ts').JobProgress[]>),
-  'dataset.inspect': call(v.strictObject({ path: text }), of<DatasetSummary>),
+  'engine.wheels': call(v.strictObject({ device: engineDevice }), v.string()),
+  'job.cancel': call(v.strictObject({ job: text }), nothing),
+  'job.list': call(v.strictObject({}), v.array(jobProgress)),
+  'dataset.inspect': call(v.strictObject({ path: text }), datasetSummary),
   /**
    * Decodes every picture that has not been since it changed, with `anew` every picture; the job's result is a
    * DatasetReport. One that is cancelled leaves a report of what it has checked, and the next goes on from there.
    */
-  'dataset.check': call(v.strictObject({ path: text, anew: v.optional(v.boolean()) }), of<{ job: string }>),
-  'dataset.report': call(v.strictObject({ path: text }), of<DatasetReport | null>),
-  'dataset.excluded': call(v.strictObject({ path: text }), of<ExcludedList>),
+  'dataset.check': call(v.strictObject({ path: text, anew: v.optional(v.boolean()) }), job),
+  'dataset.report': call(v.strictObject({ path: text }), v.nullable(datasetReport)),
+  'dataset.excluded': call(v.strictObject({ path: text }), excludedList),
   /** Leaves out, or uses again, every picture that the last check found of one kind. */
   'dataset.exclude': call(
     v.strictObject({ path: text, kind: v.picklist(FINDING_KINDS), out: v.boolean() }),
-    of<ExcludedList>,
+    excludedList,
   ),
   'dataset.pictures': call(
     v.strictObject({
@@ -97,45 +101,45 @@ export const CALLS = {
       offset: index,
       limit: v.pipe(index, v.maxValue(500)),
     }),
-    of<PicturePage>,
+    picturePage,
   ),
   /** Pictures of a batch as the student will see them, with what was drawn; the last batch where there are fewer. */
   'dataset.preview': call(
     v.strictObject({ recipe, epoch: index, batch: index, count: v.pipe(index, v.minValue(1), v.maxValue(64)) }),
-    of<BatchPreview>,
+    batchPreview,
   ),
-  'sample.cost': call(v.strictObject({}), of<SampleCost>),
+  'sample.cost': call(v.strictObject({}), sampleCost),
   /** Which of some folders and files are there. */
-  'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), of<boolean[]>),
+  'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), v.array(v.boolean())),
   /** Builds the sample data set; the job's result is its path. */
-  'dataset.sample': call(v.strictObject({}), of<{ job: string }>),
+  'dataset.sample': call(v.strictObject({}), job),
   /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */
-  'weights.fetch': call(v.strictObject({ model: text }), of<{ job: string }>),
+  'weights.fetch': call(v.strictObject({ model: text }), job),
   /** What is known of a teacher: `model` is the network of a weight file. */
-  'teacher.card': call(v.strictObject({ path: text, model: text }), of<TeacherCard>),
-  'models.list': call(v.strictObject({}), of<ModelCard[]>),
-  'recipe.check': call(v.strictObject({ recipe }), of<RecipeCheck>),
+  'teacher.card': call(v.strictObject({ path: text, model: text }), teacherCard),
+  'models.list': call(v.strictObject({}), modelCards),
+  'recipe.check': call(v.strictObject({ recipe }), recipeCheck),
   /** What a training would hold in memory: an engine records its step, which takes seconds. */
-  'recipe.forecast': call(v.strictObject({ recipe }), of<MemoryForecast>),
-  'recipe.schedule': call(v.strictObject({ recipe }), of<LrSchedule>),
+  'recipe.forecast': call(v.strictObject({ recipe }), memoryForecast),
+  'recipe.schedule': call(v.strictObject({ recipe }), lrSchedule),
   /** From runs like it or a measurement; null where there was neither. */
-  'recipe.time': call(v.strictObject({ recipe }), of<TimeForecast | null>),
+  'recipe.time': call(v.strictObject({ recipe }), v.nullable(timeForecast)),
   /** Times a few steps on the recipe's own pictures; the job's result is images a second. */
-  'recipe.measure': call(v.strictObject({ recipe }), of<{ job: string }>),
+  'recipe.measure': call(v.strictObject({ recipe }), job),
   /** A recipe from YAML or JSON. */
-  'recipe.read': call(v.strictObject({ text: document }), of<RecipeReading>),
+  'recipe.read': call(v.strictObject({ text: document }), recipeReading),
   /** A recipe as a file: the settings that differ from the defaults, or `all`. */
   'recipe.write': call(
     v.strictObject({ recipe, format: v.picklist(['yaml', 'json']), all: v.optional(v.boolean()) }),
-    of<string>,
+    v.string(),
   ),
   /** While as many train as may at once, refused as `run.busy` unless `anyway`. */
-  'run.start': call(v.strictObject({ recipe, anyway: v.optional(v.boolean()) }), of<{ run: string }>),
-  'run.stop': call(v.strictObject({ run: runId }), of<null>),
+  'run.start': call(v.strictObject({ recipe, anyway: v.optional(v.boolean()) }), run),
+  'run.stop': call(v.strictObject({ run: runId }), nothing),
   /** Saves after the step in progress and waits, with everything in memory, until it is told to continue or stop. */
-  'run.pause': call(v.strictObject({ run: runId }), of<null>),
+  'run.pause': call(v.strictObject({ run: runId }), nothing),
   /** Goes on with a paused run; one that waits for space on the disk looks again at once. */
-  'run.continue': call(v.strictObject({ run: runId }), of<null>),
+  'run.continue': call(v.strictObject({ run: runId }), nothing),
   /** `changes` are settings that the run goes on with instead of its own. */
   'run.resume': call(
     v.strictObject({
@@ -144,41 +148,38 @@ export const CALLS = {
       changes: v.optional(recipe),
       anyway: v.optional(v.boolean()),
     }),
-    of<null>,
+    nothing,
   ),
-  'queue.list': call(v.strictObject({}), of<QueueReport>),
+  'queue.list': call(v.strictObject({}), queueReport),
   /** Has a recipe, or a run to resume from its newest checkpoint, wait for its turn. */
-  'queue.add': call(v.strictObject({ recipe: v.optional(recipe), resume: v.optional(runId) }), of<QueueReport>),
+  'queue.add': call(v.strictObject({ recipe: v.optional(recipe), resume: v.optional(runId) }), queueReport),
   /** Moves a waiting run to a place, 0 for the next. */
-  'queue.move': call(v.strictObject({ id: text, to: index }), of<QueueReport>),
-  'queue.remove': call(v.strictObject({ id: text }), of<QueueReport>),
+  'queue.move': call(v.strictObject({ id: text, to: index }), queueReport),
+  'queue.remove': call(v.strictObject({ id: text }), queueReport),
   /** Takes the removal of a waiting run back. */
-  'queue.restore': call(v.strictObject({ id: text }), of<QueueReport>),
+  'queue.restore': call(v.strictObject({ id: text }), queueReport),
   'queue.set': call(
     v.strictObject({
       paused: v.optional(v.boolean()),
       atOnce: v.optional(v.pipe(index, v.minValue(1), v.maxValue(16))),
     }),
-    of<QueueReport>,
+    queueReport,
   ),
-  'run.list': call(v.strictObject({}), of<RunSummary[]>),
-  'run.detail': call(v.strictObject({ run: runId }), of<RunDetail>),
+  'run.list': call(v.strictObject({}), runSummaries),
+  'run.detail': call(v.strictObject({ run: runId }), runDetail),
   /** Step rows as columns, from a row on: how the whole of a long history is read. */
   'run.series': call(
     v.strictObject({ run: runId, from: index, count: v.pipe(index, v.maxValue(MOST_SERIES_ROWS)) }),
-    of<RunSeries>,
+    runSeries,
   ),
   /** The ops of the step that was profiled; null where none was. */
-  'run.profile': call(v.strictObject({ run: runId }), of<RunProfile | null>),
+  'run.profile': call(v.strictObject({ run: runId }), v.nullable(runProfile)),
   /** What was asked of each of several runs. */
-  'run.recipes': call(
-    v.strictObject({ runs: v.pipe(v.array(runId), v.maxLength(64)) }),
-    of<{ run: string; recipe: Recipe }[]>,
-  ),
+  'run.recipes': call(v.strictObject({ runs: v.pipe(v.array(runId), v.maxLength(64)) }), runRecipes),
   /** Puts a run that lies anywhere on the shelf; nothing is written into its folder. */
-  'run.open': call(v.strictObject({ path: text }), of<{ run: string }>),
+  'run.open': call(v.strictObject({ path: text }), run),
   /** Takes a run that lies outside the runs folder off the shelf; its folder stays. */
-  'run.forget': call(v.strictObject({ run: runId }), of<null>),
+  'run.forget': call(v.strictObject({ run: runId }), nothing),
   'run.annotate': call(
     v.strictObject({
       run: runId,
@@ -186,11 +187,11 @@ export const CALLS = {
       tags: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(32))),
       note: v.optional(text),
     }),
-    of<null>,
+    nothing,
   ),
   /** Into the trash. */
-  'run.delete': call(v.strictObject({ run: runId }), of<null>),
-  'run.restore': call(v.strictObject({ run: runId }), of<null>),
+  'run.delete': call(v.strictObject({ run: runId }), nothing),
+  'run.restore': call(v.strictObject({ run: runId }), nothing),
   /** Writes a run's history in another format; without `output` into the run's exports. `rows` is for CSV. */
   'history.export': call(
     v.strictObject({
@@ -199,22 +200,22 @@ export const CALLS = {
       rows: v.optional(v.picklist(['epochs', 'steps'])),
       output: v.optional(text),
     }),
-    of<{ path: string; bytes: number }>,
+    writtenFile,
   ),
-  'checkpoint.list': call(v.strictObject({ run: runId }), of<CheckpointInfo[]>),
+  'checkpoint.list': call(v.strictObject({ run: runId }), checkpointInfos),
   /** A pinned checkpoint is never dropped by retention. */
-  'checkpoint.pin': call(v.strictObject({ run: runId, file: text, pinned: v.boolean() }), of<null>),
+  'checkpoint.pin': call(v.strictObject({ run: runId, file: text, pinned: v.boolean() }), nothing),
   /** Into the trash. */
-  'checkpoint.delete': call(v.strictObject({ run: runId, file: text }), of<null>),
+  'checkpoint.delete': call(v.strictObject({ run: runId, file: text }), nothing),
   /** Out of the trash, by its name there; pinned then. The result is its name as a checkpoint. */
-  'checkpoint.restore': call(v.strictObject({ run: runId, file: text }), of<{ file: string }>),
-  'trash.list': call(v.strictObject({}), of<Trash>),
+  'checkpoint.restore': call(v.strictObject({ run: runId, file: text }), v.object({ file: v.string() })),
+  'trash.list': call(v.strictObject({}), trash),
   /** Removes for good what is named. */
   'trash.empty': call(
     v.strictObject({
       items: v.pipe(v.array(v.strictObject({ run: runId, file: v.nullable(text) })), v.maxLength(10_000)),
     }),
-    of<{ count: number; bytes: number }>,
+    v.object({ count: v.number(), bytes: v.number() }),
   ),
   /** Scores a run's checkpoint (its best when left out) or any weight file; the job's result is the evaluation's id. */
   'evaluation.start': call(
@@ -228,10 +229,10 @@ export const CALLS = {
       realLabels: v.optional(text),
       settings: v.optional(recipe),
     }),
-    of<{ job: string }>,
+    job,
   ),
-  'evaluation.list': call(v.strictObject({}), of<EvaluationFacts[]>),
-  'evaluation.report': call(v.strictObject({ id: runId, head: v.picklist(ANSWERING) }), of<EvaluationReport>),
+  'evaluation.list': call(v.strictObject({}), evaluationList),
+  'evaluation.report': call(v.strictObject({ id: runId, head: v.picklist(ANSWERING) }), evaluationReport),
   /** Its pictures, those with the greatest loss first. */
   'evaluation.pictures': call(
     v.strictObject({
@@ -243,9 +244,9 @@ export const CALLS = {
       offset: index,
       limit: v.pipe(index, v.maxValue(500)),
     }),
-    of<EvaluatedPage>,
+    evaluatedPage,
   ),
-  'evaluation.delete': call(v.strictObject({ id: runId }), of<null>),
+  'evaluation.delete': call(v.strictObject({ id: runId }), nothing),
   /** Hands over a picture to try, in pieces of base64; tells how many bytes of it there are. */
   'photo.add': call(
     v.strictObject({
@@ -253,12 +254,12 @@ export const CALLS = {
       offset: v.pipe(index, v.maxValue(MOST_PHOTO_BYTES)),
       data: v.pipe(v.string(), v.maxLength(Math.ceil(MOST_PIECE_BYTES / 3) * 4), v.regex(/^[A-Za-z0-9+/]*={0,2}$/)),
     }),
-    of<{ bytes: number }>,
+    v.object({ bytes: v.number() }),
   ),
   /** What a run's newest checkpoint, or the one named, says of a picture that was handed over. */
   'photo.answer': call(
     v.strictObject({ photo: runId, run: runId, checkpoint: v.optional(text), average: v.optional(v.boolean()) }),
-    of<PhotoAnswer>,
+    photoAnswer,
   ),
   'export.write': call(
     v.strictObject({
@@ -268,10 +269,10 @@ export const CALLS = {
       output: v.optional(text),
       average: v.optional(v.boolean()),
     }),
-    of<{ path: string; bytes: number }>,
+    writtenFile,
   ),
   /** What was exported of a run and is still there, newest first, also outside of its folder. */
-  'export.list': call(v.strictObject({ run: runId }), of<ExportInfo[]>),
+  'export.list': call(v.strictObject({ run: runId }), exportInfos),
   /** Reads a listed export as a stranger would and compares it with its checkpoint; the job's result is an ExportCheck. */
   'export.check': call(
     v.strictObject({
@@ -279,15 +280,15 @@ export const CALLS = {
       path: text,
       pictures: v.optional(v.pipe(index, v.minValue(1), v.maxValue(MOST_CHECK_PICTURES))),
     }),
-    of<{ job: string }>,
+    job,
   ),
   /** Removes a listed export for good, with what is kept beside it. */
-  'export.delete': call(v.strictObject({ run: runId, path: text }), of<null>),
+  'export.delete': call(v.strictObject({ run: runId, path: text }), nothing),
 } as const;
 
 export type CallName = keyof typeof CALLS;
 export type CallParams<Name extends CallName> = v.InferOutput<(typeof CALLS)[Name]['params']>;
-export type CallResult<Name extends CallName> = (typeof CALLS)[Name]['result'];
+export type CallResult<Name extends CallName> = v.InferOutput<(typeof CALLS)[Name]['result']>;
 
 /** What answers the calls: the workstation, or a client of one. */
 export type Handlers = { [Name in CallName]: (params: CallParams<Name>) => Promise<CallResult<Name>> };

@@ -1,4 +1,6 @@
+import * as v from 'valibot';
 import type { StepRow } from './events.ts';
+import { number } from './shapes.ts';
 
 /**
  * Step rows as columns: how a long history crosses a port. Steps and times keep all of their digits, measurements
@@ -33,17 +35,33 @@ export const STEP_FIELD_NAMES = Object.keys(STEP_FIELDS) as StepField[];
 /** Most step rows of one answer: about 1.6 MB of text. */
 export const MOST_SERIES_ROWS = 16_384;
 
-/** Some step rows of a run. */
-export interface RunSeries {
-  /** Step rows that the run has. */
-  total: number;
-  from: number;
-  count: number;
-  /** Changes when rows that were sent before do not count any more: then everything is to be read anew. */
-  revision: number;
-  /** Of each column the little-endian floats as base64; 4 or 8 bytes a value, as `STEP_FIELDS` says. */
-  columns: Record<StepField, string>;
-}
+/** The little-endian floats of each column as base64; 4 or 8 bytes a value, as `STEP_FIELDS` says. */
+const columns = v.custom<Record<StepField, string>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    STEP_FIELD_NAMES.every((name) => typeof (value as Record<string, unknown>)[name] === 'string'),
+  'columns',
+);
+
+/** Some step rows of a run. Columns are looked at by type and length alone: they may be long. */
+export const runSeries = v.pipe(
+  v.object({
+    /** Step rows that the run has. */
+    total: number,
+    from: number,
+    count: number,
+    /** Changes when rows that were sent before do not count any more: then everything is to be read anew. */
+    revision: number,
+    columns,
+  }),
+  v.check(
+    ({ count, columns }) =>
+      STEP_FIELD_NAMES.every((name) => columns[name].length === Math.ceil((count * STEP_FIELDS[name]) / 3) * 4),
+    'columns of equal length',
+  ),
+);
+export type RunSeries = v.InferOutput<typeof runSeries>;
 
 /** The numbers of a row; `after` is the caller's. */
 export function numbersOf(row: StepRow, after: number): Record<StepField, number> {

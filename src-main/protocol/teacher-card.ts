@@ -1,48 +1,10 @@
 import * as v from 'valibot';
+import { number, oneOf, text, texts } from './shapes.ts';
 
-/**
- * The card of a teacher: what one has to know to show it pictures and to read its answers. It is put together from
- * three places, the first that tells a field: the card file beside the weights (`<weights>.card.json`), the weights
- * themselves, the defaults. `docs/teachers.md` shows all of it to people.
- *
- * To add a field: 1. {@link TeacherCard} and {@link CARD_FIELDS} here, 2. its source and its default in
- * `service/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
- */
-export interface TeacherCard {
-  /** How it runs: inside the training step, in ONNX Runtime, or as a graph of TensorFlow. */
-  kind: TeacherKind;
-  /** The weight file or the folder. */
-  path: string;
-  /** Of the network, for people. */
-  name: string;
-  /** Side of the square picture. */
-  inputSize: number;
-  /** Order of axes of the pictures that it takes. */
-  layout: 'NCHW' | 'NHWC';
-  /** Of the channels R, G, B in [0, 1]: taken off, then divided by. */
-  mean: [number, number, number];
-  std: [number, number, number];
-  /** For evaluation the shorter edge becomes inputSize / cropRatio, then the centre is cropped. */
-  cropRatio: number;
-  interpolation: 'bicubic' | 'bilinear';
-  /** Names of its classes in the order of its outputs; null where nothing tells them. */
-  classes: string[] | null;
-  /** How many classes it tells apart; null while it has not been run. */
-  outputs: number | null;
-  /** What it answers: numbers before the softmax or after it. */
-  output: 'logits' | 'probabilities';
-  /** Pictures that it takes at a time; null: any number. */
-  batch: number | null;
-  /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
-  inputName: string;
-  outputName: string;
-  signature: string;
-  /** Where each field that a card may hold comes from. */
-  from: Record<CardField, CardSource>;
-}
-
-export type TeacherKind = 'timm' | 'onnx' | 'savedmodel';
-export type CardSource = 'card' | 'file' | 'default';
+const teacherKind = oneOf(['timm', 'onnx', 'savedmodel']);
+export type TeacherKind = v.InferOutput<typeof teacherKind>;
+const cardSource = oneOf(['card', 'file', 'default']);
+export type CardSource = v.InferOutput<typeof cardSource>;
 
 const triple = (least: number) => {
   const number = v.pipe(v.number(), v.minValue(least), v.maxValue(1000));
@@ -69,6 +31,54 @@ export type CardField = keyof typeof CARD_FIELDS;
 
 /** The fields of a card that one source tells. */
 export type CardValues = { [Field in CardField]?: v.InferOutput<(typeof CARD_FIELDS)[Field]> };
+
+/**
+ * The card of a teacher: what one has to know to show it pictures and to read its answers. It is put together from
+ * three places, the first that tells a field: the card file beside the weights (`<weights>.card.json`), the weights
+ * themselves, the defaults. `docs/teachers.md` shows all of it to people.
+ *
+ * To add a field: 1. {@link TeacherCard} and {@link CARD_FIELDS} here, 2. its source and its default in
+ * `service/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
+ */
+export const teacherCard = v.object({
+  /** How it runs: inside the training step, in ONNX Runtime, or as a graph of TensorFlow. */
+  kind: teacherKind,
+  /** The weight file or the folder. */
+  path: text,
+  /** Of the network, for people. */
+  name: text,
+  /** Side of the square picture. */
+  inputSize: number,
+  /** Order of axes of the pictures that it takes. */
+  layout: CARD_FIELDS.layout,
+  /** Of the channels R, G, B in [0, 1]: taken off, then divided by. */
+  mean: v.tuple([number, number, number]),
+  std: v.tuple([number, number, number]),
+  /** For evaluation the shorter edge becomes inputSize / cropRatio, then the centre is cropped. */
+  cropRatio: number,
+  interpolation: CARD_FIELDS.interpolation,
+  /** Names of its classes in the order of its outputs; null where nothing tells them. */
+  classes: v.nullable(texts),
+  /** How many classes it tells apart; null while it has not been run. */
+  outputs: v.nullable(number),
+  /** What it answers: numbers before the softmax or after it. */
+  output: CARD_FIELDS.output,
+  /** Pictures that it takes at a time; null: any number. */
+  batch: v.nullable(number),
+  /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
+  inputName: text,
+  outputName: text,
+  signature: text,
+  /** Where each field that a card may hold comes from. */
+  from: v.custom<Record<CardField, CardSource>>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.keys(CARD_FIELDS).every((field) => v.is(cardSource, (value as Record<string, unknown>)[field])),
+    'sources',
+  ),
+});
+export type TeacherCard = v.InferOutput<typeof teacherCard>;
 
 /** What is wrong with a card, by field. */
 export interface CardProblem {

@@ -14,6 +14,8 @@ export interface ServiceClient {
   /** While connecting for the first time, calls wait; while lost, they fail with `rpc.closed` at once. */
   call<Name extends CallName>(name: Name, params: CallParams<Name>): Promise<CallResult<Name>>;
   onEvent(listener: (event: ServiceEvent) => void): void;
+  /** Hears of events that were left out because of their form. */
+  onFault(listener: (error: StillhouseError) => void): void;
   /** Runs `listener` at each new connection, and now if one is open. */
   onOpen(listener: () => void): void;
   onConnection(listener: (connection: Connection) => void): void;
@@ -38,6 +40,7 @@ class KeptClient implements ServiceClient {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private first: Promise<void>;
   private readonly events: ((event: ServiceEvent) => void)[] = [];
+  private readonly faults: ((error: StillhouseError) => void)[] = [];
   private readonly opens: (() => void)[] = [];
   private readonly connections: ((connection: Connection) => void)[] = [];
 
@@ -54,6 +57,10 @@ class KeptClient implements ServiceClient {
 
   onEvent(listener: (event: ServiceEvent) => void): void {
     this.events.push(listener);
+  }
+
+  onFault(listener: (error: StillhouseError) => void): void {
+    this.faults.push(listener);
   }
 
   onOpen(listener: () => void): void {
@@ -75,6 +82,7 @@ class KeptClient implements ServiceClient {
       const port = await this.shell.open();
       const client = connect(port);
       client.onEvent((event) => this.events.forEach((listener) => listener(event)));
+      client.onFault((error) => this.faults.forEach((listener) => listener(error)));
       client.onClose(() => this.lose());
       this.client = client;
       this.pause = FIRST_PAUSE;

@@ -9,8 +9,8 @@ export interface ErrorWords {
 
 /** An error in the language of the window. A code that this window does not know keeps its English message. */
 export function describeError(error: PlainError, locale: string): ErrorWords {
-  const english: ErrorWords | undefined = ERRORS[error.code];
-  if (!english) return { says: error.message, advice: '' };
+  if (!Object.prototype.hasOwnProperty.call(ERRORS, error.code)) return { says: error.message, advice: '' };
+  const english: ErrorWords = ERRORS[error.code];
   const words = locale === 'zh-CN' ? zhErrors[error.code] : english;
   const params = Object.fromEntries(
     Object.entries(error.params).map(([name, value]) => [

@@ -283,6 +283,18 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'rpc.unknown-call': { says: '没有名为 {name} 的调用。', advice: '请重新载入窗口。' },
   'rpc.busy': { says: '此窗口有超过 {waiting} 个调用在等待答复。', advice: '请稍候再试。' },
   'rpc.closed': { says: '与服务的连接已关闭。', advice: '请重新载入窗口。' },
+  'protocol.answer': {
+    says: '服务答复的格式无法识别：{name}：应为{expected}，实为 {got}。',
+    advice: '请重新载入窗口；若再次发生，请附上此文字报告。',
+  },
+  'protocol.event': {
+    says: '服务通知的格式无法识别：{name}：应为{expected}，实为 {got}。',
+    advice: '该通知已略过。请重新载入窗口；若再次发生，请附上此文字报告。',
+  },
+  'protocol.trainer': {
+    says: '训练进程答复的格式无法识别：{name}：应为{expected}，实为 {got}。',
+    advice: '已保存的内容不会丢失。请附上此文字报告。',
+  },
   'sample.build': {
     says: '示例数据无法构建：{reason}。',
     advice: '请检查与软件包仓库的连接后重新开始；已下载的部分会保留。',

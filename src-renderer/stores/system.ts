@@ -46,6 +46,7 @@ export const useSystem = defineStore('system', () => {
     });
 
   service.onConnection((now) => (connection.value = now));
+  service.onFault(notices.fail);
   service.onOpen(() => void refresh());
   return {
     info,

@@ -1,0 +1,127 @@
+import * as v from 'valibot';
+import { flag, number, oneOf, plainError, text, title } from './shapes.ts';
+
+/** What calls tell of a data set and its pictures. */
+
+const classCount = v.object({
+  name: text,
+  /** What a synset of ImageNet-1k shows, in both languages; missing for other classes. */
+  title,
+  train: number,
+  val: number,
+});
+export type ClassCount = v.InferOutput<typeof classCount>;
+
+const datasetLayout = oneOf(['train-val', 'classes']);
+export type DatasetLayout = v.InferOutput<typeof datasetLayout>;
+
+export const datasetSummary = v.object({
+  path: text,
+  layout: datasetLayout,
+  classes: v.array(classCount),
+  train: number,
+  val: number,
+  /** True when val was made by the stratified split that Stillhouse offers for one-folder-per-class data. */
+  splitMade: flag,
+  /** Pictures that the list of excluded ones leaves out; they are in no count. */
+  excluded: number,
+  warnings: v.array(plainError),
+});
+export type DatasetSummary = v.InferOutput<typeof datasetSummary>;
+
+/**
+ * Everything that a check can find. First what keeps a picture from being used, which the list of excluded ones then
+ * holds; then files that are the same as another: of another class, for training and in val too, twice in a split; then
+ * what is only odd: CMYK, 16 bits, palette, transparency, more frames than one, a turn asked for by Exif, above 100
+ * million pixels, another format than the name says.
+ */
+export const FINDING_KINDS = [
+  ...(['unreadable', 'truncated', 'empty'] as const),
+  ...(['conflict', 'leak', 'duplicate'] as const),
+  ...(['cmyk', 'deep', 'palette', 'alpha', 'animated', 'rotated', 'huge', 'misnamed'] as const),
+] as const;
+const findingKind = oneOf(FINDING_KINDS);
+export type FindingKind = v.InferOutput<typeof findingKind>;
+
+/** Kinds of findings that a picture cannot be used with. */
+export const UNUSABLE_KINDS: readonly FindingKind[] = ['unreadable', 'truncated', 'empty'];
+
+const findings = v.array(v.object({ file: text, reason: text }));
+
+const finding = v.object({
+  kind: findingKind,
+  count: number,
+  /** In the order of the data set; a window gets the first thousand. */
+  files: findings,
+});
+export type Finding = v.InferOutput<typeof finding>;
+
+/** What decoding every picture found. */
+export const datasetReport = v.object({
+  path: text,
+  time: number,
+  /** Pictures of the data set; more than were checked when the check was stopped. */
+  total: number,
+  checked: number,
+  /** How many of them had not changed since an earlier check, and were not read again. */
+  reused: number,
+  /** Only kinds that were found, in the order of FINDING_KINDS. */
+  findings: v.array(finding),
+  /** Where the whole report lies, with every file. */
+  file: v.optional(text),
+});
+export type DatasetReport = v.InferOutput<typeof datasetReport>;
+
+/** The list of pictures that are left out of training and validation. */
+export const excludedList = v.object({
+  /** Where the list lies; a person may edit it. */
+  list: text,
+  count: number,
+  /** Kinds of the last check that are on it whole. */
+  kinds: v.array(findingKind),
+  /** The first thousand. */
+  files: findings,
+});
+export type ExcludedList = v.InferOutput<typeof excludedList>;
+
+const picture = v.object({
+  /** Opaque; the window shows it by `pictureUrl(id)`. */
+  id: text,
+  /** Relative to the data folder. */
+  file: text,
+  class: text,
+});
+export type Picture = v.InferOutput<typeof picture>;
+
+export const picturePage = v.object({ total: number, pictures: v.array(picture) });
+export type PicturePage = v.InferOutput<typeof picturePage>;
+
+const previewPicture = v.object({
+  /** Relative to the data folder. */
+  file: text,
+  /** A JPEG as a data URL: after everything, erasing and mixing too, before normalising. */
+  image: text,
+  /** The classes that its label holds, by their shares, before smoothing; the picture's own first. */
+  classes: v.array(v.object({ name: text, share: number })),
+  mix: oneOf(['none', 'mixup', 'cutmix']),
+  /** The picture that it is mixed with; null when it is not. */
+  partner: v.nullable(text),
+  /** Share of the stored picture's area that the crop took. */
+  area: number,
+  flipped: flag,
+  /** In order, with the number that was drawn: degrees, bits, threshold, factor, slope, pixels or radius. */
+  operations: v.array(v.object({ name: text, amount: number })),
+  /** Rectangles that were erased. */
+  erased: number,
+});
+export type PreviewPicture = v.InferOutput<typeof previewPicture>;
+
+/** Some pictures of a training batch, as the student will see them. */
+export const batchPreview = v.object({
+  epoch: number,
+  batch: number,
+  /** Batches of an epoch. */
+  batches: number,
+  pictures: v.array(previewPicture),
+});
+export type BatchPreview = v.InferOutput<typeof batchPreview>;

@@ -1,0 +1,134 @@
+import * as v from 'valibot';
+import { FIELDS, fieldOf, type Recipe, type RecipeKey, type RecipeProblem } from './recipe.ts';
+import { flag, measured, number, numbers, oneOf, plainError, text } from './shapes.ts';
+
+/** What calls tell of recipes and of what a training by them would come to. Sizes are bytes. */
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** A whole recipe: every setting is there, each of its type. What its values may be, `recipe.ts` says. */
+export const wholeRecipe = v.custom<Recipe>(
+  (value) => isRecord(value) && FIELDS.every((field) => typeof value[field.key] === typeof field.default),
+  'a recipe',
+);
+const partOfRecipe = v.custom<Partial<Recipe>>(
+  (value) => isRecord(value) && Object.keys(value).every((key) => typeof value[key] === typeof fieldOf(key)?.default),
+  'settings',
+);
+
+/** Settings as a person or a file gives them, before they are looked at. */
+export const givenRecipe = v.record(
+  v.pipe(v.string(), v.maxLength(64)),
+  v.union([v.string(), v.number(), v.boolean()]),
+);
+
+const modelCard = v.object({
+  name: text,
+  family: oneOf(['deit', 'efficientnet', 'regnet', 'resnet', 'vit']),
+  role: oneOf(['student', 'teacher']),
+  parameters: number,
+  /** Work of one picture at the input size and 1000 classes, in 10⁹ multiply-adds, as papers count GFLOPs. */
+  gflops: number,
+  inputSize: number,
+  distilled: flag,
+  /** Published ImageNet top-1 in percent, or null. */
+  publishedTop1: v.nullable(number),
+  /** True when `weights.fetch` can get ImageNet weights for it. */
+  fetchable: flag,
+});
+export const modelCards = v.array(modelCard);
+export type ModelCard = v.InferOutput<typeof modelCard>;
+
+const recipeProblem: v.GenericSchema<RecipeProblem> = v.object({
+  key: v.custom<RecipeKey>((value) => typeof value === 'string' && fieldOf(value) !== undefined, 'a setting'),
+  expected: text,
+  got: text,
+});
+
+/** What the checkpoints of a run take on its disk, bytes. */
+const diskCost = v.object({
+  /** One of them. */
+  checkpoint: number,
+  /** How many stay at most; pinned ones come on top. */
+  kept: number,
+  /** All of those, and the one that is being written. */
+  total: number,
+  /** What the run has of it already. */
+  held: number,
+  free: number,
+  /** Where. */
+  path: text,
+});
+export type DiskCost = v.InferOutput<typeof diskCost>;
+
+export const recipeCheck = v.object({
+  problems: v.array(recipeProblem),
+  errors: v.array(plainError),
+  /** What is seldom meant; a training may start all the same. */
+  warnings: v.array(plainError),
+  scaledLr: measured,
+  stepsPerEpoch: number,
+  classes: number,
+  parameters: number,
+  checkpointBytes: number,
+  /** null while the model is not known. */
+  disk: v.nullable(diskCost),
+});
+export type RecipeCheck = v.InferOutput<typeof recipeCheck>;
+
+/** The learning rate over a whole run. */
+export const lrSchedule = v.object({
+  /** Where the rate is told, in epochs from 0; a rate that changes by epoch is told at both ends of each. */
+  epochs: numbers,
+  rates: numbers,
+  /** The epoch at which the rate is up; null without warm-up. */
+  warmupEnd: v.nullable(number),
+  /** The epoch from which it stays at its lowest; null without cool-down. */
+  cooldownStart: v.nullable(number),
+  end: number,
+  peak: number,
+  last: number,
+  byStep: flag,
+});
+export type LrSchedule = v.InferOutput<typeof lrSchedule>;
+
+/** How long a training will take, from how fast it was seen to go on this machine. */
+export const timeForecast = v.object({
+  imagesPerSecond: measured,
+  /** Of an epoch with its evaluation. */
+  secondsPerEpoch: measured,
+  evaluationSeconds: measured,
+  /** Of the whole run. */
+  seconds: measured,
+  /** The batch size that the speed was seen with. */
+  batchSize: number,
+  /** The run that it was seen in; null when a few steps were measured for it. */
+  run: v.nullable(text),
+  time: number,
+});
+export type TimeForecast = v.InferOutput<typeof timeForecast>;
+
+/** What a text says as a recipe, and what is wrong with it, by line from 1. */
+export const recipeReading = v.object({
+  /** Settings that are whole; the others keep their defaults. */
+  values: partOfRecipe,
+  problems: v.array(v.object({ line: number, error: plainError })),
+  /** Options of DeiT that change nothing here, and why. */
+  unused: v.array(v.object({ line: number, key: text, why: text })),
+});
+export type RecipeReading = v.InferOutput<typeof recipeReading>;
+
+/** What a training will hold in memory, bytes. */
+export const memoryForecast = v.object({
+  /** Parameters of the student, and their average where one is kept. */
+  parameters: number,
+  /** What the optimizer keeps of them. */
+  optimizer: number,
+  teacher: number,
+  /** Activations and gradients of the parts of a batch that are computed at a time. */
+  activations: number,
+  /** The program itself: engine, compiled code, decoded pictures. */
+  process: number,
+  total: number,
+});
+export type MemoryForecast = v.InferOutput<typeof memoryForecast>;

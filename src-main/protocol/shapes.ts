@@ -1,0 +1,47 @@
+import * as v from 'valibot';
+import { type ErrorCode, type ErrorParams, type PlainError } from './errors.ts';
+
+/**
+ * What the schemas of answers and events are made of. They are the one source of the types: an answer's shape stands
+ * in the file of its subject (`*-data.ts`, `events.ts`, …), its type is inferred there, and `rpc.ts` holds what
+ * arrives against it.
+ */
+export const text = v.string();
+export const flag = v.boolean();
+
+/** Any number, NaN and the infinities too: between processes not everything is JSON. */
+export const number = v.custom<number>((value) => typeof value === 'number', 'a number');
+
+/** A number as it was measured. JSON has null where it is not finite; that is NaN then. */
+export const measured = v.pipe(
+  v.custom<number | null>((value) => typeof value === 'number' || value === null, 'a number'),
+  v.transform((value): number => value ?? NaN),
+);
+
+/** Many numbers: looked at in one loop, and not copied. */
+export const numbers = v.custom<number[]>(
+  (value) => Array.isArray(value) && value.every((one) => typeof one === 'number'),
+  'numbers',
+);
+/** Many texts, as {@link numbers}. */
+export const texts = v.custom<string[]>(
+  (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+  'texts',
+);
+
+/** One word of a list. */
+export function oneOf<const Words extends readonly string[]>(words: Words) {
+  return v.picklist(words);
+}
+
+/** A name in both languages. */
+export const title = v.optional(v.object({ en: text, zh: text }));
+
+const errorParams: v.GenericSchema<ErrorParams> = v.record(text, v.union([text, number]));
+
+/** A failure. Its code may be one that is not known here, of another version: then its message is shown. */
+export const plainError: v.GenericSchema<PlainError> = v.object({
+  code: v.custom<ErrorCode>((value) => typeof value === 'string', 'a code'),
+  params: errorParams,
+  message: text,
+});

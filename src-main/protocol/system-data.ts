@@ -1,0 +1,86 @@
+import * as v from 'valibot';
+import { number, oneOf, plainError, text } from './shapes.ts';
+
+/** What calls tell of the machine and its engines. Sizes are bytes, times milliseconds since 1970. */
+
+export const systemInfo = v.object({
+  version: text,
+  platform: text,
+  node: text,
+  shell: oneOf(['electron', 'server', 'cli']),
+  cpu: text,
+  threads: number,
+  memory: number,
+  memoryFree: number,
+  runsFolder: text,
+  cacheFolder: text,
+  home: text,
+  /** Path of the sample data set when it is built, else null. */
+  sample: v.nullable(text),
+});
+export type SystemInfo = v.InferOutput<typeof systemInfo>;
+
+export const folder = v.object({
+  path: text,
+  parent: v.nullable(text),
+  entries: v.array(v.object({ name: text, path: text, kind: oneOf(['folder', 'file']), bytes: number })),
+});
+export type Folder = v.InferOutput<typeof folder>;
+
+const engineDevice = oneOf(['cpu', 'cuda']);
+export type EngineDevice = v.InferOutput<typeof engineDevice>;
+
+const engineStatus = v.object({
+  state: oneOf(['missing', 'partial', 'unpacked', 'verified', 'broken']),
+  version: text,
+  device: engineDevice,
+  path: text,
+  bytesDownload: number,
+  bytesOnDisk: number,
+  bytesArrived: number,
+  error: v.nullable(plainError),
+  /** GPUs that it found when it was last loaded; null for the CPU engine, or before it was loaded. */
+  gpus: v.nullable(number),
+  /** Why it found none. */
+  gpuReason: v.nullable(text),
+});
+export type EngineStatus = v.InferOutput<typeof engineStatus>;
+
+/** A GPU as its driver tells of it. */
+const gpu = v.object({
+  /** As in `cuda:N`. */
+  index: number,
+  name: text,
+  /** 0 while unknown. */
+  memory: number,
+  memoryFree: v.nullable(number),
+  /** Compute capability, as 8.6. */
+  capability: v.nullable(number),
+  uuid: text,
+});
+export type Gpu = v.InferOutput<typeof gpu>;
+
+/** The GPUs of this machine, and whether one computes. */
+const gpuReport = v.object({
+  /** The GPU engine. */
+  engine: engineStatus,
+  /** Bytes that installing it takes on the disk while it lasts, and what is free there. */
+  bytesNeeded: number,
+  bytesFree: number,
+  /** Version of the driver; null without one. */
+  driver: v.nullable(text),
+  gpus: v.array(gpu),
+  /** Where the device that was asked for (`auto` unless said) means to compute: `cpu` or `cuda:N`. */
+  device: text,
+  /** Why that is not a GPU; null when it is. */
+  reason: v.nullable(plainError),
+});
+export type GpuReport = v.InferOutput<typeof gpuReport>;
+
+/** The CPU engine, and everything about GPUs. */
+export const engineReport = v.object({ ...engineStatus.entries, gpu: gpuReport });
+export type EngineReport = v.InferOutput<typeof engineReport>;
+
+/** What trying the sample has still to download, bytes; 0 for what is there. */
+export const sampleCost = v.object({ engine: number, data: number, teacher: number });
+export type SampleCost = v.InferOutput<typeof sampleCost>;
