@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connect, type Client, type Port } from '../../src-main/protocol/rpc.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
-import { MOST_BYTES, RateLimit } from '../../src-main/shells/server/gate.ts';
+import { LIMITS } from '../../src-main/shells/server/limits.ts';
 import { serve, type Served } from '../../src-main/shells/server/serve.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { ownOptions, ownPlaces } from '../helpers/workstation.ts';
@@ -166,7 +166,7 @@ describe('the socket', () => {
     expect(await closed(socket)).toBe(1003);
 
     const big = await open();
-    big.socket.send('x'.repeat(MOST_BYTES + 1));
+    big.socket.send('x'.repeat(LIMITS.messageBytes + 1));
     expect(await closed(big.socket)).toBe(1009);
 
     const flood = await open();
@@ -215,12 +215,4 @@ test('closing says goodbye to windows and frees the port', async () => {
   expect(await goodbye).toBe(1001);
   const again = await serve(options(port));
   await again.close();
-});
-
-test('the rate limit lets bursts through and refills with time', () => {
-  const limit = new RateLimit(10, 3);
-  const now = performance.now();
-  expect([1, 2, 3, 4].map(() => limit.take(now))).toEqual([true, true, true, false]);
-  expect(limit.take(now + 50)).toBe(false);
-  expect(limit.take(now + 150)).toBe(true);
 });

@@ -1,12 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-
-/** Most bytes of one message from a window. */
-export const MOST_BYTES = 1 << 20;
-/** Windows that may be connected at the same time. */
-export const MOST_WINDOWS = 32;
 
 /** Policy of every document: nothing from elsewhere, no inline script, no eval. `extra` are more picture sources. */
 export function contentPolicy(host: string): string {
@@ -32,6 +27,11 @@ export const COMMON_HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
 } as const;
 
+/** A key of 192 bits. */
+export function newToken(): string {
+  return randomBytes(24).toString('base64url');
+}
+
 /** Why a request is turned away: the status and one sentence for the person. */
 export interface Refusal {
   status: 400 | 401 | 403;
@@ -41,9 +41,12 @@ export interface Refusal {
 /**
  * Checks who asks, before anything is answered. Three things must hold: the Host is one that this machine goes by (a
  * foreign name that resolves to loopback is DNS rebinding), an Origin, where one is sent, is ours, and the cookie
- * carries the token.
+ * carries the ticket that the token was exchanged for. The ticket is of this server's making: however short a token a
+ * person chooses, no cookie can be guessed, so that only tokens have to be counted.
  */
 export class Gate {
+  private readonly secret = newToken();
+
   constructor(
     private readonly token: string,
     private readonly cookieName: string,
@@ -65,7 +68,7 @@ export class Gate {
   /** True when the request's cookie is the ticket that {@link ticket} gave. */
   admits(request: IncomingMessage): boolean {
     const cookies = (request.headers.cookie ?? '').split(/; */);
-    return cookies.some((cookie) => same(cookie, `${this.cookieName}=${this.token}`));
+    return cookies.some((cookie) => same(cookie, `${this.cookieName}=${this.secret}`));
   }
 
   /** True when `token` is the one that the address held. */
@@ -75,7 +78,7 @@ export class Gate {
 
   /** The Set-Cookie value of a ticket: no script reads it, no other site sends it, it ends with the browser. */
   ticket(): string {
-    return `${this.cookieName}=${this.token}; Path=/; HttpOnly; SameSite=Strict`;
+    return `${this.cookieName}=${this.secret}; Path=/; HttpOnly; SameSite=Strict`;
   }
 }
 
@@ -90,26 +93,4 @@ function isOwnHost(host: string): boolean {
 function same(given: string, wanted: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));
-}
-
-/** A bucket of `burst` messages that refills at `perSecond`. */
-export class RateLimit {
-  private left: number;
-  private last = performance.now();
-
-  constructor(
-    private readonly perSecond = 200,
-    private readonly burst = 400,
-  ) {
-    this.left = burst;
-  }
-
-  /** Takes one message; false when there is none left. */
-  take(now = performance.now()): boolean {
-    this.left = Math.min(this.burst, this.left + ((now - this.last) / 1000) * this.perSecond);
-    this.last = now;
-    if (this.left < 1) return false;
-    this.left--;
-    return true;
-  }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
@@ -8,8 +7,10 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { ServiceEvent } from '../../protocol/events.ts';
 import { PICTURE_PATH, SOCKET_PATH } from '../../protocol/host.ts';
 import { serve as serveCalls } from '../../protocol/rpc.ts';
+import type { PictureFile } from '../../service/datasets.ts';
 import type { Workstation } from '../../service/workstation.ts';
-import { COMMON_HEADERS, Gate, MOST_BYTES, MOST_WINDOWS, contentPolicy } from './gate.ts';
+import { COMMON_HEADERS, Gate, contentPolicy, newToken } from './gate.ts';
+import { Guesses, LIMITS, Turns, addressOf, type Limits } from './limits.ts';
 import { socketPort } from './port.ts';
 import { listStaticFiles, sendPicture, sendStatic, type StaticFiles } from './static-files.ts';
 
@@ -24,6 +25,7 @@ export interface ServeOptions {
   rendererFolder: string;
   /** Makes the workstation; `emit` sends its events to every window. */
   workstation(emit: (event: ServiceEvent) => void): Workstation;
+  limits?: Limits;
 }
 
 export interface Served {
@@ -34,26 +36,29 @@ export interface Served {
   close(): Promise<void>;
 }
 
-const PING_EVERY = 30_000;
-
 /**
  * Serves the window and its calls over HTTP and a WebSocket.
  * @throws StillhouseError `port.in-use`, or `file.missing` when the window was never built.
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   const files = await listStaticFiles(options.rendererFolder);
+  const { limits = LIMITS } = options;
   const server = createServer();
+  server.maxConnections = limits.connections;
+  server.headersTimeout = server.requestTimeout = server.timeout = limits.idle;
   const port = await listen(server, options);
-  const token = options.token ?? randomBytes(24).toString('base64url');
+  const token = options.token ?? newToken();
   const gate = new Gate(token, `stillhouse-${port}`);
-  const windows = new Map<WebSocket, (event: ServiceEvent) => void>();
+  const windows: Windows = new Map();
   const workstation = options.workstation((event) => {
-    for (const send of windows.values()) send(event);
+    for (const { send } of windows.values()) send(event);
   });
+  const pictures = new Turns(limits.pictures, limits.picturesWaiting);
+  const site = { gate, files, workstation, limits, guesses: new Guesses(limits), pictures };
   server.on('request', (request, response) => {
-    answer(request, response, { gate, files, workstation }).catch(() => response.destroy());
+    answer(request, response, site).catch(() => response.destroy());
   });
-  const sockets = acceptWindows(server, gate, windows, workstation);
+  const sockets = acceptWindows(server, site, windows);
   return {
     url: `http://${shownHost(options.host)}:${port}/?token=${token}`,
     port,
@@ -82,10 +87,25 @@ function shownHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** The windows that are connected, and where from. */
+type Windows = Map<WebSocket, { address: string; send: (event: ServiceEvent) => void }>;
+
 interface Site {
   gate: Gate;
   files: StaticFiles;
   workstation: Workstation;
+  limits: Limits;
+  guesses: Guesses;
+  pictures: Turns;
+}
+
+/** What a request asks for; undefined for what is no address. */
+function urlOf({ url = '/' }: IncomingMessage): URL | undefined {
+  try {
+    return new URL(url, 'http://localhost');
+  } catch {
+    return undefined;
+  }
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, site: Site): Promise<void> {
@@ -94,16 +114,58 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   const refusal = site.gate.refuse(request, false);
   if (refusal) return page(response, refusal.status, refusal.reason);
   if (request.method !== 'GET' && request.method !== 'HEAD') return page(response, 405, 'Only GET is answered.');
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  const token = url.searchParams.get('token');
-  if (url.pathname === '/' && token !== null && site.gate.knows(token)) return welcome(response, site.gate);
-  if (!site.gate.admits(request))
-    return page(response, 401, 'Open the address that "stillhouse serve" printed: it carries the key.');
+  const url = urlOf(request);
+  if (!url) return page(response, 400, 'This is no address.');
+  const admitted = site.gate.admits(request);
+  const token = url.pathname === '/' ? url.searchParams.get('token') : null;
+  if (token !== null && tries(request, response, site, token, admitted)) return;
+  if (!admitted) return page(response, 401, 'Open the address that "stillhouse serve" printed: it carries the key.');
   const file = site.files.get(url.pathname);
   if (file) return sendStatic(response, file);
   const picture = url.pathname.startsWith(PICTURE_PATH) && url.pathname.slice(PICTURE_PATH.length);
   const found = picture ? site.workstation.pictureFile(picture) : null;
-  return found ? sendPicture(response, found) : page(response, 404, 'There is nothing here.');
+  return found ? answerPicture(response, found, site) : page(response, 404, 'There is nothing here.');
+}
+
+/** Looks at a key. @returns whether that answered the request. */
+function tries(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { gate, guesses }: Site,
+  token: string,
+  admitted: boolean,
+): boolean {
+  const address = addressOf(request);
+  const pause = admitted ? 0 : guesses.pause(address);
+  if (pause > 0) {
+    const seconds = Math.ceil(pause / 1000);
+    response.setHeader('Retry-After', seconds);
+    page(response, 429, `Too many wrong keys came from here. Try again in ${seconds} s.`);
+    return true;
+  }
+  if (gate.knows(token)) {
+    guesses.right(address);
+    welcome(response, gate);
+    return true;
+  }
+  if (!admitted) guesses.wrong(address);
+  return false;
+}
+
+async function answerPicture(response: ServerResponse, found: PictureFile, { pictures, limits }: Site): Promise<void> {
+  const done = await pictures.take();
+  if (!done) {
+    response.setHeader('Retry-After', 1);
+    return page(response, 503, 'Too many pictures are being sent.');
+  }
+  try {
+    // Who has gone away meanwhile needs none.
+    if (response.destroyed) return;
+    const sent = await sendPicture(response, found, limits.pictureBytes);
+    if (!sent) page(response, 413, 'The picture is too large.');
+  } finally {
+    done();
+  }
 }
 
 // A page that moves on by itself, where a redirect would not do: after a click in another site (a terminal in a
@@ -119,27 +181,28 @@ function page(response: ServerResponse, status: number, text: string, head = '')
   response.end(`<!doctype html><meta charset="utf-8"><title>Stillhouse</title>${head}<p>${text}</p>\n`);
 }
 
-function acceptWindows(
-  server: Server,
-  gate: Gate,
-  windows: Map<WebSocket, (event: ServiceEvent) => void>,
-  workstation: Workstation,
-): WebSocketServer {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MOST_BYTES, perMessageDeflate: false });
+function acceptWindows(server: Server, site: Site, windows: Windows): WebSocketServer {
+  const { gate, workstation, limits } = site;
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.messageBytes, perMessageDeflate: false });
   server.on('upgrade', (request: IncomingMessage, duplex: Duplex, head) => {
     duplex.on('error', () => duplex.destroy());
-    const known = new URL(request.url ?? '/', 'http://localhost').pathname === SOCKET_PATH;
-    if (!known) return turnAway(duplex, '404 Not Found');
+    if (urlOf(request)?.pathname !== SOCKET_PATH) return turnAway(duplex, '404 Not Found');
     if (gate.refuse(request, true) || !gate.admits(request)) return turnAway(duplex, '403 Forbidden');
-    if (windows.size >= MOST_WINDOWS) return turnAway(duplex, '503 Service Unavailable');
+    const address = addressOf(request);
+    if (isFull(windows, address, limits)) return turnAway(duplex, '503 Service Unavailable');
     sockets.handleUpgrade(request, duplex, head, (socket) => {
       socket.on('error', () => socket.terminate());
-      windows.set(socket, serveCalls(socketPort(socket), workstation.handlers));
+      windows.set(socket, { address, send: serveCalls(socketPort(socket, limits), workstation.handlers) });
       socket.on('close', () => windows.delete(socket));
-      watch(socket);
+      watch(socket, limits.idle);
     });
   });
   return sockets;
+}
+
+function isFull(windows: Windows, address: string, limits: Limits): boolean {
+  const ofAddress = [...windows.values()].filter((window) => window.address === address).length;
+  return windows.size >= limits.windows || ofAddress >= limits.windowsOfAddress;
 }
 
 function turnAway(duplex: Duplex, status: string): void {
@@ -147,14 +210,14 @@ function turnAway(duplex: Duplex, status: string): void {
 }
 
 /** Ends a connection whose other side has vanished without a word. */
-function watch(socket: WebSocket): void {
+function watch(socket: WebSocket, every: number): void {
   let alive = true;
   socket.on('pong', () => (alive = true));
   const timer = setInterval(() => {
     if (!alive) return socket.terminate();
     alive = false;
     socket.ping();
-  }, PING_EVERY);
+  }, every);
   timer.unref();
   socket.on('close', () => clearInterval(timer));
 }

@@ -54,12 +54,18 @@ export async function sendStatic(response: ServerResponse, path: string): Promis
   await send(response, { path, offset: 0, size: null }, TYPES[extname(path)] ?? 'application/octet-stream');
 }
 
-/** Sends a picture of the data folder. Its bytes are a stranger's: were it a page, it could do nothing. */
-export async function sendPicture(response: ServerResponse, picture: PictureFile): Promise<void> {
+/**
+ * Sends a picture of the data folder. Its bytes are a stranger's: were it a page, it could do nothing.
+ * @returns false, with nothing sent, when it has more than `most` bytes.
+ */
+export async function sendPicture(response: ServerResponse, picture: PictureFile, most: number): Promise<boolean> {
+  const size = picture.size ?? (await stat(picture.path)).size;
+  if (size > most) return false;
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   response.setHeader('Cache-Control', 'private, max-age=3600');
   const type = PICTURE_TYPES[extname(picture.name).toLowerCase()] ?? 'application/octet-stream';
-  await send(response, picture, type);
+  await send(response, { ...picture, size }, type);
+  return true;
 }
 
 async function send(
