@@ -1,6 +1,7 @@
 import { commands, settings } from './commands.en.ts';
 import { dataPage, sampleRun } from './data-page.en.ts';
 import { evaluate } from './evaluate.en.ts';
+import { exportPage } from './export-page.en.ts';
 import { presets, presetWords } from './presets.en.ts';
 import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
@@ -90,6 +91,8 @@ const en = {
     compile: 'Compiling',
     evaluate: 'Evaluating',
     'evaluate-teacher': 'Asking the teacher',
+    compare: 'Comparing answers',
+    latency: 'Timing',
     measure: 'Timing steps',
   },
   progress: {
@@ -440,25 +443,7 @@ const en = {
     resumeText: 'Training goes on after epoch {epoch}; what came later is trained anew.',
     resumeAction: 'Resume',
   },
-  export: {
-    checkpoint: 'Checkpoint',
-    noCheckpoint: 'This run has no checkpoint yet.',
-    epoch: 'Epoch {epoch}',
-    format: 'Format',
-    formats: {
-      safetensors: { name: 'safetensors', about: "timm's names; safe to open, mapped into memory." },
-      pth: { name: 'PyTorch .pth', about: 'A state dict of tensors; torch.load opens it with weights_only.' },
-    },
-    output: 'Write to',
-    outputExample: 'in the run folder, under exports',
-    outputHelp: 'Path of the file; empty: the exports folder of the run.',
-    write: 'Export',
-    writing: 'Exporting…',
-    show: 'Show in folder',
-    done: 'Exported in this window',
-    columns: { path: 'Path', bytes: 'Size', checkpoint: 'From', time: 'Time' },
-    use: 'How to load it with timm',
-  },
+  export: exportPage,
   engine: {
     name: 'TensorFlow {version}',
     cpu: 'CPU',

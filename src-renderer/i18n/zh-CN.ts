@@ -1,6 +1,7 @@
 import { commands, settings } from './commands.zh-CN.ts';
 import { dataPage, sampleRun } from './data-page.zh-CN.ts';
 import { evaluate } from './evaluate.zh-CN.ts';
+import { exportPage } from './export-page.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
 import { queue } from './queue.zh-CN.ts';
@@ -91,6 +92,8 @@ const zh: Messages = {
     compile: '编译中',
     evaluate: '评估中',
     'evaluate-teacher': '询问教师',
+    compare: '比较回答',
+    latency: '计时',
     measure: '计时中',
   },
   progress: {
@@ -439,25 +442,7 @@ const zh: Messages = {
     resumeText: '将从第 {epoch} 轮之后继续训练，其后的内容会重新训练。',
     resumeAction: '恢复',
   },
-  export: {
-    checkpoint: '检查点',
-    noCheckpoint: '此运行尚无检查点。',
-    epoch: '第 {epoch} 轮',
-    format: '格式',
-    formats: {
-      safetensors: { name: 'safetensors', about: '使用 timm 的名称；打开安全，可内存映射。' },
-      pth: { name: 'PyTorch .pth', about: '由张量组成的状态字典；torch.load 可用 weights_only 打开。' },
-    },
-    output: '写入到',
-    outputExample: '运行文件夹内的 exports',
-    outputHelp: '文件路径；留空则写入运行的 exports 文件夹。',
-    write: '导出',
-    writing: '导出中…',
-    show: '在文件夹中显示',
-    done: '本窗口中的导出',
-    columns: { path: '路径', bytes: '大小', checkpoint: '来源', time: '时间' },
-    use: '如何用 timm 载入',
-  },
+  export: exportPage,
   engine: {
     name: 'TensorFlow {version}',
     cpu: 'CPU',

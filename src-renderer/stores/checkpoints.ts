@@ -7,19 +7,7 @@ import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
 import { useService } from './service.ts';
 
-export type ExportFormat = CallParams<'export.write'>['format'];
-
-/** One file written for use elsewhere. */
-export interface Exported {
-  run: string;
-  checkpoint: string;
-  format: ExportFormat;
-  path: string;
-  bytes: number;
-  time: number;
-}
-
-/** The checkpoints of the open run, and what was exported from them in this window. */
+/** The checkpoints of the open run. */
 export const useCheckpoints = defineStore('checkpoints', () => {
   const service = useService();
   const notices = useNotices();
@@ -29,9 +17,6 @@ export const useCheckpoints = defineStore('checkpoints', () => {
   const error = shallowRef<PlainError | null>(null);
   /** The file the export page starts with; '' for the best. */
   const chosen = ref('');
-  const exporting = ref(false);
-  const exportError = shallowRef<PlainError | null>(null);
-  const exported = shallowRef<Exported[]>([]);
 
   const refresh = async (): Promise<void> => {
     const of = run.currentId;
@@ -82,21 +67,6 @@ export const useCheckpoints = defineStore('checkpoints', () => {
     (await service.call('checkpoint.list', { run: id })).sort(
       (one, other) => Number(other.best) - Number(one.best) || other.step - one.step,
     );
-  /** Writes a checkpoint for others; an empty `output` leaves the place to the service. */
-  const write = async (checkpoint: string, format: ExportFormat, output: string): Promise<void> => {
-    exporting.value = true;
-    exportError.value = null;
-    try {
-      const target = output.trim() ? { output: output.trim() } : {};
-      const written = await service.call('export.write', { run: run.currentId, checkpoint, format, ...target });
-      exported.value = [{ run: run.currentId, checkpoint, format, ...written, time: Date.now() }, ...exported.value];
-    } catch (thrown) {
-      exportError.value = toPlainError(thrown);
-    } finally {
-      exporting.value = false;
-    }
-  };
-
   watch(
     () => run.currentId,
     () => {
@@ -116,14 +86,10 @@ export const useCheckpoints = defineStore('checkpoints', () => {
     reading,
     error,
     chosen,
-    exporting,
-    exportError,
-    exported,
     refresh,
     remove,
     pin,
     writeHistory,
     of,
-    write,
   };
 });

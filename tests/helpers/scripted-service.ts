@@ -245,7 +245,7 @@ export class ScriptedService {
       return { path, bytes: 22.3e6 };
     },
     'export.list': async () => [...this.exports],
-    'export.check': async () => ({ job: 'export-1' }),
+    'export.check': async () => this.job('export', 'compare', 64, 'files'),
     'export.delete': async ({ path }) => {
       this.exports = this.exports.filter((one) => one.path !== path);
       return null;

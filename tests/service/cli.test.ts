@@ -1,5 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -277,6 +286,22 @@ describe('training', () => {
     expect(answers[2]).toEqual(answers[0]);
     const { logits, head, head_dist: headDist } = answers[0];
     logits.forEach((value, index) => expect(value).toBeCloseTo((head[index] + headDist[index]) / 2, 6));
+  });
+
+  it('is exported and checked; a file that is not the checkpoint ends with 1', async () => {
+    const output = join(folder, 'checked.safetensors');
+    const asked = ['export', '--checkpoint', 'run', '--output', output, '--pictures', '4', '--threads', '2'];
+    const { code, out, err } = await stillhouse([...asked, '--check']);
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/^check +passed$/m);
+    expect(out).toMatch(/^logits differ by +0\.00 at most, 0\.00 in the mean$/m);
+    expect(out).toMatch(/^batch of 32 +\S+ ms median, \S+ ms p90, \S+ images\/s \(\d+ runs\)$/m);
+    expect(out).toMatch(/^computed on +cpu, 2 threads$/m);
+    truncateSync(output, 1000);
+    const again = await stillhouse([...asked, '--check-only', '--json']);
+    expect(again.code).toBe(1);
+    const [result] = lines(again).filter(({ type }) => type === 'result');
+    expect(result).toMatchObject({ passed: false, check: { problems: [{ code: 'weights.format' }] } });
   });
 
   it('is inspected: the network, its classes and its size are told of checkpoint and export', async () => {

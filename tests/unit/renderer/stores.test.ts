@@ -9,6 +9,7 @@ import type { Shell } from '../../../src-renderer/client/shell.ts';
 import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
+import { useExports } from '../../../src-renderer/stores/exports.ts';
 import { useNotices } from '../../../src-renderer/stores/notices.ts';
 import { useQueue, type BusyAnswer } from '../../../src-renderer/stores/queue.ts';
 import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
@@ -395,8 +396,26 @@ describe('checkpoints', () => {
     expect(checkpoints.list[0]).toMatchObject({ epoch: 1, last: true });
     service.append(id, epochRows(2, true, 4));
     await vi.waitFor(() => expect(checkpoints.list).toHaveLength(3));
-    await checkpoints.write(checkpoints.list[0].file, 'pth', '/tmp/model.pth');
-    expect(checkpoints.exported[0]).toMatchObject({ path: '/tmp/model.pth', bytes: 22.3e6, format: 'pth' });
-    expect(checkpoints.exportError).toBeNull();
+  });
+});
+
+describe('exports', () => {
+  test('are written, listed and deleted; one that is checked tells what was found', async () => {
+    service.addRun({ state: 'finished', epochs: 2 });
+    open();
+    const checkpoints = useCheckpoints();
+    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(2));
+    const exports = useExports();
+    const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', pictures: null } as const;
+    await exports.write({ ...wish, output: ' /tmp/model.pth ' });
+    expect(exports.open).toMatchObject({ path: '/tmp/model.pth', format: 'pth', check: null });
+    const checked = exports.check('/tmp/model.pth', 16);
+    expect([exports.checking, exports.error]).toEqual(['/tmp/model.pth', null]);
+    await vi.waitFor(() => expect(exports.job?.state).toBe('running'));
+    service.endJob(exports.job!.job, { state: 'failed', error: toPlainError(new StillhouseError('engine.missing')) });
+    await checked;
+    expect([exports.checking, exports.error?.code]).toEqual(['', 'engine.missing']);
+    await exports.remove('/tmp/model.pth');
+    expect([exports.list, exports.open]).toEqual([[], null]);
   });
 });

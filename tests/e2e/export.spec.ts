@@ -1,0 +1,93 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import { readFileSync, readdirSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { expect, test } from './fixtures.ts';
+import { newestRun, Workbench } from './workbench.ts';
+
+const SIZES = [
+  { width: 1280, height: 800 },
+  { width: 1920, height: 1080 },
+];
+
+test('an export proves what it is, and one that is damaged is found out', async ({ app, home, page, shell }) => {
+  const bench = new Workbench(app);
+  const row = (name: RegExp) => bench.main.getByRole('row', { name });
+  const report = bench.main.getByRole('region', { name: 'Check of the export' });
+  await bench.openData(makeTinyData(join(home, 'pictures')));
+  await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
+  await bench.go('Recipe');
+  await bench.choose('Distillation', 'none');
+  await bench.tinyRecipe(1);
+  await bench.start();
+  await bench.reaches('Finished');
+  await bench.go('Export');
+
+  await test.step('what is written is read again and compared', async () => {
+    await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
+    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible({ timeout: 120_000 });
+    await expect(report.getByText('0 at most, 0 in the mean')).toBeVisible();
+    await expect(report.getByText('100.00 %').first()).toBeVisible();
+    await expect(report.getByText(/^18 pictures of .*pictures · 0 unreadable$/)).toBeVisible();
+    await expect(report.getByRole('table', { name: 'Time of a forward pass' }).getByRole('row')).toHaveCount(3);
+    await expect(row(/safetensors/).getByText('checked', { exact: true })).toBeVisible();
+  });
+
+  await test.step('how to load it is told for this very file', async () => {
+    const [file] = readdirSync(join(newestRun(home), 'exports')).filter((name) => name.endsWith('.safetensors'));
+    const use = bench.main.getByRole('region', { name: 'How to load it' });
+    await expect(use.locator('pre')).toContainText(join(newestRun(home), 'exports', file));
+    await use.getByText('Stillhouse', { exact: true }).click();
+    await expect(use.locator('pre')).toContainText('npx stillhouse inspect');
+    await use.getByText('timm', { exact: true }).click();
+  });
+
+  if (shell === 'browser') {
+    for (const theme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: theme });
+      for (const size of SIZES) await bench.look(`export-${theme}`, size);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))])).toEqual([]);
+    }
+  }
+
+  await test.step('without a check it is listed as not checked, and checked when asked', async () => {
+    await bench.main.getByText('PyTorch .pth').click();
+    await bench.main.getByLabel('Check the file').uncheck();
+    await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
+    await expect(row(/\.pth/).getByText('not checked')).toBeVisible();
+    await row(/\.pth/)
+      .getByRole('button', { name: /^Check/ })
+      .click();
+    await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible({ timeout: 120_000 });
+  });
+
+  await test.step('a file that was cut off since is unreadable, and fails', async () => {
+    const folder = join(newestRun(home), 'exports');
+    const file = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.safetensors'))!,
+    );
+    truncateSync(file, readFileSync(file).length / 2);
+    await row(/safetensors/)
+      .getByRole('button', { name: /^Check/ })
+      .click();
+    await expect(report.getByText('The file failed the check')).toBeVisible({ timeout: 120_000 });
+    await expect(report.getByRole('alert')).toContainText('safetensors');
+    await expect(row(/safetensors/).getByText('failed')).toBeVisible();
+    if (shell === 'browser') await bench.look('export-failed', SIZES[0]);
+  });
+
+  await test.step('it is deleted after a question, and stays so in a new window', async () => {
+    await row(/safetensors/)
+      .getByRole('button', { name: /^Delete export/ })
+      .click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete export' }).click();
+    await expect(row(/safetensors/)).toHaveCount(0);
+    await page.reload();
+    await bench.go('Export');
+    await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible();
+    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible();
+  });
+});
