@@ -22,7 +22,6 @@ export const exportPage = {
   write: 'Export',
   writing: 'Exporting…',
   show: 'Show in folder',
-  copyPath: 'Copy path',
   list: 'Exports of this run',
   check: 'Check',
   checking: 'Checking the export',
@@ -65,4 +64,4 @@ export const exportPage = {
   },
   use: 'How to load it',
   useWith: 'Load it with',
-} as const;
+};

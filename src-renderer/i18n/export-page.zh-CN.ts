@@ -21,7 +21,6 @@ export const exportPage = {
   write: '导出',
   writing: '导出中…',
   show: '在文件夹中显示',
-  copyPath: '复制路径',
   list: '此运行的导出',
   check: '检查',
   checking: '正在检查导出',
@@ -63,4 +62,4 @@ export const exportPage = {
   },
   use: '如何载入',
   useWith: '载入方式',
-} as const;
+};
