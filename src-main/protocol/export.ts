@@ -109,3 +109,9 @@ export type ExportInfo = v.InferOutput<typeof exportInfo>;
 export function hasPassed({ problems }: ExportCheck): boolean {
   return problems.length === 0;
 }
+
+/** The check that some data is; null for what is none. */
+export function parseExportCheck(data: unknown): ExportCheck | null {
+  const read = v.safeParse(exportCheck, data);
+  return read.success ? read.output : null;
+}

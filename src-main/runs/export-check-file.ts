@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { ExportCheck } from '../protocol/export.ts';
+import { parseExportCheck, type ExportCheck } from '../protocol/export.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 
 /** `<file>.check.json` beside an export: what the last check of it found. */
@@ -21,11 +21,9 @@ export function writeCheck(check: ExportCheck): void {
 /** The last check of this very file; null where there was none, it cannot be read, or the file changed since. */
 export function readCheck(path: string): ExportCheck | null {
   try {
-    const check = JSON.parse(readFileSync(checkFile(path), 'utf8')) as Partial<ExportCheck>;
+    const check = parseExportCheck(JSON.parse(readFileSync(checkFile(path), 'utf8')));
     const { bytes, modified } = stampOf(path);
-    const own = check.bytes === bytes && check.modified === modified;
-    const whole = typeof check.time === 'number' && Array.isArray(check.problems) && Array.isArray(check.latency);
-    return own && whole ? ({ ...check, path } as ExportCheck) : null;
+    return check?.bytes === bytes && check.modified === modified ? { ...check, path } : null;
   } catch {
     return null;
   }

@@ -153,6 +153,12 @@ test('an export that is cut off fails with what the reader says', async () => {
   expect(info.check?.problems).toHaveLength(1);
 });
 
+test('a check file that is none counts as none', async () => {
+  const [{ path }] = (await client.call('export.list', { run })).filter(({ check }) => check);
+  writeFileSync(`${path}.check.json`, readFileSync(`${path}.check.json`, 'utf8').replace('"pictures": ', '"images": '));
+  expect((await client.call('export.list', { run })).find((one) => one.path === path)).toMatchObject({ check: null });
+});
+
 test('nothing that is not listed is read or removed', async () => {
   const own = join(places.homeFolder, 'runs', run, 'run.json');
   for (const path of [own, join(places.root, 'no.safetensors')])
