@@ -88,6 +88,8 @@ function main(port: TrainerPort): void {
   process.on('SIGTERM', () => stop.abort());
   // Ctrl-C in a terminal reaches every process of the group; the owner decides what it means.
   process.on('SIGINT', () => undefined);
+  // A terminal that is closed ends the owner, and that is heard: there must be time to save.
+  process.on('SIGHUP', () => undefined);
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   setInterval(() => port.tell({ tell: 'alive', time: Date.now(), memory: process.memoryUsage.rss() }), HEARTBEAT);
