@@ -230,7 +230,7 @@ test('stillhouse serve that is killed leaves no process, and its run is saved', 
 /** A client of the service behind an address that was printed. */
 async function openWindow(url: string): Promise<Client> {
   const welcome = await fetch(url);
-  const cookie = welcome.headers.get('set-cookie')!.split(';')[0]!;
+  const cookie = welcome.headers.get('set-cookie')!.split(';')[0];
   const { origin, host } = new URL(url);
   const socket = new WebSocket(`ws://${host}/port`, { headers: { origin, cookie } });
   socket.on('error', () => undefined);
