@@ -1,5 +1,6 @@
 import type { NamedArray } from '../formats/named-array.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { DIST_TOKEN, withTokensOf } from './distillation-token.ts';
 import { toTimmNames, type Tensors } from './key-names.ts';
 import type { Model, ParamSpec } from './model.ts';
 import { resizePositions, type Grid } from './positions.ts';
@@ -9,7 +10,10 @@ import { resizePositions, type Grid } from './positions.ts';
 export interface FitOptions {
   /** The file, for errors. */
   path: string;
-  /** Allow heads of another number of classes, or none: they are left out, for the caller to draw. */
+  /**
+   * Allow what fine-tuning changes: heads of another number of classes, or none, are left out, for the caller to draw;
+   * and so is a distillation token that only the model has. One that only the file has is not read.
+   */
   newHead: boolean;
   /** Patches down and across that the file's position embedding is for, where they make no square. */
   grid?: Grid;
@@ -19,29 +23,57 @@ export interface FitOptions {
 export interface FitReport {
   /** Whose names the file used: `timm`, `Hugging Face`, … */
   layout: string;
-  /** Heads that were left out of `params`. */
+  /** Heads and tokens that were left out of `params`. */
   renewed: string[];
   /** Position embeddings that were resized to the model's grid. */
   resized: string[];
+  /** What the file has for a distillation token that the model has not. */
+  left: string[];
+  /** The patches of the file and of the model, where these differ. */
+  grids: { from: Grid; to: Grid } | null;
 }
 
 /** Parts that depend on the classes, in every family. */
 export const HEAD = /^(head|head_dist|head\.fc|fc|classifier)\.(weight|bias)$/;
+
+type Named = Pick<Model, 'name'> & Geometry;
 
 /**
  * The model's parameters from a weight file, row-major float32 by timm's names. Without `newHead` they are complete.
  * @throws StillhouseError `weights.keys` listing what does not fit; `weights.format` for values that are not finite.
  */
 export function fitWeights(
-  model: Pick<Model, 'name'> & Geometry,
+  model: Named,
   tensors: Tensors,
   options: FitOptions,
 ): { params: Record<string, Float32Array>; report: FitReport } {
-  const { path } = options;
+  const { fits, report } = planFit(model, tensors, options);
+  const params: Record<string, Float32Array> = {};
+  for (const { spec, fit, array } of fits)
+    if (fit !== 'renewed') params[spec.name] = valuesOf(spec, fit, array, model, options);
+  return { params, report };
+}
+
+/** What becomes of each parameter of a model. */
+interface Plan {
+  fits: { spec: ParamSpec; fit: Fit; array: NamedArray | undefined }[];
+  report: FitReport;
+}
+
+/**
+ * What {@link fitWeights} will do, by names and shapes alone: no value is read.
+ * @throws StillhouseError `weights.keys` listing what does not fit.
+ */
+export function planFit(model: Named, tensors: Tensors, options: FitOptions): Plan {
+  const { path, newHead, grid } = options;
   const specs = new Map(model.specs.map((spec) => [spec.name, spec]));
-  const named = toTimmNames(tensors, new Set(specs.keys()));
-  const fits = model.specs.map((spec) => [spec, fitOf(spec, named.tensors.get(spec.name), model, options)] as const);
-  const names = (wanted: Fit) => fits.filter(([, fit]) => fit === wanted).map(([{ name }]) => name);
+  const given = toTimmNames(tensors, new Set(specs.keys()));
+  const named = { ...given, ...(newHead ? withTokensOf(specs, given.tensors) : { left: [] }) };
+  const fits = model.specs.map((spec) => {
+    const array = named.tensors.get(spec.name);
+    return { spec, fit: fitOf(spec, array, model, options), array };
+  });
+  const names = (wanted: Fit) => fits.filter(({ fit }) => fit === wanted).map(({ spec }) => spec.name);
   const unexpected = [...named.tensors.keys()].filter((name) => !specs.has(name) && !name.endsWith(BATCH_COUNTER));
   const [missing, misshapen] = [names('missing'), names('misshapen')];
   if (missing.length + misshapen.length + unexpected.length > 0) {
@@ -49,10 +81,10 @@ export function fitWeights(
     const params = { missing: some(missing), unexpected: some(unexpected), misshapen: some(shapes) };
     throw new StillhouseError('weights.keys', { path, model: model.name, ...params });
   }
-  const params: Record<string, Float32Array> = {};
-  for (const [spec, fit] of fits)
-    if (fit !== 'renewed') params[spec.name] = valuesOf(spec, fit, named.tensors.get(spec.name), model, options);
-  return { params, report: { layout: named.layout, renewed: names('renewed'), resized: names('resized') } };
+  const resized = names('resized');
+  const grids = resized.length > 0 ? gridsOf(model, named.tensors.get(resized[0])!.shape, grid) : null;
+  const { layout, left } = named;
+  return { fits, report: { layout, renewed: names('renewed'), resized, left, grids } };
 }
 
 type Fit = 'exact' | 'resized' | 'renewed' | 'absent' | 'missing' | 'misshapen';
@@ -61,7 +93,7 @@ type Fit = 'exact' | 'resized' | 'renewed' | 'absent' | 'missing' | 'misshapen';
 export const BATCH_COUNTER = '.num_batches_tracked';
 
 function fitOf(spec: ParamSpec, array: NamedArray | undefined, model: Geometry, { newHead, grid }: FitOptions): Fit {
-  const head = newHead && HEAD.test(spec.name);
+  const head = newHead && (HEAD.test(spec.name) || (spec.name === DIST_TOKEN && !array));
   // Nothing depends on batch counters.
   if (!array) return head ? 'renewed' : spec.name.endsWith(BATCH_COUNTER) ? 'absent' : 'missing';
   const grids = spec.name === 'pos_embed' ? gridsOf(model, array.shape, grid) : null;

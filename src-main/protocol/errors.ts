@@ -219,6 +219,10 @@ export const ERRORS = {
     says: '{path} was not written by the optimizer {opt}: {missing} is not in it.',
     advice: 'Resume with the optimizer that it was trained by, or start a new run from its weights.',
   },
+  'run.pretrained': {
+    says: 'Starts from {path} ({layout}): {taken} of {all} arrays taken; resized: {resized}; drawn anew: {renewed}; left out: {left}.',
+    advice: 'What is drawn anew follows from the seed.',
+  },
   'run.non-finite': {
     says: 'The loss became {loss} at step {step}.',
     advice:

@@ -165,7 +165,8 @@ async function train({ job, context, dataset, begin, log, guard }: Setting): Pro
   let teacher: OpenTeacher | null = null;
   try {
     stage('weights');
-    await fillState(state, models.student, job.recipe, begin);
+    const note = await fillState(state, models.student, job.recipe, begin);
+    if (note) log.note(note);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
     // The engine has copies of the weights now.
     globalThis.gc?.();
@@ -212,15 +213,17 @@ export async function createModels(recipe: Recipe, classes: readonly string[]): 
   return { student, teacher: await planTeacher(recipe, classes) };
 }
 
+/** @returns what to note of it. */
 async function fillState(
   state: State,
   student: Model,
   recipe: Recipe,
   { checkpoint, pretrained }: Begin,
-): Promise<void> {
+): Promise<PlainError | null> {
   if (checkpoint) startResumed(state, student, checkpoint, recipe);
-  else if (pretrained) await startPretrained(state, student, pretrained, recipe);
+  else if (pretrained) return startPretrained(state, student, pretrained, recipe);
   else startFresh(state, student, recipe);
+  return null;
 }
 
 function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {

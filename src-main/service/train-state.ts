@@ -1,8 +1,8 @@
 import { Random } from '../data/random.ts';
 import type { NamedArray } from '../formats/named-array.ts';
 import type { Model, ParamSpec } from '../model/model.ts';
-import { fitWeights } from '../model/weights.ts';
-import { StillhouseError } from '../protocol/errors.ts';
+import { fitWeights, type FitReport } from '../model/weights.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { initialValues, type Uniforms } from '../train/init.ts';
 import { optimizerVariables } from '../train/update.ts';
@@ -32,16 +32,27 @@ function startAverage(state: State, { specs }: Model, { modelEma }: Recipe): voi
 
 /**
  * Values from a weight file; what the file has for other classes is drawn from the seed instead.
+ * @returns a note of what was taken.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
-export async function startPretrained(state: State, student: Model, path: string, recipe: Recipe): Promise<void> {
+export async function startPretrained(state: State, student: Model, path: string, recipe: Recipe): Promise<PlainError> {
   startFresh(state, student, recipe);
-  await withWeights(path, ({ tensors }) => {
-    const { params } = fitWeights(student, tensors, { path, newHead: true });
+  const note = await withWeights(path, (weights) => {
+    const { params, report } = fitWeights(student, weights.tensors, { path, newHead: true });
     const given = student.specs.filter(({ name }) => name in params);
     setParams(state, PREFIX.model, given, params);
+    return startNote(weights.path, student, report);
   });
   startAverage(state, student, recipe);
+  return note;
+}
+
+function startNote(path: string, { specs }: Model, { layout, renewed, resized, left, grids }: FitReport): PlainError {
+  const names = (list: readonly string[]): string => list.join(', ') || 'none';
+  const grid = grids ? ` ${grids.from.join('×')} → ${grids.to.join('×')}` : '';
+  const lists = { resized: names(resized) + grid, renewed: names(renewed), left: names(left) };
+  const taken = specs.length - renewed.length;
+  return toPlainError(new StillhouseError('run.pretrained', { path, layout, taken, all: specs.length, ...lists }));
 }
 
 /**

@@ -60,7 +60,9 @@ export function weightsOf({ path, file: { tensors, metadata } }: Pick<OpenedWeig
 
 function modelOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
   const own = [...tensors].filter(([name]) => name.startsWith(PREFIX.model));
-  const isCheckpoint = own.length > 0 && [...tensors.keys()].some((name) => name.startsWith(PREFIX.mean));
+  const parts = Object.values(PREFIX);
+  const isCheckpoint =
+    own.length > 0 && [...tensors.keys()].every((name) => parts.some((part) => name.startsWith(part)));
   return isCheckpoint ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.model.length), tensor])) : tensors;
 }
 

@@ -205,6 +205,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 并非由优化器 {opt} 写成：其中没有 {missing}。',
     advice: '请用训练它的优化器恢复，或以其权重开始新的运行。',
   },
+  'run.pretrained': {
+    says: '从 {path}（{layout}）的权重开始：取用 {all} 个数组中的 {taken} 个；调整大小：{resized}；重新抽取：{renewed}；未用：{left}。',
+    advice: '重新抽取的值由随机种子决定。',
+  },
   'run.non-finite': {
     says: '损失在第 {step} 步变为 {loss}。',
     advice:

@@ -46,7 +46,8 @@ MODELS = [
 ]
 
 # Model, input size, batch, for training cases the rate of stochastic depth (0: no noise is given), and options:
-# inputWidth where the picture is not square, drop (dropout), deit3Style.
+# inputWidth where the picture is not square, drop (dropout), deit3Style, weightsSize (positions are of that size, and
+# resized as DeiT's main.py does).
 CASES = [
     ("deit_tiny_distilled_patch16_224", 224, 1, None),
     ("deit_small_patch16_224", 64, 2, None),
@@ -78,6 +79,10 @@ CASES = [
     ("efficientnet_b0", 64, 2, 0, {"drop": 0.3}),
     ("regnety_002", 64, 2, 0.2, {"drop": 0.3}),
     ("resnet18", 64, 3, 0, {"drop": 0.3}),
+    ("deit_tiny_distilled_patch16_224", 384, 1, None, {"weightsSize": 224}),
+    ("deit_tiny_patch16_224", 384, 1, None, {"weightsSize": 224}),
+    ("deit3_small_patch16_224", 384, 1, None, {"weightsSize": 224}),
+    ("deit_tiny_distilled_patch16_224", 160, 1, None, {"weightsSize": 224}),
 ]
 
 
@@ -214,6 +219,16 @@ class GivenDropout:
         return np.floor(keep + uniforms).astype(np.float64) / float(keep)
 
 
+def positions(key, old, new, tokens, width):
+    """Positions of tokens and patches for another picture size, as DeiT's main.py makes them: bicubic, a = -0.75."""
+    extra = tokens - (new // 16) ** 2
+    side = old // 16
+    given = parameter(key, (1, extra + side**2, width))
+    grid = given[:, extra:].reshape(1, side, side, width).permute(0, 3, 1, 2)
+    grid = torch.nn.functional.interpolate(grid, size=(new // 16, new // 16), mode="bicubic", align_corners=False)
+    return torch.cat([given[:, :extra], grid.permute(0, 2, 3, 1).flatten(1, 2)], 1)
+
+
 def build(name, size, rate, options):
     transformer = name.startswith(("deit", "vit"))
     extra = {"img_size": (size, options.get("inputWidth", size))} if transformer else {}
@@ -224,7 +239,10 @@ def build(name, size, rate, options):
         extra["drop_rate"] = drop
     model = timm.create_model(name, num_classes=CLASSES, drop_path_rate=rate, **extra)
     state = model.state_dict()
-    model.load_state_dict({key: parameter(key, tuple(value.shape)) for key, value in state.items()})
+    values = {key: parameter(key, tuple(value.shape)) for key, value in state.items()}
+    if "weightsSize" in options:
+        values["pos_embed"] = positions("pos_embed", options["weightsSize"], size, *state["pos_embed"].shape[1:])
+    model.load_state_dict(values)
     return model.double()
 
 

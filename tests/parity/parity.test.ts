@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Deit3Style, Model, Params } from '../../src-main/model/model.ts';
+import { namedArray } from '../../src-main/formats/named-array.ts';
+import { fitWeights } from '../../src-main/model/weights.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { relativeError, testEngine } from '../helpers/engine.ts';
 import { hashed, parameterValues, pictures, signed, sizeOf, uniform } from '../helpers/generated.ts';
@@ -19,6 +21,8 @@ interface Case {
   /** Dropout; 0 when left out. */
   drop?: number;
   deit3Style?: Deit3Style;
+  /** The picture size that the weights are for, where it is another. */
+  weightsSize?: number;
   batch: number;
   classes: number;
   /** null: evaluation. Else training, with stochastic depth up to this rate. */
@@ -37,8 +41,12 @@ const cases = readFileSync(new URL('cases.jsonl', import.meta.url), 'utf8')
   .map((line) => JSON.parse(line) as Case);
 const titled = (chosen: Case[]): [string, Case][] =>
   chosen.map((one) => {
-    const { model, inputSize, inputWidth = inputSize, dropPath, drop = 0, deit3Style = 'timm' } = one;
-    return [`${model} of ${deit3Style} at ${inputSize} × ${inputWidth}, drops ${dropPath ?? 'off'} and ${drop}`, one];
+    const { model, inputSize, inputWidth = inputSize, dropPath, drop = 0, deit3Style = 'timm', weightsSize } = one;
+    const from = weightsSize ? `, from weights for ${weightsSize}` : '';
+    return [
+      `${model} of ${deit3Style} at ${inputSize} × ${inputWidth}${from}, drops ${dropPath ?? 'off'} and ${drop}`,
+      one,
+    ];
   });
 
 beforeAll(testEngine);
@@ -55,9 +63,24 @@ function modelOf({ model, classes, inputSize, inputWidth, dropPath, drop, deit3S
   return createModel(model, { classes, inputSize, inputWidth, dropPath: dropPath ?? 0, drop, deit3Style });
 }
 
-function paramsOf(model: Model): Params {
-  const entries = model.specs.map((spec) => [spec.name, tf.tensor(parameterValues(spec), spec.shape)] as const);
+function paramsOf(model: Model, one: Case): Params {
+  const values = one.weightsSize ? fittedValues(model, one, one.weightsSize) : null;
+  const entries = model.specs.map((spec) => {
+    return [spec.name, tf.tensor(values?.[spec.name] ?? parameterValues(spec), spec.shape)] as const;
+  });
   return Object.fromEntries(entries);
+}
+
+/** As a run has them that starts from weights for another picture size. */
+function fittedValues(model: Model, one: Case, weightsSize: number): Record<string, Float32Array> {
+  const { specs } = modelOf({ ...one, inputSize: weightsSize });
+  const arrays = specs.map((spec) => {
+    const bytes = () => new Uint8Array(parameterValues(spec).buffer);
+    return [spec.name, namedArray('F32', spec.shape, bytes)] as const;
+  });
+  const { params, report } = fitWeights(model, new Map(arrays), { path: 'generated', newHead: true });
+  expect(report).toMatchObject({ resized: ['pos_embed'], renewed: [], left: [] });
+  return params;
 }
 
 function imagesOf({ batch, inputSize, inputWidth = inputSize }: Case): tf.Tensor4D {
@@ -90,7 +113,7 @@ describe('predicts what timm predicts', () => {
   test.each(predictions)('%s', (_, expected) => {
     tf.tidy(() => {
       const model = modelOf(expected);
-      const { head, headDist } = model.predict(paramsOf(model), imagesOf(expected));
+      const { head, headDist } = model.predict(paramsOf(model, expected), imagesOf(expected));
       expectLogits(logitsOf([head, headDist]), expected.heads);
     });
   });
@@ -118,7 +141,7 @@ describe('trains as timm trains', () => {
 /** One forward and backward through a fixed linear loss of the logits. */
 function trainingStep(model: Model, one: Case) {
   const { batch, classes } = one;
-  const params = paramsOf(model);
+  const params = paramsOf(model, one);
   const images = imagesOf(one);
   const noiseShape = model.noise?.shape(batch);
   const noise = noiseShape ? tf.tensor(uniform('noise', sizeOf(noiseShape)), noiseShape) : null;

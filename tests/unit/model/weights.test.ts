@@ -45,7 +45,7 @@ describe('names', () => {
     const model = tiny();
     const tensors = arraysOf(shapesOf(model.specs));
     const { params, report } = fitWeights(model, tensors, options);
-    expect(report).toEqual({ layout: 'timm', renewed: [], resized: [] });
+    expect(report).toEqual({ layout: 'timm', renewed: [], resized: [], left: [], grids: null });
     expect(Object.keys(params)).toEqual(model.specs.map(({ name }) => name));
     for (const [name, array] of tensors) expect(params[name]).toEqual(array.toFloat32());
   });
@@ -185,6 +185,47 @@ describe('another number of classes', () => {
     const tensors = arraysOf(shapesOf(createModel(name, { classes: 5, inputSize: 64 }).specs));
     const model = createModel(name, { classes: 3, inputSize: 64 });
     expect(fitWeights(model, tensors, { ...options, newHead: true }).report.renewed).toContain(head);
+  });
+});
+
+describe('a distillation token on one side alone', () => {
+  const OF_TOKEN = ['dist_token', 'head_dist.weight', 'head_dist.bias'];
+  const rows = (values: Float32Array) => Array.from({ length: values.length / 4 }, (_, row) => [...values.subarray(4 * row, 4 * row + 4)]); // prettier-ignore
+
+  it('is refused unless a new head is wanted', () => {
+    const file = arraysOf(shapesOf(tiny({ distilled: false }).specs));
+    expect(refusal(() => fitWeights(tiny(), file, options))).toMatchObject({ code: 'weights.keys' });
+  });
+
+  it('of the model: drawn anew, at a position of zeros', () => {
+    const [plain, distilled] = [tiny({ distilled: false }), tiny()];
+    const file = arraysOf(shapesOf(plain.specs));
+    const { params, report } = fitWeights(distilled, file, { ...options, newHead: true });
+    expect(report).toMatchObject({ renewed: OF_TOKEN, left: [], resized: [] });
+    const [first, ...patches] = rows(file.get('pos_embed')!.toFloat32());
+    expect(rows(params.pos_embed)).toEqual([first, [0, 0, 0, 0], ...patches]);
+    expect(params['head.weight']).toEqual(file.get('head.weight')!.toFloat32());
+  });
+
+  it('of the file: left out with its head and its position', () => {
+    const [plain, distilled] = [tiny({ distilled: false }), tiny()];
+    const file = arraysOf(shapesOf(distilled.specs));
+    const { params, report } = fitWeights(plain, file, { ...options, newHead: true });
+    expect(report).toMatchObject({ renewed: [], left: OF_TOKEN, resized: [] });
+    const [first, , ...patches] = rows(file.get('pos_embed')!.toFloat32());
+    expect(rows(params.pos_embed)).toEqual([first, ...patches]);
+    expect(Object.keys(params)).toEqual(plain.specs.map(({ name }) => name));
+  });
+
+  it('goes with other classes and another picture size', () => {
+    const file = arraysOf(shapesOf(tiny({ classes: 1000 }).specs));
+    const model = tiny({ distilled: false, inputSize: 48 });
+    const { params, report } = fitWeights(model, file, { ...options, newHead: true });
+    expect(report).toMatchObject({ renewed: ['head.weight', 'head.bias'], resized: ['pos_embed'], left: OF_TOKEN });
+    expect(report.grids).toMatchObject({ from: [4, 4], to: [6, 6] });
+    const values = file.get('pos_embed')!.toFloat32();
+    const without = Float32Array.of(...values.subarray(0, 4), ...values.subarray(8));
+    expect(params.pos_embed).toEqual(resizePositions(without, 1, 4, [4, 4], [6, 6]));
   });
 });
 
