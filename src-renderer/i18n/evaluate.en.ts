@@ -13,6 +13,7 @@ export const evaluate = {
   start: 'Evaluate',
   running: 'Evaluating',
   none: 'Nothing evaluated yet',
+  readOnly: 'This run can only be read, so its evaluations cannot be kept: name a weight file instead.',
   noneText:
     'Evaluate a checkpoint: every picture’s answers are kept, so that all that is shown here opens without an engine.',
   saved: 'Saved evaluations',

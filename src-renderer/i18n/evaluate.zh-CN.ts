@@ -15,6 +15,7 @@ export const evaluate: typeof en = {
   start: '评估',
   running: '正在评估',
   none: '尚无评估',
+  readOnly: '此运行只可读取，无法保存其评估：请改为指定权重文件。',
   noneText: '请评估一个检查点：每张图片的回答都会保存，此处的一切无需引擎即可打开。',
   saved: '已保存的评估',
   savedItem: '{time} · {model}{average} · {data} · {acc1}',

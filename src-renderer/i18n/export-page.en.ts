@@ -1,6 +1,7 @@
 /** The words of the Export view. */
 export const exportPage = {
   checkpoint: 'Checkpoint',
+  readOnly: 'This run can only be read: choose another place for the file.',
   noCheckpoint: 'This run has no checkpoint yet.',
   epoch: 'Epoch {epoch}',
   weights: 'Weights',

@@ -1,6 +1,7 @@
 /** 导出页面的文字。 */
 export const exportPage = {
   checkpoint: '检查点',
+  readOnly: '此运行只可读取：请为文件另选位置。',
   noCheckpoint: '此运行尚无检查点。',
   epoch: '第 {epoch} 轮',
   weights: '权重',

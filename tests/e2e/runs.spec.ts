@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { saveCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { openHistory } from '../../src-main/runs/history.ts';
+import { sealFolder } from '../helpers/sealed-folder.ts';
 import { epochRow, facts, newRun, stateOf, stepRow } from '../unit/runs/state.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
@@ -60,4 +61,42 @@ test('runs are filtered, noted, compared, deleted and taken back', async ({ app,
     await bench.page.getByRole('button', { name: 'Remove for good' }).click();
     await expect(trash.getByText('The trash is empty.')).toBeVisible();
   });
+});
+
+test('a run that can only be read offers nothing that writes into it, and says why', async ({ launch, home }) => {
+  const folder = join(home, 'runs/sealed');
+  await trained(folder, 0.001, 61);
+  const release = sealFolder(folder);
+  test.skip(!release, 'a folder cannot be sealed here');
+  try {
+    const bench = new Workbench(await launch());
+    const { main, page } = bench;
+    const why = 'This run can only be read: nothing can be written into its folder.';
+    await bench.go('Checkpoints');
+    await expect(main.getByText('read-only', { exact: true })).toBeVisible();
+    await expect(main.getByText(why)).toBeVisible();
+    const files = main.getByRole('row').filter({ hasText: '.safetensors' });
+    await expect(files).toHaveCount(2);
+    for (const name of [/^Pin/, /^Resume/, /^Delete/])
+      await expect(files.first().getByRole('button', { name })).toBeDisabled();
+    await expect(files.first().getByRole('button', { name: /^Fine-tune/ })).toBeEnabled();
+    for (const name of ['Save', 'Delete run…']) await expect(main.getByRole('button', { name })).toBeDisabled();
+    await expect(main.getByRole('button', { name: 'Pin sealed' })).toBeDisabled();
+
+    await bench.go('Train');
+    await expect(main.getByText(why)).toBeVisible();
+    for (const name of [/^Resume/, 'Queue resume', /^Delete/])
+      await expect(main.getByRole('button', { name })).toBeDisabled();
+    await page.keyboard.press('Alt+r');
+    await expect(page.getByText(`Resume run: ${why}`)).toBeVisible();
+
+    await bench.go('Evaluate');
+    await expect(main.getByRole('button', { name: 'Evaluate', exact: true })).toBeDisabled();
+    await bench.go('Export');
+    await expect(main.getByRole('button', { name: 'Export', exact: true })).toBeDisabled();
+    await main.getByLabel('Write to').fill(join(home, 'elsewhere.safetensors'));
+    await expect(main.getByRole('button', { name: 'Export', exact: true })).toBeEnabled();
+  } finally {
+    release?.();
+  }
 });
