@@ -101,14 +101,11 @@ export function startAgain(home: string): Promise<{ code: number | null; said: s
   return new Promise((resolve) => second.on('close', (code) => resolve({ code, said })));
 }
 
-/** Opens the desktop app; `env` holds at least STILLHOUSE_HOME. */
-export async function openElectron(env: Record<string, string>): Promise<App> {
-  const electron = await _electron.launch({
-    executablePath: electronBinary(),
-    args: ELECTRON_ARGUMENTS,
-    cwd: ROOT,
-    env,
-  });
+/** Opens the desktop app, or that which is packaged at `binary`; `env` holds at least STILLHOUSE_HOME. */
+export async function openElectron(env: Record<string, string>, binary?: string): Promise<App> {
+  const args = binary ? ELECTRON_ARGUMENTS.slice(0, -1) : ELECTRON_ARGUMENTS;
+  const executablePath = binary ?? electronBinary();
+  const electron = await _electron.launch({ executablePath, args, cwd: binary ? tmpdir() : ROOT, env });
   const app: App = {
     page: await electron.firstWindow(),
     pid: electron.process().pid!,

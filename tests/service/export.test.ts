@@ -155,7 +155,7 @@ test('an export that is cut off fails with what the reader says', async () => {
 
 test('a check file that is none counts as none', async () => {
   const [{ path }] = (await client.call('export.list', { run })).filter(({ check }) => check);
-  writeFileSync(`${path}.check.json`, readFileSync(`${path}.check.json`, 'utf8').replace('"pictures": ', '"images": '));
+  writeFileSync(`${path}.check.json`, readFileSync(`${path}.check.json`, 'utf8').replace('"threads": ', '"lanes": '));
   expect((await client.call('export.list', { run })).find((one) => one.path === path)).toMatchObject({ check: null });
 });
 

@@ -13,7 +13,8 @@ import { holdFast, openWindow } from './window.ts';
  * so that nothing here ever waits for them. Runs on Electron 9 and later.
  */
 const dist = join(__dirname, '..');
-const service = new ServiceHost(__dirname);
+// A stock Node and threads read no archive: what runs beside the window lies unpacked beside it in a release.
+const service = new ServiceHost(__dirname.replace(/\bapp\.asar\b/, 'app.asar.unpacked'));
 let quitting = false;
 
 // One place for each home, so that two homes are two instances.
