@@ -177,6 +177,7 @@ export function readableBytes(bytes: number): string {
   return `${(bytes / 1000 ** power).toFixed(1)} ${['', 'kB', 'MB', 'GB', 'TB'][power]}`;
 }
 
-function temporaryBeside(path: string): string {
+/** A name beside `path` that {@link removeLeftovers} knows once this process is gone. */
+export function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
 }

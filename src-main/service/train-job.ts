@@ -14,7 +14,7 @@ import { openCheckpoint, type Checkpoint } from '../runs/checkpoint-file.ts';
 import { truncateHistory } from '../runs/history.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, engineName } from '../runs/places.ts';
-import { changeRecipe, createRun, openRun } from '../runs/run-folder.ts';
+import { changeRecipe, checkpointsFolder, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
 import { multipliesBfloat16 } from '../runtime/devices.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
@@ -26,6 +26,7 @@ import { noiseRows } from '../train/submodels.ts';
 import { PREFIX, trainable } from '../train/variables.ts';
 import { pictureCacheBytes, pictureCrew } from './picture-crew.ts';
 import { LIST_NAME, readExclusions } from './data-notes.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { createEvaluator } from './evaluator.ts';
 import type { JobContext } from './job-context.ts';
 import { trainingRecipe } from './loader-recipe.ts';
@@ -62,12 +63,16 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<T
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
     try {
       const guard = new StallGuard(job.recipe.stallMinutes);
+      const reserve = new DiskReserve(checkpointsFolder(job.run));
+      const ending = (): void => (guard.end(), reserve.release());
       const body = (log: RunLog) =>
-        Promise.race([train({ job, context, dataset, begin, log, guard }), guard.stalled]).catch((error: unknown) => {
-          const text = error instanceof Error ? error.message : String(error);
-          throw tellsOfMemory(text) ? memoryError(job.recipe, firstLine(text), process.memoryUsage.rss()) : error;
-        });
-      return await withLog(job.run, context, body, () => guard.end());
+        Promise.race([train({ job, context, dataset, begin, log, guard, reserve }), guard.stalled]).catch(
+          (error: unknown) => {
+            const text = error instanceof Error ? error.message : String(error);
+            throw tellsOfMemory(text) ? memoryError(job.recipe, firstLine(text), process.memoryUsage.rss()) : error;
+          },
+        );
+      return await withLog(job.run, context, body, ending);
     } finally {
       begin.checkpoint?.close();
     }
@@ -147,9 +152,10 @@ interface Setting {
   begin: Begin;
   log: RunLog;
   guard: StallGuard;
+  reserve: DiskReserve;
 }
 
-async function train({ job, context, dataset, begin, log, guard }: Setting): Promise<End> {
+async function train({ job, context, dataset, begin, log, guard, reserve }: Setting): Promise<End> {
   for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.warnings]) log.note(note);
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
@@ -189,7 +195,9 @@ async function train({ job, context, dataset, begin, log, guard }: Setting): Pro
       profiler,
       begin,
       guard,
+      reserve,
     });
+    await reserve.make(checkpointBytes(state));
     log.state('running');
     guard.begin();
     return await runLoop(parts).finally(() => profiler?.close());
@@ -256,6 +264,7 @@ interface Wiring {
   profiler: Profiler | null;
   begin: Begin;
   guard: StallGuard;
+  reserve: DiskReserve;
 }
 
 /** The precision that `auto` means on this machine. */
@@ -319,11 +328,11 @@ function standstillOf(wiring: Wiring): Standstill {
   return new Standstill({ run, log, pause, guard, stop, saveMinutes: recipe.saveMinutes, last: own, write });
 }
 
-async function save({ job, dataset, state, log, guard }: Wiring, position: Position): Promise<SavedFile> {
+async function save({ job, dataset, state, log, guard, reserve }: Wiring, position: Position): Promise<SavedFile> {
   const { run, recipe } = job;
   const facts = { position: { ...position }, recipe, classes: dataset.classes };
   const started = performance.now();
-  const info = await saveCheckpoint(run, facts, tensorsOf(state, guard));
+  const info = await reserve.during(() => saveCheckpoint(run, facts, tensorsOf(state, guard)));
   const { file, epoch, step, bytes } = info;
   const seconds = (performance.now() - started) / 1000;
   log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes, seconds });
@@ -341,8 +350,17 @@ function nonFinite(wiring: Wiring, standstill: Standstill, bad: BadStep): Promis
   return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save });
 }
 
-// The teacher is not part of what the run made: it is read from its own file again.
 function tensorsOf(state: State, guard: StallGuard): StateTensor[] {
-  const own = state.names().filter((name) => !name.startsWith(PREFIX.teacher));
-  return own.map((name) => [name, state.shape(name), () => (guard.mark(), state.read(name))]);
+  return ownNames(state).map((name) => [name, state.shape(name), () => (guard.mark(), state.read(name))]);
+}
+
+// The teacher is not part of what the run made: it is read from its own file again.
+function ownNames(state: State): string[] {
+  return state.names().filter((name) => !name.startsWith(PREFIX.teacher));
+}
+
+/** Bytes of a checkpoint, with more than its header takes. */
+function checkpointBytes(state: State): number {
+  const count = (name: string): number => state.shape(name).reduce((product, side) => product * side, 1);
+  return ownNames(state).reduce((bytes, name) => bytes + 4 * count(name), 1 << 20);
 }

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { EpochRow, HistoryRow, RunState } from '../../src-main/protocol/events.ts';
+import type { EpochRow, HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
@@ -13,7 +13,7 @@ import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/pictures.ts';
 import { withLimitedDisk } from '../unit/runs/limited-disk.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-standstill-'));
 const data = join(folder, 'data');
@@ -92,9 +92,9 @@ it('saves within an epoch when its last checkpoint is old', async () => {
 });
 
 /** Fills a disk up to its last block. */
-function fill(disk: string, leave = 0): void {
+function fill(disk: string): void {
   const { bavail, bsize } = statfsSync(disk);
-  writeFileSync(join(disk, 'filling'), Buffer.alloc(Math.max(0, bavail * bsize - leave)));
+  appendFileSync(join(disk, 'filling'), Buffer.alloc(bavail * bsize));
 }
 
 describe('a disk that is full', () => {
@@ -116,6 +116,28 @@ describe('a disk that is full', () => {
       expect(states(rows)).toContain('paused');
       expect(losses(rows)).toHaveLength(3);
       expect(readHistory(run)).toEqual(rows);
+    });
+  });
+
+  it('does not keep a run from being saved where it stands: there is a reserve for that', async () => {
+    await withLimitedDisk(320e6, async (disk) => {
+      const run = join(disk, 'run');
+      const reserved = () => readdirSync(join(run, 'checkpoints')).filter((name) => name.startsWith('.reserve'));
+      const seen: string[][] = [];
+      const { trainer, rows } = start(run, { epochs: 50, saveEvery: 50 }, (row, trainer) => {
+        if (row.type !== 'step' || row.step !== 2) return;
+        seen.push(reserved());
+        fill(disk);
+        trainer.stop();
+      });
+      expect(await trainer.done).toEqual({ state: 'stopped' });
+      expect(seen.map(({ length }) => length)).toEqual([1]);
+      const last = rows.filter(({ type }) => type === 'step').at(-1) as StepRow;
+      expect(listCheckpoints(run).map(({ step }) => step)).toEqual([last.step]);
+      expect(states(rows)).toEqual(['starting', 'running', 'stopped']);
+      expect(rows.filter(({ type }) => type === 'note')).toEqual([]);
+      expect(readHistory(run)).toEqual(rows);
+      expect(reserved()).toEqual([]);
     });
   });
 
