@@ -6,20 +6,26 @@ const TABLE_9: readonly RecipeKey[] = [
   ...(['epochs', 'batchSize', 'lr', 'weightDecay', 'warmupEpochs', 'smoothing', 'drop', 'dropPath', 'opt'] as const),
   ...(['sched', 'repeatedAug', 'clipGrad', 'aa', 'mixup', 'cutmix', 'reprob'] as const),
 ];
-const SECTIONS: Partial<Record<RecipeKey, string>> = {
+const PAPER = 'arXiv 2012.12877';
+const TIMM = 'timm 0.3.2';
+const PLACES: Partial<Record<RecipeKey, string>> = {
   model: 'table 1',
   inputSize: 'table 1',
   distillationType: 'table 3',
-  distillationTau: 'section 5.2',
-  distillationAlpha: 'section 5.2',
+  distillationTau: PAPER,
+  distillationAlpha: PAPER,
   teacherModel: 'table 2',
-  evalHeads: 'section 4',
+  evalHeads: PAPER,
+  modelEma: 'table 8',
+  scaleMin: TIMM,
+  hflip: TIMM,
+  clipMode: TIMM,
   dataPath: 'table 6',
 };
 
-/** Where the paper's value of a setting is from: a place in arXiv 2012.12877, or DeiT's `main.py`. */
+/** Where the paper's value of a setting is from: the paper, a table of it, or the programs of DeiT and timm. */
 export function sourceOf(key: RecipeKey): string {
-  return TABLE_9.includes(key) ? 'table 9' : (SECTIONS[key] ?? 'main.py');
+  return TABLE_9.includes(key) ? 'table 9' : (PLACES[key] ?? 'main.py');
 }
 
 /** What a setting moves, as the name of a text of the window with the numbers in it; null where it moves nothing. */

@@ -58,6 +58,14 @@ export const PRESETS: readonly Preset[] = [
     },
   },
   { id: 'deit-defaults', task: 'student', group: 'own', values: {} },
+  {
+    id: 'fine-tune',
+    task: 'student',
+    group: 'own',
+    needs: ['finetune'],
+    // Those of DeiT-B at 384 (README_deit.md), whose rate is a constant 5e-6 at their batch of 512.
+    values: { epochs: 30, lr: 5e-6, unscaleLr: true, minLr: 5e-6, weightDecay: 1e-8 },
+  },
   ...PAPER_PRESETS,
   {
     id: 'sample-teacher',

@@ -9,6 +9,11 @@ export const presets = {
     name: "DeiT's defaults",
     about: "The defaults of DeiT's own program, without a teacher.",
   },
+  'fine-tune': {
+    name: 'Fine-tune a student',
+    about:
+      'What DeiT-B was fine-tuned at 384 pixels with, for weights of your own: set the input size to which they shall go on. A head for other classes is made anew, and wants a higher rate.',
+  },
   'deit-tiny': { name: 'DeiT-Ti', about: 'ImageNet from scratch, without a teacher.' },
   'deit-small': { name: 'DeiT-S', about: 'ImageNet from scratch, without a teacher.' },
   'deit-base': { name: 'DeiT-B', about: 'ImageNet from scratch, without a teacher.' },
@@ -39,7 +44,8 @@ export const presets = {
   'transfer-cifar10': { name: 'CIFAR-10', about: 'From DeiT-B on ImageNet. The pictures are enlarged to 224 pixels.' },
   'transfer-cifar100': {
     name: 'CIFAR-100',
-    about: 'From DeiT-B on ImageNet. The settings are those that the authors gave for another ViT-B.',
+    about:
+      'From DeiT-B on ImageNet. The settings are those that the authors gave for another ViT-B; the rate rises from 5e-6 to their floor of 1e-5.',
   },
   'transfer-flowers': {
     name: 'Flowers-102',

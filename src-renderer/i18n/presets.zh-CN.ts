@@ -7,6 +7,11 @@ export const presets: Record<keyof typeof enPresets, { name: string; about: stri
     about: '小图、少轮次：在示例数据上，两个核心几分钟内即可看到学习效果。请先训练教师。',
   },
   'deit-defaults': { name: 'DeiT 默认值', about: 'DeiT 原程序的默认值，不使用教师。' },
+  'fine-tune': {
+    name: '微调学生',
+    about:
+      'DeiT-B 在 384 像素微调时的设置，用于你自己的权重：请把输入尺寸设为要继续训练的尺寸。类别不同时头会重新生成，需要更高的学习率。',
+  },
   'deit-tiny': { name: 'DeiT-Ti，无教师', about: '在 ImageNet 上从头训练，不使用教师。' },
   'deit-small': { name: 'DeiT-S，无教师', about: '在 ImageNet 上从头训练，不使用教师。' },
   'deit-base': { name: 'DeiT-B，无教师', about: '在 ImageNet 上从头训练，不使用教师。' },
@@ -34,7 +39,7 @@ export const presets: Record<keyof typeof enPresets, { name: string; about: stri
   'transfer-cifar10': { name: 'CIFAR-10 迁移', about: '以 ImageNet 上的 DeiT-B 为起点。图片放大到 224 像素。' },
   'transfer-cifar100': {
     name: 'CIFAR-100 迁移',
-    about: '以 ImageNet 上的 DeiT-B 为起点。设置为作者就另一个 ViT-B 给出的值。',
+    about: '以 ImageNet 上的 DeiT-B 为起点。设置为作者就另一个 ViT-B 给出的值；学习率从 5e-6 升至作者的下限 1e-5。',
   },
   'transfer-flowers': {
     name: 'Flowers-102 迁移',

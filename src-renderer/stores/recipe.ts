@@ -124,10 +124,12 @@ export const useRecipe = defineStore('recipe', () => {
     set('teacherPath', path);
     if (values.value.distillationType === 'none') set('distillationType', 'hard');
   };
-  /** Begins a recipe of a checkpoint's model from its weights. */
-  const fineTuneFrom = ({ model, path }: { model: string; path: string }): void => {
-    task.value = system.models.find(({ name }) => name === model)?.role === 'teacher' ? 'teacher' : 'student';
+  /** Begins a recipe of a checkpoint's model from its weights, a student's by the settings that DeiT fine-tunes with. */
+  const fineTuneFrom = ({ model, path, inputSize }: { model: string; path: string; inputSize?: number }): void => {
+    if (system.models.find(({ name }) => name === model)?.role === 'teacher') task.value = 'teacher';
+    else usePreset('fine-tune');
     set('model', model);
+    if (inputSize) set('inputSize', inputSize);
     set('finetune', path);
   };
   const reset = (key: RecipeKey): void => set(key, base.value[key]);

@@ -315,6 +315,21 @@ describe('recipe', () => {
     expect(recipe.ready).toBe(true);
   });
 
+  test('goes on from a checkpoint with the settings that DeiT fine-tunes with', async () => {
+    open();
+    const recipe = useRecipe();
+    await useDataset().open(DATA);
+    recipe.usePreset('deit-defaults');
+    recipe.set('lr', 1e-3);
+    recipe.fineTuneFrom({ model: 'deit_tiny_patch16_224', path: '/run/checkpoints/last.safetensors', inputSize: 96 });
+    expect(recipe.task).toBe('student');
+    expect(recipe.values).toMatchObject({
+      ...{ model: 'deit_tiny_patch16_224', finetune: '/run/checkpoints/last.safetensors', inputSize: 96 },
+      ...{ lr: 5e-6, minLr: 5e-6, unscaleLr: true, weightDecay: 1e-8, epochs: 30, dataPath: DATA },
+    });
+    expect(recipe.command).toContain('--preset fine-tune');
+  });
+
   test('a start while another run trains is asked about: it waits, begins all the same, or is left', async () => {
     service.addRun({ state: 'running', epochs: 1 });
     open();
