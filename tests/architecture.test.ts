@@ -60,7 +60,7 @@ const TABLE: Row[] = [
         (name) => `src-main/${name}`,
       ),
     ],
-    packages: [TFJS, 'onnxruntime-node', 'yaml', 'node:*'],
+    packages: [TFJS, 'onnxruntime-node', 'valibot', 'yaml', 'node:*'],
   },
   { folder: 'src-main/shells/setup', imports: [], packages: ['node:*', 'vite'] },
   {

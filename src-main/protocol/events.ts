@@ -65,7 +65,7 @@ export const headScore = v.object({ loss: measured, acc1: measured, acc5: measur
 export type HeadScore = v.InferOutput<typeof headScore>;
 
 /** One row for each finished epoch, after its evaluation. */
-const epochRow = v.object({
+export const epochRow = v.object({
   type: v.literal('epoch'),
   time: number,
   /** From 0. */

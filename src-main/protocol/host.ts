@@ -1,3 +1,7 @@
+import * as v from 'valibot';
+import { StillhouseError } from './errors.ts';
+import { FIRST, whatIsWrong } from './shapes.ts';
+
 /**
  * What a shell gives the window beside the service. In Electron the preload script exposes one frozen {@link Host} as
  * `window.stillhouse`. In a browser there is none: the window connects a WebSocket to {@link SOCKET_PATH} of its own
@@ -74,4 +78,29 @@ export interface Host {
   setMenu(parts: MenuPart[]): void;
   /** Hears the id of each command that was chosen in the menu. */
   onMenu(listener: (command: string) => void): void;
+}
+
+const path = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxLength(4096),
+  v.check((text) => !text.includes('\0'), 'a path'),
+);
+
+/** What a page may hand to each call of the native side. */
+const HOST_ARGUMENTS = {
+  pickFolder: v.undefined(),
+  /** Extensions without dots. */
+  pickFile: v.pipe(v.array(v.pipe(v.string(), v.regex(/^\w[\w.-]{0,15}$/))), v.maxLength(32)),
+  saveFile: path,
+  showFile: path,
+} as const;
+export type HostCall = keyof typeof HOST_ARGUMENTS;
+export type HostArgument<Name extends HostCall> = v.InferOutput<(typeof HOST_ARGUMENTS)[Name]>;
+
+/** The argument of a call of the native side. @throws StillhouseError `argument.invalid`. */
+export function readHostArgument<Name extends HostCall>(name: Name, argument: unknown): HostArgument<Name> {
+  const parsed = v.safeParse(HOST_ARGUMENTS[name], argument, FIRST);
+  if (!parsed.success) throw new StillhouseError('argument.invalid', whatIsWrong(parsed.issues[0], name));
+  return parsed.output as HostArgument<Name>;
 }

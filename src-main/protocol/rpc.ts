@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { StillhouseError, fromPlainError, toPlainError, type PlainError } from './errors.ts';
 import { serviceEvent, type ServiceEvent } from './events.ts';
-import { plainError } from './shapes.ts';
+import { FIRST, plainError, whatIsWrong } from './shapes.ts';
 import { CALLS, type CallName, type CallParams, type CallResult, type Handlers } from './service.ts';
 
 /** Anything that carries structured messages both ways, in order: an IPC channel, a WebSocket, a MessagePort. */
@@ -18,9 +18,6 @@ const id = v.pipe(v.number(), v.integer(), v.minValue(0));
 const request = v.strictObject({ id, call: v.string(), params: v.unknown() });
 const reply = v.union([v.object({ id, error: plainError }), v.object({ id, result: v.unknown() })]);
 const EVENTS: ReadonlySet<unknown> = new Set(serviceEvent.options.map(({ entries }) => entries.event.literal));
-
-/** One problem is enough: a list of all would be as long as its sender likes. */
-const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
 
 type Request = v.InferOutput<typeof request>;
 type Reply = { id: number; result: unknown } | { id: number; error: PlainError };
@@ -74,17 +71,6 @@ async function answer(handlers: Handlers, { id, call, params }: Request): Promis
   } catch (error) {
     return { id, error: toPlainError(error) };
   }
-}
-
-/** The first thing that is wrong with a message, as parameters of an error. */
-export function whatIsWrong(issue: v.BaseIssue<unknown>, of: string): { name: string; expected: string; got: string } {
-  const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
-  const expected = issue.type === 'custom' || issue.type === 'check' ? issue.message : issue.expected;
-  return {
-    name: `${of}.${path}`.slice(0, 128),
-    expected: expected ?? issue.message,
-    got: issue.received.slice(0, 128),
-  };
 }
 
 /** Makes calls over a port and hears its events. */

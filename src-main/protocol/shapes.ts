@@ -45,3 +45,17 @@ export const plainError: v.GenericSchema<PlainError> = v.object({
   params: errorParams,
   message: text,
 });
+
+/** How messages are held against a schema. One problem is enough: a list of all would be as long as its sender likes. */
+export const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
+
+/** The first thing that is wrong with a message, as parameters of an error. */
+export function whatIsWrong(issue: v.BaseIssue<unknown>, of: string): { name: string; expected: string; got: string } {
+  const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
+  const expected = issue.type === 'custom' || issue.type === 'check' ? issue.message : issue.expected;
+  return {
+    name: `${of}.${path}`.slice(0, 128),
+    expected: expected ?? issue.message,
+    got: issue.received.slice(0, 128),
+  };
+}

@@ -1,12 +1,18 @@
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
 import type { FromService, ToService } from './service-link.ts';
 import { trainerEnvironment, type Trainer, type TrainerOptions } from './trainer-process.ts';
-import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
+import {
+  readTrainerEvent,
+  type TrainerCommand,
+  type TrainerEvent,
+  type TrainerJob,
+  type TrainerResults,
+} from './trainer-protocol.ts';
 
 type Verdict = Extract<TrainerEvent, { tell: 'done' | 'failed' }>;
 
 interface Relayed {
-  hear(event: TrainerEvent): void;
+  hear(message: unknown): void;
   exit(code: number | null, signal: string | null): void;
 }
 
@@ -27,7 +33,9 @@ export class RelayTrainers {
     const done = new Promise<unknown>((resolve, reject) => {
       let verdict: Verdict | undefined;
       this.trainers.set(trainer, {
-        hear: (event) => {
+        hear: (message) => {
+          const event = readTrainerEvent(message, job.kind);
+          if (!event) return;
           if (event.tell === 'ready') send({ do: 'start', job });
           if (event.tell === 'done' || event.tell === 'failed') verdict = event;
           options.onEvent?.(event);
@@ -58,7 +66,7 @@ export class RelayTrainers {
   /** Takes what the shell says about trainers. */
   hear(message: Extract<ToService, { type: 'trainer-message' | 'trainer-exit' }>): void {
     const relayed = this.trainers.get(message.trainer);
-    if (message.type === 'trainer-message') relayed?.hear(message.body as TrainerEvent);
+    if (message.type === 'trainer-message') relayed?.hear(message.body);
     else relayed?.exit(message.code, message.signal);
   }
 }

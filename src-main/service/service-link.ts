@@ -1,27 +1,52 @@
-import type { PictureFile } from './datasets.ts';
+import * as v from 'valibot';
+import { FIRST, number, text } from '../protocol/shapes.ts';
 
 /**
  * What a desktop shell and the service process say to each other over one channel. Windows are ports, numbered by the
- * shell; what passes through them is the window's own RPC. All of it is plain data.
+ * shell; what passes through them is the window's own RPC. All of it is plain data, looked at where it arrives; what is
+ * malformed is left out.
  */
-export type ToService =
-  | { type: 'open'; port: number }
-  | { type: 'message'; port: number; body: unknown }
-  | { type: 'close'; port: number }
+const toService = v.variant('type', [
+  v.object({ type: v.literal('open'), port: number }),
+  v.object({ type: v.literal('message'), port: number, body: v.unknown() }),
+  v.object({ type: v.literal('close'), port: number }),
   /** Where is the picture with this id? Answered by `picture`. */
-  | { type: 'picture'; request: number; id: string }
+  v.object({ type: v.literal('picture'), request: number, id: text }),
   /** Stop and save what runs, then end. Answered by the end of the process. */
-  | { type: 'end' }
+  v.object({ type: v.literal('end') }),
   /** From a trainer that the shell started on the service's behalf. */
-  | { type: 'trainer-message'; trainer: number; body: unknown }
-  | { type: 'trainer-exit'; trainer: number; code: number | null; signal: string | null };
+  v.object({ type: v.literal('trainer-message'), trainer: number, body: v.unknown() }),
+  v.object({
+    type: v.literal('trainer-exit'),
+    trainer: number,
+    code: v.nullable(number),
+    signal: v.nullable(text),
+  }),
+]);
+export type ToService = v.InferOutput<typeof toService>;
 
-export type FromService =
-  | { type: 'message'; port: number; body: unknown }
-  | { type: 'picture'; request: number; picture: PictureFile | null }
+const pictureFile = v.object({ path: text, name: text, offset: number, size: v.nullable(number) });
+
+const fromService = v.variant('type', [
+  v.object({ type: v.literal('message'), port: number, body: v.unknown() }),
+  v.object({ type: v.literal('picture'), request: number, picture: v.nullable(pictureFile) }),
   /** How many runs are training; sent when it changes. */
-  | { type: 'active'; runs: number }
+  v.object({ type: v.literal('active'), runs: number }),
   /** Start a trainer: only asked for where the service cannot start a process itself. */
-  | { type: 'trainer-start'; trainer: number; env: Record<string, string> }
-  | { type: 'trainer-message'; trainer: number; body: unknown }
-  | { type: 'trainer-kill'; trainer: number };
+  v.object({ type: v.literal('trainer-start'), trainer: number, env: v.record(text, text) }),
+  v.object({ type: v.literal('trainer-message'), trainer: number, body: v.unknown() }),
+  v.object({ type: v.literal('trainer-kill'), trainer: number }),
+]);
+export type FromService = v.InferOutput<typeof fromService>;
+
+/** A message from the shell; null for anything else. */
+export function readToService(message: unknown): ToService | null {
+  const parsed = v.safeParse(toService, message, FIRST);
+  return parsed.success ? parsed.output : null;
+}
+
+/** A message from the service; null for anything else. */
+export function readFromService(message: unknown): FromService | null {
+  const parsed = v.safeParse(fromService, message, FIRST);
+  return parsed.success ? parsed.output : null;
+}

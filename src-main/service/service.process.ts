@@ -2,7 +2,7 @@ import { serve, type Port } from '../protocol/rpc.ts';
 import type { ServiceEvent } from '../protocol/events.ts';
 import { cacheFolder, homeFolder } from '../runs/places.ts';
 import { RelayTrainers } from './relay-trainers.ts';
-import type { FromService, ToService } from './service-link.ts';
+import { readToService, type FromService, type ToService } from './service-link.ts';
 import { spawnTrainer } from './trainer-process.ts';
 import { createWorkstation, type Workstation } from './workstation.ts';
 
@@ -14,7 +14,7 @@ import { createWorkstation, type Workstation } from './workstation.ts';
 /** The line to the shell. */
 interface ShellLine {
   post(message: FromService): void;
-  onMessage(listener: (message: ToService) => void): void;
+  onMessage(listener: (message: unknown) => void): void;
   onGone(listener: () => void): void;
   /** True in a utility process: its children must be started by the shell. */
   utility: boolean;
@@ -30,7 +30,7 @@ function shellLine(): ShellLine | undefined {
   if (utility) {
     return {
       post: (message) => utility.postMessage(message),
-      onMessage: (listener) => utility.on('message', ({ data }) => listener(data as ToService)),
+      onMessage: (listener) => utility.on('message', ({ data }) => listener(data)),
       // A utility process is ended by Chromium when the main process is.
       onGone: () => undefined,
       utility: true,
@@ -39,7 +39,7 @@ function shellLine(): ShellLine | undefined {
   if (!process.send) return undefined;
   return {
     post: (message) => void (process.connected && process.send?.(message, undefined, {}, () => undefined)),
-    onMessage: (listener) => void process.on('message', (message) => listener(message as ToService)),
+    onMessage: (listener) => void process.on('message', listener),
     onGone: (listener) => void process.once('disconnect', listener),
     utility: false,
   };
@@ -79,7 +79,10 @@ class ServiceProcess {
       },
       onActive: (runs) => line.post({ type: 'active', runs }),
     });
-    line.onMessage((message) => this.hear(message));
+    line.onMessage((message) => {
+      const known = readToService(message);
+      if (known) this.hear(known);
+    });
     line.onGone(() => void this.end());
   }
 

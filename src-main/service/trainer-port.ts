@@ -1,10 +1,11 @@
 import { parentPort as workerPort } from 'node:worker_threads';
-import type { TrainerCommand, TrainerEvent } from './trainer-protocol.ts';
+import type { TrainerEvent } from './trainer-protocol.ts';
 
 /** The trainer's line to whoever started it. */
 export interface TrainerPort {
   tell(event: TrainerEvent): void;
-  onCommand(listener: (command: TrainerCommand) => void): void;
+  /** Hears whatever arrives. */
+  onCommand(listener: (message: unknown) => void): void;
   /** Called once when the other side is gone. */
   onGone(listener: () => void): void;
   /** Resolves when everything told has left this process. */
@@ -38,7 +39,7 @@ function forkLine(): TrainerPort {
       sent.add(leaving);
       void leaving.then(() => sent.delete(leaving));
     },
-    onCommand: (listener) => void process.on('message', (message) => listener(message as TrainerCommand)),
+    onCommand: (listener) => void process.on('message', listener),
     onGone: (listener) => void process.once('disconnect', listener),
     flush: async () => void (await Promise.all(sent)),
   };
@@ -47,7 +48,7 @@ function forkLine(): TrainerPort {
 function utilityLine(port: UtilityPort): TrainerPort {
   return {
     tell: (event) => port.postMessage(event),
-    onCommand: (listener) => port.on('message', ({ data }) => listener(data as TrainerCommand)),
+    onCommand: (listener) => port.on('message', ({ data }) => listener(data)),
     onGone: (listener) => watchParent(listener),
     flush: () => new Promise((resolve) => setTimeout(resolve, 50)),
   };

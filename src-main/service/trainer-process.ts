@@ -4,7 +4,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
 import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
-import type { TrainerCommand, TrainerEvent, TrainerJob, TrainerResults } from './trainer-protocol.ts';
+import {
+  readTrainerEvent,
+  type TrainerCommand,
+  type TrainerEvent,
+  type TrainerJob,
+  type TrainerResults,
+} from './trainer-protocol.ts';
 
 export interface TrainerOptions {
   onEvent?: (event: TrainerEvent) => void;
@@ -99,7 +105,8 @@ function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerE
     stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
   }
   child.on('message', (message) => {
-    const event = message as TrainerEvent;
+    const event = readTrainerEvent(message, job.kind);
+    if (!event) return;
     if (event.tell === 'done' || event.tell === 'failed') verdict = event;
     if (event.tell === 'alive') memory = event.memory;
     onEvent(event);

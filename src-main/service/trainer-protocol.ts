@@ -1,13 +1,14 @@
-import type { BatchPreview, DatasetReport, DatasetSummary, MemoryForecast } from '../protocol/data-types.ts';
-import type { PlainError } from '../protocol/errors.ts';
-import type { EvaluationReport, PhotoAnswer } from '../protocol/evaluation.ts';
-import type { ExportCheck } from '../protocol/export.ts';
-import type { HeadScore, HistoryRow } from '../protocol/events.ts';
+import * as v from 'valibot';
+import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset-data.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { evaluationReport, photoAnswer } from '../protocol/evaluation.ts';
+import { epochRow, headScore, historyRows } from '../protocol/events.ts';
+import { exportCheck } from '../protocol/export.ts';
+import { memoryForecast } from '../protocol/recipe-data.ts';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { TeacherCard } from '../protocol/teacher-card.ts';
+import { FIRST, number, numbers, oneOf, plainError, text, texts, whatIsWrong } from '../protocol/shapes.ts';
+import { teacherCard } from '../protocol/teacher-card.ts';
 import type { LockOwner } from '../runs/lock.ts';
-import type { Sight } from '../runtime/engine-store.ts';
-import type { Evaluation } from '../train/evaluate.ts';
 
 /**
  * What a trainer process is told and what it tells. One process does one job and ends: exit code 0 when it is done
@@ -16,15 +17,6 @@ import type { Evaluation } from '../train/evaluate.ts';
  *
  * To add a job: 1. its shape here, with its result, 2. its file `<name>-job.ts`, 3. its line in `trainer.worker.ts`.
  */
-export type TrainerCommand =
-  | { do: 'start'; job: TrainerJob }
-  | { do: 'stop' }
-  /** Only a training pauses; it saves first. */
-  | { do: 'pause' }
-  | { do: 'continue' }
-  /** Shows a predict job the bytes of a picture; it answers with the same number. */
-  | { do: 'ask'; question: number; picture: Uint8Array }
-  | { do: 'ping' };
 
 /** The engine that a job runs on. */
 export interface EngineChoice {
@@ -172,45 +164,107 @@ export type TrainerJob =
   | PreviewJob
   | VerifyEngineJob;
 
-/** What a job gives when it is done, by its kind. */
-export interface TrainerResults {
-  train: { state: 'finished' | 'stopped' };
-  /** null when it was stopped. */
-  evaluate: {
-    scores: Evaluation;
-    report: EvaluationReport;
-    model: string;
-    /** How many were scored; those left out are in `skipped`. */
-    pictures: number;
-    skipped: { file: string; reason: string }[];
-    dataset: DatasetSummary;
-  } | null;
-  /** null when it was stopped. */
-  'evaluate-teacher': { score: HeadScore; card: TeacherCard; pictures: number; dataset: DatasetSummary } | null;
-  /** null when it was stopped. */
-  'check-export': ExportCheck | null;
-  predict: null;
-  check: DatasetReport;
-  forward: { output: string; shape: number[] };
-  forecast: MemoryForecast;
-  /** null when it was stopped. */
-  measure: { imagesPerSecond: number } | null;
-  preview: BatchPreview;
-  'verify-engine': { version: string; devices: string[]; sight: Sight | null };
-}
+const { test, classHead, distillationHead, testEma, agreement } = epochRow.entries;
 
+/** What a job gives when it is done, by its kind; null for one that was stopped. */
+const RESULTS = {
+  train: v.object({ state: oneOf(['finished', 'stopped']) }),
+  evaluate: v.nullable(
+    v.object({
+      scores: v.object({ test, classHead, distillationHead, testEma, agreement }),
+      report: evaluationReport,
+      model: text,
+      /** How many were scored; those left out are in `skipped`. */
+      pictures: number,
+      skipped: v.array(v.object({ file: text, reason: text })),
+      dataset: datasetSummary,
+    }),
+  ),
+  'evaluate-teacher': v.nullable(
+    v.object({ score: headScore, card: teacherCard, pictures: number, dataset: datasetSummary }),
+  ),
+  'check-export': v.nullable(exportCheck),
+  predict: v.null(),
+  check: datasetReport,
+  forward: v.object({ output: text, shape: numbers }),
+  forecast: memoryForecast,
+  measure: v.nullable(v.object({ imagesPerSecond: number })),
+  preview: batchPreview,
+  'verify-engine': v.object({
+    version: text,
+    devices: texts,
+    sight: v.nullable(v.object({ gpus: number, reason: v.nullable(text) })),
+  }),
+} as const satisfies Record<TrainerJob['kind'], v.GenericSchema>;
+
+export type TrainerResults = { [Kind in keyof typeof RESULTS]: v.InferOutput<(typeof RESULTS)[Kind]> };
 export type TrainerResult = TrainerResults[keyof TrainerResults];
 
 /** Facts that a trainer tells. Times are milliseconds since 1970. */
-export type TrainerEvent =
-  | { tell: 'ready' }
+const trainerEvent = v.variant('tell', [
+  v.object({ tell: v.literal('ready') }),
   /** Rows that are in the run's history already. */
-  | { tell: 'rows'; rows: HistoryRow[] }
-  | { tell: 'progress'; stage: string; done: number; total: number }
+  v.object({ tell: v.literal('rows'), rows: historyRows }),
+  v.object({ tell: v.literal('progress'), stage: text, done: number, total: number }),
   /** Once a second, also while a step runs; `memory` is the resident memory in bytes. */
-  | { tell: 'alive'; time: number; memory: number }
-  | { tell: 'pong' }
-  | { tell: 'answer'; question: number; answer: PhotoAnswer }
-  | { tell: 'refused'; question: number; error: PlainError }
-  | { tell: 'done'; result: TrainerResult }
-  | { tell: 'failed'; error: PlainError };
+  v.object({ tell: v.literal('alive'), time: number, memory: number }),
+  v.object({ tell: v.literal('pong') }),
+  v.object({ tell: v.literal('answer'), question: number, answer: photoAnswer }),
+  v.object({ tell: v.literal('refused'), question: number, error: plainError }),
+  v.object({ tell: v.literal('done'), result: v.unknown() }),
+  v.object({ tell: v.literal('failed'), error: plainError }),
+]);
+export type TrainerEvent = v.InferOutput<typeof trainerEvent>;
+
+const answered = v.object({ tell: oneOf(['answer', 'refused']), question: number });
+const ended = v.object({ tell: oneOf(['done', 'failed']) });
+
+/**
+ * What a trainer told, held against its schema; null for what is malformed. A malformed answer, or verdict, after which
+ * nothing comes, is a failure: somebody waits for it.
+ */
+export function readTrainerEvent(message: unknown, kind: TrainerJob['kind']): TrainerEvent | null {
+  const event = v.safeParse(trainerEvent, message, FIRST);
+  if (!event.success) {
+    const error = malformed(event.issues[0], kind);
+    if (v.is(answered, message)) return { tell: 'refused', question: message.question, error };
+    return v.is(ended, message) ? { tell: 'failed', error } : null;
+  }
+  if (event.output.tell !== 'done') return event.output;
+  const result = v.safeParse(RESULTS[kind], event.output.result, FIRST);
+  return result.success
+    ? { tell: 'done', result: result.output }
+    : { tell: 'failed', error: malformed(result.issues[0], kind) };
+}
+
+function malformed(issue: v.BaseIssue<unknown>, of: string): PlainError {
+  return toPlainError(new StillhouseError('protocol.trainer', whatIsWrong(issue, of)));
+}
+
+const KINDS: ReadonlySet<unknown> = new Set(Object.keys(RESULTS));
+
+/** What a trainer is told. Of a job only the kind is looked at here, the rest by who does it. */
+const trainerCommand = v.variant('do', [
+  v.object({
+    do: v.literal('start'),
+    job: v.custom<TrainerJob>((job) => KINDS.has((job as { kind?: unknown } | null | undefined)?.kind), 'a job'),
+  }),
+  v.object({ do: v.literal('stop') }),
+  /** Only a training pauses; it saves first. */
+  v.object({ do: v.literal('pause') }),
+  v.object({ do: v.literal('continue') }),
+  /** Shows a predict job the bytes of a picture; it answers with the same number. */
+  v.object({
+    do: v.literal('ask'),
+    question: number,
+    picture: v.custom<Uint8Array>((picture) => picture instanceof Uint8Array, 'bytes'),
+  }),
+  v.object({ do: v.literal('ping') }),
+]);
+export type TrainerCommand = v.InferOutput<typeof trainerCommand>;
+
+/** A command as it arrived; null for anything else. */
+export function readTrainerCommand(message: unknown): TrainerCommand | null {
+  const command = v.safeParse(trainerCommand, message, FIRST);
+  return command.success ? command.output : null;
+}

@@ -14,7 +14,7 @@ import { runTrainJob } from './train-job.ts';
 import { PauseSwitch } from './pause.ts';
 import { trainerPort, type TrainerPort } from './trainer-port.ts';
 import type { JobContext } from './job-context.ts';
-import type { TrainerEvent, TrainerJob, TrainerResult } from './trainer-protocol.ts';
+import { readTrainerCommand, type TrainerEvent, type TrainerJob, type TrainerResult } from './trainer-protocol.ts';
 import { runVerifyJob } from './verify-job.ts';
 
 /**
@@ -70,7 +70,9 @@ function main(port: TrainerPort): void {
   let started: TrainerJob['kind'] | null = null;
   const asks = new EventEmitter();
   const onAsk: JobContext['onAsk'] = (listener) => void asks.on('ask', listener);
-  port.onCommand((command) => {
+  port.onCommand((message) => {
+    const command = readTrainerCommand(message);
+    if (!command) return;
     if (command.do === 'stop') stop.abort();
     else if (command.do === 'pause') pause.pause();
     else if (command.do === 'continue') pause.continue();

@@ -9,8 +9,10 @@ import {
   type IpcMainInvokeEvent,
   type WebContents,
 } from 'electron';
+import { readHostArgument, type HostArgument, type HostCall } from '../../protocol/host.ts';
 import { CHANNELS } from './channels.ts';
-import type { RelayPort, ServiceHost } from './service-host.ts';
+import type { RelayPort } from './relay.ts';
+import type { ServiceHost } from './service-host.ts';
 import { isOwnAddress } from './window.ts';
 
 type Sender = IpcMainEvent | IpcMainInvokeEvent;
@@ -68,37 +70,34 @@ function openPort(service: ServiceHost, contents: WebContents, ports: Map<number
 
 /** Answers what only the native side can do: dialogs and the file manager. */
 export function answerHostCalls(): void {
-  handle(CHANNELS.pickFolder, async (window) => {
+  handle('pickFolder', async (window) => {
     const { filePaths } = await dialog.showOpenDialog(window, { properties: ['openDirectory', 'createDirectory'] });
     return filePaths[0] ?? null;
   });
-  handle(CHANNELS.pickFile, async (window, extensions) => {
+  handle('pickFile', async (window, extensions) => {
     const { filePaths } = await dialog.showOpenDialog(window, {
       properties: ['openFile'],
-      filters: [{ name: 'Weights', extensions: texts(extensions) }],
+      filters: [{ name: 'Weights', extensions }],
     });
     return filePaths[0] ?? null;
   });
-  handle(CHANNELS.saveFile, async (window, suggested) => {
-    const { filePath } = await dialog.showSaveDialog(window, { defaultPath: texts([suggested])[0] });
+  handle('saveFile', async (window, suggested) => {
+    const { filePath } = await dialog.showSaveDialog(window, { defaultPath: suggested });
     return filePath || null;
   });
-  handle(CHANNELS.showFile, async (_window, path) => {
-    const [file] = texts([path]);
+  handle('showFile', async (_window, file) => {
     // Whatever is no file of this machine (an address, a share that would be logged in to) is not looked at.
-    if (file && isAbsolute(file) && !/^[\\/]{2}/.test(file) && existsSync(file)) shell.showItemInFolder(file);
+    if (isAbsolute(file) && !/^[\\/]{2}/.test(file) && existsSync(file)) shell.showItemInFolder(file);
   });
 }
 
-function handle(channel: string, answer: (window: BrowserWindow, argument: unknown) => Promise<unknown>): void {
-  ipcMain.handle(channel, async (event, argument: unknown) => {
+function handle<Name extends HostCall>(
+  name: Name,
+  answer: (window: BrowserWindow, argument: HostArgument<Name>) => Promise<unknown>,
+): void {
+  ipcMain.handle(CHANNELS[name], async (event, argument: unknown) => {
     const window = BrowserWindow.fromWebContents(event.sender);
-    if (!isOwnSender(event) || !window) throw new Error(`${channel}: refused`);
-    return answer(window, argument);
+    if (!isOwnSender(event) || !window) throw new Error(`${CHANNELS[name]}: refused`);
+    return answer(window, readHostArgument(name, argument));
   });
-}
-
-function texts(given: unknown): string[] {
-  const list: unknown[] = Array.isArray(given) ? given.slice(0, 32) : [];
-  return list.filter((item): item is string => typeof item === 'string' && item.length < 4096);
 }

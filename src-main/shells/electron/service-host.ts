@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Port } from '../../protocol/rpc.ts';
 import type { PictureFile } from '../../service/datasets.ts';
-import type { FromService, ToService } from '../../service/service-link.ts';
+import { readFromService, type FromService, type ToService } from '../../service/service-link.ts';
 import { startChild, type Child } from './child.ts';
+import { RelayPort } from './relay.ts';
 
 /** The service process as the main process sees it: ports for windows, pictures by id, how many runs train. */
 export class ServiceHost {
@@ -62,7 +62,10 @@ export class ServiceHost {
     if (this.child) return;
     const child = startChild(join(this.folder, 'service.mjs'), 'Stillhouse service');
     this.child = child;
-    child.onMessage((message) => this.hear(message as FromService));
+    child.onMessage((message) => {
+      const known = readFromService(message);
+      if (known) this.hear(known);
+    });
     child.onExit(() => this.ended());
   }
 
@@ -120,38 +123,5 @@ export class ServiceHost {
     for (const port of ports) port.close();
     this.setActive(0);
     for (const resolve of this.ends.splice(0)) resolve();
-  }
-}
-
-/** One end of a port whose other end is in the service process. */
-export class RelayPort implements Port {
-  private readonly messages: ((message: unknown) => void)[] = [];
-  private readonly closes: (() => void)[] = [];
-  private closed = false;
-
-  constructor(
-    readonly post: (message: unknown) => void,
-    private readonly release: () => void,
-  ) {}
-
-  onMessage(listener: (message: unknown) => void): void {
-    this.messages.push(listener);
-  }
-
-  onClose(listener: () => void): void {
-    this.closes.push(listener);
-  }
-
-  /** What came from the service. */
-  deliver(message: unknown): void {
-    for (const listener of this.messages) listener(message);
-  }
-
-  /** Either side is gone. */
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.release();
-    for (const listener of this.closes) listener();
   }
 }

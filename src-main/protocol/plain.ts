@@ -1,0 +1,17 @@
+/** Levels and values that a message may have: the longest true one, a recipe, has two and about a hundred. */
+const MOST_LEVELS = 16;
+const MOST_VALUES = 100_000;
+
+/** Whether a message is nothing but what JSON can say, of a size that is worth looking at. */
+export function isPlain(message: unknown): boolean {
+  let values = 0;
+  const look = (value: unknown, level: number): boolean => {
+    if (level > MOST_LEVELS || ++values > MOST_VALUES) return false;
+    if (value === null || typeof value !== 'object') return typeof value !== 'bigint' && typeof value !== 'function';
+    if (Array.isArray(value)) return value.every((one) => look(one, level + 1));
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const simple = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return simple && Object.values(value).every((one) => look(one, level + 1));
+  };
+  return look(message, 0);
+}
