@@ -2,12 +2,14 @@
 const MOST_LEVELS = 16;
 const MOST_VALUES = 100_000;
 
+const PLAIN: ReadonlySet<string> = new Set(['object', 'string', 'number', 'boolean', 'undefined']);
+
 /** Whether a message is nothing but what JSON can say, of a size that is worth looking at. */
 export function isPlain(message: unknown): boolean {
   let values = 0;
   const look = (value: unknown, level: number): boolean => {
     if (level > MOST_LEVELS || ++values > MOST_VALUES) return false;
-    if (value === null || typeof value !== 'object') return typeof value !== 'bigint' && typeof value !== 'function';
+    if (value === null || typeof value !== 'object') return PLAIN.has(typeof value);
     if (Array.isArray(value)) return value.every((one) => look(one, level + 1));
     const prototype: unknown = Object.getPrototypeOf(value);
     const simple = prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -17,8 +17,9 @@ export class RelayPort implements Port {
    * the number of the call is handed on, so that the service refuses it.
    */
   post(message: unknown): void {
+    if (typeof message !== 'object' || message === null) return;
     if (isPlain(message)) return this.send(message);
-    const id = (message as { id?: unknown } | null | undefined)?.id;
+    const { id } = message as { id?: unknown };
     if (typeof id === 'number') this.send({ id });
   }
 
