@@ -1,6 +1,11 @@
 /** Has the browser save a text as a file. */
 export function saveText(text: string, name: string, type = 'text/csv'): void {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+  saveBlob(new Blob([text], { type }), name);
+}
+
+/** Has the browser save bytes as a file. */
+export function saveBlob(blob: Blob, name: string): void {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = address;
   link.download = name;

@@ -6,8 +6,9 @@ import type {
   StateRow,
   StepRow,
 } from '../../src-main/protocol/events.ts';
-import { SpentMeter, type Spent } from '../../src-main/protocol/spent.ts';
+import { SPENT_PARTS, SpentMeter, type Spent } from '../../src-main/protocol/spent.ts';
 import { Columns } from './columns.ts';
+import { RunMarks, type Place, type RunMark } from './run-marks.ts';
 
 export const STEP_COLUMNS = [
   'step',
@@ -23,6 +24,8 @@ export const STEP_COLUMNS = [
   'feed',
   'stepTime',
   'teacher',
+  'gpuMemory',
+  'gpuUse',
 ] as const;
 export const EPOCH_COLUMNS = [
   'step',
@@ -40,6 +43,10 @@ export const EPOCH_COLUMNS = [
   'distillationAcc5',
   'agreement',
 ] as const;
+/** The three that charts have as their x axis. */
+const PLACE_COLUMNS = ['step', 'epoch', 'time'] as const;
+/** Seconds of an epoch by what they were spent on. */
+const SPENT_COLUMNS = [...PLACE_COLUMNS, ...SPENT_PARTS] as const;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
 
@@ -49,8 +56,9 @@ export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
  * what came after it, so that `step` only grows.
  */
 export class RunHistory {
-  readonly steps = new Columns<StepColumn>(STEP_COLUMNS);
+  readonly steps = new Columns<StepColumn>(STEP_COLUMNS, PLACE_COLUMNS);
   readonly epochs = new Columns<EpochColumn>(EPOCH_COLUMNS);
+  readonly spentByEpoch = new Columns<(typeof SPENT_COLUMNS)[number]>(SPENT_COLUMNS);
   readonly notes: NoteRow[] = [];
   readonly checkpoints: CheckpointRow[] = [];
   state: StateRow | null = null;
@@ -59,13 +67,31 @@ export class RunHistory {
   private active = 0;
   private clock: number | null = null;
   private readonly spending = new SpentMeter();
+  /** What was spent when the last epoch ended. */
+  private counted: Spent | null = null;
+  private readonly marking = new RunMarks();
+
+  /** What happened to the run beside its numbers, in the order of its steps. */
+  get marks(): readonly RunMark[] {
+    return this.marking.list;
+  }
+
+  /** Where the run is. */
+  get place(): Place {
+    const step = this.lastStep?.step ?? 0;
+    return { step, epoch: this.lastStep ? epochsOf(this.lastStep) : 0, time: this.active };
+  }
 
   append(row: HistoryRow): void {
     this.advance(row);
     const compiled = this.spending.add(row);
+    if (row.type === 'step') this.appendStep(row, compiled);
+    else this.appendOther(row);
+    this.marking.add(row, this.place, this.lastStep?.stepsPerEpoch ?? 0);
+  }
+
+  private appendOther(row: Exclude<HistoryRow, StepRow>): void {
     switch (row.type) {
-      case 'step':
-        return this.appendStep(row, compiled);
       case 'epoch':
         return this.appendEpoch(row);
       case 'note':
@@ -73,7 +99,7 @@ export class RunHistory {
         return;
       case 'checkpoint':
         this.checkpoints.push(row);
-        return;
+        return this.countCheckpoint(row);
       case 'state':
         this.state = row;
     }
@@ -97,12 +123,14 @@ export class RunHistory {
     this.lastStep = row;
     this.steps.push({
       ...row,
-      epoch: row.step / Math.max(1, row.stepsPerEpoch),
+      epoch: epochsOf(row),
       time: this.active,
       dataWait: row.anatomy.dataWait,
       feed: row.anatomy.feed ?? null,
       stepTime: compiled ? null : row.anatomy.step,
       teacher: row.anatomy.teacher ?? null,
+      gpuMemory: row.gpu?.memory ?? null,
+      gpuUse: row.gpu?.use ?? null,
     });
   }
 
@@ -125,17 +153,40 @@ export class RunHistory {
       distillationAcc5: row.distillationHead?.acc5 ?? null,
       agreement: row.agreement,
     });
+    this.countEpoch(row);
+  }
+
+  /** What was spent since the epoch before. */
+  private countEpoch(row: EpochRow): void {
+    cut(this.spentByEpoch, row.step);
+    const { spent } = this.spending;
+    const since = Object.fromEntries(SPENT_PARTS.map((part) => [part, spent[part] - (this.counted?.[part] ?? 0)]));
+    this.counted = { ...spent };
+    this.spentByEpoch.push({ ...(since as Spent), step: row.step, epoch: row.epoch + 1, time: this.active });
+  }
+
+  /** The checkpoint that an epoch ends with is written after its row, and is a part of it. */
+  private countCheckpoint({ step, seconds = 0 }: CheckpointRow): void {
+    if (!this.counted || step !== this.spentByEpoch.last('step')) return;
+    this.counted.checkpoint += seconds;
+    this.spentByEpoch.addToLast('checkpoint', seconds);
   }
 
   private rewind(step: number): void {
     if (!(this.steps.last('step') >= step)) return;
     cut(this.steps, step);
     cut(this.epochs, step);
+    cut(this.spentByEpoch, step);
     this.active = Math.max(0, this.steps.last('time') || 0);
+    const [last, epoch] = [this.steps.last('step') || 0, this.steps.last('epoch') || 0];
+    this.marking.rewind(step, { step: last, epoch, time: this.active });
   }
 }
 
-type StepTable = Pick<Columns<'step'>, 'length' | 'truncate'> & { column(name: 'step'): Float64Array };
+/** Finished epochs, with fractions. */
+const epochsOf = ({ step, stepsPerEpoch }: StepRow): number => step / Math.max(1, stepsPerEpoch);
+
+type StepTable = Pick<Columns<'step'>, 'length' | 'truncate'> & { column(name: 'step'): ArrayLike<number> };
 
 /** Drops the rows from the first whose step is at least `step`. */
 function cut(columns: StepTable, step: number): void {

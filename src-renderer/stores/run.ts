@@ -10,7 +10,7 @@ import { isText, keep, readKept } from './kept.ts';
 import { useNotices } from './notices.ts';
 import { useQueue } from './queue.ts';
 import { RunHistory } from './run-history.ts';
-import { wholeHistory } from './whole-history.ts';
+import { appendLate, unseen, wholeHistory } from './whole-history.ts';
 import { useService } from './service.ts';
 
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
@@ -90,8 +90,7 @@ export const useRun = defineStore('run', () => {
     if (currentId.value !== run || meanwhile !== own) return;
     meanwhile = null;
     if (last !== read) detail.value = markRaw(last);
-    const told = whole.lastStep?.time ?? 0;
-    unseen(last.history, own).forEach((row) => (row.type === 'step' && row.time <= told) || whole.append(row));
+    appendLate(whole, last.history, own);
     history.value = markRaw(whole);
     version.value++;
   };
@@ -216,9 +215,3 @@ export const useRun = defineStore('run', () => {
     remove,
   };
 });
-
-/** The rows of `later` that `known`'s end does not already hold. */
-function unseen(known: HistoryRow[], later: HistoryRow[]): HistoryRow[] {
-  const seen = new Set(known.slice(-200 - later.length).map((row) => JSON.stringify(row)));
-  return later.filter((row) => !seen.has(JSON.stringify(row)));
-}

@@ -1,4 +1,5 @@
 import type { RunDetail } from '../../src-main/protocol/data-types.ts';
+import type { HistoryRow } from '../../src-main/protocol/events.ts';
 import {
   STEP_FIELDS,
   STEP_FIELD_NAMES,
@@ -35,6 +36,7 @@ export async function wholeHistory(
     const part = await source.series(from);
     revision ??= part.revision;
     if (part.revision !== revision && tries > 1) return wholeHistory(source, await source.detail(), tries - 1);
+    whole.steps.reserve(part.total);
     const columns = decode(part);
     for (let index = 0; index < part.count; index++) {
       for (; other < Math.min(others.length, columns.after[index]); other++) whole.append(others[other]);
@@ -45,6 +47,18 @@ export async function wholeHistory(
   }
   others.slice(other).forEach((row) => whole.append(row));
   return { whole, detail };
+}
+
+/** Appends the rows that came while a history was read and are not in it. @param read the rows of its detail. */
+export function appendLate(whole: RunHistory, read: readonly HistoryRow[], late: readonly HistoryRow[]): void {
+  const last = whole.lastStep?.time ?? 0;
+  unseen(read, late).forEach((row) => (row.type === 'step' && row.time <= last) || whole.append(row));
+}
+
+/** The rows of `later` that `known`'s end does not already hold. */
+export function unseen(known: readonly HistoryRow[], later: readonly HistoryRow[]): HistoryRow[] {
+  const seen = new Set(known.slice(-200 - later.length).map((row) => JSON.stringify(row)));
+  return later.filter((row) => !seen.has(JSON.stringify(row)));
 }
 
 function decode({ columns }: RunSeries): Record<StepField, Float32Array | Float64Array> {

@@ -1,20 +1,39 @@
-import { Pyramid, type Numbers } from '../components/charts/pyramid.ts';
 import type { Series } from '../components/charts/series.ts';
-import { Smoother } from '../components/charts/series.ts';
-import type { EpochColumn, RunHistory, StepColumn } from '../stores/run-history.ts';
+import { SPENT_COLORS } from '../components/spent-colors.ts';
 import type { XAxis } from '../stores/preferences.ts';
+import type { EpochColumn, RunHistory } from '../stores/run-history.ts';
+import { RunLines, SOLID, type AxisLines, type Look, type Translate } from './run-lines.ts';
+
+const CHARTS = [
+  ...(['loss', 'acc1', 'acc5', 'agreement', 'lr', 'speed', 'stepTime', 'memory'] as const),
+  ...(['gpuMemory', 'gpuUse', 'anatomy'] as const),
+] as const;
+export type ChartId = (typeof CHARTS)[number];
 
 /** One chart of a run: `format` names how its values are written. */
 export interface ChartSpec {
-  id: 'loss' | 'acc1' | 'acc5' | 'agreement' | 'lr' | 'speed' | 'stepTime' | 'memory';
+  id: ChartId;
   series: Series[];
-  format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'gigabytes';
+  format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'gigabytes' | 'seconds';
 }
 
-type Translate = (key: string) => string;
-type Look = Pick<Series, 'color' | 'dash' | 'width'>;
+/** A run to draw. Of several, each has a colour of its own. */
+export interface DrawnRun {
+  id: string;
+  history: RunHistory;
+  color: string;
+}
 
-const SOLID: readonly number[] = [];
+const FORMATS: Record<ChartId, ChartSpec['format']> = {
+  ...({ loss: 'number', acc1: 'percent', acc5: 'percent', agreement: 'percent', lr: 'number' } as const),
+  ...({ speed: 'rate', stepTime: 'milliseconds', memory: 'gigabytes' } as const),
+  ...({ gpuMemory: 'gigabytes', gpuUse: 'percent', anatomy: 'seconds' } as const),
+};
+/** Charts that stand where they have no line yet, too. */
+const ALWAYS: readonly ChartId[] = ['loss', 'acc1', 'acc5', 'lr', 'speed', 'stepTime', 'memory'];
+/** Of one run only: stacks of several would hide each other. */
+const ALONE: readonly ChartId[] = ['anatomy'];
+
 const LOOKS = {
   total: { color: 'series-total', dash: SOLID, width: 1.75 },
   class: { color: 'series-class', dash: [6, 3], width: 1.5 },
@@ -22,141 +41,94 @@ const LOOKS = {
   fused: { color: 'series-fused', dash: SOLID, width: 2 },
   validation: { color: 'series-validation', dash: [8, 3, 2, 3], width: 1.5 },
   other: { color: 'series-other', dash: SOLID, width: 1.5 },
+  average: { color: 'series-other', dash: [12, 3], width: 1.5 },
+  feed: { color: 'series-fused', dash: [8, 3, 2, 3], width: 1.5 },
 } as const satisfies Record<string, Look>;
-
-/** Builds a run's charts from its history; smoothed columns are kept, so that a frame costs only what is new. */
+/** Builds the charts of a run, and of those beside it, from their histories. */
 export class TrainCharts {
-  private readonly smoothers = new Map<StepColumn, Smoother>();
-  private readonly pyramids = new Map<string, Pyramid>();
-  private history: RunHistory | null = null;
+  private readonly kept = new Map<string, RunLines>();
 
-  /** @param weight of the moving average; null draws the raw values alone. */
-  build(history: RunHistory, axis: XAxis, weight: number | null, t: Translate): ChartSpec[] {
-    if (history !== this.history) {
-      this.smoothers.clear();
-      this.pyramids.clear();
-    }
-    this.history = history;
-    const steps = new StepLines(history, axis, this, weight);
-    const epochs = (id: EpochColumn, label: string, look: Look): Series[] => {
-      const y = history.epochs.column(id);
-      return y.some((value) => !Number.isNaN(value))
-        ? [
-            {
-              id,
-              label: t(label),
-              ...look,
-              marked: true,
-              x: history.epochs.column(axis),
-              y,
-              ...this.over(`epochs.${id}`, y, history.epochs.revision),
-            },
-          ]
-        : [];
-    };
-    const distils = history.steps.column('lossDistillation').some((value) => !Number.isNaN(value));
-    const heads = (which: 'acc1' | 'acc5'): Series[] => {
-      const [ofClass, ofDistillation]: EpochColumn[] =
-        which === 'acc1' ? ['classAcc1', 'distillationAcc1'] : ['classAcc5', 'distillationAcc5'];
-      const second = epochs(ofDistillation, 'charts.distillationHead', LOOKS.distillation);
-      const average = epochs(which === 'acc1' ? 'averageAcc1' : 'averageAcc5', 'charts.average', LOOKS.other);
-      // Without a second head the class head is the whole model: one line says it.
-      if (!second.length) return [...epochs(which, 'charts.validation', LOOKS.fused), ...average];
-      return [
-        ...epochs(which, 'charts.fused', LOOKS.fused),
-        ...epochs(ofClass, 'charts.classHead', LOOKS.class),
-        ...second,
-        ...average,
-      ];
-    };
-    const agreement = epochs('agreement', 'charts.lines.agreement', LOOKS.other);
-    return [
-      {
-        id: 'loss',
-        format: 'number',
-        series: [
-          ...steps.line('loss', t('charts.total'), LOOKS.total, true),
-          ...(distils ? steps.line('lossClass', t('charts.class'), LOOKS.class) : []),
-          ...(distils ? steps.line('lossDistillation', t('charts.distillation'), LOOKS.distillation) : []),
-          ...epochs('loss', 'charts.validation', LOOKS.validation),
-        ],
-      },
-      { id: 'acc1', format: 'percent', series: heads('acc1') },
-      { id: 'acc5', format: 'percent', series: heads('acc5') },
-      ...(agreement.length || distils ? [{ id: 'agreement', format: 'percent', series: agreement } as const] : []),
-      { id: 'lr', format: 'number', series: steps.raw('lr', t('charts.lines.lr'), LOOKS.total) },
-      {
-        id: 'speed',
-        format: 'rate',
-        series: steps.line('imagesPerSecond', t('charts.lines.speed'), LOOKS.fused, true),
-      },
-      {
-        id: 'stepTime',
-        format: 'milliseconds',
-        series: [
-          ...steps.line('stepTime', t('charts.step'), LOOKS.total),
-          ...steps.measured('teacher', t('charts.teacher'), LOOKS.distillation),
-          ...steps.line('dataWait', t('charts.dataWait'), LOOKS.class),
-          ...steps.measured('feed', t('charts.feed'), LOOKS.fused),
-        ],
-      },
-      { id: 'memory', format: 'gigabytes', series: steps.raw('memory', t('charts.lines.memory'), LOOKS.other) },
-    ];
+  /**
+   * @param runs the open one first.
+   * @param weight of the moving average; null draws the raw values alone.
+   */
+  build(runs: readonly DrawnRun[], axis: XAxis, weight: number | null, t: Translate): ChartSpec[] {
+    for (const id of this.kept.keys()) if (!runs.some((run) => run.id === id)) this.kept.delete(id);
+    const several = runs.length > 1;
+    const distils = runs.some(({ history }) => history.steps.has('lossDistillation'));
+    const drawn = runs.map((run, index) => {
+      const charts = chartsOf(this.linesOf(run).on(axis, weight, t));
+      return (id: ChartId): Series[] => {
+        if (ALONE.includes(id)) return index === 0 ? charts[id] : [];
+        return several ? charts[id].flatMap((line) => (line.faint && index > 0 ? [] : [ofRun(line, run)])) : charts[id];
+      };
+    });
+    return CHARTS.map((id) => ({ id, format: FORMATS[id], series: drawn.flatMap((of) => of(id)) })).filter(
+      ({ id, series }) => series.length > 0 || ALWAYS.includes(id) || (id === 'agreement' && distils),
+    );
   }
 
-  /** The smoothed column; the number changes when earlier values did. */
-  smooth(column: StepColumn, y: Numbers, weight: number): { y: Numbers; generation: number } {
-    const smoother = this.smoothers.get(column) ?? new Smoother();
-    this.smoothers.set(column, smoother);
-    return { y: smoother.of(y, weight), generation: smoother.restarts };
-  }
-
-  /** The pyramids over a column, which only take in what is new, and not before they are asked for. */
-  over(key: string, y: Numbers, generation: number): Pick<Series, 'pyramid'> {
-    return {
-      pyramid: (log) => {
-        const name = `${key} ${log ? 'log' : ''}`;
-        const pyramid = this.pyramids.get(name) ?? new Pyramid(log);
-        this.pyramids.set(name, pyramid);
-        pyramid.follow(y, generation);
-        return pyramid;
-      },
-    };
+  private linesOf({ id, history }: DrawnRun): RunLines {
+    const known = this.kept.get(id);
+    if (known?.history === history) return known;
+    const lines = new RunLines(history);
+    this.kept.set(id, lines);
+    return lines;
   }
 }
 
-/** Lines over the step rows of one history, all on one x column. */
-class StepLines {
-  private readonly x: Numbers;
+/** A line among those of other runs. */
+function ofRun(line: Series, { id, color }: DrawnRun): Series {
+  return { ...line, id: `${id} ${line.id}`, run: id, color };
+}
 
-  constructor(
-    private readonly history: RunHistory,
-    axis: XAxis,
-    private readonly charts: TrainCharts,
-    private readonly weight: number | null,
-  ) {
-    this.x = history.steps.column(axis);
-  }
+const minor = (series: Series[]): Series[] => series.map((one) => ({ ...one, minor: true }));
 
-  /** A smoothed line, behind it the raw values when asked for. */
-  line(column: StepColumn, label: string, look: Look, withRaw = false): Series[] {
-    const [raw] = this.raw(column, label, look);
-    if (this.weight === null) return [raw];
-    const { revision } = this.history.steps;
-    const { y, generation } = this.charts.smooth(column, raw.y, this.weight);
-    const over = this.charts.over(`${column} smooth`, y, generation + revision / 1e6);
-    const line: Series = { ...raw, y, ...over };
-    return withRaw ? [{ ...raw, id: `${column}.raw`, dash: SOLID, width: 1, faint: true }, line] : [line];
-  }
+function chartsOf(lines: AxisLines): Record<ChartId, Series[]> {
+  return {
+    loss: [
+      ...lines.line('loss', 'charts.total', LOOKS.total, { withRaw: true }),
+      ...lossParts(lines),
+      ...lines.epochs('loss', 'charts.validation', LOOKS.validation),
+    ],
+    acc1: heads(lines, 'acc1'),
+    acc5: heads(lines, 'acc5'),
+    agreement: lines.epochs('agreement', 'charts.lines.agreement', LOOKS.other),
+    lr: lines.raw('lr', 'charts.lines.lr', LOOKS.total),
+    speed: lines.line('imagesPerSecond', 'charts.lines.speed', LOOKS.fused, { withRaw: true }),
+    stepTime: [
+      ...lines.line('stepTime', 'charts.step', LOOKS.total),
+      ...minor(lines.line('teacher', 'charts.teacher', LOOKS.distillation)),
+      ...minor(lines.line('dataWait', 'charts.dataWait', LOOKS.class)),
+      ...minor(lines.line('feed', 'charts.feed', LOOKS.feed)),
+    ],
+    memory: lines.raw('memory', 'charts.lines.memory', LOOKS.other),
+    gpuMemory: lines.raw('gpuMemory', 'charts.lines.gpuMemory', LOOKS.other),
+    gpuUse: lines.line('gpuUse', 'charts.lines.gpuUse', LOOKS.fused, { withRaw: true }),
+    anatomy: lines.spent((part) => ({ color: SPENT_COLORS[part], dash: SOLID, width: 0 })),
+  };
+}
 
-  /** A smoothed line, where there is a value at all. */
-  measured(column: StepColumn, label: string, look: Look): Series[] {
-    const known = this.history.steps.column(column).some((value) => !Number.isNaN(value));
-    return known ? this.line(column, label, look) : [];
-  }
+/** Without a teacher the class loss is the whole. */
+function lossParts(lines: AxisLines): Series[] {
+  const distillation = lines.line('lossDistillation', 'charts.distillation', LOOKS.distillation);
+  return distillation.length > 0
+    ? minor([...lines.line('lossClass', 'charts.class', LOOKS.class), ...distillation])
+    : [];
+}
 
-  raw(column: StepColumn, label: string, look: Look): Series[] {
-    const y = this.history.steps.column(column);
-    return [{ id: column, label, ...look, x: this.x, y, ...this.charts.over(column, y, this.history.steps.revision) }];
-  }
+function heads(lines: AxisLines, which: 'acc1' | 'acc5'): Series[] {
+  const [ofClass, ofDistillation]: EpochColumn[] =
+    which === 'acc1' ? ['classAcc1', 'distillationAcc1'] : ['classAcc5', 'distillationAcc5'];
+  const second = lines.epochs(ofDistillation, 'charts.distillationHead', LOOKS.distillation);
+  const average = minor(
+    lines.epochs(which === 'acc1' ? 'averageAcc1' : 'averageAcc5', 'charts.average', LOOKS.average),
+  );
+  // Without a second head the class head is the whole model: one line says it.
+  if (!second.length) return [...lines.epochs(which, 'charts.validation', LOOKS.fused), ...average];
+  return [
+    ...lines.epochs(which, 'charts.fused', LOOKS.fused),
+    ...minor([...lines.epochs(ofClass, 'charts.classHead', LOOKS.class), ...second]),
+    ...average,
+  ];
 }

@@ -7,8 +7,8 @@ import { build, preview, type InlineConfig } from 'vite';
 import type { Frames } from './charts/page.ts';
 
 /**
- * `npm run bench -- charts [--runs N] [--points N] [--seconds N] [--picture FILE]`: frames of a chart card with many
- * long runs while it is zoomed and panned in Chromium. Times mean something on a machine at rest only; how far the
+ * `npm run bench -- charts [--runs N] [--points N] [--charts N] [--seconds N] [--picture FILE]`: frames of the Train
+ * view's charts with many long runs beside each other while they are zoomed and panned in Chromium. Times mean something on a machine at rest only; how far the
  * picture is from all points is a test (`tests/unit/renderer/pixel-columns.test.ts`).
  */
 const root = fileURLToPath(new URL('../../../tests/bench/charts', import.meta.url));
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     await page.goto(server.resolvedUrls!.local[0]);
-    await page.evaluate(`bench.mount(${runs}, ${points})`);
+    await page.evaluate(`bench.mount(${runs}, ${points}, ${option('charts', '1')})`);
     await page.waitForTimeout(1000);
     const picture = option('picture', '');
     if (picture) await page.screenshot({ path: join(process.cwd(), picture) });

@@ -8,7 +8,8 @@ import {
   type ChartConfiguration,
   type Point,
 } from 'chart.js';
-import { columnEdges, coverOf, newCover, toPixel, type Cover, type PixelScale } from './pixel-columns.ts';
+import { placeMarks, type Mark } from './marks.ts';
+import { columnEdges, coverOf, coverOfBars, newCover, toPixel, type Cover, type PixelScale } from './pixel-columns.ts';
 import { paintCover, parseColor } from './raster.ts';
 import { clockStep, pyramidOf, type Range, type Series } from './series.ts';
 
@@ -17,6 +18,7 @@ Chart.register(LineController, LineElement, PointElement, LinearScale, Logarithm
 /** What one drawing shows. Times are seconds on the x axis when `clock` is set; `whole` has no ticks between. */
 export interface Plot {
   series: readonly Series[];
+  marks?: readonly Mark[];
   x: Range;
   y: Range;
   /** Of the y axis. */
@@ -59,7 +61,7 @@ export class Plotter {
   /** Draws `plot`; colours and faces are read from the tokens each time, so a change of theme needs no more. */
   draw(plot: Plot): void {
     const style = getComputedStyle(this.axes);
-    const token = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+    const token = (name: string): string => (name.startsWith('#') ? name : style.getPropertyValue(`--${name}`).trim());
     this.setScales(plot, token('chart-ink'), token('chart-grid'), style.fontFamily);
     this.chart.update('none');
     this.drawLines(plot, token);
@@ -84,13 +86,33 @@ export class Plotter {
     for (const series of plot.series) {
       const known = edges.get(series.x) ?? columnEdges(series.x, xs);
       edges.set(series.x, known);
-      coverOf({ x: series.x, y: series.y, pyramid: pyramidOf(series, plot.log) }, known, xs, ys, this.cover);
-      const [width, dash] = [series.width * ratio, series.dash.map((length) => Math.round(length * ratio))];
+      if (series.fill) coverOfBars(series.y, known, ys, this.cover);
+      else coverOf({ x: series.x, y: series.y, pyramid: pyramidOf(series, plot.log) }, known, xs, ys, this.cover);
+      const width = series.fill ? 0 : series.width * ratio;
+      const dash = series.fill ? [] : series.dash.map((length) => Math.round(length * ratio));
       const opacity = series.faint ? 0.3 : 1;
       paintCover(image, this.cover, { color: parseColor(token(series.color)), opacity, width, dash });
     }
     this.context.putImageData(image, 0, 0);
     for (const series of plot.series) this.mark(series, edges.get(series.x)!, xs, ys, ratio, token(series.color));
+    this.drawMarks(plot.marks ?? [], xs, ratio, token);
+  }
+
+  /** What happened, as glyphs on the x axis; what parts the run has a line. */
+  private drawMarks(marks: readonly Mark[], xs: PixelScale, ratio: number, token: (name: string) => string): void {
+    const { context } = this;
+    const { height } = this.lines;
+    for (const { mark, pixel, glyph, parts } of placeMarks(marks, xs, ratio)) {
+      context.save();
+      // Whole also at the ends of the axis.
+      context.translate(Math.max(4 * ratio, Math.min(this.lines.width - 4 * ratio, pixel)), height);
+      context.scale(ratio, ratio);
+      context.fillStyle = context.strokeStyle = token(mark.color);
+      context.setLineDash([3, 3]);
+      if (parts) context.stroke(new Path2D(`M0 -8V${-height / ratio}`));
+      context.fill(new Path2D(glyph));
+      context.restore();
+    }
   }
 
   /** Fits the canvas of the lines to the rectangle between the axes. */
@@ -112,7 +134,7 @@ export class Plotter {
   /** Marks each point of a line that is measured seldom, and a line's only point. */
   private mark(series: Series, edges: Int32Array, xs: PixelScale, ys: PixelScale, ratio: number, color: string): void {
     const [from, to] = [edges[0], edges[edges.length - 1]];
-    if (series.faint || to - from > (series.marked ? MOST_MARKS : 1)) return;
+    if (series.faint || series.fill || to - from > (series.marked ? MOST_MARKS : 1)) return;
     this.context.fillStyle = color;
     for (let index = from; index < to; index++) {
       const [x, y] = [toPixel(xs, series.x[index]), toPixel(ys, series.y[index])];

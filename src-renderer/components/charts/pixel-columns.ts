@@ -115,6 +115,16 @@ export function coverOf(
   return out;
 }
 
+/** As {@link coverOf} of bars that reach from the x before a point to its own. */
+export function coverOfBars(y: Numbers, edges: Int32Array, ys: PixelScale, out: Cover): Cover {
+  for (let column = 0; column < out.low.length; column++) {
+    const height = toPixel(ys, y[edges[column]] ?? NaN);
+    out.high[column] = height;
+    out.low[column] = Number.isNaN(height) ? NaN : 0;
+  }
+  return out;
+}
+
 /**
  * Indices of the points that draw the same vector path as all of them: of each column the first, lowest, highest and
  * last, one point beyond each end, and -1 where a gap parts the line.

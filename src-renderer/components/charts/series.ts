@@ -5,8 +5,14 @@ import { Pyramid, type Numbers } from './pyramid.ts';
 /** One line of a chart. `x` only grows; a NaN in `y` is a point that was not measured. */
 export interface Series {
   id: string;
+  /** What it measures: lines of several runs, and a line with its raw values, share it. */
+  kind: string;
   label: string;
-  /** Name of a colour token without its dashes, such as `series-total`. */
+  /** Id of the run that it is of, where the lines of several are drawn. */
+  run?: string;
+  /** Not shown beside other runs unless it is asked for. */
+  minor?: boolean;
+  /** Name of a colour token without its dashes, such as `series-total`, or `#rrggbb`. */
   color: string;
   /** Lengths of dash and gap in pixels; [] is a solid line. */
   dash: readonly number[];
@@ -15,6 +21,8 @@ export interface Series {
   faint?: boolean;
   /** Each point is marked while there are few: what is measured seldom. */
   marked?: boolean;
+  /** Drawn as a stack of bars, each from the x before to its own. */
+  fill?: boolean;
   x: Numbers;
   y: Numbers;
   /** Over `y`, kept between drawings where it is long; of what a log axis can show where asked. */
@@ -94,6 +102,18 @@ export function extent(arrays: readonly Numbers[], positive = false): Range | nu
   return min <= max ? { min, max } : null;
 }
 
+/** As {@link extent} of columns that only grow, at the cost of their ends. */
+export function ends(columns: readonly Numbers[], positive = false): Range | null {
+  const range = { min: Infinity, max: -Infinity };
+  for (const column of columns) {
+    const first = positive ? lowerBound(column, Number.MIN_VALUE) : 0;
+    if (first >= column.length) continue;
+    range.min = Math.min(range.min, column[first]);
+    range.max = Math.max(range.max, column[column.length - 1]);
+  }
+  return range.min <= range.max ? range : null;
+}
+
 /** The range with a little air above and below, never beyond `most`; a flat line gets some too. */
 export function padded({ min, max }: Range, log: boolean, most = Infinity): Range {
   if (log) return { min: min / 1.15, max: Math.min(most, max * 1.15) };
@@ -124,3 +144,22 @@ export function pyramidOf({ y, pyramid }: Series, log: boolean): Pyramid {
   made.follow(y, 0);
   return made;
 }
+
+/** Series as they are drawn: each that is filled stands on those before it. The highest comes first. */
+export function stacked(series: readonly Series[]): readonly Series[] {
+  if (!series.some(({ fill }) => fill)) return series;
+  let base = new Float64Array(0);
+  const tops = series.map((one) => {
+    base = Float64Array.from(one.y, (value, index) => (value || 0) + (base[index] || 0));
+    const { pyramid: own, ...rest } = one;
+    void own;
+    return { ...rest, y: base };
+  });
+  return tops.reverse();
+}
+
+/** What CSS calls a colour of {@link Series}. */
+export const cssColor = (color: string): string => (color.startsWith('#') ? color : `var(--${color})`);
+
+/** The name of a line wherever several runs may be named. */
+export const fullLabel = ({ label, run }: Pick<Series, 'label' | 'run'>): string => (run ? `${run} · ${label}` : label);

@@ -1,13 +1,17 @@
 import type { Plot } from './line-chart.ts';
+import { placeMarks } from './marks.ts';
 import { columnEdges, pathPoints, toPixel, type PixelScale } from './pixel-columns.ts';
+import { fullLabel } from './series.ts';
 
 /** A chart as a vector drawing for papers: title, axes with units, legend, and how the lines were worked on. */
 
 const WIDTH = 900;
-const HEIGHT = 480;
+const PLOT_HEIGHT = 364;
 const EDGE = { left: 76, right: 20, top: 40, bottom: 76 };
+const LEGEND_LINE = 20;
 /** Of a text of 12 pixels, about. */
 const LETTER = 6.6;
+const IDEOGRAPH = 12;
 
 export interface Drawing {
   heading: string;
@@ -21,21 +25,25 @@ export interface Drawing {
 /** Writes a drawing as SVG. */
 export function writeSvg({ heading, unit, note, plot, color }: Drawing): string {
   const xs = { range: plot.x, size: WIDTH - EDGE.left - EDGE.right, log: plot.xLog === true };
-  const ys = { range: plot.y, size: HEIGHT - EDGE.top - EDGE.bottom, log: plot.log };
+  const ys = { range: plot.y, size: PLOT_HEIGHT, log: plot.log };
+  const entries = legendEntries(plot);
+  const height = EDGE.top + PLOT_HEIGHT + EDGE.bottom + LEGEND_LINE * (entries[entries.length - 1]?.line ?? 0);
   const title = unit ? `${heading} (${unit})` : heading;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
       `font-family="sans-serif" font-size="12" fill="${color('ink')}">`,
     `<title>${escaped(title)}</title>`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="${color('surface')}"/>`,
+    `<rect width="${WIDTH}" height="${height}" fill="${color('surface')}"/>`,
     text(EDGE.left, 24, title, 'font-size="15" font-weight="600"'),
     `<g transform="translate(${EDGE.left} ${EDGE.top})">`,
     ...axes(plot, xs, ys, color),
     `<clipPath id="plot"><rect width="${xs.size}" height="${ys.size}"/></clipPath>`,
     '<g clip-path="url(#plot)" fill="none" stroke-linejoin="round">',
-    ...plot.series.map((series) => lineOf(series, xs, ys, color(series.color))),
-    '</g></g>',
-    ...legend(plot, color),
+    ...plot.series.map((series) => (series.fill ? barsOf : lineOf)(series, xs, ys, color(series.color))),
+    '</g>',
+    ...marksOf(plot, xs, ys, color),
+    '</g>',
+    ...entries.map((entry) => legendEntry(entry, color)),
     text(WIDTH - EDGE.right, 24, note, `text-anchor="end" fill="${color('ink-2')}"`),
     '</svg>\n',
   ].join('\n');
@@ -79,17 +87,56 @@ function axes(plot: Plot, xs: PixelScale, ys: PixelScale, color: (name: string) 
   ];
 }
 
-function legend(plot: Plot, color: (name: string) => string): string[] {
-  let x = EDGE.left;
+interface LegendEntry {
+  series: Plot['series'][number];
+  x: number;
+  /** From 0. */
+  line: number;
+}
+
+/** Where each name of the legend stands: beside the one before, or on the next line. */
+function legendEntries(plot: Plot): LegendEntry[] {
+  let [x, line] = [EDGE.left, 0];
   return plot.series
     .filter(({ faint }) => !faint)
     .map((series) => {
-      const dash = series.dash.length > 0 ? ` stroke-dasharray="${series.dash.join(' ')}"` : '';
-      const line = `<path d="M${x} ${HEIGHT - 16}h22" stroke="${color(series.color)}" stroke-width="2"${dash}/>`;
-      const entry = line + text(x + 28, HEIGHT - 12, series.label);
-      x += 46 + LETTER * series.label.length;
+      const width = 46 + widthOf(fullLabel(series));
+      if (x > EDGE.left && x + width > WIDTH) [x, line] = [EDGE.left, line + 1];
+      const entry = { series, x, line };
+      x += width;
       return entry;
     });
+}
+
+function legendEntry({ series, x, line }: LegendEntry, color: (name: string) => string): string {
+  const y = EDGE.top + PLOT_HEIGHT + EDGE.bottom - 16 + LEGEND_LINE * line;
+  const dash = series.dash.length > 0 && !series.fill ? ` stroke-dasharray="${series.dash.join(' ')}"` : '';
+  const width = series.fill ? 10 : 2;
+  return (
+    `<path d="M${x} ${y}h22" stroke="${color(series.color)}" stroke-width="${width}"${dash}/>` +
+    text(x + 28, y + 4, fullLabel(series))
+  );
+}
+
+/** What happened, with its words as titles that viewers show at the pointer. */
+function marksOf(plot: Plot, xs: PixelScale, ys: PixelScale, color: (name: string) => string): string[] {
+  return placeMarks(plot.marks ?? [], xs).map(({ mark, pixel, glyph, parts }) => {
+    const ink = color(mark.color);
+    const line = parts ? `<path d="M0 -8V${-ys.size}" stroke="${ink}" stroke-dasharray="3 3"/>` : '';
+    const title = `<title>${escaped(mark.text)}</title>`;
+    return `<g transform="translate(${round(pixel)} ${ys.size})">${title}${line}<path d="${glyph}" fill="${ink}"/></g>`;
+  });
+}
+
+/** Bars from the x before each point to its own. */
+function barsOf(series: Plot['series'][number], xs: PixelScale, ys: PixelScale, color: string): string {
+  let path = `M0 ${ys.size}`;
+  for (let index = columnEdges(series.x, xs)[0]; index < series.x.length; index++) {
+    const [x, height] = [toPixel(xs, series.x[index]), toPixel(ys, series.y[index])];
+    path += `V${round(ys.size - (Number.isFinite(height) ? height : 0))}H${round(x)}`;
+    if (x > xs.size) break;
+  }
+  return `<path d="${path}V${ys.size}Z" fill="${color}" stroke="none"/>`;
 }
 
 /** Round values of an axis: 1, 2 or 5 times a power of ten; of a long log axis the powers alone. */
@@ -107,6 +154,8 @@ function ticks({ range: { min, max }, log }: PixelScale): number[] {
   return Array.from({ length: Math.floor(max / step) - first + 1 }, (_, at) => (first + at) * step);
 }
 
+const widthOf = (words: string): number =>
+  [...words].reduce((width, letter) => width + (letter >= '\u2e80' ? IDEOGRAPH : LETTER), 0);
 const round = (value: number): number => Math.round(value * 100) / 100;
 const escaped = (words: string): string => words.replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 const text = (x: number, y: number, words: string, more = ''): string =>

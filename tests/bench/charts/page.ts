@@ -1,13 +1,15 @@
 import { createApp, defineComponent, h, shallowRef } from 'vue';
 import ChartCard from '../../../src-renderer/components/charts/ChartCard.vue';
-import { Pyramid } from '../../../src-renderer/components/charts/pyramid.ts';
-import type { Range, Series } from '../../../src-renderer/components/charts/series.ts';
+import type { Range } from '../../../src-renderer/components/charts/series.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
+import { RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
+import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
 import '../../../src-renderer/styles/tokens.css';
 import '../../../src-renderer/styles/base.css';
 import '../../../src-renderer/styles/controls.css';
+import { TrainCharts, type ChartSpec } from '../../../src-renderer/views/train-charts.ts';
 
-/** The page of the bench: one chart card, as the window has it, with many long runs. */
+/** The page of the bench: chart cards of many long runs, built and drawn as the Train view does. */
 
 export interface Frames {
   /** Milliseconds between frames, and of script in each. */
@@ -17,46 +19,45 @@ export interface Frames {
   longTasks: number[];
 }
 
-const COLORS = ['total', 'class', 'distillation', 'fused', 'validation', 'other'];
-const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
-
-function makeRun(run: number, points: number): Series {
-  const x = new Float64Array(points);
-  const y = new Float32Array(points);
-  for (let index = 0; index < points; index++) {
-    x[index] = index + 1;
-    const noise = Math.sin(index * 12.9898 + run) * Math.sin(index * 0.7133);
-    y[index] = 0.5 + run / 40 + 6 * Math.exp(-index / (20_000 + 2_000 * run)) + 0.08 * noise;
+/** A history as its rows would make it: the losses and speeds of a distilling run. */
+function historyOf(run: number, points: number): RunHistory {
+  const history = new RunHistory();
+  history.steps.reserve(points);
+  for (let step = 1; step <= points; step++) {
+    const noise = Math.sin(step * 12.9898 + run) * Math.sin(step * 0.7133);
+    const loss = 0.5 + run / 40 + 6 * Math.exp(-step / (20_000 + 2_000 * run)) + 0.08 * noise;
+    history.append({
+      ...{ type: 'step', time: 400 * step, epoch: 0, step, stepsPerEpoch: 1000, loss, lossClass: loss * 1.1 },
+      ...{ lossDistillation: loss * 0.9, lr: 1e-3 / (1 + step / 1e5), imagesPerSecond: 90 + 9 * noise, secondsLeft: 0 },
+      ...{ memory: 1e9 + step, anatomy: { dataWait: 1, feed: 2, step: 300 + 20 * noise } },
+    });
   }
-  const pyramids = [new Pyramid(), new Pyramid(true)];
-  return {
-    ...{ id: `run-${run}`, label: `Run ${run + 1}`, color: `series-${COLORS[run % 6]}`, width: 1.5 },
-    dash: DASHES[Math.floor(run / 6) % 4],
-    ...{ x, y },
-    pyramid: (log) => {
-      pyramids[Number(log)].follow(y, 0);
-      return pyramids[Number(log)];
-    },
-  };
+  return history;
 }
 
-function mount(runs: number, points: number): void {
-  const series = Array.from({ length: runs }, (_, run) => makeRun(run, points));
+const FORMAT = (value: number): string => value.toPrecision(4);
+
+/** Shows the first `count` charts of a run beside others, as the Train view does. */
+function mount(runs: number, points: number, count: number): void {
+  const drawn = Array.from({ length: runs }, (_, run) => ({
+    ...{ id: `run-${run + 1}`, history: historyOf(run, points), color: RUN_COLORS[run % RUN_COLORS.length] },
+  }));
+  const builder = new TrainCharts();
+  const legend = runs > 1 ? drawn.map(({ id, color }) => ({ id, color })) : [];
   const range = shallowRef<Range | null>(null);
   const all = { min: 1, max: points };
-  const write = (value: number): string => value.toPrecision(4);
-  const page = defineComponent(
-    () => () =>
-      h(ChartCard, {
-        ...{ heading: 'Loss', file: 'loss', unit: '', note: '', series, version: 1, look: '', cursor: null, empty: '' },
-        x: {
-          ...{ range: range.value ?? all, all, label: 'Step', log: false, clock: false, whole: true },
-          format: String,
-        },
-        ...{ format: write, tick: write },
-        onRange: (next: Range | null) => (range.value = next),
-      }),
-  );
+  const charts = builder.build(drawn, 'step', 0.6, (key) => key).filter(({ series }) => series.length > 0);
+  const card = ({ id, series }: ChartSpec) =>
+    h(ChartCard, {
+      ...{ key: id, heading: id, file: id, unit: '', note: '', series, runs: legend, version: 1, look: '' },
+      ...{ cursor: null, empty: '', format: FORMAT, tick: FORMAT },
+      x: {
+        ...{ range: range.value ?? all, all, label: 'Step', log: false, clock: false, whole: true },
+        format: String,
+      },
+      onRange: (next: Range | null) => (range.value = next),
+    });
+  const page = defineComponent(() => () => charts.slice(0, count).map(card));
   createApp(page).use(createTranslations()).mount('#app');
 }
 

@@ -1,0 +1,94 @@
+import { defineStore } from 'pinia';
+import { computed, markRaw, ref, shallowReactive, watch } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import type { HistoryRow } from '../../src-main/protocol/events.ts';
+import { MOST_SERIES_ROWS } from '../../src-main/protocol/step-columns.ts';
+import { gathered } from './frames.ts';
+import { isTextList, keep, readKept } from './kept.ts';
+import { RunHistory } from './run-history.ts';
+import { useService } from './service.ts';
+import { appendLate, wholeHistory } from './whole-history.ts';
+
+/** Most runs that are drawn beside the open one. */
+export const MOST_COMPARED = 20;
+/** Milliseconds between two paintings of new points. */
+const REPAINT_INTERVAL = 250;
+
+/** A run beside the open one. */
+export interface ComparedRun {
+  id: string;
+  /** null while it is being read. */
+  history: RunHistory | null;
+  error: PlainError | null;
+}
+
+/** Runs that are drawn in the charts of the open one, with their whole histories. `version` tells of new points. */
+export const useComparison = defineStore('comparison', () => {
+  const service = useService();
+  const ids = ref<string[]>(readKept('comparison', [], isTextList).slice(0, MOST_COMPARED));
+  /** Runs that are named but not drawn; the open one can be among them. */
+  const hidden = ref<string[]>([]);
+  const version = ref(0);
+  const read = shallowReactive(new Map<string, ComparedRun>());
+  /** Rows of runs that are being read. */
+  const late = new Map<string, HistoryRow[]>();
+  const list = computed(() => ids.value.map((id) => read.get(id) ?? { id, history: null, error: null }));
+  let queue = Promise.resolve();
+
+  const wholeOf = async (run: string): ReturnType<typeof wholeHistory> => {
+    const source = {
+      detail: () => service.call('run.detail', { run }),
+      series: (from: number) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
+    };
+    const detail = await source.detail();
+    if (detail.stepRows) return wholeHistory(source, detail);
+    const whole = new RunHistory();
+    detail.history.forEach((row) => whole.append(row));
+    return { whole, detail };
+  };
+  const load = async (id: string): Promise<void> => {
+    if (!ids.value.includes(id) || read.has(id)) return;
+    const rows: HistoryRow[] = [];
+    late.set(id, rows);
+    try {
+      const { whole: history, detail } = await wholeOf(id);
+      appendLate(history, detail.history, rows);
+      if (ids.value.includes(id)) read.set(id, { id, history: markRaw(history), error: null });
+    } catch (thrown) {
+      read.set(id, { id, history: null, error: toPlainError(thrown) });
+    } finally {
+      late.delete(id);
+      version.value++;
+    }
+  };
+  /** Draws these runs beside the open one; they are read one after the other. */
+  const overlay = (wanted: readonly string[]): void => {
+    const next = [...new Set(wanted)].slice(0, MOST_COMPARED);
+    const gone = ids.value.filter((id) => !next.includes(id));
+    ids.value = next;
+    gone.forEach((id) => read.delete(id));
+    hidden.value = hidden.value.filter((id) => !gone.includes(id));
+    for (const id of ids.value) if (!read.has(id)) queue = queue.then(() => load(id));
+    version.value++;
+  };
+  const toggle = (id: string): void => {
+    hidden.value = hidden.value.includes(id) ? hidden.value.filter((other) => other !== id) : [...hidden.value, id];
+  };
+  watch(ids, () => keep('comparison', ids.value));
+
+  const painted = gathered(() => version.value++, REPAINT_INTERVAL);
+  service.onEvent((event) => {
+    if (event.event !== 'run') return;
+    late.get(event.run)?.push(...event.rows);
+    const history = read.get(event.run)?.history;
+    if (!history) return;
+    event.rows.forEach((row) => history.append(row));
+    painted();
+  });
+  // Rows may have been missed while the port was closed.
+  service.onOpen(() => {
+    read.clear();
+    overlay(ids.value);
+  });
+  return { ids, hidden, list, version, overlay, toggle };
+});
