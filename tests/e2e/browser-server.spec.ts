@@ -53,3 +53,16 @@ test('a window whose server is gone says so', async ({ app }) => {
   process.kill(app.pid, 'SIGTERM');
   await expect(app.page.getByText('The connection to the service was lost.')).toBeVisible();
 });
+
+test('a browser finds the icon, and has nothing to complain of', async ({ page }) => {
+  // Its browser asks for it before the page has its ticket.
+  const icon = await fetch(new URL('/favicon.ico', page.url()));
+  expect([icon.status, icon.headers.get('content-type')]).toEqual([200, 'image/png']);
+  const said: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && said.push(message.text()));
+  page.on('response', (response) => response.status() >= 400 && said.push(response.url()));
+  await page.reload();
+  await page.getByRole('navigation').waitFor();
+  await page.waitForTimeout(1000);
+  expect(said).toEqual([]);
+});

@@ -12,7 +12,7 @@ import type { Workstation } from '../../service/workstation.ts';
 import { COMMON_HEADERS, Gate, contentPolicy, newToken } from './gate.ts';
 import { Guesses, LIMITS, Turns, addressOf, type Limits } from './limits.ts';
 import { socketPort } from './port.ts';
-import { listStaticFiles, sendPicture, sendStatic, type StaticFiles } from './static-files.ts';
+import { ICON_PATH, listStaticFiles, sendPicture, sendStatic, type StaticFiles } from './static-files.ts';
 
 export interface ServeOptions {
   /** 0 for any free one. */
@@ -119,6 +119,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   const admitted = site.gate.admits(request);
   const token = url.pathname === '/' ? url.searchParams.get('token') : null;
   if (token !== null && tries(request, response, site, token, admitted)) return;
+  // The first page has no ticket yet, and its browser asks for the icon.
+  const icon = url.pathname === ICON_PATH ? site.files.get(ICON_PATH) : undefined;
+  if (icon) return sendStatic(response, icon);
   if (!admitted) return page(response, 401, 'Open the address that "stillhouse serve" printed: it carries the key.');
   const file = site.files.get(url.pathname);
   if (file) return sendStatic(response, file);

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
@@ -30,6 +30,9 @@ const PICTURE_TYPES: Record<string, string> = {
 /** The files of the built window by their address: `/index.html` → path. Only these can be asked for. */
 export type StaticFiles = ReadonlyMap<string, string>;
 
+/** What a browser asks for by itself, of any page. */
+export const ICON_PATH = '/favicon.ico';
+
 /**
  * Lists the built window, so that an address can name nothing else.
  * @throws StillhouseError `file.missing` when the folder holds no index.html.
@@ -44,6 +47,8 @@ export async function listStaticFiles(folder: string): Promise<StaticFiles> {
   }
   const index = files.get('/index.html');
   if (!index) throw new StillhouseError('file.missing', { path: join(folder, 'index.html') });
+  const icon = join(folder, '..', '..', 'resources', 'icons', '32x32.png');
+  if (existsSync(icon)) files.set(ICON_PATH, icon);
   return files.set('/', index);
 }
 
