@@ -62,7 +62,7 @@ const TABLE: Row[] = [
     ],
     packages: [TFJS, 'onnxruntime-node', 'valibot', 'yaml', 'node:*'],
   },
-  { folder: 'src-main/shells/setup', imports: [], packages: ['node:*', 'vite'] },
+  { folder: 'src-main/shells/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite'] },
   {
     folder: 'src-main/shells/electron',
     imports: ['src-main/protocol', 'src-main/runs', 'src-main/service'],
