@@ -67,7 +67,6 @@ test('a run that can only be read offers nothing that writes into it, and says w
   const folder = join(home, 'runs/sealed');
   await trained(folder, 0.001, 61);
   const release = sealFolder(folder);
-  test.skip(!release, 'a folder cannot be sealed here');
   try {
     const bench = new Workbench(await launch());
     const { main, page } = bench;
@@ -97,6 +96,6 @@ test('a run that can only be read offers nothing that writes into it, and says w
     await main.getByLabel('Write to').fill(join(home, 'elsewhere.safetensors'));
     await expect(main.getByRole('button', { name: 'Export', exact: true })).toBeEnabled();
   } finally {
-    release?.();
+    release();
   }
 });
