@@ -191,7 +191,7 @@ export const FIELDS: readonly Field[] = [
     unit: '',
     paper: '',
     label: 'Start from weights',
-    help: 'A .safetensors or .pth file to start from; a head of another size is made anew.',
+    help: 'A .safetensors or .pth file to start from; a head of other classes and a distillation token it lacks are made anew.',
   },
   {
     key: 'dropPath',

@@ -6,6 +6,7 @@ import { FEW, REPEATS } from '../data/loader.ts';
 import { parseMinmax } from '../data/mix.ts';
 import { stepsPerEpoch } from '../data/sampler.ts';
 import { countParameters, type Model } from '../model/model.ts';
+import { planFit } from '../model/weights.ts';
 import { createModel, listModels } from '../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
@@ -28,6 +29,7 @@ import { diskCost, tooLittleDisk } from './disk-cost.ts';
 import { recipeWarnings } from './recipe-warnings.ts';
 import { readTeacherCard } from './teacher-card.ts';
 import { classColumns } from './teacher-classes.ts';
+import { withWeights, type Weights } from './weights.ts';
 
 /** What a check asks of the rest of the service. */
 export interface RecipeFacts {
@@ -64,6 +66,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.model(recipe);
   const model = findings.build(recipe, classes.length);
   findings.paths(recipe);
+  await findings.weights(recipe, model);
   findings.augmentation(recipe);
   findings.distillation(recipe);
   findings.training(recipe, model);
@@ -141,6 +144,13 @@ class Findings {
   paths({ finetune, outputDir }: Recipe): void {
     if (finetune && !existsSync(finetune)) this.error('file.missing', { path: finetune });
     if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', 'a path from the root', outputDir);
+  }
+
+  /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
+  async weights({ finetune }: Recipe, model: Model | undefined): Promise<void> {
+    if (!model || !finetune || !existsSync(finetune)) return;
+    const fits = ({ path, tensors }: Weights) => void planFit(model, tensors, { path, newHead: true });
+    await this.try(() => withWeights(finetune, fits));
   }
 
   augmentation(recipe: Recipe): void {

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { format } from 'prettier';
 import { describe, expect, test } from 'vitest';
+import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
+import { createModel } from '../../../src-main/model/zoo.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { DEIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
 import { PRESET_GROUPS, presetCommand, PRESETS, type Preset } from '../../../src-main/protocol/presets.ts';
@@ -67,6 +71,25 @@ describe('recipe check', () => {
   ])('%j: %s is expected to be %s', async (given, key, expected) => {
     const { check } = await checkRecipe(given, noData);
     expect(check.problems).toEqual([expect.objectContaining({ key, expected })]);
+  });
+
+  test('knows weights of another network by their names, and takes those of other classes and sizes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'stillhouse-recipe-'));
+    const weights = (model: string, classes: number): string => {
+      const path = join(folder, `${model}.safetensors`);
+      const values = (shape: number[]) => new Float32Array(shape.reduce((product, side) => product * side, 1));
+      const { specs } = createModel(model, { classes, inputSize: 224 });
+      const arrays = specs.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const, values: values(shape) }));
+      writeFileSync(path, Buffer.concat([...writeSafetensors(arrays, {})]));
+      return path;
+    };
+    const found = async (finetune: string) => {
+      const { check } = await checkRecipe({ model: 'deit_tiny_patch16_224', inputSize: 96, finetune }, noData);
+      return check.errors.map(({ code }) => code);
+    };
+    expect(await found(weights('deit_tiny_distilled_patch16_224', 3))).toEqual(['data.no-folder']);
+    expect(await found(weights('regnety_002', 3))).toEqual(['data.no-folder', 'weights.keys']);
+    rmSync(folder, { recursive: true });
   });
 
   test('foresees the size of a checkpoint', async () => {
