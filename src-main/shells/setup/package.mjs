@@ -69,3 +69,5 @@ async function main() {
 }
 
 await runMain(main);
+// electron-builder leaves a hook behind that would end a process by itself with 0, whatever its exit code.
+process.exit();
