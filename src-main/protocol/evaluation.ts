@@ -139,7 +139,6 @@ export const MOST_PIECE_BYTES = 512 * 2 ** 10;
 
 /** An answer with the name of its class. */
 const namedAnswer = v.object({ ...answer.entries, name: text, title });
-export type NamedAnswer = v.InferOutput<typeof namedAnswer>;
 
 /** Attention of the extra tokens to the patches, from the last block back to the picture (attention rollout). */
 const tokenAttention = v.object({

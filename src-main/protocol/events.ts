@@ -134,7 +134,6 @@ export const historyRows = v.pipe(
 const jobKind = oneOf(['engine', 'gpu-engine', 'sample', 'weights', 'check', 'export', 'evaluate', 'measure']);
 export type JobKind = v.InferOutput<typeof jobKind>;
 const jobState = oneOf(['running', 'done', 'failed', 'cancelled']);
-export type JobState = v.InferOutput<typeof jobState>;
 
 /** Jobs whose result is a text: a path or an id. */
 const TEXT_RESULTS: readonly JobKind[] = ['sample', 'weights', 'evaluate'];

@@ -102,5 +102,5 @@ export type HostArgument<Name extends HostCall> = v.InferOutput<(typeof HOST_ARG
 export function readHostArgument<Name extends HostCall>(name: Name, argument: unknown): HostArgument<Name> {
   const parsed = v.safeParse(HOST_ARGUMENTS[name], argument, FIRST);
   if (!parsed.success) throw new StillhouseError('argument.invalid', whatIsWrong(parsed.issues[0], name));
-  return parsed.output as HostArgument<Name>;
+  return parsed.output;
 }

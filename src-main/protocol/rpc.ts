@@ -114,7 +114,7 @@ class PortClient implements Client {
   call<Name extends CallName>(name: Name, params: CallParams<Name>): Promise<CallResult<Name>> {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(new StillhouseError('rpc.closed'));
-      this.pending.set(this.next, { name, resolve: resolve as (value: unknown) => void, reject });
+      this.pending.set(this.next, { name, resolve: resolve, reject });
       this.port.post({ id: this.next++, call: name, params });
     });
   }

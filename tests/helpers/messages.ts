@@ -44,7 +44,7 @@ const WHOLE: Record<string, unknown> = {
 
 /** A value that fits a schema; `pick` chooses among variants. @throws for a schema that this cannot make one of. */
 export function exampleOf(schema: v.GenericSchema, pick = 0): unknown {
-  const example = make(schema as unknown as Shape, pick);
+  const example = make(schema, pick);
   if (!v.is(schema, example))
     throw new Error(`no example of ${schema.type}: ${JSON.stringify(example)?.slice(0, 200)}`);
   return example;
@@ -137,7 +137,8 @@ export function mutate(message: unknown, draw: Draw): unknown {
 function change(value: unknown, draw: Draw, level: number): unknown {
   const hostile = (): unknown => HOSTILE[draw(HOSTILE.length)](draw);
   const whole = value instanceof Uint8Array || value instanceof Date;
-  if (value === null || typeof value !== 'object' || whole || draw(level ? 12 : 60) === 0 || level > 6) return hostile();
+  if (value === null || typeof value !== 'object' || whole || draw(level ? 12 : 60) === 0 || level > 6)
+    return hostile();
   if (Array.isArray(value)) {
     const at = draw(value.length + 1);
     if (at === value.length) value.push(hostile());
