@@ -7,7 +7,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   inputSize: { label: '输入尺寸', help: '学生所见正方形图片的边长；须为图块大小的倍数。' },
   evalCropRatio: { label: '评估裁剪比', help: '评估时短边缩放为 输入尺寸 / 比值，再裁取中央。' },
   model: { label: '学生', help: '要训练的模型，用其 timm 名称。' },
-  finetune: { label: '起始权重', help: '作为起点的 .safetensors 或 .pth 文件；尺寸不同的头会重新建立。' },
+  finetune: {
+    label: '起始权重',
+    help: '作为起点的 .safetensors 或 .pth 文件；类别不同的头与其中没有的蒸馏词元会重新建立。',
+  },
   dropPath: { label: '随机深度', help: '残差分支被跳过的最大概率；从 0 起随层数线性增长。' },
   drop: { label: '随机失活', help: '置零的数值比例：用于位置、注意力与 MLP 各层之后；卷积网络只在头之前。' },
   deit3Style: {
