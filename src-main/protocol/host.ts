@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { DesktopSettings, OpenRequest } from './desktop.ts';
 import { StillhouseError } from './errors.ts';
 import { FIRST, whatIsWrong } from './shapes.ts';
 
@@ -78,6 +79,10 @@ export interface Host {
   setMenu(parts: MenuPart[]): void;
   /** Hears the id of each command that was chosen in the menu. */
   onMenu(listener: (command: string) => void): void;
+  /** Tells the native side of changed preferences. */
+  tellSettings(settings: DesktopSettings): void;
+  /** Hears what the window is asked to open; what came before the first listener is told to it. */
+  onOpen(listener: (request: OpenRequest) => void): void;
 }
 
 const path = v.pipe(

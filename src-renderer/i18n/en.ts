@@ -4,6 +4,7 @@ import { dataPage, sampleRun } from './data-page.en.ts';
 import { evaluate } from './evaluate.en.ts';
 import { exportPage } from './export-page.en.ts';
 import { presets, presetWords } from './presets.en.ts';
+import { desktop } from './desktop.en.ts';
 import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
@@ -370,6 +371,7 @@ const en = {
   charts,
   runTable,
   queue,
+  desktop,
   checkpoints: {
     total: '{n} checkpoint, {size} | {n} checkpoints, {size}',
     emptyTitle: 'No checkpoint yet',

@@ -5,6 +5,7 @@ import { evaluate } from './evaluate.zh-CN.ts';
 import { exportPage } from './export-page.zh-CN.ts';
 import type { Messages } from './en.ts';
 import { presets, presetWords } from './presets.zh-CN.ts';
+import { desktop } from './desktop.zh-CN.ts';
 import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
@@ -369,6 +370,7 @@ const zh: Messages = {
   charts,
   runTable,
   queue,
+  desktop,
   checkpoints: {
     total: '{n} 个检查点，{size}',
     emptyTitle: '尚无检查点',

@@ -49,6 +49,7 @@ test.describe('a page in the window', () => {
         'onClose',
         'onMenu',
         'onMessage',
+        'onOpen',
         'pathOf',
         'pickFile',
         'pickFolder',
@@ -58,6 +59,7 @@ test.describe('a page in the window', () => {
         'setMenu',
         'shell',
         'showFile',
+        'tellSettings',
       ].sort(),
     );
   });
@@ -317,7 +319,7 @@ test.describe('while a run trains', () => {
   test('quitting asks first, and keeps training when told to', async ({ app, home }) => {
     const bench = new Workbench(app);
     await bench.startLong(makeTinyData(join(home, 'pictures')));
-    const asked = await answerQuestions(app.electron!, 1);
+    const asked = await answerQuestions(app.electron!, 2);
     await app.electron!.evaluate(({ app: main }) => main.quit());
     await expect.poll(asked).toEqual(['A run is training.']);
     const steps = await bench.steps();

@@ -38,6 +38,8 @@ const GIVEN: Record<keyof Host, 'function' | 'string'> = {
   showFile: 'function',
   setMenu: 'function',
   onMenu: 'function',
+  tellSettings: 'function',
+  onOpen: 'function',
 };
 
 declare global {

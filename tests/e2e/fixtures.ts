@@ -106,9 +106,10 @@ export async function openElectron(env: Record<string, string>, binary?: string)
   const args = binary ? ELECTRON_ARGUMENTS.slice(0, -1) : ELECTRON_ARGUMENTS;
   const executablePath = binary ?? electronBinary();
   const electron = await _electron.launch({ executablePath, args, cwd: binary ? tmpdir() : ROOT, env });
+  const main = electron.process();
   const app: App = {
     page: await electron.firstWindow(),
-    pid: electron.process().pid!,
+    pid: main.pid!,
     electron,
     reopen: async () => {
       await app.page.close();
@@ -116,6 +117,8 @@ export async function openElectron(env: Record<string, string>, binary?: string)
       return (app.page = page);
     },
     close: async () => {
+      // It may have ended by itself.
+      if (main.exitCode !== null || main.signalCode !== null) return;
       await electron.evaluate(({ dialog }) => {
         const save = { response: 0, checkboxChecked: false };
         dialog.showMessageBox = () => Promise.resolve(save);

@@ -8,6 +8,12 @@ export const CHANNELS = {
   menu: 'stillhouse:menu',
   /** The menu in the window's words, to the main process. */
   setMenu: 'stillhouse:set-menu',
+  /** The window's preferences, to the main process. */
+  settings: 'stillhouse:settings',
+  /** The window can be asked to open something, to the main process. */
+  ready: 'stillhouse:ready',
+  /** Something to open, to the window. */
+  open: 'stillhouse:open',
   pickFolder: 'stillhouse:pick-folder',
   pickFile: 'stillhouse:pick-file',
   saveFile: 'stillhouse:save-file',

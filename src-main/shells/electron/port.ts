@@ -13,6 +13,7 @@ import { readHostArgument, type HostArgument, type HostCall } from '../../protoc
 import { CHANNELS } from './channels.ts';
 import type { RelayPort } from './relay.ts';
 import type { ServiceHost } from './service-host.ts';
+import { say, takeSettings } from './settings.ts';
 import { isOwnAddress } from './window.ts';
 
 type Sender = IpcMainEvent | IpcMainInvokeEvent;
@@ -70,6 +71,9 @@ function openPort(service: ServiceHost, contents: WebContents, ports: Map<number
 
 /** Answers what only the native side can do: dialogs and the file manager. */
 export function answerHostCalls(): void {
+  ipcMain.on(CHANNELS.settings, (event, given: unknown) => {
+    if (isOwnSender(event)) takeSettings(given);
+  });
   handle('pickFolder', async (window) => {
     const { filePaths } = await dialog.showOpenDialog(window, { properties: ['openDirectory', 'createDirectory'] });
     return filePaths[0] ?? null;
@@ -77,7 +81,7 @@ export function answerHostCalls(): void {
   handle('pickFile', async (window, extensions) => {
     const { filePaths } = await dialog.showOpenDialog(window, {
       properties: ['openFile'],
-      filters: [{ name: 'Weights', extensions }],
+      filters: [{ name: say('weights'), extensions }],
     });
     return filePaths[0] ?? null;
   });

@@ -1,4 +1,5 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
+import type { OpenRequest } from '../../protocol/desktop.ts';
 import type { Host } from '../../protocol/host.ts';
 import { CHANNELS, PICTURE_SCHEME } from './channels.ts';
 
@@ -29,6 +30,11 @@ const host: Host = {
   showFile: (path) => ipcRenderer.invoke(CHANNELS.showFile, path) as Promise<void>,
   setMenu: (parts) => ipcRenderer.send(CHANNELS.setMenu, parts),
   onMenu: (listener) => void ipcRenderer.on(CHANNELS.menu, (_event, command: string) => listener(command)),
+  tellSettings: (settings) => ipcRenderer.send(CHANNELS.settings, settings),
+  onOpen: (listener) => {
+    ipcRenderer.on(CHANNELS.open, (_event, request: OpenRequest) => listener(request));
+    ipcRenderer.send(CHANNELS.ready);
+  },
 };
 
 contextBridge.exposeInMainWorld('stillhouse', Object.freeze(host));

@@ -10,6 +10,7 @@ export class ServiceHost {
   private readonly ports = new Map<number, RelayPort>();
   private readonly pictures = new Map<number, (picture: PictureFile | null) => void>();
   private readonly trainers = new Map<number, Child>();
+  private readonly starts: (() => void)[] = [];
   private readonly activity: ((runs: number) => void)[] = [];
   private ends: (() => void)[] = [];
   private next = 0;
@@ -49,6 +50,11 @@ export class ServiceHost {
     this.activity.push(listener);
   }
 
+  /** Hears of each start of the service. */
+  onStart(listener: () => void): void {
+    this.starts.push(listener);
+  }
+
   /** Has runs saved and stopped, and the service ended. */
   end(): Promise<void> {
     return new Promise((resolve) => {
@@ -67,6 +73,7 @@ export class ServiceHost {
       if (known) this.hear(known);
     });
     child.onExit(() => this.ended());
+    for (const listener of this.starts) listener();
   }
 
   private send(message: ToService): void {

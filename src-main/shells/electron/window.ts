@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { BrowserWindow, dialog, type WebContents } from 'electron';
 import { APP_ORIGIN } from './channels.ts';
+import { say } from './settings.ts';
 import { keepWindowState, readWindowState } from './window-state.ts';
 
 export interface WindowOptions {
@@ -82,9 +83,9 @@ function offerReload(window: BrowserWindow): void {
     asking = true;
     const { response } = await dialog.showMessageBox(window, {
       type: 'warning',
-      message: 'The window stopped working.',
-      detail: 'Training is not affected: it runs in a process of its own. Load the window again to see it.',
-      buttons: ['Load again', 'Close'],
+      message: say('diedTitle'),
+      detail: say('diedText'),
+      buttons: [say('diedReload'), say('diedClose')],
       defaultId: 0,
       cancelId: 1,
     });
