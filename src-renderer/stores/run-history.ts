@@ -6,7 +6,7 @@ import type {
   StateRow,
   StepRow,
 } from '../../src-main/protocol/events.ts';
-import { SPENT_PARTS, SpentMeter, type Spent } from '../../src-main/protocol/spent.ts';
+import { SPENT_PARTS, SpentMeter, type Spent, type SpentPart } from '../../src-main/protocol/spent.ts';
 import { Columns } from './columns.ts';
 import { RunMarks, type Place, type RunMark } from './run-marks.ts';
 
@@ -45,8 +45,12 @@ export const EPOCH_COLUMNS = [
 ] as const;
 /** The three that charts have as their x axis. */
 const PLACE_COLUMNS = ['step', 'epoch', 'time'] as const;
+/** Name of a part's column: one of the parts is called as one of the places. */
+export function spentColumn(part: SpentPart): `spent.${SpentPart}` {
+  return `spent.${part}`;
+}
 /** Seconds of an epoch by what they were spent on. */
-const SPENT_COLUMNS = [...PLACE_COLUMNS, ...SPENT_PARTS] as const;
+const SPENT_COLUMNS = [...PLACE_COLUMNS, ...SPENT_PARTS.map(spentColumn)] as const;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
 
@@ -160,16 +164,18 @@ export class RunHistory {
   private countEpoch(row: EpochRow): void {
     cut(this.spentByEpoch, row.step);
     const { spent } = this.spending;
-    const since = Object.fromEntries(SPENT_PARTS.map((part) => [part, spent[part] - (this.counted?.[part] ?? 0)]));
+    const since = Object.fromEntries(
+      SPENT_PARTS.map((part) => [spentColumn(part), spent[part] - (this.counted?.[part] ?? 0)]),
+    );
     this.counted = { ...spent };
-    this.spentByEpoch.push({ ...(since as Spent), step: row.step, epoch: row.epoch + 1, time: this.active });
+    this.spentByEpoch.push({ ...since, step: row.step, epoch: row.epoch + 1, time: this.active });
   }
 
   /** The checkpoint that an epoch ends with is written after its row, and is a part of it. */
   private countCheckpoint({ step, seconds = 0 }: CheckpointRow): void {
     if (!this.counted || step !== this.spentByEpoch.last('step')) return;
     this.counted.checkpoint += seconds;
-    this.spentByEpoch.addToLast('checkpoint', seconds);
+    this.spentByEpoch.addToLast('spent.checkpoint', seconds);
   }
 
   private rewind(step: number): void {

@@ -2,7 +2,7 @@ import { SPENT_PARTS, type SpentPart } from '../../src-main/protocol/spent.ts';
 import { Pyramid, type Numbers } from '../components/charts/pyramid.ts';
 import { Smoother, type Series } from '../components/charts/series.ts';
 import type { XAxis } from '../stores/preferences.ts';
-import type { EpochColumn, RunHistory, StepColumn } from '../stores/run-history.ts';
+import { spentColumn, type EpochColumn, type RunHistory, type StepColumn } from '../stores/run-history.ts';
 
 export type Translate = (key: string) => string;
 /** How a line looks: in a chart of several runs the colour is the run's, so that only the dash tells lines apart. */
@@ -91,10 +91,10 @@ export class AxisLines {
   /** Seconds of each epoch by what they were spent on, from the bottom of the stack to its top. */
   spent(look: (part: SpentPart) => Look): Series[] {
     const { spentByEpoch } = this.history;
-    const some = (part: SpentPart): boolean => spentByEpoch.column(part).some((seconds) => seconds > 0);
+    const some = (part: SpentPart): boolean => spentByEpoch.column(spentColumn(part)).some((seconds) => seconds > 0);
     return SPENT_PARTS.filter(some).map((part) => ({
       ...{ id: part, kind: part, label: this.t(`train.spent.${part}`), ...look(part), fill: true },
-      ...{ x: spentByEpoch.column(this.axis), y: spentByEpoch.column(part) },
+      ...{ x: spentByEpoch.column(this.axis), y: spentByEpoch.column(spentColumn(part)) },
     }));
   }
 }

@@ -72,6 +72,16 @@ test('several runs are drawn in their own colours, the stack of one alone', () =
   expect(lines.join('')).toContain('b,charts.validation,1,');
 });
 
+test('the time of an epoch is that of its rows, with the checkpoint that it ends with', () => {
+  const rows = epochRows(0, false, 4).map((row) => (row.type === 'epoch' ? { ...row, evaluationSeconds: 3 } : row));
+  const { step } = rows[rows.length - 1] as StepRow;
+  const history = filled(...rows, { type: 'checkpoint', time: START, file: '', epoch: 0, step, bytes: 1, seconds: 2 });
+  const [{ series }] = new TrainCharts().build([{ id: 'a', history, color: '' }], 'step', null, same).slice(-1);
+  const parts = Object.fromEntries(series.map(({ kind, y }) => [kind, y[0]]));
+  expect(parts).toMatchObject({ evaluation: 3, checkpoint: 2 });
+  expect(parts['step']).toBeCloseTo(history.spent.step, 6);
+});
+
 test('a stack stands on what is shown below it', () => {
   const part = (id: string, ...y: number[]): Series => {
     const look = { label: id, color: 'ink', dash: [], width: 0, fill: true };
