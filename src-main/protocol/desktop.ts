@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { fill, type PlainError } from './errors.ts';
+import { fill } from './errors.ts';
 
 /** What the window tells the native side of its preferences. */
 const desktopSettings = v.strictObject({
@@ -17,14 +17,11 @@ export function readDesktopSettings(given: unknown): DesktopSettings | null {
   return read.success ? read.output : null;
 }
 
-/** What the native side asks the window to open: a run that a person clicked, or what the system handed over. */
-export type OpenRequest =
-  | { kind: 'run'; run: string }
-  | { kind: 'run-folder'; path: string }
-  | { kind: 'weights'; path: string }
-  /** A recipe file of this name. */
-  | { kind: 'recipe'; name: string; text: string }
-  | { kind: 'refused'; error: PlainError };
+/** What the native side asks the window to open: the run that a person clicked, or the queue for ''. */
+export interface OpenRequest {
+  kind: 'run';
+  run: string;
+}
 
 /** The words that are said outside of the window: in the tray, notifications and native dialogs. */
 const en = {

@@ -1,17 +1,15 @@
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef, watch } from 'vue';
+import { computed, ref, watch } from 'vue';
 import type { OpenRequest } from '../../src-main/protocol/desktop.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
 import { useNotices } from './notices.ts';
 import { usePreferences } from './preferences.ts';
 import { useQueue } from './queue.ts';
-import { useRecipe } from './recipe.ts';
-import { useRunTable } from './run-table.ts';
 import { useRun } from './run.ts';
 import { useService } from './service.ts';
 
-/** A view that a request is shown in. */
-type Shown = 'train' | 'recipe' | 'checkpoints';
+/** The view that a request is shown in. */
+type Shown = 'train';
 const ENDED: readonly RunState[] = ['finished', 'failed', 'crashed'];
 
 /** The window beside others on a desktop: what it is asked to open, and what it tells while nobody looks at it. */
@@ -19,13 +17,9 @@ export const useDesktop = defineStore('desktop', () => {
   const service = useService();
   const preferences = usePreferences();
   const queue = useQueue();
-  const recipe = useRecipe();
   const notices = useNotices();
   const run = useRun();
-  const table = useRunTable();
   const { host } = service.shell;
-  /** Weights that were opened, until a person has said what they are for. */
-  const weights = shallowRef<{ path: string } | null>(null);
   /** Whether the browser lets the page tell things; 'granted' where the native side does. */
   const permission = ref(host ? 'granted' : typeof Notification === 'undefined' ? 'denied' : Notification.permission);
   const canAsk = computed(() => preferences.notify && permission.value === 'default');
@@ -35,18 +29,9 @@ export const useDesktop = defineStore('desktop', () => {
     await run.open(id);
     return 'train';
   };
-  const openFolder = async (path: string): Promise<Shown | null> => ((await table.openFolder(path)) ? 'train' : null);
   /** Opens what the window is asked to. @returns the view that shows it; null for none. */
-  const open = async (request: OpenRequest): Promise<Shown | null> => {
-    if (request.kind === 'refused') notices.fail(request.error);
-    if (request.kind === 'weights') weights.value = { path: request.path };
-    if (request.kind === 'run-folder') return openFolder(request.path);
-    if (request.kind === 'recipe') {
-      await recipe.openText(request.text);
-      return 'recipe';
-    }
-    if (request.kind !== 'run') return null;
-    if (request.run) return openRun(request.run);
+  const open = async ({ run: id }: OpenRequest): Promise<Shown | null> => {
+    if (id) return openRun(id);
     queue.shown = true;
     return null;
   };
@@ -83,5 +68,5 @@ export const useDesktop = defineStore('desktop', () => {
     keepAwake: preferences.keepAwake,
   }));
   watch(told, (now) => host?.tellSettings(now), { immediate: true });
-  return { weights, canAsk, open, onOpened, allow, tell, onEnd };
+  return { canAsk, onOpened, allow, tell, onEnd };
 });
