@@ -21,6 +21,7 @@ export const recipePage = {
   tooLarge: 'The file is larger than 256 KiB.',
   range: '{min} to {max}',
   from: 'paper: {source}',
+  table: 'table {n}',
   scale: {
     lr: '{lr} × {batch} / 512 = {used}',
     unscaled: 'used as it is: {lr}',

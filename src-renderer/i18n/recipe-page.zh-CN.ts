@@ -23,6 +23,7 @@ export const recipePage: typeof en = {
   tooLarge: '文件大于 256 KiB。',
   range: '{min} 到 {max}',
   from: '论文：{source}',
+  table: '表 {n}',
   scale: {
     lr: '{lr} × {batch} / 512 = {used}',
     unscaled: '直接使用：{lr}',

@@ -1,5 +1,5 @@
 import type { QueueEntry, RunSummary } from '../../src-main/protocol/data-types.ts';
-import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
+import { defaultRecipe } from '../../src-main/protocol/recipe.ts';
 import { presetsOf } from './recipe-presets.ts';
 
 /** A run that waits, as it is shown. */
@@ -23,7 +23,7 @@ export function waitingRun(
   times: ReadonlyMap<string, number | null>,
 ): WaitingRun {
   if (entry.resume !== null) return resumed(entry, runs);
-  const recipe = { ...defaultRecipe(), ...entry.recipe } as Recipe;
+  const recipe = { ...defaultRecipe(), ...entry.recipe };
   return {
     entry,
     preset: presetsOf(recipe)[0]?.id ?? null,

@@ -93,7 +93,7 @@ export class Workbench {
 }
 
 /** What is wider than the window lets one see; runs in the page. */
-function overflow(): string[] {
+export function overflow(): string[] {
   // Nor may the window itself scroll: its head would leave it.
   if (document.documentElement.scrollHeight > innerHeight) return ['window'];
   const parts = [document.documentElement, ...document.querySelectorAll('main, main > *, .view-body')];
