@@ -17,11 +17,11 @@ export function readDesktopSettings(given: unknown): DesktopSettings | null {
   return read.success ? read.output : null;
 }
 
-/** What the native side asks the window to open: the run that a person clicked, or the queue for ''. */
-export interface OpenRequest {
-  kind: 'run';
-  run: string;
-}
+/**
+ * What the native side asks the window to open: the run that a person clicked, or the queue for ''; or whatever lies at
+ * a path from the root that the app was started with.
+ */
+export type OpenRequest = { kind: 'run'; run: string } | { kind: 'path'; path: string };
 
 /** The words that are said outside of the window: in the tray, notifications and native dialogs. */
 const en = {

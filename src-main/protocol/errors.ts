@@ -306,6 +306,10 @@ export const ERRORS = {
   'photo.unreadable': { says: 'The picture cannot be read: {reason}.', advice: 'Try it as JPEG or PNG.' },
   'photo.gone': { says: 'The picture is no longer held.', advice: 'Give it again.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
+  'file.unknown': {
+    says: '{path} is nothing that can be opened here.',
+    advice: 'Open a folder of pictures, a run folder, a recipe (.yaml, .json) or weights (.safetensors, .pth).',
+  },
   'file.exists': { says: 'There is a file at {path} already.', advice: 'Move it away, then try again.' },
   'recipe.syntax': { says: 'This is no recipe: {reason}.', advice: 'A recipe is YAML or JSON, such as epochs: 300.' },
   'recipe.file': { says: '{path} is no recipe: {problems}.', advice: 'Correct these lines.' },

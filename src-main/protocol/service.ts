@@ -41,7 +41,7 @@ import {
   writtenFile,
 } from './run-data.ts';
 import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
-import { engineReport, folder, sampleCost, systemInfo } from './system-data.ts';
+import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
 import { teacherCard } from './teacher-card.ts';
 
 /**
@@ -111,6 +111,8 @@ export const CALLS = {
   'sample.cost': call(v.strictObject({}), sampleCost),
   /** Which of some folders and files are there. */
   'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), v.array(v.boolean())),
+  /** What lies at a path that came from outside of the window; a recipe is read at once. */
+  'system.look': call(v.strictObject({ path: text }), foundThing),
   /** Builds the sample data set; the job's result is its path. */
   'dataset.sample': call(v.strictObject({}), job),
   /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */

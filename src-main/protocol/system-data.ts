@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { recipeReading } from './recipe-data.ts';
 import { number, oneOf, plainError, text } from './shapes.ts';
 
 /** What calls tell of the machine and its engines. Sizes are bytes, times milliseconds since 1970. */
@@ -84,3 +85,12 @@ export type EngineReport = v.InferOutput<typeof engineReport>;
 /** What trying the sample has still to download, bytes; 0 for what is there. */
 export const sampleCost = v.object({ engine: number, data: number, teacher: number });
 export type SampleCost = v.InferOutput<typeof sampleCost>;
+
+/** What a person handed to the app from outside of the window. */
+export const foundThing = v.object({
+  kind: v.picklist(['data', 'run', 'recipe', 'weights']),
+  path: text,
+  /** What a recipe says; null for all else. */
+  reading: v.nullable(recipeReading),
+});
+export type FoundThing = v.InferOutput<typeof foundThing>;

@@ -18,6 +18,7 @@ import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
 import { Evaluations } from './evaluations.ts';
 import { ExportDesk } from './export-desk.ts';
 import { Jobs } from './jobs.ts';
+import { lookAt } from './look-at.ts';
 import { Photos } from './photos.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe-check.ts';
 import { RecipeDesk } from './recipe-desk.ts';
@@ -150,6 +151,7 @@ class Core {
       },
       'system.browse': ({ path }) => browse(path),
       'system.exist': async ({ paths }) => paths.map((path) => existsSync(path)),
+      'system.look': async ({ path }) => lookAt(absolute(path)),
       'sample.cost': async () => sampleCost(await this.engine.status(), this.places),
       'engine.status': ({ device }) => this.engine.status(device),
       'engine.install': async ({ from, device = 'cpu' }) => ({ job: this.startInstall(device, from) }),

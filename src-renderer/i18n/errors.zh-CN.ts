@@ -279,6 +279,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'photo.unreadable': { says: '无法读取图片：{reason}。', advice: '请改用 JPEG 或 PNG。' },
   'photo.gone': { says: '图片已不在内存中。', advice: '请重新提供。' },
   'file.missing': { says: '{path} 处没有文件。', advice: '请检查路径。' },
+  'file.unknown': {
+    says: '无法在此打开 {path}。',
+    advice: '请打开图片文件夹、运行文件夹、配方（.yaml、.json）或权重（.safetensors、.pth）。',
+  },
   'file.exists': { says: '{path} 处已有文件。', advice: '请将其移走后重试。' },
   'folder.unreadable': { says: '无法打开 {path}：{reason}。', advice: '请选择其他文件夹。' },
   'file.unreadable': { says: '无法读取 {path}：{reason}。', advice: '请检查其权限。' },

@@ -7,6 +7,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
   [/^a number from (\S+) to (\S+)$/, '$1 到 $2 之间的数'],
   [/^true or false$/, 'true 或 false'],
   [/^one of (.+)$/, '以下之一：$1'],
+  [/^larger than 256 KiB$/, '大于 256 KiB'],
   [/^text$/, '文本'],
   [/^a number$/, '一个数'],
   [/^numbers$/, '一组数'],

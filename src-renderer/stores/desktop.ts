@@ -2,14 +2,17 @@ import { defineStore } from 'pinia';
 import { computed, ref, watch } from 'vue';
 import type { OpenRequest } from '../../src-main/protocol/desktop.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
+import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
 import { usePreferences } from './preferences.ts';
 import { useQueue } from './queue.ts';
+import { useRecipe } from './recipe.ts';
+import { useRunTable } from './run-table.ts';
 import { useRun } from './run.ts';
 import { useService } from './service.ts';
 
 /** The view that a request is shown in. */
-type Shown = 'train';
+type Shown = 'train' | 'data' | 'recipe';
 const ENDED: readonly RunState[] = ['finished', 'failed', 'crashed'];
 
 /** The window beside others on a desktop: what it is asked to open, and what it tells while nobody looks at it. */
@@ -19,6 +22,9 @@ export const useDesktop = defineStore('desktop', () => {
   const queue = useQueue();
   const notices = useNotices();
   const run = useRun();
+  const table = useRunTable();
+  const dataset = useDataset();
+  const recipe = useRecipe();
   const { host } = service.shell;
   /** Whether the browser lets the page tell things; 'granted' where the native side does. */
   const permission = ref(host ? 'granted' : typeof Notification === 'undefined' ? 'denied' : Notification.permission);
@@ -29,9 +35,19 @@ export const useDesktop = defineStore('desktop', () => {
     await run.open(id);
     return 'train';
   };
+  /** Opens what lies at a path: a folder of pictures, a run, a recipe or weights to fine-tune. */
+  const openPath = async (given: string): Promise<Shown | null> => {
+    const { kind, path, reading } = await service.call('system.look', { path: given });
+    if (kind === 'run') return (await table.openFolder(path)) ? 'train' : null;
+    if (kind === 'data') void dataset.open(path);
+    else if (reading) recipe.read(reading);
+    else recipe.fineTuneFrom({ path });
+    return kind === 'data' ? 'data' : 'recipe';
+  };
   /** Opens what the window is asked to. @returns the view that shows it; null for none. */
-  const open = async ({ run: id }: OpenRequest): Promise<Shown | null> => {
-    if (id) return openRun(id);
+  const open = async (request: OpenRequest): Promise<Shown | null> => {
+    if (request.kind === 'path') return openPath(request.path);
+    if (request.run) return openRun(request.run);
     queue.shown = true;
     return null;
   };

@@ -124,11 +124,14 @@ export const useRecipe = defineStore('recipe', () => {
     set('teacherPath', path);
     if (values.value.distillationType === 'none') set('distillationType', 'hard');
   };
-  /** Begins a recipe of a checkpoint's model from its weights, a student's by the settings that DeiT fine-tunes with. */
-  const fineTuneFrom = ({ model, path, inputSize }: { model: string; path: string; inputSize?: number }): void => {
+  /**
+   * Begins a recipe from weights, a student's by the settings that DeiT fine-tunes with; where their model is not known,
+   * a person chooses it.
+   */
+  const fineTuneFrom = ({ model, path, inputSize }: { model?: string; path: string; inputSize?: number }): void => {
     if (system.models.find(({ name }) => name === model)?.role === 'teacher') task.value = 'teacher';
     else usePreset('fine-tune');
-    set('model', model);
+    if (model) set('model', model);
     if (inputSize) set('inputSize', inputSize);
     set('finetune', path);
   };
@@ -197,13 +200,17 @@ export const useRecipe = defineStore('recipe', () => {
       timeError.value = plain.code === 'job.cancelled' ? null : plain;
     }
   };
-  /** Reads a recipe file; one without a fault is taken at once, in place of all but the data folder. */
+  /** Shows what a recipe file says; one without a fault is taken at once, in place of all but the data folder. */
+  const read = (said: RecipeReading): void => {
+    startError.value = null;
+    reading.value = said;
+    taken.value = null;
+    if (said.problems.length === 0) takeReading();
+  };
   const openText = async (text: string): Promise<void> => {
     startError.value = null;
     try {
-      reading.value = await service.call('recipe.read', { text });
-      taken.value = null;
-      if (reading.value.problems.length === 0) takeReading();
+      read(await service.call('recipe.read', { text }));
     } catch (thrown) {
       startError.value = toPlainError(thrown);
     }
@@ -331,6 +338,7 @@ export const useRecipe = defineStore('recipe', () => {
     measure,
     reading,
     taken,
+    read,
     openText,
     takeReading,
     textOf,

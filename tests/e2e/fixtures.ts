@@ -36,8 +36,8 @@ export interface App {
 interface Fixtures {
   /** An empty folder for runs, removed afterwards; the cache (engine, weights, sample) is the person's own. */
   home: string;
-  /** Starts the app on `home`; what is still open when the test ends is closed. */
-  launch: () => Promise<App>;
+  /** Starts the app on `home`, Electron with a path; what is still open when the test ends is closed. */
+  launch: (given?: string) => Promise<App>;
   app: App;
 }
 
@@ -51,9 +51,12 @@ export const test = base.extend<ShellOptions & Fixtures>({
   },
   launch: async ({ shell, home, launchOptions, viewport }, use) => {
     const open = new Set<App>();
-    await use(async () => {
+    await use(async (given) => {
       const env = { ...process.env, STILLHOUSE_HOME: home } as Record<string, string>;
-      const app = shell === 'electron' ? await openElectron(env) : await openBrowser(env, launchOptions, viewport);
+      const app =
+        shell === 'electron'
+          ? await openElectron(env, undefined, given)
+          : await openBrowser(env, launchOptions, viewport);
       open.add(app);
       const { close } = app;
       app.close = async () => {
@@ -94,16 +97,18 @@ function electronBinary(): string {
 }
 
 /** Starts Electron once more on the same home: what a person does whose window is gone. */
-export function startAgain(home: string): Promise<{ code: number | null; said: string }> {
-  const second = spawn(electronBinary(), ELECTRON_ARGUMENTS, { env: { ...process.env, STILLHOUSE_HOME: home } });
+export function startAgain(home: string, ...given: string[]): Promise<{ code: number | null; said: string }> {
+  const second = spawn(electronBinary(), [...ELECTRON_ARGUMENTS, ...given], {
+    env: { ...process.env, STILLHOUSE_HOME: home },
+  });
   let said = '';
   for (const stream of [second.stdout, second.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
   return new Promise((resolve) => second.on('close', (code) => resolve({ code, said })));
 }
 
-/** Opens the desktop app, or that which is packaged at `binary`; `env` holds at least STILLHOUSE_HOME. */
-export async function openElectron(env: Record<string, string>, binary?: string): Promise<App> {
-  const args = binary ? ELECTRON_ARGUMENTS.slice(0, -1) : ELECTRON_ARGUMENTS;
+/** Opens the desktop app, or that which is packaged at `binary`, with a path; `env` holds at least STILLHOUSE_HOME. */
+export async function openElectron(env: Record<string, string>, binary?: string, given?: string): Promise<App> {
+  const args = [...(binary ? ELECTRON_ARGUMENTS.slice(0, -1) : ELECTRON_ARGUMENTS), ...(given ? [given] : [])];
   const executablePath = binary ?? electronBinary();
   const electron = await _electron.launch({ executablePath, args, cwd: binary ? tmpdir() : ROOT, env });
   const main = electron.process();

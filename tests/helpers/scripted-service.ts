@@ -103,6 +103,7 @@ export class ScriptedService {
     },
     'sample.cost': async () => ({ engine: 274e6, data: 97e6, teacher: 18.7e6 }),
     'system.exist': async ({ paths }) => paths.map(() => true),
+    'system.look': async ({ path }) => ({ kind: 'data', path, reading: null }),
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'teacher.card': async ({ path, model }) => teacherCard(path, model),

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { FIELDS, type Recipe } from '../../protocol/recipe.ts';
-import { readRecipe } from '../../service/recipe-text.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { readRecipeFile } from '../../service/recipe-file.ts';
 import { pathValue, type Option, type Parsed } from './options.ts';
 
 export const RECIPE: Option = {
@@ -15,23 +13,13 @@ export const RECIPE: Option = {
 export function recipeFile(parsed: Parsed): { values: Partial<Recipe>; notes: string[] } {
   const path = pathValue(parsed, RECIPE.flag);
   if (path === undefined) return { values: {}, notes: [] };
-  const { values, problems, unused } = readRecipe(textOf(path));
+  const { values, problems, unused } = readRecipeFile(path);
   if (problems.length > 0) {
     const told = problems.map(({ line, error }) => `line ${line}: ${error.message}`).join(' ');
     throw new StillhouseError('recipe.file', { path, problems: told.replace(/\.$/, '') });
   }
-  const paths = FIELDS.filter(({ type, key }) => type === 'path' && values[key]).map(({ key }) => key);
-  const absolute = Object.fromEntries(paths.map((key) => [key, resolve(dirname(path), String(values[key]))]));
   return {
-    values: { ...values, ...absolute },
+    values,
     notes: unused.map(({ line, key, why }) => `${path}, line ${line}: ${key} changes nothing here: ${why}`),
   };
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
-  }
 }

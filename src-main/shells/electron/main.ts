@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { BrowserWindow, app, dialog, powerMonitor } from 'electron';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { homeFolder } from '../../runs/places.ts';
+import { givenPath, wholePath } from './given-path.ts';
 import { answerMenu } from './menu.ts';
 import { notify, tellBackground } from './notifier.ts';
 import { answerOpening, askToOpen } from './opening.ts';
@@ -42,7 +43,12 @@ if (app.requestSingleInstanceLock()) {
   registerSchemes();
   app.on('web-contents-created', (_event, contents) => holdFast(contents));
   app.on('browser-window-created', (_event, window) => saveAtSessionEnd(window));
-  app.on('second-instance', showWindow);
+  app.on('second-instance', (_event, argv, folder) => openGiven(givenPath(argv, folder, app.isPackaged)));
+  // macOS hands files over like this, even before the app is ready.
+  app.on('open-file', (event, path) => {
+    event.preventDefault();
+    openGiven(wholePath(path, '/'));
+  });
   app.on('activate', showWindow);
   app.on('window-all-closed', leaveUnlessTraining);
   app.on('before-quit', (event) => {
@@ -65,6 +71,7 @@ if (app.requestSingleInstanceLock()) {
     if (told && isBackground()) linger();
   });
   onSettings(() => signs.update());
+  openGiven(givenPath(process.argv, process.cwd(), app.isPackaged));
   void app.whenReady().then(begin).catch(fail);
 } else {
   process.stderr.write(`${new StillhouseError('app.second-instance').message}\n`);
@@ -114,6 +121,12 @@ function showWindow(): void {
 function showRun(run: string): void {
   showWindow();
   askToOpen({ kind: 'run', run });
+}
+
+/** Shows the window, and in it what lies at a path. */
+function openGiven(path: string | null): void {
+  showWindow();
+  if (path !== null) askToOpen({ kind: 'path', path });
 }
 
 /** True while nothing of the app is on the screen. */

@@ -1,0 +1,32 @@
+import { existsSync, statSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { StillhouseError } from '../protocol/errors.ts';
+import type { FoundThing } from '../protocol/system-data.ts';
+import { readRecipeFile } from './recipe-file.ts';
+
+const FILES: readonly (readonly [RegExp, FoundThing['kind']])[] = [
+  [/\.(ya?ml|json)$/i, 'recipe'],
+  [/\.(pth|safetensors)$/i, 'weights'],
+  [/\.(tar|tar\.gz|tgz)$/i, 'data'],
+];
+
+/**
+ * What lies at a path that a person handed to the app, by its name and place; only a recipe is read.
+ * @throws StillhouseError `file.missing`, `file.unknown`, `file.unreadable`, `recipe.syntax`.
+ */
+export function lookAt(path: string): FoundThing {
+  const found = statOf(path);
+  if (!found) throw new StillhouseError('file.missing', { path });
+  if (found.isDirectory()) return { kind: existsSync(join(path, 'run.json')) ? 'run' : 'data', path, reading: null };
+  const kind = found.isFile() ? FILES.find(([name]) => name.test(path))?.[1] : undefined;
+  if (!kind) throw new StillhouseError('file.unknown', { path });
+  return { kind, path, reading: kind === 'recipe' ? readRecipeFile(path) : null };
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+  }
+}

@@ -1,0 +1,26 @@
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Longer ones the service takes for no path. */
+const MOST_LETTERS = 4096;
+
+/**
+ * The path that a start of the app was given, from the root; null without one. Desktops hand over paths or file URLs.
+ * @param argv whole, of this instance or another one.
+ * @param folder where that was started.
+ * @param packaged false where the first argument names the app itself.
+ */
+export function givenPath(argv: readonly string[], folder: string, packaged: boolean): string | null {
+  const given = argv.slice(1).filter((part) => part !== '' && !part.startsWith('-'))[packaged ? 0 : 1];
+  return given === undefined ? null : wholePath(given, folder);
+}
+
+/** A path from the root; null for what can be none. */
+export function wholePath(given: string, folder: string): string | null {
+  try {
+    const path = resolve(folder, given.startsWith('file://') ? fileURLToPath(given) : given);
+    return path.length > MOST_LETTERS || path.includes('\0') ? null : path;
+  } catch {
+    return null;
+  }
+}
