@@ -131,12 +131,26 @@ export const historyRows = v.pipe(
   v.array(historyRow),
 );
 
-const jobKind = oneOf(['engine', 'gpu-engine', 'sample', 'weights', 'check', 'export', 'evaluate', 'measure']);
+const jobKind = oneOf([
+  'engine',
+  'gpu-engine',
+  'sample',
+  'sample-run',
+  'weights',
+  'check',
+  'export',
+  'evaluate',
+  'measure',
+]);
 export type JobKind = v.InferOutput<typeof jobKind>;
 const jobState = oneOf(['running', 'done', 'failed', 'cancelled']);
 
 /** Jobs whose result is a text: a path or an id. */
 const TEXT_RESULTS: readonly JobKind[] = ['sample', 'weights', 'evaluate'];
+
+/** The steps of a sample run, by the names of its job's stages. */
+export const SAMPLE_STEPS = ['engine', 'data', 'weights', 'teacher', 'student'] as const;
+export type SampleStep = (typeof SAMPLE_STEPS)[number];
 
 /** Progress of a job that is not a run. */
 export const jobProgress = v.pipe(

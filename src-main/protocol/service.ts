@@ -109,6 +109,11 @@ export const CALLS = {
     batchPreview,
   ),
   'sample.cost': call(v.strictObject({}), sampleCost),
+  /**
+   * From nothing to a distilling run on the sample, as one job; its stages are `SAMPLE_STEPS`, its result is the
+   * student's run, or null when that waits in the queue. Cancelled, it starts nothing more; a run that trains goes on.
+   */
+  'sample.start': call(v.strictObject({}), job),
   /** Which of some folders and files are there. */
   'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), v.array(v.boolean())),
   /** What lies at a path that came from outside of the window; a recipe is read at once. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StillhouseError, toPlainError } from '../protocol/errors.ts';
+import { StillhouseError, fromPlainError, toPlainError } from '../protocol/errors.ts';
 import type { JobKind, JobProgress } from '../protocol/events.ts';
 
 /** How far a job is, in units of its own. */
@@ -76,6 +76,22 @@ export class Jobs {
   /** Asks a job to end; one that has ended, or never was, stays so. */
   cancel(job: string): void {
     this.entries.get(job)?.abort.abort();
+  }
+
+  /**
+   * Waits for a job, which is cancelled with `signal`. @returns its result.
+   * @throws StillhouseError what it failed with, or `job.cancelled`.
+   */
+  async outcome(job: string, signal: AbortSignal): Promise<unknown> {
+    const entry = this.entries.get(job);
+    if (!entry) throw new StillhouseError('job.cancelled');
+    const cancel = (): void => entry.abort.abort();
+    if (signal.aborted) cancel();
+    signal.addEventListener('abort', cancel);
+    await entry.ended;
+    signal.removeEventListener('abort', cancel);
+    if (entry.progress.error) throw fromPlainError(entry.progress.error);
+    return entry.progress.result;
   }
 
   /** Running jobs and those that ended last, oldest first. */

@@ -59,6 +59,11 @@ export class RunControl {
     return [...this.active.keys()];
   }
 
+  /** Settles when a run that trains here has ended; at once for all others. */
+  async ended(id: string): Promise<void> {
+    await this.active.get(id)?.ended;
+  }
+
   /** Process of a run that trains here. */
   pidOf(id: string): number | undefined {
     return this.active.get(id)?.trainer.pid;

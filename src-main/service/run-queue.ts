@@ -109,7 +109,8 @@ export class RunQueue {
     return { ...this.state, entries: [...this.state.entries] };
   }
 
-  private add({ recipe, resume }: CallParams<'queue.add'>): QueueReport {
+  /** Has a run wait for its turn. @throws StillhouseError `queue.elsewhere`, `argument.invalid`. */
+  add({ recipe, resume }: CallParams<'queue.add'>): QueueReport {
     if (!recipe === !resume)
       throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe or resume', got: 'else' });
     const entry: QueueEntry = {

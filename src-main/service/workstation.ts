@@ -28,6 +28,7 @@ import { RunDesk } from './run-desk.ts';
 import { RunShelf } from './run-shelf.ts';
 import { sampleCost } from './sample-cost.ts';
 import { buildSample, hasSample } from './sample-data.ts';
+import { SampleRun } from './sample-run.ts';
 import { browse, systemInfo } from './system.ts';
 import { readTeacherCard } from './teacher-card.ts';
 import { runTrainer } from './trainer-job.ts';
@@ -41,7 +42,7 @@ export interface WorkstationOptions {
   spawnTrainer: SpawnTrainer;
   /** Sends an event to every window. */
   emit(event: ServiceEvent): void;
-  /** How many runs train; called when it changes. */
+  /** How much trains or will by itself: runs, and a sample run on its way; called when it changes. */
   onActive?(runs: number): void;
 }
 
@@ -85,10 +86,11 @@ class Core {
   private readonly runDesk: RunDesk;
   private readonly recipeDesk: RecipeDesk;
   private readonly queue: RunQueue;
+  private readonly sample: SampleRun;
   private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
-    const { cacheFolder, homeFolder, spawnTrainer, emit, onActive } = options;
+    const { cacheFolder, homeFolder, spawnTrainer, emit } = options;
     this.places = {
       runs: join(homeFolder, 'runs'),
       weights: join(cacheFolder, 'weights'),
@@ -101,8 +103,8 @@ class Core {
     this.control = new RunControl({
       spawnTrainer,
       emit,
-      onActive: (runs) => {
-        onActive?.(runs);
+      onActive: () => {
+        this.tellActive();
         this.queue.advance();
       },
     });
@@ -119,7 +121,19 @@ class Core {
       stateOf: (id) => this.control.stateOf(id),
       onChange: () => emit({ event: 'runs' }),
     });
-    const { jobs, engine, datasets, notes, shelf } = this;
+    const { jobs, engine, datasets, notes, shelf, control } = this;
+    this.sample = new SampleRun({
+      jobs,
+      engine,
+      shelf,
+      control,
+      install: () => this.startInstall('cpu'),
+      build: () => this.startSample(),
+      fetchWeights: (model) => this.startWeights(model),
+      train: (recipe) => this.admitRun({ ...recipe }),
+      enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
+      onActive: () => this.tellActive(),
+    });
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnTrainer, cacheFolder });
     this.exports = new ExportDesk({ shelf, engine, jobs, spawnTrainer });
     this.photos = new Photos({ shelf, engine, spawnTrainer });
@@ -153,6 +167,7 @@ class Core {
       'system.exist': async ({ paths }) => paths.map((path) => existsSync(path)),
       'system.look': async ({ path }) => lookAt(absolute(path)),
       'sample.cost': async () => sampleCost(await this.engine.status(), this.places),
+      'sample.start': async () => ({ job: this.sample.start() }),
       'engine.status': ({ device }) => this.engine.status(device),
       'engine.install': async ({ from, device = 'cpu' }) => ({ job: this.startInstall(device, from) }),
       'engine.verify': ({ device }) => this.engine.verify(device),
@@ -160,11 +175,7 @@ class Core {
       'engine.wheels': async ({ device }) => this.engine.wheels(device),
       'job.cancel': async ({ job }) => (this.jobs.cancel(job), null),
       'job.list': async () => this.jobs.list(),
-      'weights.fetch': async ({ model }) => ({
-        job: this.jobs.start('weights', `weights:${model}`, 'bytes', ({ signal, report }) =>
-          fetchWeights({ model, folder: this.places.weights, signal, onProgress: report }),
-        ),
-      }),
+      'weights.fetch': async ({ model }) => ({ job: this.startWeights(model) }),
     } satisfies Partial<Handlers>;
   }
 
@@ -179,16 +190,7 @@ class Core {
       'dataset.exclude': async ({ path, kind, out }) => this.datasets.exclude(path, kind, out),
       'dataset.pictures': (query) => this.datasets.page(query),
       'dataset.preview': (query) => this.preview(query),
-      'dataset.sample': async () => ({
-        job: this.jobs.start('sample', 'sample', 'bytes', ({ signal, report }) =>
-          buildSample({
-            folder: this.places.sample,
-            cache: `${this.places.sample}.download`,
-            signal,
-            onProgress: report,
-          }),
-        ),
-      }),
+      'dataset.sample': async () => ({ job: this.startSample() }),
     } satisfies Partial<Handlers>;
   }
 
@@ -204,10 +206,7 @@ class Core {
     const stateOf = (id: string) => this.control.stateOf(id);
     return {
       ...this.queue.handlers(),
-      'run.start': async ({ recipe, anyway }) => {
-        this.queue.admit(anyway, this.control.running()[0]);
-        return { run: await this.startRun(recipe) };
-      },
+      'run.start': async ({ recipe, anyway }) => ({ run: await this.admitRun(recipe, anyway) }),
       'run.stop': async ({ run }) => {
         if (stateOf(run)) this.queue.stopped(run);
         this.control.stop(run);
@@ -225,9 +224,27 @@ class Core {
     } satisfies Partial<Handlers>;
   }
 
-  private startInstall(device: EngineDevice, from: string | undefined): string {
+  private startInstall(device: EngineDevice, from?: string): string {
     const kind = device === 'cuda' ? 'gpu-engine' : 'engine';
     return this.jobs.start(kind, kind, 'bytes', (context) => this.engine.install(context, from, device));
+  }
+
+  private startSample(): string {
+    const folder = this.places.sample;
+    return this.jobs.start('sample', 'sample', 'bytes', ({ signal, report }) =>
+      buildSample({ folder, cache: `${folder}.download`, signal, onProgress: report }),
+    );
+  }
+
+  private startWeights(model: string): string {
+    return this.jobs.start('weights', `weights:${model}`, 'bytes', ({ signal, report }) =>
+      fetchWeights({ model, folder: this.places.weights, signal, onProgress: report }),
+    );
+  }
+
+  // Between its two runs a sample run trains nothing, and the app must not end.
+  private tellActive(): void {
+    this.options.onActive?.(this.control.running().length + (this.sample.active ? 1 : 0));
   }
 
   private startCheck(path: string, { engine }: ChosenEngine, anew = false): string {
@@ -255,6 +272,12 @@ class Core {
     const { engine } = await this.engine.choose('cpu');
     const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
     return runTrainer(this.options.spawnTrainer, { kind: 'preview', engine, recipe, excluded, ...what });
+  }
+
+  /** @throws StillhouseError `run.busy`, or whatever keeps the recipe from being trained. */
+  private async admitRun(recipe: Record<string, unknown>, anyway?: boolean): Promise<string> {
+    this.queue.admit(anyway, this.control.running()[0]);
+    return this.startRun(recipe);
   }
 
   /** @throws StillhouseError whatever keeps the recipe from being trained. */

@@ -34,8 +34,10 @@ export interface App {
 }
 
 interface Fixtures {
-  /** An empty folder for runs, removed afterwards; the cache (engine, weights, sample) is the person's own. */
+  /** An empty folder for runs, removed afterwards. */
   home: string;
+  /** Engine, weights and sample; null for the person's own. */
+  cache: string | null;
   /** Starts the app on `home`, Electron with a path; what is still open when the test ends is closed. */
   launch: (given?: string) => Promise<App>;
   app: App;
@@ -49,10 +51,14 @@ export const test = base.extend<ShellOptions & Fixtures>({
     await use(home);
     rmSync(home, { recursive: true, force: true });
   },
-  launch: async ({ shell, home, launchOptions, viewport }, use) => {
+  cache: async ({}, use) => {
+    await use(null);
+  },
+  launch: async ({ shell, home, cache, launchOptions, viewport }, use) => {
     const open = new Set<App>();
     await use(async (given) => {
       const env = { ...process.env, STILLHOUSE_HOME: home } as Record<string, string>;
+      if (cache) env.STILLHOUSE_CACHE = cache;
       const app =
         shell === 'electron'
           ? await openElectron(env, undefined, given)

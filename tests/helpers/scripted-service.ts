@@ -101,6 +101,7 @@ export class ScriptedService {
         })),
       };
     },
+    'sample.start': async () => this.job('sample-run', 'engine', 5, 'files'),
     'sample.cost': async () => ({ engine: 274e6, data: 97e6, teacher: 18.7e6 }),
     'system.exist': async ({ paths }) => paths.map(() => true),
     'system.look': async ({ path }) => ({ kind: 'data', path, reading: null }),

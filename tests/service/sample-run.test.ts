@@ -1,0 +1,72 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { StateRow } from '../../src-main/protocol/events.ts';
+import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import { weightsFolder } from '../../src-main/runs/places.ts';
+import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
+import { portPair } from '../helpers/port-pair.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { Heard, ownOptions, ownPlaces } from '../helpers/workstation.ts';
+
+vi.setConfig({ testTimeout: 240_000 });
+
+const places = ownPlaces();
+const heard = new Heard();
+const active: number[] = [];
+let workstation: Workstation;
+let client: Client;
+let close: () => void;
+
+beforeAll(() => {
+  mkdirSync(weightsFolder(), { recursive: true });
+  symlinkSync(weightsFolder(), join(places.cacheFolder, 'weights'));
+  // The file that says that the sample is whole.
+  writeFileSync(join(makeTinyData(join(places.cacheFolder, 'sample'), { train: 200 }), 'SOURCES.txt'), '');
+  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
+  const options = ownOptions(places, (event) => sends.forEach((send) => send(event)));
+  workstation = createWorkstation({ ...options, onActive: (count) => active.push(count) });
+  const pair = portPair();
+  sends.add(serve(pair.far, workstation.handlers));
+  client = connect(pair.near);
+  client.onEvent(heard.hear);
+  ({ close } = pair);
+});
+
+afterAll(async () => {
+  await workstation.close();
+  close();
+  rmSync(places.root, { recursive: true, force: true });
+});
+
+test('a sample run is one job, and starts nothing more once it is cancelled', async () => {
+  const { job } = await client.call('sample.start', {});
+  expect(await client.call('sample.start', {})).toEqual({ job });
+  // The shell stays for it before anything trains.
+  expect(active[0]).toBe(1);
+  const run = await heard.until('the teacher', () => heard.events.find((event) => event.event === 'run')?.run);
+  await client.call('job.cancel', { job });
+  expect((await heard.ended(job)).state).toBe('cancelled');
+  expect(active.at(-1)).toBe(1);
+
+  // The teacher goes on, and nothing trains beside it unasked.
+  const refused = await heard.ended((await client.call('sample.start', {})).job);
+  expect(refused.error).toMatchObject({ code: 'run.busy', params: { run } });
+  await client.call('run.stop', { run });
+  await heard.row(run, (row): row is StateRow => row.type === 'state' && row.state === 'stopped');
+  expect(await client.call('run.list', {})).toHaveLength(1);
+});
+
+test('a teacher that is stopped has no student', async () => {
+  const before = heard.events.length;
+  const { job } = await client.call('sample.start', {});
+  const run = await heard.until('the teacher', () => {
+    const event = heard.events.slice(before).find((event) => event.event === 'run');
+    return event?.event === 'run' ? event.run : undefined;
+  });
+  await client.call('run.stop', { run });
+  const ended = await heard.ended(job);
+  expect(ended).toMatchObject({ state: 'failed', stage: 'teacher', error: { code: 'job.cancelled' } });
+  expect(await client.call('run.list', {})).toHaveLength(2);
+  await vi.waitFor(() => expect(active.at(-1)).toBe(0));
+});
