@@ -75,7 +75,7 @@ describe('a run that a person pauses', () => {
   });
 
   it('stops at once, without being saved twice', async () => {
-    const { trainer, rows } = start(join(folder, 'stopped'), { epochs: 50, saveEvery: 50 }, (row, trainer) => {
+    const { trainer, rows } = start(join(folder, 'stopped'), { epochs: 5000, saveEvery: 5000 }, (row, trainer) => {
       if (row.type === 'step' && row.step === 1) trainer.pause(true);
       if (row.type === 'state' && row.state === 'paused') trainer.stop();
     });
@@ -124,7 +124,7 @@ describe('a disk that is full', () => {
       const run = join(disk, 'run');
       const reserved = () => readdirSync(join(run, 'checkpoints')).filter((name) => name.startsWith('.reserve'));
       const seen: string[][] = [];
-      const { trainer, rows } = start(run, { epochs: 50, saveEvery: 50 }, (row, trainer) => {
+      const { trainer, rows } = start(run, { epochs: 5000, saveEvery: 5000 }, (row, trainer) => {
         if (row.type !== 'step' || row.step !== 2) return;
         seen.push(reserved());
         fill(disk);
@@ -144,7 +144,7 @@ describe('a disk that is full', () => {
   it('does not keep a person from stopping the run', async () => {
     await withLimitedDisk(220e6, async (disk) => {
       const run = join(disk, 'run');
-      const { trainer, rows } = start(run, { epochs: 50, saveMinutes: 1e-5 }, (row, trainer) => {
+      const { trainer, rows } = start(run, { epochs: 5000, saveMinutes: 1e-5 }, (row, trainer) => {
         if (row.type === 'checkpoint' && row.step < 12) fill(disk);
         if (row.type === 'state' && row.state === 'paused') trainer.stop();
       });

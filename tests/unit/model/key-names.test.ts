@@ -44,7 +44,7 @@ describe.each([
   it.each(Object.keys(lists))('of %s are ours: every value lands under its own', (model) => {
     const theirs = arraysOf(lists[model]);
     const { params, report, specs } = fit(model, theirs);
-    expect(report).toEqual({ layout: 'timm', renewed: [], resized: [] });
+    expect(report).toEqual({ layout: 'timm', renewed: [], resized: [], left: [], grids: null });
     expect(Object.keys(params)).toEqual(specs.map(({ name }) => name));
     for (const [name, tensor] of theirs) expect([name, filled(params[name])]).toEqual([name, filled(tensor)]);
   });
@@ -65,7 +65,7 @@ describe('the names of Hugging Face', () => {
   ])('of %s: every layer finds its place, query, key and value become one', (list, layers, attention, query, fc2) => {
     const theirs = arraysOf(hugging[list]);
     const { params, report, specs } = fit(TINY, theirs);
-    expect(report).toEqual({ layout: 'Hugging Face', renewed: [], resized: [] });
+    expect(report).toEqual({ layout: 'Hugging Face', renewed: [], resized: [], left: [], grids: null });
     expect(Object.keys(params)).toEqual(specs.map(({ name }) => name));
     const values = (name: string) => filled(theirs.get(name)!);
     const parts = query === 'query' ? ['query', 'key', 'value'] : ['q_proj', 'k_proj', 'v_proj'];

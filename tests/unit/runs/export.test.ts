@@ -77,7 +77,7 @@ describe.each(['safetensors', 'pth'] as const)('an export as %s', (format) => {
       expect([...tensors.keys()]).toEqual(model.specs.map(({ name }) => name));
       expect(tensors.get('bn1.num_batches_tracked')).toMatchObject({ dtype: 'I64', shape: [] });
       const { params, report } = fitWeights(model, tensors, { path: output, newHead: false });
-      expect(report).toEqual({ layout: 'timm', renewed: [], resized: [] });
+      expect(report).toEqual({ layout: 'timm', renewed: [], resized: [], left: [], grids: null });
       const wrong = Object.entries(params).filter(([name, values]) => !equal(values, valueOf(name, values.length)));
       expect(wrong).toEqual([]);
     });
