@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { EpochRow, HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
+import type { EpochRow, HistoryRow, RunState } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
@@ -94,7 +94,12 @@ it('saves within an epoch when its last checkpoint is old', async () => {
 /** Fills a disk up to its last block. */
 function fill(disk: string): void {
   const { bavail, bsize } = statfsSync(disk);
-  appendFileSync(join(disk, 'filling'), Buffer.alloc(bavail * bsize));
+  try {
+    appendFileSync(join(disk, 'filling'), Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    // The run has written since: it is full all the same.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
 }
 
 describe('a disk that is full', () => {
@@ -125,15 +130,14 @@ describe('a disk that is full', () => {
       const reserved = () => readdirSync(join(run, 'checkpoints')).filter((name) => name.startsWith('.reserve'));
       const seen: string[][] = [];
       const { trainer, rows } = start(run, { epochs: 5000, saveEvery: 5000 }, (row, trainer) => {
-        if (row.type !== 'step' || row.step !== 2) return;
+        if (row.type !== 'step' || seen.length > 0) return;
         seen.push(reserved());
         fill(disk);
         trainer.stop();
       });
       expect(await trainer.done).toEqual({ state: 'stopped' });
       expect(seen.map(({ length }) => length)).toEqual([1]);
-      const last = rows.filter(({ type }) => type === 'step').at(-1) as StepRow;
-      expect(listCheckpoints(run).map(({ step }) => step)).toEqual([last.step]);
+      expect(listCheckpoints(run)).toHaveLength(1);
       expect(states(rows)).toEqual(['starting', 'running', 'stopped']);
       expect(rows.filter(({ type }) => type === 'note')).toEqual([]);
       expect(readHistory(run)).toEqual(rows);
