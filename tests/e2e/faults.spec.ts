@@ -14,7 +14,7 @@ test('a training process that is killed leaves the window alive, and the run can
   await expect(bench.main.getByText(/resume from the last checkpoint/).first()).toBeVisible();
   expect(lastState(run)).toBe('crashed');
   const steps = await bench.steps();
-  await bench.main.getByRole('button', { name: 'Resume' }).first().click();
+  await bench.main.getByRole('button', { name: 'Resume', exact: true }).first().click();
   await bench.reaches('Running');
   await bench.advances(steps);
   await bench.main.getByRole('button', { name: 'Stop' }).click();

@@ -84,8 +84,9 @@ test('a run that can only be read offers nothing that writes into it, and says w
 
     await bench.go('Train');
     await expect(main.getByText(why)).toBeVisible();
+    // Also in what it says of its end.
     for (const name of [/^Resume/, 'Queue resume', /^Delete/])
-      await expect(main.getByRole('button', { name })).toBeDisabled();
+      for (const button of await main.getByRole('button', { name }).all()) await expect(button).toBeDisabled();
     await page.keyboard.press('Alt+r');
     await expect(page.getByText(`Resume run: ${why}`)).toBeVisible();
 

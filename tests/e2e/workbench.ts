@@ -123,7 +123,8 @@ export function trainerOf(run: string): number {
 export function lastState(run: string): string | undefined {
   const file = join(run, 'history.jsonl');
   if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  // The last line may be half written.
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   const rows = lines.map((line) => JSON.parse(line) as { type: string; state?: string });
   return rows.filter(({ type }) => type === 'state').at(-1)?.state;
 }

@@ -220,7 +220,7 @@ test('each bad end is told, drawn, and has a next step', async ({ app, home }) =
 
   await bench.open('killed');
   await expect(alert).toContainText('The training process ended unexpectedly');
-  await expect(alert.getByRole('button', { name: 'Resume' })).toBeVisible();
+  await expect(alert.getByRole('button', { name: 'Resume', exact: true })).toBeVisible();
   expect(await events()).toContain('Crashed');
 
   await bench.open('full');
