@@ -82,7 +82,7 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
     else await bench.page.reload();
     await bench.go('Train');
     await bench.reaches('Stopped');
-    expect(await bench.steps()).toBe(steps);
+    await expect.poll(() => bench.steps()).toBe(steps);
     await bench.main.getByRole('button', { name: 'Resume', exact: true }).click();
     await bench.reaches('Running');
     await bench.advances(steps);
