@@ -426,3 +426,8 @@ export function fromPlainError(plain: PlainError): StillhouseError {
   const known = Object.prototype.hasOwnProperty.call(ERRORS, plain.code);
   return new StillhouseError(known ? plain.code : 'internal', plain.params);
 }
+
+/** Whether a run ended by numbers that are not finite: a lower learning rate may save it. */
+export function isDivergence(code: string): boolean {
+  return ['run.non-finite', 'run.gradients', 'run.overflow'].includes(code);
+}

@@ -15,6 +15,8 @@ export const runState = oneOf([
   'crashed',
 ]);
 export type RunState = v.InferOutput<typeof runState>;
+/** States that a run does not leave by itself: no trainer works on it. */
+export const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 
 /**
  * Where step time went, in milliseconds, means over the row's steps. The parts add up to the time between two steps,

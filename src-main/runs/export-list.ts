@@ -14,7 +14,7 @@ const SHARD = /-\d{5}-of-\d{5}\.(safetensors|pth)$/;
 export function exportedFiles(run: string): string[] {
   const folder = exportsFolder(run);
   const own = namesIn(folder).filter((name) => WEIGHTS.test(name) && !SHARD.test(name));
-  return [...own.map((name) => join(folder, name)), ...elsewhere(run).filter((path) => existsSync(path))];
+  return [...own.map((name) => join(folder, name)), ...elsewhere(run)].filter((path) => existsSync(path));
 }
 
 /** Keeps the path of a file that was written outside of the run. One that cannot be written to forgets it. */

@@ -11,7 +11,7 @@ import { classCount, weightsOf } from './weights.ts';
 
 /** What was exported of a run and is still there, newest first. */
 export function listExports(run: string): ExportInfo[] {
-  const found = exportedFiles(run).flatMap((path) => (existsSync(path) ? exportInfo(run, path) : []));
+  const found = exportedFiles(run).map((path) => exportInfo(run, path));
   return found.sort((one, other) => other.time - one.time);
 }
 

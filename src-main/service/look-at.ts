@@ -1,7 +1,7 @@
 import { existsSync, statSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { FoundThing } from '../protocol/system-data.ts';
+import { runPath } from '../runs/run-folder.ts';
 import { readRecipeFile } from './recipe-file.ts';
 
 const FILES: readonly (readonly [RegExp, FoundThing['kind']])[] = [
@@ -17,7 +17,7 @@ const FILES: readonly (readonly [RegExp, FoundThing['kind']])[] = [
 export function lookAt(path: string): FoundThing {
   const found = statOf(path);
   if (!found) throw new StillhouseError('file.missing', { path });
-  if (found.isDirectory()) return { kind: existsSync(join(path, 'run.json')) ? 'run' : 'data', path, reading: null };
+  if (found.isDirectory()) return { kind: existsSync(runPath(path)) ? 'run' : 'data', path, reading: null };
   const kind = found.isFile() ? FILES.find(([name]) => name.test(path))?.[1] : undefined;
   if (!kind) throw new StillhouseError('file.unknown', { path });
   return { kind, path, reading: kind === 'recipe' ? readRecipeFile(path) : null };

@@ -1,5 +1,5 @@
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
-import type { HistoryRow, RunState, ServiceEvent } from '../protocol/events.ts';
+import { ENDED, type HistoryRow, type RunState, type ServiceEvent } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openHistory } from '../runs/history.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
@@ -24,8 +24,6 @@ const EVENT_INTERVAL = 100;
 const LIST_INTERVAL = 1000;
 /** Milliseconds that runs may take to save when the service ends. */
 const PARTING = 120_000;
-
-const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 
 interface ActiveRun {
   path: string;
@@ -170,9 +168,9 @@ export class RunControl {
 
   /** The process is gone. Whatever it did not say itself is written down for it. */
   private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
-    // Somebody else trains in that folder: it is theirs to write, and their run that the windows show.
     run.watch.end();
     run.lock.release();
+    // Somebody else trains in that folder: it is theirs to write, and their run that the windows show.
     if (error?.code === 'run.locked') this.note(id, [noteRow(error)]);
     else {
       const row = run.last ?? stateRow(state, error);

@@ -16,6 +16,7 @@ import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, engineName } from '../runs/places.ts';
 import { changeRecipe, checkpointsFolder, createRun, openRun } from '../runs/run-folder.ts';
 import { chooseStart } from '../runs/start.ts';
+import { sizeOf } from '../runtime/dtypes.ts';
 import { multipliesBfloat16 } from '../runtime/devices.ts';
 import { loadEngine, type Engine } from '../runtime/engine.ts';
 import type { Precision } from '../trace/lower.ts';
@@ -361,6 +362,5 @@ function ownNames(state: State): string[] {
 
 /** Bytes of a checkpoint, with more than its header takes. */
 function checkpointBytes(state: State): number {
-  const count = (name: string): number => state.shape(name).reduce((product, side) => product * side, 1);
-  return ownNames(state).reduce((bytes, name) => bytes + 4 * count(name), 1 << 20);
+  return ownNames(state).reduce((bytes, name) => bytes + 4 * sizeOf(state.shape(name)), 1 << 20);
 }

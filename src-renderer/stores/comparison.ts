@@ -2,12 +2,11 @@ import { defineStore } from 'pinia';
 import { computed, markRaw, ref, shallowReactive, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../src-main/protocol/events.ts';
-import { MOST_SERIES_ROWS } from '../../src-main/protocol/step-columns.ts';
 import { gathered } from './frames.ts';
 import { isTextList, keep, readKept } from './kept.ts';
 import { RunHistory } from './run-history.ts';
 import { useService } from './service.ts';
-import { appendLate, wholeHistory } from './whole-history.ts';
+import { appendLate, historyOf, wholeHistory } from './whole-history.ts';
 
 /** Most runs that are drawn beside the open one. */
 export const MOST_COMPARED = 20;
@@ -36,10 +35,7 @@ export const useComparison = defineStore('comparison', () => {
   let queue = Promise.resolve();
 
   const wholeOf = async (run: string): ReturnType<typeof wholeHistory> => {
-    const source = {
-      detail: () => service.call('run.detail', { run }),
-      series: (from: number) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
-    };
+    const source = historyOf(service, run);
     const detail = await source.detail();
     if (detail.stepRows) return wholeHistory(source, detail);
     const whole = new RunHistory();

@@ -1,5 +1,5 @@
-import type { PlainError } from '../../src-main/protocol/errors.ts';
-import type { HistoryRow, RunState } from '../../src-main/protocol/events.ts';
+import { isDivergence, type PlainError } from '../../src-main/protocol/errors.ts';
+import { ENDED, type HistoryRow, type RunState } from '../../src-main/protocol/events.ts';
 
 export const MARK_KINDS = ['checkpoint', 'resume', 'pause', 'note', 'nonFinite', 'end'] as const;
 export type MarkKind = (typeof MARK_KINDS)[number];
@@ -21,10 +21,6 @@ export interface RunMark extends Place {
   /** Of a checkpoint. */
   file?: string;
 }
-
-const NON_FINITE = /^run\.(non-finite|gradients|overflow)$/;
-/** States that a run does not leave by itself. */
-export const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 
 /** The marks of one run, in the order of its steps. */
 export class RunMarks {
@@ -71,7 +67,7 @@ export class RunMarks {
     }
     if (state === 'paused') this.list.push({ ...here, kind: 'pause', error });
     if (!ENDED.includes(state)) return;
-    const step = error && NON_FINITE.test(error.code) ? Number(error.params['step']) : NaN;
+    const step = error && isDivergence(error.code) ? Number(error.params['step']) : NaN;
     const place = step > 0 ? at(step) : here;
     if (step > 0) this.list.push({ ...place, kind: 'nonFinite', error: null });
     this.list.push({ ...place, kind: 'end', state, error });

@@ -2,23 +2,21 @@ import { defineStore } from 'pinia';
 import { computed, markRaw, ref, shallowReactive, shallowRef } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
-import type { HistoryRow, RunState, StepRow } from '../../src-main/protocol/events.ts';
+import { ENDED, type HistoryRow, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
-import { MOST_SERIES_ROWS } from '../../src-main/protocol/step-columns.ts';
 import { gathered } from './frames.ts';
 import { isText, keep, readKept } from './kept.ts';
 import { useNotices } from './notices.ts';
 import { useQueue } from './queue.ts';
 import { RunHistory } from './run-history.ts';
-import { appendLate, unseen, wholeHistory } from './whole-history.ts';
+import { appendLate, historyOf, unseen, wholeHistory } from './whole-history.ts';
 import { useService } from './service.ts';
 
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
 const REPAINT_INTERVAL = 100;
-const ACTIVE: readonly RunState[] = ['starting', 'running', 'pausing', 'paused', 'stopping'];
 
 /** True while a trainer works on the run. */
-export const isActive = (state: RunState): boolean => ACTIVE.includes(state);
+export const isActive = (state: RunState): boolean => !ENDED.includes(state);
 
 /** All runs, and the history of the one that is open. Points live in {@link RunHistory}; `version` tells of new ones. */
 export const useRun = defineStore('run', () => {
@@ -82,11 +80,7 @@ export const useRun = defineStore('run', () => {
   const openWhole = async (run: string, read: RunDetail): Promise<void> => {
     meanwhile = [];
     const own = meanwhile;
-    const source = {
-      detail: () => service.call('run.detail', { run }),
-      series: (from: number) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
-    };
-    const { whole, detail: last } = await wholeHistory(source, read);
+    const { whole, detail: last } = await wholeHistory(historyOf(service, run), read);
     if (currentId.value !== run || meanwhile !== own) return;
     meanwhile = null;
     if (last !== read) detail.value = markRaw(last);

@@ -1,12 +1,14 @@
 import type { RunDetail } from '../../src-main/protocol/data-types.ts';
 import type { HistoryRow } from '../../src-main/protocol/events.ts';
 import {
+  MOST_SERIES_ROWS,
   STEP_FIELDS,
   STEP_FIELD_NAMES,
   rowOf,
   type RunSeries,
   type StepField,
 } from '../../src-main/protocol/step-columns.ts';
+import type { ServiceClient } from '../client/connect.ts';
 import { RunHistory } from './run-history.ts';
 
 /** How often a history that was cut while it was read is read again. */
@@ -17,6 +19,14 @@ export interface HistorySource {
   detail(): Promise<RunDetail>;
   /** Step rows from row `from` on. */
   series(from: number): Promise<RunSeries>;
+}
+
+/** A run as the service has it. */
+export function historyOf(service: Pick<ServiceClient, 'call'>, run: string): HistorySource {
+  return {
+    detail: () => service.call('run.detail', { run }),
+    series: (from) => service.call('run.series', { run, from, count: MOST_SERIES_ROWS }),
+  };
 }
 
 /**

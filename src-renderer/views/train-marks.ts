@@ -1,9 +1,10 @@
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
+import { ENDED } from '../../src-main/protocol/events.ts';
 import type { Mark } from '../components/charts/marks.ts';
 import { describeError } from '../i18n/errors.ts';
 import type { XAxis } from '../stores/preferences.ts';
 import type { RunHistory } from '../stores/run-history.ts';
-import { ENDED, type MarkKind, type RunMark } from '../stores/run-marks.ts';
+import type { MarkKind, RunMark } from '../stores/run-marks.ts';
 
 type Translate = (key: string, values?: Record<string, unknown>) => string;
 

@@ -3,7 +3,13 @@ import { cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fromPlainError } from '../../src-main/protocol/errors.ts';
-import type { EpochRow, JobProgress, RunState, ServiceEvent } from '../../src-main/protocol/events.ts';
+import {
+  ENDED,
+  type EpochRow,
+  type JobProgress,
+  type RunState,
+  type ServiceEvent,
+} from '../../src-main/protocol/events.ts';
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { cacheFolder } from '../../src-main/runs/places.ts';
@@ -30,7 +36,6 @@ const { values: options } = parseArgs({
   },
 });
 const SIDE = 64;
-const ENDS: readonly RunState[] = ['finished', 'stopped', 'failed', 'crashed'];
 const [epochs, folder] = [Number(options.epochs), resolve(options.folder)];
 const seeds = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
 
@@ -155,7 +160,7 @@ function listen<Result>(pick: (event: ServiceEvent) => Result | undefined): Prom
 function nextEnd(): Promise<RunState> {
   return listen((event) => {
     if (event.event !== 'run') return undefined;
-    return event.rows.flatMap((row) => (row.type === 'state' && ENDS.includes(row.state) ? [row.state] : [])).at(-1);
+    return event.rows.flatMap((row) => (row.type === 'state' && ENDED.includes(row.state) ? [row.state] : [])).at(-1);
   });
 }
 

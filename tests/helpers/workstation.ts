@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import type { HistoryRow, JobProgress, ServiceEvent } from '../../src-main/protocol/events.ts';
 import { WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import type { WorkstationOptions } from '../../src-main/service/workstation.ts';
+import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import { createWorkstation, type Workstation, type WorkstationOptions } from '../../src-main/service/workstation.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { portPair } from './port-pair.ts';
 
 /** A home and a cache of their own in a temporary folder; the cache has the installed engine. */
 export function ownPlaces(engine = true): { root: string; homeFolder: string; cacheFolder: string } {
@@ -22,6 +24,40 @@ export function ownOptions(
   emit: (event: ServiceEvent) => void,
 ): WorkstationOptions {
   return { shell: 'server', ...places, spawnTrainer, emit };
+}
+
+/** A service, a window of it over a port, and what that has heard. */
+export interface Front {
+  heard: Heard;
+  workstation: Workstation;
+  client: Client;
+  close(): Promise<void>;
+}
+
+/** Opens a service in places of its own. */
+export function openFront(
+  places: { homeFolder: string; cacheFolder: string },
+  more: Partial<WorkstationOptions> = {},
+): Front {
+  const heard = new Heard();
+  const sends = new Set<(event: ServiceEvent) => void>();
+  const workstation = createWorkstation({
+    ...ownOptions(places, (event) => sends.forEach((send) => send(event))),
+    ...more,
+  });
+  const pair = portPair();
+  sends.add(serve(pair.far, workstation.handlers));
+  const client = connect(pair.near);
+  client.onEvent(heard.hear);
+  return {
+    heard,
+    workstation,
+    client,
+    close: async () => {
+      await workstation.close();
+      pair.close();
+    },
+  };
 }
 
 /** The smallest recipe that trains: seconds on two cores. */

@@ -2,44 +2,34 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFil
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { encodePng } from '../../src-main/data/png.ts';
-import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import type { Client } from '../../src-main/protocol/rpc.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
-import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { buildPrograms } from '../helpers/build.ts';
-import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
-const heard = new Heard();
-let workstation: Workstation;
+let front: Front;
 let client: Client;
+let heard: Heard;
 let run: string;
 let path: string;
 
 beforeAll(async () => {
   const entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
-  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
-  const options = ownOptions(places, (event) => sends.forEach((send) => send(event)));
-  workstation = createWorkstation({
-    ...options,
-    spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }),
-  });
-  const pair = portPair();
-  sends.add(serve(pair.far, workstation.handlers));
-  client = connect(pair.near);
-  client.onEvent(heard.hear);
+  front = openFront(places, { spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }) });
+  ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));
   ({ path } = (await client.call('run.detail', { run })).summary);
 });
 
 afterAll(async () => {
-  await workstation.close();
+  await front.close();
   rmSync(places.root, { recursive: true, force: true });
 });
 
@@ -67,7 +57,7 @@ test('a checkpoint is evaluated, and its answers are read again from the run', a
   expect(page.total).toBe(18);
   const losses = page.pictures.map(({ loss }) => loss!);
   expect(losses).toEqual([...losses].sort((a, b) => b - a));
-  expect(workstation.pictureFile(page.pictures[0].id)?.path).toBe(join(data, page.pictures[0].file));
+  expect(front.workstation.pictureFile(page.pictures[0].id)?.path).toBe(join(data, page.pictures[0].file));
   const wrong = await client.call('evaluation.pictures', { ...all, choice: 'wrong' });
   expect(wrong.total).toBe(18 - Math.round((facts.heads[0].acc1 * 18) / 100));
   expect((await client.call('evaluation.pictures', { ...all, choice: 'disagree' })).total).toBe(0);

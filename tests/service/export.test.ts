@@ -3,45 +3,35 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import type { ExportCheck } from '../../src-main/protocol/export.ts';
-import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import type { Client } from '../../src-main/protocol/rpc.ts';
 import { writeChunksAtomic } from '../../src-main/runs/atomic-file.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
-import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { buildPrograms } from '../helpers/build.ts';
-import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
-const heard = new Heard();
-let workstation: Workstation;
+let front: Front;
 let client: Client;
+let heard: Heard;
 let run: string;
 let checkpoint: string;
 
 beforeAll(async () => {
   const entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
-  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
-  const options = ownOptions(places, (event) => sends.forEach((send) => send(event)));
-  workstation = createWorkstation({
-    ...options,
-    spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }),
-  });
-  const pair = portPair();
-  sends.add(serve(pair.far, workstation.handlers));
-  client = connect(pair.near);
-  client.onEvent(heard.hear);
+  front = openFront(places, { spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }) });
+  ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));
   checkpoint = (await client.call('checkpoint.list', { run })).find(({ best }) => best)!.file;
 });
 
 afterAll(async () => {
-  await workstation.close();
+  await front.close();
   rmSync(places.root, { recursive: true, force: true });
 });
 

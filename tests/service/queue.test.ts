@@ -2,11 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { HistoryRow, StateRow } from '../../src-main/protocol/events.ts';
-import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
-import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
-import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -16,32 +13,8 @@ const short = tinyRecipe(data, { epochs: 1 });
 const long = tinyRecipe(data, { epochs: 4000 });
 const file = join(places.homeFolder, 'queue', 'queue.json');
 
-interface Front {
-  heard: Heard;
-  workstation: Workstation;
-  client: Client;
-  close(): Promise<void>;
-}
-
 /** A service on these places and a window of it, over a real port. */
-function open(): Front {
-  const heard = new Heard();
-  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
-  const workstation = createWorkstation(ownOptions(places, (event) => sends.forEach((send) => send(event))));
-  const pair = portPair();
-  sends.add(serve(pair.far, workstation.handlers));
-  const client = connect(pair.near);
-  client.onEvent(heard.hear);
-  return {
-    heard,
-    workstation,
-    client,
-    close: async () => {
-      await workstation.close();
-      pair.close();
-    },
-  };
-}
+const open = (): Front => openFront(places);
 
 const isState =
   (state: string) =>

@@ -2,40 +2,30 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { StateRow } from '../../src-main/protocol/events.ts';
-import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import type { Client } from '../../src-main/protocol/rpc.ts';
 import { weightsFolder } from '../../src-main/runs/places.ts';
-import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
-import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { Heard, ownOptions, ownPlaces } from '../helpers/workstation.ts';
+import { openFront, ownPlaces, type Front, type Heard } from '../helpers/workstation.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
-const heard = new Heard();
 const active: number[] = [];
-let workstation: Workstation;
+let front: Front;
 let client: Client;
-let close: () => void;
+let heard: Heard;
 
 beforeAll(() => {
   mkdirSync(weightsFolder(), { recursive: true });
   symlinkSync(weightsFolder(), join(places.cacheFolder, 'weights'));
   // The file that says that the sample is whole.
   writeFileSync(join(makeTinyData(join(places.cacheFolder, 'sample'), { train: 200 }), 'SOURCES.txt'), '');
-  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
-  const options = ownOptions(places, (event) => sends.forEach((send) => send(event)));
-  workstation = createWorkstation({ ...options, onActive: (count) => active.push(count) });
-  const pair = portPair();
-  sends.add(serve(pair.far, workstation.handlers));
-  client = connect(pair.near);
-  client.onEvent(heard.hear);
-  ({ close } = pair);
+  front = openFront(places, { onActive: (count) => active.push(count) });
+  ({ client, heard } = front);
 });
 
 afterAll(async () => {
-  await workstation.close();
-  close();
+  await front.close();
   rmSync(places.root, { recursive: true, force: true });
 });
 

@@ -5,38 +5,31 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openWeightFile } from '../../src-main/formats/weight-file.ts';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { EpochRow, HistoryRow, StateRow, StepRow } from '../../src-main/protocol/events.ts';
-import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
+import type { Client } from '../../src-main/protocol/rpc.ts';
 import { CALLS } from '../../src-main/protocol/service.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
 import { isAlive } from '../../src-main/runs/process.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
-import { portPair } from '../helpers/port-pair.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { Heard, ownOptions, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+import { openFront, ownOptions, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
 
 // Two cores train, evaluate and save here, and other suites beside them.
 vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
-const heard = new Heard();
+let front: Front;
 let workstation: Workstation;
 let client: Client;
-let close: () => void;
+let heard: Heard;
 
 beforeAll(() => {
-  const sends = new Set<(event: Parameters<typeof heard.hear>[0]) => void>();
-  workstation = createWorkstation(ownOptions(places, (event) => sends.forEach((send) => send(event))));
-  const pair = portPair();
-  sends.add(serve(pair.far, workstation.handlers));
-  client = connect(pair.near);
-  client.onEvent(heard.hear);
-  ({ close } = pair);
+  front = openFront(places);
+  ({ workstation, client, heard } = front);
 });
 
 afterAll(async () => {
-  await workstation.close();
-  close();
+  await front.close();
   rmSync(places.root, { recursive: true, force: true });
 });
 

@@ -1,6 +1,6 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow } from '../../protocol/events.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, isDivergence } from '../../protocol/errors.ts';
 import { SpentMeter } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
@@ -151,7 +151,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
       .join('\n');
     shell.reporter.result(text, { type: 'result', state, run, best: best.row, spent });
   } catch (error) {
-    if (error instanceof StillhouseError && /^run\.(non-finite|gradients|overflow)$/.test(error.code))
+    if (error instanceof StillhouseError && isDivergence(error.code))
       shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
     throw error;
   } finally {

@@ -1,5 +1,5 @@
 import type { QueueReport } from '../../protocol/data-types.ts';
-import type { HistoryRow, RunState, ServiceEvent, StateRow } from '../../protocol/events.ts';
+import { ENDED, type HistoryRow, type RunState, type ServiceEvent, type StateRow } from '../../protocol/events.ts';
 import { connect, type Client, type Port } from '../../protocol/rpc.ts';
 
 /** A run that trains, as far as it is shown outside of the window. */
@@ -22,7 +22,6 @@ export interface RunNews {
   run: string;
 }
 
-const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 /** Reasons for the queue to wait that a person knows of: they asked for it, or have just started the app. */
 const KNOWN = ['queue.paused', 'queue.restarted'];
 

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CACHE, ROOT, runNode, say } from './steps.mjs';
+import { CACHE, ROOT, USER_CACHE, runNode, say } from './steps.mjs';
 
 const PACKAGE = join(ROOT, 'node_modules/electron');
 const LONGEST = 5 * 60_000;
@@ -37,4 +37,11 @@ export async function obtainElectron() {
     writeFileSync(failed, '');
   }
   return fetched;
+}
+
+/** The Electron of the tests (Linux x64): what tests/e2e/electron.json says of it, and where `npm test` puts it. */
+export function electronOfTests() {
+  const pin = JSON.parse(readFileSync(join(ROOT, 'tests/e2e/electron.json'), 'utf8'));
+  const folder = join(USER_CACHE, `electron-${pin.electron}`);
+  return { pin, folder, binary: join(folder, pin.binary) };
 }

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findElectron, obtainElectron } from './electron.mjs';
-import { ROOT, SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode, runMain, say } from './steps.mjs';
+import { electronOfTests, findElectron, obtainElectron } from './electron.mjs';
+import { ROOT, SetupError, ensureBuild, ensurePackages, requireNode, runMain, say } from './steps.mjs';
 
 /**
  * `npm run package`: installers for this system. `--dir` makes the unpacked folder alone, for trying out. Where the
@@ -9,10 +9,8 @@ import { ROOT, SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode,
  */
 const OUTPUT = join(ROOT, 'release');
 
-/** The Electron of the tests, where `npm test` has fetched it (Linux x64). */
-function electronOfTests() {
-  const pin = JSON.parse(readFileSync(join(ROOT, 'tests/e2e/electron.json'), 'utf8'));
-  const binary = join(USER_CACHE, `electron-${pin.electron}`, pin.binary);
+function fetchedForTests() {
+  const { pin, binary } = electronOfTests();
   return existsSync(binary) ? { dist: dirname(binary), version: pin.electron } : null;
 }
 
@@ -57,7 +55,7 @@ async function main() {
   await ensureBuild();
   const dir = process.argv.includes('--dir');
   const release = dir ? findElectron() : await obtainElectron();
-  const other = release ? null : electronOfTests();
+  const other = release ? null : fetchedForTests();
   const lacking = 'The Electron of a release is not here and cannot be fetched from its release page';
   if (!release && !other) throw new SetupError(`${lacking}. Nothing was packaged.`);
   rmSync(OUTPUT, { recursive: true, force: true });

