@@ -47,8 +47,9 @@ export class OnnxTeacher {
     return { values, shape };
   }
 
-  /** Ends the thread, after what it computes now. */
+  /** Fails what is still asked, and ends the thread after what it computes now. */
   async close(): Promise<void> {
+    this.end('it was closed');
     await this.worker.terminate();
   }
 

@@ -1,10 +1,10 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { HistoryRow, RunState } from '../../src-main/protocol/events.ts';
 import { openHistory } from '../../src-main/runs/history.ts';
 import { epochRow, newRun, stepRow } from '../unit/runs/state.ts';
+import { accessibilityFaults } from './axe.ts';
 import { expect, test, type App } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
 
@@ -235,8 +235,7 @@ test('charts of compared runs have no accessibility fault', async ({ app, home }
   for (const theme of ['light', 'dark']) {
     await bench.page.getByRole('banner').getByRole('combobox').first().selectOption(theme);
     for (const size of [{ width: 1280, height: 800 }, { width: 1920, height: 1080 }]) await bench.look(`charts-${theme}`, size); // prettier-ignore
-    const { violations } = await new AxeBuilder({ page: bench.page }).analyze();
-    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))])).toEqual([]);
+    expect(await accessibilityFaults(bench.page), theme).toEqual([]);
   }
 });
 

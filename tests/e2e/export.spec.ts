@@ -1,7 +1,7 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import { readFileSync, readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
 import { newestRun, Workbench } from './workbench.ts';
 
@@ -46,9 +46,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
     for (const theme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme: theme });
       for (const size of SIZES) await bench.look(`export-${theme}`, size);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-      expect(serious.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))])).toEqual([]);
+      expect(await accessibilityFaults(page), theme).toEqual([]);
     }
   }
 

@@ -1,7 +1,7 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import { join } from 'node:path';
 import type { Page } from 'playwright/test';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench, SCREENS } from './workbench.ts';
 
@@ -220,10 +220,7 @@ test('palette, preferences and shortcuts have no fault in any theme', async ({ a
         }
         await expect(page.getByRole('dialog')).toBeVisible();
         await page.screenshot({ path: join(SCREENS, `${overlay}-${theme}-${scheme}.png`) });
-        const { violations } = await new AxeBuilder({ page }).include('dialog').analyze();
-        expect(
-          violations.map(({ id, nodes }) => [overlay, theme, id, nodes.map(({ target }) => target.join(' '))]),
-        ).toEqual([]);
+        expect(await accessibilityFaults(page, 'dialog'), `${overlay}, ${theme}`).toEqual([]);
         await page.keyboard.press('Escape');
         await expect(page.getByRole('dialog')).toBeHidden();
       }
