@@ -233,6 +233,10 @@ export const ERRORS = {
     advice:
       'The state before it is saved, and non-finite.json in the run folder names the batch. Resume with a lower learning rate or with clipped gradients; if it fails again, resume from an earlier checkpoint.',
   },
+  'run.bad-step': {
+    says: '{path} does not tell which batch it was: {reason}.',
+    advice: 'Resume from the last checkpoint: where the loss fails again, the file is written anew.',
+  },
   'run.overflow': {
     says: 'The loss became {loss} at step {step}: the weights had overflowed before ({name}).',
     advice:

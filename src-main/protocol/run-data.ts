@@ -107,6 +107,40 @@ export const runProfile = v.object({
 });
 export type RunProfile = v.InferOutput<typeof runProfile>;
 
+/** The step whose loss or gradients were not finite, and the pictures it was made of. */
+export const badStep = v.object({
+  /** As texts: NaN and the infinities are no JSON. */
+  loss: text,
+  lossClass: text,
+  lossDistillation: v.nullable(text),
+  /** Whether it was the gradients: then the loss is a number. */
+  gradients: flag,
+  /** The optimizer step that failed, from 1. */
+  step: number,
+  epoch: number,
+  /** Number of the batch in its epoch, from 0. */
+  batch: number,
+  lr: number,
+  precision: text,
+  dataPath: text,
+  /** File in `checkpoints` with the state before the step; null when it was not good any more. */
+  checkpoint: v.nullable(text),
+  /** The first values of that state that were not finite. */
+  spoilt: texts,
+  pictures: v.array(
+    v.object({
+      /** As that of a picture of the data; '' where the data cannot be read any more. */
+      id: text,
+      /** Relative to the data folder. */
+      file: text,
+      class: text,
+    }),
+  ),
+  /** Where all of this lies. */
+  path: text,
+});
+export type BadStep = v.InferOutput<typeof badStep>;
+
 const checkpointInfo = v.object({
   /** File name inside the run's `checkpoints` folder. */
   file: text,

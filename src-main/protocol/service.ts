@@ -31,6 +31,7 @@ import {
 } from './recipe-data.ts';
 import {
   HISTORY_FORMATS,
+  badStep,
   checkpointInfos,
   queueReport,
   runDetail,
@@ -181,6 +182,8 @@ export const CALLS = {
   ),
   /** The ops of the step that was profiled; null where none was. */
   'run.profile': call(v.strictObject({ run: runId }), v.nullable(runProfile)),
+  /** The batch that a run ended at, because its loss or gradients were not finite. */
+  'run.bad-step': call(v.strictObject({ run: runId }), badStep),
   /** What was asked of each of several runs. */
   'run.recipes': call(v.strictObject({ runs: v.pipe(v.array(runId), v.maxLength(64)) }), runRecipes),
   /** Puts a run that lies anywhere on the shelf; nothing is written into its folder. */

@@ -57,7 +57,12 @@ export function writeBadStep(
     ...state,
     pictures: batch.files.map((file, row) => ({ file, label: batch.labels[row], class: classes[batch.labels[row]] })),
   };
-  const path = join(folder, 'non-finite.json');
+  const path = badStepFile(folder);
   writeFileAtomic(path, `${JSON.stringify(file, null, 1)}\n`);
   return path;
+}
+
+/** Where a run keeps its {@link BadStepFile}. */
+export function badStepFile(folder: string): string {
+  return join(folder, 'non-finite.json');
 }

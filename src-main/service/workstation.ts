@@ -12,6 +12,7 @@ import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../runtime/engine-store.ts';
+import { badStepReport } from './bad-step-report.ts';
 import { DataNotes, notesName } from './data-notes.ts';
 import { Datasets, absolute, type PictureFile } from './datasets.ts';
 import { EngineDesk, type ChosenEngine } from './engine-desk.ts';
@@ -220,6 +221,7 @@ class Core {
         return null;
       },
       ...this.runDesk.handlers(),
+      'run.bad-step': ({ run }) => badStepReport(this.shelf.pathOf(run), this.datasets),
       'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
     } satisfies Partial<Handlers>;
   }

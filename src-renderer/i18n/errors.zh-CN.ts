@@ -190,6 +190,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'run.missing': { says: '{path} 中没有运行。', advice: '请选择运行文件夹，其中有 run.json。' },
   'run.locked': { says: '运行 {path} 自 {since} 起正被进程 {owner} 使用。', advice: '请停止该进程，或等待其结束。' },
   'run.damaged': { says: '运行 {path} 无法打开：{reason}。', advice: '其检查点完好，请由其中之一开始新的运行。' },
+  'run.bad-step': {
+    says: '从 {path} 看不出是哪个批次：{reason}。',
+    advice: '请从最后的检查点恢复：若损失再次出错，该文件会重新写入。',
+  },
   'run.classes-changed': {
     says: '{path} 中的类别与运行开始时不同。',
     advice: '请恢复各类别的文件夹，或开始新的运行。',

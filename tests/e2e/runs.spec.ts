@@ -1,8 +1,13 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
 import { saveCheckpoint } from '../../src-main/runs/checkpoint.ts';
+import { writeBadStep } from '../../src-main/runs/bad-step.ts';
 import { openHistory } from '../../src-main/runs/history.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
 import { sealFolder } from '../helpers/sealed-folder.ts';
-import { epochRow, facts, newRun, stateOf, stepRow } from '../unit/runs/state.ts';
+import { epochRow, facts, newRun, recipe, stateOf, stepRow } from '../unit/runs/state.ts';
+import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
 
@@ -61,6 +66,43 @@ test('runs are filtered, noted, compared, deleted and taken back', async ({ app,
     await bench.page.getByRole('button', { name: 'Remove for good' }).click();
     await expect(trash.getByText('The trash is empty.')).toBeVisible();
   });
+});
+
+test('a loss that is not finite shows the batch that made it', async ({ app, home }) => {
+  const data = makeTinyData(join(home, 'pictures'));
+  const classes = ['amber', 'blue', 'clay'];
+  const run = newRun(join(home, 'runs/diverged'));
+  const position = { epoch: 0, batch: 6, step: 6, lossSum: 1 };
+  const losses = { loss: NaN, lossClass: NaN, lossDistillation: 3 };
+  const files = Array.from({ length: 12 }, (_, at) => `train/${classes[at % 3]}/${classes[at % 3]}-${at}.png`);
+  const batch = { files, images: new Uint8Array(), noise: null, labels: Int32Array.from(files, (_, at) => at % 3) };
+  writeBadStep(run, { position, batch, lr: 0.01, losses }, recipe({ dataPath: data }), classes, { checkpoint: null, spoilt: ['head.weight'] }); // prettier-ignore
+  const history = openHistory(run);
+  const error = toPlainError(new StillhouseError('run.overflow', { loss: 'NaN', step: 7, name: 'head.weight' }));
+  history.append([stepRow(6), { type: 'state', time: 1e12 + 7, state: 'failed', error }]);
+  history.close();
+  await app.page.reload();
+  const bench = new Workbench(app);
+  await bench.go('Train');
+  await bench.main.getByRole('button', { name: 'See the batch' }).click();
+  const dialog = bench.page.getByRole('dialog', { name: 'The batch of step 7' });
+  await expect(dialog.getByText('was spoilt already: head.weight')).toBeVisible();
+  const pictures = dialog.getByRole('option');
+  await expect(pictures).toHaveCount(12);
+  await pictures.nth(4).click();
+  await expect(dialog.getByText(files[4], { exact: true })).toBeVisible();
+  await expect
+    .poll(() =>
+      pictures.locator('img').evaluateAll((all: HTMLImageElement[]) => all.map((one) => one.naturalWidth > 0)),
+    )
+    .toEqual(files.map(() => true));
+  await bench.look('batch', { width: 1280, height: 800 });
+  expect(await accessibilityFaults(bench.page)).toEqual([]);
+  await bench.page.keyboard.press('Escape');
+
+  rmSync(join(run, 'non-finite.json'));
+  await bench.main.getByRole('button', { name: 'See the batch' }).click();
+  await expect(bench.page.getByText(/does not tell which batch it was: the file is gone/)).toBeVisible();
 });
 
 test('a run that can only be read offers nothing that writes into it, and says why', async ({ launch, home }) => {

@@ -205,6 +205,9 @@ export class ScriptedService {
       };
     },
     'run.series': async ({ run, from, count }) => seriesOf(this.history.get(run)!, from, count),
+    'run.bad-step': async ({ run }) => {
+      throw new StillhouseError('run.bad-step', { path: run, reason: 'the file is gone' });
+    },
     'run.profile': async ({ run }) => (this.recipes.get(run)?.profile ? PROFILE : null),
     'run.delete': async ({ run }) => {
       this.runs.splice(this.runs.indexOf(this.find(run)), 1);

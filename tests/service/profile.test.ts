@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -12,6 +12,7 @@ import { readProfile } from '../../src-main/runs/profile-file.ts';
 import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { openFront } from '../helpers/workstation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-profile-'));
 const data = join(folder, 'data');
@@ -120,5 +121,40 @@ describe('a step that is not finite', () => {
     const rows = await train('diverged', { epochs: 2 }, good);
     expect(rows.at(-1)).toMatchObject({ state: 'finished' });
     expect(rows.filter((row) => row.type === 'epoch').map(({ epoch }) => epoch)).toEqual([0, 1]);
+  });
+
+  it('is shown with its pictures, or says why not', async () => {
+    const front = openFront({ homeFolder: join(folder, 'home'), cacheFolder: join(folder, 'cache') });
+    const [path, bad] = [join(folder, 'diverged', 'non-finite.json'), badStep()];
+    try {
+      const { run } = await front.client.call('run.open', { path: join(folder, 'diverged') });
+      const report = await front.client.call('run.bad-step', { run });
+      const { loss, lossClass, gradients, step, batch, checkpoint } = bad;
+      expect(report).toMatchObject({ loss, lossClass, gradients, step, batch, checkpoint, path, lr: 10 });
+      expect(report.pictures.map(({ file, class: name }) => [name, file])).toEqual(
+        bad.pictures.map(({ file, class: name }) => [name, file]),
+      );
+      for (const { id, file } of report.pictures)
+        expect(front.workstation.pictureFile(id)).toMatchObject({ path: join(data, file) });
+
+      writeFileSync(path, JSON.stringify({ ...bad, dataPath: join(folder, 'gone'), pictures: [{ file: '../x', class: '' }] })); // prettier-ignore
+      expect((await front.client.call('run.bad-step', { run })).pictures).toEqual([
+        { id: '', file: '../x', class: '' },
+      ]);
+      const refusals: [string | null, string][] = [
+        ['{"loss": ', 'it is not JSON'],
+        ['null', 'it.: expected Object, got null'],
+        [JSON.stringify({ ...bad, step: '7' }), 'it.step: expected a number, got "7"'],
+        [null, 'the file is gone'],
+      ];
+      for (const [text, reason] of refusals) {
+        if (text === null) rmSync(path);
+        else writeFileSync(path, text);
+        const refused = { code: 'run.bad-step', params: { path, reason } };
+        await expect(front.client.call('run.bad-step', { run })).rejects.toMatchObject(refused);
+      }
+    } finally {
+      await front.close();
+    }
   });
 });
