@@ -68,6 +68,38 @@ test('runs are filtered, noted, compared, deleted and taken back', async ({ app,
   });
 });
 
+test('menus lie over the page, and take mouse and keyboard', async ({ app, home }) => {
+  await trained(join(home, 'runs/one'), 0.001, 61);
+  await trained(join(home, 'runs/two'), 0.002, 72);
+  await app.page.reload();
+  const bench = new Workbench(app);
+  const { main, page } = bench;
+  const picker = page.getByRole('banner').getByRole('button', { name: /^Run/ });
+  const [title, one] = [main.getByRole('heading', { level: 1 }), page.getByRole('menuitemradio', { name: 'one' })];
+  await bench.go('Train');
+  await picker.click();
+  await one.click();
+  await expect(title).toContainText('one');
+  await expect(one).toBeHidden();
+  await picker.press('Enter');
+  await expect(one).toHaveAttribute('data-state', 'checked');
+  await page.keyboard.press('t');
+  await page.keyboard.press('Enter');
+  await expect(title).toContainText('two');
+
+  await main.getByRole('button', { name: 'Compare with' }).click();
+  await page.getByRole('menuitemcheckbox', { name: 'one' }).click();
+  await page.keyboard.press('Escape');
+  const legend = main.getByRole('figure', { name: 'Loss', exact: true }).getByRole('list', { name: 'Runs' });
+  await expect(legend.getByRole('button')).toHaveCount(2);
+  await main.getByRole('button', { name: 'Save numbers' }).click();
+  const items = page.getByRole('menuitem');
+  await expect(items.first()).toBeVisible();
+  for (const item of await items.all()) await item.hover();
+  await page.keyboard.press('Escape');
+  await expect(items).toHaveCount(0);
+});
+
 test('a loss that is not finite shows the batch that made it', async ({ app, home }) => {
   const data = makeTinyData(join(home, 'pictures'));
   const classes = ['amber', 'blue', 'clay'];
