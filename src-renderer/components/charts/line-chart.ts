@@ -48,6 +48,8 @@ export class Plotter {
   private readonly chart: Chart<'line', Point[]>;
   private image: ImageData | null = null;
   private cover: Cover = newCover(0);
+  /** Room for the edges of the columns, one for each x axis of the lines. */
+  private room: Int32Array<ArrayBuffer>[] = [];
   private readonly context: CanvasRenderingContext2D;
 
   constructor(
@@ -84,7 +86,7 @@ export class Plotter {
     const ys = { range: plot.y, size: image.height, log: plot.log };
     const edges = new Map<Series['x'], Int32Array>();
     for (const series of plot.series) {
-      const known = edges.get(series.x) ?? columnEdges(series.x, xs);
+      const known = edges.get(series.x) ?? columnEdges(series.x, xs, this.roomOf(edges.size, xs));
       edges.set(series.x, known);
       if (series.fill) coverOfBars(series.y, known, ys, this.cover);
       else coverOf({ x: series.x, y: series.y, pyramid: pyramidOf(series, plot.log) }, known, xs, ys, this.cover);
@@ -96,6 +98,11 @@ export class Plotter {
     this.context.putImageData(image, 0, 0);
     for (const series of plot.series) this.mark(series, edges.get(series.x)!, xs, ys, ratio, token(series.color));
     this.drawMarks(plot.marks ?? [], xs, ratio, token);
+  }
+
+  private roomOf(index: number, { size }: PixelScale): Int32Array<ArrayBuffer> {
+    if (this.room[index]?.length !== size + 1) this.room[index] = new Int32Array(size + 1);
+    return this.room[index];
   }
 
   /** What happened, as glyphs on the x axis; what parts the run has a line. */

@@ -26,13 +26,16 @@ export function fromPixel({ range, size, log }: PixelScale, pixel: number): numb
   return log ? range.min * (range.max / range.min) ** share : range.min + share * (range.max - range.min);
 }
 
-/** First index, from `from` on, whose value is at least `value`: steps that grow, then halves. */
-function gallop(sorted: Numbers, from: number, value: number): number {
+/**
+ * First index, from `from` on, whose value is at least `value`: as far as is `likely` at once, then steps that grow,
+ * then halves.
+ */
+function gallop(sorted: Numbers, from: number, value: number, likely: number): number {
   let low = from;
-  let step = 1;
+  let step = Math.max(1, likely);
   while (low + step <= sorted.length && sorted[low + step - 1] < value) {
     low += step;
-    step *= 2;
+    step = step === likely ? 1 : 2 * step;
   }
   let high = Math.min(sorted.length, low + step);
   while (low < high) {
@@ -45,10 +48,12 @@ function gallop(sorted: Numbers, from: number, value: number): number {
 
 /** Of each pixel column the index of its first point; one more at the end. `x` only grows. */
 export function columnEdges(x: Numbers, scale: PixelScale, out = new Int32Array(scale.size + 1)): Int32Array {
-  let at = 0;
-  for (let column = 0; column <= scale.size; column++) {
-    at = gallop(x, at, column === 0 ? scale.range.min : fromPixel(scale, column));
-    out[column] = at;
+  let at = gallop(x, 0, scale.range.min, 0);
+  out[0] = at;
+  for (let column = 1; column <= scale.size; column++) {
+    // Points are about as dense as in the column before.
+    const likely = column > 1 ? at - out[column - 2] - 2 : 0;
+    out[column] = at = gallop(x, at, fromPixel(scale, column), likely);
   }
   // The end of the range belongs to it.
   while (at < x.length && x[at] <= scale.range.max) at++;

@@ -37,34 +37,49 @@ export class Pyramid {
   query(from: number, to: number, out: { min: number; max: number }): void {
     out.min = Infinity;
     out.max = -Infinity;
-    let at = from;
-    while (at < to) {
-      let level = -1;
-      let bits = 0;
-      for (
-        let next = BLOCK_BITS;
-        level + 1 < this.levels.length && (at & ((1 << next) - 1)) === 0 && at + (1 << next) <= to;
-        next += JOIN_BITS
-      ) {
-        level++;
-        bits = next;
-      }
-      if (level < 0) this.takeValue(this.values[at], out);
-      else {
-        const block = at >> bits;
-        const { min, max } = this.levels[level];
-        if (min[block] < out.min) out.min = min[block];
-        if (max[block] > out.max) out.max = max[block];
-      }
-      at += 1 << bits;
-    }
+    this.gather(from, to, out);
     if (out.min > out.max) out.min = out.max = NaN;
   }
 
-  private takeValue(value: number, out: { min: number; max: number }): void {
-    if (this.positive && !(value > 0)) return;
-    if (value < out.min) out.min = value;
-    if (value > out.max) out.max = value;
+  private gather(from: number, to: number, out: { min: number; max: number }): void {
+    let [first, last] = [(from + (1 << BLOCK_BITS) - 1) >> BLOCK_BITS, to >> BLOCK_BITS];
+    if (first < last) {
+      this.takeValues(from, first << BLOCK_BITS, out);
+      this.takeValues(last << BLOCK_BITS, to, out);
+    } else this.takeValues(from, to, out);
+    // Up the levels, each time less the blocks at either end that the level above does not hold as a whole.
+    for (let level = 0; first < last; level++) {
+      const inner = (first + (1 << JOIN_BITS) - 1) >> JOIN_BITS;
+      const end = last >> JOIN_BITS;
+      if (inner >= end || level + 1 >= this.levels.length) return this.takeBlocks(level, first, last, out);
+      this.takeBlocks(level, first, inner << JOIN_BITS, out);
+      this.takeBlocks(level, end << JOIN_BITS, last, out);
+      [first, last] = [inner, end];
+    }
+  }
+
+  private takeValues(from: number, to: number, out: { min: number; max: number }): void {
+    const { values, positive } = this;
+    let { min, max } = out;
+    for (let at = from; at < to; at++) {
+      const value = values[at];
+      if (positive && !(value > 0)) continue;
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+    out.min = min;
+    out.max = max;
+  }
+
+  private takeBlocks(level: number, from: number, to: number, out: { min: number; max: number }): void {
+    const block = this.levels[level];
+    let { min, max } = out;
+    for (let at = from; at < to; at++) {
+      if (block.min[at] < min) min = block.min[at];
+      if (block.max[at] > max) max = block.max[at];
+    }
+    out.min = min;
+    out.max = max;
   }
 
   /** Works out anew the blocks that hold values from `from` on. */
@@ -76,8 +91,7 @@ export class Pyramid {
       for (let block = from >> bits; block < blocks; block++) {
         const out = { min: Infinity, max: -Infinity };
         if (level === 0) {
-          const end = Math.min(this.length, (block + 1) << bits);
-          for (let at = block << bits; at < end; at++) this.takeValue(this.values[at], out);
+          this.takeValues(block << bits, Math.min(this.length, (block + 1) << bits), out);
         } else this.join(level - 1, block, out);
         min[block] = out.min;
         max[block] = out.max;
@@ -90,13 +104,8 @@ export class Pyramid {
   }
 
   private join(below: number, block: number, out: { min: number; max: number }): void {
-    const { min, max } = this.levels[below];
-    const bits = BLOCK_BITS + JOIN_BITS * below;
-    const end = Math.min(((this.length - 1) >> bits) + 1, (block + 1) << JOIN_BITS);
-    for (let at = block << JOIN_BITS; at < end; at++) {
-      if (min[at] < out.min) out.min = min[at];
-      if (max[at] > out.max) out.max = max[at];
-    }
+    const blocks = ((this.length - 1) >> (BLOCK_BITS + JOIN_BITS * below)) + 1;
+    this.takeBlocks(below, block << JOIN_BITS, Math.min(blocks, (block + 1) << JOIN_BITS), out);
   }
 
   private levelOf(level: number, blocks: number): Level {

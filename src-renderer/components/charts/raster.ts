@@ -34,9 +34,10 @@ export function paintCover(image: ImageData, cover: Cover, stroke: Stroke): void
     if (!(bottom > top)) continue;
     const last = Math.ceil(bottom) - 1;
     for (let row = Math.floor(top); row <= last; row++) {
-      const share = Math.min(row + 1, bottom) - Math.max(row, top);
-      const alpha = share * stroke.opacity;
       const at = row * width + column;
+      // Between its ends a column is covered as a whole.
+      const share = row < top || row + 1 > bottom ? Math.min(row + 1, bottom) - Math.max(row, top) : 1;
+      const alpha = share * stroke.opacity;
       if (alpha > 0.996) pixels[at] = solid;
       else if (pixels[at] === 0) pixels[at] = ((Math.round(255 * alpha) << 24) | (solid & 0xffffff)) >>> 0;
       else blend(image.data, 4 * at, stroke.color, alpha);

@@ -1,4 +1,4 @@
-import { createApp, defineComponent, h, shallowRef } from 'vue';
+import { createApp, defineComponent, h, nextTick, shallowRef } from 'vue';
 import ChartCard from '../../../src-renderer/components/charts/ChartCard.vue';
 import type { Range } from '../../../src-renderer/components/charts/series.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
@@ -37,7 +37,7 @@ function historyOf(run: number, points: number): RunHistory {
 
 const FORMAT = (value: number): string => value.toPrecision(4);
 
-/** Shows the first `count` charts of a run beside others, as the Train view does. */
+/** Shows the first `count` charts of a run beside others, as the Train view does on a screen of 1280 pixels. */
 function mount(runs: number, points: number, count: number): void {
   const drawn = Array.from({ length: runs }, (_, run) => ({
     ...{ id: `run-${run + 1}`, history: historyOf(run, points), color: RUN_COLORS[run % RUN_COLORS.length] },
@@ -57,23 +57,42 @@ function mount(runs: number, points: number, count: number): void {
       },
       onRange: (next: Range | null) => (range.value = next),
     });
-  const page = defineComponent(() => () => charts.slice(0, count).map(card));
+  const style = { display: 'grid', gap: '12px', gridTemplateColumns: `repeat(${Math.min(2, count)}, minmax(0, 1fr))` };
+  const page = defineComponent(() => () => h('div', { style }, charts.slice(0, count).map(card)));
   createApp(page).use(createTranslations()).mount('#app');
 }
 
+/** Frames of an empty page while something small moves in it: what the machine can show at all. */
+async function rest(seconds: number): Promise<Frames> {
+  const dot = document.body.appendChild(document.createElement('div'));
+  Object.assign(dot.style, { width: '8px', height: '8px', background: 'teal' });
+  return frames(seconds, (turn) => void (dot.style.transform = `translateX(${turn % 300}px)`));
+}
+
 /** Zooms in and out and pans by the chart's own wheel for some seconds, once a frame. */
-async function drive(seconds: number): Promise<Frames> {
-  const frames: Frames = { between: [], script: [], longTasks: [] };
-  new PerformanceObserver((list) => list.getEntries().forEach((one) => frames.longTasks.push(one.duration))).observe({
-    entryTypes: ['longtask'],
-  });
+function drive(seconds: number): Promise<Frames> {
   const plot = document.querySelector<HTMLElement>('.plot')!;
+  return frames(seconds, (turn) => {
+    const pans = turn % 120 >= 60;
+    const delta = pans ? (turn % 20 < 10 ? 30 : -30) : turn % 60 < 30 ? -40 : 40;
+    const wheel = { deltaY: delta, ctrlKey: true, shiftKey: pans, bubbles: true, cancelable: true };
+    plot.dispatchEvent(new WheelEvent('wheel', { ...wheel, clientX: 500, clientY: 120 }));
+  });
+}
+
+/** Does `work` once a frame; script is that of the work, of what Vue does for it, and of the drawing that follows. */
+async function frames(seconds: number, work: (turn: number) => void): Promise<Frames> {
+  const seen: Frames = { between: [], script: [], longTasks: [] };
+  const watcher = new PerformanceObserver((list) =>
+    list.getEntries().forEach((one) => seen.longTasks.push(one.duration)),
+  );
+  watcher.observe({ entryTypes: ['longtask'] });
   const own = window.requestAnimationFrame.bind(window);
   let script = 0;
-  window.requestAnimationFrame = (work) =>
+  window.requestAnimationFrame = (draw) =>
     own((time) => {
       const began = performance.now();
-      work(time);
+      draw(time);
       script += performance.now() - began;
     });
   const began = performance.now();
@@ -81,20 +100,19 @@ async function drive(seconds: number): Promise<Frames> {
   for (let turn = 0; performance.now() - began < 1000 * seconds; turn++) {
     const time = await new Promise<number>((resolve) => own(resolve));
     if (!Number.isNaN(last)) {
-      frames.between.push(time - last);
-      frames.script.push(script);
+      seen.between.push(time - last);
+      seen.script.push(script);
     }
     last = time;
     script = 0;
     const sent = performance.now();
-    const pans = turn % 120 >= 60;
-    const delta = pans ? (turn % 20 < 10 ? 30 : -30) : turn % 60 < 30 ? -40 : 40;
-    const wheel = { deltaY: delta, ctrlKey: true, shiftKey: pans, bubbles: true, cancelable: true };
-    plot.dispatchEvent(new WheelEvent('wheel', { ...wheel, clientX: 500, clientY: 120 }));
+    work(turn);
+    await nextTick();
     script += performance.now() - sent;
   }
   window.requestAnimationFrame = own;
-  return frames;
+  watcher.disconnect();
+  return seen;
 }
 
-Object.assign(window, { bench: { mount, drive } });
+Object.assign(window, { bench: { mount, rest, drive } });
