@@ -8,6 +8,7 @@ import { createTranslations } from './i18n/index.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/forced-colors.css';
 
 createApp(App)
   .use(createPinia())

@@ -6,20 +6,23 @@ import { Workbench, type View } from './workbench.ts';
 
 const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine'];
 
-test('no view has a serious accessibility fault, in either theme and language', async ({ app, home, page }) => {
+test('no view has a serious accessibility fault, in any theme and language', async ({ app, home, page }) => {
   await new Workbench(app).openData(makeTinyData(join(home, 'pictures')));
   await expect(page.getByRole('heading', { name: '3 classes' })).toBeVisible();
-  for (const [theme, language] of [
-    ['light', 'en'],
-    ['dark', 'zh-CN'],
+  for (const [theme, language, colorScheme] of [
+    ['light', 'en', null],
+    ['dark', 'zh-CN', null],
+    ['contrast', 'en', 'light'],
+    ['contrast', 'zh-CN', 'dark'],
   ] as const) {
+    await page.emulateMedia({ colorScheme });
     await page.getByRole('banner').getByRole('combobox').first().selectOption(theme);
     await page.getByRole('banner').getByRole('combobox').last().selectOption(language);
     await expect(page.locator('html')).toHaveAttribute('lang', language);
     for (const view of VIEWS) {
       await page.getByRole('navigation').locator(`a[href="#/${view.toLowerCase()}"]`).click();
       await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible();
-      expect(await accessibilityFaults(page), `${view}, ${theme}`).toEqual([]);
+      expect(await accessibilityFaults(page), [view, theme, colorScheme].join(' ')).toEqual([]);
     }
   }
 });

@@ -1,0 +1,187 @@
+import { join } from 'node:path';
+import type { Locator } from 'playwright/test';
+import { openHistory } from '../../src-main/runs/history.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { epochRow, newRun, stepRow } from '../unit/runs/state.ts';
+import { expect, test, type App } from './fixtures.ts';
+import { Workbench, type View } from './workbench.ts';
+
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine'];
+const LOOKS = [
+  { forcedColors: 'active', colorScheme: 'light', contrast: null },
+  { forcedColors: 'active', colorScheme: 'dark', contrast: null },
+  { forcedColors: null, colorScheme: 'light', contrast: 'more' },
+  { forcedColors: null, colorScheme: 'dark', contrast: 'more' },
+] as const;
+
+/** Two runs that ended early, drawn over each other. */
+async function openRuns(app: App, home: string): Promise<Workbench> {
+  for (const [at, id] of ['one', 'two'].entries()) {
+    const history = openHistory(newRun(join(home, 'runs', id)));
+    const steps = Array.from({ length: 20 }, (_, step) => ({ ...stepRow(step + 1), loss: (2 + at) / (1 + step) }));
+    history.append([...steps, epochRow(0), epochRow(1)]);
+    history.close();
+  }
+  await app.page.reload();
+  const bench = new Workbench(app);
+  await bench.openData(makeTinyData(join(home, 'pictures')));
+  await bench.go('Train');
+  await bench.main.getByRole('button', { name: 'Compare with' }).click();
+  await app.page.getByRole('menuitemcheckbox').first().click();
+  await app.page.keyboard.press('Escape');
+  return bench;
+}
+
+/** How an element looks, with a little around it, where its ring is. */
+async function seen(element: Locator): Promise<number[]> {
+  await element.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await element.boundingBox())!;
+  const clip = { x: x - 5, y: y - 5, width: width + 10, height: height + 10 };
+  const png = (await element.page().screenshot({ clip, animations: 'disabled', caret: 'hide' })).toString('base64');
+  return element.page().evaluate(pixelsOf, png);
+}
+
+/** Runs in the page: the pixels of a picture, three numbers each. */
+async function pixelsOf(base64: string): Promise<number[]> {
+  const image = new Image();
+  image.src = `data:image/png;base64,${base64}`;
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [image.width, image.height];
+  const context = canvas.getContext('2d')!;
+  context.drawImage(image, 0, 0);
+  return [...context.getImageData(0, 0, image.width, image.height).data].filter((_, at) => at % 4 !== 3);
+}
+
+/** How many pixels differ as much as WCAG asks of marks: by 3:1 of contrast. */
+function differing(one: number[], other: number[]): number {
+  let count = 0;
+  for (let at = 0; at < one.length; at += 3) {
+    const [dark, light] = [luminance(one, at), luminance(other, at)].sort((a, b) => a - b);
+    if ((light + 0.05) / (dark + 0.05) >= 3) count++;
+  }
+  return count;
+}
+
+function luminance(pixels: number[], at: number): number {
+  const [red, green, blue] = pixels.slice(at, at + 3).map((value) => {
+    const part = value / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** Pixels that are not as the first is. */
+function marks(pixels: number[]): number {
+  const ground = pixels.slice(0, 3);
+  return differing(
+    pixels,
+    pixels.map((_, at) => ground[at % 3]),
+  );
+}
+
+for (const look of LOOKS) {
+  const name = `${look.forcedColors ? 'forced colours' : 'more contrast'}, ${look.colorScheme}`;
+  test(`what is focused, chosen, switched and measured can be seen: ${name}`, async ({ app, home, page }) => {
+    const bench = await openRuns(app, home);
+    await page.emulateMedia(look);
+    const { main } = bench;
+
+    await test.step('a switch', async () => {
+      const box = main.getByRole('checkbox', { name: 'log x' });
+      const off = await seen(box);
+      await box.check();
+      await page.mouse.move(0, 0);
+      expect(differing(off, await seen(box))).toBeGreaterThan(8);
+      await box.uncheck();
+    });
+
+    await test.step('a slider, and where it stands', async () => {
+      const slider = main.getByRole('slider');
+      const before = await seen(slider);
+      expect(marks(before)).toBeGreaterThan(200);
+      await slider.press('Home');
+      expect(differing(before, await seen(slider))).toBeGreaterThan(80);
+    });
+
+    await test.step('a meter, and where it stands', async () => {
+      const meter = main.getByRole('progressbar').first();
+      const part = await seen(meter);
+      await meter.evaluate((element: HTMLProgressElement) => (element.value = 1));
+      expect(differing(part, await seen(meter))).toBeGreaterThan(200);
+    });
+
+    await test.step('the focus', async () => {
+      for (const one of [
+        main.getByRole('button', { name: 'Save numbers' }),
+        main.getByRole('radio', { name: 'Epoch' }).locator('..'),
+        page.getByRole('navigation').getByRole('link', { name: /^Data/ }),
+      ]) {
+        const plain = await seen(one);
+        const target = (await one.locator('input').count()) ? one.locator('input') : one;
+        await page.keyboard.press('Tab');
+        await target.focus();
+        expect(differing(plain, await seen(one))).toBeGreaterThan(60);
+        await target.evaluate((element: HTMLElement) => element.blur());
+      }
+    });
+
+    await test.step('what is chosen', async () => {
+      const link = page.getByRole('navigation').getByRole('link', { name: /^Export/ });
+      const before = await seen(link);
+      await bench.go('Export');
+      await page.mouse.move(0, 0);
+      await link.evaluate((element: HTMLElement) => element.blur());
+      expect(differing(before, await seen(link))).toBeGreaterThan(60);
+      await bench.go('Train');
+    });
+
+    await test.step('the runs of a chart, and which is hidden', async () => {
+      const legend = main.getByRole('figure', { name: 'Loss', exact: true }).getByRole('list', { name: 'Runs' });
+      const swatches = legend.locator('.swatch');
+      const colors = await swatches.evaluateAll((all) => all.map((one) => getComputedStyle(one).backgroundColor));
+      expect(new Set(colors).size).toBe(2);
+      for (const one of await swatches.all()) expect(marks(await seen(one))).toBeGreaterThan(40);
+      const button = legend.getByRole('button').first();
+      const shown = await seen(button);
+      await button.click();
+      await page.mouse.move(0, 0);
+      await expect(button).toHaveAttribute('aria-pressed', 'false');
+      expect(differing(shown, await seen(button))).toBeGreaterThan(30);
+    });
+    await bench.look(`contrast-${look.forcedColors ?? look.contrast}-${look.colorScheme}`, {
+      width: 1280,
+      height: 800,
+    });
+  });
+}
+
+test('nothing moves where less motion is asked for', async ({ app, home, page }) => {
+  const bench = await openRuns(app, home);
+  const moving = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const view of VIEWS) {
+      await bench.go(view);
+      found.push(...(await page.evaluate(movingParts)));
+    }
+    return found;
+  };
+  await page.evaluate(() => {
+    const [sheet] = [...document.styleSheets];
+    sheet.insertRule('nav a { transition: color 1s }', 0);
+  });
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  expect((await moving()).length).toBeGreaterThan(0);
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  expect(await moving()).toEqual([]);
+});
+
+/** Runs in the page: what has an animation or a transition. */
+function movingParts(): string[] {
+  return [...document.querySelectorAll('*')]
+    .filter((element) => {
+      const { animationName, transitionDuration } = getComputedStyle(element);
+      return animationName !== 'none' || /[1-9]/.test(transitionDuration);
+    })
+    .map(({ tagName, className }) => `${tagName}.${String(className)}`);
+}
