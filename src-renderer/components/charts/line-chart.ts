@@ -10,7 +10,7 @@ import {
 } from 'chart.js';
 import { placeMarks, type Mark } from './marks.ts';
 import { columnEdges, coverOf, coverOfBars, newCover, toPixel, type Cover, type PixelScale } from './pixel-columns.ts';
-import { paintCover, parseColor } from './raster.ts';
+import { parseColor, Raster } from './raster.ts';
 import { clockStep, pyramidOf, type Range, type Series } from './series.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
@@ -47,6 +47,7 @@ interface Area {
 export class Plotter {
   private readonly chart: Chart<'line', Point[]>;
   private image: ImageData | null = null;
+  private raster = new Raster(0, 0);
   private cover: Cover = newCover(0);
   /** Room for the edges of the columns, one for each x axis of the lines. */
   private room: Int32Array<ArrayBuffer>[] = [];
@@ -93,8 +94,9 @@ export class Plotter {
       const width = series.fill ? 0 : series.width * ratio;
       const dash = series.fill ? [] : series.dash.map((length) => Math.round(length * ratio));
       const opacity = series.faint ? 0.3 : 1;
-      paintCover(image, this.cover, { color: parseColor(token(series.color)), opacity, width, dash });
+      this.raster.paint(this.cover, { color: parseColor(token(series.color)), opacity, width, dash });
     }
+    this.raster.copyTo(image);
     this.context.putImageData(image, 0, 0);
     for (const series of plot.series) this.mark(series, edges.get(series.x)!, xs, ys, ratio, token(series.color));
     this.drawMarks(plot.marks ?? [], xs, ratio, token);
@@ -132,7 +134,8 @@ export class Plotter {
       this.lines.height = height;
       this.image = new ImageData(width, height);
       this.cover = newCover(width);
-    } else new Uint32Array(this.image.data.buffer).fill(0);
+      this.raster = new Raster(width, height);
+    } else this.raster.clear();
     const place = { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` };
     Object.assign(this.lines.style, place);
     return this.image;

@@ -6,9 +6,10 @@ export type Numbers = Float32Array | Float64Array;
 const BLOCK_BITS = 4;
 const JOIN_BITS = 2;
 
+/** As exact as the values are. */
 interface Level {
-  min: Float64Array;
-  max: Float64Array;
+  min: Numbers;
+  max: Numbers;
 }
 
 /** NaN is what was not measured: it counts nowhere. A `positive` one leaves out what a log axis cannot show. */
@@ -26,6 +27,10 @@ export class Pyramid {
    */
   follow(values: Numbers, generation: number): void {
     if (generation !== this.generation || values.length < this.length) this.length = 0;
+    if (values.BYTES_PER_ELEMENT !== this.values.BYTES_PER_ELEMENT) {
+      this.length = 0;
+      this.levels = [];
+    }
     this.generation = generation;
     this.values = values;
     const from = this.length;
@@ -112,7 +117,9 @@ export class Pyramid {
     const old = this.levels[level];
     if (old && old.min.length >= blocks) return old;
     const room = Math.max(blocks, 2 * (old?.min.length ?? 8));
-    const made = { min: new Float64Array(room), max: new Float64Array(room) };
+    const numbers = (): Numbers =>
+      this.values instanceof Float32Array ? new Float32Array(room) : new Float64Array(room);
+    const made = { min: numbers(), max: numbers() };
     if (old) {
       made.min.set(old.min);
       made.max.set(old.max);

@@ -47,13 +47,13 @@ export function lowerBound(sorted: Numbers, value: number): number {
 }
 
 /**
- * A debiased exponential moving average that follows a growing column: only new values are worked on.
+ * A debiased exponential moving average, of seven digits, that follows a growing column: only new values are worked on.
  * Value n is Σ wᵏ y / Σ wᵏ over the measured points so far, so the first equals its point.
  */
 export class Smoother {
   /** Changes when earlier values of the average did. */
   restarts = 0;
-  private values = new Float64Array(256);
+  private values = new Float32Array(256);
   private length = 0;
   private weight = NaN;
   private sum = 0;
@@ -61,11 +61,11 @@ export class Smoother {
   private lastSeen = NaN;
 
   /** The average of each value of `y`: a view, valid until the next call. `weight` is 0 (raw) to below 1. */
-  of(y: Numbers, weight: number): Float64Array {
+  of(y: Numbers, weight: number): Float32Array {
     if (weight !== this.weight || y.length < this.length || !Object.is(y[this.length - 1] ?? NaN, this.lastSeen))
       this.restart(weight);
     if (y.length > this.values.length) {
-      const larger = new Float64Array(Math.max(y.length, 2 * this.values.length));
+      const larger = new Float32Array(Math.max(y.length, 2 * this.values.length));
       larger.set(this.values.subarray(0, this.length));
       this.values = larger;
     }
