@@ -28,6 +28,7 @@ const en = {
   },
   themes: { system: 'System', light: 'Light', dark: 'Dark', contrast: 'High contrast' },
   common: {
+    undo: 'Undo',
     cancel: 'Cancel',
     close: 'Close',
     dismiss: 'Dismiss',
@@ -212,6 +213,7 @@ const en = {
     picturesFailed: 'The pictures could not be listed.',
   },
   recipe: {
+    replaced: 'The recipe you had written was replaced.',
     task: 'Task',
     tasks: { student: 'Distil a student', teacher: 'Train a teacher' },
     preset: 'Preset',

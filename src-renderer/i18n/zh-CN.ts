@@ -29,6 +29,7 @@ const zh: Messages = {
   },
   themes: { system: '跟随系统', light: '浅色', dark: '深色', contrast: '高对比度' },
   common: {
+    undo: '撤销',
     cancel: '取消',
     close: '关闭',
     dismiss: '关闭提示',
@@ -212,6 +213,7 @@ const zh: Messages = {
     picturesFailed: '无法列出图片。',
   },
   recipe: {
+    replaced: '您编写的配方已被替换。',
     task: '任务',
     tasks: { student: '蒸馏学生', teacher: '训练教师' },
     preset: '预设',

@@ -4,7 +4,8 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 
 /** Something to tell in passing: a failure in the background, or a fact by the key of its message. */
 export type Notice = { id: number } & (
-  { kind: 'error'; error: PlainError } | { kind: 'fact'; key: string; params: Record<string, string | number> }
+  | { kind: 'error'; error: PlainError }
+  | { kind: 'fact'; key: string; params: Record<string, string | number>; undo?: () => void }
 );
 
 const MOST = 4;
@@ -24,12 +25,21 @@ export const useNotices = defineStore('notices', () => {
     const others = list.value.filter((notice) => notice.kind !== 'error' || notice.error.message !== error.message);
     list.value = [...others, { id: next++, kind: 'error' as const, error }].slice(-MOST);
   };
-  /** Tells a fact for a while, in place of the last one of its kind. */
-  const tell = (key: string, params: Record<string, string | number> = {}): void => {
+  /**
+   * Tells a fact, in place of the last one of its kind: for a while, or until it is dismissed where it can be undone.
+   * @returns its id.
+   */
+  const tell = (key: string, params: Record<string, string | number> = {}, undo?: () => void): number => {
     const others = list.value.filter((notice) => notice.kind !== 'fact' || notice.key !== key);
     const id = next++;
-    list.value = [...others, { id, kind: 'fact' as const, key, params }].slice(-MOST);
-    setTimeout(() => dismiss(id), FACT_STAYS);
+    list.value = [...others, { id, kind: 'fact' as const, key, params, ...(undo && { undo }) }].slice(-MOST);
+    if (!undo) setTimeout(() => dismiss(id), FACT_STAYS);
+    return id;
   };
-  return { list, dismiss, fail, tell };
+  const undo = (id: number): void => {
+    const notice = list.value.find((one) => one.id === id);
+    dismiss(id);
+    if (notice?.kind === 'fact') notice.undo?.();
+  };
+  return { list, dismiss, fail, tell, undo };
 });

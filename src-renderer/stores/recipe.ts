@@ -27,6 +27,7 @@ import { useJobs } from './jobs.ts';
 import { isRecord, keep, readKept } from './kept.ts';
 import { useQueue } from './queue.ts';
 import { fromPreset, presetsOf } from './recipe-presets.ts';
+import { recipeUndo } from './recipe-undo.ts';
 import { useRun } from './run.ts';
 import { useService } from './service.ts';
 import { useSystem } from './system.ts';
@@ -90,6 +91,7 @@ export const useRecipe = defineStore('recipe', () => {
     () => system.models.find((model) => model.name === values.value.model) ?? null,
   );
   const chosen = ref(readKept('recipe-presets', {}, isRecord));
+  const { replace, settle } = recipeUndo({ task, drafts, typed, chosen });
   /** The preset that the draft was begun from; its values are what changes are told against. */
   const basePreset = computed(() => {
     const id = chosen.value[task.value] ?? `sample-${task.value}`;
@@ -108,6 +110,7 @@ export const useRecipe = defineStore('recipe', () => {
   const set = (key: RecipeKey, value: string | number | boolean): void => {
     const field = fieldOf(key);
     if (!field) return;
+    settle();
     const parsed = parse(field, value);
     if (parsed === undefined) {
       typed.value = { ...typed.value, [key]: String(value) };
@@ -128,16 +131,17 @@ export const useRecipe = defineStore('recipe', () => {
    * Begins a recipe from weights, a student's by the settings that DeiT fine-tunes with; where their model is not known,
    * a person chooses it.
    */
-  const fineTuneFrom = ({ model, path, inputSize }: { model?: string; path: string; inputSize?: number }): void => {
-    if (system.models.find(({ name }) => name === model)?.role === 'teacher') task.value = 'teacher';
-    else usePreset('fine-tune');
-    if (model) set('model', model);
-    if (inputSize) set('inputSize', inputSize);
-    set('finetune', path);
-  };
+  const fineTuneFrom = ({ model, path, inputSize }: { model?: string; path: string; inputSize?: number }): void =>
+    replace(() => {
+      if (system.models.find(({ name }) => name === model)?.role === 'teacher') task.value = 'teacher';
+      else begin('fine-tune');
+      if (model) set('model', model);
+      if (inputSize) set('inputSize', inputSize);
+      set('finetune', path);
+    });
   const reset = (key: RecipeKey): void => set(key, base.value[key]);
   const resetAll = (): void => [...changed.value, ...(Object.keys(typed.value) as RecipeKey[])].forEach(reset);
-  const usePreset = (id: string): void => {
+  const begin = (id: string): void => {
     const preset = PRESETS.find((known) => known.id === id);
     if (!preset) return;
     typed.value = {};
@@ -146,6 +150,8 @@ export const useRecipe = defineStore('recipe', () => {
     task.value = preset.task;
     drafts.value = { ...drafts.value, [preset.task]: fromPreset(preset, drafts.value[preset.task]) };
   };
+  /** Puts a preset in the place of its task's draft. */
+  const usePreset = (id: string): void => replace(() => begin(id));
   /** The preset whose values the draft has, or null once it was changed; of equal ones that which was chosen. */
   const preset = computed(() => {
     const same = presetsOf(values.value).filter((known) => known.task === task.value);
@@ -215,7 +221,8 @@ export const useRecipe = defineStore('recipe', () => {
       startError.value = toPlainError(thrown);
     }
   };
-  const takeReading = (): void => {
+  const takeReading = (): void => replace(takeRead);
+  const takeRead = (): void => {
     const { dataPath: _, ...given } = reading.value?.values ?? {};
     const { dataPath } = values.value;
     typed.value = {};

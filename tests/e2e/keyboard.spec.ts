@@ -97,6 +97,21 @@ test('from the start to a training and its checkpoints by keys alone', async ({ 
   });
 });
 
+test('a preset of the palette gives back the recipe that it replaced', async ({ app }) => {
+  const { main, page } = new Workbench(app);
+  await page.keyboard.press('Alt+2');
+  await setting(page, 'epochs', /^Epochs/, '17');
+  await command(page, 'DeiT defaults');
+  const epochs = main.getByRole('textbox', { name: /^Epochs/ });
+  await expect(epochs).toHaveValue('300');
+  const notice = page.getByRole('status').filter({ hasText: 'The recipe you had written was replaced.' });
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await page.screenshot({ path: join(SCREENS, 'replaced.png') });
+  await notice.getByRole('button', { name: 'Undo' }).press('Enter');
+  await expect(epochs).toHaveValue('17');
+  await expect(notice).toBeHidden();
+});
+
 test('the palette says why, closes, and gives the focus back', async ({ app }) => {
   const { page } = app;
   await page.getByRole('navigation').waitFor();

@@ -315,6 +315,33 @@ describe('recipe', () => {
     expect(recipe.ready).toBe(true);
   });
 
+  test('gives back what a preset, a file or weights replaced, until it is changed again', async () => {
+    open();
+    const [recipe, notices] = [useRecipe(), useNotices()];
+    recipe.usePreset('deit-defaults');
+    recipe.usePreset('sample-student');
+    expect(notices.list).toEqual([]);
+    for (const replace of [
+      () => recipe.usePreset('deit-defaults'),
+      () => recipe.read({ values: { epochs: 9 }, problems: [], unused: [] }),
+      () => recipe.fineTuneFrom({ path: '/w.pth' }),
+    ]) {
+      recipe.set('lr', 0.0123);
+      recipe.set('epochs', 'many');
+      const before = [recipe.task, recipe.values, recipe.basePreset?.id];
+      replace();
+      expect(recipe.values.lr).not.toBe(0.0123);
+      expect(notices.list).toMatchObject([{ kind: 'fact', key: 'recipe.replaced' }]);
+      notices.undo(notices.list[0].id);
+      expect([recipe.task, recipe.values, recipe.basePreset?.id]).toEqual(before);
+      expect(recipe.problems.get('epochs')?.got).toBe('"many"');
+      expect(notices.list).toEqual([]);
+    }
+    recipe.usePreset('deit-defaults');
+    recipe.set('epochs', 3);
+    expect(notices.list).toEqual([]);
+  });
+
   test('goes on from a checkpoint with the settings that DeiT fine-tunes with', async () => {
     open();
     const recipe = useRecipe();

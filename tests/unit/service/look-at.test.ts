@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -29,6 +29,19 @@ test('files are what their names say', () => {
   };
   for (const [name, kind] of Object.entries(kinds))
     expect(lookAt(lying(name))).toEqual({ kind, path: join(folder, name), reading: null });
+});
+
+test('whatever the desktop is told that it opens can be opened', () => {
+  const { build } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    build: {
+      fileAssociations: { ext: string | string[] }[];
+      mac: { fileAssociations: { ext: string | string[] }[] };
+    };
+  };
+  const extensions = [...build.fileAssociations, ...build.mac.fileAssociations].flatMap(({ ext }) => ext);
+  expect(extensions).toEqual(['safetensors', 'yaml', 'yml']);
+  for (const extension of extensions)
+    expect(lookAt(lying(`own.${extension}`, 'epochs: 7\n')).kind).toMatch(/recipe|weights/);
 });
 
 test('a recipe is read at once, its paths from where it lies', () => {
