@@ -10,8 +10,8 @@ export default defineConfig<ShellOptions>({
   testDir: '.',
   testMatch: '*.spec.ts',
   outputDir: join(results, 'e2e'),
-  // Every test owns the machine's memory while it trains.
-  workers: 1,
+  // What trains is tiny, and a test waits more than it computes.
+  workers: 2,
   retries: 0,
   forbidOnly: true,
   timeout: 5 * 60_000,
