@@ -76,6 +76,13 @@ export const evaluate = {
     take: 'Take picture',
     closeCamera: 'Close camera',
     noCamera: 'The camera cannot be used: {reason}',
+    cameraFaults: {
+      none: 'No camera was found. Connect one, or choose a picture.',
+      refused: 'The camera was refused. Allow it for this page, or in the settings of the system, and try again.',
+      busy: 'The camera is in use by another program. Close that one and try again.',
+      insecure: 'Browsers give the camera only to pages from this machine or by https. Choose a picture instead.',
+      ended: 'The camera was disconnected.',
+    },
     asking: 'Asking the newest checkpoint…',
     again: 'Ask again',
     noRun: 'Train a model first: a picture is answered by a run’s newest checkpoint.',

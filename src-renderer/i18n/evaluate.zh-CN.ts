@@ -77,6 +77,13 @@ export const evaluate: typeof en = {
     take: '拍照',
     closeCamera: '关闭摄像头',
     noCamera: '无法使用摄像头：{reason}',
+    cameraFaults: {
+      none: '未找到摄像头。请连接摄像头，或选择一张图片。',
+      refused: '摄像头被拒绝使用。请为此页面或在系统设置中允许使用，然后重试。',
+      busy: '摄像头正被其他程序使用。请关闭该程序后重试。',
+      insecure: '浏览器只允许来自本机或通过 https 的页面使用摄像头。请改为选择图片。',
+      ended: '摄像头已断开。',
+    },
     asking: '正在询问最新检查点…',
     again: '再次询问',
     noRun: '请先训练模型：图片由训练的最新检查点回答。',
