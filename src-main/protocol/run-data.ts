@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { historyRows, runState } from './events.ts';
 import { givenRecipe, wholeRecipe } from './recipe-data.ts';
-import { flag, measured, number, plainError, text, texts } from './shapes.ts';
+import { flag, measured, number, oneOf, plainError, text, texts } from './shapes.ts';
 
 /** What calls tell of runs, their checkpoints and the trash. Sizes are bytes, times milliseconds since 1970. */
 
@@ -169,12 +169,13 @@ export type HistoryFormat = (typeof HISTORY_FORMATS)[number];
 export const writtenFile = v.object({ path: text, bytes: number });
 
 const trashItem = v.object({
+  kind: oneOf(['run', 'checkpoint', 'export']),
   run: text,
-  /** Name in the trash of a checkpoint; null for a whole run. */
+  /** Name in the trash of a checkpoint or an export; null for a whole run. */
   file: v.nullable(text),
   /** Of the run. */
   model: text,
-  /** Folder of the run, or file of the checkpoint as it was called. */
+  /** Folder of the run, or where the file was. */
   path: text,
   bytes: number,
   /** When it was deleted. */

@@ -292,8 +292,10 @@ export const CALLS = {
     }),
     job,
   ),
-  /** Removes a listed export for good, with what is kept beside it. */
+  /** Into the trash, with what is kept beside it. */
   'export.delete': call(v.strictObject({ run: runId, path: text }), nothing),
+  /** Out of the trash, by its name there. */
+  'export.restore': call(v.strictObject({ run: runId, file: text }), nothing),
 } as const;
 
 export type CallName = keyof typeof CALLS;

@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { writeFileAtomic } from './atomic-file.ts';
-import { checkFile } from './export-check-file.ts';
 import { exportsFolder } from './run-folder.ts';
 
 /** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */
@@ -27,11 +26,6 @@ export function rememberExport(run: string, path: string): void {
   } catch {
     // The export itself is written; only the list does not have it.
   }
-}
-
-/** Removes an export with what lies beside it. @param files all that hold its arrays. */
-export function removeExport(path: string, files: readonly string[]): void {
-  for (const file of [path, ...files, checkFile(path)]) rmSync(file, { force: true });
 }
 
 function listFile(run: string): string {

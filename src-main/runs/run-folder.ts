@@ -157,7 +157,7 @@ export function trashedFile(folder: string): string | undefined {
 
 const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations', 'tensorboard'];
 const OWN_FILES =
-  /^(manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|.+\.(safetensors|pth)((\.index)?(\.check)?\.json)?|elsewhere\.json|events\.out\.tfevents\..+|\..+\.tmp)$/;
+  /^(manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|.+\.(safetensors|pth)((\.index)?(\.check)?\.json)?|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$/;
 const OWN_ENTRIES =
   /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
 const TRASHED = /^trashed-\d+\.json$/;

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { diskError, syncFolder } from './atomic-file.ts';
+import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { lockedError, lockOwner } from './lock.ts';
 import { pinCheckpoint } from './run-notes.ts';
@@ -20,7 +21,8 @@ import {
  * on any disk, takes no time, and a crash leaves the one or the other:
  * - a run in the trash has its `run.json` under the name `trashed-<time>.json`; all else stays where it is, also what
  *   a person keeps beside it;
- * - a checkpoint in the trash is `checkpoints/trash/<time>-<its name>`.
+ * - a checkpoint in the trash is `checkpoints/trash/<time>-<its name>`;
+ * - an export's is in `export-trash.ts`.
  * Times are milliseconds since 1970. What retention drops does not come here: it is the machine's own, and gone.
  */
 
@@ -87,6 +89,7 @@ export function emptyRun(folder: string): number {
   const owner = lockOwner(folder);
   if (owner) throw lockedError(folder, owner);
   const before = runBytes(folder);
+  for (const { name } of trashedExports(folder)) emptyExport(folder, name);
   removeOwnFiles(folder);
   return before - runBytes(folder);
 }

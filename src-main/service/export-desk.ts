@@ -1,9 +1,9 @@
 import { StillhouseError } from '../protocol/errors.ts';
 import { CHECK_PICTURES } from '../protocol/export.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
-import { diskError } from '../runs/atomic-file.ts';
 import { exportCheckpoint } from '../runs/export.ts';
-import { exportedFiles, rememberExport, removeExport } from '../runs/export-list.ts';
+import { exportedFiles, rememberExport } from '../runs/export-list.ts';
+import { trashExport } from '../runs/export-trash.ts';
 import { absolute } from './datasets.ts';
 import type { EngineDesk } from './engine-desk.ts';
 import { exportInfo, filesOf, listExports } from './export-info.ts';
@@ -18,6 +18,8 @@ interface Parts {
   engine: EngineDesk;
   jobs: Jobs;
   spawnTrainer: SpawnTrainer;
+  /** Called when one went to the trash. */
+  onChange(): void;
 }
 
 /** Exports of runs: writes them, lists them, and has them checked. */
@@ -56,11 +58,8 @@ export class ExportDesk {
 
   private remove({ run, path }: CallParams<'export.delete'>): void {
     const folder = this.parts.shelf.pathOf(run);
-    try {
-      removeExport(listed(folder, path), filesOf(path));
-    } catch (error) {
-      throw diskError(error, path, 0);
-    }
+    trashExport(folder, listed(folder, path), filesOf(path));
+    this.parts.onChange();
   }
 }
 

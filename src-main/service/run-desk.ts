@@ -49,6 +49,7 @@ export class RunDesk {
         this.changed((pinCheckpoint(shelf.pathOf(run), file, pinned), null)),
       'checkpoint.delete': async ({ run, file }) => this.changed((deleteCheckpoint(shelf.pathOf(run), file), null)),
       'checkpoint.restore': async ({ run, file }) => this.changed({ file: this.trash.restoreCheckpoint(run, file) }),
+      'export.restore': async ({ run, file }) => this.changed((this.trash.restoreExport(run, file), null)),
       'trash.list': async () => this.trash.list(),
       'trash.empty': async ({ items }) => this.changed(this.trash.empty(items)),
     } satisfies Partial<Handlers>;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Trash, TrashItem } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { emptyExport, isTrashedExport, restoreExport, trashedExports } from '../runs/export-trash.ts';
 import {
   emptyCheckpoint,
   emptyRun,
@@ -45,9 +46,9 @@ export class TrashDesk {
     const { runs, trashed } = this.shelf.folders();
     const whole = [...trashed].flatMap(([run, folder]) => {
       const found = trashedRun(folder);
-      return found ? [{ run, file: null, model: found.run?.recipe.model ?? '', path: folder, bytes: found.bytes, time: found.time }] : []; // prettier-ignore
+      return found ? [{ kind: 'run' as const, run, file: null, model: found.run?.recipe.model ?? '', path: folder, bytes: found.bytes, time: found.time }] : []; // prettier-ignore
     });
-    const single = [...runs].flatMap(([run, folder]) => checkpointItems(run, folder));
+    const single = [...runs].flatMap(([run, folder]) => singleItems(run, folder));
     return { days: TRASH_DAYS, items: [...whole, ...single].sort((a, b) => b.time - a.time) };
   }
 
@@ -61,14 +62,21 @@ export class TrashDesk {
     return restoreCheckpoint(this.shelf.pathOf(run), file);
   }
 
+  /** @throws as `restoreExport`. */
+  restoreExport(run: string, file: string): void {
+    restoreExport(this.shelf.pathOf(run), file);
+  }
+
   /**
    * Removes for good what is named, and nothing else: what came into the trash since a person looked stays.
    * @throws StillhouseError `run.missing`, `file.missing`, `run.locked`, `disk.denied` of the first that cannot go.
    */
   empty(items: readonly TrashName[]): { count: number; bytes: number } {
     let bytes = 0;
-    for (const { run, file } of items)
-      bytes += file === null ? emptyRun(this.trashedPath(run)) : emptyCheckpoint(this.shelf.pathOf(run), file);
+    for (const { run, file } of items) {
+      if (file === null) bytes += emptyRun(this.trashedPath(run));
+      else bytes += (isTrashedExport(file) ? emptyExport : emptyCheckpoint)(this.shelf.pathOf(run), file);
+    }
     return { count: items.length, bytes };
   }
 
@@ -92,14 +100,19 @@ export class TrashDesk {
   }
 }
 
-function checkpointItems(run: string, folder: string): TrashItem[] {
-  const found = trashedCheckpoints(folder);
-  if (found.length === 0) return [];
+function singleItems(run: string, folder: string): TrashItem[] {
+  const [checkpoints, exports] = [trashedCheckpoints(folder), trashedExports(folder)];
+  if (checkpoints.length + exports.length === 0) return [];
   const model = modelOf(folder);
-  return found.map(({ name, file, bytes, time }) => ({
-    ...{ run, file: name, model, bytes, time },
-    path: join(checkpointsFolder(folder), file),
-  }));
+  return [
+    ...checkpoints.map(({ name, file, bytes, time }) => ({
+      ...{ kind: 'checkpoint' as const, run, file: name, model, bytes, time },
+      path: join(checkpointsFolder(folder), file),
+    })),
+    ...exports.map(({ name, path, bytes, time }) => {
+      return { kind: 'export' as const, run, file: name, model, path, bytes, time };
+    }),
+  ];
 }
 
 function modelOf(folder: string): string {

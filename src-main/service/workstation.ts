@@ -136,7 +136,7 @@ class Core {
       onActive: () => this.tellActive(),
     });
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnTrainer, cacheFolder });
-    this.exports = new ExportDesk({ shelf, engine, jobs, spawnTrainer });
+    this.exports = new ExportDesk({ shelf, engine, jobs, spawnTrainer, onChange: () => emit({ event: 'runs' }) });
     this.photos = new Photos({ shelf, engine, spawnTrainer });
     const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
     this.recipeDesk = new RecipeDesk({

@@ -28,7 +28,7 @@ export const exportPage = {
   checking: 'Checking the export',
   unchecked: 'This file has not been checked since it was written.',
   delete: 'Delete export',
-  deleteText: 'Delete {path}? It is gone at once. It can be exported again while its checkpoint is there.',
+  deleteText: '{path} goes to the trash, from where it can be restored: Trash in Checkpoints.',
   marks: {
     checking: 'checking…',
     damaged: 'unreadable',

@@ -27,7 +27,7 @@ export const exportPage = {
   checking: '正在检查导出',
   unchecked: '此文件写入后尚未检查。',
   delete: '删除导出',
-  deleteText: '删除 {path}？文件会立即消失。只要检查点还在，就可以重新导出。',
+  deleteText: '{path} 将移入回收站，可以还原：见检查点页的“回收站”。',
   marks: {
     checking: '检查中…',
     damaged: '无法读取',

@@ -87,6 +87,10 @@ export const useExports = defineStore('exports', () => {
       void refresh().catch(notices.fail);
     },
   );
+  // One may have come out of the trash.
+  service.onEvent((event) => {
+    if (event.event === 'runs') void refresh().catch(notices.fail);
+  });
   service.onOpen(() => void refresh().catch(notices.fail));
   return { list, chosen, open, writing, error, checking, job, check, write, remove, cancel: jobs.cancel };
 });

@@ -71,10 +71,11 @@ export const useRunTable = defineStore('run-table', () => {
     });
   const forget = (id: string): Promise<boolean> => quietly(() => service.call('run.forget', { run: id }));
   const readTrash = (): Promise<boolean> => quietly(async () => (trash.value = await service.call('trash.list', {})));
-  const restore = ({ run: id, file }: TrashItem): Promise<boolean> =>
-    quietly(() =>
-      file === null ? service.call('run.restore', { run: id }) : service.call('checkpoint.restore', { run: id, file }),
-    );
+  const restore = ({ kind, run: id, file }: TrashItem): Promise<boolean> =>
+    quietly(async () => {
+      if (file === null) await service.call('run.restore', { run: id });
+      else await service.call(kind === 'export' ? 'export.restore' : 'checkpoint.restore', { run: id, file });
+    });
   const empty = (items: readonly TrashItem[]): Promise<boolean> =>
     quietly(() => service.call('trash.empty', { items: items.map(({ run: id, file }) => ({ run: id, file })) }));
 

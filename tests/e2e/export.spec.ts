@@ -77,7 +77,22 @@ test('an export proves what it is, and one that is damaged is found out', async 
     if (shell === 'browser') await bench.look('export-failed', SIZES[0]);
   });
 
-  await test.step('it is deleted after a question, and stays so in a new window', async () => {
+  await test.step('it is deleted after a question, and comes back from the trash', async () => {
+    await row(/safetensors/)
+      .getByRole('button', { name: /^Delete export/ })
+      .click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete export' }).click();
+    await expect(row(/safetensors/)).toHaveCount(0);
+    await bench.go('Checkpoints');
+    await bench.main.getByRole('button', { name: 'Trash (1)' }).click();
+    await page.getByRole('dialog', { name: 'Trash' }).getByRole('button', { name: /^Restore/ }).click(); // prettier-ignore
+    await expect(page.getByText('The trash is empty.')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await bench.go('Export');
+    await expect(row(/safetensors/).getByText('failed')).toBeVisible();
+  });
+
+  await test.step('deleted again, it stays so in a new window', async () => {
     await row(/safetensors/)
       .getByRole('button', { name: /^Delete export/ })
       .click();

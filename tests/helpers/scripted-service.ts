@@ -251,6 +251,7 @@ export class ScriptedService {
     },
     'export.list': async () => [...this.exports],
     'export.check': async () => this.job('export', 'compare', 64, 'files'),
+    'export.restore': async () => null,
     'export.delete': async ({ path }) => {
       this.exports = this.exports.filter((one) => one.path !== path);
       return null;

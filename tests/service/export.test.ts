@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../src-main/formats/safetensors.ts';
@@ -82,7 +82,22 @@ test('the moving average is compared with the moving average, wherever it lies',
   expect(check).toMatchObject({ average: true, answers: { max: 0 } });
   await client.call('export.delete', { run, path: output });
   expect([output, `${output}.check.json`].map(existsSync)).toEqual([false, false]);
-  expect((await client.call('export.list', { run })).map(({ path }) => path)).not.toContain(output);
+  const listed = async () => (await client.call('export.list', { run })).find(({ path }) => path === output);
+  expect(await listed()).toBeUndefined();
+
+  const [item] = (await client.call('trash.list', {})).items;
+  expect(item).toMatchObject({ kind: 'export', run, path: output });
+  expect(item.bytes).toBeGreaterThan(info.bytes);
+  await client.call('export.restore', { run, file: item.file! });
+  expect(await listed()).toMatchObject({ ...info, check: expect.anything() as unknown });
+  expect(readdirSync(join(output, '..')).sort()).toEqual(['average.safetensors', 'average.safetensors.check.json']);
+  await client.call('export.delete', { run, path: output });
+  const { items } = await client.call('trash.list', {});
+  expect(await client.call('trash.empty', { items: items.map(({ run, file }) => ({ run, file })) })).toMatchObject({
+    count: 1,
+    bytes: item.bytes,
+  });
+  expect(readdirSync(join(output, '..'))).toEqual([]);
 });
 
 /** A file like an export with other metadata or numbers. */
