@@ -31,6 +31,8 @@ const runSummary = v.object({
   /** Spent training, without the time between a stop and its resume. */
   seconds: number,
   /** As last reported; null before the first report. */
+  step: v.nullable(number),
+  stepsPerEpoch: v.nullable(number),
   imagesPerSecond: v.nullable(number),
   bytes: number,
   pinned: flag,

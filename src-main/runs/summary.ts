@@ -74,6 +74,8 @@ function summarize(path: string, stamp: string, before: HistoryScan | null): Kno
     epoch: facts.epochs,
     ...scoresOf(facts),
     seconds: secondsOf(scan),
+    step: facts.step?.step ?? null,
+    stepsPerEpoch: facts.step?.stepsPerEpoch ?? null,
     imagesPerSecond: facts.step?.imagesPerSecond ?? null,
     bytes: runBytes(path),
     ...{ pinned, tags, note },

@@ -90,6 +90,11 @@ export const useRun = defineStore('run', () => {
   };
   /** Opens a run: its recipe and its whole history. */
   const open = async (run: string): Promise<void> => {
+    if (run !== detail.value?.summary.id) {
+      detail.value = null;
+      history.value = markRaw(new RunHistory());
+      version.value++;
+    }
     currentId.value = run;
     keep('run', run);
     error.value = null;

@@ -21,20 +21,13 @@ test('a hundred rows a second never hold up the window', async ({ launchOptions,
   test.setTimeout(4 * 60_000);
   const service = new ScriptedService();
   const run = service.addRun({ state: 'running', epochs: 6, rowsEach: 400 });
-  const served = await serve({
-    ...{ port: 0, host: '127.0.0.1' },
-    rendererFolder: fileURLToPath(new URL('../../dist/renderer', import.meta.url)),
-    workstation: (emit) => {
-      service.onEvent(emit);
-      return { handlers: service.handlers, pictureFile: () => null, close: () => Promise.resolve() };
-    },
-  });
+  const served = await serveScripted(service);
   const browser = await chromium.launch(launchOptions);
   const page = await browser.newPage({ viewport });
   try {
     await page.goto(served.url);
     await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
-    const step = page.locator('dl > div').filter({ has: page.getByText('Step', { exact: true }) }).locator('dd'); // prettier-ignore
+    const step = factOf(page, 'Step');
     await expect(step).toContainText('720');
     // A first paint of everything is no part of being fed.
     await feed(service, run, 0, 3);
@@ -64,6 +57,48 @@ test('a hundred rows a second never hold up the window', async ({ launchOptions,
     await served.close();
   }
 });
+
+test('the head of a run says where it is before its history has been read', async ({ page }) => {
+  const service = new ScriptedService();
+  service.addRun({ state: 'stopped', epochs: 2 });
+  const { 'run.detail': detail } = service.handlers;
+  let read = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (read = resolve));
+  service.handlers['run.detail'] = async (params) => {
+    await asked;
+    return detail(params);
+  };
+  const served = await serveScripted(service);
+  try {
+    await page.goto(served.url);
+    await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
+    const { step, stepsPerEpoch, epochs } = service.runs[0];
+    const there = [step!, stepsPerEpoch! * epochs].map((count) => count.toLocaleString('en')).join(' / ');
+    await expect(factOf(page, 'Step')).toHaveText(there);
+    await expect(factOf(page, 'Time spent')).not.toHaveText('–');
+    await expect(page.getByText('First values after a few steps').first()).toBeVisible();
+    read();
+    await expect(page.getByText('First values after a few steps')).toHaveCount(0);
+    await expect(factOf(page, 'Step')).toHaveText(there);
+  } finally {
+    await served.close();
+  }
+});
+
+const factOf = (page: Page, name: string) =>
+  page.locator('dl > div').filter({ has: page.getByText(name, { exact: true }) }).locator('dd'); // prettier-ignore
+
+/** The window as it is built, with a service that a test plays. */
+function serveScripted(service: ScriptedService): ReturnType<typeof serve> {
+  return serve({
+    ...{ port: 0, host: '127.0.0.1' },
+    rendererFolder: fileURLToPath(new URL('../../dist/renderer', import.meta.url)),
+    workstation: (emit) => {
+      service.onEvent(emit);
+      return { handlers: service.handlers, pictureFile: () => null, close: () => Promise.resolve() };
+    },
+  });
+}
 
 /** Tells of rows as a trainer does that is quick: several at a time. */
 async function feed(service: ScriptedService, run: string, from: number, seconds: number): Promise<void> {

@@ -271,6 +271,7 @@ export class ScriptedService {
     this.history.get(run)!.push(...rows);
     const summary = this.find(run);
     for (const row of rows) {
+      if (row.type === 'step') Object.assign(summary, { step: row.step, stepsPerEpoch: row.stepsPerEpoch });
       if (row.type === 'state') Object.assign(summary, { state: row.state, error: row.error });
       if (row.type !== 'epoch') continue;
       const acc1 = row.test.acc1;
@@ -311,6 +312,7 @@ export class ScriptedService {
       epochs: recipe.epochs,
       ...{ bestAcc1: null, lastAcc1: null, emaAcc1: null, bestAcc5: null, lastAcc5: null, emaAcc5: null },
       ...{ bestLoss: null, lastLoss: null, emaLoss: null, seconds: of.epochs * 90, imagesPerSecond: 96.4 },
+      ...{ step: null, stepsPerEpoch: null },
       bytes: 131e6,
       ...{ pinned: false, tags: [], note: '', outside: false, readOnly: false },
     });

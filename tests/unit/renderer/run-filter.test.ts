@@ -10,7 +10,7 @@ function run(id: string, changes: Partial<RunSummary> = {}): RunSummary {
     ...{ state: 'finished', error: null, epoch: 2, epochs: 2, seconds: 10, imagesPerSecond: null, bytes: 5 },
     ...{ bestAcc1: null, lastAcc1: null, emaAcc1: null, bestAcc5: null, lastAcc5: null, emaAcc5: null },
     ...{ bestLoss: null, lastLoss: null, emaLoss: null, pinned: false, tags: [], note: '' },
-    ...{ outside: false, readOnly: false },
+    ...{ outside: false, readOnly: false, step: null, stepsPerEpoch: null },
     ...changes,
   };
 }

@@ -61,6 +61,12 @@ describe('a summary', () => {
     expect(summary(runWith([stepRow(1)]))).toMatchObject({ epoch: 0, bestAcc1: null, lastAcc1: null });
   });
 
+  it('knows where the run is', () => {
+    const { stepsPerEpoch } = stepRow(1);
+    expect(summary(runWith([]))).toMatchObject({ step: null, stepsPerEpoch: null });
+    expect(summary(runWith([stepRow(1), stepRow(2), epochRow(0)]))).toMatchObject({ step: 2, stepsPerEpoch });
+  });
+
   it('tells best, last and the best average of each metric', () => {
     const epoch = (at: number, acc1: number, loss: number, average: number) => ({
       ...epochRow(at),
