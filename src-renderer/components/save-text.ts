@@ -13,6 +13,27 @@ export function saveBlob(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
+/** Lets the page answer and draw. */
+const rest = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+
+/** A file of parts, made one after the other so that between two of them the page can do other things. */
+export async function blobOf(parts: Iterable<string>, type = 'text/csv'): Promise<Blob> {
+  const all: Blob[] = [];
+  for (const part of parts) {
+    all.push(new Blob([part]));
+    await rest();
+  }
+  return new Blob(all, { type });
+}
+
 /** Rows as CSV by the rules of RFC 4180; the first has the names. */
 export function csvText(rows: readonly (readonly (string | number | null)[])[]): string {
   const cell = (value: string | number | null): string => {

@@ -4,6 +4,8 @@ import { isRecord, keep, readKept } from './kept.ts';
 
 /** Tokens of the colours for runs, `run-1` and on: told apart by colour-blind readers. */
 export const RUN_COLORS: readonly string[] = Array.from({ length: 10 }, (_, index) => `run-${index + 1}`);
+/** Lengths of dash and gap of runs whose colour another has already; unlike those that tell kinds of line apart. */
+const RUN_DASHES: readonly (readonly number[])[] = [[], [14, 5], [14, 4, 3, 4], [14, 4, 3, 4, 3, 4]];
 /** So many runs keep their colour; those that were compared longest ago lose theirs first. */
 const MOST_KEPT = 500;
 
@@ -30,6 +32,14 @@ export const useRunColors = defineStore('run-colors', () => {
   const of = (id: string): string => colors.value[id] ?? RUN_COLORS[0];
   return { colors, assign, set, of };
 });
+
+/** The dash of each of the runs that have these colours: the first of each colour is solid. */
+export function dashesOf(colors: readonly string[]): (readonly number[])[] {
+  return colors.map((color, index) => {
+    const before = colors.slice(0, index).filter((other) => other === color).length;
+    return RUN_DASHES[before % RUN_DASHES.length];
+  });
+}
 
 const isColor = (value: unknown): boolean =>
   typeof value === 'string' && (RUN_COLORS.includes(value) || /^#[\da-f]{6}$/i.test(value));

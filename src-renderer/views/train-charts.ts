@@ -17,11 +17,12 @@ export interface ChartSpec {
   format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'gigabytes' | 'seconds';
 }
 
-/** A run to draw. Of several, each has a colour of its own. */
+/** A run to draw. Of several, each has a colour of its own, or a dash where there are more runs than colours. */
 export interface DrawnRun {
   id: string;
   history: RunHistory;
   color: string;
+  dash?: readonly number[];
 }
 
 const FORMATS: Record<ChartId, ChartSpec['format']> = {
@@ -78,8 +79,8 @@ export class TrainCharts {
 }
 
 /** A line among those of other runs. */
-function ofRun(line: Series, { id, color }: DrawnRun): Series {
-  return { ...line, id: `${id} ${line.id}`, run: id, color };
+function ofRun(line: Series, { id, color, dash = SOLID }: DrawnRun): Series {
+  return { ...line, id: `${id} ${line.id}`, run: id, color, dash: [...line.dash, ...dash] };
 }
 
 const minor = (series: Series[]): Series[] => series.map((one) => ({ ...one, minor: true }));

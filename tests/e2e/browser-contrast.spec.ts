@@ -139,7 +139,9 @@ for (const look of LOOKS) {
     await test.step('the runs of a chart, and which is hidden', async () => {
       const legend = main.getByRole('figure', { name: 'Loss', exact: true }).getByRole('list', { name: 'Runs' });
       const swatches = legend.locator('.swatch');
-      const colors = await swatches.evaluateAll((all) => all.map((one) => getComputedStyle(one).backgroundColor));
+      const colors = await swatches.evaluateAll((all) =>
+        all.map((one) => getComputedStyle(one.firstElementChild!).stroke),
+      );
       expect(new Set(colors).size).toBe(2);
       for (const one of await swatches.all()) expect(marks(await seen(one))).toBeGreaterThan(40);
       const button = legend.getByRole('button').first();

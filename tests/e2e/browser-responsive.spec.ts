@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright/test';
 import type { StepRow } from '../../src-main/protocol/events.ts';
@@ -85,6 +86,37 @@ test('the head of a run says where it is before its history has been read', asyn
   }
 });
 
+test('a file of every step is written while the window goes on', async ({ launchOptions, viewport }) => {
+  test.setTimeout(2 * 60_000);
+  const service = new ScriptedService();
+  service.append(service.addRun({ state: 'stopped', epochs: 0 }), stepRows(1, 40_000));
+  const served = await serveScripted(service);
+  const browser = await chromium.launch(launchOptions);
+  const page = await browser.newPage({ viewport });
+  try {
+    await page.goto(served.url);
+    await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
+    await expect(page.getByText('First values after a few steps')).toHaveCount(0);
+    const slower = Math.max(1, (await probeTime(page)) / PROBE_TIME);
+    await page.getByRole('button', { name: 'Save numbers' }).click();
+    const item = page.getByRole('menuitem', { name: /every step and epoch/ });
+    await item.hover();
+    await browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] });
+    const [download] = await Promise.all([page.waitForEvent('download'), item.click()]);
+    const tasks = mainThreadTasks(await browser.stopTracing());
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trim()
+      .split('\r\n');
+    expect(lines).toHaveLength(1 + 40_000);
+    const longest = Math.max(...tasks);
+    test.info().annotations.push({ type: 'measured', description: `${longest} ms, ${slower} times slower` });
+    expect(longest).toBeLessThan(LONGEST_TASK * slower);
+  } finally {
+    await browser.close();
+    await served.close();
+  }
+});
+
 const factOf = (page: Page, name: string) =>
   page.locator('dl > div').filter({ has: page.getByText(name, { exact: true }) }).locator('dd'); // prettier-ignore
 
@@ -100,24 +132,23 @@ function serveScripted(service: ScriptedService): ReturnType<typeof serve> {
   });
 }
 
+/** Rows of steps, from step `first` on. */
+function stepRows(first: number, count: number): StepRow[] {
+  const [template] = epochRows(6, true, 1) as [StepRow];
+  return Array.from({ length: count }, (_, at): StepRow => {
+    const step = first + at;
+    const [time, loss] = [template.time + step * 10, 1 + Math.sin(step / 40)];
+    return { ...template, step, stepsPerEpoch: 10_000, time, loss };
+  });
+}
+
 /** Tells of rows as a trainer does that is quick: several at a time. */
 async function feed(service: ScriptedService, run: string, from: number, seconds: number): Promise<void> {
-  const [template] = epochRows(6, true, 1) as [StepRow];
   const each = ROWS_A_SECOND / TELLS_A_SECOND;
   const started = performance.now();
   for (let tell = 0; tell < seconds * TELLS_A_SECOND; tell++) {
     const first = from * ROWS_A_SECOND + tell * each + 1;
-    const rows = Array.from({ length: each }, (_, at): StepRow => {
-      const step = 720 + first + at;
-      return {
-        ...template,
-        step,
-        stepsPerEpoch: 10_000,
-        time: template.time + step * 10,
-        loss: 1 + Math.sin(step / 40),
-      };
-    });
-    service.append(run, rows);
+    service.append(run, stepRows(720 + first, each));
     const due = started + ((tell + 1) * 1000) / TELLS_A_SECOND;
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
   }

@@ -1,7 +1,13 @@
 import { csvText } from '../save-text.ts';
 import { lowerBound, type Range, type Series } from './series.ts';
 
-/** Files of the numbers of charts. Long ones come as parts: one text of all would be larger than a text can be. */
+/**
+ * Files of the numbers of charts, in parts that are made as they are asked for: one text of all would be larger than a
+ * text can be, and would hold up the page for seconds.
+ */
+
+/** Most rows of one part: a few milliseconds of work. */
+export const PART_ROWS = 2_000;
 
 export interface ChartNumbers {
   heading: string;
@@ -10,32 +16,36 @@ export interface ChartNumbers {
 }
 
 /** The numbers between the ends of `range` of one chart, as it draws them. */
-export function chartCsv(chart: ChartNumbers, xLabel: string, range: Range): string[] {
+export function* chartCsv(chart: ChartNumbers, xLabel: string, range: Range): Generator<string, void> {
   const runs = severalRuns([chart]);
-  const head = csvText([[...(runs ? ['run'] : []), 'series', xLabel, chart.unit || chart.heading]]);
-  return [head, ...linesOf(chart, range, (one) => [...(runs ? [one.run ?? ''] : []), one.label])];
+  yield csvText([[...(runs ? ['run'] : []), 'series', xLabel, chart.unit || chart.heading]]);
+  yield* linesOf(chart, range, (one) => [...(runs ? [one.run ?? ''] : []), one.label]);
 }
 
 /** The same of many charts. */
-export function chartsCsv(charts: readonly ChartNumbers[], xLabel: string, range: Range): string[] {
+export function* chartsCsv(charts: readonly ChartNumbers[], xLabel: string, range: Range): Generator<string, void> {
   const runs = severalRuns(charts);
-  const head = csvText([['chart', 'unit', ...(runs ? ['run'] : []), 'series', xLabel, 'value']]);
-  return charts.reduce(
-    (parts, chart) => {
-      const { heading, unit } = chart;
-      return parts.concat(linesOf(chart, range, (one) => [heading, unit, ...(runs ? [one.run ?? ''] : []), one.label]));
-    },
-    [head],
-  );
+  yield csvText([['chart', 'unit', ...(runs ? ['run'] : []), 'series', xLabel, 'value']]);
+  for (const chart of charts) {
+    const { heading, unit } = chart;
+    yield* linesOf(chart, range, (one) => [heading, unit, ...(runs ? [one.run ?? ''] : []), one.label]);
+  }
 }
 
 /** A table of columns that are measured together, as lines without a head. Values have seven digits, `exact` ones all. */
-export function columnLines(names: readonly string[], columns: readonly ArrayLike<number>[], exact = 0): string {
+export function* columnLines(
+  names: readonly string[],
+  columns: readonly ArrayLike<number>[],
+  exact: number,
+  { from, to } = { from: 0, to: columns[0]?.length ?? 0 },
+): Generator<string, void> {
   const prefix = names.length > 0 ? `${csvText([names]).trimEnd()},` : '';
-  const lines: string[] = [];
-  for (let row = 0; row < (columns[0]?.length ?? 0); row++)
-    lines.push(prefix + columns.map((column, at) => written(column[row], at < exact)).join(','));
-  return lines.map((line) => `${line}\r\n`).join('');
+  for (let start = from; start < to; start += PART_ROWS) {
+    let lines = '';
+    for (let row = start; row < Math.min(to, start + PART_ROWS); row++)
+      lines += `${prefix}${columns.map((column, at) => written(column[row], at < exact)).join(',')}\r\n`;
+    yield lines;
+  }
 }
 
 const written = (value: number, exact: boolean): string =>
@@ -44,13 +54,16 @@ const written = (value: number, exact: boolean): string =>
 const severalRuns = (charts: readonly ChartNumbers[]): boolean =>
   charts.some(({ series }) => series.some(({ run }) => run !== undefined));
 
-function linesOf({ series }: ChartNumbers, { min, max }: Range, names: (one: Series) => string[]): string[] {
-  return series
-    .filter(({ faint }) => !faint)
-    .map((one) => {
-      const from = lowerBound(one.x, min);
-      let to = lowerBound(one.x, max);
-      if (one.x[to] === max) to++;
-      return columnLines(names(one), [one.x.subarray(from, to), one.y.subarray(from, to)], 1);
-    });
+function* linesOf(
+  { series }: ChartNumbers,
+  { min, max }: Range,
+  names: (one: Series) => string[],
+): Generator<string, void> {
+  for (const one of series) {
+    if (one.faint) continue;
+    const from = lowerBound(one.x, min);
+    let to = lowerBound(one.x, max);
+    if (one.x[to] === max) to++;
+    yield* columnLines(names(one), [one.x, one.y], 1, { from, to });
+  }
 }

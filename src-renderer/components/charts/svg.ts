@@ -9,6 +9,8 @@ const WIDTH = 900;
 const PLOT_HEIGHT = 364;
 const EDGE = { left: 76, right: 20, top: 40, bottom: 76 };
 const LEGEND_LINE = 20;
+/** Length of the line before a name of the legend: as long as every pattern of dashes. */
+const SAMPLE = 34;
 /** Of a text of 12 pixels, about. */
 const LETTER = 6.6;
 const IDEOGRAPH = 12;
@@ -100,7 +102,7 @@ function legendEntries(plot: Plot): LegendEntry[] {
   return plot.series
     .filter(({ faint }) => !faint)
     .map((series) => {
-      const width = 46 + widthOf(fullLabel(series));
+      const width = SAMPLE + 24 + widthOf(fullLabel(series));
       if (x > EDGE.left && x + width > WIDTH) [x, line] = [EDGE.left, line + 1];
       const entry = { series, x, line };
       x += width;
@@ -113,8 +115,8 @@ function legendEntry({ series, x, line }: LegendEntry, color: (name: string) => 
   const dash = series.dash.length > 0 && !series.fill ? ` stroke-dasharray="${series.dash.join(' ')}"` : '';
   const width = series.fill ? 10 : 2;
   return (
-    `<path d="M${x} ${y}h22" stroke="${color(series.color)}" stroke-width="${width}"${dash}/>` +
-    text(x + 28, y + 4, fullLabel(series))
+    `<path d="M${x} ${y}h${SAMPLE}" stroke="${color(series.color)}" stroke-width="${width}"${dash}/>` +
+    text(x + SAMPLE + 6, y + 4, fullLabel(series))
   );
 }
 

@@ -2,7 +2,7 @@ import { createApp, defineComponent, h, nextTick, shallowRef } from 'vue';
 import ChartCard from '../../../src-renderer/components/charts/ChartCard.vue';
 import type { Range } from '../../../src-renderer/components/charts/series.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
-import { RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
+import { dashesOf, RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
 import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
 import '../../../src-renderer/styles/tokens.css';
 import '../../../src-renderer/styles/base.css';
@@ -42,11 +42,13 @@ function mount(runs: number, points: number, count: number): void {
   const drawn = Array.from({ length: runs }, (_, run) => ({
     ...{ id: `run-${run + 1}`, history: historyOf(run, points), color: RUN_COLORS[run % RUN_COLORS.length] },
   }));
+  const dashes = dashesOf(drawn.map(({ color }) => color));
   const builder = new TrainCharts();
-  const legend = runs > 1 ? drawn.map(({ id, color }) => ({ id, color })) : [];
+  const legend = runs > 1 ? drawn.map(({ id, color }, index) => ({ id, color, dash: dashes[index] })) : [];
   const range = shallowRef<Range | null>(null);
   const all = { min: 1, max: points };
-  const charts = builder.build(drawn, 'step', 0.6, (key) => key).filter(({ series }) => series.length > 0);
+  const dashed = drawn.map((run, index) => ({ ...run, dash: dashes[index] }));
+  const charts = builder.build(dashed, 'step', 0.6, (key) => key).filter(({ series }) => series.length > 0);
   const card = ({ id, series }: ChartSpec) =>
     h(ChartCard, {
       ...{ key: id, heading: id, file: id, unit: '', note: '', series, runs: legend, version: 1, look: '' },

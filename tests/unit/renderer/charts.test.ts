@@ -3,12 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors.ts';
 import type { StateRow, StepRow } from '../../../src-main/protocol/events.ts';
-import { chartCsv } from '../../../src-renderer/components/charts/chart-csv.ts';
+import { chartCsv, PART_ROWS } from '../../../src-renderer/components/charts/chart-csv.ts';
 import { marksNear, placeMarks } from '../../../src-renderer/components/charts/marks.ts';
 import { stacked, type Series } from '../../../src-renderer/components/charts/series.ts';
-import { RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
+import { dashesOf, RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
 import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
 import { TrainCharts } from '../../../src-renderer/views/train-charts.ts';
+import { blobOf } from '../../../src-renderer/components/save-text.ts';
 import { START, epochRows } from '../../helpers/scripted-service.ts';
 
 const state = (now: StateRow['state'], error: StateRow['error'] = null): StateRow => {
@@ -95,6 +96,18 @@ test('a stack stands on what is shown below it', () => {
 });
 
 describe('the colours of runs', () => {
+  test('repeat with another dash each time, which joins those of the kinds of line', () => {
+    const colors = Array.from({ length: 21 }, (_, index) => RUN_COLORS[index % RUN_COLORS.length]);
+    const dashes = dashesOf(colors);
+    expect(new Set(colors.map((color, index) => `${color} ${dashes[index].join(' ')}`)).size).toBe(21);
+    expect(dashes.slice(0, 10).flat()).toEqual([]);
+    const runs = colors.map((color, index) => ({ id: `r${index}`, history: filled(...epochRows(0, true, 4)), color, dash: dashes[index] })); // prettier-ignore
+    const [{ series }] = new TrainCharts().build(runs, 'step', 0.5, (key) => key);
+    const looks = series.filter(({ faint }) => !faint).map(({ color, dash }) => `${color} ${dash.join(' ')}`);
+    expect(new Set(looks).size).toBe(looks.length);
+    expect(looks.length).toBeGreaterThan(21);
+  });
+
   const tokens = readFileSync(
     fileURLToPath(new URL('../../../src-renderer/styles/tokens.css', import.meta.url)),
     'utf8',
@@ -139,3 +152,21 @@ function distance(one: Triple, other: Triple): number {
   });
   return Math.hypot(...a.map((value, at) => value - b[at]));
 }
+
+test('a long file comes in small parts, and others have their turn between them', async () => {
+  const x = Float64Array.from({ length: 300_000 }, (_, index) => index + 1);
+  const line = { id: 'a', kind: 'a', label: 'A', color: 'ink', dash: [], width: 1, x, y: x.map(Math.sqrt) };
+  const parts = [...chartCsv({ heading: 'Loss', unit: '', series: [line] }, 'Step', { min: 1, max: 300_000 })];
+  expect(parts.length).toBe(1 + 300_000 / PART_ROWS);
+  expect(parts[1].split('\r\n').slice(0, 4)).toEqual(['A,1,1', 'A,2,1.414214', 'A,3,1.732051', 'A,4,2']);
+  let [turns, over] = [0, false];
+  const others = (): void => {
+    turns++;
+    if (!over) setTimeout(others);
+  };
+  others();
+  const blob = await blobOf(parts);
+  over = true;
+  expect(turns).toBeGreaterThan(5);
+  expect(await blob.text()).toBe(parts.join(''));
+});
