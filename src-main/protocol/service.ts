@@ -43,7 +43,7 @@ import {
 } from './run-data.ts';
 import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
 import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
-import { teacherCard } from './teacher-card.ts';
+import { cardFieldName, cardFields, teacherCard } from './teacher-card.ts';
 
 /**
  * Every call a front can make, with the schemas of its parameters and of its answer. Calls command; what becomes of them is told by
@@ -125,6 +125,16 @@ export const CALLS = {
   'weights.fetch': call(v.strictObject({ model: text }), job),
   /** What is known of a teacher: `model` is the network of a weight file. */
   'teacher.card': call(v.strictObject({ path: text, model: text }), teacherCard),
+  /** Writes fields to a teacher's card file, and takes those in `drop` out of it. Nothing is written where the whole is wrong. */
+  'teacher.describe': call(
+    v.strictObject({
+      path: text,
+      model: text,
+      fields: cardFields,
+      drop: v.pipe(v.array(cardFieldName), v.maxLength(32)),
+    }),
+    teacherCard,
+  ),
   'models.list': call(v.strictObject({}), modelCards),
   'recipe.check': call(v.strictObject({ recipe }), recipeCheck),
   /** What a training would hold in memory: an engine records its step, which takes seconds. */

@@ -87,10 +87,20 @@ export interface CardProblem {
   got: string;
 }
 
+/** What a card is changed by: fields that it tells from now on. */
+export const cardFields = v.strictObject(v.partial(v.object(CARD_FIELDS)).entries);
+export const cardFieldName = v.picklist(Object.keys(CARD_FIELDS) as CardField[]);
+
+/** The fields of `values` that no card may hold so. */
+export function wrongCardFields(values: Record<string, unknown>): CardField[] {
+  const wrong = ([key, value]: [string, unknown]): boolean => !v.is(CARD_FIELDS[key as CardField], value);
+  return Object.entries(values).filter(wrong).map(([key]) => key as CardField); // prettier-ignore
+}
+
 const CARD = v.pipe(
   v.unknown(),
   v.check((data) => !Array.isArray(data), 'an object'),
-  v.strictObject(v.partial(v.object(CARD_FIELDS)).entries),
+  cardFields,
 );
 
 /** The fields of a card file's text, or the first thing that is wrong with it. */

@@ -32,7 +32,10 @@ export function cardPath(path: string): string {
  */
 export async function readTeacherCard(path: string, model: string): Promise<TeacherCard> {
   if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
-  const card = readCardFile(path);
+  return wholeCard(path, model, readCardFile(path));
+}
+
+async function wholeCard(path: string, model: string, card: CardValues): Promise<TeacherCard> {
   const found = await factsOf(path, model, card);
   const { values, ...facts } = found;
   const merged = { ...DEFAULTS, ...FREE, ...found.defaults, ...defined(values), ...card };
@@ -109,10 +112,38 @@ export function writeTeacherCard(path: string, fields: CardValues): string {
   if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
   const file = cardPath(path);
   const whole = { ...readCardFile(path), ...fields };
-  const read = parseCard(JSON.stringify(whole));
-  if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
-  writeFileAtomic(file, `${JSON.stringify(whole, null, 2)}\n`);
+  requireFields(file, whole);
+  writeFileAtomic(file, textOf(whole));
   return file;
+}
+
+/**
+ * Writes fields to the card file of a teacher and takes others out of it, once the card that comes of it is known to be
+ * right: a card that fits no teacher is not written. The other fields of the file stay.
+ * @returns the whole card.
+ * @throws what {@link readTeacherCard} throws, and `disk.*`
+ */
+export async function changeTeacherCard(
+  path: string,
+  model: string,
+  fields: CardValues,
+  drop: readonly CardField[],
+): Promise<TeacherCard> {
+  if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
+  const kept = Object.entries(readCardFile(path)).filter(([key]) => !drop.includes(key as CardField));
+  const values: CardValues = { ...Object.fromEntries(kept), ...fields };
+  requireFields(cardPath(path), values);
+  const card = await wholeCard(path, model, values);
+  writeFileAtomic(cardPath(path), textOf(values));
+  return card;
+}
+
+const textOf = (values: CardValues): string => `${JSON.stringify(values, null, 2)}\n`;
+
+/** @throws StillhouseError `teacher.card` */
+function requireFields(file: string, values: CardValues): void {
+  const read = parseCard(JSON.stringify(values));
+  if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
 }
 
 function wrong(path: string, key: string, expected: string, got: string): StillhouseError {

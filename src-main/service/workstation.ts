@@ -31,7 +31,7 @@ import { sampleCost } from './sample-cost.ts';
 import { buildSample, hasSample } from './sample-data.ts';
 import { SampleRun } from './sample-run.ts';
 import { browse, systemInfo } from './system.ts';
-import { readTeacherCard } from './teacher-card.ts';
+import { changeTeacherCard, readTeacherCard } from './teacher-card.ts';
 import { runTrainer } from './trainer-job.ts';
 
 export interface WorkstationOptions {
@@ -198,6 +198,7 @@ class Core {
   recipes() {
     return {
       'teacher.card': ({ path, model }) => readTeacherCard(absolute(path), model),
+      'teacher.describe': ({ path, model, fields, drop }) => changeTeacherCard(absolute(path), model, fields, drop),
       'models.list': async () => [...modelCards().values()],
       ...this.recipeDesk.handlers(),
     } satisfies Partial<Handlers>;

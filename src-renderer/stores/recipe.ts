@@ -337,6 +337,7 @@ export const useRecipe = defineStore('recipe', () => {
     check,
     checkError,
     checking,
+    recheck: askSoon,
     forecast,
     schedule,
     time,

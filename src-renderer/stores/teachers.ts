@@ -1,7 +1,8 @@
 import { defineStore } from 'pinia';
 import { computed, shallowRef, watch } from 'vue';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
-import type { TeacherCard } from '../../src-main/protocol/teacher-card.ts';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import type { CardField, CardValues, TeacherCard } from '../../src-main/protocol/teacher-card.ts';
 import { useCheckpoints } from './checkpoints.ts';
 import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
@@ -65,6 +66,21 @@ export const useTeachers = defineStore('teachers', () => {
     const found = path ? await service.call('teacher.card', { path, model }).catch(() => null) : null;
     if (ticket === cardAsked) card.value = found;
   };
+  const cardError = shallowRef<PlainError | null>(null);
+  /** Writes fields to its card file and takes others out. @returns whether it is written; `cardError` says why not. */
+  const describe = async (fields: CardValues, drop: CardField[]): Promise<boolean> => {
+    const { teacherPath: path, teacherModel: model } = recipe.values;
+    cardError.value = null;
+    try {
+      const written = await service.call('teacher.describe', { path, model, fields, drop });
+      if (recipe.values.teacherPath === path) card.value = written;
+      recipe.recheck();
+      return true;
+    } catch (thrown) {
+      cardError.value = toPlainError(thrown);
+      return false;
+    }
+  };
   /** Whether its network is one of the list, and not a file of its own. */
   const named = computed(() => !card.value || card.value.kind === 'timm');
 
@@ -74,5 +90,5 @@ export const useTeachers = defineStore('teachers', () => {
     ([path, model]) => void readCard(path, model),
     { immediate: true },
   );
-  return { options, fitting, card, named, refresh };
+  return { options, fitting, card, cardError, named, refresh, describe };
 });

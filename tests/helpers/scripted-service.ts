@@ -108,6 +108,7 @@ export class ScriptedService {
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),
     'weights.fetch': async () => this.job('weights', 'download', 18.7e6, 'bytes'),
     'teacher.card': async ({ path, model }) => teacherCard(path, model),
+    'teacher.describe': async ({ path, model, fields }) => ({ ...teacherCard(path, model), ...fields }),
     'models.list': async () => MODELS,
     'dataset.preview': async ({ recipe, epoch, batch, count }) => ({
       epoch,

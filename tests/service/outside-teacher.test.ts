@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { openOutside, type OutsideTeacher } from '../../src-main/service/outside-teacher.ts';
-import { cardPath, readTeacherCard } from '../../src-main/service/teacher-card.ts';
+import { cardPath, changeTeacherCard, readTeacherCard } from '../../src-main/service/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
 import { copyTeacher, EXPECTED, fixturePictures, SIDE, teacherFixture } from '../helpers/teachers.ts';
@@ -173,6 +173,28 @@ describe('a card', () => {
       ...{ std: [0.25, 0.3, 0.35], interpolation: 'bilinear', classes: EXPECTED.classes, outputs: 4, batch: null },
       from: { inputSize: 'file', mean: 'card', cropRatio: 'card', std: 'file', output: 'default' },
     });
+  });
+
+  it('is changed in some fields, keeps the others, and gives up those that are dropped', async () => {
+    const path = withCard(copyTeacher('plain.onnx', folder, 'edited.onnx'), { cropRatio: 0.8, mean: [0.1, 0.2, 0.3] });
+    const card = await changeTeacherCard(path, 'regnety_160', { output: 'probabilities', std: [1, 1, 1] }, ['mean']);
+    expect(card).toEqual(await read(path));
+    expect(card.from).toMatchObject({ output: 'card', std: 'card', cropRatio: 'card', mean: 'file' });
+    expect(JSON.parse(readFileSync(cardPath(path), 'utf8'))).toEqual({
+      ...{ cropRatio: 0.8, output: 'probabilities', std: [1, 1, 1] },
+    });
+  });
+
+  it.each<[CardValues, string]>([
+    [{ classes: ['a', 'b'] }, 'classes'],
+    [{ std: [0, 1, 1] }, 'std.0'],
+  ])('is not written where it would be wrong: %j', async (fields, key) => {
+    const path = withCard(copyTeacher('plain.onnx', folder, 'refused.onnx'), { cropRatio: 0.8 });
+    const before = readFileSync(cardPath(path), 'utf8');
+    await expect(changeTeacherCard(path, 'regnety_160', fields, [])).rejects.toMatchObject({
+      ...{ code: 'teacher.card', params: { key } },
+    });
+    expect(readFileSync(cardPath(path), 'utf8')).toBe(before);
   });
 
   it.each([
