@@ -86,6 +86,8 @@ export function trainerEnvironment(): Record<string, string> {
     TF_CPP_MIN_LOG_LEVEL: '2',
     // Node's own number is 4, on which decoding of pictures would stay however many cores there are.
     UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())),
+    // glibc's own number is eight a core, each of which keeps the biggest blocks that its threads ever had.
+    MALLOC_ARENA_MAX: String(Math.max(2, availableParallelism() >> 2)),
     ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
   };
 }
