@@ -62,7 +62,9 @@ describe('a run that is profiled', () => {
     expect(of(rows, 'note')).toEqual([]);
     for (const { anatomy } of of(rows, 'step')) {
       expect(Object.keys(anatomy).sort()).toEqual(['dataWait', 'feed', 'step', 'teacher']);
-      expect(Math.min(anatomy.feed!, anatomy.step, anatomy.teacher!)).toBeGreaterThan(0);
+      expect(Math.min(anatomy.feed!, anatomy.teacher!)).toBeGreaterThan(0);
+      // What the teacher takes is measured apart, so a step that was quick by chance has nothing left for itself.
+      expect(anatomy.step).toBeGreaterThanOrEqual(0);
     }
     expect(of(rows, 'checkpoint')[0].seconds).toBeGreaterThan(0);
     expect(of(rows, 'epoch')[0].evaluationSeconds).toBeGreaterThan(0);
