@@ -9,7 +9,16 @@ import {
   type Point,
 } from 'chart.js';
 import { placeMarks, type Mark } from './marks.ts';
-import { columnEdges, coverOf, coverOfBars, newCover, toPixel, type Cover, type PixelScale } from './pixel-columns.ts';
+import {
+  alignEdges,
+  columnEdges,
+  coverOf,
+  coverOfBars,
+  newCover,
+  toPixel,
+  type Cover,
+  type PixelScale,
+} from './pixel-columns.ts';
 import { parseColor, Raster } from './raster.ts';
 import { clockStep, pyramidOf, type Range, type Series } from './series.ts';
 
@@ -61,13 +70,16 @@ export class Plotter {
     this.context = lines.getContext('2d')!;
   }
 
-  /** Draws `plot`; colours and faces are read from the tokens each time, so a change of theme needs no more. */
-  draw(plot: Plot): void {
+  /**
+   * Draws `plot`; colours and faces are read from the tokens each time, so a change of theme needs no more.
+   * @param quick while it moves: borders between pixel columns may be off by an eighth of one.
+   */
+  draw(plot: Plot, quick: boolean): void {
     const style = getComputedStyle(this.axes);
     const token = (name: string): string => (name.startsWith('#') ? name : style.getPropertyValue(`--${name}`).trim());
     this.setScales(plot, token('chart-ink'), token('chart-grid'), style.fontFamily);
     this.chart.update('none');
-    this.drawLines(plot, token);
+    this.drawLines(plot, quick, token);
   }
 
   /** The plot's own rectangle inside the canvas, in CSS pixels. */
@@ -79,7 +91,7 @@ export class Plotter {
     this.chart.destroy();
   }
 
-  private drawLines(plot: Plot, token: (name: string) => string): void {
+  private drawLines(plot: Plot, quick: boolean, token: (name: string) => string): void {
     const ratio = this.chart.currentDevicePixelRatio || 1;
     const image = this.fit(ratio);
     if (!image) return;
@@ -88,6 +100,7 @@ export class Plotter {
     const edges = new Map<Series['x'], Int32Array>();
     for (const series of plot.series) {
       const known = edges.get(series.x) ?? columnEdges(series.x, xs, this.roomOf(edges.size, xs));
+      if (quick && !edges.has(series.x)) alignEdges(known);
       edges.set(series.x, known);
       if (series.fill) coverOfBars(series.y, known, ys, this.cover);
       else coverOf({ x: series.x, y: series.y, pyramid: pyramidOf(series, plot.log) }, known, xs, ys, this.cover);

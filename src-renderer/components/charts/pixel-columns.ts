@@ -1,4 +1,4 @@
-import type { Numbers, Pyramid } from './pyramid.ts';
+import { grainWithin, type Numbers, type Pyramid } from './pyramid.ts';
 import type { Range } from './series.ts';
 
 /**
@@ -61,6 +61,23 @@ export function columnEdges(x: Numbers, scale: PixelScale, out = new Int32Array(
   return out;
 }
 
+/** The part of a pixel column by which {@link alignEdges} may move its border. */
+const SLACK = 1 / 8;
+
+/**
+ * Moves the borders of columns that many points share to where blocks of a pyramid begin, by an eighth of a column at
+ * most: several times quicker to draw.
+ */
+export function alignEdges(edges: Int32Array): void {
+  let before = edges[0];
+  for (let column = 1; column + 1 < edges.length; column++) {
+    const edge = edges[column];
+    const grain = grainWithin(SLACK * Math.min(edge - before, edges[column + 1] - edge));
+    edges[column] = edge - (edge % grain);
+    before = edge;
+  }
+}
+
 /** Least and greatest height of the line in each pixel column, in pixels from the low end of the axis; NaN where none. */
 export interface Cover {
   low: Float32Array;
@@ -70,6 +87,9 @@ export interface Cover {
 export function newCover(width: number): Cover {
   return { low: new Float32Array(width), high: new Float32Array(width) };
 }
+
+/** Points in a column from which on the line that enters it says nothing that they do not. */
+const DENSE = 128;
 
 /** Works out the cover of a line into `out`. */
 export function coverOf(
@@ -100,6 +120,8 @@ export function coverOf(
       mark(edge, height);
     }
   };
+  const meets = (column: number): boolean =>
+    column > 0 && out.low[column] <= out.high[column - 1] && out.high[column] >= out.low[column - 1];
   const found = { min: NaN, max: NaN };
   let before = edges[0] - 1;
   for (let column = 0; column < xs.size; column++) {
@@ -112,7 +134,9 @@ export function coverOf(
     }
     mark(column, toPixel(ys, found.min));
     mark(column, toPixel(ys, found.max));
-    if (before >= 0 && before === from - 1 && shown(before) && shown(from)) join(before, from);
+    // Columns of many points that overlap hang together as they are.
+    const dense = to - from >= DENSE && meets(column);
+    if (!dense && before >= 0 && before === from - 1 && shown(before) && shown(from)) join(before, from);
     before = to - 1;
   }
   const after = edges[xs.size];

@@ -6,15 +6,20 @@ export type Numbers = Float32Array | Float64Array;
 const BLOCK_BITS = 4;
 const JOIN_BITS = 2;
 
-/** As exact as the values are. */
-interface Level {
-  min: Numbers;
-  max: Numbers;
+/**
+ * The largest count of values, at most `most`, that blocks begin at multiples of; 1 where it is less than the smallest.
+ * A stretch between such multiples is worked out without a look at its values.
+ */
+export function grainWithin(most: number): number {
+  if (most < 1 << BLOCK_BITS) return 1;
+  const bits = 31 - Math.clz32(most);
+  return 1 << (bits - ((bits - BLOCK_BITS) % JOIN_BITS));
 }
 
 /** NaN is what was not measured: it counts nowhere. A `positive` one leaves out what a log axis cannot show. */
 export class Pyramid {
-  private levels: Level[] = [];
+  /** Lowest and highest of each block beside each other, as exact as the values are. */
+  private levels: Numbers[] = [];
   private values: Numbers = new Float64Array(0);
   private length = 0;
   private generation = NaN;
@@ -80,8 +85,9 @@ export class Pyramid {
     const block = this.levels[level];
     let { min, max } = out;
     for (let at = from; at < to; at++) {
-      if (block.min[at] < min) min = block.min[at];
-      if (block.max[at] > max) max = block.max[at];
+      const [low, high] = [block[2 * at], block[2 * at + 1]];
+      if (low < min) min = low;
+      if (high > max) max = high;
     }
     out.min = min;
     out.max = max;
@@ -92,14 +98,14 @@ export class Pyramid {
     let bits = BLOCK_BITS;
     for (let level = 0; level === 0 || this.length >> (bits - JOIN_BITS) > 0; level++, bits += JOIN_BITS) {
       const blocks = ((this.length - 1) >> bits) + 1;
-      const { min, max } = this.levelOf(level, blocks);
+      const found = this.levelOf(level, blocks);
       for (let block = from >> bits; block < blocks; block++) {
         const out = { min: Infinity, max: -Infinity };
         if (level === 0) {
           this.takeValues(block << bits, Math.min(this.length, (block + 1) << bits), out);
         } else this.join(level - 1, block, out);
-        min[block] = out.min;
-        max[block] = out.max;
+        found[2 * block] = out.min;
+        found[2 * block + 1] = out.max;
       }
       if (blocks === 1) {
         this.levels.length = level + 1;
@@ -113,17 +119,12 @@ export class Pyramid {
     this.takeBlocks(below, block << JOIN_BITS, Math.min(blocks, (block + 1) << JOIN_BITS), out);
   }
 
-  private levelOf(level: number, blocks: number): Level {
+  private levelOf(level: number, blocks: number): Numbers {
     const old = this.levels[level];
-    if (old && old.min.length >= blocks) return old;
-    const room = Math.max(blocks, 2 * (old?.min.length ?? 8));
-    const numbers = (): Numbers =>
-      this.values instanceof Float32Array ? new Float32Array(room) : new Float64Array(room);
-    const made = { min: numbers(), max: numbers() };
-    if (old) {
-      made.min.set(old.min);
-      made.max.set(old.max);
-    }
+    if (old && old.length >= 2 * blocks) return old;
+    const room = Math.max(2 * blocks, 2 * (old?.length ?? 16));
+    const made = this.values instanceof Float32Array ? new Float32Array(room) : new Float64Array(room);
+    if (old) made.set(old);
     this.levels[level] = made;
     return made;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  alignEdges,
   columnEdges,
   coverOf,
   fromPixel,
@@ -9,7 +10,7 @@ import {
   type Cover,
   type PixelScale,
 } from '../../../src-renderer/components/charts/pixel-columns.ts';
-import { Pyramid } from '../../../src-renderer/components/charts/pyramid.ts';
+import { grainWithin, Pyramid } from '../../../src-renderer/components/charts/pyramid.ts';
 import { extent, type Range } from '../../../src-renderer/components/charts/series.ts';
 
 const WIDTH = 800;
@@ -53,6 +54,20 @@ function worst(one: Cover, other: Cover): number {
   return pixels;
 }
 
+/** By how many pixels of height one reaches beyond another that is a column wider on either side. */
+function beyond(one: Cover, other: Cover): number {
+  let pixels = 0;
+  for (let column = 0; column < WIDTH; column++) {
+    if (Number.isNaN(one.low[column])) continue;
+    const near = [column - 1, column, column + 1].filter((place) => !Number.isNaN(other.low[place] ?? NaN));
+    if (near.length === 0) return Infinity;
+    const low = Math.min(...near.map((place) => other.low[place]));
+    const high = Math.max(...near.map((place) => other.high[place]));
+    pixels = Math.max(pixels, low - one.low[column], one.high[column] - high);
+  }
+  return pixels;
+}
+
 let seed = 1;
 const random = (): number => (seed = (seed * 16807) % 2147483647) / 2147483647;
 let walk = 500;
@@ -84,9 +99,24 @@ describe('cover', () => {
           const xs = { range, size: WIDTH, log: xLog };
           const ys = { range: extent([y], yLog)!, size: HEIGHT, log: yLog };
           const got = coverOf({ x, y, pyramid }, columnEdges(x, xs), xs, ys, newCover(WIDTH));
-          expect(worst(got, bruteForce(x, y, xs, ys))).toBeLessThanOrEqual(2);
+          const exact = bruteForce(x, y, xs, ys);
+          expect(worst(got, exact)).toBeLessThanOrEqual(2);
+          // While it moves, what is drawn may be in the column beside its own.
+          const edges = columnEdges(x, xs);
+          alignEdges(edges);
+          const quick = coverOf({ x, y, pyramid }, edges, xs, ys, newCover(WIDTH));
+          expect(beyond(quick, exact)).toBeLessThanOrEqual(2);
+          expect(beyond(exact, quick)).toBeLessThanOrEqual(2);
         }
       });
+
+  test('of many points asks for no values but those at its ends', () => {
+    expect([0, 15, 16, 63, 64, 100, 1000].map(grainWithin)).toEqual([1, 1, 16, 16, 64, 64, 256]);
+    const edges = columnEdges(x, { range: { min: 1, max: COUNT }, size: 400, log: false });
+    alignEdges(edges);
+    expect(edges.slice(1, -1).every((edge) => edge % 64 === 0)).toBe(true);
+    expect([edges[0], edges[400]]).toEqual([0, COUNT]);
+  });
 
   test('of a gap is empty, and of a lone point one column', () => {
     const few = { x: Float64Array.of(0, 10, 20, 30, 40), y: Float64Array.of(1, 1, NaN, 1, NaN) };
