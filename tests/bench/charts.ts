@@ -48,7 +48,7 @@ async function measure(page: Page, address: string, charts: number): Promise<voi
   const used = await threadTime(page);
   const before = await used();
   const work = charts > 0 ? 'drive' : 'rest';
-  const { between, script, longTasks } = await page.evaluate<Frames>(`bench.${work}(${seconds})`);
+  const { between, script, longTasks, drawings } = await page.evaluate<Frames>(`bench.${work}(${seconds})`);
   const processor = (await used()) - before;
   const quick = between.filter((time) => time <= 1000 / 60 + 1).length / between.length;
   console.log(charts > 0 ? `${charts} charts of ${runs} runs of ${points} points` : 'A page where a dot moves');
@@ -57,6 +57,7 @@ async function measure(page: Page, address: string, charts: number): Promise<voi
   console.log(`  processor time of the main thread: ${(processor / between.length).toFixed(1)} ms a frame`);
   const share = `${(100 * quick).toFixed(0)} % of ${between.length} frames at 60 a second`;
   console.log(`  ${share}; ${longTasks.length} tasks over 50 ms`);
+  if (charts > 0) console.log(`  drawn a second, each chart: ${drawings.map((rate) => rate.toFixed(0)).join(', ')}`);
 }
 
 async function main(): Promise<void> {

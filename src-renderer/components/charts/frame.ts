@@ -1,17 +1,36 @@
-const due = new Set<() => void>();
+/** Milliseconds of a frame after which what can wait is left to the next one: half of what there is at 60 a second. */
+const BUDGET = 8;
+
+/** What is to be drawn, in the order in which it was asked for, and whether it must not wait. */
+const due = new Map<() => void, () => boolean>();
 let asked = false;
 
-/** All drawings that were asked for happen in one animation frame, each once. @returns what asks for `work`. */
-export function onNextFrame(work: () => void): () => void {
+/**
+ * All drawings that were asked for happen in the next animation frame, each once. What a frame has no time for comes
+ * first in the one after it, unless it is urgent: then it is drawn in every frame.
+ * @returns what asks for `work`
+ */
+export function onNextFrame(work: () => void, urgent: () => boolean): () => void {
   return () => {
-    due.add(work);
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      const works = [...due];
-      due.clear();
-      works.forEach((draw) => draw());
-    });
+    due.set(work, urgent);
+    ask();
   };
+}
+
+function ask(): void {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(drawDue);
+}
+
+function drawDue(): void {
+  asked = false;
+  const began = performance.now();
+  const works = [...due].sort(([, one], [, other]) => Number(other()) - Number(one()));
+  for (const [work, urgent] of works) {
+    if (performance.now() - began > BUDGET && !urgent()) break;
+    due.delete(work);
+    work();
+  }
+  if (due.size > 0) ask();
 }

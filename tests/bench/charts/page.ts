@@ -17,6 +17,8 @@ export interface Frames {
   script: number[];
   /** Milliseconds of tasks over 50 ms. */
   longTasks: number[];
+  /** How often a second each chart was drawn. */
+  drawings: number[];
 }
 
 /** A history as its rows would make it: the losses and speeds of a distilling run. */
@@ -74,17 +76,25 @@ async function rest(seconds: number): Promise<Frames> {
 /** Zooms in and out and pans by the chart's own wheel for some seconds, once a frame. */
 function drive(seconds: number): Promise<Frames> {
   const plot = document.querySelector<HTMLElement>('.plot')!;
+  const { left, top, width, height } = plot.getBoundingClientRect();
+  const middle = { clientX: left + width / 2, clientY: top + height / 2 };
   return frames(seconds, (turn) => {
     const pans = turn % 120 >= 60;
     const delta = pans ? (turn % 20 < 10 ? 30 : -30) : turn % 60 < 30 ? -40 : 40;
     const wheel = { deltaY: delta, ctrlKey: true, shiftKey: pans, bubbles: true, cancelable: true };
-    plot.dispatchEvent(new WheelEvent('wheel', { ...wheel, clientX: 500, clientY: 120 }));
+    plot.dispatchEvent(new WheelEvent('wheel', { ...wheel, ...middle }));
   });
 }
 
 /** Does `work` once a frame; script is that of the work, of what Vue does for it, and of the drawing that follows. */
 async function frames(seconds: number, work: (turn: number) => void): Promise<Frames> {
-  const seen: Frames = { between: [], script: [], longTasks: [] };
+  const seen: Frames = { between: [], script: [], longTasks: [], drawings: [] };
+  const drawn = new Map<unknown, number>();
+  const put = CanvasRenderingContext2D.prototype.putImageData;
+  CanvasRenderingContext2D.prototype.putImageData = function (...given: unknown[]) {
+    drawn.set(this, (drawn.get(this) ?? 0) + 1);
+    Reflect.apply(put, this, given);
+  };
   const watcher = new PerformanceObserver((list) =>
     list.getEntries().forEach((one) => seen.longTasks.push(one.duration)),
   );
@@ -99,6 +109,9 @@ async function frames(seconds: number, work: (turn: number) => void): Promise<Fr
     });
   const began = performance.now();
   let last = NaN;
+  // As a browser tells of the wheel: in a task between two frames.
+  const { port1, port2 } = new MessageChannel();
+  const task = () => new Promise((resolve) => ((port1.onmessage = resolve), port2.postMessage(0)));
   for (let turn = 0; performance.now() - began < 1000 * seconds; turn++) {
     const time = await new Promise<number>((resolve) => own(resolve));
     if (!Number.isNaN(last)) {
@@ -107,12 +120,15 @@ async function frames(seconds: number, work: (turn: number) => void): Promise<Fr
     }
     last = time;
     script = 0;
+    await task();
     const sent = performance.now();
     work(turn);
     await nextTick();
     script += performance.now() - sent;
   }
   window.requestAnimationFrame = own;
+  CanvasRenderingContext2D.prototype.putImageData = put;
+  seen.drawings = [...drawn.values()].map((count) => count / seconds);
   watcher.disconnect();
   return seen;
 }
