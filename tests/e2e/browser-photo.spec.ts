@@ -17,10 +17,7 @@ test('a photo is dropped, pasted and taken', async ({ app, home, page }) => {
   const data = makeTinyData(join(home, 'pictures'));
   await bench.openData(data);
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
-  await bench.go('Recipe');
-  await bench.choose('Distillation', 'none');
-  await bench.tinyRecipe(1);
-  await bench.start();
+  await bench.startTiny(1);
   await bench.reaches('Finished');
   await bench.go('Evaluate');
   await bench.main.getByText('Try a photo').click();

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Page } from 'playwright/test';
+import {
+  chromium,
+  type Browser,
+  type Page,
+  type PlaywrightTestOptions,
+  type PlaywrightWorkerOptions,
+} from 'playwright/test';
 import type { StepRow } from '../../src-main/protocol/events.ts';
 import { serve } from '../../src-main/shells/server/serve.ts';
 import { ScriptedService, epochRows } from '../helpers/scripted-service.ts';
@@ -22,12 +28,7 @@ test('a hundred rows a second never hold up the window', async ({ launchOptions,
   test.setTimeout(4 * 60_000);
   const service = new ScriptedService();
   const run = service.addRun({ state: 'running', epochs: 6, rowsEach: 400 });
-  const served = await serveScripted(service);
-  const browser = await chromium.launch(launchOptions);
-  const page = await browser.newPage({ viewport });
-  try {
-    await page.goto(served.url);
-    await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
+  await inTrainView(service, { launchOptions, viewport }, async (page, browser) => {
     const step = factOf(page, 'Step');
     await expect(step).toContainText('720');
     // A first paint of everything is no part of being fed.
@@ -53,10 +54,7 @@ test('a hundred rows a second never hold up the window', async ({ launchOptions,
     const rows = SECONDS * ROWS_A_SECOND;
     expect(after.bytes - before.bytes).toBeLessThan(rows * 13 * 8 * 10 + 2e6);
     expect(after.nodes - before.nodes).toBeLessThan(200);
-  } finally {
-    await browser.close();
-    await served.close();
-  }
+  });
 });
 
 test('the head of a run says where it is before its history has been read', async ({ page }) => {
@@ -90,12 +88,7 @@ test('a file of every step is written while the window goes on', async ({ launch
   test.setTimeout(2 * 60_000);
   const service = new ScriptedService();
   service.append(service.addRun({ state: 'stopped', epochs: 0 }), stepRows(1, 40_000));
-  const served = await serveScripted(service);
-  const browser = await chromium.launch(launchOptions);
-  const page = await browser.newPage({ viewport });
-  try {
-    await page.goto(served.url);
-    await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
+  await inTrainView(service, { launchOptions, viewport }, async (page, browser) => {
     await expect(page.getByText('First values after a few steps')).toHaveCount(0);
     const slower = Math.max(1, (await probeTime(page)) / PROBE_TIME);
     await page.getByRole('button', { name: 'Save numbers' }).click();
@@ -111,10 +104,7 @@ test('a file of every step is written while the window goes on', async ({ launch
     const longest = Math.max(...tasks);
     test.info().annotations.push({ type: 'measured', description: `${longest} ms, ${slower} times slower` });
     expect(longest).toBeLessThan(LONGEST_TASK * slower);
-  } finally {
-    await browser.close();
-    await served.close();
-  }
+  });
 });
 
 const factOf = (page: Page, name: string) =>
@@ -225,4 +215,23 @@ async function heap(page: Page): Promise<{ bytes: number; nodes: number }> {
   const nodes = await page.evaluate(() => document.querySelectorAll('*').length);
   await session.detach();
   return { bytes: usedSize, nodes };
+}
+
+/** Does `work` in a browser of its own, whose main thread can be traced, at the Train view of a service. */
+async function inTrainView(
+  service: ScriptedService,
+  { launchOptions, viewport }: Pick<PlaywrightTestOptions & PlaywrightWorkerOptions, 'launchOptions' | 'viewport'>,
+  work: (page: Page, browser: Browser) => Promise<void>,
+): Promise<void> {
+  const served = await serveScripted(service);
+  const browser = await chromium.launch(launchOptions);
+  const page = await browser.newPage({ viewport });
+  try {
+    await page.goto(served.url);
+    await page.getByRole('navigation').getByRole('link', { name: 'Train' }).click();
+    await work(page, browser);
+  } finally {
+    await browser.close();
+    await served.close();
+  }
 }

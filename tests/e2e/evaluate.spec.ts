@@ -9,10 +9,7 @@ test('a checkpoint is evaluated, looked into, and tried on a picture', async ({ 
   const data = makeTinyData(join(home, 'pictures'));
   await bench.openData(data);
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
-  await bench.go('Recipe');
-  await bench.choose('Distillation', 'none');
-  await bench.tinyRecipe(1);
-  await bench.start();
+  await bench.startTiny(1);
   await bench.reaches('Finished');
 
   await test.step('the report comes', async () => {

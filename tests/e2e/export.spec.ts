@@ -16,10 +16,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
   const report = bench.main.getByRole('region', { name: 'Check of the export' });
   await bench.openData(makeTinyData(join(home, 'pictures')));
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
-  await bench.go('Recipe');
-  await bench.choose('Distillation', 'none');
-  await bench.tinyRecipe(1);
-  await bench.start();
+  await bench.startTiny(1);
   await bench.reaches('Finished');
   await bench.go('Export');
 

@@ -50,12 +50,17 @@ export class Workbench {
   async startLong(data: string): Promise<void> {
     await this.openData(data);
     await this.main.getByRole('heading', { name: /classes$/ }).waitFor();
-    await this.go('Recipe');
-    await this.choose('Distillation', 'none');
-    await this.tinyRecipe(5000);
-    await this.start();
+    await this.startTiny(5000);
     await this.reaches('Running');
     await this.advances(0);
+  }
+
+  /** Starts a run without a teacher on the data that are open. */
+  async startTiny(epochs: number): Promise<void> {
+    await this.go('Recipe');
+    await this.choose('Distillation', 'none');
+    await this.tinyRecipe(epochs);
+    await this.start();
   }
 
   async start(): Promise<void> {

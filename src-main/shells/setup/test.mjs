@@ -105,7 +105,7 @@ async function prepare() {
 async function main() {
   if (!(await step('set-up', prepare))) return;
   mkdirSync(RESULTS, { recursive: true });
-  await Promise.all(CHECKS.map((check) => step(`check ${check}`, () => npmScript(`check:${check}`))));
+  for (const check of CHECKS) await step(`check ${check}`, () => npmScript(`check:${check}`));
   if (!(await step('build', ensureBuild))) return;
   await step('engine', ensureEngine);
   let electron;
