@@ -23,9 +23,9 @@ export default defineConfig({
       rolldownOptions: {
         input: {
           service: at('src-main/service/service.process.ts'),
-          trainer: at('src-main/service/trainer.worker.ts'),
-          onnx: at('src-main/service/onnx.worker.ts'),
-          picture: at('src-main/service/picture.worker.ts'),
+          trainer: at('src-main/job-process/job.process.ts'),
+          onnx: at('src-main/job-process/teacher/onnx.worker.ts'),
+          picture: at('src-main/job-process/images/decode.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

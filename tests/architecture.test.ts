@@ -24,11 +24,17 @@ const TABLE: Row[] = [
   { folder: 'package.json', imports: [], packages: [] },
   { folder: 'src-main/protocol', imports: ['package.json'], packages: ['valibot'] },
   { folder: 'src-main/formats', imports: ['src-main/protocol'], packages: ['node:zlib'] },
+  { folder: 'src-main/base', imports: ['src-main/protocol'], packages: ['node:*'] },
   { folder: 'src-main/data', imports: ['resources', 'src-main/protocol', 'src-main/formats'], packages: ['node:*'] },
   {
+    folder: 'src-main/install',
+    imports: ['resources', 'src-main/protocol', 'src-main/base'],
+    packages: ['yauzl', 'node:*'],
+  },
+  {
     folder: 'src-main/runtime',
-    imports: ['resources', 'src-main/protocol'],
-    packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'yauzl', 'node:*'],
+    imports: ['src-main/protocol'],
+    packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'node:*'],
   },
   { folder: 'src-main/trace', imports: ['src-main/protocol', 'src-main/runtime'], packages: [TFJS, 'node:crypto'] },
   {
@@ -49,20 +55,38 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/runs',
-    imports: ['src-main/protocol', 'src-main/formats', 'src-main/model', 'src-main/train (types)'],
+    imports: ['src-main/protocol', 'src-main/formats', 'src-main/base', 'src-main/model', 'src-main/train (types)'],
     packages: ['node:*'],
+  },
+  {
+    folder: 'src-main/weights',
+    imports: ['protocol', 'formats', 'base', 'model', 'train', 'runs'].map((name) => `src-main/${name}`),
+    packages: ['node:*'],
+  },
+  {
+    folder: 'src-main/jobs',
+    imports: ['protocol', 'base', 'data', 'install', 'model', 'train', 'runs'].map((name) => `src-main/${name}`),
+    packages: ['valibot', 'node:*'],
+  },
+  {
+    folder: 'src-main/job-process',
+    imports: [
+      ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'model', 'train', 'runs'],
+      ...['weights', 'jobs'],
+    ].map((name) => `src-main/${name}`),
+    packages: [TFJS, 'onnxruntime-node', 'valibot', 'node:*'],
   },
   {
     folder: 'src-main/service',
     imports: [
       'resources',
-      ...['protocol', 'formats', 'data', 'runtime', 'trace', 'model', 'train', 'runs'].map(
+      ...['protocol', 'base', 'data', 'install', 'model', 'train', 'runs', 'weights', 'jobs'].map(
         (name) => `src-main/${name}`,
       ),
     ],
-    packages: [TFJS, 'onnxruntime-node', 'valibot', 'yaml', 'node:*'],
+    packages: ['valibot', 'yaml', 'node:*'],
   },
-  { folder: 'src-main/shells/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite'] },
+  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite'] },
   {
     folder: 'src-main/shells/electron',
     imports: ['src-main/protocol', 'src-main/runs', 'src-main/service'],
@@ -75,20 +99,33 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/shells/cli',
-    imports: ['src-main/protocol', 'src-main/runs', 'src-main/service', 'src-main/shells/server'],
+    imports: ['protocol', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map((name) => `src-main/${name}`),
     packages: ['node:*'],
   },
   { folder: 'src-renderer/i18n', imports: ['src-main/protocol'], packages: ['vue-i18n'] },
   { folder: 'src-renderer/client', imports: ['src-main/protocol'], packages: ['vue'] },
-  { folder: 'src-renderer/stores', imports: ['src-main/protocol', 'src-renderer/client'], packages: ['pinia', 'vue'] },
+  { folder: 'src-renderer/history', imports: ['src-main/protocol', 'src-renderer/client (types)'], packages: [] },
+  { folder: 'src-renderer/composables', imports: ['src-main/protocol', 'src-renderer/client'], packages: ['vue'] },
+  {
+    folder: 'src-renderer/stores',
+    imports: ['src-main/protocol', 'src-renderer/client', 'src-renderer/history', 'src-renderer/composables'],
+    packages: ['pinia', 'vue'],
+  },
   {
     folder: 'src-renderer/components',
-    imports: ['src-main/protocol', 'src-renderer/client (types)', 'src-renderer/stores (types)', 'src-renderer/i18n'],
+    imports: [
+      'src-main/protocol',
+      ...['client', 'history', 'composables', 'stores'].map((name) => `src-renderer/${name} (types)`),
+      'src-renderer/i18n',
+    ],
     packages: ['chart.js', 'reka-ui', 'vue', 'vue-i18n'],
   },
   {
     folder: 'src-renderer/views',
-    imports: ['src-main/protocol', 'src-renderer/stores', 'src-renderer/components', 'src-renderer/i18n'],
+    imports: [
+      'src-main/protocol',
+      ...['history', 'composables', 'stores', 'components', 'i18n'].map((name) => `src-renderer/${name}`),
+    ],
     packages: ['vue', 'vue-i18n'],
   },
   {

@@ -38,7 +38,7 @@ export type CardValues = { [Field in CardField]?: v.InferOutput<(typeof CARD_FIE
  * themselves, the defaults. `docs/teachers.md` shows all of it to people.
  *
  * To add a field: 1. {@link TeacherCard} and {@link CARD_FIELDS} here, 2. its source and its default in
- * `service/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
+ * `weights/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
  */
 export const teacherCard = v.object({
   /** How it runs: inside the training step, in ONNX Runtime, or as a graph of TensorFlow. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, syncFolder, writeFileAtomic } from './atomic-file.ts';
+import { diskError, syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import { checkFile } from './export-check-file.ts';
 import { exportsFolder } from './run-folder.ts';
 

@@ -13,8 +13,8 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, writeFileAtomic } from './atomic-file.ts';
-import { isAlive, startOf } from './process.ts';
+import { diskError, writeFileAtomic } from '../base/atomic-file.ts';
+import { isAlive, startOf } from '../base/process.ts';
 
 /**
  * One process at a time trains in a run folder: the one named in its `lock` file. A service takes the lock before it

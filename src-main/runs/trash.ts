@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, syncFolder } from './atomic-file.ts';
+import { diskError, syncFolder } from '../base/atomic-file.ts';
 import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { lockedError, lockOwner } from './lock.ts';

@@ -2,7 +2,7 @@ import { existsSync, statSync, type Stats } from 'node:fs';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { FoundThing } from '../protocol/system-data.ts';
 import { runPath } from '../runs/run-folder.ts';
-import { readRecipeFile } from './recipe-file.ts';
+import { readRecipeFile } from './recipe/recipe-file.ts';
 
 const FILES: readonly (readonly [RegExp, FoundThing['kind']])[] = [
   [/\.(ya?ml|json)$/i, 'recipe'],

@@ -1,9 +1,9 @@
 import { serve, type Port } from '../protocol/rpc.ts';
 import type { ServiceEvent } from '../protocol/events.ts';
 import { cacheFolder, homeFolder } from '../runs/places.ts';
-import { RelayTrainers } from './relay-trainers.ts';
+import { RelayTrainers } from './jobs/relay-job-processes.ts';
 import { readToService, type FromService, type ToService } from './service-link.ts';
-import { spawnTrainer } from './trainer-process.ts';
+import { spawnTrainer } from '../jobs/job-process.ts';
 import { createWorkstation, type Workstation } from './workstation.ts';
 
 /**

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Box } from '../data/erase.ts';
-import type { MixDraw } from '../data/mix.ts';
+import type { Box } from '../data/augment/erase.ts';
+import type { MixDraw } from '../data/augment/mix.ts';
 import type { Model } from '../model/model.ts';
 import { erases, mixes, type Recipe } from '../protocol/recipe.ts';
 import type { Values } from '../runtime/dtypes.ts';

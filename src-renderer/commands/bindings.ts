@@ -1,4 +1,4 @@
-import { isReserved } from '../components/keys.ts';
+import { isReserved } from '../components/shell/keys.ts';
 import type { OwnKeys } from '../stores/preferences.ts';
 import { COMMANDS, type Command } from './table.ts';
 

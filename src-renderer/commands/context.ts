@@ -1,4 +1,4 @@
-import { viewOf, type ViewName } from '../components/views.ts';
+import { viewOf, type ViewName } from '../components/shell/views.ts';
 import { useChartView } from '../stores/chart-view.ts';
 import { useCheckpoints } from '../stores/checkpoints.ts';
 import { useDataset } from '../stores/dataset.ts';

@@ -1,7 +1,7 @@
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import { FIELDS, flagOf } from '../../src-main/protocol/recipe.ts';
-import { describeKey } from '../components/keys.ts';
-import type { Entry } from '../components/palette.ts';
+import { describeKey } from '../components/shell/keys.ts';
+import type { Entry } from '../components/shell/palette.ts';
 import { describeField } from '../i18n/fields.ts';
 import { formatPercent } from '../i18n/format.ts';
 import type { OwnKeys } from '../stores/preferences.ts';

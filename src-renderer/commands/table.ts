@@ -1,6 +1,6 @@
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
-import { VIEWS, type ViewName } from '../components/views.ts';
+import { VIEWS, type ViewName } from '../components/shell/views.ts';
 import type { Reason } from '../stores/recipe.ts';
 import { isActive } from '../stores/run.ts';
 import type { Context } from './context.ts';

@@ -1,7 +1,7 @@
 import { computed, onBeforeUnmount, onMounted, watch, type Ref } from 'vue';
 import { useI18n } from 'vue-i18n';
-import { MAC, isField, isTypedKey, keyOf } from '../components/keys.ts';
-import { VIEWS, type ViewName } from '../components/views.ts';
+import { MAC, isField, isTypedKey, keyOf } from '../components/shell/keys.ts';
+import { VIEWS, type ViewName } from '../components/shell/views.ts';
 import { useNotices } from '../stores/notices.ts';
 import { commandOf, keysOf } from './bindings.ts';
 import { useContext } from './context.ts';

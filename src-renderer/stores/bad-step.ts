@@ -2,7 +2,7 @@ import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
 import type { BadStep } from '../../src-main/protocol/data-types.ts';
 import { useNotices } from './notices.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** The batch that a run ended at, while a person looks at it. */
 export const useBadStep = defineStore('bad-step', () => {

@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
-import { isRecord, keep, readKept } from './kept.ts';
+import { isRecord, keep, readKept } from '../composables/kept.ts';
 
 /** How the charts are shown; scale and marks are kept between starts. */
 export const useChartView = defineStore('chart-view', () => {

@@ -5,7 +5,7 @@ import type { CheckpointInfo } from '../../src-main/protocol/data-types.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** The checkpoints of the open run. */
 export const useCheckpoints = defineStore('checkpoints', () => {

@@ -2,11 +2,11 @@ import { defineStore } from 'pinia';
 import { computed, markRaw, ref, shallowReactive, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../src-main/protocol/events.ts';
-import { gathered } from './frames.ts';
-import { isTextList, keep, readKept } from './kept.ts';
-import { RunHistory } from './run-history.ts';
-import { useService } from './service.ts';
-import { appendLate, historyOf, wholeHistory } from './whole-history.ts';
+import { gathered } from '../composables/gathered.ts';
+import { isTextList, keep, readKept } from '../composables/kept.ts';
+import { RunHistory } from '../history/run-history.ts';
+import { useService } from '../composables/use-service.ts';
+import { appendLate, historyOf, wholeHistory } from '../history/whole-history.ts';
 
 /** Most runs that are drawn beside the open one. */
 export const MOST_COMPARED = 20;

@@ -9,8 +9,8 @@ import type {
   PicturePage,
 } from '../../src-main/protocol/data-types.ts';
 import { useJobs } from './jobs.ts';
-import { isText, isTextList, keep, readKept } from './kept.ts';
-import { useService } from './service.ts';
+import { isText, isTextList, keep, readKept } from '../composables/kept.ts';
+import { useService } from '../composables/use-service.ts';
 import { useSystem } from './system.ts';
 
 export type Split = 'train' | 'val';

@@ -9,7 +9,7 @@ import { useQueue } from './queue.ts';
 import { useRecipe } from './recipe.ts';
 import { useRunTable } from './run-table.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** The view that a request is shown in. */
 type Shown = 'train' | 'data' | 'recipe';

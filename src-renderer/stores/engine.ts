@@ -3,7 +3,7 @@ import { computed, ref, shallowRef } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { EngineDevice, EngineReport, EngineStatus } from '../../src-main/protocol/data-types.ts';
 import { useJobs } from './jobs.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 const isThere = ({ state }: EngineStatus): boolean => state === 'verified' || state === 'unpacked';
 

@@ -10,7 +10,7 @@ import type {
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** Evaluations that are kept, the one that is open, and the one that is being made. */
 export const useEvaluation = defineStore('evaluation', () => {

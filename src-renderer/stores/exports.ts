@@ -6,7 +6,7 @@ import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** What the export form asks for; an empty `output` leaves the place to the service. */
 export type ExportWish = Omit<CallParams<'export.write'>, 'run'> & {

@@ -3,7 +3,7 @@ import { shallowReactive } from 'vue';
 import { StillhouseError, fromPlainError } from '../../src-main/protocol/errors.ts';
 import type { JobKind, JobProgress } from '../../src-main/protocol/events.ts';
 import { useNotices } from './notices.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 interface Waiting {
   resolve: (progress: JobProgress) => void;

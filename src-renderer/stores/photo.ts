@@ -2,7 +2,7 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import { MOST_PIECE_BYTES, type PhotoAnswer } from '../../src-main/protocol/evaluation.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** A picture that a person tries on a run, and what came back. */
 export const usePhoto = defineStore('photo', () => {

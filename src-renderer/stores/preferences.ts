@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { computed, ref, watch, type Ref } from 'vue';
-import { isRecord, isTextList, keep, readKept } from './kept.ts';
+import { isRecord, isTextList, keep, readKept } from '../composables/kept.ts';
 
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 export const LOCALES = ['en', 'zh-CN'] as const;

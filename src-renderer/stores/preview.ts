@@ -3,7 +3,7 @@ import { ref, shallowRef } from 'vue';
 import type { BatchPreview } from '../../src-main/protocol/data-types.ts';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import { useRecipe } from './recipe.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 const PICTURES = 16;
 

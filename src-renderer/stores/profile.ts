@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia';
 import { shallowRef } from 'vue';
 import type { RunProfile } from '../../src-main/protocol/data-types.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** The profiled step of the run that is open. */
 export const useProfile = defineStore('profile', () => {

@@ -4,7 +4,7 @@ import type { QueueEntry, QueueReport } from '../../src-main/protocol/data-types
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useNotices } from './notices.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** What a person wants of a start while others train; null is to leave it. */
 export type BusyAnswer = 'queue' | 'anyway' | null;

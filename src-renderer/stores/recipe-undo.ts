@@ -1,9 +1,9 @@
 import type { Ref } from 'vue';
 import type { Preset } from '../../src-main/protocol/presets.ts';
 import type { Recipe, RecipeKey } from '../../src-main/protocol/recipe.ts';
-import { keep } from './kept.ts';
+import { keep } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';
-import { presetsOf } from './recipe-presets.ts';
+import { presetsOf } from '../composables/recipe-presets.ts';
 
 /** What a recipe is while it is written; each value is replaced, never changed. */
 export interface WrittenRecipe {

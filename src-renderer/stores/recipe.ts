@@ -24,12 +24,12 @@ import {
 import { useDataset } from './dataset.ts';
 import { useEngine } from './engine.ts';
 import { useJobs } from './jobs.ts';
-import { isRecord, keep, readKept } from './kept.ts';
+import { isRecord, keep, readKept } from '../composables/kept.ts';
 import { useQueue } from './queue.ts';
-import { fromPreset, presetsOf } from './recipe-presets.ts';
+import { fromPreset, presetsOf } from '../composables/recipe-presets.ts';
 import { recipeUndo } from './recipe-undo.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 import { useSystem } from './system.ts';
 
 export type Task = Preset['task'];

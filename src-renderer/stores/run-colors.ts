@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { ref } from 'vue';
-import { isRecord, keep, readKept } from './kept.ts';
+import { isRecord, keep, readKept } from '../composables/kept.ts';
 
 /** Tokens of the colours for runs, `run-1` and on: told apart by colour-blind readers. */
 export const RUN_COLORS: readonly string[] = Array.from({ length: 10 }, (_, index) => `run-${index + 1}`);

@@ -4,9 +4,9 @@ import type { RunSummary, Trash, TrashItem } from '../../src-main/protocol/data-
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useNotices } from './notices.ts';
-import { runMatches, sortRuns, type RunColumn } from './run-filter.ts';
+import { runMatches, sortRuns, type RunColumn } from '../composables/run-filter.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** A run beside others. */
 export interface ComparedRun {

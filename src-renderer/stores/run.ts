@@ -4,13 +4,13 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
 import { ENDED, type HistoryRow, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
-import { gathered } from './frames.ts';
-import { isText, keep, readKept } from './kept.ts';
+import { gathered } from '../composables/gathered.ts';
+import { isText, keep, readKept } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';
 import { useQueue } from './queue.ts';
-import { RunHistory } from './run-history.ts';
-import { appendLate, historyOf, unseen, wholeHistory } from './whole-history.ts';
-import { useService } from './service.ts';
+import { RunHistory } from '../history/run-history.ts';
+import { appendLate, historyOf, unseen, wholeHistory } from '../history/whole-history.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
 const REPAINT_INTERVAL = 100;

@@ -7,7 +7,7 @@ import { useDataset } from './dataset.ts';
 import { useJobs } from './jobs.ts';
 import { useRecipe } from './recipe.ts';
 import { useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 import { useSystem } from './system.ts';
 
 /** The way from nothing to a distilling run on the sample data. The service walks it; here it is begun and shown. */

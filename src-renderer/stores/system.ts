@@ -4,7 +4,7 @@ import type { Folder, ModelCard, SystemInfo } from '../../src-main/protocol/data
 import type { MenuPart } from '../../src-main/protocol/host.ts';
 import type { Connection } from '../client/connect.ts';
 import { useNotices } from './notices.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 
 /** A question that the window's own picker answers where the shell has no native dialog. */
 export interface PickRequest {

@@ -8,7 +8,7 @@ import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
 import { useRecipe } from './recipe.ts';
 import { isActive, useRun } from './run.ts';
-import { useService } from './service.ts';
+import { useService } from '../composables/use-service.ts';
 import { useSystem } from './system.ts';
 
 /** A teacher trained on the chosen data set: the best checkpoint of its run. */

@@ -1,7 +1,7 @@
 import { columnLines } from '../components/charts/chart-csv.ts';
-import { csvText } from '../components/save-text.ts';
-import type { Columns } from '../stores/columns.ts';
-import { EPOCH_COLUMNS, STEP_COLUMNS, type RunHistory } from '../stores/run-history.ts';
+import { csvText } from '../components/parts/save-text.ts';
+import type { Columns } from '../history/columns.ts';
+import { EPOCH_COLUMNS, STEP_COLUMNS, type RunHistory } from '../history/run-history.ts';
 
 const PLACES = 3;
 

@@ -2,7 +2,7 @@ import { SPENT_PARTS, type SpentPart } from '../../src-main/protocol/spent.ts';
 import { Pyramid, type Numbers } from '../components/charts/pyramid.ts';
 import { Smoother, type Series } from '../components/charts/series.ts';
 import type { XAxis } from '../stores/preferences.ts';
-import { spentColumn, type EpochColumn, type RunHistory, type StepColumn } from '../stores/run-history.ts';
+import { spentColumn, type EpochColumn, type RunHistory, type StepColumn } from '../history/run-history.ts';
 
 export type Translate = (key: string) => string;
 /** How a line looks: in a chart of several runs the colour is the run's, so that only the dash tells lines apart. */

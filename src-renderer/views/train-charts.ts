@@ -1,7 +1,7 @@
 import type { Series } from '../components/charts/series.ts';
-import { SPENT_COLORS } from '../components/spent-colors.ts';
+import { SPENT_COLORS } from '../components/train/time-colors.ts';
 import type { XAxis } from '../stores/preferences.ts';
-import type { EpochColumn, RunHistory } from '../stores/run-history.ts';
+import type { EpochColumn, RunHistory } from '../history/run-history.ts';
 import { RunLines, SOLID, type AxisLines, type Look, type Translate } from './run-lines.ts';
 
 const CHARTS = [

@@ -3,8 +3,8 @@ import { ENDED } from '../../src-main/protocol/events.ts';
 import type { Mark } from '../components/charts/marks.ts';
 import { describeError } from '../i18n/errors.ts';
 import type { XAxis } from '../stores/preferences.ts';
-import type { RunHistory } from '../stores/run-history.ts';
-import type { MarkKind, RunMark } from '../stores/run-marks.ts';
+import type { RunHistory } from '../history/run-history.ts';
+import type { MarkKind, RunMark } from '../history/run-marks.ts';
 
 type Translate = (key: string, values?: Record<string, unknown>) => string;
 

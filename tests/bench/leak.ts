@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { median } from './peers.ts';

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkPictures } from '../../src-main/data/check.ts';
-import { listDataset, summarise } from '../../src-main/data/folder.ts';
-import { encodePng } from '../../src-main/data/png.ts';
+import { checkPictures } from '../../src-main/data/check/check.ts';
+import { listDataset, summarise } from '../../src-main/data/layout/folder.ts';
+import { encodePng } from '../../src-main/data/decode/png.ts';
 
 /**
  * `npm run bench -- listing`: pictures a second that are listed from folders and from archives, and from a data set of

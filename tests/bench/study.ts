@@ -13,7 +13,7 @@ import {
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { cacheFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { writeReport, type FinishedRun } from '../helpers/study-report.ts';

@@ -13,7 +13,7 @@ const TREE = join(ROOT, 'release/linux-unpacked');
 test('the packaged app opens, its service answers and checks pictures, and it quits', async ({ home }) => {
   test.setTimeout(10 * 60_000);
   await test.step('it is packaged', async () => {
-    const made = spawn(process.execPath, [join(ROOT, 'src-main/shells/setup/package.mjs'), '--dir'], { cwd: ROOT });
+    const made = spawn(process.execPath, [join(ROOT, 'src-main/setup/package.mjs'), '--dir'], { cwd: ROOT });
     let said = '';
     for (const stream of [made.stdout, made.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
     const code = await new Promise((resolve) => made.on('close', resolve));

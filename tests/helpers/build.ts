@@ -5,9 +5,9 @@ import { build } from 'vite';
 /** npm runs tests and benches in the root. */
 const ROOT = process.cwd();
 const ENTRIES = {
-  trainer: 'src-main/service/trainer.worker.ts',
-  onnx: 'src-main/service/onnx.worker.ts',
-  picture: 'src-main/service/picture.worker.ts',
+  trainer: 'src-main/job-process/job.process.ts',
+  onnx: 'src-main/job-process/teacher/onnx.worker.ts',
+  picture: 'src-main/job-process/images/decode.worker.ts',
   cli: 'src-main/shells/cli/cli.ts',
 } as const;
 

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { connect, type Client } from '../../src-main/protocol/rpc.ts';
-import type { PictureFile } from '../../src-main/service/datasets.ts';
+import type { PictureFile } from '../../src-main/service/data/datasets.ts';
 import type { FromService, ToService } from '../../src-main/service/service-link.ts';
 
 const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));

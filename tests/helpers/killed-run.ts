@@ -6,7 +6,7 @@ import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 
 /** Trainings that are killed on purpose: shared by the test and `npm run bench -- kill`. */
 

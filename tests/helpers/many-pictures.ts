@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, mkdtempSync, existsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodePng } from '../../src-main/data/png.ts';
+import { encodePng } from '../../src-main/data/decode/png.ts';
 
 /**
  * A data set of very many pictures: one file for each class, and links to it under every other name. It lies in memory

@@ -1,8 +1,8 @@
-import { drawCrop, drawTrain } from '../../src-main/data/augment.ts';
-import { parsePolicy } from '../../src-main/data/auto-augment.ts';
-import { drawErase } from '../../src-main/data/erase.ts';
-import { drawMix, type MixDraw, type MixOptions } from '../../src-main/data/mix.ts';
-import type { OperationName } from '../../src-main/data/pixel-ops.ts';
+import { drawCrop, drawTrain } from '../../src-main/data/augment/augment.ts';
+import { parsePolicy } from '../../src-main/data/augment/auto-augment.ts';
+import { drawErase } from '../../src-main/data/augment/erase.ts';
+import { drawMix, type MixDraw, type MixOptions } from '../../src-main/data/augment/mix.ts';
+import type { OperationName } from '../../src-main/data/augment/pixel-ops.ts';
 import { Random } from '../../src-main/data/random.ts';
 
 /** Our draws under the names of `tests/parity/timm_draws.py`: numbers, or choices as texts. */

@@ -1,7 +1,7 @@
-import { soloCrew, type Crew } from '../../src-main/data/crew.ts';
-import type { Decode, DecodeNow } from '../../src-main/data/decode.ts';
-import { pictureMaker, type ViewOptions } from '../../src-main/data/picture.ts';
-import { decodePng } from '../../src-main/data/png.ts';
+import { soloCrew, type Crew } from '../../src-main/data/batches/workers.ts';
+import type { Decode, DecodeNow } from '../../src-main/data/decode/decode.ts';
+import { pictureMaker, type ViewOptions } from '../../src-main/data/decode/image.ts';
+import { decodePng } from '../../src-main/data/decode/png.ts';
 
 /** Decodes PNGs without an engine, for tests of what lies around the decoder. */
 export const ownDecodeNow: DecodeNow = (bytes, _crop, room) => {

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePng } from '../../src-main/data/png.ts';
+import { encodePng } from '../../src-main/data/decode/png.ts';
 
 /** Classes that differ in colour and stripes, so that a small network learns them soon. */
 const CLASSES = { amber: [220, 160, 40], blue: [40, 70, 220], crimson: [200, 30, 60] } as const;

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePng } from '../../src-main/data/png.ts';
+import { encodePng } from '../../src-main/data/decode/png.ts';
 
 export interface TinyData {
   classes?: string[];

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { drawCrop, evalGeometry } from '../../src-main/data/augment.ts';
-import { parsePolicy } from '../../src-main/data/auto-augment.ts';
-import type { Filter, Pixels } from '../../src-main/data/decode.ts';
-import { drawErase } from '../../src-main/data/erase.ts';
-import { applyOperation, type OperationName } from '../../src-main/data/pixel-ops.ts';
-import { decodePng } from '../../src-main/data/png.ts';
+import { drawCrop, evalGeometry } from '../../src-main/data/augment/augment.ts';
+import { parsePolicy } from '../../src-main/data/augment/auto-augment.ts';
+import type { Filter, Pixels } from '../../src-main/data/decode/decode.ts';
+import { drawErase } from '../../src-main/data/augment/erase.ts';
+import { applyOperation, type OperationName } from '../../src-main/data/augment/pixel-ops.ts';
+import { decodePng } from '../../src-main/data/decode/png.ts';
 import type { Draws } from '../../src-main/data/random.ts';
-import { cropPixels, resizePixels } from '../../src-main/data/resize.ts';
+import { cropPixels, resizePixels } from '../../src-main/data/decode/resize.ts';
 import fixtures from './augment.json';
 
 /** Against Pillow and timm (make-augment-fixtures.py), bit for bit, from the same draws. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { epochOrder } from '../../src-main/data/sampler.ts';
+import { epochOrder } from '../../src-main/data/batches/sampler.ts';
 import { ourDraws } from '../helpers/our-draws.ts';
 import { chiSquareDeviation } from '../helpers/statistics.ts';
 import fixtures from './draws.json';

@@ -2,7 +2,7 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import { exitProcess, loadEngine } from '../../src-main/runtime/engine.ts';
-import { setParams, startFresh } from '../../src-main/service/train-state.ts';
+import { setParams, startFresh } from '../../src-main/job-process/training/train-state.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { initialValues } from '../../src-main/train/init.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';

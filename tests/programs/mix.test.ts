@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Box } from '../../src-main/data/erase.ts';
-import { drawMix, type MixDraw } from '../../src-main/data/mix.ts';
+import type { Box } from '../../src-main/data/augment/erase.ts';
+import { drawMix, type MixDraw } from '../../src-main/data/augment/mix.ts';
 import { Random } from '../../src-main/data/random.ts';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
-import { keepBadStep } from '../../src-main/service/non-finite.ts';
+import { keepBadStep } from '../../src-main/job-process/training/non-finite.ts';
 import { State } from '../../src-main/trace/state.ts';
 import type { BadStep } from '../../src-main/train/loop.ts';
 import { testEngine } from '../helpers/engine.ts';

@@ -4,7 +4,7 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { parseSavedRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
-import { startFresh, startResumed } from '../../src-main/service/train-state.ts';
+import { startFresh, startResumed } from '../../src-main/job-process/training/train-state.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { drawMix } from '../../src-main/data/mix.ts';
+import { drawMix } from '../../src-main/data/augment/mix.ts';
 import { Random } from '../../src-main/data/random.ts';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { EngineDevice, EngineStatus, Gpu } from '../../src-main/protocol/data-types.ts';
 import { gpuIndex } from '../../src-main/protocol/device.ts';
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
-import type { GpuSurvey } from '../../src-main/runtime/gpus.ts';
-import { chooseDevice, isOlder, requireDevice, type DeviceFacts } from '../../src-main/service/device-choice.ts';
+import type { GpuSurvey } from '../../src-main/install/gpus.ts';
+import { chooseDevice, isOlder, requireDevice, type DeviceFacts } from '../../src-main/jobs/device-choice.ts';
 
 const gpu = (index: number, capability: number | null = 8.6): Gpu => ({
   index,

@@ -1,10 +1,10 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { encodePng } from '../../src-main/data/png.ts';
+import { encodePng } from '../../src-main/data/decode/png.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';

@@ -19,8 +19,8 @@ import {
   type FromService,
   type ToService,
 } from '../../src-main/service/service-link.ts';
-import { spawnTrainer, trainerEntry } from '../../src-main/service/trainer-process.ts';
-import { readTrainerCommand, readTrainerEvent, type TrainerEvent } from '../../src-main/service/trainer-protocol.ts';
+import { spawnTrainer, trainerEntry } from '../../src-main/jobs/job-process.ts';
+import { readTrainerCommand, readTrainerEvent, type TrainerEvent } from '../../src-main/jobs/job-protocol.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { RelayPort } from '../../src-main/shells/electron/relay.ts';
 import { LIMITS } from '../../src-main/shells/server/limits.ts';

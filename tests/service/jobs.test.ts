@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../src-main/protocol/errors.ts';
 import type { JobProgress } from '../../src-main/protocol/events.ts';
-import { Jobs } from '../../src-main/service/jobs.ts';
+import { Jobs } from '../../src-main/service/jobs/jobs.ts';
 
 function watched(): { jobs: Jobs; events: JobProgress[]; ended(job: string): Promise<JobProgress> } {
   const events: JobProgress[] = [];

@@ -7,7 +7,7 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { decodeImage } from '../../src-main/runtime/images.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';

@@ -9,7 +9,7 @@ import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { readProfile } from '../../src-main/runs/profile-file.ts';
-import { spawnTrainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront } from '../helpers/workstation.ts';

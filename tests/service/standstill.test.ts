@@ -8,7 +8,7 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer, type Trainer } from '../../src-main/service/trainer-process.ts';
+import { spawnTrainer, type Trainer } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/pictures.ts';
 import { withLimitedDisk } from '../unit/runs/limited-disk.ts';

@@ -11,10 +11,10 @@ import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.
 import { readHistory, readLog } from '../../src-main/runs/history.ts';
 import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { isAlive } from '../../src-main/runs/process.ts';
+import { isAlive } from '../../src-main/base/process.ts';
 import { openRun } from '../../src-main/runs/run-folder.ts';
-import { spawnTrainer, type Trainer } from '../../src-main/service/trainer-process.ts';
-import type { TrainerEvent, TrainerJob } from '../../src-main/service/trainer-protocol.ts';
+import { spawnTrainer, type Trainer } from '../../src-main/jobs/job-process.ts';
+import type { TrainerEvent, TrainerJob } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/pictures.ts';
 

@@ -8,7 +8,7 @@ import type { EpochRow, HistoryRow, StateRow, StepRow } from '../../src-main/pro
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { CALLS } from '../../src-main/protocol/service.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
-import { isAlive } from '../../src-main/runs/process.ts';
+import { isAlive } from '../../src-main/base/process.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownOptions, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Command } from './command.ts';
-import { withDesk, type Desk } from './desk.ts';
+import { withDesk, type Desk } from './local-service.ts';
 import { textValue, type Option, type Parsed } from './options.ts';
 
 const OPTIONS: readonly Option[] = [

@@ -3,10 +3,10 @@ import type { EngineDevice, EngineReport, EngineStatus, Gpu, GpuReport } from '.
 import { DEVICE_PATTERN } from '../../protocol/device.ts';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { engineFolder, engineFolders } from '../../runs/places.ts';
-import { EngineDesk, type ChosenEngine } from '../../service/engine-desk.ts';
-import { spawnTrainer } from '../../service/trainer-process.ts';
+import { EngineDesk, type ChosenEngine } from '../../service/engine/engine-manager.ts';
+import { spawnTrainer } from '../../jobs/job-process.ts';
 import type { Command, Shell } from './command.ts';
-import { withDesk, type Desk } from './desk.ts';
+import { withDesk, type Desk } from './local-service.ts';
 import { pathValue, textValue, type Parsed } from './options.ts';
 import { bytes } from './progress.ts';
 

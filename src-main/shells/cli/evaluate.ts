@@ -1,10 +1,10 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
 import { cacheFolder } from '../../runs/places.ts';
-import { LIST_NAME } from '../../service/data-notes.ts';
-import { keepPlace } from '../../service/evaluation-place.ts';
-import type { TrainerResults } from '../../service/trainer-protocol.ts';
-import { withWeights } from '../../service/weights.ts';
+import { LIST_NAME } from '../../jobs/data-notes.ts';
+import { keepPlace } from '../../service/evaluations/evaluation-place.ts';
+import type { TrainerResults } from '../../jobs/job-protocol.ts';
+import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, type Parsed } from './options.ts';

@@ -1,6 +1,6 @@
 import type { MemoryForecast } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './desk.ts';
+import { withDesk } from './local-service.ts';
 import { recipeOptions, recipeValues } from './options.ts';
 import { bytes } from './progress.ts';
 import { presetOption, presetValues } from './train.ts';

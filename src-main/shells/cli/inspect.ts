@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { inspectWeights, type ArrayReport, type WeightReport } from '../../service/inspect-weights.ts';
+import { inspectWeights, type ArrayReport, type WeightReport } from '../../weights/inspect-weights.ts';
 import type { Command } from './command.ts';
 import { textValue } from './options.ts';
 import { bytes } from './progress.ts';

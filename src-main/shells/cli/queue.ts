@@ -1,6 +1,6 @@
 import type { QueueEntry } from '../../protocol/data-types.ts';
 import { homeFolder } from '../../runs/places.ts';
-import { readQueue } from '../../service/run-queue.ts';
+import { readQueue } from '../../service/runs/run-queue.ts';
 import type { Command } from './command.ts';
 
 /** `stillhouse queue`: what waits, as it lies on the disk; the service that works on it is not disturbed. */

@@ -1,6 +1,6 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
-import { readRecipeFile } from '../../service/recipe-file.ts';
+import { readRecipeFile } from '../../service/recipe/recipe-file.ts';
 import { pathValue, type Option, type Parsed } from './options.ts';
 
 export const RECIPE: Option = {

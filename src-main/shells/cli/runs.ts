@@ -10,7 +10,7 @@ import { runsFolder } from '../../runs/places.ts';
 import { openRun } from '../../runs/run-folder.ts';
 import { detailRun } from '../../runs/summary.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './desk.ts';
+import { withDesk } from './local-service.ts';
 import { pathValue, textValue } from './options.ts';
 import { bytes, duration } from './progress.ts';
 

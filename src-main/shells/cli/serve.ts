@@ -5,7 +5,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { serve as serveWindow, type Served } from '../server/serve.ts';
 import type { Command } from './command.ts';
-import { HERE } from './desk.ts';
+import { HERE } from './local-service.ts';
 import { integerValue, textValue } from './options.ts';
 
 const PORT = 7860;

@@ -1,6 +1,6 @@
 import type { ModelCard } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './desk.ts';
+import { withDesk } from './local-service.ts';
 
 export const sample: Command = {
   name: 'sample',

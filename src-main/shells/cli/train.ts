@@ -6,12 +6,12 @@ import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { runsFolder } from '../../runs/places.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
-import { prepareTraining, type PreparedTraining } from '../../service/train-request.ts';
-import { SilenceWatch } from '../../service/silence-watch.ts';
-import { spawnTrainer } from '../../service/trainer-process.ts';
+import { prepareTraining, type PreparedTraining } from '../../service/runs/train-request.ts';
+import { SilenceWatch } from '../../jobs/process-watchdog.ts';
+import { spawnTrainer } from '../../jobs/job-process.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
-import { withDesk } from './desk.ts';
+import { withDesk } from './local-service.ts';
 import {
   integerValue,
   pathValue,

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { CHECK_PICTURES, EXPORT_FORMATS, hasPassed, MOST_CHECK_PICTURES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
 import { exportFile } from '../../runs/export.ts';
-import { spawnTrainer } from '../../service/trainer-process.ts';
-import type { CheckExportJob, TrainerJob, TrainerResults } from '../../service/trainer-protocol.ts';
-import { withWeights } from '../../service/weights.ts';
+import { spawnTrainer } from '../../jobs/job-process.ts';
+import type { CheckExportJob, TrainerJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { checkText } from './export-check.ts';

@@ -1,7 +1,7 @@
 import { createReadStream, readFile } from 'node:fs';
 import { extname, join, normalize, sep } from 'node:path';
 import { protocol } from 'electron';
-import type { PictureFile } from '../../service/datasets.ts';
+import type { PictureFile } from '../../service/data/datasets.ts';
 import { APP_ORIGIN, PICTURE_SCHEME } from './channels.ts';
 
 /** Policy of the window: its own files and pictures by id, nothing else; no inline script, no eval. */

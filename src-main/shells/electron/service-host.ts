@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { PictureFile } from '../../service/datasets.ts';
+import type { PictureFile } from '../../service/data/datasets.ts';
 import { readFromService, type FromService, type ToService } from '../../service/service-link.ts';
 import { startChild, type Child } from './child.ts';
 import { RelayPort } from './relay.ts';

@@ -7,7 +7,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { ServiceEvent } from '../../protocol/events.ts';
 import { PICTURE_PATH, SOCKET_PATH } from '../../protocol/host.ts';
 import { serve as serveCalls } from '../../protocol/rpc.ts';
-import type { PictureFile } from '../../service/datasets.ts';
+import type { PictureFile } from '../../service/data/datasets.ts';
 import type { Workstation } from '../../service/workstation.ts';
 import { COMMON_HEADERS, Gate, contentPolicy, newToken } from './gate.ts';
 import { Guesses, LIMITS, Turns, addressOf, type Limits } from './limits.ts';

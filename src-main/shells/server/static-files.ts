@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
-import type { PictureFile } from '../../service/datasets.ts';
+import type { PictureFile } from '../../service/data/datasets.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',

@@ -1,4 +1,4 @@
-import type { MarkKind } from '../../stores/run-marks.ts';
+import type { MarkKind } from '../../history/run-marks.ts';
 import { toPixel, type PixelScale } from './pixel-columns.ts';
 
 /** Something that happened at a place of the x axis. */

@@ -3,7 +3,7 @@ import ChartCard from '../../../src-renderer/components/charts/ChartCard.vue';
 import type { Range } from '../../../src-renderer/components/charts/series.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
 import { dashesOf, RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
-import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
+import { RunHistory } from '../../../src-renderer/history/run-history.ts';
 import '../../../src-renderer/styles/tokens.css';
 import '../../../src-renderer/styles/base.css';
 import '../../../src-renderer/styles/controls.css';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ahead, type AheadPlan } from '../../../src-main/data/ahead.ts';
+import { ahead, type AheadPlan } from '../../../src-main/data/batches/ahead.ts';
 
 type Numbers = number[];
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));

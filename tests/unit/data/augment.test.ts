@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { drawJitter, drawTrain, evalGeometry, roundHalfEven } from '../../../src-main/data/augment.ts';
-import { parsePolicy } from '../../../src-main/data/auto-augment.ts';
-import { drawErase } from '../../../src-main/data/erase.ts';
-import { drawMix, type MixDraw, type MixOptions } from '../../../src-main/data/mix.ts';
+import { drawJitter, drawTrain, evalGeometry, roundHalfEven } from '../../../src-main/data/augment/augment.ts';
+import { parsePolicy } from '../../../src-main/data/augment/auto-augment.ts';
+import { drawErase } from '../../../src-main/data/augment/erase.ts';
+import { drawMix, type MixDraw, type MixOptions } from '../../../src-main/data/augment/mix.ts';
 import { Random } from '../../../src-main/data/random.ts';
-import { cutWindow } from '../../../src-main/data/resize.ts';
+import { cutWindow } from '../../../src-main/data/decode/resize.ts';
 import { chiSquareDeviation, ksStatistic } from '../../helpers/statistics.ts';
 
 const options = { inputSize: 224, scaleMin: 0.08, hflip: 0.5 };

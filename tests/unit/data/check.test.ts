@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { checkPictures, type CheckOptions } from '../../../src-main/data/check.ts';
-import { findDuplicates } from '../../../src-main/data/duplicates.ts';
-import { formatExclusions, parseExclusions } from '../../../src-main/data/excluded.ts';
-import { listDataset, readSample } from '../../../src-main/data/folder.ts';
-import { pictureFacts } from '../../../src-main/data/picture-facts.ts';
-import { encodePng } from '../../../src-main/data/png.ts';
+import { checkPictures, type CheckOptions } from '../../../src-main/data/check/check.ts';
+import { findDuplicates } from '../../../src-main/data/check/duplicates.ts';
+import { formatExclusions, parseExclusions } from '../../../src-main/data/layout/excluded.ts';
+import { listDataset, readSample } from '../../../src-main/data/layout/folder.ts';
+import { pictureFacts } from '../../../src-main/data/decode/image-facts.ts';
+import { encodePng } from '../../../src-main/data/decode/png.ts';
 import type { DatasetReport, FindingKind } from '../../../src-main/protocol/data-types.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
 import { ownDecode } from '../../helpers/own-decode.ts';
@@ -251,7 +251,7 @@ describe('findDuplicates', () => {
 
 /** Stands in for a disk that does not answer: the reader's own time limit ends it. */
 async function readSlowly(never: Promise<never>, timeout: number): Promise<Uint8Array> {
-  const { inTime } = await import('../../../src-main/data/read-file.ts');
+  const { inTime } = await import('../../../src-main/data/layout/read-file.ts');
   return inTime(timeout, never);
 }
 

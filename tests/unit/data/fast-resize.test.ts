@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Filter, Pixels } from '../../../src-main/data/decode.ts';
-import { fastResize } from '../../../src-main/data/fast-resize.ts';
+import type { Filter, Pixels } from '../../../src-main/data/decode/decode.ts';
+import { fastResize } from '../../../src-main/data/decode/fast-resize.ts';
 import { Random } from '../../../src-main/data/random.ts';
-import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/resize.ts';
+import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/decode/resize.ts';
 
 function noise(width: number, height: number): Pixels {
   const random = new Random(1, 'augment', width, height);

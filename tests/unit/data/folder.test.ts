@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/folder.ts';
-import { stratifiedSplit } from '../../../src-main/data/split.ts';
+import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/layout/folder.ts';
+import { stratifiedSplit } from '../../../src-main/data/layout/split.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
 
 let home: string;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { imagenetSynsets, readClassIndex, readRealLabels } from '../../../src-main/data/label-files.ts';
+import { imagenetSynsets, readClassIndex, readRealLabels } from '../../../src-main/data/layout/label-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-labels-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

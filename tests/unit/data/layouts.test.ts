@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { classTitle } from '../../../src-main/data/class-titles.ts';
-import { listDataset, readSample, summarise, type Dataset } from '../../../src-main/data/folder.ts';
+import { classTitle } from '../../../src-main/data/layout/class-titles.ts';
+import { listDataset, readSample, summarise, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { readMatlabStructs } from '../../../src-main/formats/matlab.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));

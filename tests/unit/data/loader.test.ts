@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DecodeNow } from '../../../src-main/data/decode.ts';
-import { listDataset, type Dataset } from '../../../src-main/data/folder.ts';
-import { createLoader, type Batch, type LoaderOptions } from '../../../src-main/data/loader.ts';
-import type { SkippedPicture } from '../../../src-main/data/picture-shelf.ts';
-import { encodePng } from '../../../src-main/data/png.ts';
+import type { DecodeNow } from '../../../src-main/data/decode/decode.ts';
+import { listDataset, type Dataset } from '../../../src-main/data/layout/folder.ts';
+import { createLoader, type Batch, type LoaderOptions } from '../../../src-main/data/batches/loader.ts';
+import type { SkippedPicture } from '../../../src-main/data/batches/image-cache.ts';
+import { encodePng } from '../../../src-main/data/decode/png.ts';
 import { ownCrew, ownDecodeNow } from '../../helpers/own-decode.ts';
 
 const SIDE = 16;

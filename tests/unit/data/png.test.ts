@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodePng, encodePng, onBackground } from '../../../src-main/data/png.ts';
+import { decodePng, encodePng, onBackground } from '../../../src-main/data/decode/png.ts';
 import { Random } from '../../../src-main/data/random.ts';
 
 const random = new Random(0, 'augment', 0, 0);

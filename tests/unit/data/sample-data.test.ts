@@ -3,9 +3,14 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { listDataset, summarise } from '../../../src-main/data/folder.ts';
-import { pictureSize } from '../../../src-main/data/picture-size.ts';
-import { buildSample, hasSample, SAMPLE_BYTES, type SampleProgress } from '../../../src-main/service/sample-data.ts';
+import { listDataset, summarise } from '../../../src-main/data/layout/folder.ts';
+import { pictureSize } from '../../../src-main/data/decode/image-size.ts';
+import {
+  buildSample,
+  hasSample,
+  SAMPLE_BYTES,
+  type SampleProgress,
+} from '../../../src-main/service/data/sample-data.ts';
 
 let root: string;
 beforeAll(async () => void (root = await mkdtemp(join(tmpdir(), 'stillhouse-sample-'))));

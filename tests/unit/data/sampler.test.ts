@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { epochOrder, stepsPerEpoch } from '../../../src-main/data/sampler.ts';
+import { epochOrder, stepsPerEpoch } from '../../../src-main/data/batches/sampler.ts';
 
 const sorted = (values: Iterable<number>): number[] => [...values].sort((a, b) => a - b);
 const everything = (count: number): number[] => [...Array(count).keys()];

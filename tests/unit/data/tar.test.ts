@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readTar, type TarFile } from '../../../src-main/data/tar.ts';
+import { readTar, type TarFile } from '../../../src-main/data/layout/tar.ts';
 
 const LONG = `${'deep/'.repeat(30)}${'n'.repeat(120)}.txt`;
 let folder: string;

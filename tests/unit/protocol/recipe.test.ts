@@ -16,7 +16,7 @@ import {
   totalEpochs,
   type Field,
 } from '../../../src-main/protocol/recipe.ts';
-import { checkRecipe } from '../../../src-main/service/recipe-check.ts';
+import { checkRecipe } from '../../../src-main/service/recipe/recipe-check.ts';
 import { describeDefault } from '../../../src-renderer/i18n/fields.ts';
 import en from '../../../src-renderer/i18n/en.ts';
 import deitDefaults from '../../fixtures/deit-main-options.json' with { type: 'json' };

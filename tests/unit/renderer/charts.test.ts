@@ -7,9 +7,9 @@ import { chartCsv, PART_ROWS } from '../../../src-renderer/components/charts/cha
 import { marksNear, placeMarks } from '../../../src-renderer/components/charts/marks.ts';
 import { stacked, type Series } from '../../../src-renderer/components/charts/series.ts';
 import { dashesOf, RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
-import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
+import { RunHistory } from '../../../src-renderer/history/run-history.ts';
 import { TrainCharts } from '../../../src-renderer/views/train-charts.ts';
-import { blobOf } from '../../../src-renderer/components/save-text.ts';
+import { blobOf } from '../../../src-renderer/components/parts/save-text.ts';
 import { START, epochRows } from '../../helpers/scripted-service.ts';
 
 const state = (now: StateRow['state'], error: StateRow['error'] = null): StateRow => {

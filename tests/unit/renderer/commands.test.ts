@@ -9,8 +9,8 @@ import { useContext, type Context } from '../../../src-renderer/commands/context
 import { entriesOf } from '../../../src-renderer/commands/entries.ts';
 import { menuOf, titleOf, type Translate } from '../../../src-renderer/commands/menu.ts';
 import { COMMANDS, type Command } from '../../../src-renderer/commands/table.ts';
-import { isReserved } from '../../../src-renderer/components/keys.ts';
-import { rank, score } from '../../../src-renderer/components/palette.ts';
+import { isReserved } from '../../../src-renderer/components/shell/keys.ts';
+import { rank, score } from '../../../src-renderer/components/shell/palette.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
 import type { OwnKeys } from '../../../src-renderer/stores/preferences.ts';
 import { portPair } from '../../helpers/port-pair.ts';

@@ -6,7 +6,7 @@ import {
   isTypedKey,
   keyOf,
   type Press,
-} from '../../../src-renderer/components/keys.ts';
+} from '../../../src-renderer/components/shell/keys.ts';
 
 /** `held` holds c, a, s, m for Ctrl, Alt, Shift and the Meta key. */
 function press(key: string, code: string, held = '', altGraph = false): Press {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stillhouseSnippet, timmSnippet } from '../../../src-renderer/components/load-snippets.ts';
+import { stillhouseSnippet, timmSnippet } from '../../../src-renderer/components/export/load-snippets.ts';
 
 const shared = { model: 'deit_tiny_distilled_patch16_224', classes: 3, inputSize: 32, wrapped: false } as const;
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunSummary } from '../../../src-main/protocol/data-types.ts';
 import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
-import { compareRuns, toCsv, toMarkdown } from '../../../src-renderer/components/compare-runs.ts';
-import { runMatches, sortRuns } from '../../../src-renderer/stores/run-filter.ts';
+import { compareRuns, toCsv, toMarkdown } from '../../../src-renderer/components/checkpoints/compare-runs.ts';
+import { runMatches, sortRuns } from '../../../src-renderer/composables/run-filter.ts';
 
 function run(id: string, changes: Partial<RunSummary> = {}): RunSummary {
   return {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { StateRow, StepRow } from '../../../src-main/protocol/events.ts';
-import { Columns } from '../../../src-renderer/stores/columns.ts';
-import { RunHistory } from '../../../src-renderer/stores/run-history.ts';
+import { Columns } from '../../../src-renderer/history/columns.ts';
+import { RunHistory } from '../../../src-renderer/history/run-history.ts';
 import { START, STEPS_PER_EPOCH, epochRows } from '../../helpers/scripted-service.ts';
 
 const state = (time: number, now: StateRow['state']): StateRow => ({ type: 'state', time, state: now, error: null });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { seatAfter, seatAt, sheetHeight, TALLEST, type Heights } from '../../../src-renderer/components/tall-sheet.ts';
+import {
+  seatAfter,
+  seatAt,
+  sheetHeight,
+  TALLEST,
+  type Heights,
+} from '../../../src-renderer/components/parts/tall-sheet.ts';
 
 const SMALL: Heights = { whole: 100_000, seen: 400 };
 const LARGE: Heights = { whole: 40_000_000, seen: 400 };

@@ -8,7 +8,7 @@ import type { Model } from '../../../src-main/model/model.ts';
 import { saveCheckpoint, type StateTensor } from '../../../src-main/runs/checkpoint.ts';
 import { exportCheckpoint, exportFile } from '../../../src-main/runs/export.ts';
 import { openFile } from '../../../src-main/runs/file-source.ts';
-import { openWeights } from '../../../src-main/service/open-weights.ts';
+import { openWeights } from '../../../src-main/weights/open-weights.ts';
 import { withLimitedDisk } from './limited-disk.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from './state.ts';
 

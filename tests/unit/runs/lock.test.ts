@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { lockOwner, lockRun, type LockOwner } from '../../../src-main/runs/lock.ts';
-import { startOf } from '../../../src-main/runs/process.ts';
+import { startOf } from '../../../src-main/base/process.ts';
 import { ended, firstLine, startChild } from './child.ts';
 import { temporaryFolder } from './state.ts';
 

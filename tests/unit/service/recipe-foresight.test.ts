@@ -5,10 +5,10 @@ import type { EngineStatus } from '../../../src-main/protocol/data-types.ts';
 import { parseRecipe, type Recipe, type RecipeKey } from '../../../src-main/protocol/recipe.ts';
 import { openHistory } from '../../../src-main/runs/history.ts';
 import { createRun } from '../../../src-main/runs/run-folder.ts';
-import { recipeWarnings, unusedKeys } from '../../../src-main/service/recipe-warnings.ts';
-import { sampleCost } from '../../../src-main/service/sample-cost.ts';
-import { lrSchedule } from '../../../src-main/service/schedule-preview.ts';
-import { speedKey, speedOfRuns, timeForecast } from '../../../src-main/service/time-forecast.ts';
+import { recipeWarnings, unusedKeys } from '../../../src-main/service/recipe/recipe-warnings.ts';
+import { sampleCost } from '../../../src-main/service/data/sample-cost.ts';
+import { lrSchedule } from '../../../src-main/service/recipe/schedule-preview.ts';
+import { speedKey, speedOfRuns, timeForecast } from '../../../src-main/service/recipe/time-estimate.ts';
 import { epochRows } from '../../helpers/scripted-service.ts';
 import { temporaryFolder } from '../runs/state.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PRESETS } from '../../../src-main/protocol/presets.ts';
 import { defaultRecipe, FIELDS, parseRecipe } from '../../../src-main/protocol/recipe.ts';
-import { readRecipe, writeRecipe } from '../../../src-main/service/recipe-text.ts';
+import { readRecipe, writeRecipe } from '../../../src-main/service/recipe/recipe-text.ts';
 
 describe('a recipe as a file', () => {
   test.each(['yaml', 'json'] as const)('comes back from %s as it was, whole or by what differs', (format) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { latencyOf, spread } from '../../../src-main/service/check-export-job.ts';
+import { latencyOf, spread } from '../../../src-main/job-process/jobs/check-export-job.ts';
 import { compareAnswers } from '../../../src-main/train/compare.ts';
 
 const [CLASSES, SIZE] = [2, 2];

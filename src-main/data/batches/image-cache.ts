@@ -1,0 +1,99 @@
+import { stat } from 'node:fs/promises';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { byteCache } from './byte-cache.ts';
+import type { Crew, FailedOrder, PictureOrder } from './workers.ts';
+import type { Pixels } from '../decode/decode.ts';
+import type { Sample } from '../layout/folder.ts';
+import type { BytesPlace } from '../layout/read-now.ts';
+import { reasonOf } from '../layout/read-file.ts';
+
+/** What a row of a batch is to show. */
+export interface Wanted {
+  sample: Sample;
+  row: number;
+  /** What names its draws; null: as evaluation sees it. */
+  draw: PictureOrder['draw'];
+}
+
+/** A picture that was to be used and could not. */
+export interface SkippedPicture {
+  /** Relative to the data folder. */
+  file: string;
+  reason: string;
+}
+
+/** Has pictures made by a crew, and remembers those it has seen while there is room. */
+export interface Shelf {
+  /**
+   * Fills rows of `images`. Returns those that could not be, which is told once a file.
+   * Rejects with StillhouseError `data.vanished` when the data folder is gone or does not answer.
+   */
+  fill<One extends Wanted>(images: Uint8Array, wanted: readonly One[]): Promise<One[]>;
+  /** Why the last picture that failed did. */
+  lastReason(): string;
+}
+
+export interface ShelfOptions {
+  crew: Crew;
+  recipe: { inputSize: number };
+  /** The data folder. */
+  path: string;
+  place(file: string): BytesPlace;
+  onSkip(skipped: SkippedPicture): void;
+  cacheBytes?: number;
+  folderTimeout?: number;
+}
+
+export function pictureShelf(options: ShelfOptions): Shelf {
+  const { crew, cacheBytes = 256 * 2 ** 20 } = options;
+  const rowBytes = options.recipe.inputSize ** 2 * 3;
+  const pictures = byteCache<Pixels>(cacheBytes);
+  const evaluated = byteCache<Uint8Array>(cacheBytes);
+  const told = new Set<string>();
+  let reason = '';
+  const orderOf = ({ sample: { file }, row, draw }: Wanted): PictureOrder => {
+    const pixels = pictures.get(file) ?? null;
+    return { place: options.place(file), row, draw, pixels, keep: draw !== null && !pixels && pictures.hasRoom() };
+  };
+  const skip = async ({ sample: { file } }: Wanted, failure: FailedOrder): Promise<void> => {
+    // One file missing is an accident, the whole folder missing is the end.
+    if (failure.disk) await assertFolder(options.path, options.folderTimeout);
+    reason = `${file}: ${failure.reason}`;
+    if (!told.has(file)) options.onSkip({ file, reason: failure.reason });
+    told.add(file);
+  };
+  return {
+    fill: async (images, wanted) => {
+      const rowOf = ({ row }: Wanted): Uint8Array => images.subarray(row * rowBytes, (row + 1) * rowBytes);
+      const unknown = wanted.filter((one) => {
+        const known = one.draw ? undefined : evaluated.get(one.sample.file);
+        if (known) rowOf(one).set(known);
+        return !known;
+      });
+      if (unknown.length === 0) return [];
+      const { failed, kept } = await crew.make({ images, rowBytes, orders: unknown.map(orderOf) });
+      for (const [order, pixels] of kept) pictures.keep(unknown[order].sample.file, pixels, pixels.data.byteLength);
+      for (const failure of failed) await skip(unknown[failure.order], failure);
+      const lost = new Set(failed.map(({ order }) => unknown[order]));
+      for (const one of unknown)
+        if (!one.draw && !lost.has(one) && evaluated.hasRoom())
+          evaluated.keep(one.sample.file, rowOf(one).slice(), rowBytes);
+      return [...lost];
+    },
+    lastReason: () => reason,
+  };
+}
+
+async function assertFolder(path: string, timeout = 30_000): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the disk did not answer within ${timeout / 1000} s`)), timeout);
+  });
+  try {
+    await Promise.race([stat(path), late]);
+  } catch (cause) {
+    throw new StillhouseError('data.vanished', { path, reason: reasonOf(cause) }, { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,131 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Pixels } from '../decode/decode.ts';
+import type { Look, PictureMaker } from '../decode/image.ts';
+import { Random } from '../random.ts';
+import { readNow, type BytesPlace } from '../layout/read-now.ts';
+import { reasonOf } from '../layout/read-file.ts';
+
+/**
+ * Who makes the pictures of batches: this thread, or threads of their own (`crew-threads.ts`). Both carry out the same
+ * orders by {@link carryOut}, so that it does not matter to a picture who makes it.
+ */
+
+/** One row of a batch to fill. */
+export interface PictureOrder {
+  place: BytesPlace;
+  /** The row of the batch. */
+  row: number;
+  /** What names the draws of a training picture; null: as evaluation sees it. */
+  draw: { epoch: number; place: number } | null;
+  /** The decoded picture, where it is in memory already. */
+  pixels: Pixels | null;
+  /** Whether the decoded picture is wanted back, to be kept. */
+  keep: boolean;
+}
+
+/** Orders for one batch, whose rows of `rowBytes` bytes lie in memory that threads share. */
+export interface CrewTask {
+  images: Uint8Array;
+  rowBytes: number;
+  orders: PictureOrder[];
+}
+
+/** An order that could not be carried out. */
+export interface FailedOrder {
+  /** Its place among the orders. */
+  order: number;
+  reason: string;
+  /** Whether it was the disk that failed, not the decoder. */
+  disk: boolean;
+}
+
+/** What came of a task. Rows of orders that failed hold anything. */
+export interface CrewResult {
+  failed: FailedOrder[];
+  /** Decoded pictures that were wanted back, by the place of the order. */
+  kept: [order: number, pixels: Pixels][];
+}
+
+export interface Crew {
+  /** Tasks that may be under way together without waiting for each other. */
+  readonly size: number;
+  /** Rejects only when the crew itself breaks. */
+  make(task: CrewTask): Promise<CrewResult>;
+  /** Ends it; what is under way never settles. */
+  close(): Promise<void>;
+}
+
+/** Told what is being read, so that a disk that hangs can be noticed from outside. */
+export interface ReadWatch {
+  /** Order number `order` is about to be read. */
+  reading(order: number): void;
+  /** It was read. @returns false when nobody waits for it any more: then no row may be written. */
+  read(order: number): boolean;
+}
+
+/**
+ * Makes the rows of a task one after the other and yields what came of each file. Pictures that follow each other are
+ * read once.
+ */
+export function* carryOut(
+  maker: PictureMaker,
+  seed: number,
+  { images, rowBytes, orders }: CrewTask,
+  watch: ReadWatch,
+): Generator<CrewResult, void, undefined> {
+  for (let first = 0, end = 0; first < orders.length; first = end) {
+    const { place, pixels, keep } = orders[first];
+    end = sameFileUntil(orders, first);
+    const looks = orders.slice(first, end).map(({ row, draw }): [Look, Uint8Array] => {
+      const look = draw ? { draws: new Random(seed, 'augment', draw.epoch, draw.place) } : 'eval';
+      return [look, images.subarray(row * rowBytes, (row + 1) * rowBytes)];
+    });
+    try {
+      let whole: Pixels | null = null;
+      if (pixels) maker.fromPixels(pixels, looks);
+      else {
+        watch.reading(first);
+        const bytes = readNow(place);
+        if (!watch.read(first)) return;
+        whole = maker.fromFile(bytes, looks, keep);
+      }
+      yield { failed: [], kept: whole ? [[first, whole]] : [] };
+    } catch (error) {
+      if (!watch.read(first)) return;
+      const disk = error instanceof Error && 'syscall' in error;
+      yield { failed: failures(first, end, reasonOf(error), disk), kept: [] };
+    }
+  }
+}
+
+/** The first order after `first` that is of another file. */
+export function sameFileUntil(orders: readonly PictureOrder[], first: number): number {
+  const { path, offset } = orders[first].place;
+  let end = first + 1;
+  while (end < orders.length && orders[end].place.path === path && orders[end].place.offset === offset) end++;
+  return end;
+}
+
+/** Orders from `first` up to below `end`, all failed alike. */
+export function failures(first: number, end: number, reason: string, disk: boolean): FailedOrder[] {
+  return Array.from({ length: end - first }, (_, at) => ({ order: first + at, reason, disk }));
+}
+
+/** A crew of this thread alone, which lets others run after each file. */
+export function soloCrew(maker: PictureMaker, seed: number): Crew {
+  let closed = false;
+  return {
+    size: 1,
+    make: async (task) => {
+      const result: CrewResult = { failed: [], kept: [] };
+      for (const { failed, kept } of carryOut(maker, seed, task, { reading: () => undefined, read: () => true })) {
+        result.failed.push(...failed);
+        result.kept.push(...kept);
+        await nextTurn();
+        if (closed) return new Promise(() => undefined);
+      }
+      return result;
+    },
+    close: async () => void (closed = true),
+  };
+}

@@ -1,0 +1,42 @@
+import type { ArchiveIndex } from './archive.ts';
+import type { Warnings } from '../check/warnings.ts';
+
+/** torchvision's list, and GIF. */
+export const PICTURE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp|gif)$/i;
+
+/** A folder of a data set, on disk or inside an archive: an archive is a folder too. */
+export interface Branch {
+  /** Without the `.tar` of an archive. */
+  name: string;
+  /** Its place relative to the data folder, with `/`; '' for the data folder itself. */
+  file: string;
+  isArchive: boolean;
+  /** Folders, and archives, directly inside. */
+  branches(): Promise<Branch[]>;
+  /** Files of pictures at any depth, relative to the data folder: sorted by folder, then name. */
+  pictures(): Promise<string[]>;
+}
+
+/** What all branches of one data set share. */
+export interface Roots {
+  /** The data folder, or the archive that is the data set. */
+  path: string;
+  index: ArchiveIndex;
+  warnings: Warnings;
+  /** Folder that keeps what archives hold, or null. */
+  archiveCache: string | null;
+}
+
+/**
+ * Classes among branches: folders, or where there are none archives, because an archive beside the folders is most
+ * likely what they were unpacked from. Names that begin with a dot are no classes.
+ */
+export function classBranches(branches: readonly Branch[]): Branch[] {
+  const folders = branches.filter(({ isArchive }) => !isArchive);
+  return folders.length > 0 ? folders : [...branches];
+}
+
+/** The place of something in a folder of the data set, relative to the data folder. */
+export function childPath(folder: string, name: string): string {
+  return folder ? `${folder}/${name}` : name;
+}

@@ -1,0 +1,108 @@
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { StillhouseError } from '../../protocol/errors.ts';
+
+const LARGEST = 1 << 30;
+
+export interface ReadOptions {
+  /** Milliseconds after which a disk that does not answer counts as a failure. */
+  timeout: number;
+}
+
+/**
+ * All bytes of a picture file.
+ * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
+ */
+export function readPictureFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
+  return inTime(
+    timeout,
+    openAnd(path, (file, size) => readBytes(file, 0, size)),
+  );
+}
+
+/**
+ * Bytes of a picture that lies in an archive.
+ * Rejects as {@link readPictureFile} does, and when the archive has become shorter.
+ */
+export function readFilePart(
+  path: string,
+  { offset, size }: { offset: number; size: number },
+  { timeout }: ReadOptions,
+): Promise<Uint8Array> {
+  const work = openAnd(path, async (file) => {
+    const bytes = await readBytes(file, offset, size);
+    if (bytes.length < size) throw new Error('the archive ends early');
+    return bytes;
+  });
+  return inTime(timeout, work);
+}
+
+/** What `work` gives, or after `timeout` milliseconds a {@link SlowDiskError}; the work itself cannot be ended. */
+export async function inTime<Result>(timeout: number, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SlowDiskError(timeout)), timeout);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The disk kept a reader waiting for too long. */
+export class SlowDiskError extends Error {
+  constructor(timeout: number) {
+    super(`the disk did not answer within ${timeout / 1000} s`);
+  }
+}
+
+async function openAnd<Result>(
+  path: string,
+  work: (file: FileHandle, size: number) => Promise<Result>,
+): Promise<Result> {
+  // Without this flag, opening a pipe that has come in a picture's place would wait for a writer for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new Error('it is not a file');
+    return await work(file, stats.size);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readBytes(file: FileHandle, start: number, size: number): Promise<Uint8Array> {
+  assertSize(size);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await file.read(bytes, filled, size - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function assertSize(size: number): void {
+  if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: 'the file is gone',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'it is a link that leads to itself',
+  EISDIR: 'it is a folder',
+  EIO: 'the disk reports an error',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+/** Why reading or decoding failed, in a few words for a person. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // The decoder's own words, not the advice that goes with them.
+  if (error instanceof StillhouseError && error.params.reason) return String(error.params.reason);
+  const { code } = error as NodeJS.ErrnoException;
+  return (code && REASONS[code]) ?? error.message.split('\n')[0];
+}

@@ -1,0 +1,88 @@
+import type { Loader } from '../../data/batches/loader.ts';
+import type { Model } from '../../model/model.ts';
+import type { Engine } from '../../runtime/engine.ts';
+import type { State } from '../../trace/state.ts';
+import { decideAll, evaluate, type DecideParts, type EvaluateParts, type Evaluation } from '../../train/evaluate.ts';
+import type { EvalHeads } from '../../train/metrics.ts';
+import { createEvalStep } from '../../train/step.ts';
+import { PREFIX } from '../../train/variables.ts';
+import { progressTeller, type JobContext } from '../job-context.ts';
+import { teacherAnswers, type OpenTeacher } from '../teacher/teacher.ts';
+
+/** A student to score, and the teacher to compare it with; their parameters are in the state. */
+export interface EvaluatorParts {
+  engine: Engine;
+  state: State;
+  student: Model;
+  /** With the validation pictures as it wants them. */
+  teacher: { opened: OpenTeacher; loader: Loader } | null;
+  /** Whether the state holds a moving average of the student, to be scored beside it. */
+  average?: boolean;
+  /** Pictures of a batch, as the loader makes them. */
+  batchSize: number;
+  /** What decides, where the student has two heads. */
+  heads: EvalHeads;
+  loader: Loader;
+  context: JobContext;
+  /** Keep what student and teacher answer on each picture. */
+  record?: Pick<EvaluateParts, 'onAnswers'>;
+  recordTeacher?: Pick<DecideParts, 'onAnswers'>;
+}
+
+/**
+ * Compiles what scores a student on the loader's validation pictures. It may be called after every epoch; null when it
+ * was stopped or there are no pictures.
+ */
+export async function createEvaluator(
+  parts: EvaluatorParts,
+): Promise<(stop: AbortSignal) => Promise<Evaluation | null>> {
+  const { engine, state, student, teacher, batchSize, heads, loader, context } = parts;
+  const { classes, inputSize } = student;
+  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
+  const average = parts.average
+    ? await createEvalStep(engine, state, { model: student, prefix: PREFIX.ema, batchSize })
+    : null;
+  const decide = teacher && (await createDecider(parts, teacher));
+  return async (stop) => {
+    const decided = decide && (await decide(stop));
+    if (stop.aborted) return null;
+    const tell = progressTeller(context, 'evaluate');
+    return evaluate({
+      batches: loader.evalBatches(),
+      student: step,
+      average,
+      teacher: decided,
+      classes,
+      heads,
+      batchBytes: batchSize * inputSize ** 2 * 3,
+      stop,
+      onProgress: (done) => tell(done, loader.val),
+      ...parts.record,
+    });
+  };
+}
+
+/** What the teacher decides, found once: it is frozen, and its validation pictures are always the same. */
+async function createDecider(
+  { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
+  { opened, loader }: NonNullable<EvaluatorParts['teacher']>,
+): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
+  const answers = await teacherAnswers(opened, { engine, state }, batchSize);
+  let known: Map<string, number> | null = null;
+  return async (stop) => {
+    if (known) return known;
+    const tell = progressTeller(context, 'evaluate-teacher');
+    known = await decideAll({
+      batches: loader.evalBatches(),
+      answer: (images) => answers.run(images),
+      classes: student.classes,
+      batchBytes: batchSize * opened.card.inputSize ** 2 * 3,
+      stop,
+      onProgress: (done) => tell(done, loader.val),
+      ...recordTeacher,
+    });
+    // Its pictures are not looked at again.
+    if (known) await loader.close();
+    return known;
+  };
+}

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Crew } from '../../data/batches/workers.ts';
+import { threadCrew } from '../../data/batches/worker-threads.ts';
+import type { LoaderRecipe } from '../../data/batches/loader.ts';
+import type { Engine } from '../../runtime/engine.ts';
+
+/** What a thread needs to decode with this process's engine. */
+export interface DecoderData {
+  /** Where the engine lies. */
+  folder: string;
+  context: bigint;
+}
+
+/** Starts the threads that make a recipe's pictures with the engine that was loaded from `folder`. */
+export function pictureCrew(folder: string, { context }: Pick<Engine, 'context'>, recipe: LoaderRecipe): Crew {
+  const data: DecoderData = { folder, context };
+  return threadCrew({ threads: recipe.numWorkers, script: pictureEntry(), data, recipe });
+}
+
+/** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
+function pictureEntry(): string {
+  const places = ['./picture.mjs', '../picture.mjs', '../../../dist/main/picture.mjs'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0];
+}
+
+const [LEAST, MOST] = [128 * 2 ** 20, 8 * 2 ** 30];
+
+/** Bytes of decoded pictures that a training keeps in memory: a quarter of what is free, at most 8 GiB. */
+export function pictureCacheBytes(): number {
+  const limit = process.constrainedMemory();
+  // Without a limit it says 0, or a number beyond all memory.
+  const free = limit > 0 && limit < 2 ** 50 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();
+  return Math.max(LEAST, Math.min(MOST, free / 4));
+}

@@ -1,0 +1,75 @@
+import { parentPort as workerPort } from 'node:worker_threads';
+import type { TrainerEvent } from '../jobs/job-protocol.ts';
+
+/** The trainer's line to whoever started it. */
+export interface TrainerPort {
+  tell(event: TrainerEvent): void;
+  /** Hears whatever arrives. */
+  onCommand(listener: (message: unknown) => void): void;
+  /** Called once when the other side is gone. */
+  onGone(listener: () => void): void;
+  /** Resolves when everything told has left this process. */
+  flush(): Promise<void>;
+}
+
+/** The message port of an Electron utility process. */
+interface UtilityPort {
+  postMessage(message: unknown): void;
+  on(event: 'message', listener: (event: { data: unknown }) => void): void;
+}
+
+/** The line of this process, whichever way it was started; undefined when it was started by hand. */
+export function trainerPort(): TrainerPort | undefined {
+  const utility = (process as unknown as { parentPort?: UtilityPort }).parentPort;
+  if (utility) return utilityLine(utility);
+  if (workerPort) return workerLine();
+  return process.send ? forkLine() : undefined;
+}
+
+/** How often a lost parent is looked for where no event tells of it. */
+const PARENT_INTERVAL = 1000;
+
+function forkLine(): TrainerPort {
+  const sent = new Set<Promise<void>>();
+  return {
+    tell: (event) => {
+      const leaving = new Promise<void>(
+        (resolve) => process.send?.(event, undefined, {}, () => resolve()) ?? resolve(),
+      );
+      sent.add(leaving);
+      void leaving.then(() => sent.delete(leaving));
+    },
+    onCommand: (listener) => void process.on('message', listener),
+    onGone: (listener) => void process.once('disconnect', listener),
+    flush: async () => void (await Promise.all(sent)),
+  };
+}
+
+function utilityLine(port: UtilityPort): TrainerPort {
+  return {
+    tell: (event) => port.postMessage(event),
+    onCommand: (listener) => port.on('message', ({ data }) => listener(data)),
+    onGone: (listener) => watchParent(listener),
+    flush: () => new Promise((resolve) => setTimeout(resolve, 50)),
+  };
+}
+
+function workerLine(): TrainerPort {
+  return {
+    tell: (event) => workerPort?.postMessage(event),
+    onCommand: (listener) => void workerPort?.on('message', listener),
+    onGone: (listener) => void workerPort?.once('close', listener),
+    flush: () => new Promise((resolve) => setImmediate(resolve)),
+  };
+}
+
+// A process whose parent has died is handed to another.
+function watchParent(listener: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    listener();
+  }, PARENT_INTERVAL);
+  timer.unref();
+}

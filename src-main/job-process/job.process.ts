@@ -1,0 +1,115 @@
+import { EventEmitter } from 'node:events';
+import { StillhouseError, toPlainError } from '../protocol/errors.ts';
+import { exitProcess } from '../runtime/engine.ts';
+import { runCheckExportJob } from './jobs/check-export-job.ts';
+import { runCheckJob } from './jobs/check-data-job.ts';
+import { runEvaluateJob } from './jobs/evaluate-job.ts';
+import { runEvaluateTeacherJob } from './jobs/evaluate-teacher-job.ts';
+import { runForecastJob } from './jobs/forecast-job.ts';
+import { runForwardJob } from './jobs/forward-job.ts';
+import { runMeasureJob } from './jobs/measure-job.ts';
+import { runPredictJob } from './jobs/predict-job.ts';
+import { runPreviewJob } from './jobs/preview-job.ts';
+import { runTrainJob } from './jobs/train-job.ts';
+import { PauseSwitch } from './training/pause-switch.ts';
+import { trainerPort, type TrainerPort } from './job-port.ts';
+import type { JobContext } from './job-context.ts';
+import { readTrainerCommand, type TrainerEvent, type TrainerJob, type TrainerResult } from '../jobs/job-protocol.ts';
+import { runVerifyJob } from './jobs/verify-job.ts';
+
+/**
+ * The trainer process: owns the TensorFlow library and does one job. It is started by `spawnTrainer`, or in any
+ * other way that gives it a message line, and ends when the job has ended or its owner is gone.
+ */
+
+const HEARTBEAT = 1000;
+
+/** Milliseconds that a job without an owner may take to save and end. */
+const GRACE = 10 * 60_000;
+
+function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
+  switch (job.kind) {
+    case 'train':
+      return runTrainJob(job, context);
+    case 'evaluate':
+      return runEvaluateJob(job, context);
+    case 'evaluate-teacher':
+      return runEvaluateTeacherJob(job, context);
+    case 'check-export':
+      return runCheckExportJob(job, context);
+    case 'predict':
+      return runPredictJob(job, context);
+    case 'check':
+      return runCheckJob(job, context);
+    case 'forward':
+      return runForwardJob(job);
+    case 'forecast':
+      return runForecastJob(job);
+    case 'measure':
+      return runMeasureJob(job, context);
+    case 'preview':
+      return runPreviewJob(job);
+    case 'verify-engine':
+      return runVerifyJob(job);
+  }
+}
+
+function main(port: TrainerPort): void {
+  const stop = new AbortController();
+  const pause = new PauseSwitch();
+  const finish = async (event: TrainerEvent, code: number): Promise<void> => {
+    port.tell(event);
+    await port.flush();
+    exitProcess(code);
+  };
+  const fail = (error: unknown): void => {
+    // Whoever started the process keeps what it writes; a defect is not found without its stack.
+    if (!(error instanceof StillhouseError)) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
+    void finish({ tell: 'failed', error: toPlainError(error) }, 1);
+  };
+  let started: TrainerJob['kind'] | null = null;
+  const asks = new EventEmitter();
+  const onAsk: JobContext['onAsk'] = (listener) => void asks.on('ask', listener);
+  port.onCommand((message) => {
+    const command = readTrainerCommand(message);
+    if (!command) return;
+    if (command.do === 'stop') stop.abort();
+    else if (command.do === 'pause') pause.pause();
+    else if (command.do === 'continue') pause.continue();
+    else if (command.do === 'ask') asks.emit('ask', command.question, command.picture);
+    else if (command.do === 'ping') port.tell({ tell: 'pong' });
+    else if (!started) {
+      started = command.job.kind;
+      runJob(command.job, { stop: stop.signal, pause, onAsk, tell: (event) => port.tell(event) }).then(
+        (result) => finish({ tell: 'done', result }, 0),
+        fail,
+      );
+    }
+  });
+  port.onGone(() => leave(stop, started));
+  process.on('SIGTERM', () => stop.abort());
+  // Ctrl-C in a terminal reaches every process of the group; the owner decides what it means.
+  process.on('SIGINT', () => undefined);
+  // A terminal that is closed ends the owner, and that is heard: there must be time to save.
+  process.on('SIGHUP', () => undefined);
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  setInterval(() => port.tell({ tell: 'alive', time: Date.now(), memory: process.memoryUsage.rss() }), HEARTBEAT);
+  // Their reader may be gone before this process is: what it would have read must not end a run that is saving.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  port.tell({ tell: 'ready' });
+}
+
+// Without an owner a training saves and ends, and one that cannot end is ended; all else has nobody to answer.
+function leave(stop: AbortController, started: TrainerJob['kind'] | null): void {
+  if (started !== 'train') exitProcess(1);
+  stop.abort();
+  setTimeout(() => exitProcess(1), GRACE);
+}
+
+const line = trainerPort();
+if (line) main(line);
+else {
+  process.stderr.write('This program is started by Stillhouse: run `stillhouse train`.\n');
+  process.exitCode = 2;
+}

@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { summarise, type Dataset } from '../../data/layout/folder.ts';
+import { readRealLabels } from '../../data/layout/label-files.ts';
+import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import type { SkippedPicture } from '../../data/batches/image-cache.ts';
+import type { Model } from '../../model/model.ts';
+import { recognise } from '../../model/recognise.ts';
+import { fitWeights } from '../../model/weights.ts';
+import { createModel } from '../../model/zoo.ts';
+import type { Answering, EvaluationFacts, EvaluationReport } from '../../protocol/evaluation.ts';
+import { parseRecipe, type Recipe } from '../../protocol/recipe.ts';
+import { writeEvaluation } from '../../runs/evaluation-file.ts';
+import { teacherLabel } from '../../runs/teacher-kind.ts';
+import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import { State } from '../../trace/state.ts';
+import { answersFor, AnswerRecorder, type Answered, type Answers } from '../../train/answers.ts';
+import type { Evaluation } from '../../train/evaluate.ts';
+import { headReport, orNull, type RightLabels } from '../../train/report.ts';
+import { PREFIX } from '../../train/variables.ts';
+import { folderData, validationData, type EvaluationData } from '../evaluation/evaluation-data.ts';
+import { reportOf } from '../../jobs/evaluation-report.ts';
+import { createEvaluator } from '../evaluation/evaluator.ts';
+import type { JobContext } from '../job-context.ts';
+import { evaluationRecipe } from '../images/loader-recipe.ts';
+import { pictureCrew } from '../images/decode-workers.ts';
+import { openTeacher, planTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
+import { requireClasses, setParams } from '../training/train-state.ts';
+import type { EvaluateJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+
+/**
+ * Scores weights on the validation pictures of a data set, or on a folder, and keeps every picture's answers where it
+ * is told to.
+ * @throws StillhouseError `data.*`, `evaluation.*`, `weights.*`, `teacher.*`, `engine.load`, `recipe.*`, `disk.*`.
+ */
+export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Promise<TrainerResults['evaluate']> {
+  const started = performance.now();
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
+  const asked = await askedOf(job);
+  const { recipe } = asked;
+  stage('data');
+  const data = await (job.folder
+    ? folderData(job.folder, asked.classes, job.classIndex ?? '')
+    : validationData(recipe));
+  const real = job.realLabels ? await realOf(job.realLabels, data.dataset) : null;
+  stage('engine');
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const state = new State(engine);
+  try {
+    stage('weights');
+    const found = await scored(job, { ...asked, data, engine, state }, context);
+    if (!found) return null;
+    const { scores, answered, skipped } = found;
+    const { dataset } = data;
+    const facts = factsOf(job, { ...asked, data, scores, answered, skipped, real, started });
+    if (job.keep) await writeEvaluation(job.keep.folder, facts, { ...answered, classes: dataset.classes });
+    const report: EvaluationReport = reportOf(facts, { ...answered, classes: dataset.classes }, 'test');
+    return { scores, report, model: recipe.model, pictures: facts.count, skipped, dataset: summarise(dataset) };
+  } finally {
+    state.dispose();
+  }
+}
+
+/** What was asked, over what the file says of itself, over the defaults; the file to read, and its classes. */
+interface Asked {
+  path: string;
+  recipe: Recipe;
+  classes: { count: number; names: readonly string[] | null };
+}
+
+function askedOf({ weights, settings, average }: EvaluateJob): Promise<Asked> {
+  const ask = (file: Weights): Asked => ({
+    path: file.path,
+    recipe: parseRecipe({ ...networkOf(file), ...file.settings, ...settings }),
+    classes: { count: classCount(file), names: file.classes },
+  });
+  return withWeights(weights, ask, { average });
+}
+
+/** The network that the arrays make, of a file that does not name it. */
+function networkOf({ settings, tensors }: Weights): Partial<Recipe> {
+  const seen = settings.model ? null : recognise(tensors);
+  if (!seen || seen.models.length === 0) return {};
+  return { model: seen.models[0], ...(seen.inputSize && { inputSize: seen.inputSize }) };
+}
+
+function realOf(path: string, { val, classes }: Dataset): Promise<RightLabels> {
+  return readRealLabels(
+    path,
+    val.map(({ file }) => file),
+    classes,
+  );
+}
+
+interface Scored {
+  scores: Evaluation;
+  answered: Answered;
+  skipped: SkippedPicture[];
+}
+
+/** Runs student and teacher over all pictures; null when stopped. */
+async function scored(
+  job: EvaluateJob,
+  { path, recipe, data: { dataset }, engine, state }: Asked & { data: EvaluationData; engine: Engine; state: State },
+  context: JobContext,
+): Promise<Scored | null> {
+  const { classes } = dataset;
+  const student = await loadStudent(job, { state, recipe, path, classes });
+  const plan = hasTeacher(recipe) ? await planTeacher(recipe, classes) : null;
+  const opened = plan && (await openTeacher(plan, { engine, state, classes }));
+  try {
+    // A loader wants a whole batch to train on, whatever it is asked for.
+    const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
+    const skipped: SkippedPicture[] = [];
+    const newCrew = (recipe: LoaderRecipe) => pictureCrew(job.engine, engine, recipe);
+    const looks = { ...evaluationRecipe(recipe), batchSize };
+    const loader = createLoader({
+      dataset,
+      recipe: looks,
+      crew: newCrew(looks),
+      noiseRows: 0,
+      onSkip: (picture) => skipped.push(picture),
+    });
+    const recorders = newRecorders(student, opened);
+    const evaluate = await createEvaluator({
+      engine,
+      state,
+      student,
+      teacher: opened && { opened, loader: teacherLoader(opened, { dataset, recipe, newCrew, batchSize }) },
+      batchSize,
+      heads: recipe.evalHeads,
+      loader,
+      context,
+      record: {
+        onAnswers: (answers, batch) => {
+          for (const [head, recorder] of recorders.student) {
+            const logits = answers[head];
+            if (logits) recorder.add(logits, batch);
+          }
+        },
+      },
+      recordTeacher: { onAnswers: (logits, batch) => recorders.teacher?.add(logits, batch) },
+    });
+    const scores = await evaluate(context.stop);
+    return scores && { scores, skipped, answered: joined(recorders) };
+  } finally {
+    await opened?.close();
+  }
+}
+
+interface Recorders {
+  student: Map<'test' | 'class' | 'distillation', AnswerRecorder>;
+  teacher: AnswerRecorder | null;
+}
+
+function newRecorders({ classes, distilled }: Model, teacher: OpenTeacher | null): Recorders {
+  const heads = distilled ? (['test', 'class', 'distillation'] as const) : (['test'] as const);
+  return {
+    student: new Map(heads.map((head) => [head, new AnswerRecorder(classes)])),
+    teacher: teacher && new AnswerRecorder(classes),
+  };
+}
+
+function joined({ student, teacher }: Recorders): Answered {
+  const { files, labels, kept } = student.get('test')!;
+  const heads = new Map<string, Answers>([...student].map(([head, recorder]) => [head, recorder.answers()]));
+  if (teacher) heads.set('teacher', answersFor(files, teacher));
+  return { files, labels: Int32Array.from(labels), kept, heads };
+}
+
+function loadStudent(
+  { average }: EvaluateJob,
+  { state, recipe, path, classes }: { state: State; recipe: Recipe; path: string; classes: readonly string[] },
+): Promise<Model> {
+  const student = createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
+  return withWeights(
+    path,
+    (weights) => {
+      requireClasses(student.name, weights, classes);
+      const { params } = fitWeights(student, weights.tensors, { path, newHead: false });
+      setParams(state, PREFIX.model, student.specs, params);
+      return student;
+    },
+    { average },
+  );
+}
+
+// The teacher of a finished run may be long gone; without it there is no agreement to tell.
+function hasTeacher({ distillationType, teacherPath }: Recipe): boolean {
+  return distillationType !== 'none' && teacherPath !== '' && existsSync(teacherPath);
+}
+
+function factsOf(
+  job: EvaluateJob,
+  { path, recipe, data, scores, answered, skipped, real, started }: Asked & Scored & { data: EvaluationData; real: RightLabels | null; started: number }, // prettier-ignore
+): EvaluationFacts {
+  const classes = data.dataset.classes.length;
+  const time = Date.now();
+  const heads = [...answered.heads.keys()] as Answering[];
+  return {
+    id: newId(time),
+    time,
+    weights: path,
+    run: job.keep?.run ?? null,
+    checkpoint: job.keep?.checkpoint ?? null,
+    average: job.average ?? false,
+    model: recipe.model,
+    inputSize: recipe.inputSize,
+    cropRatio: recipe.evalCropRatio,
+    evalHeads: recipe.evalHeads,
+    data: data.dataset.path,
+    pictures: data.pictures,
+    count: answered.files.length,
+    skipped: skipped.length,
+    teacher: answered.heads.has('teacher') ? teacherLabel(recipe) : null,
+    loss: orNull(scores.test.loss),
+    seconds: (performance.now() - started) / 1000,
+    heads: heads.map((head) => headReport(answered, head, { classes, real })),
+  };
+}
+
+function newId(time: number): string {
+  const stamp = new Date(time).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${stamp}-${randomBytes(3).toString('hex')}`;
+}

@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import { listDataset, summarise } from '../../data/layout/folder.ts';
+import type { LoaderRecipe } from '../../data/batches/loader.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { parseRecipe } from '../../protocol/recipe.ts';
+import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
+import { loadEngine } from '../../runtime/engine.ts';
+import { State } from '../../trace/state.ts';
+import { evaluate } from '../../train/evaluate.ts';
+import { DataNotes } from '../../jobs/data-notes.ts';
+import { progressTeller, type JobContext } from '../job-context.ts';
+import { pictureCrew } from '../images/decode-workers.ts';
+import { openTeacher, planTeacher, teacherAnswers, teacherLoader } from '../teacher/teacher.ts';
+import type { EvaluateTeacherJob, TrainerResults } from '../../jobs/job-protocol.ts';
+
+/**
+ * Scores a teacher of any kind on the validation pictures of a data set, prepared as its card says.
+ * @throws StillhouseError `data.*`, `teacher.*`, `weights.*`, `engine.load`
+ */
+export async function runEvaluateTeacherJob(
+  job: EvaluateTeacherJob,
+  context: JobContext,
+): Promise<TrainerResults['evaluate-teacher']> {
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
+  const recipe = parseRecipe(job.settings);
+  stage('data');
+  const excluded = new DataNotes(dataNotesFolder()).excludedFiles(recipe.dataPath);
+  const dataset = await listDataset(recipe.dataPath, {
+    excluded,
+    splitSeed: recipe.splitSeed,
+    archiveCache: archivesFolder(),
+  });
+  const { classes } = dataset;
+  if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
+  const plan = await planTeacher(recipe, classes);
+  stage('engine');
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const state = new State(engine);
+  stage('weights');
+  const opened = await openTeacher(plan, { engine, state, classes });
+  try {
+    const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
+    const newCrew = (looks: LoaderRecipe) => pictureCrew(job.engine, engine, looks);
+    const loader = teacherLoader(opened, { dataset, recipe, newCrew, batchSize });
+    const answers = await teacherAnswers(opened, { engine, state }, batchSize);
+    const tell = progressTeller(context, 'evaluate-teacher');
+    let pictures = 0;
+    const scores = await evaluate({
+      batches: loader.evalBatches(),
+      student: { run: async (images) => ({ head: await answers.run(images), headDist: null }) },
+      teacher: null,
+      classes: classes.length,
+      heads: 'class',
+      batchBytes: batchSize * opened.card.inputSize ** 2 * 3,
+      stop: context.stop,
+      onProgress: (done) => tell((pictures = done), loader.val),
+    });
+    return scores && { score: scores.test, card: opened.card, pictures, dataset: summarise(dataset) };
+  } finally {
+    await opened.close();
+    state.dispose();
+  }
+}

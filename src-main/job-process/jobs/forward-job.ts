@@ -1,0 +1,115 @@
+import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { ArrayToWrite, NamedArray } from '../../formats/named-array.ts';
+import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../formats/safetensors.ts';
+import type { Model } from '../../model/model.ts';
+import { fitWeights } from '../../model/weights.ts';
+import { createModel } from '../../model/zoo.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { writeChunksAtomic } from '../../base/atomic-file.ts';
+import { openFile } from '../../runs/file-source.ts';
+import type { Values } from '../../runtime/dtypes.ts';
+import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import { compile } from '../../trace/compile.ts';
+import type { Program } from '../../trace/program.ts';
+import { record } from '../../trace/recorder.ts';
+import { State } from '../../trace/state.ts';
+import { fuse } from '../../train/metrics.ts';
+import { PREFIX } from '../../train/variables.ts';
+import type { ForwardJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import { setParams } from '../training/train-state.ts';
+import { classCount, withWeights } from '../../weights/weights.ts';
+
+/**
+ * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
+ * Letters: B pictures, H × W pixels, K classes.
+ * @throws StillhouseError `file.missing`, `weights.*`, `argument.invalid` for an input of another shape, `disk.*`.
+ */
+export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['forward']> {
+  const input = readInput(job.input);
+  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const state = new State(engine);
+  try {
+    const model = await withWeights(job.weights, (weights) => {
+      const model = createModel(job.model, {
+        classes: classCount(weights),
+        inputSize: input.height,
+        inputWidth: input.width,
+      });
+      const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
+      setParams(state, PREFIX.model, model.specs, params);
+      return model;
+    });
+    const arrays = await logitsOf(engine, state, model, input);
+    await writeChunksAtomic(job.output, writeSafetensors(arrays, {}), safetensorsBytes(arrays, {}));
+    return { output: job.output, shape: [...arrays[0].shape] };
+  } finally {
+    state.dispose();
+  }
+}
+
+/** Normalised pictures [B, H, W, 3], row-major. */
+interface Input {
+  count: number;
+  height: number;
+  width: number;
+  images: Float32Array;
+}
+
+function readInput(path: string): Input {
+  const source = openFile(path);
+  try {
+    const { tensors } = readSafetensors(source, path);
+    const only = tensors.size === 1 ? [...tensors.values()][0] : undefined;
+    const array = tensors.get('images') ?? only;
+    if (!array) throw misfit(`a tensor named images, or one alone in ${path}`, [...tensors.keys()].join(', '));
+    return toChannelsLast(array);
+  } finally {
+    source.close();
+  }
+}
+
+/** [B, 3, H, W] → [B, H, W, 3]. */
+function toChannelsLast(array: NamedArray): Input {
+  const [count, channels, height, width] = array.shape;
+  if (array.shape.length !== 4 || channels !== 3 || count < 1)
+    throw misfit('pictures of shape [B, 3, H, W]', `[${array.shape.join(', ')}]`);
+  const [values, area] = [array.toFloat32(), height * width];
+  const images = new Float32Array(values.length);
+  for (let picture = 0; picture < count; picture++)
+    for (let channel = 0; channel < 3; channel++)
+      for (let at = 0; at < area; at++)
+        images[(picture * area + at) * 3 + channel] = values[(picture * 3 + channel) * area + at];
+  return { count, height, width, images };
+}
+
+function misfit(expected: string, got: string): StillhouseError {
+  return new StillhouseError('argument.invalid', { name: 'input', expected, got });
+}
+
+/** `logits`: what the network answers in evaluation, both heads fused; of a distilled one each head apart as well. */
+async function logitsOf(engine: Engine, state: State, model: Model, input: Input): Promise<ArrayToWrite[]> {
+  const forward = compile(engine, recordForward(engine, model, input), state);
+  try {
+    const { head, headDist } = await forward.run({ images: input.images });
+    const shape = [input.count, model.classes];
+    const array = (name: string, values: Values): ArrayToWrite => {
+      return { name, shape, dtype: 'F32', values: values as Float32Array };
+    };
+    if (!headDist) return [array('logits', head)];
+    const fused = fuse(head as Float32Array, headDist as Float32Array);
+    return [array('logits', fused), array('head', head), array('head_dist', headDist)];
+  } finally {
+    forward.dispose();
+  }
+}
+
+function recordForward(engine: Engine, model: Model, { count, height, width }: Input): Program {
+  const float = 'float32' as const;
+  const images = { shape: [count, height, width, 3], dtype: float };
+  const variables = model.specs.map(({ name, shape }) => [PREFIX.model + name, { shape, dtype: float }] as const);
+  return record(engine, { images }, Object.fromEntries(variables), (inputs, tensors) => {
+    const params = model.specs.map(({ name }) => [name, tensors[PREFIX.model + name]] as const);
+    const { head, headDist } = model.predict(Object.fromEntries(params), inputs.images as Tensor4D);
+    return { outputs: { head, ...(headDist && { headDist }) }, assigns: {} };
+  });
+}

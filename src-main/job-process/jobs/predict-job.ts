@@ -1,0 +1,194 @@
+import { existsSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import { classTitle } from '../../data/layout/class-titles.ts';
+import { imagenetSynsets } from '../../data/layout/label-files.ts';
+import { pictureMaker, type PictureMaker, type ViewOptions } from '../../data/decode/image.ts';
+import { reasonOf } from '../../data/layout/read-file.ts';
+import type { Model } from '../../model/model.ts';
+import { recognise } from '../../model/recognise.ts';
+import { rollout, rolloutShape } from '../../model/rollout.ts';
+import { fitWeights } from '../../model/weights.ts';
+import { createModel } from '../../model/zoo.ts';
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
+import { parseRecipe, type Recipe } from '../../protocol/recipe.ts';
+import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import { encodeJpeg } from '../../runtime/images.ts';
+import { State } from '../../trace/state.ts';
+import { AnswerRecorder } from '../../train/answers.ts';
+import { deciding } from '../../train/metrics.ts';
+import { createEvalStep } from '../../train/step.ts';
+import { normalisePictures } from '../../train/teacher.ts';
+import { PREFIX } from '../../train/variables.ts';
+import { engineDecodeNow } from '../images/engine-decode.ts';
+import type { JobContext } from '../job-context.ts';
+import { evaluationRecipe } from '../images/loader-recipe.ts';
+import { openTeacher, planTeacher, teacherAnswers } from '../teacher/teacher.ts';
+import { setParams } from '../training/train-state.ts';
+import type { PredictJob } from '../../jobs/job-protocol.ts';
+import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+
+const QUALITY = 92;
+
+/**
+ * Answers pictures one at a time, prepared as an evaluation prepares them, until it is stopped. A training beside it is
+ * not to notice: one thread, and the lowest priority that the system has.
+ * @throws StillhouseError `weights.*`, `teacher.*`, `engine.load`.
+ */
+export async function runPredictJob(job: PredictJob, context: JobContext): Promise<null> {
+  yieldToOthers();
+  const pending: [question: number, picture: Uint8Array][] = [];
+  let wake: () => void = () => undefined;
+  context.onAsk((question, picture) => {
+    pending.push([question, picture]);
+    wake();
+  });
+  context.stop.addEventListener('abort', () => wake());
+  const engine = await loadEngine(job.engine, { threads: 1 });
+  const state = new State(engine);
+  const oracle = await openOracle(job, engine, state);
+  try {
+    while (!context.stop.aborted) {
+      const next = pending.shift();
+      if (next) await answer(oracle, next, context);
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+    return null;
+  } finally {
+    await oracle.close();
+    state.dispose();
+  }
+}
+
+function yieldToOthers(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // Where it is not allowed, one thread has to do.
+  }
+}
+
+async function answer(oracle: Oracle, [question, picture]: [number, Uint8Array], { tell }: JobContext): Promise<void> {
+  try {
+    tell({ tell: 'answer', question, answer: await oracle.look(picture) });
+  } catch (error) {
+    tell({ tell: 'refused', question, error: toPlainError(error) });
+  }
+}
+
+interface Oracle {
+  look(picture: Uint8Array): Promise<PhotoAnswer>;
+  close(): Promise<void>;
+}
+
+/** Logits of one picture by head. */
+type Logits = [Answering, Float32Array | null][];
+
+async function openOracle(job: PredictJob, engine: Engine, state: State): Promise<Oracle> {
+  const { recipe, classes, student } = await loadNetwork(job, state);
+  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize: 1 });
+  const maker = pictureMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
+  const teacher = await openAdviser(recipe, classes, engine, state);
+  const look = async (picture: Uint8Array): Promise<PhotoAnswer> => {
+    const started = performance.now();
+    const images = viewOf(maker, picture, recipe.inputSize);
+    const { head, headDist } = await step.run(images);
+    const test = deciding(recipe.evalHeads, { head, headDist }, classes.length);
+    const apart: Logits = headDist ? [['class', head], ['distillation', headDist]] : []; // prettier-ignore
+    const logits: Logits = [['test', test], ...apart, ['teacher', teacher && (await teacher.ask(picture))]];
+    const square = { width: recipe.inputSize, height: recipe.inputSize, data: images };
+    const jpeg = await encodeJpeg(engine, square, { quality: QUALITY });
+    return {
+      model: recipe.model,
+      average: job.average,
+      seen: `data:image/jpeg;base64,${Buffer.from(jpeg).toString('base64')}`,
+      inputSize: recipe.inputSize,
+      heads: logits.flatMap(([head, values]) => (values ? [{ head, top: topOf(values, classes) }] : [])),
+      attention: await attentionOf(student, state, images),
+      milliseconds: performance.now() - started,
+    };
+  };
+  return {
+    look,
+    close: async () => {
+      step.dispose();
+      await teacher?.close();
+    },
+  };
+}
+
+async function loadNetwork(job: PredictJob, state: State) {
+  const load = (weights: Weights) => {
+    const seen = weights.settings.model ? null : recognise(weights.tensors);
+    const network = seen?.models[0] ? { model: seen.models[0], ...(seen.inputSize && { inputSize: seen.inputSize }) } : {}; // prettier-ignore
+    const recipe = parseRecipe({ ...network, ...weights.settings, ...job.settings });
+    const count = classCount(weights);
+    const classes = weights.classes ?? job.classes ?? (count === 1000 ? imagenetSynsets() : numbers(count));
+    const student = createModel(recipe.model, { classes: count, inputSize: recipe.inputSize });
+    const { params } = fitWeights(student, weights.tensors, { path: weights.path, newHead: false });
+    setParams(state, PREFIX.model, student.specs, params);
+    return { recipe, classes, student };
+  };
+  return withWeights(job.weights, load, { average: job.average });
+}
+
+function numbers(count: number): string[] {
+  return Array.from({ length: count }, (_, number) => String(number));
+}
+
+/** The teacher of the run, where its file is still there. */
+async function openAdviser(recipe: Recipe, classes: readonly string[], engine: Engine, state: State) {
+  const { distillationType, teacherPath } = recipe;
+  if (distillationType === 'none' || teacherPath === '' || !existsSync(teacherPath)) return null;
+  const opened = await openTeacher(await planTeacher(recipe, classes), { engine, state, classes });
+  const answers = await teacherAnswers(opened, { engine, state }, 1);
+  const { inputSize, cropRatio, interpolation } = opened.card;
+  const own: ViewOptions = { ...evaluationRecipe(recipe), inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation }; // prettier-ignore
+  const maker = pictureMaker(own, engineDecodeNow(engine));
+  return {
+    ask: (picture: Uint8Array) => answers.run(viewOf(maker, picture, inputSize)),
+    close: async () => {
+      answers.dispose();
+      await opened.close();
+    },
+  };
+}
+
+/** @throws StillhouseError `photo.unreadable` */
+function viewOf(maker: PictureMaker, picture: Uint8Array, side: number): Uint8Array {
+  const view = new Uint8Array(side * side * 3);
+  try {
+    maker.fromFile(picture, [['eval', view]], false);
+  } catch (error) {
+    throw new StillhouseError('photo.unreadable', { reason: reasonOf(error) }, { cause: error });
+  }
+  return view;
+}
+
+function topOf(logits: Float32Array, classes: readonly string[]): PhotoAnswer['heads'][number]['top'] {
+  const recorder = new AnswerRecorder(classes.length);
+  recorder.add(logits, { files: [''], labels: Int32Array.of(0) });
+  const { top, chance } = recorder.answers();
+  const count = Math.min(KEPT_ANSWERS, classes.length);
+  return Array.from({ length: count }, (_, place) => {
+    const name = classes[top[place]];
+    return { label: top[place], name, ...classTitle(name), chance: chance[place] || 0 };
+  });
+}
+
+async function attentionOf(student: Model, state: State, images: Uint8Array): Promise<TokenAttention | null> {
+  const shape = rolloutShape(student.specs);
+  if (!shape) return null;
+  const side = student.inputSize;
+  const looks = tf.tidy(() => {
+    const params = student.specs.map(({ name, shape }) => [name, tf.tensor(state.read(PREFIX.model + name), [...shape])] as const); // prettier-ignore
+    const pixels = tf.tensor4d(Float32Array.from(images), [1, side, side, 3]);
+    return rollout(shape, Object.fromEntries(params), normalisePictures(pixels, student));
+  });
+  const values = [...(await looks.data())];
+  looks.dispose();
+  const patches = values.length / shape.extra;
+  const distillation = shape.extra === 2 ? values.slice(patches) : null;
+  return { side: Math.sqrt(patches), class: values.slice(0, patches), distillation };
+}

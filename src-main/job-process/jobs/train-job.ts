@@ -1,0 +1,373 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { listDataset, type Dataset } from '../../data/layout/folder.ts';
+import type { Crew } from '../../data/batches/workers.ts';
+import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import { countParameters, type Model } from '../../model/model.ts';
+import { createModel } from '../../model/zoo.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { VERSION } from '../../protocol/version.ts';
+import { diskError } from '../../base/atomic-file.ts';
+import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../../runs/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
+import { truncateHistory } from '../../runs/history.ts';
+import { lockRun, type RunLock } from '../../runs/lock.ts';
+import { archivesFolder, engineName } from '../../runs/places.ts';
+import { changeRecipe, checkpointsFolder, createRun, openRun } from '../../runs/run-folder.ts';
+import { chooseStart } from '../../runs/start.ts';
+import { sizeOf } from '../../runtime/dtypes.ts';
+import { multipliesBfloat16 } from '../../runtime/devices.ts';
+import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import type { Precision } from '../../trace/lower.ts';
+import { State } from '../../trace/state.ts';
+import { nextEpoch, runLoop, type BadStep, type LoopParts, type Position } from '../../train/loop.ts';
+import { threadingOf } from '../../train/parts.ts';
+import { noiseRows } from '../../train/submodels.ts';
+import { PREFIX, trainable } from '../../train/variables.ts';
+import { pictureCacheBytes, pictureCrew } from '../images/decode-workers.ts';
+import { LIST_NAME, readExclusions } from '../../jobs/data-notes.ts';
+import { DiskReserve } from '../training/disk-reserve.ts';
+import { createEvaluator } from '../evaluation/evaluator.ts';
+import type { JobContext } from '../job-context.ts';
+import { trainingRecipe } from '../images/loader-recipe.ts';
+import { measuredStep } from '../training/timed-step.ts';
+import { keepBadStep } from '../training/non-finite.ts';
+import { memoryError, tellsOfMemory } from '../../jobs/out-of-memory.ts';
+import { openProfiler, type Profiler } from '../training/profile.ts';
+import { taughtSteps } from '../teacher/external-teacher-step.ts';
+import {
+  openTeacher,
+  planTeacher,
+  stepTeacher,
+  teacherLoader,
+  type OpenTeacher,
+  type Teacher,
+} from '../teacher/teacher.ts';
+import { withLog, type End, type RunLog } from '../training/run-log.ts';
+import { StallGuard } from '../training/step-watchdog.ts';
+import { Standstill, type SavedFile } from '../training/pause-and-save.ts';
+import { startFresh, startPretrained, startResumed } from '../training/train-state.ts';
+import type { TrainerResults, TrainJob } from '../../jobs/job-protocol.ts';
+
+/**
+ * One training from a run folder to a run folder. Wires data, engine, models, step, loop and files together; what
+ * happens is written to the run's history and told, in this order.
+ * @throws StillhouseError whatever keeps the run from starting or going on; it is in the history too.
+ */
+export async function runTrainJob(job: TrainJob, context: JobContext): Promise<TrainerResults['train']> {
+  context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
+  const excluded = readExclusions(join(job.run, LIST_NAME)).out;
+  const dataset = await listDataset(job.recipe.dataPath, {
+    excluded: new Set(excluded.keys()),
+    splitSeed: job.recipe.splitSeed,
+    archiveCache: archivesFolder(),
+  });
+  const lock = lockFolder(job);
+  try {
+    requireRun(job, dataset);
+    const begin = await chooseBegin(job);
+    // Resumed with other settings (more epochs, say), the run goes by these.
+    if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
+    try {
+      const guard = new StallGuard(job.recipe.stallMinutes);
+      const reserve = new DiskReserve(checkpointsFolder(job.run));
+      const ending = (): void => (guard.end(), reserve.release());
+      const body = (log: RunLog) =>
+        Promise.race([train({ job, context, dataset, begin, log, guard, reserve }), guard.stalled]).catch(
+          (error: unknown) => {
+            const text = error instanceof Error ? error.message : String(error);
+            throw tellsOfMemory(text) ? memoryError(job.recipe, firstLine(text), process.memoryUsage.rss()) : error;
+          },
+        );
+      return await withLog(job.run, context, body, ending);
+    } finally {
+      begin.checkpoint?.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0].slice(0, 200);
+}
+
+// Locked before anything is written: another that begins here at the same time must find it untouched.
+function lockFolder({ run, lock }: TrainJob): RunLock {
+  try {
+    mkdirSync(run, { recursive: true });
+  } catch (error) {
+    throw diskError(error, run, 0);
+  }
+  return lockRun(run, lock);
+}
+
+/** Makes the run folder, or checks that it was made for these classes. */
+function requireRun({ run, recipe, gpu }: TrainJob, { classes }: Dataset): void {
+  if (!existsSync(join(run, 'run.json'))) {
+    const engine = engineName(gpu);
+    createRun(run, { id: basename(run), version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
+  } else if (openRun(run).classes.join('\0') !== classes.join('\0')) {
+    throw new StillhouseError('run.classes-changed', { path: recipe.dataPath });
+  }
+}
+
+/** Where a training begins. */
+interface Begin {
+  position: Position;
+  /** Open; null for a run that begins at step 0. */
+  checkpoint: Checkpoint | null;
+  /** File of that checkpoint where it is this run's own; null otherwise. */
+  own: string | null;
+  pretrained: string | null;
+  notes: PlainError[];
+}
+
+const NEW: Begin = {
+  position: { epoch: 0, batch: 0, step: 0, lossSum: 0 },
+  ...{ checkpoint: null, own: null, pretrained: null, notes: [] },
+};
+
+async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
+  const start = chooseStart(run, { resume: resume === 'new' ? '' : resume, finetune: recipe.finetune });
+  // A run that died before its first checkpoint tells its story anew.
+  if (start.kind !== 'own') truncateHistory(run, { step: 0, epoch: 0 });
+  switch (start.kind) {
+    case 'own': {
+      const { checkpoint, notes } = await loadCheckpoint(run, start.file);
+      const evaluated = checkpoint.info.acc1 !== null;
+      const position = evaluated ? nextEpoch(checkpoint.position, checkpoint.info.acc1) : checkpoint.position;
+      rewindRun(run, checkpoint.info.file, position.epoch);
+      return { position, checkpoint, own: checkpoint.info.file, pretrained: null, notes };
+    }
+    case 'named': {
+      const checkpoint = openCheckpoint(start.path);
+      return { position: checkpoint.position, checkpoint, own: null, pretrained: null, notes: [] };
+    }
+    case 'pretrained':
+      return { ...NEW, pretrained: start.path };
+    case 'fresh':
+      return NEW;
+  }
+}
+
+/** What a training starts with. */
+interface Setting {
+  job: TrainJob;
+  context: JobContext;
+  dataset: Dataset;
+  begin: Begin;
+  log: RunLog;
+  guard: StallGuard;
+  reserve: DiskReserve;
+}
+
+async function train({ job, context, dataset, begin, log, guard, reserve }: Setting): Promise<End> {
+  for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.warnings]) log.note(note);
+  if (dataset.excluded > 0)
+    log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
+  const models = await createModels(job.recipe, dataset.classes);
+  stage('engine');
+  const engine = await loadEngine(job.engine, {
+    threads: job.threads,
+    gpu: job.gpu,
+    threading: threadingOf(models.student),
+  });
+  const state = new State(engine);
+  let teacher: OpenTeacher | null = null;
+  try {
+    stage('weights');
+    const note = await fillState(state, models.student, job.recipe, begin);
+    if (note) log.note(note);
+    teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
+    // The engine has copies of the weights now.
+    globalThis.gc?.();
+    const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
+    const newCrew = (recipe: LoaderRecipe): Crew => pictureCrew(job.engine, engine, recipe);
+    const crew = newCrew(trainingRecipe(job.recipe));
+    const loader = loaderOf(profiler?.watched(crew) ?? crew, dataset, job.recipe, models.student, log);
+    stage('compile');
+    const parts = await loopParts({
+      job,
+      context,
+      dataset,
+      log,
+      engine,
+      state,
+      student: models.student,
+      teacher,
+      newCrew,
+      loader,
+      profiler,
+      begin,
+      guard,
+      reserve,
+    });
+    await reserve.make(checkpointBytes(state));
+    log.state('running');
+    guard.begin();
+    return await runLoop(parts).finally(() => profiler?.close());
+  } finally {
+    await teacher?.close();
+    state.dispose();
+  }
+}
+
+interface Models {
+  student: Model;
+  teacher: Teacher | null;
+}
+
+/** @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
+export async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
+  const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
+  const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
+  if (distillationType === 'none') return { student, teacher: null };
+  if (!teacherPath) throw new StillhouseError('teacher.missing');
+  return { student, teacher: await planTeacher(recipe, classes) };
+}
+
+/** @returns what to note of it. */
+async function fillState(
+  state: State,
+  student: Model,
+  recipe: Recipe,
+  { checkpoint, pretrained }: Begin,
+): Promise<PlainError | null> {
+  if (checkpoint) startResumed(state, student, checkpoint, recipe);
+  else if (pretrained) return startPretrained(state, student, pretrained, recipe);
+  else startFresh(state, student, recipe);
+  return null;
+}
+
+function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {
+  return openProfiler({ run, engine, batchSize, onFailure: (error) => log.note(toPlainError(error)) });
+}
+
+function loaderOf(crew: Crew, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
+  return createLoader({
+    dataset,
+    recipe: trainingRecipe(recipe),
+    crew,
+    cacheBytes: pictureCacheBytes(),
+    noiseRows: noiseRows(student, recipe),
+    onSkip: ({ file, reason }) =>
+      log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
+  });
+}
+
+interface Wiring {
+  job: TrainJob;
+  context: JobContext;
+  dataset: Dataset;
+  log: RunLog;
+  engine: Engine;
+  state: State;
+  student: Model;
+  teacher: OpenTeacher | null;
+  newCrew(looks: LoaderRecipe): Crew;
+  loader: Loader;
+  profiler: Profiler | null;
+  begin: Begin;
+  guard: StallGuard;
+  reserve: DiskReserve;
+}
+
+/** The precision that `auto` means on this machine. */
+export function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
+  if (precision !== 'auto') return precision;
+  if (multipliesBfloat16(gpu)) return 'bfloat16';
+  return gpu ? 'float16' : 'float32';
+}
+
+async function loopParts(wiring: Wiring): Promise<LoopParts> {
+  const { job, context, dataset, engine, state, student, teacher, newCrew, loader, log, profiler } = wiring;
+  const { recipe } = job;
+  const { batchSize } = recipe;
+  const precision = precisionOf(recipe, engine);
+  const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
+  const taught = taughtSteps(teacher, engine, parts);
+  const standstill = standstillOf(wiring);
+  const resting = (loader: Loader): Loader => ({
+    ...loader,
+    evalBatches: () => standstill.resting(loader.evalBatches()),
+  });
+  const evaluate = await createEvaluator({
+    engine,
+    state,
+    student,
+    average: recipe.modelEma,
+    teacher: teacher && {
+      opened: teacher,
+      loader: resting(teacherLoader(teacher, { dataset, recipe, newCrew, batchSize })),
+    },
+    batchSize,
+    heads: recipe.evalHeads,
+    loader: resting(loader),
+    context,
+  });
+  return {
+    recipe,
+    stepsPerEpoch: loader.stepsPerEpoch,
+    parameters: countParameters(trainable(student, recipe)),
+    position: wiring.begin.position,
+    batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from)),
+    step: taught.step(await measuredStep(engine, state, parts, profiler)),
+    // By itself V8 lets the garbage of an epoch grow to several times what is in use.
+    evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),
+    save: (position) => standstill.save(position),
+    nonFinite: (bad) => nonFinite(wiring, standstill, bad),
+    between: (position) => standstill.between(position),
+    held: () => standstill.held,
+    emit: (row) => log.row(row),
+    ...(profiler && { onSpan: profiler.onSpan }),
+    stop: context.stop,
+  };
+}
+
+function standstillOf(wiring: Wiring): Standstill {
+  const { job, context, log, guard, begin } = wiring;
+  const { stop, pause } = context;
+  const { run, recipe } = job;
+  const own = begin.own === null ? null : { step: begin.position.step, ...savedAs(run, begin.own) };
+  const write = (position: Position) => save(wiring, position);
+  return new Standstill({ run, log, pause, guard, stop, saveMinutes: recipe.saveMinutes, last: own, write });
+}
+
+async function save({ job, dataset, state, log, guard, reserve }: Wiring, position: Position): Promise<SavedFile> {
+  const { run, recipe } = job;
+  const facts = { position: { ...position }, recipe, classes: dataset.classes };
+  const started = performance.now();
+  const info = await reserve.during(() => saveCheckpoint(run, facts, tensorsOf(state, guard)));
+  const { file, epoch, step, bytes } = info;
+  const seconds = (performance.now() - started) / 1000;
+  log.row({ type: 'checkpoint', time: Date.now(), file, epoch, step, bytes, seconds });
+  return { step, ...savedAs(run, file) };
+}
+
+function savedAs(run: string, file: string): Omit<SavedFile, 'step'> {
+  return { file, amend: async (row) => void amendCheckpoint(run, file, row) };
+}
+
+function nonFinite(wiring: Wiring, standstill: Standstill, bad: BadStep): Promise<StillhouseError> {
+  const { run, recipe } = wiring.job;
+  const { classes } = wiring.dataset;
+  const save = async () => (await standstill.save(bad.position)).file;
+  return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save });
+}
+
+function tensorsOf(state: State, guard: StallGuard): StateTensor[] {
+  return ownNames(state).map((name) => [name, state.shape(name), () => (guard.mark(), state.read(name))]);
+}
+
+// The teacher is not part of what the run made: it is read from its own file again.
+function ownNames(state: State): string[] {
+  return state.names().filter((name) => !name.startsWith(PREFIX.teacher));
+}
+
+/** Bytes of a checkpoint, with more than its header takes. */
+function checkpointBytes(state: State): number {
+  return ownNames(state).reduce((bytes, name) => bytes + 4 * sizeOf(state.shape(name)), 1 << 20);
+}

@@ -1,0 +1,41 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { askCudaDriver } from '../../runtime/cuda-driver.ts';
+import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import type { Sight } from '../../install/engine-store.ts';
+import { loadLibrary } from '../../runtime/library.ts';
+import { toldReason } from '../../jobs/device-choice.ts';
+import type { TrainerResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
+
+/**
+ * Loads the engine and multiplies two matrices whose product is known. Of a GPU engine all libraries are loaded, and
+ * a GPU computes when there is one.
+ * @throws StillhouseError `engine.load`.
+ */
+export async function runVerifyJob(job: VerifyEngineJob): Promise<TrainerResults['verify-engine']> {
+  const { engine, sight } = job.gpus ? await openOnGpu(job) : { engine: await openOnProcessor(job), sight: null };
+  const a = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+  const product = tf.matMul(a, a);
+  const got = [...(await product.data())].join();
+  tf.dispose([a, product]);
+  if (got !== '7,10,15,22') throw new StillhouseError('engine.load', { reason: `a product came out as ${got}` });
+  return { version: engine.version, devices: engine.devices().map(({ name }) => name), sight };
+}
+
+function openOnProcessor({ engine, threads }: VerifyEngineJob): Promise<Engine> {
+  return loadEngine(engine, { threads });
+}
+
+/** The engine on the first GPU, or on the processor where there is none; what is missing of the engine throws. */
+async function openOnGpu(job: VerifyEngineJob): Promise<{ engine: Engine; sight: Sight }> {
+  loadLibrary(job.engine, { gpu: true });
+  try {
+    const gpus = askCudaDriver().devices.length;
+    const engine = await loadEngine(job.engine, { threads: job.threads, gpu: 0 });
+    return { engine, sight: { gpus, reason: null } };
+  } catch (error) {
+    if (!(error instanceof StillhouseError) || !error.code.startsWith('gpu.')) throw error;
+    const engine = await openOnProcessor(job);
+    return { engine, sight: { gpus: 0, reason: toldReason(toPlainError(error)) } };
+  }
+}

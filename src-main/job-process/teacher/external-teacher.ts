@@ -1,0 +1,124 @@
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { TeacherCard } from '../../protocol/teacher-card.ts';
+import type { Engine } from '../../runtime/engine.ts';
+import { SavedModel } from '../../runtime/saved-model.ts';
+import { inParts, sideBySide, type Answers } from './batch-parts.ts';
+import { savedModelTensors } from '../../weights/foreign-model.ts';
+import { OnnxTeacher } from './onnx-teacher.ts';
+import { classColumns } from '../../weights/teacher-classes.ts';
+
+/** A teacher that is not part of the recorded step: an ONNX file on a thread of its own, or a SavedModel. */
+export interface OutsideTeacher {
+  /**
+   * @param pictures normalised, as its card wants them; their memory is handed over.
+   * @returns logits [count, K], in the order of the data's classes
+   * @throws StillhouseError `teacher.run`, `teacher.interface` when it answers in another shape
+   */
+  ask(pictures: Float32Array, count: number): Promise<Float32Array>;
+  /** Ends it; what is still asked fails. */
+  close(): Promise<void>;
+}
+
+export interface OutsideOptions {
+  engine: Engine;
+  /** Class names of the data, in order. */
+  classes: readonly string[];
+  /** The bundle of the ONNX thread, where it is not beside this one. */
+  onnxEntry?: string;
+}
+
+interface Source {
+  ask(pictures: Float32Array, count: number): Promise<Answers>;
+  close(): Promise<void>;
+}
+
+/**
+ * Loads the teacher of a card and shows it one black picture: what does not work is told before a run begins.
+ * @throws StillhouseError `teacher.*`
+ */
+export async function openOutside(card: TeacherCard, options: OutsideOptions): Promise<OutsideTeacher> {
+  const columns = classColumns(card, options.classes);
+  const width = card.classes?.length ?? options.classes.length;
+  const source = card.kind === 'onnx' ? await openOnnx(card, options) : await openSavedModel(card, options.engine);
+  const ask = async (pictures: Float32Array, count: number): Promise<Float32Array> => {
+    const answer = await source.ask(pictures, count);
+    requireShape(card, answer, count, width);
+    return logitsOf(answer.values, { count, width, columns, output: card.output });
+  };
+  try {
+    await ask(new Float32Array(3 * card.inputSize ** 2), 1);
+    return { ask, close: () => source.close() };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+function pictureShape({ inputSize, layout }: TeacherCard): number[] {
+  return layout === 'NCHW' ? [3, inputSize, inputSize] : [inputSize, inputSize, 3];
+}
+
+function openOnnx(card: TeacherCard, { engine, onnxEntry }: OutsideOptions): Promise<Source> {
+  const { path, inputName, outputName, batch } = card;
+  const order = { path, inputName, outputName, batch, threads: engine.threads, shape: pictureShape(card) };
+  return OnnxTeacher.open(order, onnxEntry);
+}
+
+async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source> {
+  const { path } = card;
+  const { input, output } = savedModelTensors(card);
+  const told = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (error) {
+      const reason = error instanceof StillhouseError ? String(error.params.reason ?? error.message) : String(error);
+      throw new StillhouseError('teacher.run', { path, reason: reason.slice(0, 500) }, { cause: error });
+    }
+  };
+  const model = await told(() => SavedModel.load(engine, path, input, output));
+  const run = async (values: Float32Array, count: number): Promise<Answers> => {
+    const answer = await model.run({ shape: [count, ...pictureShape(card)], dtype: 'float32', values });
+    return { values: answer.values as Float32Array, shape: answer.shape };
+  };
+  // The engine gives each op one thread where it works in lanes.
+  const parted = (pictures: Float32Array, count: number): Promise<Answers> =>
+    card.batch === null ? sideBySide(pictures, count, engine.lanes, run) : inParts(pictures, count, card.batch, run);
+  // One after another, so that nothing runs when it is closed.
+  let before: Promise<unknown> = Promise.resolve();
+  const ask = (pictures: Float32Array, count: number): Promise<Answers> => {
+    const now = before.then(() => told(() => parted(pictures, count)));
+    before = now.catch(() => undefined);
+    return now;
+  };
+  return { ask, close: () => before.then(() => model.dispose()) };
+}
+
+function requireShape({ path }: TeacherCard, { shape }: Answers, count: number, width: number): void {
+  if (shape.length === 2 && shape[0] === count && shape[1] === width) return;
+  const expected = `scores [${count}, ${width}] for ${count} pictures`;
+  throw new StillhouseError('teacher.interface', { path, expected, got: `[${shape.join(', ')}]` });
+}
+
+/** The least probability whose logarithm is taken: float32's smallest normal number. */
+const LEAST = 2 ** -126;
+
+function logitsOf(
+  answers: Float32Array,
+  {
+    count,
+    width,
+    columns,
+    output,
+  }: Pick<TeacherCard, 'output'> & {
+    count: number;
+    width: number;
+    columns: readonly number[] | null;
+  },
+): Float32Array {
+  const asLogits = output === 'logits' ? answers : answers.map((probability) => Math.log(Math.max(probability, LEAST)));
+  if (!columns) return asLogits;
+  const picked = new Float32Array(count * columns.length);
+  for (let row = 0; row < count; row++)
+    columns.forEach((column, place) => (picked[row * columns.length + place] = asLogits[row * width + column]));
+  return picked;
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
+
+/** An ONNX file that answers pictures, on a thread of its own. */
+export class OnnxTeacher {
+  private readonly waiting: { resolve(answer: OnnxAnswer): void; reject(error: Error): void }[] = [];
+  private over: StillhouseError | null = null;
+
+  private constructor(
+    private readonly worker: Worker,
+    private readonly path: string,
+  ) {
+    worker.on('message', (answer: OnnxAnswer) => this.waiting.shift()?.resolve(answer));
+    worker.on('error', (error) => this.end(error.message));
+    worker.on('exit', (code) => this.end(`its thread ended with code ${code}`));
+  }
+
+  /**
+   * Starts the thread and loads the file.
+   * @param entry the thread's bundle; `onnx.mjs` beside this one when left out.
+   * @throws StillhouseError `teacher.run` with ONNX Runtime's words.
+   */
+  static async open(order: OnnxOrder, entry = onnxEntry()): Promise<OnnxTeacher> {
+    const teacher = new OnnxTeacher(new Worker(entry, { workerData: order }), order.path);
+    try {
+      teacher.require(await teacher.next());
+      return teacher;
+    } catch (error) {
+      await teacher.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The output for `count` pictures. The memory of `pictures` is handed over and gone afterwards. Several questions may
+   * be open; they are answered in order.
+   * @throws StillhouseError `teacher.run`
+   */
+  async ask(pictures: Float32Array, count: number): Promise<{ values: Float32Array; shape: number[] }> {
+    const question: OnnxQuestion = { pictures, count };
+    const answer = this.next();
+    this.worker.postMessage(question, [pictures.buffer as ArrayBuffer]);
+    const { values, shape } = this.require(await answer);
+    return { values, shape };
+  }
+
+  /** Fails what is still asked, and ends the thread after what it computes now. */
+  async close(): Promise<void> {
+    this.end('it was closed');
+    await this.worker.terminate();
+  }
+
+  private next(): Promise<OnnxAnswer> {
+    if (this.over) return Promise.reject(this.over);
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  private require(answer: OnnxAnswer) {
+    if (answer.tell === 'failed') throw this.failure(answer.reason);
+    return answer.tell === 'answer' ? answer : { values: new Float32Array(0), shape: [] };
+  }
+
+  private end(reason: string): void {
+    this.over ??= this.failure(reason);
+    for (const { reject } of this.waiting.splice(0)) reject(this.over);
+  }
+
+  private failure(reason: string): StillhouseError {
+    return new StillhouseError('teacher.run', { path: this.path, reason: oneLine(reason) });
+  }
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s+/g, ' ').replace(/\.$/, '').slice(0, 500);
+}
+
+/** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
+function onnxEntry(): string {
+  const places = ['./onnx.mjs', '../onnx.mjs', '../../../dist/main/onnx.mjs'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0];
+}

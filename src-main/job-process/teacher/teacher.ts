@@ -1,0 +1,140 @@
+import type { Crew } from '../../data/batches/workers.ts';
+import type { Dataset } from '../../data/layout/folder.ts';
+import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import { createModel } from '../../model/zoo.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import type { TeacherCard } from '../../protocol/teacher-card.ts';
+import type { Engine } from '../../runtime/engine.ts';
+import { compile } from '../../trace/compile.ts';
+import { lower } from '../../trace/lower.ts';
+import { State } from '../../trace/state.ts';
+import { fuse } from '../../train/metrics.ts';
+import { createEvalStep } from '../../train/step.ts';
+import { recordPlainPictures, type StepTeacher } from '../../train/teacher.ts';
+import { PREFIX } from '../../train/variables.ts';
+import { evaluationRecipe } from '../images/loader-recipe.ts';
+import { openOutside, type OutsideTeacher } from './external-teacher.ts';
+import { readTeacherCard } from '../../weights/teacher-card.ts';
+import { classColumns } from '../../weights/teacher-classes.ts';
+import { loadFrozen } from '../training/train-state.ts';
+
+/** The teacher of a run: what its card says, and how it is asked. */
+export interface Teacher {
+  card: TeacherCard;
+  /** Which of its outputs stands for each class of the data; null: they are the same. */
+  columns: readonly number[] | null;
+  /** Its network, where the step has it inside; null for an ONNX file or a SavedModel. */
+  network: StepTeacher | null;
+}
+
+/** A teacher that can be asked. */
+export interface OpenTeacher extends Teacher {
+  /** null for a network inside the step, whose parameters are in the state. */
+  outside: OutsideTeacher | null;
+  close(): Promise<void>;
+}
+
+/**
+ * Reads the card of a teacher and finds the classes of the data among its own.
+ * @throws StillhouseError `file.missing`, `weights.*`, `teacher.*`, `argument.invalid`
+ */
+export async function planTeacher(
+  { teacherModel, teacherPath }: Pick<Recipe, 'teacherModel' | 'teacherPath'>,
+  classes: readonly string[],
+): Promise<Teacher> {
+  const card = await readTeacherCard(teacherPath, teacherModel);
+  const columns = classColumns(card, classes);
+  if (card.kind !== 'timm') return { card, columns, network: null };
+  const { inputSize, mean, std, cropRatio, interpolation } = card;
+  const model = createModel(teacherModel, { classes: card.outputs ?? classes.length, inputSize });
+  return { card, columns, network: { ...model, mean, std, cropRatio, interpolation, columns } };
+}
+
+/** What the training step has of a teacher. */
+export function stepTeacher(teacher: Teacher | null): StepTeacher | 'outside' | null {
+  return teacher && (teacher.network ?? 'outside');
+}
+
+export interface TeacherPlace {
+  engine: Engine;
+  /** Gets the parameters of a network. */
+  state: State;
+  classes: readonly string[];
+}
+
+/**
+ * Loads a teacher. The caller closes it.
+ * @throws StillhouseError `weights.*`, `teacher.*`
+ */
+export async function openTeacher(teacher: Teacher, { engine, state, classes }: TeacherPlace): Promise<OpenTeacher> {
+  const { card, network } = teacher;
+  if (network) {
+    await loadFrozen(state, PREFIX.teacher, network, card.path, null);
+    return { ...teacher, outside: null, close: async () => undefined };
+  }
+  const outside = await openOutside(card, { engine, classes });
+  return { ...teacher, outside, close: () => outside.close() };
+}
+
+/** Answers pictures that were prepared as the card says. */
+export interface TeacherAnswers {
+  /** @param images [B, T, T, 3] RGB. @returns logits of the data's classes, row-major [B·K]. */
+  run(images: Uint8Array): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** Compiles what answers whole batches of evaluation pictures. */
+export async function teacherAnswers(
+  teacher: OpenTeacher,
+  { engine, state }: Pick<TeacherPlace, 'engine' | 'state'>,
+  batchSize: number,
+): Promise<TeacherAnswers> {
+  const { card, network, outside, columns } = teacher;
+  if (network) {
+    const step = await createEvalStep(engine, state, { model: network, prefix: PREFIX.teacher, batchSize });
+    return {
+      run: async (images) => {
+        const { head, headDist } = await step.run(images);
+        return picked(headDist ? fuse(head, headDist) : head, network.classes, columns);
+      },
+      dispose: () => step.dispose(),
+    };
+  }
+  const nothing = new State(engine);
+  const program = lower(recordPlainPictures(engine, batchSize, card), { precision: 'float32', fuse: true });
+  const compiled = compile(engine, program, nothing);
+  return {
+    run: async (images) => {
+      const { pictures } = await compiled.run({ images });
+      return outside!.ask(pictures as Float32Array, batchSize);
+    },
+    dispose: () => compiled.dispose(),
+  };
+}
+
+function picked(logits: Float32Array, width: number, columns: readonly number[] | null): Float32Array {
+  if (!columns) return logits;
+  const rows = logits.length / width;
+  return Float32Array.from({ length: rows * columns.length }, (_, index) => {
+    const [row, place] = [Math.floor(index / columns.length), index % columns.length];
+    return logits[row * width + columns[place]];
+  });
+}
+
+/** The validation pictures as a teacher's card wants them. */
+export function teacherLoader(
+  { card }: Teacher,
+  {
+    dataset,
+    recipe,
+    newCrew,
+    batchSize,
+  }: { dataset: Dataset; recipe: Recipe; newCrew: (recipe: LoaderRecipe) => Crew; batchSize: number },
+): Loader {
+  const { inputSize, cropRatio, interpolation } = card;
+  const own = { inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation, batchSize };
+  // What cannot be read is told of by the student's loader.
+  const onSkip = (): void => undefined;
+  const looks = { ...evaluationRecipe(recipe), ...own };
+  return createLoader({ dataset, recipe: looks, crew: newCrew(looks), noiseRows: 0, onSkip });
+}

@@ -1,0 +1,155 @@
+import { Random } from '../../data/random.ts';
+import type { NamedArray } from '../../formats/named-array.ts';
+import type { Model, ParamSpec } from '../../model/model.ts';
+import { fitWeights, type FitReport } from '../../model/weights.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { initialValues, type Uniforms } from '../../train/init.ts';
+import { optimizerVariables } from '../../train/update.ts';
+import { PREFIX, variablesOf } from '../../train/variables.ts';
+import type { TensorSpec } from '../../trace/program.ts';
+import type { State } from '../../trace/state.ts';
+import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+
+/**
+ * Fills the variables of a training: the student's parameters, what the optimizer keeps of them, their average, and
+ * the frozen teacher's parameters.
+ */
+
+/** Values drawn from the seed. What the optimizer keeps is zero, and the average is the model as it starts. */
+export function startFresh(state: State, student: Model, recipe: Recipe): void {
+  setParams(state, PREFIX.model, student.specs, initialValues(student.specs, uniformsOf(recipe.seed)));
+  for (const [name, { shape }] of Object.entries(optimizerVariables(student, recipe)))
+    state.set(name, shape, new Float32Array(shape.reduce((product, side) => product * side, 1)));
+  startAverage(state, student, recipe);
+}
+
+/** The average of a model begins as the model. */
+function startAverage(state: State, { specs }: Model, { modelEma }: Recipe): void {
+  if (!modelEma) return;
+  for (const { name, shape } of specs) state.set(PREFIX.ema + name, shape, state.read(PREFIX.model + name));
+}
+
+/**
+ * Values from a weight file; what the file has for other classes is drawn from the seed instead.
+ * @returns a note of what was taken.
+ * @throws StillhouseError `weights.*`, `file.missing`.
+ */
+export async function startPretrained(state: State, student: Model, path: string, recipe: Recipe): Promise<PlainError> {
+  startFresh(state, student, recipe);
+  const note = await withWeights(path, (weights) => {
+    const { params, report } = fitWeights(student, weights.tensors, { path, newHead: true });
+    const given = student.specs.filter(({ name }) => name in params);
+    setParams(state, PREFIX.model, given, params);
+    return startNote(weights.path, student, report);
+  });
+  startAverage(state, student, recipe);
+  return note;
+}
+
+function startNote(path: string, { specs }: Model, { layout, renewed, resized, left, grids }: FitReport): PlainError {
+  const names = (list: readonly string[]): string => list.join(', ') || 'none';
+  const grid = grids ? ` ${grids.from.join('×')} → ${grids.to.join('×')}` : '';
+  const lists = { resized: names(resized) + grid, renewed: names(renewed), left: names(left) };
+  const taken = specs.length - renewed.length;
+  return toPlainError(new StillhouseError('run.pretrained', { path, layout, taken, all: specs.length, ...lists }));
+}
+
+/**
+ * Everything exactly as a checkpoint has it. An average that it has none of begins as its model.
+ * @throws StillhouseError `weights.keys` when it belongs to another model, `run.optimizer-changed` when it was written
+ * by another optimizer.
+ */
+export function startResumed(
+  state: State,
+  student: Model,
+  checkpoint: { path: string; tensors: ReadonlyMap<string, NamedArray> },
+  recipe: Recipe,
+): void {
+  const { path, tensors } = checkpoint;
+  const lacking = (specs: Record<string, TensorSpec>) => Object.entries(specs).filter(([name]) => !tensors.has(name));
+  const params = variablesOf(PREFIX.model, student.specs);
+  const kept = optimizerVariables(student, recipe);
+  const average = recipe.modelEma ? variablesOf(PREFIX.ema, student.specs) : {};
+  const misshapen = Object.entries({ ...params, ...kept, ...average }).filter(([name, spec]) => misfits(tensors.get(name), spec)); // prettier-ignore
+  const [missing, unkept] = [lacking(params), lacking(kept)];
+  if (missing.length + misshapen.length > 0) {
+    const lists = { missing: some(missing), unexpected: some([]), misshapen: some(misshapen) };
+    throw new StillhouseError('weights.keys', { path, model: student.name, ...lists });
+  }
+  if (unkept.length > 0)
+    throw new StillhouseError('run.optimizer-changed', { path, opt: recipe.opt, missing: some(unkept) });
+  const averages = lacking(average).length === 0;
+  for (const [name, { shape }] of Object.entries({ ...params, ...kept, ...(averages && average) }))
+    state.set(name, shape, tensors.get(name)!.toFloat32());
+  if (!averages) startAverage(state, student, recipe);
+  for (const [name, tensor] of tensors) if (name.startsWith(PREFIX.scaler)) state.set(name, [], tensor.toFloat32());
+}
+
+/**
+ * A network that is only asked: a teacher, or one to evaluate.
+ * @param classes which the file must be of; null where that is known already.
+ * @throws StillhouseError `teacher.classes`, `teacher.class-names` for a network of other classes, `weights.*`,
+ * `file.missing`.
+ */
+export async function loadFrozen(
+  state: State,
+  prefix: string,
+  model: Model,
+  path: string,
+  classes: readonly string[] | null,
+): Promise<void> {
+  await withWeights(path, (weights) => {
+    if (classes) requireClasses(model.name, weights, classes);
+    const { params } = fitWeights(model, weights.tensors, { path, newHead: false });
+    setParams(state, prefix, model.specs, params);
+  });
+}
+
+/** @throws StillhouseError `teacher.classes`, `teacher.class-names` when a file's network knows other classes. */
+export function requireClasses(teacher: string, weights: Weights, classes: readonly string[]): void {
+  const teacherClasses = classCount(weights);
+  if (teacherClasses !== classes.length)
+    throw new StillhouseError('teacher.classes', { teacher, teacherClasses, dataClasses: classes.length });
+  const number = weights.classes?.findIndex((name, label) => name !== classes[label]) ?? -1;
+  if (number < 0) return;
+  const [theirs, ours] = [weights.classes?.[number] ?? '', classes[number]];
+  throw new StillhouseError('teacher.class-names', { teacher, number, theirs, ours });
+}
+
+function misfits(tensor: NamedArray | undefined, { shape }: TensorSpec): boolean {
+  return tensor !== undefined && tensor.shape.join() !== shape.join();
+}
+
+function some(entries: readonly (readonly [string, TensorSpec])[]): string {
+  const names = entries.map(([name]) => name);
+  if (names.length === 0) return 'none';
+  return names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}
+
+/** Creates or overwrites the variables `prefix` + name of `specs`. */
+export function setParams(
+  state: State,
+  prefix: string,
+  specs: readonly ParamSpec[],
+  params: Record<string, Float32Array>,
+): void {
+  for (const { name, shape } of specs) state.set(prefix + name, shape, params[name]);
+}
+
+/** Draws for initial values: a stream a name, by the seed. */
+function uniformsOf(seed: number): Uniforms {
+  return (name, count) => {
+    const random = new Random(seed, 'initial', 0, hashOf(name));
+    const draws = new Float64Array(count);
+    for (let index = 0; index < count; index++) draws[index] = (random.word() + 0.5) / 2 ** 32;
+    return draws;
+  };
+}
+
+// FNV-1a.
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}

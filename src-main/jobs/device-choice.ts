@@ -1,0 +1,89 @@
+import type { EngineDevice, EngineStatus } from '../protocol/data-types.ts';
+import { gpuIndex, type Device } from '../protocol/device.ts';
+import { StillhouseError, type PlainError } from '../protocol/errors.ts';
+import { GPU_NEEDS } from '../install/engine-pin.ts';
+import { visibleGpus, type GpuSurvey } from '../install/gpus.ts';
+
+/** All that decides where a training computes. */
+export interface DeviceFacts {
+  /** As `linux x64`. */
+  platform: string;
+  /** `CUDA_VISIBLE_DEVICES`. */
+  visible: string | undefined;
+  survey: GpuSurvey;
+  engines: Record<EngineDevice, EngineStatus>;
+}
+
+/** Where a training computes, and with which engine. */
+export interface DeviceChoice {
+  device: Device;
+  engine: EngineDevice;
+  /** Why no GPU computes; null when one does. */
+  reason: StillhouseError | null;
+}
+
+/** The device that `asked` (`auto`, `cpu`, `cuda`, `cuda:N`) comes to on a machine. Nothing is thrown. */
+export function chooseDevice(asked: string, facts: DeviceFacts): DeviceChoice {
+  const reason = asked === 'cpu' ? new StillhouseError('gpu.cpu-chosen') : whyNoGpu(gpuIndex(asked) ?? 0, facts);
+  if (!reason) return { device: `cuda:${gpuIndex(asked) ?? 0}`, engine: 'cuda', reason: null };
+  const { cpu, cuda } = facts.engines;
+  // The GPU engine computes on the processor too.
+  return { device: 'cpu', engine: !isThere(cpu) && isThere(cuda) ? 'cuda' : 'cpu', reason };
+}
+
+function isThere({ state }: EngineStatus): boolean {
+  return state === 'verified' || state === 'unpacked';
+}
+
+/** The first thing that keeps a GPU from computing, from the machine to the engine; null when nothing does. */
+function whyNoGpu(index: number, facts: DeviceFacts): StillhouseError | null {
+  return whyNoDriver(facts) ?? whyNotThisGpu(index, facts) ?? whyNotWithEngine(index, facts.engines.cuda);
+}
+
+function whyNoDriver({ platform, survey }: DeviceFacts): StillhouseError | null {
+  const { driver, gpus, devices, complaint } = survey;
+  const { driver: needed } = GPU_NEEDS;
+  if (platform !== 'linux x64') return new StillhouseError('gpu.platform', { platform });
+  if (driver === null) return new StillhouseError(devices > 0 ? 'gpu.no-driver' : 'gpu.none', { needed });
+  if (isOlder(driver, needed)) return new StillhouseError('gpu.driver-old', { driver, needed });
+  if (gpus.length > 0) return null;
+  return new StillhouseError('gpu.driver-silent', { reason: complaint ?? 'it shows no GPU' });
+}
+
+function whyNotThisGpu(index: number, { visible, survey }: DeviceFacts): StillhouseError | null {
+  const gpus = visibleGpus(survey.gpus, visible);
+  if (gpus.length === 0) return new StillhouseError('gpu.hidden', { value: visible ?? '' });
+  const gpu = gpus.at(index);
+  if (!gpu) return new StillhouseError('gpu.no-such', { device: `cuda:${index}`, count: gpus.length });
+  const { name, capability } = gpu;
+  if (capability === null || capability >= GPU_NEEDS.capability) return null;
+  return new StillhouseError('gpu.too-old', { name, capability, needed: GPU_NEEDS.capability });
+}
+
+function whyNotWithEngine(index: number, { state, error, gpus, gpuReason }: EngineStatus): StillhouseError | null {
+  if (state === 'missing' || state === 'partial') return new StillhouseError('gpu.no-engine');
+  if (state !== 'verified')
+    return new StillhouseError('gpu.engine-unready', { reason: error ? toldReason(error) : 'it was never tried' });
+  if (gpus !== null && gpus > index) return null;
+  const reason = gpuReason ?? `it found ${gpus ?? 0} GPUs when it was last tried`;
+  return new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason });
+}
+
+/** Whether a version like `525.60.13` comes before another. */
+export function isOlder(version: string, other: string): boolean {
+  const [ours, theirs] = [version, other].map((text) => text.split('.').map(Number));
+  const at = theirs.findIndex((part, index) => part !== (ours[index] ?? 0));
+  return at >= 0 && (ours[at] ?? 0) < theirs[at];
+}
+
+/** `asked` as a device to compute on. @throws StillhouseError why a GPU that was asked for by name cannot compute. */
+export function requireDevice(asked: string, facts: DeviceFacts): DeviceChoice {
+  const choice = chooseDevice(asked, facts);
+  if (choice.reason && asked.startsWith('cuda')) throw choice.reason;
+  return choice;
+}
+
+/** What an error says of its cause, to be told within another. */
+export function toldReason({ params, message }: PlainError): string {
+  return String(params.reason ?? message);
+}

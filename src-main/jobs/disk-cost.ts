@@ -1,0 +1,50 @@
+import { statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { DiskCost } from '../protocol/data-types.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
+import { readableBytes } from '../base/atomic-file.ts';
+import { listCheckpoints } from '../runs/checkpoint.ts';
+
+/**
+ * What the checkpoints of a recipe come to: those that are kept (the newest, the best, and the best of the moving
+ * average) and the one that is being written, for the oldest goes only when a new one is whole. Pinned ones come on
+ * top.
+ * @param bytes of one checkpoint.
+ */
+export function checkpointCost(recipe: Recipe, bytes: number): Pick<DiskCost, 'checkpoint' | 'kept' | 'total'> {
+  const { keepCheckpoints, modelEma, saveEvery, saveMinutes } = recipe;
+  const most = keepCheckpoints + (modelEma ? 2 : 1);
+  const written = saveMinutes > 0 ? Infinity : Math.ceil(totalEpochs(recipe) / Math.max(1, saveEvery));
+  const kept = Math.min(most, written);
+  return { checkpoint: bytes, kept, total: bytes * (kept + (written > kept ? 1 : 0)) };
+}
+
+/**
+ * The cost of a recipe's checkpoints beside what the disk of its run has free; null while its model is not known.
+ * @param runsFolder where a run without a folder of its own goes.
+ */
+export async function diskCost(recipe: Recipe, bytes: number, runsFolder: string): Promise<DiskCost | null> {
+  if (bytes === 0) return null;
+  const path = recipe.outputDir ? resolve(recipe.outputDir) : runsFolder;
+  const held = recipe.outputDir ? listCheckpoints(path).reduce((sum, info) => sum + info.bytes, 0) : 0;
+  return { ...checkpointCost(recipe, bytes), held, free: await freeBytes(path), path };
+}
+
+/** Why checkpoints have no room; null when they have. */
+export function tooLittleDisk({ total, held, free, path }: DiskCost): StillhouseError | null {
+  const needed = total - held;
+  if (needed <= free) return null;
+  return new StillhouseError('disk.reserve', { path, needed: readableBytes(needed), free: readableBytes(free) });
+}
+
+/** Free bytes on the disk that a folder is on, or will be. */
+export async function freeBytes(folder: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    return bavail * bsize;
+  } catch {
+    const parent = dirname(folder);
+    return parent === folder ? 0 : freeBytes(parent);
+  }
+}

@@ -1,0 +1,138 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
+import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
+import {
+  readTrainerEvent,
+  type TrainerCommand,
+  type TrainerEvent,
+  type TrainerJob,
+  type TrainerResults,
+} from './job-protocol.ts';
+
+export interface TrainerOptions {
+  onEvent?: (event: TrainerEvent) => void;
+  /** The trainer's bundle; `trainer.mjs` beside this one when left out. */
+  entry?: string;
+  /** The Node that runs it; this process's own when left out. */
+  node?: string;
+}
+
+/** A job in a process of its own, as its owner sees it. */
+export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
+  readonly pid: number | undefined;
+  /**
+   * What the job gave. Settles when the process has ended.
+   * @throws StillhouseError what the job reported, or `run.died` when it ended without a word.
+   */
+  readonly done: Promise<TrainerResults[Kind]>;
+  /** Asks the job to end and to save where it stands. */
+  stop(): void;
+  /** Shows a predict job a picture; the answer is an event. */
+  ask(question: number, picture: Uint8Array): void;
+  /** Asks a training to save and stand still, or to go on. */
+  pause(on: boolean): void;
+  /** Ends the process at once; `done` then rejects with `reason`, where one is given. */
+  kill(reason?: StillhouseError): void;
+}
+
+/** Starts a process and gives it the job. Nothing is thrown here: failures to start arrive through `done`. */
+export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> {
+  const entry = options.entry ?? trainerEntry();
+  const child = fork(entry, [], {
+    execPath: options.node ?? process.execPath,
+    execArgv: TRAINER_FLAGS,
+    env: { ...trainerEnvironment(), ...process.env },
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  const send = (command: TrainerCommand): void => {
+    if (child.connected) child.send(command, () => undefined);
+  };
+  return {
+    pid: child.pid,
+    done: outcome(child, job, (event) => {
+      if (event.tell === 'ready') send({ do: 'start', job });
+      options.onEvent?.(event);
+    }) as Promise<TrainerResults[Job['kind']]>,
+    stop: () => send({ do: 'stop' }),
+    ask: (question, picture) => send({ do: 'ask', question, picture }),
+    pause: (on) => send({ do: on ? 'pause' : 'continue' }),
+    kill: (reason) => {
+      asked.set(child, reason ?? null);
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+/**
+ * Pictures and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
+ * let to grow to a tenth of all memory. The trainer collects it before the first step and after each evaluation.
+ */
+export const TRAINER_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
+
+/** Path of the trainer's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
+export function trainerEntry(): string {
+  const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
+  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
+  return paths.find((path) => existsSync(path)) ?? paths[0];
+}
+
+/** What TensorFlow and Node read of a trainer's environment, once, at the start. What the person has set wins. */
+export function trainerEnvironment(): Record<string, string> {
+  return {
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    // Node's own number is 4, on which decoding of pictures would stay however many cores there are.
+    UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())),
+    // glibc's own number is eight a core, each of which keeps the biggest blocks that its threads ever had.
+    MALLOC_ARENA_MAX: String(Math.max(2, availableParallelism() >> 2)),
+    ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
+  };
+}
+
+/** Processes that were killed on purpose, and why. */
+const asked = new WeakMap<ChildProcess, StillhouseError | null>();
+
+/** Lines of the process's own output that are kept to explain a death. */
+const TAIL_BYTES = 4096;
+
+function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerEvent) => void): Promise<unknown> {
+  let verdict: Extract<TrainerEvent, { tell: 'done' | 'failed' }> | undefined;
+  let tail = '';
+  let memory = 0;
+  const killsBefore = kernelKills();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
+  }
+  child.on('message', (message) => {
+    const event = readTrainerEvent(message, job.kind);
+    if (!event) return;
+    if (event.tell === 'done' || event.tell === 'failed') verdict = event;
+    if (event.tell === 'alive') memory = event.memory;
+    onEvent(event);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new StillhouseError('run.died', { reason: error.message })));
+    // `close` and not `exit`: only then have all messages and output arrived.
+    child.on('close', (code, signal) => {
+      if (verdict?.tell === 'done') resolve(verdict.result);
+      else if (verdict) reject(fromPlainError(verdict.error));
+      else if (asked.get(child)) reject(asked.get(child)!);
+      else {
+        const byKernel = signal === 'SIGKILL' && !asked.has(child) && kernelKills() > killsBefore;
+        const reason = byKernel ? 'the system ended it' : causeOfDeath(code, signal, tail);
+        const starved = byKernel || (signal !== 'SIGKILL' && tellsOfMemory(tail));
+        reject(starved && job.kind === 'train' ? memoryError(job.recipe, reason, memory) : new StillhouseError('run.died', { reason })); // prettier-ignore
+      }
+    });
+  });
+}
+
+function causeOfDeath(code: number | null, signal: NodeJS.Signals | null, tail: string): string {
+  const memory = signal === 'SIGKILL' ? '; if nobody did that, the system ran out of memory' : '';
+  const how = signal ? `killed by ${signal}${memory}` : `exit code ${code}`;
+  const last = tail.trim().split('\n').at(-1)?.trim();
+  return last && signal !== 'SIGKILL' ? `${how}: ${last}` : how;
+}

@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { createModel } from '../model/zoo.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { flagOf, type Recipe, type RecipeKey } from '../protocol/recipe.ts';
+import { readableBytes } from '../base/atomic-file.ts';
+import { partSize } from '../train/parts.ts';
+
+/** How lack of memory is known, and what a person can do about it. */
+
+/**
+ * What TensorFlow, the C++ library, V8 and Node say when they get no memory. Linux's own killer says nothing: see
+ * {@link kernelKills}.
+ */
+const SIGNS =
+  /RESOURCE_?EXHAUSTED|OOM when allocating|ran out of memory|out of memory|bad_alloc|Array buffer allocation failed|Cannot allocate memory|CUDA_ERROR_OUT_OF_MEMORY/i;
+
+/** Whether a text tells of too little memory. */
+export function tellsOfMemory(text: string): boolean {
+  return SIGNS.test(text);
+}
+
+/** How many processes the kernel has ended for want of memory since the machine started; 0 where it does not say. */
+export function kernelKills(): number {
+  try {
+    return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Settings that need less memory than those of a recipe, as options of the command line. Those that only take longer
+ * come first; what changes what is learned stands after `or`.
+ */
+export function lighterSettings(recipe: Recipe): string {
+  const option = (key: RecipeKey, value?: number): string =>
+    `--${flagOf(key)}${value === undefined ? '' : ` ${value}`}`;
+  const { microBatch, batchSize, inputSize, recompute, model, numWorkers } = recipe;
+  const student = createModel(model, { classes: 1000, inputSize });
+  const part = partSize(student, batchSize, availableParallelism(), microBatch);
+  const slower = [
+    ...(part > 2 ? [option('microBatch', Math.floor(part / 2))] : []),
+    ...(!recompute && /^(deit|vit)/.test(model) ? [option('recompute')] : []),
+    ...(numWorkers > 1 ? [option('numWorkers', 1)] : []),
+  ];
+  const half = Math.max(2, 2 * Math.floor(batchSize / 4));
+  const smaller = half < batchSize ? [option('batchSize', half)] : [];
+  return [slower.join(' '), ...smaller].filter(Boolean).join(', or ') || '--input-size 128';
+}
+
+/**
+ * What a training that got no memory ends with.
+ * @param memory resident bytes when they were last told; 0 while unknown.
+ */
+export function memoryError(recipe: Recipe, reason: string, memory = 0): StillhouseError {
+  const held = memory > 0 ? `; it held ${readableBytes(memory)}` : '';
+  return new StillhouseError('run.out-of-memory', { reason: `${reason}${held}`, settings: lighterSettings(recipe) });
+}

@@ -1,0 +1,154 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { listDataset, samplePlace, summarise, type Dataset, type Sample } from '../../data/layout/folder.ts';
+import type { DatasetSummary, ExcludedList, FindingKind, PicturePage } from '../../protocol/data-types.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { DataNotes } from '../../jobs/data-notes.ts';
+
+export type Split = 'train' | 'val';
+
+export interface PictureQuery {
+  path: string;
+  split: Split;
+  /** Class name; all classes when left out. */
+  class?: string;
+  offset: number;
+  limit: number;
+}
+
+/** Listings that are kept, so that a page of pictures does not list the folder anew. */
+const KEPT_LISTINGS = 4;
+/** Pictures whose ids are known at the same time; the oldest are forgotten. */
+const KEPT_PICTURES = 100_000;
+
+/** Where the bytes of a picture lie; `size` null means the whole file. */
+export interface PictureFile {
+  /** The picture's own name, which tells its type; `path` may be an archive. */
+  name: string;
+  path: string;
+  offset: number;
+  size: number | null;
+}
+
+interface Listing {
+  dataset: Dataset;
+  byClass: Record<Split, Sample[][]>;
+}
+
+/** The data folders that windows look at: what they hold, which pictures are used, their pictures by opaque id. */
+export class Datasets {
+  private readonly listings = new Map<string, { edited: number; listing: Promise<Listing> }>();
+  private readonly pictures = new Map<string, PictureFile>();
+  private readonly secret = randomBytes(32);
+
+  /**
+   * @param notes knows which pictures are left out.
+   * @param archiveCache keeps what was found in archives.
+   */
+  constructor(
+    private readonly notes: DataNotes,
+    private readonly archiveCache: string,
+  ) {}
+
+  /** Lists a folder anew. @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`. */
+  async inspect(path: string): Promise<DatasetSummary> {
+    const folder = absolute(path);
+    this.listings.delete(folder);
+    return summarise((await this.listing(folder)).dataset);
+  }
+
+  /** The listing of a folder, from the last {@link inspect} where there was one. Throws as it does. */
+  async dataset(path: string): Promise<Dataset> {
+    return (await this.listing(absolute(path))).dataset;
+  }
+
+  /**
+   * A page of a split's pictures, in the order of their files.
+   * @throws StillhouseError `argument.invalid` for an unknown class, and those of {@link inspect}.
+   */
+  async page({ path, split, class: name, offset, limit }: PictureQuery): Promise<PicturePage> {
+    const { dataset, byClass } = await this.listing(absolute(path));
+    const label = name === undefined ? undefined : dataset.classes.indexOf(name);
+    if (label === -1)
+      throw new StillhouseError('argument.invalid', {
+        name: 'class',
+        expected: 'a class of the data',
+        got: name ?? '',
+      });
+    const samples = label === undefined ? dataset[split] : (byClass[split][label] ?? []);
+    const pictures = samples.slice(offset, offset + limit).map((sample) => ({
+      id: this.name({ name: sample.file, ...samplePlace(dataset, sample.file) }),
+      file: sample.file,
+      class: dataset.classes[sample.label] ?? '',
+    }));
+    return { total: samples.length, pictures };
+  }
+
+  /** Ids by which windows see pictures of a folder; '' for what cannot be one of its pictures. */
+  async named(path: string, files: readonly string[]): Promise<string[]> {
+    const listing = await this.listing(absolute(path)).catch(() => null);
+    const inside = (file: string): boolean => !/(^|[/\\])\.\.([/\\]|$)|^[/\\]|\0/.test(file);
+    return files.map((file) =>
+      listing && inside(file) ? this.name({ name: file, ...samplePlace(listing.dataset, file) }) : '',
+    );
+  }
+
+  /** Leaves pictures of one kind of finding out, or uses them again. Throws `disk.full`, `disk.denied`. */
+  exclude(path: string, kind: FindingKind, out: boolean): ExcludedList {
+    const folder = absolute(path);
+    if (out) this.notes.exclude(folder, kind);
+    else this.notes.include(folder, kind);
+    return this.notes.excluded(folder);
+  }
+
+  /** File of a picture that a page named; null for any other id. */
+  pictureFile(id: string): PictureFile | null {
+    return this.pictures.get(id) ?? null;
+  }
+
+  private list(folder: string): Promise<Dataset> {
+    const { notes, archiveCache } = this;
+    return listDataset(folder, { excluded: notes.excludedFiles(folder), archiveCache });
+  }
+
+  private listing(folder: string): Promise<Listing> {
+    const known = this.listings.get(folder);
+    const edited = this.notes.edited(folder);
+    if (known?.edited === edited) return known.listing;
+    const listing = this.list(folder).then(group);
+    this.listings.set(folder, { edited, listing });
+    listing.catch(() => this.listings.delete(folder));
+    for (const oldest of this.listings.keys()) {
+      if (this.listings.size <= KEPT_LISTINGS) break;
+      this.listings.delete(oldest);
+    }
+    return listing;
+  }
+
+  // The same picture keeps its id while the service lives, so that a window may keep what it has loaded.
+  private name(file: PictureFile): string {
+    const { path, name } = file;
+    const id = createHmac('sha256', this.secret).update(`${path}\0${name}`).digest('base64url').slice(0, 22);
+    this.pictures.delete(id);
+    this.pictures.set(id, file);
+    if (this.pictures.size > KEPT_PICTURES) this.pictures.delete(this.pictures.keys().next().value!);
+    return id;
+  }
+}
+
+/** A path that a person typed: `~` is their home. */
+export function absolute(path: string): string {
+  const typed = path.trim();
+  if (typed === '') throw new StillhouseError('data.no-folder', { path: typed });
+  return resolve(typed.replace(/^~(?=$|[/\\])/, homedir()));
+}
+
+function group(dataset: Dataset): Listing {
+  const split = (samples: Sample[]): Sample[][] => {
+    const groups: Sample[][] = dataset.classes.map(() => []);
+    for (const sample of samples) groups[sample.label]?.push(sample);
+    return groups;
+  };
+  return { dataset, byClass: { train: split(dataset.train), val: split(dataset.val) } };
+}

@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { StillhouseError } from '../../protocol/errors.ts';
+
+/** A package as pinned: whatever the registry serves must be these bytes. */
+export interface PinnedPackage {
+  package: string;
+  version: string;
+  bytes: number;
+  /** `sha512-` and base64, as in a lockfile. */
+  integrity: string;
+}
+
+export interface FetchOptions {
+  /** Where the archive is kept; created when missing. */
+  folder: string;
+  /** Bytes of this package that have arrived, now and then. */
+  onBytes(arrived: number): void;
+  signal?: AbortSignal | undefined;
+}
+
+const POLL = 250;
+
+/**
+ * Gets the archive of a package with the npm client and checks it; one that is there already is only checked.
+ * @returns the path of the .tgz.
+ * @throws StillhouseError `sample.build` with npm's words, `job.cancelled`.
+ */
+export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal }: FetchOptions): Promise<string> {
+  const archive = join(folder, `${pin.package.replace('@', '').replace('/', '-')}-${pin.version}.tgz`);
+  if (!(await isPinned(archive, pin))) {
+    // A cache of its own: its growth is the progress, and the person's own cache is left alone.
+    const cache = join(folder, `npm-${pin.package.replace('/', '-')}-${pin.version}`);
+    await mkdir(cache, { recursive: true });
+    const poll = setInterval(() => void sizeOf(cache).then((size) => onBytes(Math.min(size, pin.bytes))), POLL);
+    try {
+      await runNpm(
+        ['pack', `${pin.package}@${pin.version}`, '--pack-destination', folder, '--cache', cache],
+        folder,
+        signal,
+      );
+    } finally {
+      clearInterval(poll);
+      await rm(cache, { recursive: true, force: true });
+    }
+    if (!(await isPinned(archive, pin))) {
+      await rm(archive, { force: true });
+      const reason = `${pin.package} ${pin.version} is not what was pinned; the registry serves other bytes`;
+      throw new StillhouseError('sample.build', { reason });
+    }
+  }
+  onBytes(pin.bytes);
+  return archive;
+}
+
+async function isPinned(archive: string, { bytes, integrity }: PinnedPackage): Promise<boolean> {
+  const size = await stat(archive).then(
+    (stats) => stats.size,
+    () => -1,
+  );
+  if (size !== bytes) return false;
+  const hash = createHash('sha512');
+  await pipeline(createReadStream(archive), hash);
+  return `sha512-${hash.digest('base64')}` === integrity;
+}
+
+async function sizeOf(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(
+    files.map((file) =>
+      stat(join(file.parentPath, file.name)).then(
+        (s) => s.size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts'];
+
+function runNpm(args: string[], cwd: string, signal: AbortSignal | undefined): Promise<void> {
+  const windows = process.platform === 'win32';
+  return new Promise((resolve, reject) => {
+    const failed = (reason: string): void => {
+      reject(signal?.aborted ? new StillhouseError('job.cancelled') : new StillhouseError('sample.build', { reason }));
+    };
+    const child = spawn(windows ? 'npm.cmd' : 'npm', [...args, ...QUIET], {
+      cwd,
+      signal,
+      shell: windows,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      failed(error.code === 'ENOENT' ? 'npm was not found; it comes with Node.js' : error.message),
+    );
+    child.on('close', (code) => (code === 0 ? resolve() : failed(complaint(said) || `npm ended with code ${code}`)));
+  });
+}
+
+// npm's own words without its prefixes and the hint at a log file.
+function complaint(said: string): string {
+  const lines = said.split('\n').map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
+  return lines
+    .filter((line) => line && !/complete log|^A complete|^code /.test(line))
+    .slice(0, 3)
+    .join(' ');
+}

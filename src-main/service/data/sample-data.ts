@@ -1,0 +1,194 @@
+import { createReadStream } from 'node:fs';
+import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import classList from '../../../resources/sample/classes.json';
+import sources from '../../../resources/sample/sources.json';
+import { decodePng, encodePng, onBackground } from '../../data/decode/png.ts';
+import { readTar } from '../../data/layout/tar.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { fetchPackage } from './npm-package.ts';
+
+/**
+ * The sample data set: emoji as four artists drew them, sorted into Unicode's nine groups. Three drawing styles are for
+ * training, the fourth is held out for validation, so a good score means that the network recognises what is drawn in a
+ * hand it has never seen. The drawings come from npm packages; nothing of them is shipped with Stillhouse.
+ */
+
+export interface SampleProgress {
+  stage: 'download' | 'build';
+  done: number;
+  total: number;
+  unit: 'bytes' | 'files';
+}
+
+export interface SampleOptions {
+  /** The data set's own folder, made here: it is there whole or not at all. */
+  folder: string;
+  /** Where archives are kept until the data set is built; what has arrived is used again. */
+  cache: string;
+  onProgress?(progress: SampleProgress): void;
+  signal?: AbortSignal;
+}
+
+type Style = (typeof sources.styles)[number];
+
+const LAST_FILE = 'SOURCES.txt';
+
+/** Bytes that building the sample data set downloads. */
+export const SAMPLE_BYTES = sources.styles.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Whether the data set is there. */
+export async function hasSample(folder: string): Promise<boolean> {
+  return access(join(folder, LAST_FILE)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Builds the sample data set: `train/<class>/<name>-<style>.png` and `val/…`, 64 × 64 RGB, with the licences beside it.
+ * @returns its folder.
+ * @throws StillhouseError `sample.build`, `job.cancelled`, `disk.full`.
+ */
+export async function buildSample(options: SampleOptions): Promise<string> {
+  const { folder, cache, signal } = options;
+  if (await hasSample(folder)) return folder;
+  const partial = `${folder}.partial-${process.pid}`;
+  try {
+    await mkdir(cache, { recursive: true });
+    const archives = await fetchAll(options);
+    await removeLeftovers(folder);
+    await writeDataset(partial, archives, options);
+    await rm(folder, { recursive: true, force: true });
+    await rename(partial, folder);
+    await rm(cache, { recursive: true, force: true });
+    return folder;
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw explained(error, folder, signal);
+  }
+}
+
+function explained(error: unknown, path: string, signal: AbortSignal | undefined): StillhouseError {
+  if (error instanceof StillhouseError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (signal?.aborted) return new StillhouseError('job.cancelled', {}, { cause: error });
+  if (code === 'ENOSPC') return new StillhouseError('disk.full', { path, needed: '150 MB' }, { cause: error });
+  if (code === 'EACCES' || code === 'EROFS') return new StillhouseError('disk.denied', { path, reason: code });
+  return new StillhouseError('sample.build', { reason: message }, { cause: error });
+}
+
+// Unfinished folders of builds whose process is gone.
+async function removeLeftovers(folder: string): Promise<void> {
+  const prefix = `${basename(folder)}.partial-`;
+  const names = await readdir(dirname(folder)).catch(() => []);
+  const dead = names.filter((name) => name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length))));
+  await Promise.all(dead.map((name) => rm(join(dirname(folder), name), { recursive: true, force: true })));
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function fetchAll({ cache, onProgress, signal }: SampleOptions): Promise<string[]> {
+  const archives: string[] = [];
+  let before = 0;
+  for (const style of sources.styles) {
+    const onBytes = (arrived: number): void =>
+      onProgress?.({ stage: 'download', done: before + arrived, total: SAMPLE_BYTES, unit: 'bytes' });
+    archives.push(await fetchPackage(style, { folder: cache, onBytes, signal }));
+    before += style.bytes;
+    stopIf(signal);
+  }
+  return archives;
+}
+
+function stopIf(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new StillhouseError('job.cancelled');
+}
+
+interface Emoji {
+  class: string;
+  name: string;
+}
+
+/** Class and name by code, `1f600` or `1f468-200d-1f33e`, as {@link plainCode} writes it. */
+function emojiByCode(): Map<string, Emoji> {
+  const entries = Object.entries(classList).flatMap(([group, list]) =>
+    list.split(' ').map((entry): [string, Emoji] => {
+      const [name, code] = entry.split('=') as [string, string];
+      return [code, { class: group, name }];
+    }),
+  );
+  return new Map(entries);
+}
+
+// Packages differ in case and in whether they write the variation selector.
+function plainCode(file: string): string {
+  const code = basename(file, '.png').toLowerCase();
+  return code.replace(/-fe0f/g, '').replace(/^fe0f-/, '');
+}
+
+async function writeDataset(root: string, archives: string[], { onProgress, signal }: SampleOptions): Promise<void> {
+  const emoji = emojiByCode();
+  const groups = Object.keys(classList);
+  const folders = ['train', 'val'].flatMap((split) => groups.map((group) => join(root, split, group)));
+  for (const folder of folders) await mkdir(folder, { recursive: true });
+  const total = emoji.size * archives.length;
+  let done = 0;
+  for (const [index, style] of sources.styles.entries()) {
+    await writeStyle(root, archives[index], style, emoji, (written) => {
+      stopIf(signal);
+      onProgress?.({ stage: 'build', done: done + written, total, unit: 'files' });
+    });
+    done += emoji.size;
+  }
+  await writeFile(join(root, LAST_FILE), sourcesText());
+}
+
+async function writeStyle(
+  root: string,
+  archive: string,
+  style: Style,
+  emoji: ReadonlyMap<string, Emoji>,
+  onFile: (written: number) => void,
+): Promise<void> {
+  const licences = join(root, 'licences', `${style.package}-${style.version}`);
+  await mkdir(licences, { recursive: true });
+  const isPicture = (name: string): boolean => name.startsWith(style.pictures) && emoji.has(plainCode(name));
+  const unpacked = pipeline(createReadStream(archive), createGunzip(), () => undefined);
+  const seen = new Set<string>();
+  for await (const { name, data } of readTar(unpacked, (file) => isPicture(file) || style.licences.includes(file))) {
+    if (!isPicture(name)) {
+      await writeFile(join(licences, basename(name)), data);
+      continue;
+    }
+    const code = plainCode(name);
+    if (seen.has(code)) continue;
+    seen.add(code);
+    const drawn = emoji.get(code)!;
+    const picture = encodePng(onBackground(decodePng(data), sources.background));
+    await writeFile(join(root, style.split, drawn.class, `${drawn.name}-${style.style}.png`), picture);
+    onFile(seen.size);
+  }
+}
+
+function sourcesText(): string {
+  const lines = sources.styles.map(
+    (style) => `${style.split}  ${style.style}: ${style.credit}\n       npm package ${style.package} ${style.version}`,
+  );
+  return `Stillhouse sample data: emoji in four drawing styles, sorted into Unicode's groups.
+
+${lines.join('\n')}
+
+Changed: laid on a light grey background, renamed, sorted; skin-tone variants left out. The pictures stay under the
+licences above; the texts that came with them are in the folder licences. ${sources.names}
+`;
+}

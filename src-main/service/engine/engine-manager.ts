@@ -1,0 +1,166 @@
+import type { EngineDevice, EngineReport, EngineStatus } from '../../protocol/data-types.ts';
+import { gpuIndex, type Device } from '../../protocol/device.ts';
+import {
+  StillhouseError,
+  fromPlainError,
+  toPlainError,
+  type ErrorCode,
+  type PlainError,
+} from '../../protocol/errors.ts';
+import { ENGINES, requirementsOf } from '../../install/engine-pin.ts';
+import { bytesNeeded, install, status, tryInstalled, verifyInstalled, type Sight } from '../../install/engine-store.ts';
+import { surveyGpus, visibleGpus, type GpuSurvey } from '../../install/gpus.ts';
+import { chooseDevice, requireDevice, type DeviceFacts } from '../../jobs/device-choice.ts';
+import { freeBytes } from '../../jobs/disk-cost.ts';
+import type { JobContext } from '../jobs/jobs.ts';
+import type { SpawnTrainer } from '../runs/run-control.ts';
+import { runTrainer } from '../jobs/run-job.ts';
+import type { EngineChoice } from '../../jobs/job-protocol.ts';
+
+/** An engine to compute with, and what it computes on. */
+export interface ChosenEngine extends EngineChoice {
+  device: Device;
+  /** Why no GPU computes; null when one does. */
+  reason: StillhouseError | null;
+}
+
+/** The engines of this machine: one verification of each at a time, told to the windows when it ends. */
+export class EngineDesk {
+  private readonly verifying = new Map<EngineDevice, Promise<EngineReport>>();
+  private survey: Promise<GpuSurvey> | undefined;
+  private readonly ending = new AbortController();
+
+  /**
+   * @param folders where each engine lies.
+   * @param tell says that the status may have changed.
+   */
+  constructor(
+    private readonly folders: Record<EngineDevice, string>,
+    private readonly spawn: SpawnTrainer,
+    private readonly tell: () => void,
+  ) {}
+
+  /** What is installed, which GPUs there are, and what `asked` comes to: `auto`, `cpu` or `cuda:N`. */
+  async status(asked = 'auto'): Promise<EngineReport> {
+    const facts = await this.facts();
+    const { cpu, cuda } = facts.engines;
+    const { device, reason } = chooseDevice(asked, facts);
+    return {
+      ...cpu,
+      gpu: {
+        engine: cuda,
+        bytesNeeded: await bytesNeeded(cuda.path, ENGINES.cuda),
+        bytesFree: await freeBytes(cuda.path),
+        driver: facts.survey.driver,
+        gpus: visibleGpus(facts.survey.gpus, facts.visible),
+        device,
+        reason: reason && toPlainError(reason),
+      },
+    };
+  }
+
+  /**
+   * The engine for a device that was asked for.
+   * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*` for a GPU asked for by name.
+   */
+  async choose(asked = 'auto'): Promise<ChosenEngine> {
+    const facts = await this.facts();
+    const { device, engine, reason } = requireDevice(asked, facts);
+    const { state, version, error, path } = facts.engines[engine];
+    if (error) throw fromPlainError(error);
+    if (state !== 'unpacked' && state !== 'verified') throw new StillhouseError('engine.missing', { version });
+    return { engine: path, device, gpu: gpuIndex(device), reason, note: noteOf(reason) };
+  }
+
+  /** The wheels of an engine as pip's requirements, with hashes. */
+  wheels(device: EngineDevice): string {
+    return requirementsOf(ENGINES[device]);
+  }
+
+  /** The work of an installation; `from` is a folder of wheels. Its result is the new status of that engine. */
+  async install({ signal, report }: JobContext, from?: string, device: EngineDevice = 'cpu'): Promise<EngineStatus> {
+    const [folder, pin] = [this.folders[device], ENGINES[device]];
+    try {
+      const force = (await status(folder, pin)).state === 'broken';
+      const verify = this.tryOut(device);
+      return await install({ folder, from, force, signal, onProgress: report, verify, pin });
+    } finally {
+      this.tell();
+    }
+  }
+
+  /**
+   * Checks every byte of an engine and runs an op; a broken engine is the answer, not an error.
+   * @throws StillhouseError `engine.missing`.
+   */
+  verify(device: EngineDevice = 'cpu'): Promise<EngineReport> {
+    return this.alone(device, () => verifyInstalled(this.trial(device)));
+  }
+
+  /** Looks for GPUs again, and has the GPU engine, where one is installed, look too. */
+  async check(asked = 'auto'): Promise<EngineReport> {
+    this.survey = undefined;
+    const { state } = await status(this.folders.cuda, ENGINES.cuda);
+    if (state === 'missing' || state === 'partial') return this.status(asked);
+    await this.alone('cuda', () => tryInstalled(this.trial('cuda')));
+    return this.status(asked);
+  }
+
+  /** Ends a verification that is under way. */
+  async close(): Promise<void> {
+    this.ending.abort();
+    await Promise.allSettled(this.verifying.values());
+  }
+
+  private async facts(): Promise<DeviceFacts> {
+    this.survey ??= surveyGpus();
+    const [survey, cpu, cuda] = await Promise.all([
+      this.survey,
+      status(this.folders.cpu, ENGINES.cpu),
+      status(this.folders.cuda, ENGINES.cuda),
+    ]);
+    const platform = `${process.platform} ${process.arch}`;
+    return { platform, visible: process.env.CUDA_VISIBLE_DEVICES, survey, engines: { cpu, cuda } };
+  }
+
+  private alone(device: EngineDevice, work: () => Promise<unknown>): Promise<EngineReport> {
+    const running =
+      this.verifying.get(device) ??
+      this.attempt(work).finally(() => {
+        this.verifying.delete(device);
+        this.tell();
+      });
+    this.verifying.set(device, running);
+    return running;
+  }
+
+  private async attempt(work: () => Promise<unknown>): Promise<EngineReport> {
+    try {
+      await work();
+    } catch (error) {
+      const known = error instanceof StillhouseError && error.code.startsWith('engine.');
+      if (!known || error.code === 'engine.missing') throw error;
+    }
+    return this.status();
+  }
+
+  private trial(device: EngineDevice) {
+    const { signal } = this.ending;
+    return { folder: this.folders[device], pin: ENGINES[device], signal, verify: this.tryOut(device) };
+  }
+
+  private tryOut(device: EngineDevice) {
+    return async (engine: string, signal?: AbortSignal): Promise<Sight | undefined> => {
+      const job = { kind: 'verify-engine', engine, gpus: device === 'cuda' } as const;
+      const { sight } = await runTrainer(this.spawn, job, { signal });
+      return sight ?? undefined;
+    };
+  }
+}
+
+/** Reasons that nobody wonders about. */
+const PLAIN: readonly ErrorCode[] = ['gpu.cpu-chosen', 'gpu.none', 'gpu.platform'];
+
+function noteOf(reason: StillhouseError | null): PlainError | null {
+  return reason && !PLAIN.includes(reason.code) ? toPlainError(reason) : null;
+}

@@ -1,0 +1,18 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { evaluationsFolder } from '../../runs/evaluation-file.ts';
+import type { EvaluateJob } from '../../jobs/job-protocol.ts';
+
+/** Where evaluations of weights are kept that are no run's. */
+export function looseEvaluations(cacheFolder: string): string {
+  return join(cacheFolder, 'evaluations');
+}
+
+/** Where the answers on pictures are kept: in the run that a checkpoint belongs to, else in the cache. */
+export function keepPlace(weights: string, cacheFolder: string): NonNullable<EvaluateJob['keep']> {
+  const [checkpoints, file] = [dirname(weights), basename(weights)];
+  const run = dirname(checkpoints);
+  const own = basename(checkpoints) === 'checkpoints' && existsSync(join(run, 'run.json'));
+  if (!own) return { folder: looseEvaluations(cacheFolder), run: null, checkpoint: null };
+  return { folder: evaluationsFolder(run), run: basename(run), checkpoint: file };
+}

@@ -1,0 +1,134 @@
+import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
+import { MOST_PHOTO_BYTES, type PhotoAnswer } from '../../protocol/evaluation.ts';
+import type { CallParams, Handlers } from '../../protocol/service.ts';
+import { readableBytes } from '../../base/atomic-file.ts';
+import type { EngineDesk } from '../engine/engine-manager.ts';
+import { checkpointOf } from './evaluations.ts';
+import type { SpawnTrainer } from '../runs/run-control.ts';
+import type { RunShelf } from '../runs/run-store.ts';
+import type { Trainer } from '../../jobs/job-process.ts';
+import type { TrainerEvent } from '../../jobs/job-protocol.ts';
+
+/** Milliseconds that a network stays loaded after the last picture it answered. */
+const WARM = 60_000;
+/** Pictures that are held at the same time. */
+const MOST_PHOTOS = 4;
+
+interface Parts {
+  shelf: RunShelf;
+  engine: EngineDesk;
+  spawnTrainer: SpawnTrainer;
+}
+
+/** Pictures that a person tries on the newest checkpoint of a run, also while it trains. */
+export class Photos {
+  private readonly photos = new Map<string, Uint8Array>();
+  private oracle: Oracle | null = null;
+
+  constructor(private readonly parts: Parts) {}
+
+  handlers() {
+    return {
+      'photo.add': async (piece) => ({ bytes: this.add(piece) }),
+      'photo.answer': (asked) => this.answer(asked),
+    } satisfies Partial<Handlers>;
+  }
+
+  async close(): Promise<void> {
+    await this.oracle?.close();
+  }
+
+  /** Takes a piece of a picture; the first begins it anew. @throws StillhouseError `photo.too-large`, `photo.gone` */
+  private add({ photo, offset, data }: CallParams<'photo.add'>): number {
+    const held = offset === 0 ? new Uint8Array() : this.photos.get(photo);
+    if (held?.length !== offset) throw new StillhouseError('photo.gone');
+    const piece = Buffer.from(data, 'base64');
+    const bytes = offset + piece.length;
+    this.photos.delete(photo);
+    if (bytes > MOST_PHOTO_BYTES) {
+      const most = readableBytes(MOST_PHOTO_BYTES);
+      throw new StillhouseError('photo.too-large', { got: readableBytes(bytes), most });
+    }
+    this.photos.set(photo, Buffer.concat([held, piece]));
+    if (this.photos.size > MOST_PHOTOS) this.photos.delete(this.photos.keys().next().value!);
+    return bytes;
+  }
+
+  private async answer({ photo, run, checkpoint, average = false }: CallParams<'photo.answer'>): Promise<PhotoAnswer> {
+    const picture = this.photos.get(photo);
+    if (!picture) throw new StillhouseError('photo.gone');
+    const { shelf, engine: desk, spawnTrainer } = this.parts;
+    const weights = checkpointOf(shelf.pathOf(run), checkpoint, 'last');
+    const { engine } = await desk.choose('cpu');
+    const key = `${weights} ${average}`;
+    if (this.oracle?.key !== key || this.oracle.ended) {
+      void this.oracle?.close();
+      this.oracle = new Oracle(key, (onEvent) =>
+        spawnTrainer({ kind: 'predict', engine, weights, average, classes: null, settings: {} }, { onEvent }),
+      );
+    }
+    return this.oracle.ask(picture);
+  }
+}
+
+interface Waiting {
+  resolve(answer: PhotoAnswer): void;
+  reject(error: unknown): void;
+}
+
+/** A process that answers pictures with one checkpoint, and ends when nobody has asked for a minute. */
+class Oracle {
+  ended = false;
+  private readonly trainer: Trainer<'predict'>;
+  private readonly waiting = new Map<number, Waiting>();
+  /** What was asked before the process could hear. */
+  private early: (() => void)[] | null = [];
+  private next = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly key: string,
+    spawn: (onEvent: (event: TrainerEvent) => void) => Trainer<'predict'>,
+  ) {
+    this.trainer = spawn((event) => this.hear(event));
+    const fail = (error: unknown): void => {
+      this.ended = true;
+      for (const { reject } of this.waiting.values()) reject(error);
+      this.waiting.clear();
+    };
+    this.trainer.done.then(() => fail(new StillhouseError('job.cancelled')), fail);
+  }
+
+  ask(picture: Uint8Array): Promise<PhotoAnswer> {
+    clearTimeout(this.timer);
+    const question = this.next++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(question, { resolve, reject });
+      const send = (): void => this.trainer.ask(question, picture);
+      if (this.early) this.early.push(send);
+      else send();
+    });
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.timer);
+    this.ended = true;
+    this.trainer.stop();
+    await this.trainer.done.catch(() => undefined);
+  }
+
+  private hear(event: TrainerEvent): void {
+    if (event.tell === 'ready') {
+      this.early?.forEach((send) => send());
+      this.early = null;
+    }
+    if (event.tell !== 'answer' && event.tell !== 'refused') return;
+    const waiting = this.waiting.get(event.question);
+    this.waiting.delete(event.question);
+    if (event.tell === 'answer') waiting?.resolve(event.answer);
+    else waiting?.reject(fromPlainError(event.error));
+    if (this.waiting.size > 0) return;
+    this.timer = setTimeout(() => void this.close(), WARM);
+    this.timer.unref();
+  }
+}

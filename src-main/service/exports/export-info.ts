@@ -1,0 +1,85 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import type { ExportFormat, ExportInfo } from '../../protocol/export.ts';
+import { checkpointFile } from '../../runs/checkpoint-file.ts';
+import { readCheck } from '../../runs/export-check-file.ts';
+import { exportedFiles } from '../../runs/export-list.ts';
+import { checkpointsFolder } from '../../runs/run-folder.ts';
+import { openWeights } from '../../weights/open-weights.ts';
+import { classCount, weightsOf } from '../../weights/weights.ts';
+
+/** What was exported of a run and is still there, newest first. */
+export function listExports(run: string): ExportInfo[] {
+  const found = exportedFiles(run).map((path) => exportInfo(run, path));
+  return found.sort((one, other) => other.time - one.time);
+}
+
+/** Every file that holds arrays of an export; it alone where it cannot be read. */
+export function filesOf(path: string): string[] {
+  try {
+    const { files, close } = openWeights(path);
+    close();
+    return files.map((file) => file.path);
+  } catch {
+    return [path];
+  }
+}
+
+/** What a file says of itself. Nothing of its arrays is read. */
+export function exportInfo(run: string, path: string): ExportInfo {
+  const { size, mtimeMs } = statSync(path);
+  const format: ExportFormat = path.replace(/\.index\.json$/, '').endsWith('.pth') ? 'pth' : 'safetensors';
+  const known = { path, format, bytes: size, time: mtimeMs, check: readCheck(path) };
+  const unknown = {
+    checkpoint: null,
+    epoch: null,
+    average: false,
+    wrapped: false,
+    model: '',
+    classes: 0,
+    inputSize: 0,
+  };
+  try {
+    const opened = openWeights(path);
+    try {
+      const bytes = opened.files.reduce((sum, file) => sum + file.bytes, 0);
+      return { ...known, bytes, ...wordsOf(run, opened), error: null };
+    } finally {
+      opened.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    return { ...known, ...unknown, error: toPlainError(error) };
+  }
+}
+
+type Words = Pick<ExportInfo, 'checkpoint' | 'epoch' | 'average' | 'wrapped' | 'model' | 'classes' | 'inputSize'>;
+
+function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
+  const weights = weightsOf(opened);
+  const { settings, metadata } = weights;
+  const [epoch, step] = [numberOf(metadata.epoch), numberOf(metadata.step)];
+  return {
+    checkpoint: checkpointOf(run, epoch, step),
+    epoch,
+    average: metadata.average === 'true',
+    wrapped: opened.file.entry === 'model',
+    model: settings.model ?? '',
+    classes: classCount(weights),
+    inputSize: settings.inputSize ?? 0,
+  };
+}
+
+/** The checkpoint of a position, where it is still there. */
+function checkpointOf(run: string, epoch: number | null, step: number | null): string | null {
+  if (epoch === null || step === null) return null;
+  // A mid-epoch checkpoint counts no batch in its name.
+  const path = join(checkpointsFolder(run), checkpointFile({ epoch, step, batch: 0, lossSum: 0 }));
+  return existsSync(path) ? path : null;
+}
+
+function numberOf(text: string | undefined): number | null {
+  const value = Number(text ?? NaN);
+  return Number.isSafeInteger(value) && value >= 0 ? value : null;
+}

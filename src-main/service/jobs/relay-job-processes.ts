@@ -1,0 +1,72 @@
+import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
+import type { FromService, ToService } from '../service-link.ts';
+import { trainerEnvironment, type Trainer, type TrainerOptions } from '../../jobs/job-process.ts';
+import {
+  readTrainerEvent,
+  type TrainerCommand,
+  type TrainerEvent,
+  type TrainerJob,
+  type TrainerResults,
+} from '../../jobs/job-protocol.ts';
+
+type Verdict = Extract<TrainerEvent, { tell: 'done' | 'failed' }>;
+
+interface Relayed {
+  hear(message: unknown): void;
+  exit(code: number | null, signal: string | null): void;
+}
+
+/**
+ * Trainers in utility processes, which only Electron's main process can start: the shell starts them when asked and
+ * hands messages on. The same signature as `spawnTrainer`.
+ */
+export class RelayTrainers {
+  private readonly trainers = new Map<number, Relayed>();
+  private next = 0;
+
+  constructor(private readonly post: (message: FromService) => void) {}
+
+  readonly spawn = <Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> => {
+    const trainer = this.next++;
+    const send = (body: TrainerCommand): void => this.post({ type: 'trainer-message', trainer, body });
+    let because: StillhouseError | undefined;
+    const done = new Promise<unknown>((resolve, reject) => {
+      let verdict: Verdict | undefined;
+      this.trainers.set(trainer, {
+        hear: (message) => {
+          const event = readTrainerEvent(message, job.kind);
+          if (!event) return;
+          if (event.tell === 'ready') send({ do: 'start', job });
+          if (event.tell === 'done' || event.tell === 'failed') verdict = event;
+          options.onEvent?.(event);
+        },
+        exit: (code, signal) => {
+          this.trainers.delete(trainer);
+          const reason = signal ? `killed by ${signal}` : `exit code ${code}`;
+          if (verdict?.tell === 'done') resolve(verdict.result);
+          else if (!verdict && because) reject(because);
+          else reject(verdict ? fromPlainError(verdict.error) : new StillhouseError('run.died', { reason }));
+        },
+      });
+    });
+    this.post({ type: 'trainer-start', trainer, env: trainerEnvironment() });
+    return {
+      pid: undefined,
+      done: done as Promise<TrainerResults[Job['kind']]>,
+      stop: () => send({ do: 'stop' }),
+      ask: (question, picture) => send({ do: 'ask', question, picture }),
+      pause: (on) => send({ do: on ? 'pause' : 'continue' }),
+      kill: (reason) => {
+        because = reason;
+        this.post({ type: 'trainer-kill', trainer });
+      },
+    };
+  };
+
+  /** Takes what the shell says about trainers. */
+  hear(message: Extract<ToService, { type: 'trainer-message' | 'trainer-exit' }>): void {
+    const relayed = this.trainers.get(message.trainer);
+    if (message.type === 'trainer-message') relayed?.hear(message.body);
+    else relayed?.exit(message.code, message.signal);
+  }
+}

@@ -1,0 +1,36 @@
+import type { JobContext } from './jobs.ts';
+import type { SpawnTrainer } from '../runs/run-control.ts';
+import type { TrainerJob, TrainerResults } from '../../jobs/job-protocol.ts';
+
+/** Milliseconds that a cancelled job may take to end by itself. */
+const GRACE = 10_000;
+
+/**
+ * Does one job in a trainer process and ends with it. When cancelled, the process is asked to stop and, if it takes
+ * too long, ended.
+ * @throws StillhouseError what the job reported, or `run.died`.
+ */
+export async function runTrainer<Job extends TrainerJob>(
+  spawn: SpawnTrainer,
+  job: Job,
+  { signal, report }: Partial<JobContext> = {},
+): Promise<TrainerResults[Job['kind']]> {
+  const trainer = spawn(job, {
+    onEvent: (event) => {
+      if (event.tell === 'progress') report?.({ stage: event.stage, done: event.done, total: event.total });
+    },
+  });
+  let late: NodeJS.Timeout | undefined;
+  const cancel = (): void => {
+    trainer.stop();
+    late = setTimeout(() => trainer.kill(), GRACE);
+  };
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    return await trainer.done;
+  } finally {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', cancel);
+  }
+}

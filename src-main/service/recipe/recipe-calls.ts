@@ -1,0 +1,90 @@
+import type { LrSchedule, MemoryForecast, TimeForecast } from '../../protocol/data-types.ts';
+import type { Handlers } from '../../protocol/service.ts';
+import { engineName } from '../../runs/places.ts';
+import { absolute, type Datasets } from '../data/datasets.ts';
+import type { DataNotes } from '../../jobs/data-notes.ts';
+import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import { refusal, type CheckedRecipe } from './recipe-check.ts';
+import { completed, readRecipe, writeRecipe } from './recipe-text.ts';
+import type { SpawnTrainer } from '../runs/run-control.ts';
+import { lrSchedule } from './schedule-preview.ts';
+import { speedKey, speedOfRuns, timeForecast, type Speed } from './time-estimate.ts';
+import { runTrainer } from '../jobs/run-job.ts';
+
+interface Parts {
+  runsFolder: string;
+  jobs: Jobs;
+  engine: EngineDesk;
+  datasets: Datasets;
+  notes: DataNotes;
+  spawnTrainer: SpawnTrainer;
+  check(recipe: Record<string, unknown>): Promise<CheckedRecipe>;
+}
+
+/** What a recipe would come to before it starts: memory, hours, its rate, and itself as a text. */
+export class RecipeDesk {
+  /** Speeds that were measured, by what they hold for. */
+  private readonly speeds = new Map<string, Speed>();
+
+  constructor(private readonly parts: Parts) {}
+
+  handlers() {
+    return {
+      'recipe.check': async ({ recipe }) => (await this.parts.check(recipe)).check,
+      'recipe.forecast': ({ recipe }) => this.memory(recipe),
+      'recipe.schedule': ({ recipe }) => this.schedule(recipe),
+      'recipe.time': ({ recipe }) => this.time(recipe),
+      'recipe.measure': async ({ recipe }) => ({ job: await this.measure(recipe) }),
+      'recipe.read': async ({ text }) => readRecipe(text),
+      'recipe.write': async ({ recipe, format, all }) =>
+        writeRecipe(completed((await this.parts.check(recipe)).recipe), format, all),
+    } satisfies Partial<Handlers>;
+  }
+
+  /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */
+  private async memory(given: Record<string, unknown>): Promise<MemoryForecast> {
+    const { recipe, classes } = await this.parts.check(given);
+    const { engine, gpu } = await this.parts.engine.choose(recipe.device);
+    return runTrainer(this.parts.spawnTrainer, { kind: 'forecast', engine, gpu, recipe, classes });
+  }
+
+  private async schedule(given: Record<string, unknown>): Promise<LrSchedule> {
+    const { recipe, check } = await this.parts.check(given);
+    return lrSchedule(recipe, check.stepsPerEpoch);
+  }
+
+  /** From the newest like run, else from what was measured; null where nothing tells. @throws StillhouseError `engine.*` */
+  private async time(given: Record<string, unknown>): Promise<TimeForecast | null> {
+    const { recipe, check } = await this.parts.check(given);
+    const engine = await this.engineOf(recipe.device);
+    const speed = this.speeds.get(speedKey(recipe, engine)) ?? speedOfRuns(this.parts.runsFolder, recipe, engine);
+    if (!speed) return null;
+    const { val } = await this.parts.datasets.dataset(recipe.dataPath);
+    return timeForecast(recipe, { stepsPerEpoch: check.stepsPerEpoch, validation: val.length }, speed);
+  }
+
+  private async engineOf(device: string): Promise<string> {
+    return engineName((await this.parts.engine.choose(device)).gpu);
+  }
+
+  /** Times a few steps, as a job. @throws StillhouseError whatever keeps the recipe from being trained. */
+  private async measure(given: Record<string, unknown>): Promise<string> {
+    const { spawnTrainer, jobs, notes } = this.parts;
+    const checked = await this.parts.check(given);
+    const refused = refusal(checked);
+    if (refused) throw refused;
+    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const { engine, gpu } = await this.parts.engine.choose(recipe.device);
+    const key = speedKey(checked.recipe, engineName(gpu));
+    const excluded = [...notes.excludedFiles(recipe.dataPath)];
+    return jobs.start('measure', `measure:${key}`, 'files', async ({ signal, report }) => {
+      const job = { kind: 'measure', engine, gpu, recipe, excluded } as const;
+      const result = await runTrainer(spawnTrainer, job, { signal, report });
+      if (!result) return null;
+      const { batchSize } = recipe;
+      this.speeds.set(key, { ...result, evaluationSeconds: null, batchSize, run: null, time: Date.now() });
+      return result.imagesPerSecond;
+    });
+  }
+}

@@ -1,0 +1,239 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { parsePolicy } from '../../data/augment/auto-augment.ts';
+import { summarise, type Dataset } from '../../data/layout/folder.ts';
+import { FEW, REPEATS } from '../../data/batches/loader.ts';
+import { parseMinmax } from '../../data/augment/mix.ts';
+import { stepsPerEpoch } from '../../data/batches/sampler.ts';
+import { countParameters, type Model } from '../../model/model.ts';
+import { planFit } from '../../model/weights.ts';
+import { createModel, listModels } from '../../model/zoo.ts';
+import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import {
+  checkField,
+  defaultRecipe,
+  fieldOf,
+  mixes,
+  scaledLr,
+  type Recipe,
+  type RecipeKey,
+  type RecipeProblem,
+} from '../../protocol/recipe.ts';
+import { sizeOf as sizeOfShape } from '../../runtime/dtypes.ts';
+import { parseLrNoise } from '../../train/schedule.ts';
+import { updateVariables } from '../../train/update.ts';
+import { trainable } from '../../train/variables.ts';
+import { teacherKind } from '../../runs/teacher-kind.ts';
+import { diskCost, tooLittleDisk } from '../../jobs/disk-cost.ts';
+import { recipeWarnings } from './recipe-warnings.ts';
+import { readTeacherCard } from '../../weights/teacher-card.ts';
+import { classColumns } from '../../weights/teacher-classes.ts';
+import { withWeights, type Weights } from '../../weights/weights.ts';
+
+/** What a check asks of the rest of the service. */
+export interface RecipeFacts {
+  /** @throws StillhouseError what is wrong with a data folder. */
+  dataset(path: string): Promise<Dataset>;
+  /** Where runs go that name no folder. */
+  runsFolder: string;
+}
+
+/** A recipe with every default and what was found in it. */
+export interface CheckedRecipe {
+  recipe: Recipe;
+  /** Class names of its data; [] when they are not known. */
+  classes: string[];
+  check: RecipeCheck;
+}
+
+let cards: ReadonlyMap<string, ModelCard> | undefined;
+
+/** Every model by name; the list never changes. */
+export function modelCards(): ReadonlyMap<string, ModelCard> {
+  return (cards ??= new Map(listModels().map((card) => [card.name, card])));
+}
+
+/**
+ * Finds everything that is wrong with a recipe at once, field by field and between fields, and what it comes to.
+ * Nothing is thrown: what is wrong is the answer.
+ */
+export async function checkRecipe(given: Record<string, unknown>, facts: RecipeFacts): Promise<CheckedRecipe> {
+  const findings = new Findings();
+  const recipe = findings.fields(given);
+  const dataset = await findings.try(() => facts.dataset(recipe.dataPath));
+  const classes = dataset?.classes ?? [];
+  findings.model(recipe);
+  const model = findings.build(recipe, classes.length);
+  findings.paths(recipe);
+  await findings.weights(recipe, model);
+  findings.augmentation(recipe);
+  findings.distillation(recipe);
+  findings.training(recipe, model);
+  if (dataset) {
+    findings.pictures(recipe, dataset);
+    await findings.teacher(recipe, classes);
+  }
+  const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
+  const { problems, errors } = findings;
+  const size = sizeOf(model, recipe);
+  const disk = await diskCost(recipe, size.checkpointBytes, facts.runsFolder);
+  const full = disk && tooLittleDisk(disk);
+  if (full) errors.push(toPlainError(full));
+  return {
+    recipe,
+    classes,
+    check: {
+      problems,
+      errors,
+      warnings: problems.length > 0 ? [] : recipeWarnings(recipe, steps, modelCards().get(recipe.model)?.distilled),
+      scaledLr: scaledLr(recipe),
+      stepsPerEpoch: steps,
+      classes: classes.length,
+      ...size,
+      disk,
+    },
+  };
+}
+
+function epochSteps({ batchSize, repeatedAug }: Recipe, count: number): number {
+  return stepsPerEpoch({ count, batchSize: Math.max(1, batchSize), repeats: repeatedAug ? REPEATS : 1 });
+}
+
+class Findings {
+  readonly problems: RecipeProblem[] = [];
+  readonly errors: PlainError[] = [];
+
+  /** A complete recipe; a value that is wrong is replaced by its default, so that the rest can still be checked. */
+  fields(given: Record<string, unknown>): Recipe {
+    const recipe: Record<string, unknown> = { ...defaultRecipe() };
+    for (const [key, value] of Object.entries(given)) {
+      const field = fieldOf(key);
+      const problem = field && checkField(field, value);
+      if (!field) this.error('recipe.unknown-key', { key });
+      else if (problem) this.problems.push(problem);
+      else recipe[key] = value;
+    }
+    return recipe as unknown as Recipe;
+  }
+
+  async try<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      this.errors.push(toPlainError(error));
+      return undefined;
+    }
+  }
+
+  model({ model, inputSize, distillationType, teacherModel, teacherPath }: Recipe): void {
+    const names = modelCards();
+    if (!names.has(model)) this.problem('model', 'a model of the list', model);
+    const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
+    if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
+    if (distillationType === 'none' || teacherKind(teacherPath) !== 'timm') return;
+    if (!names.has(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
+  }
+
+  distillation({ distillationType, teacherPath }: Recipe): void {
+    if (distillationType === 'none') return;
+    if (!teacherPath) this.error('teacher.missing', {});
+    else if (!existsSync(teacherPath)) this.error('file.missing', { path: teacherPath });
+  }
+
+  paths({ finetune, outputDir }: Recipe): void {
+    if (finetune && !existsSync(finetune)) this.error('file.missing', { path: finetune });
+    if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', 'a path from the root', outputDir);
+  }
+
+  /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
+  async weights({ finetune }: Recipe, model: Model | undefined): Promise<void> {
+    if (!model || !finetune || !existsSync(finetune)) return;
+    const fits = ({ path, tensors }: Weights) => void planFit(model, tensors, { path, newHead: true });
+    await this.try(() => withWeights(finetune, fits));
+  }
+
+  augmentation(recipe: Recipe): void {
+    this.grammar(() => parsePolicy(recipe.aa));
+    this.grammar(() => parseMinmax(recipe.cutmixMinmax));
+    const { batchSize } = recipe;
+    if (mixes(recipe) && batchSize % 2 !== 0) this.error('recipe.odd-batch', { batch: batchSize });
+  }
+
+  training(recipe: Recipe, model: Model | undefined): void {
+    const { bceLoss, smoothing, sched, schedOnUpdates, attnOnly, trainMode, distillationType } = recipe;
+    const taught = distillationType !== 'none';
+    this.grammar(() => parseLrNoise(recipe.lrNoise));
+    if (bceLoss && smoothing > 0) this.problem('smoothing', '0 with binary cross-entropy', smoothing);
+    if (sched === 'plateau' && schedOnUpdates) this.problem('schedOnUpdates', 'off for plateau', 'true');
+    const attends = model?.specs.some(({ name }) => name.includes('.attn.')) ?? true;
+    if (attnOnly && !attends) this.problem('attnOnly', 'off for a network without attention', 'true');
+    if (!trainMode && taught) this.problem('trainMode', 'on for distillation', 'false');
+    if (recipe.cosub && taught) this.problem('cosub', 'off for distillation', 'true');
+  }
+
+  /** What a text of the recipe lacks is shown beside its field. */
+  private grammar(parse: () => unknown): void {
+    try {
+      parse();
+    } catch (error) {
+      if (!(error instanceof StillhouseError && error.code === 'recipe.invalid')) throw error;
+      const { key, expected, got } = error.params;
+      this.problem(key as RecipeKey, String(expected), got);
+    }
+  }
+
+  pictures(recipe: Recipe, dataset: Dataset): void {
+    const { train, classes } = summarise(dataset);
+    const { batchSize } = recipe;
+    if (train < batchSize) this.error('data.too-few', { count: train, batch: batchSize });
+    else if (epochSteps(recipe, train) === 0) this.problem('repeatedAug', FEW, 'true');
+    if (dataset.val.length === 0) this.error('data.no-val', { path: dataset.path });
+    if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
+  }
+
+  async teacher(recipe: Recipe, classes: readonly string[]): Promise<void> {
+    const { distillationType, teacherPath, teacherModel } = recipe;
+    if (distillationType === 'none' || !teacherPath || !existsSync(teacherPath)) return;
+    if (this.problems.some(({ key }) => key === 'teacherModel')) return;
+    await this.try(async () => classColumns(await readTeacherCard(teacherPath, teacherModel), classes));
+  }
+
+  /** The student, as far as it can be made; with 1000 classes while the data are not known. */
+  build({ model, inputSize }: Recipe, classes: number): Model | undefined {
+    try {
+      return createModel(model, { classes: classes || 1000, inputSize });
+    } catch (error) {
+      if (!(error instanceof StillhouseError)) throw error;
+      if (this.problems.length === 0) this.errors.push(toPlainError(error));
+      return undefined;
+    }
+  }
+
+  private problem(key: RecipeKey, expected: string, got: string | number): void {
+    if (this.problems.every((problem) => problem.key !== key))
+      this.problems.push({ key, expected, got: JSON.stringify(got) });
+  }
+
+  private error(code: PlainError['code'], params: PlainError['params']): void {
+    this.errors.push(toPlainError(new StillhouseError(code, params)));
+  }
+}
+
+/** Trained parameters of a model, and bytes of a checkpoint: all that a step writes, in float32. */
+function sizeOf(model: Model | undefined, recipe: Recipe): Pick<RecipeCheck, 'parameters' | 'checkpointBytes'> {
+  if (!model) return { parameters: 0, checkpointBytes: 0 };
+  const sizes = Object.values(updateVariables(model, recipe)).map(({ shape }) => sizeOfShape(shape));
+  const checkpointBytes = 4 * sizes.reduce((sum, size) => sum + size, 0);
+  return { parameters: countParameters(trainable(model, recipe)), checkpointBytes };
+}
+
+/**
+ * The first thing that keeps a checked recipe from being trained, as an error to throw; undefined when nothing does.
+ */
+export function refusal({ check }: CheckedRecipe): StillhouseError | undefined {
+  const [problem] = check.problems;
+  if (problem) return new StillhouseError('recipe.invalid', { ...problem });
+  const [error] = check.errors;
+  return error && new StillhouseError(error.code, error.params);
+}

@@ -1,0 +1,28 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { RecipeReading } from '../../protocol/data-types.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { FIELDS } from '../../protocol/recipe.ts';
+import { readRecipe } from './recipe-text.ts';
+
+const MOST_BYTES = 256 * 1024;
+
+/**
+ * What a recipe file says; paths in it are meant from where it lies.
+ * @throws StillhouseError `file.unreadable`, `recipe.syntax`.
+ */
+export function readRecipeFile(path: string): RecipeReading {
+  const reading = readRecipe(textOf(path));
+  const paths = FIELDS.filter(({ type, key }) => type === 'path' && reading.values[key]).map(({ key }) => key);
+  const absolute = Object.fromEntries(paths.map((key) => [key, resolve(dirname(path), String(reading.values[key]))]));
+  return { ...reading, values: { ...reading.values, ...absolute } };
+}
+
+function textOf(path: string): string {
+  try {
+    if (statSync(path).size > MOST_BYTES) throw new Error('larger than 256 KiB');
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  StillhouseError,
+  toPlainError,
+  type ErrorCode,
+  type ErrorParams,
+  type PlainError,
+} from '../../protocol/errors.ts';
+import { fieldOf, flagOf, mixes, scaledLr, totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
+
+/** AdamW rates above this many times the paper's 1e-3 seldom end well: DeiT's users report losses that are no number. */
+const HIGHEST_RATE = 4e-3;
+
+/**
+ * What may be meant but seldom is: a training of it can start all the same. `steps` of an epoch, 0 while unknown;
+ * `distilled`: whether the student has a distillation token.
+ */
+export function recipeWarnings(recipe: Recipe, steps: number, distilled = true): PlainError[] {
+  const warnings: PlainError[] = [];
+  const warn = (code: ErrorCode, params: ErrorParams = {}): number =>
+    warnings.push(toPlainError(new StillhouseError(code, params)));
+  const { epochs, warmupEpochs, opt, modelEma, modelEmaDecay, modelEmaWarmup, attnOnly, finetune } = recipe;
+  if (warmupEpochs >= epochs) warn('recipe.warmup-long', { warmup: warmupEpochs, epochs });
+  const rate = scaledLr(recipe);
+  if (opt === 'adamw' && rate > HIGHEST_RATE)
+    warn('recipe.rate-high', { rate: Number(rate.toPrecision(3)), times: Math.round(rate / 1e-3) });
+  const memory = Math.round(1 / (1 - modelEmaDecay));
+  const all = steps * totalEpochs(recipe);
+  if (modelEma && !modelEmaWarmup && all > 0 && memory > all) warn('recipe.average-slow', { memory, steps: all });
+  if (attnOnly && !finetune) warn('recipe.attention-only');
+  if (recipe.cosub && !differ(recipe)) warn('recipe.same-submodels');
+  if (recipe.distillationType !== 'none' && !distilled) warn('recipe.no-distillation-head', { model: recipe.model });
+  const unused = unusedKeys(recipe).filter((key) => recipe[key] !== fieldOf(key)!.default);
+  if (unused.length > 0) warn('recipe.unused', { flags: unused.map((key) => `--${flagOf(key)}`).join(', ') });
+  return warnings;
+}
+
+/** Whether a training step drops something, so that two answers on a picture are not the same. */
+function differ({ trainMode, dropPath, drop }: Recipe): boolean {
+  return trainMode && (dropPath > 0 || drop > 0);
+}
+
+/** Settings that the others leave without an effect. */
+export function unusedKeys(recipe: Recipe): RecipeKey[] {
+  const { sched, opt, distillationType, threeAugment, reprob } = recipe;
+  const keys: RecipeKey[] = [];
+  const unless = (used: boolean, ...of: RecipeKey[]): void => {
+    if (!used) keys.push(...of);
+  };
+  unless(distillationType !== 'none', 'distillationAlpha');
+  unless(distillationType === 'soft', 'distillationTau');
+  unless(sched === 'step', 'decayEpochs');
+  unless(sched === 'step' || sched === 'plateau', 'decayRate');
+  unless(sched === 'plateau', 'patienceEpochs');
+  unless(sched !== 'step', 'minLr');
+  unless(sched === 'cosine' || sched === 'tanh', 'cooldownEpochs');
+  unless(recipe.warmupEpochs > 0, 'warmupLr');
+  unless(recipe.lrNoise.trim() !== '', 'lrNoisePct', 'lrNoiseStd');
+  unless(opt === 'adamw' || opt === 'lamb', 'optEps', 'optBeta1', 'optBeta2');
+  unless(opt === 'sgd' || opt === 'momentum', 'momentum');
+  unless(recipe.clipGrad > 0, 'clipMode');
+  unless(recipe.modelEma, 'modelEmaDecay', 'modelEmaWarmup');
+  unless(!threeAugment, 'aa', 'reprob');
+  unless(threeAugment || recipe.aa === '', 'colorJitter');
+  unless(threeAugment, 'src');
+  unless(reprob > 0 && !threeAugment, 'remode', 'recount');
+  unless(mixes(recipe), 'mixupProb', 'mixupMode');
+  unless(recipe.mixup > 0 && (recipe.cutmix > 0 || recipe.cutmixMinmax.trim() !== ''), 'mixupSwitchProb');
+  return keys;
+}

@@ -1,0 +1,90 @@
+import type { TimeForecast } from '../../protocol/data-types.ts';
+import type { EpochRow, StepRow } from '../../protocol/events.ts';
+import { totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
+import { readHistoryEnd } from '../../runs/history.ts';
+import { listRuns, type RunFile } from '../../runs/run-folder.ts';
+
+/** Settings that change what a picture costs. The batch size does too, but less: a run with another one still tells. */
+const COSTLY: readonly RecipeKey[] = [
+  ...(['model', 'inputSize', 'distillationType', 'precision', 'recompute', 'attnOnly', 'modelEma', 'opt'] as const),
+  ...(['cosub', 'aa', 'threeAugment', 'numWorkers'] as const),
+];
+const OF_TEACHER: readonly RecipeKey[] = ['teacherModel', 'teacherPath'];
+
+/** How fast a recipe trains on this machine, as far as it was seen. */
+export interface Speed {
+  imagesPerSecond: number;
+  /** Of one evaluation; null where none was seen. */
+  evaluationSeconds: number | null;
+  batchSize: number;
+  /** The run that it was seen in; null when it was measured for the purpose. */
+  run: string | null;
+  time: number;
+}
+
+/** What a training comes to. */
+export interface Extent {
+  /** 0 while unknown. */
+  stepsPerEpoch: number;
+  validation: number;
+}
+
+/** A picture that is only evaluated costs about a third of one that is learned from: no gradient. */
+const EVALUATION_GAIN = 3;
+
+/** Hours of a run from how fast it goes; null while no data say how long an epoch is. */
+export function timeForecast(recipe: Recipe, { stepsPerEpoch, validation }: Extent, speed: Speed): TimeForecast | null {
+  if (stepsPerEpoch === 0) return null;
+  const training = (stepsPerEpoch * recipe.batchSize) / speed.imagesPerSecond;
+  const evaluation = speed.evaluationSeconds ?? validation / (EVALUATION_GAIN * speed.imagesPerSecond);
+  const secondsPerEpoch = training + evaluation;
+  const { imagesPerSecond, batchSize, run, time } = speed;
+  const seconds = secondsPerEpoch * totalEpochs(recipe);
+  return { imagesPerSecond, secondsPerEpoch, evaluationSeconds: evaluation, seconds, batchSize, run, time };
+}
+
+/**
+ * How fast the newest like run went; one of the same batch size is preferred. Null where there was none.
+ * @param engine what trains it, as runs name it.
+ */
+export function speedOfRuns(runsFolder: string, recipe: Recipe, engine: string): Speed | null {
+  const like = listRuns(runsFolder).flatMap(({ path, run }) =>
+    run && isLike(run, recipe, engine) ? [{ path, run }] : [],
+  );
+  const same = like.filter(({ run }) => run.recipe.batchSize === recipe.batchSize);
+  for (const { path, run } of [...same, ...like]) {
+    const speed = speedOf(path, run, recipe);
+    if (speed) return speed;
+  }
+  return null;
+}
+
+function isLike(run: RunFile, recipe: Recipe, engine: string): boolean {
+  const keys = recipe.distillationType === 'none' ? COSTLY : [...COSTLY, ...OF_TEACHER];
+  return run.engine === engine && keys.every((key) => run.recipe[key] === recipe[key]);
+}
+
+/** Rows that the speed is the median of, at most. */
+const MOST_ROWS = 51;
+
+function speedOf(path: string, run: RunFile, recipe: Recipe): Speed | null {
+  const rows = readHistoryEnd(path, 1 << 18);
+  const steps = rows.filter((row): row is StepRow => row.type === 'step').slice(-MOST_ROWS);
+  const speeds = steps.map((row) => row.imagesPerSecond).filter((speed) => speed > 0).sort((a, b) => a - b); // prettier-ignore
+  if (speeds.length === 0) return null;
+  const epochs = rows.filter((row): row is EpochRow => row.type === 'epoch');
+  const evaluationSeconds = run.dataPath === recipe.dataPath ? (epochs.at(-1)?.evaluationSeconds ?? null) : null;
+  return {
+    imagesPerSecond: speeds[speeds.length >> 1],
+    evaluationSeconds,
+    batchSize: run.recipe.batchSize,
+    run: run.id,
+    time: steps.at(-1)!.time,
+  };
+}
+
+/** What a measured speed holds for: everything that changes the step or the reading of its pictures. */
+export function speedKey(recipe: Recipe, engine: string): string {
+  const keys: RecipeKey[] = [...COSTLY, ...OF_TEACHER, 'batchSize', 'microBatch', 'dataPath', 'trainInterpolation'];
+  return JSON.stringify([engine, ...keys.map((key) => recipe[key])]);
+}

@@ -1,0 +1,48 @@
+import { readFileSync, statSync } from 'node:fs';
+import * as v from 'valibot';
+import { reasonOf } from '../../data/layout/read-file.ts';
+import { badStep, type BadStep } from '../../protocol/data-types.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { FIRST, whatIsWrong } from '../../protocol/shapes.ts';
+import { badStepFile } from '../../runs/bad-step.ts';
+import type { Datasets } from '../data/datasets.ts';
+
+/** A batch of the largest size, each picture with a long path. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+/** As it was written: ids and place are of this service. */
+const written = v.object({
+  ...v.omit(badStep, ['path', 'pictures']).entries,
+  pictures: v.array(v.object({ file: v.string(), class: v.string() })),
+});
+
+/**
+ * The batch that a run ended at, its pictures with the ids by which windows see them.
+ * @throws StillhouseError `run.bad-step` where the file is missing or damaged.
+ */
+export async function badStepReport(run: string, datasets: Datasets): Promise<BadStep> {
+  const path = badStepFile(run);
+  const bad = readBadStep(path);
+  const ids = await datasets.named(
+    bad.dataPath,
+    bad.pictures.map(({ file }) => file),
+  );
+  return { ...bad, path, pictures: bad.pictures.map((picture, at) => ({ ...picture, id: ids[at] })) };
+}
+
+function readBadStep(path: string): v.InferOutput<typeof written> {
+  const refuse = (reason: string, cause?: unknown) =>
+    new StillhouseError('run.bad-step', { path, reason }, cause === undefined ? {} : { cause });
+  let given: unknown;
+  try {
+    if (statSync(path).size > MOST_BYTES) throw refuse('it is too large');
+    given = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof StillhouseError) throw error;
+    throw refuse(error instanceof SyntaxError ? 'it is not JSON' : reasonOf(error), error);
+  }
+  const parsed = v.safeParse(written, given, FIRST);
+  if (parsed.success) return parsed.output;
+  const { name, expected, got } = whatIsWrong(parsed.issues[0], 'it');
+  throw refuse(`${name}: expected ${expected}, got ${got}`);
+}

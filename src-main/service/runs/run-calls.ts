@@ -1,0 +1,69 @@
+import type { RunState } from '../../protocol/events.ts';
+import type { CallParams, Handlers } from '../../protocol/service.ts';
+import { deleteCheckpoint, listCheckpoints } from '../../runs/checkpoint.ts';
+import { exportHistory } from '../../runs/history-export.ts';
+import { lockOwner, lockedError } from '../../runs/lock.ts';
+import { changeNotes, pinCheckpoint } from '../../runs/run-notes.ts';
+import { trashRun } from '../../runs/trash.ts';
+import { absolute } from '../data/datasets.ts';
+import { RunSeriesShelf } from './run-series-cache.ts';
+import type { RunShelf } from './run-store.ts';
+import { TrashDesk } from './trash-calls.ts';
+
+export interface RunDeskOptions {
+  shelf: RunShelf;
+  /** State of a run that this service trains; undefined for all others. */
+  stateOf(id: string): RunState | undefined;
+  /** Called when the runs, their notes, checkpoints or the trash have changed. */
+  onChange(): void;
+}
+
+/** What is asked of runs beside their training: look, compare, note, pin, delete and take back. */
+export class RunDesk {
+  private readonly trash: TrashDesk;
+  private readonly series = new RunSeriesShelf();
+
+  constructor(private readonly options: RunDeskOptions) {
+    this.trash = new TrashDesk(options.shelf, options.onChange);
+  }
+
+  close(): void {
+    this.trash.close();
+  }
+
+  handlers() {
+    const { shelf, stateOf } = this.options;
+    return {
+      'run.list': async () => shelf.list(stateOf),
+      'run.detail': async ({ run }) => this.series.detail(shelf.pathOf(run), shelf.detail(run, stateOf)),
+      'run.series': ({ run, from, count }) => this.series.series(shelf.pathOf(run), from, count),
+      'run.recipes': async ({ runs }) => runs.map((run) => ({ run, recipe: shelf.recipeOf(shelf.pathOf(run)) })),
+      'run.open': async ({ path }) => this.changed({ run: shelf.open(absolute(path)) }),
+      'run.forget': async ({ run }) => this.changed((shelf.forget(run), null)),
+      'run.annotate': async ({ run, ...notes }) => this.changed((changeNotes(shelf.pathOf(run), notes), null)),
+      'run.delete': async ({ run }) => this.changed((this.delete(run), null)),
+      'run.restore': async ({ run }) => this.changed((this.trash.restoreRun(run), null)),
+      'history.export': ({ run, ...what }) => exportHistory(shelf.pathOf(run), what),
+      'checkpoint.list': async ({ run }) => listCheckpoints(shelf.pathOf(run)),
+      'checkpoint.pin': async ({ run, file, pinned }) =>
+        this.changed((pinCheckpoint(shelf.pathOf(run), file, pinned), null)),
+      'checkpoint.delete': async ({ run, file }) => this.changed((deleteCheckpoint(shelf.pathOf(run), file), null)),
+      'checkpoint.restore': async ({ run, file }) => this.changed({ file: this.trash.restoreCheckpoint(run, file) }),
+      'export.restore': async ({ run, file }) => this.changed((this.trash.restoreExport(run, file), null)),
+      'trash.list': async () => this.trash.list(),
+      'trash.empty': async ({ items }) => this.changed(this.trash.empty(items)),
+    } satisfies Partial<Handlers>;
+  }
+
+  // Its trainer may not have taken the lock yet.
+  private delete(run: CallParams<'run.delete'>['run']): void {
+    const path = this.options.shelf.pathOf(run);
+    if (this.options.stateOf(run)) throw lockedError(path, lockOwner(path));
+    trashRun(path);
+  }
+
+  private changed<Result>(result: Result): Result {
+    this.options.onChange();
+    return result;
+  }
+}

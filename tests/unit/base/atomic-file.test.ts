@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  readableBytes,
+  removeLeftovers,
+  writeChunksAtomic,
+  writeFileAtomic,
+} from '../../../src-main/base/atomic-file.ts';
+import { withLimitedDisk } from '../runs/limited-disk.ts';
+import { temporaryFolder } from '../runs/state.ts';
+
+describe('writing whole files', () => {
+  it('replaces the old one and leaves nothing else', () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'a.json');
+    writeFileAtomic(path, 'one');
+    writeFileAtomic(path, Buffer.from('two'));
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(readdirSync(folder)).toEqual(['a.json']);
+  });
+
+  it('streams pieces of any size and tells bytes and hash', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'a.bin');
+    const pieces = [Buffer.alloc(0), Buffer.alloc(9 << 20, 7), Buffer.from('end')];
+    const whole = Buffer.concat(pieces);
+    const sha256 = createHash('sha256').update(whole).digest('hex');
+    expect(await writeChunksAtomic(path, pieces, whole.length)).toEqual({ bytes: whole.length, sha256 });
+    expect(readFileSync(path).equals(whole)).toBe(true);
+    expect(readdirSync(folder)).toEqual(['a.bin']);
+  });
+
+  it('leaves the old file and no other when the pieces fail', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'a.bin');
+    writeFileAtomic(path, 'old');
+    function* failing() {
+      yield Buffer.from('new');
+      throw new Error('no more');
+    }
+    await expect(writeChunksAtomic(path, failing())).rejects.toThrow('no more');
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['a.bin']);
+  });
+
+  it('says why a place cannot be written to', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    mkdirSync(join(folder, 'folder'));
+    const under = (name: string) => join(folder, name);
+    const denied = (reason: string) =>
+      expect.objectContaining({ code: 'disk.denied', params: expect.objectContaining({ reason }) as object }) as Error;
+    expect(() => writeFileAtomic(under('file/a'), '')).toThrow(denied('its folder does not exist'));
+    expect(() => writeFileAtomic(under('missing/a'), '')).toThrow(denied('its folder does not exist'));
+    expect(() => writeFileAtomic(under('folder'), '')).toThrow(denied('it is a folder'));
+    await expect(writeChunksAtomic(under('missing/a'), [])).rejects.toThrow(denied('its folder does not exist'));
+  });
+});
+
+describe('a full disk', () => {
+  it('is told, and the old file stays with nothing beside it', async () => {
+    await withLimitedDisk(1 << 20, async (folder) => {
+      const path = join(folder, 'a.bin');
+      writeFileAtomic(path, 'old');
+      const pieces = Array.from({ length: 20 }, () => Buffer.alloc(100_000, 1));
+      const full = { code: 'disk.full', params: { path, needed: '2.0 MB' } };
+      await expect(writeChunksAtomic(path, pieces)).rejects.toMatchObject({ code: 'disk.full', params: { path } });
+      await expect(writeChunksAtomic(path, pieces, 2_000_000)).rejects.toMatchObject(full);
+      expect(() => writeFileAtomic(path, Buffer.alloc(2_000_000))).toThrow(expect.objectContaining(full) as Error);
+      expect(readFileSync(path, 'utf8')).toBe('old');
+      expect(readdirSync(folder).filter((name) => name !== 'filling')).toEqual(['a.bin']);
+    });
+  });
+
+  it('is foreseen before anything is written', async () => {
+    await withLimitedDisk(1 << 20, async (folder) => {
+      let asked = 0;
+      function* pieces() {
+        asked++;
+        yield Buffer.alloc(1);
+      }
+      await expect(writeChunksAtomic(join(folder, 'a'), pieces(), 2 << 20)).rejects.toMatchObject({
+        code: 'disk.full',
+      });
+      expect(asked).toBe(0);
+    });
+  });
+});
+
+it('removes leftovers of writers that are gone, and no other files', async () => {
+  const folder = temporaryFolder();
+  const gone = '.a.bin.999999999.0123456789ab.tmp';
+  const living = `.a.bin.${process.pid}.0123456789ab.tmp`;
+  for (const name of [gone, living, 'a.bin', '.hidden', 'x.tmp']) writeFileSync(join(folder, name), '');
+  symlinkSync('/nowhere', join(folder, 'broken'));
+  await removeLeftovers(folder);
+  expect(readdirSync(folder).sort()).toEqual([living, '.hidden', 'a.bin', 'broken', 'x.tmp'].sort());
+});
+
+it.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1000, '1.0 kB'],
+  [71_234_567, '71.2 MB'],
+  [3.2e9, '3.2 GB'],
+  [5e15, '5000.0 TB'],
+])('%d bytes read %s', (bytes, text) => {
+  expect(readableBytes(bytes)).toBe(text);
+});

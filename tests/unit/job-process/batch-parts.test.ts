@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { inParts, sideBySide, type Answers } from '../../../src-main/job-process/teacher/batch-parts.ts';
+
+/** A network of one output: the sum of the two numbers of a picture. */
+const asked: number[] = [];
+const sums = async (pictures: Float32Array, count: number): Promise<Answers> => {
+  asked.push(count);
+  expect(pictures).toHaveLength(2 * count);
+  const values = Float32Array.from({ length: count }, (_, row) => pictures[2 * row] + pictures[2 * row + 1]);
+  return { values, shape: [count, 1] };
+};
+const PICTURES = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+const EXPECTED = { values: Float32Array.of(3, 7, 11, 15, 19), shape: [5, 1] };
+
+describe('a batch in parts', () => {
+  it.each([
+    [null, [5]],
+    [5, [5]],
+    [2, [2, 2, 2]],
+    [1, [1, 1, 1, 1, 1]],
+    [8, [8]],
+  ])('is answered whole where the network takes %s', async (batch, counts) => {
+    asked.length = 0;
+    expect(await inParts(PICTURES, 5, batch, sums)).toEqual(EXPECTED);
+    expect(asked).toEqual(counts);
+  });
+
+  it.each([
+    [1, [5]],
+    [2, [3, 2]],
+    [4, [2, 2, 1]],
+    [9, [1, 1, 1, 1, 1]],
+  ])('is answered side by side in %i lanes', async (lanes, counts) => {
+    asked.length = 0;
+    expect(await sideBySide(PICTURES, 5, lanes, sums)).toEqual(EXPECTED);
+    expect(asked).toEqual(counts);
+  });
+
+  it('shows that a network answers another number than it was asked', async () => {
+    const one = async (): Promise<Answers> => ({ values: Float32Array.of(0), shape: [1, 1] });
+    expect((await inParts(PICTURES, 5, 2, one)).shape).toEqual([3, 1]);
+    expect((await sideBySide(PICTURES, 5, 2, one)).shape).toEqual([2, 1]);
+  });
+
+  it('fails when a part does', async () => {
+    const fails = (pictures: Float32Array, count: number): Promise<Answers> =>
+      pictures[0] > 3 ? Promise.reject(new Error('no')) : sums(pictures, count);
+    await expect(sideBySide(PICTURES, 5, 2, fails)).rejects.toThrow('no');
+  });
+});
