@@ -25,7 +25,7 @@ export default defineConfig({
           service: at('src-main/service/service.process.ts'),
           trainer: at('src-main/job-process/job.process.ts'),
           onnx: at('src-main/job-process/teacher/onnx.worker.ts'),
-          picture: at('src-main/job-process/images/decode.worker.ts'),
+          image: at('src-main/job-process/images/decode.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

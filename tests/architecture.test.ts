@@ -23,9 +23,13 @@ const TABLE: Row[] = [
   { folder: 'resources', imports: [], packages: [] },
   { folder: 'package.json', imports: [], packages: [] },
   { folder: 'src-main/protocol', imports: ['package.json'], packages: ['valibot'] },
-  { folder: 'src-main/formats', imports: ['src-main/protocol'], packages: ['node:zlib'] },
   { folder: 'src-main/base', imports: ['src-main/protocol'], packages: ['node:*'] },
-  { folder: 'src-main/data', imports: ['resources', 'src-main/protocol', 'src-main/formats'], packages: ['node:*'] },
+  { folder: 'src-main/formats', imports: ['src-main/protocol', 'src-main/base'], packages: ['node:zlib'] },
+  {
+    folder: 'src-main/data',
+    imports: ['resources', 'src-main/protocol', 'src-main/base', 'src-main/formats'],
+    packages: ['node:*'],
+  },
   {
     folder: 'src-main/install',
     imports: ['resources', 'src-main/protocol', 'src-main/base'],
@@ -33,10 +37,14 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/runtime',
-    imports: ['src-main/protocol'],
+    imports: ['src-main/protocol', 'src-main/base'],
     packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'node:*'],
   },
-  { folder: 'src-main/trace', imports: ['src-main/protocol', 'src-main/runtime'], packages: [TFJS, 'node:crypto'] },
+  {
+    folder: 'src-main/trace',
+    imports: ['src-main/protocol', 'src-main/base', 'src-main/runtime'],
+    packages: [TFJS, 'node:crypto'],
+  },
   {
     folder: 'src-main/model',
     imports: ['src-main/protocol', 'src-main/formats', 'src-main/trace'],
@@ -299,6 +307,6 @@ describe('the check', () => {
       'src-main/train/a.ts',
       "import { type A } from '../runtime/b.ts'; import type B from '../data/b.ts';",
     ],
-    ['a text resource', 'src-main/runtime/a.ts', "import text from '../../resources/a.py?raw';"],
+    ['a text resource', 'src-main/install/a.ts', "import text from '../../resources/a.py?raw';"],
   ])('allows %s', (_what, path, text) => expect(verdict(path, text)).toBe(0));
 });

@@ -11,7 +11,7 @@ export interface PinnedFile {
 }
 
 /** The size of a file in bytes, or null where there is none. */
-export async function sizeOf(path: string): Promise<number | null> {
+export async function fileSize(path: string): Promise<number | null> {
   return stat(path).then(
     (found) => (found.isFile() ? found.size : null),
     () => null,

@@ -40,13 +40,6 @@ export interface ArrayToWrite {
 /** Largest rank of an array in any file. */
 export const MAX_RANK = 16;
 
-/** Number of elements of a shape; Infinity beyond 2^53. */
-export function countOf(shape: readonly number[]): number {
-  let count = 1;
-  for (const side of shape) count *= side;
-  return Number.isSafeInteger(count) ? count : Infinity;
-}
-
 /** An array whose elements `read` supplies. */
 export function namedArray(dtype: Dtype, shape: number[], read: () => Uint8Array): NamedArray {
   return {

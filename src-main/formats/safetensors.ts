@@ -1,4 +1,5 @@
-import { countOf, DTYPE_BYTES, fromFloat32, MAX_RANK, namedArray } from './named-array.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPE_BYTES, fromFloat32, MAX_RANK, namedArray } from './named-array.ts';
 import type { ArrayToWrite, Dtype, NamedArray } from './named-array.ts';
 import { HeaderScanner, type HeaderEntry } from './safetensors-header.ts';
 import { badFormat, readChecked, uint64At, viewOf, type ByteSource } from './source.ts';
@@ -63,7 +64,7 @@ function checkLayout(entries: Map<string, HeaderEntry>, dataLength: number, path
 function checkEntry(name: string, { dtype, shape, begin, end }: HeaderEntry, path: string): void {
   if (!Object.hasOwn(DTYPE_BYTES, dtype)) throw badFormat(path, `array ${name} has the unsupported type ${dtype}`);
   if (shape.length > MAX_RANK) throw badFormat(path, `array ${name} has rank ${shape.length}, more than ${MAX_RANK}`);
-  const bytes = countOf(shape) * DTYPE_BYTES[dtype as Dtype];
+  const bytes = shapeSize(shape) * DTYPE_BYTES[dtype as Dtype];
   if (end - begin !== bytes)
     throw badFormat(path, `array ${name} spans ${end - begin} bytes, its type and shape need ${bytes}`);
 }
@@ -88,13 +89,13 @@ export function* writeSafetensors(
 /** The elements of an array to write, as its dtype's bytes. */
 export function encodeArray({ name, shape, dtype, values }: ArrayToWrite): Uint8Array {
   const floats = typeof values === 'function' ? values() : values;
-  if (floats.length !== countOf(shape))
-    throw new Error(`encodeArray: ${name} [${shape.join(', ')}] expected ${countOf(shape)}, got ${floats.length}`);
+  if (floats.length !== shapeSize(shape))
+    throw new Error(`encodeArray: ${name} [${shape.join(', ')}] expected ${shapeSize(shape)}, got ${floats.length}`);
   return fromFloat32(dtype, floats);
 }
 
 function bytesOf({ shape, dtype }: ArrayToWrite): number {
-  return countOf(shape) * DTYPE_BYTES[dtype];
+  return shapeSize(shape) * DTYPE_BYTES[dtype];
 }
 
 function encodeHeader(arrays: readonly ArrayToWrite[], metadata: Record<string, string>): Uint8Array {

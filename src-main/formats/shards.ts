@@ -1,5 +1,6 @@
+import { shapeSize } from '../base/shape-size.ts';
 import type { ArrayToWrite, NamedArray } from './named-array.ts';
-import { countOf, DTYPE_BYTES } from './named-array.ts';
+import { DTYPE_BYTES } from './named-array.ts';
 import { badFormat, readChecked, type ByteSource } from './source.ts';
 import type { WeightFile } from './weight-file.ts';
 
@@ -101,7 +102,7 @@ export function divideShards(arrays: readonly ArrayToWrite[], name: string, limi
   const parts: ArrayToWrite[][] = [[]];
   let held = 0;
   for (const array of arrays) {
-    const bytes = countOf(array.shape) * DTYPE_BYTES[array.dtype];
+    const bytes = shapeSize(array.shape) * DTYPE_BYTES[array.dtype];
     if (held > 0 && held + bytes > limit) {
       parts.push([]);
       held = 0;
@@ -123,7 +124,7 @@ function splitName(name: string): [string, string] {
 /** The index of shards, as Hugging Face writes it. */
 export function shardIndexText(shards: readonly Shard[]): string {
   const all = shards.flatMap(({ arrays }) => arrays);
-  const total_size = all.reduce((sum, { shape, dtype }) => sum + countOf(shape) * DTYPE_BYTES[dtype], 0);
+  const total_size = all.reduce((sum, { shape, dtype }) => sum + shapeSize(shape) * DTYPE_BYTES[dtype], 0);
   const pairs = shards.flatMap(({ file, arrays }) => arrays.map(({ name }) => [name, file] as const));
   return `${JSON.stringify({ metadata: { total_size }, weight_map: Object.fromEntries(pairs) }, null, 2)}\n`;
 }

@@ -1,4 +1,5 @@
-import { countOf, DTYPE_BYTES, MAX_RANK, namedArray, type Dtype, type NamedArray } from './named-array.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPE_BYTES, MAX_RANK, namedArray, type Dtype, type NamedArray } from './named-array.ts';
 import { PickleTuple } from './pickle.ts';
 import { badFormat } from './source.ts';
 
@@ -48,7 +49,7 @@ export function makeTensor(
   const [start] = integers([offset], path);
   if (shape.length !== strides.length || shape.length > MAX_RANK)
     throw badFormat(path, `a tensor in it has ${shape.length} sides and ${strides.length} strides`);
-  const count = countOf(shape);
+  const count = shapeSize(shape);
   const capacity = storage.dtype ? storage.count : Math.floor(storage.count / DTYPE_BYTES[type]);
   const last = shape.reduce((sum, side, i) => sum + (side - 1) * strides[i], start);
   if (count > 0 && !(last < capacity)) throw badFormat(path, `a tensor in it lies outside its storage of ${capacity}`);
@@ -76,7 +77,7 @@ export function toNamedArray(tensor: TorchTensor): NamedArray {
 
 function readTensor({ storage, dtype, offset, shape, strides }: TorchTensor): Uint8Array {
   const width = DTYPE_BYTES[dtype];
-  const count = countOf(shape);
+  const count = shapeSize(shape);
   if (count === 0) return new Uint8Array(0);
   const start = (storage.base + offset) * width;
   if (isRowMajor(shape, strides)) return storage.read(start, count * width);
@@ -95,7 +96,7 @@ function isRowMajor(shape: readonly number[], strides: readonly number[]): boole
 
 // Elements of a strided view in row-major order.
 function gather(bytes: Uint8Array, width: number, shape: readonly number[], strides: readonly number[]): Uint8Array {
-  const count = countOf(shape);
+  const count = shapeSize(shape);
   const out = new Uint8Array(count * width);
   const index = shape.map(() => 0);
   for (let i = 0, from = 0; i < count; i++) {

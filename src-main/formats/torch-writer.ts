@@ -1,4 +1,5 @@
-import { countOf, DTYPE_BYTES, type ArrayToWrite } from './named-array.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPE_BYTES, type ArrayToWrite } from './named-array.ts';
 import { CODE, PickleWriter, type PickleData } from './pickle-writer.ts';
 import { encodeArray } from './safetensors.ts';
 import { writeZip, zipBytes, type ZipContent } from './zip-writer.ts';
@@ -42,7 +43,7 @@ function filesOf(arrays: readonly ArrayToWrite[], options: TorchFileOptions): Zi
   const text = (name: string, content: string): ZipContent => file(name, Buffer.from(content));
   const storages = all.map((array, i) => ({
     name: `${FOLDER}/data/${i}`,
-    size: countOf(array.shape) * DTYPE_BYTES[array.dtype],
+    size: shapeSize(array.shape) * DTYPE_BYTES[array.dtype],
     content: () => encodeArray(array),
   }));
   return [file('data.pkl', pickle), text('byteorder', 'little'), ...storages, text('version', '3\n')];
@@ -82,7 +83,7 @@ function writeTensor(writer: PickleWriter, { dtype, shape }: ArrayToWrite, key: 
   if (dtype !== 'F32' && dtype !== 'I64') throw new Error(`writeTensor: expected F32 or I64, got ${dtype}`);
   writer.global('torch._utils', '_rebuild_tensor_v2').tuple(() => {
     writer.tuple(() => {
-      writer.data('storage').global('torch', STORAGE[dtype]).data(key).data('cpu').data(countOf(shape));
+      writer.data('storage').global('torch', STORAGE[dtype]).data(key).data('cpu').data(shapeSize(shape));
     });
     writer.op(CODE.persistent).data(0);
     writer.tuple(() => shape.forEach((side) => writer.data(side)));
@@ -93,5 +94,5 @@ function writeTensor(writer: PickleWriter, { dtype, shape }: ArrayToWrite, key: 
 }
 
 function stridesOf(shape: readonly number[]): number[] {
-  return shape.map((_, i) => countOf(shape.slice(i + 1)));
+  return shape.map((_, i) => shapeSize(shape.slice(i + 1)));
 }

@@ -8,7 +8,7 @@ import {
   diskError,
   hashFile,
   requireSpace,
-  sizeOf,
+  fileSize,
   syncToDisk,
   throwIfCancelled,
   writeWhole,
@@ -57,7 +57,7 @@ interface Mark {
 export async function status(folder: string, pin: EnginePin = ENGINES.cpu): Promise<EngineStatus> {
   const members = membersOf(pin);
   const [sizes, mark, arrived] = await Promise.all([
-    Promise.all(members.map((member) => sizeOf(join(folder, placeOf(pin, member))))),
+    Promise.all(members.map((member) => fileSize(join(folder, placeOf(pin, member))))),
     readMark(folder),
     Promise.all(pin.wheels.map((wheel) => arrivedBytes(wheel, dirname(folder)))),
   ]);
@@ -143,7 +143,7 @@ function within(part: ByteProgress, before: number, total: number): ByteProgress
 /** Names every wheel that a folder lacks at once: they are brought from another machine. */
 async function requireWheels({ wheels }: EnginePin, from: string): Promise<void> {
   if (wheels.length === 1) return;
-  const sizes = await Promise.all(wheels.map(({ file }) => sizeOf(join(from, file))));
+  const sizes = await Promise.all(wheels.map(({ file }) => fileSize(join(from, file))));
   const missing = wheels.filter((_, index) => sizes[index] === null).map(({ file }) => file);
   if (missing.length === 0) return;
   const params = { path: from, count: missing.length, all: wheels.length, files: missing.join(', ') };
@@ -162,7 +162,7 @@ export async function verifyInstalled(options: Omit<InstallOptions, 'from' | 'fo
   for (const member of membersOf(pin)) {
     const file = join(folder, placeOf(pin, member));
     const offset = before;
-    const found = (await sizeOf(file)) !== null;
+    const found = (await fileSize(file)) !== null;
     const got = found ? await hashFile(file, (done) => onBytes(offset + done), signal) : 'nothing';
     if (got !== member.sha256) throw await marked(options, pin, { file, expected: member.sha256, got });
     before += member.bytes;
@@ -304,7 +304,7 @@ export async function fetchWeights(options: WeightOptions): Promise<string> {
       got: model,
     });
   const file = join(folder, basename(pin.members[0].path));
-  if ((await sizeOf(file)) === pin.members[0].bytes) return file;
+  if ((await fileSize(file)) === pin.members[0].bytes) return file;
   try {
     await takeWeights(pin, file, options);
   } catch (error) {

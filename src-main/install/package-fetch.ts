@@ -8,7 +8,7 @@ import {
   diskError,
   hashFile,
   requireSpace,
-  sizeOf,
+  fileSize,
   throwIfCancelled,
   type PinnedFile,
 } from '../base/download-files.ts';
@@ -47,7 +47,7 @@ type Message =
 
 /** Bytes of a pinned wheel that have arrived in `folder`, whole or in part. */
 export async function arrivedBytes(pin: PackagePin, folder: string): Promise<number> {
-  return (await sizeOf(join(folder, pin.file))) ?? (await sizeOf(partOf(pin, folder))) ?? 0;
+  return (await fileSize(join(folder, pin.file))) ?? (await fileSize(partOf(pin, folder))) ?? 0;
 }
 
 /**
@@ -63,9 +63,9 @@ export async function fetchPackage(pin: PackagePin, options: FetchOptions): Prom
   const part = partOf(pin, options.folder);
   try {
     await mkdir(options.folder, { recursive: true });
-    if ((await sizeOf(wheel)) !== null) await rename(wheel, part);
-    await requireSpace(options.folder, Math.max(0, pin.bytes - ((await sizeOf(part)) ?? 0)));
-    if ((await sizeOf(part)) !== pin.bytes) await download(pin, part, options);
+    if ((await fileSize(wheel)) !== null) await rename(wheel, part);
+    await requireSpace(options.folder, Math.max(0, pin.bytes - ((await fileSize(part)) ?? 0)));
+    if ((await fileSize(part)) !== pin.bytes) await download(pin, part, options);
     await checkWheel(pin, part, options);
     await rename(part, wheel);
   } catch (error) {
@@ -86,7 +86,7 @@ async function checkGiven(pin: PackagePin, from: string, options: FetchOptions):
     () => false,
   );
   const wheel = isFolder ? join(from, pin.file) : from;
-  if ((await sizeOf(wheel)) === null) throw new StillhouseError('file.missing', { path: wheel });
+  if ((await fileSize(wheel)) === null) throw new StillhouseError('file.missing', { path: wheel });
   await checkWheel(pin, wheel, options);
   return wheel;
 }

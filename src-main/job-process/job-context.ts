@@ -1,5 +1,5 @@
 import type { PauseSwitch } from './training/pause-switch.ts';
-import type { TrainerEvent } from '../jobs/job-protocol.ts';
+import type { JobEvent } from '../jobs/job-protocol.ts';
 
 /** What a job may use of the process it runs in. */
 export interface JobContext {
@@ -7,9 +7,9 @@ export interface JobContext {
   stop: AbortSignal;
   /** Whether it should stand still; only a training does. */
   pause: PauseSwitch;
-  tell(event: TrainerEvent): void;
-  /** Hears the pictures that are shown to a predict job. */
-  onAsk(listener: (question: number, picture: Uint8Array) => void): void;
+  tell(event: JobEvent): void;
+  /** Hears the images that are shown to a predict job. */
+  onAsk(listener: (question: number, image: Uint8Array) => void): void;
 }
 
 const INTERVAL = 100;

@@ -1,9 +1,9 @@
 import { parentPort as workerPort } from 'node:worker_threads';
-import type { TrainerEvent } from '../jobs/job-protocol.ts';
+import type { JobEvent } from '../jobs/job-protocol.ts';
 
 /** The trainer's line to whoever started it. */
-export interface TrainerPort {
-  tell(event: TrainerEvent): void;
+export interface JobPort {
+  tell(event: JobEvent): void;
   /** Hears whatever arrives. */
   onCommand(listener: (message: unknown) => void): void;
   /** Called once when the other side is gone. */
@@ -19,7 +19,7 @@ interface UtilityPort {
 }
 
 /** The line of this process, whichever way it was started; undefined when it was started by hand. */
-export function trainerPort(): TrainerPort | undefined {
+export function jobPort(): JobPort | undefined {
   const utility = (process as unknown as { parentPort?: UtilityPort }).parentPort;
   if (utility) return utilityLine(utility);
   if (workerPort) return workerLine();
@@ -29,7 +29,7 @@ export function trainerPort(): TrainerPort | undefined {
 /** How often a lost parent is looked for where no event tells of it. */
 const PARENT_INTERVAL = 1000;
 
-function forkLine(): TrainerPort {
+function forkLine(): JobPort {
   const sent = new Set<Promise<void>>();
   return {
     tell: (event) => {
@@ -45,7 +45,7 @@ function forkLine(): TrainerPort {
   };
 }
 
-function utilityLine(port: UtilityPort): TrainerPort {
+function utilityLine(port: UtilityPort): JobPort {
   return {
     tell: (event) => port.postMessage(event),
     onCommand: (listener) => port.on('message', ({ data }) => listener(data)),
@@ -54,7 +54,7 @@ function utilityLine(port: UtilityPort): TrainerPort {
   };
 }
 
-function workerLine(): TrainerPort {
+function workerLine(): JobPort {
   return {
     tell: (event) => workerPort?.postMessage(event),
     onCommand: (listener) => void workerPort?.on('message', listener),

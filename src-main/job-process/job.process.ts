@@ -12,13 +12,13 @@ import { runPredictJob } from './jobs/predict-job.ts';
 import { runPreviewJob } from './jobs/preview-job.ts';
 import { runTrainJob } from './jobs/train-job.ts';
 import { PauseSwitch } from './training/pause-switch.ts';
-import { trainerPort, type TrainerPort } from './job-port.ts';
+import { jobPort, type JobPort } from './job-port.ts';
 import type { JobContext } from './job-context.ts';
-import { readTrainerCommand, type TrainerEvent, type TrainerJob, type TrainerResult } from '../jobs/job-protocol.ts';
+import { readJobCommand, type JobEvent, type JobRequest, type JobResult } from '../jobs/job-protocol.ts';
 import { runVerifyJob } from './jobs/verify-job.ts';
 
 /**
- * The trainer process: owns the TensorFlow library and does one job. It is started by `spawnTrainer`, or in any
+ * The trainer process: owns the TensorFlow library and does one job. It is started by `spawnJob`, or in any
  * other way that gives it a message line, and ends when the job has ended or its owner is gone.
  */
 
@@ -27,7 +27,7 @@ const HEARTBEAT = 1000;
 /** Milliseconds that a job without an owner may take to save and end. */
 const GRACE = 10 * 60_000;
 
-function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
+function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
   switch (job.kind) {
     case 'train':
       return runTrainJob(job, context);
@@ -54,10 +54,10 @@ function runJob(job: TrainerJob, context: JobContext): Promise<TrainerResult> {
   }
 }
 
-function main(port: TrainerPort): void {
+function main(port: JobPort): void {
   const stop = new AbortController();
   const pause = new PauseSwitch();
-  const finish = async (event: TrainerEvent, code: number): Promise<void> => {
+  const finish = async (event: JobEvent, code: number): Promise<void> => {
     port.tell(event);
     await port.flush();
     exitProcess(code);
@@ -67,16 +67,16 @@ function main(port: TrainerPort): void {
     if (!(error instanceof StillhouseError)) process.stderr.write(`${(error as Error)?.stack ?? String(error)}\n`);
     void finish({ tell: 'failed', error: toPlainError(error) }, 1);
   };
-  let started: TrainerJob['kind'] | null = null;
+  let started: JobRequest['kind'] | null = null;
   const asks = new EventEmitter();
   const onAsk: JobContext['onAsk'] = (listener) => void asks.on('ask', listener);
   port.onCommand((message) => {
-    const command = readTrainerCommand(message);
+    const command = readJobCommand(message);
     if (!command) return;
     if (command.do === 'stop') stop.abort();
     else if (command.do === 'pause') pause.pause();
     else if (command.do === 'continue') pause.continue();
-    else if (command.do === 'ask') asks.emit('ask', command.question, command.picture);
+    else if (command.do === 'ask') asks.emit('ask', command.question, command.image);
     else if (command.do === 'ping') port.tell({ tell: 'pong' });
     else if (!started) {
       started = command.job.kind;
@@ -101,13 +101,13 @@ function main(port: TrainerPort): void {
 }
 
 // Without an owner a training saves and ends, and one that cannot end is ended; all else has nobody to answer.
-function leave(stop: AbortController, started: TrainerJob['kind'] | null): void {
+function leave(stop: AbortController, started: JobRequest['kind'] | null): void {
   if (started !== 'train') exitProcess(1);
   stop.abort();
   setTimeout(() => exitProcess(1), GRACE);
 }
 
-const line = trainerPort();
+const line = jobPort();
 if (line) main(line);
 else {
   process.stderr.write('This program is started by Stillhouse: run `stillhouse train`.\n');

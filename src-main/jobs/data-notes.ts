@@ -11,14 +11,14 @@ export const LIST_NAME = 'excluded.txt';
 export const REPORT_NAME = 'data-report.json';
 
 /**
- * What is known of data folders beside what is in them: the report of the last check and the list of pictures to leave
+ * What is known of data folders beside what is in them: the report of the last check and the list of images to leave
  * out, in a folder of our own for each, because nothing is ever written into a data folder.
  */
 export class DataNotes {
   /** @param folder holds one folder for each data folder. */
   constructor(private readonly folder: string) {}
 
-  /** Where the list of excluded pictures of a data folder lies, or would lie. */
+  /** Where the list of excluded images of a data folder lies, or would lie. */
   listPath(path: string): string {
     return join(this.folderOf(path), LIST_NAME);
   }
@@ -44,8 +44,8 @@ export class DataNotes {
   }
 
   /**
-   * Keeps what a check found, and puts what cannot be used on the list of excluded pictures. A check that was stopped
-   * before its first picture has found nothing worth an earlier report.
+   * Keeps what a check found, and puts what cannot be used on the list of excluded images. A check that was stopped
+   * before its first image has found nothing worth an earlier report.
    * @returns the report as it is shown.
    * @throws StillhouseError `disk.full`, `disk.denied`.
    */
@@ -70,7 +70,7 @@ export class DataNotes {
     return { list: this.listPath(path), count: out.size, kinds, files };
   }
 
-  /** Leaves out every picture that the last check found of a kind, but for those that the list says to keep. */
+  /** Leaves out every image that the last check found of a kind, but for those that the list says to keep. */
   exclude(path: string, kind: FindingKind): void {
     const { out, kept } = this.exclusions(path);
     const before = out.size;
@@ -79,7 +79,7 @@ export class DataNotes {
     if (out.size > before) this.writeList(path, { out, kept });
   }
 
-  /** Uses every picture of a kind again. What cannot be used is marked, so that the next check leaves it alone. */
+  /** Uses every image of a kind again. What cannot be used is marked, so that the next check leaves it alone. */
   include(path: string, kind: FindingKind): void {
     const { out, kept } = this.exclusions(path);
     for (const { file } of this.filesOf(path, kind))

@@ -4,16 +4,10 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
 import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
-import {
-  readTrainerEvent,
-  type TrainerCommand,
-  type TrainerEvent,
-  type TrainerJob,
-  type TrainerResults,
-} from './job-protocol.ts';
+import { readJobEvent, type JobCommand, type JobEvent, type JobRequest, type JobResults } from './job-protocol.ts';
 
-export interface TrainerOptions {
-  onEvent?: (event: TrainerEvent) => void;
+export interface JobProcessOptions {
+  onEvent?: (event: JobEvent) => void;
   /** The trainer's bundle; `trainer.mjs` beside this one when left out. */
   entry?: string;
   /** The Node that runs it; this process's own when left out. */
@@ -21,17 +15,17 @@ export interface TrainerOptions {
 }
 
 /** A job in a process of its own, as its owner sees it. */
-export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
+export interface JobProcess<Kind extends JobRequest['kind'] = JobRequest['kind']> {
   readonly pid: number | undefined;
   /**
    * What the job gave. Settles when the process has ended.
    * @throws StillhouseError what the job reported, or `run.died` when it ended without a word.
    */
-  readonly done: Promise<TrainerResults[Kind]>;
+  readonly done: Promise<JobResults[Kind]>;
   /** Asks the job to end and to save where it stands. */
   stop(): void;
-  /** Shows a predict job a picture; the answer is an event. */
-  ask(question: number, picture: Uint8Array): void;
+  /** Shows a predict job an image; the answer is an event. */
+  ask(question: number, image: Uint8Array): void;
   /** Asks a training to save and stand still, or to go on. */
   pause(on: boolean): void;
   /** Ends the process at once; `done` then rejects with `reason`, where one is given. */
@@ -39,16 +33,16 @@ export interface Trainer<Kind extends TrainerJob['kind'] = TrainerJob['kind']> {
 }
 
 /** Starts a process and gives it the job. Nothing is thrown here: failures to start arrive through `done`. */
-export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> {
-  const entry = options.entry ?? trainerEntry();
+export function spawnJob<Job extends JobRequest>(job: Job, options: JobProcessOptions = {}): JobProcess<Job['kind']> {
+  const entry = options.entry ?? jobEntry();
   const child = fork(entry, [], {
     execPath: options.node ?? process.execPath,
     execArgv: TRAINER_FLAGS,
-    env: { ...trainerEnvironment(), ...process.env },
+    env: { ...jobEnvironment(), ...process.env },
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  const send = (command: TrainerCommand): void => {
+  const send = (command: JobCommand): void => {
     if (child.connected) child.send(command, () => undefined);
   };
   return {
@@ -56,9 +50,9 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
     done: outcome(child, job, (event) => {
       if (event.tell === 'ready') send({ do: 'start', job });
       options.onEvent?.(event);
-    }) as Promise<TrainerResults[Job['kind']]>,
+    }) as Promise<JobResults[Job['kind']]>,
     stop: () => send({ do: 'stop' }),
-    ask: (question, picture) => send({ do: 'ask', question, picture }),
+    ask: (question, image) => send({ do: 'ask', question, image }),
     pause: (on) => send({ do: on ? 'pause' : 'continue' }),
     kill: (reason) => {
       asked.set(child, reason ?? null);
@@ -68,23 +62,23 @@ export function spawnTrainer<Job extends TrainerJob>(job: Job, options: TrainerO
 }
 
 /**
- * Pictures and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
+ * Images and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
  * let to grow to a tenth of all memory. The trainer collects it before the first step and after each evaluation.
  */
 export const TRAINER_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
 
 /** Path of the trainer's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
-export function trainerEntry(): string {
+export function jobEntry(): string {
   const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
 /** What TensorFlow and Node read of a trainer's environment, once, at the start. What the person has set wins. */
-export function trainerEnvironment(): Record<string, string> {
+export function jobEnvironment(): Record<string, string> {
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',
-    // Node's own number is 4, on which decoding of pictures would stay however many cores there are.
+    // Node's own number is 4, on which decoding of images would stay however many cores there are.
     UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism())),
     // glibc's own number is eight a core, each of which keeps the biggest blocks that its threads ever had.
     MALLOC_ARENA_MAX: String(Math.max(2, availableParallelism() >> 2)),
@@ -98,8 +92,8 @@ const asked = new WeakMap<ChildProcess, StillhouseError | null>();
 /** Lines of the process's own output that are kept to explain a death. */
 const TAIL_BYTES = 4096;
 
-function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerEvent) => void): Promise<unknown> {
-  let verdict: Extract<TrainerEvent, { tell: 'done' | 'failed' }> | undefined;
+function outcome(child: ChildProcess, job: JobRequest, onEvent: (event: JobEvent) => void): Promise<unknown> {
+  let verdict: Extract<JobEvent, { tell: 'done' | 'failed' }> | undefined;
   let tail = '';
   let memory = 0;
   const killsBefore = kernelKills();
@@ -107,7 +101,7 @@ function outcome(child: ChildProcess, job: TrainerJob, onEvent: (event: TrainerE
     stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
   }
   child.on('message', (message) => {
-    const event = readTrainerEvent(message, job.kind);
+    const event = readJobEvent(message, job.kind);
     if (!event) return;
     if (event.tell === 'done' || event.tell === 'failed') verdict = event;
     if (event.tell === 'alive') memory = event.memory;

@@ -45,7 +45,7 @@ export interface TrainJob extends EngineChoice {
   resume: string;
 }
 
-/** Scores a model on the validation pictures of a data set. */
+/** Scores a model on the validation images of a data set. */
 export interface EvaluateJob extends EngineChoice {
   kind: 'evaluate';
   /** A weight file, a checkpoint, or a run folder, whose best checkpoint is meant. */
@@ -54,17 +54,17 @@ export interface EvaluateJob extends EngineChoice {
   settings: Partial<Recipe>;
   /** Score the moving average of the model in its place. */
   average?: boolean;
-  /** A folder of class folders to score on instead of the validation pictures. */
+  /** A folder of class folders to score on instead of the validation images. */
   folder?: string;
   /** File that tells which class a folder's number means; '' or absent: the model's own order, or ImageNet's. */
   classIndex?: string;
   /** ImageNet-ReaL's real.json; '' or absent: not scored by it. */
   realLabels?: string;
-  /** Where to keep every picture's answers, and what the weights are of; nothing is kept when left out. */
+  /** Where to keep every image's answers, and what the weights are of; nothing is kept when left out. */
   keep?: { folder: string; run: string | null; checkpoint: string | null };
 }
 
-/** Loads a network once and answers pictures until it is stopped, on one thread and behind everything else. */
+/** Loads a network once and answers images until it is stopped, on one thread and behind everything else. */
 export interface PredictJob extends EngineChoice {
   kind: 'predict';
   /** A weight file or a checkpoint. */
@@ -76,7 +76,7 @@ export interface PredictJob extends EngineChoice {
   settings: Partial<Recipe>;
 }
 
-/** Scores a teacher, of whatever kind, on the validation pictures of a data set. */
+/** Scores a teacher, of whatever kind, on the validation images of a data set. */
 export interface EvaluateTeacherJob extends EngineChoice {
   kind: 'evaluate-teacher';
   /** `dataPath`, `teacherPath` and what else a recipe says of evaluation. */
@@ -91,17 +91,17 @@ export interface CheckExportJob extends EngineChoice {
   checkpoint: string;
   /** It holds the moving average of the model. */
   average: boolean;
-  /** How many validation pictures to compare the answers on. */
-  pictures: number;
+  /** How many validation images to compare the answers on. */
+  images: number;
   /** What differs from the recipe that the checkpoint was trained with, such as where the data lies. */
   settings: Partial<Recipe>;
 }
 
-/** Decodes every picture of a data set. */
+/** Decodes every image of a data set. */
 export interface CheckJob extends EngineChoice {
   kind: 'check';
   dataPath: string;
-  /** File that keeps what was found of each picture, for the next check. */
+  /** File that keeps what was found of each image, for the next check. */
   results: string;
 }
 
@@ -110,13 +110,13 @@ export interface ForwardJob extends EngineChoice {
   kind: 'forward';
   model: string;
   weights: string;
-  /** A safetensors file with normalised float32 pictures [B, 3, S, S], named `images` or alone in the file. */
+  /** A safetensors file with normalised float32 images [B, 3, S, S], named `images` or alone in the file. */
   input: string;
   /** Gets `logits` [B, K] and, of a distilled model, `head` and `head_dist`. */
   output: string;
 }
 
-/** Tells what a training will hold in memory. No picture is read. */
+/** Tells what a training will hold in memory. No image is read. */
 export interface ForecastJob extends EngineChoice {
   kind: 'forecast';
   recipe: Recipe;
@@ -131,7 +131,7 @@ export interface MeasureJob extends EngineChoice {
   excluded: readonly string[];
 }
 
-/** Makes a training batch and shows some of its pictures. */
+/** Makes a training batch and shows some of its images. */
 export interface PreviewJob extends EngineChoice {
   kind: 'preview';
   recipe: Recipe;
@@ -140,7 +140,7 @@ export interface PreviewJob extends EngineChoice {
   epoch: number;
   /** Number of the batch in the epoch, from 0; the last one where there are fewer. */
   batch: number;
-  /** Most pictures to show. */
+  /** Most images to show. */
   count: number;
 }
 
@@ -151,7 +151,7 @@ export interface VerifyEngineJob extends EngineChoice {
   gpus?: boolean;
 }
 
-export type TrainerJob =
+export type JobRequest =
   | PredictJob
   | TrainJob
   | EvaluateJob
@@ -175,13 +175,13 @@ const RESULTS = {
       report: evaluationReport,
       model: text,
       /** How many were scored; those left out are in `skipped`. */
-      pictures: number,
+      images: number,
       skipped: v.array(v.object({ file: text, reason: text })),
       dataset: datasetSummary,
     }),
   ),
   'evaluate-teacher': v.nullable(
-    v.object({ score: headScore, card: teacherCard, pictures: number, dataset: datasetSummary }),
+    v.object({ score: headScore, card: teacherCard, images: number, dataset: datasetSummary }),
   ),
   'check-export': v.nullable(exportCheck),
   predict: v.null(),
@@ -195,13 +195,13 @@ const RESULTS = {
     devices: texts,
     sight: v.nullable(v.object({ gpus: number, reason: v.nullable(text) })),
   }),
-} as const satisfies Record<TrainerJob['kind'], v.GenericSchema>;
+} as const satisfies Record<JobRequest['kind'], v.GenericSchema>;
 
-export type TrainerResults = { [Kind in keyof typeof RESULTS]: v.InferOutput<(typeof RESULTS)[Kind]> };
-export type TrainerResult = TrainerResults[keyof TrainerResults];
+export type JobResults = { [Kind in keyof typeof RESULTS]: v.InferOutput<(typeof RESULTS)[Kind]> };
+export type JobResult = JobResults[keyof JobResults];
 
 /** Facts that a trainer tells. Times are milliseconds since 1970. */
-const trainerEvent = v.variant('tell', [
+const jobEvent = v.variant('tell', [
   v.object({ tell: v.literal('ready') }),
   /** Rows that are in the run's history already. */
   v.object({ tell: v.literal('rows'), rows: historyRows }),
@@ -214,7 +214,7 @@ const trainerEvent = v.variant('tell', [
   v.object({ tell: v.literal('done'), result: v.unknown() }),
   v.object({ tell: v.literal('failed'), error: plainError }),
 ]);
-export type TrainerEvent = v.InferOutput<typeof trainerEvent>;
+export type JobEvent = v.InferOutput<typeof jobEvent>;
 
 const answered = v.object({ tell: oneOf(['answer', 'refused']), question: number });
 const ended = v.object({ tell: oneOf(['done', 'failed']) });
@@ -223,8 +223,8 @@ const ended = v.object({ tell: oneOf(['done', 'failed']) });
  * What a trainer told, held against its schema; null for what is malformed. A malformed answer, or verdict, after which
  * nothing comes, is a failure: somebody waits for it.
  */
-export function readTrainerEvent(message: unknown, kind: TrainerJob['kind']): TrainerEvent | null {
-  const event = v.safeParse(trainerEvent, message, FIRST);
+export function readJobEvent(message: unknown, kind: JobRequest['kind']): JobEvent | null {
+  const event = v.safeParse(jobEvent, message, FIRST);
   if (!event.success) {
     const error = malformed(event.issues[0], kind);
     if (v.is(answered, message)) return { tell: 'refused', question: message.question, error };
@@ -244,27 +244,27 @@ function malformed(issue: v.BaseIssue<unknown>, of: string): PlainError {
 const KINDS: ReadonlySet<unknown> = new Set(Object.keys(RESULTS));
 
 /** What a trainer is told. Of a job only the kind is looked at here, the rest by who does it. */
-const trainerCommand = v.variant('do', [
+const jobCommand = v.variant('do', [
   v.object({
     do: v.literal('start'),
-    job: v.custom<TrainerJob>((job) => KINDS.has((job as { kind?: unknown } | null | undefined)?.kind), 'a job'),
+    job: v.custom<JobRequest>((job) => KINDS.has((job as { kind?: unknown } | null | undefined)?.kind), 'a job'),
   }),
   v.object({ do: v.literal('stop') }),
   /** Only a training pauses; it saves first. */
   v.object({ do: v.literal('pause') }),
   v.object({ do: v.literal('continue') }),
-  /** Shows a predict job the bytes of a picture; it answers with the same number. */
+  /** Shows a predict job the bytes of an image; it answers with the same number. */
   v.object({
     do: v.literal('ask'),
     question: number,
-    picture: v.custom<Uint8Array>((picture) => picture instanceof Uint8Array, 'bytes'),
+    image: v.custom<Uint8Array>((image) => image instanceof Uint8Array, 'bytes'),
   }),
   v.object({ do: v.literal('ping') }),
 ]);
-export type TrainerCommand = v.InferOutput<typeof trainerCommand>;
+export type JobCommand = v.InferOutput<typeof jobCommand>;
 
 /** A command as it arrived; null for anything else. */
-export function readTrainerCommand(message: unknown): TrainerCommand | null {
-  const command = v.safeParse(trainerCommand, message, FIRST);
+export function readJobCommand(message: unknown): JobCommand | null {
+  const command = v.safeParse(jobCommand, message, FIRST);
   return command.success ? command.output : null;
 }

@@ -60,14 +60,14 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf
 
 /** Gaussian error linear unit, exact: x · Φ(x) with Φ by erf. */
 export function gelu<T extends tf.Tensor>(x: T): T {
-  const chanceOf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
+  const probabilityOf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
   return withGradient([x], () => {
     // Only x is kept: computing Φ again costs less than writing it and reading it back.
     const gradient = (dy: tf.Tensor, [x]: tf.Tensor[]) => {
       const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [tf.mul(dy, tf.add(chanceOf(x), tf.mul(x, density)))];
+      return [tf.mul(dy, tf.add(probabilityOf(x), tf.mul(x, density)))];
     };
-    return { value: tf.mul<T>(x, chanceOf(x)), saved: [saved(x)], gradient };
+    return { value: tf.mul<T>(x, probabilityOf(x)), saved: [saved(x)], gradient };
   });
 }
 
@@ -138,7 +138,7 @@ export function attention(qkv: tf.Tensor3D, heads: number, asking: number): tf.T
 }
 
 /**
- * Cuts pictures into patches and projects each: a convolution whose stride is its kernel, as one matrix product.
+ * Cuts images into patches and projects each: a convolution whose stride is its kernel, as one matrix product.
  * @param images [B, H, W, C], H and W multiples of p
  * @param weight [D, C, p, p]
  * @param bias [D]

@@ -50,10 +50,10 @@ export interface Model {
   family: ModelCard['family'];
   classes: number;
   inputSize: number;
-  /** Width of the picture where it is not square: then `inputSize` is the height. */
+  /** Width of the image where it is not square: then `inputSize` is the height. */
   inputWidth?: number;
   distilled: boolean;
-  /** Multiplications with addition of one picture's way through every convolution and matrix product. */
+  /** Multiplications with addition of one image's way through every convolution and matrix product. */
   macs: number;
   mean: [number, number, number];
   std: [number, number, number];
@@ -74,9 +74,9 @@ export interface Model {
 /** What a caller chooses of a model. */
 export interface ModelOptions {
   classes: number;
-  /** Side of the square picture in pixels. */
+  /** Side of the square image in pixels. */
   inputSize: number;
-  /** Width of the picture where it is not square; `inputSize` is then its height. Image transformers only. */
+  /** Width of the image where it is not square; `inputSize` is then its height. Image transformers only. */
   inputWidth?: number;
   /** Largest rate of stochastic depth, 0 when left out. */
   dropPath?: number;

@@ -4,7 +4,7 @@ import type { Model, ModelOptions } from './model.ts';
 
 /**
  * What a training forward draws. The noise of a batch [R, B] is given from outside: a row for each branch that
- * stochastic depth may skip, then the rows of which dropout makes its masks. A picture's masks follow from its own
+ * stochastic depth may skip, then the rows of which dropout makes its masks. An image's masks follow from its own
  * column, whatever else is in the batch. So a step repeats itself exactly, in however many parts it is done. B images.
  */
 export interface Noise {
@@ -57,9 +57,9 @@ export function dropPath<T extends tf.Tensor>(branch: T, rate: number, uniforms:
 /**
  * Dropout: makes some numbers 0 and scales the rest by 1 / (1 − rate).
  *
- * A number's bits are Σ keyₖ · wordₖ modulo 2³², with the keys of its picture and random words of its place, which
+ * A number's bits are Σ keyₖ · wordₖ modulo 2³², with the keys of its image and random words of its place, which
  * TensorFlow's counter-based generator draws anew in each step from the same seed. An odd key permutes all words, so
- * within a picture the bits are as independent as the words are.
+ * within an image the bits are as independent as the words are.
  * @param x [B, ...]
  * @param keys of {@link Noise}; null keeps all, unscaled
  * @param place another one for each dropout of a network

@@ -93,7 +93,7 @@ function moved(running: tf.Tensor, latest: tf.Tensor): tf.Tensor {
 /** The running variance is the unbiased one, as torch's: one value a channel has none. */
 function checkCount(x: tf.Tensor4D): void {
   if (x.size > x.shape[3]) return;
-  const expected = 'at least 2 pictures, or larger ones, for batch normalization';
+  const expected = 'at least 2 images, or larger ones, for batch normalization';
   throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
 }
 

@@ -10,13 +10,13 @@ import { createModel, inputSizes } from './zoo.ts';
 export interface Recognised {
   /** Whose names the file uses: `timm`, `Hugging Face`, … */
   layout: string;
-  /** Networks that take these weights as they are, the likeliest first; some differ in nothing but their pictures. */
+  /** Networks that take these weights as they are, the likeliest first; some differ in nothing but their images. */
   models: string[];
   /** Where none does: the one that comes nearest, and how many of its arrays are missing, of another shape or too many. */
   nearest: { model: string; differences: number } | null;
   /** Classes that the head tells apart; null without a head. */
   classes: number | null;
-  /** Side of the square pictures that the position embedding is for; null where there is none. */
+  /** Side of the square images that the position embedding is for; null where there is none. */
   inputSize: number | null;
   /** Whether there is a distillation token. */
   distilled: boolean;
@@ -62,7 +62,7 @@ type Layout = ReturnType<typeof layoutsOf>[number];
 interface Compared {
   model: Model;
   layout: Layout;
-  /** Side of the pictures that the positions in the file are for; null without any, or where they make no square. */
+  /** Side of the images that the positions in the file are for; null without any, or where they make no square. */
   inputSize: number | null;
   differences: number;
 }
@@ -74,7 +74,7 @@ function compare(model: Model, layout: Layout): Compared {
   return { model, layout, inputSize, differences: differencesOf(model, layout.tensors) };
 }
 
-// Missing, misshapen and unexpected arrays. A head may be missing, and positions may be for any picture.
+// Missing, misshapen and unexpected arrays. A head may be missing, and positions may be for any image.
 function differencesOf({ specs }: Model, tensors: Tensors): number {
   let [differences, used] = [0, 0];
   for (const { name, shape } of specs) {

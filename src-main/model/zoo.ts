@@ -6,7 +6,7 @@ import { countParameters, type Init, type Model, type ModelOptions, type Network
 import { regNet } from './regnet.ts';
 import { resNet, type ResNetShape } from './resnet.ts';
 
-/** Every network by its timm name: what it is made of, how its pictures are prepared, what was published of it. */
+/** Every network by its timm name: what it is made of, how its images are prepared, what was published of it. */
 interface Preset {
   family: ModelCard['family'];
   inputSize: number;
@@ -245,7 +245,7 @@ function checkOptions(model: string, { patch }: Preset, options: ModelOptions): 
   check(whole(classes), 'classes', 'a whole number above 0', classes);
   const sizes = patch === 1 ? 'a whole number above 0' : `a multiple of ${patch} for ${model}`;
   check(whole(inputSize) && inputSize % patch === 0, 'inputSize', sizes, inputSize);
-  const widths = patch === 1 ? `${inputSize}: ${model} takes square pictures` : sizes;
+  const widths = patch === 1 ? `${inputSize}: ${model} takes square images` : sizes;
   const wide = patch === 1 ? inputWidth === inputSize : whole(inputWidth) && inputWidth % patch === 0;
   check(wide, 'inputWidth', widths, inputWidth);
   check(drop >= 0 && drop < 1, 'drop', 'a number from 0 and below 1', drop);

@@ -1,7 +1,7 @@
 import type { Field } from './recipe.ts';
 
 /**
- * DeiT's augmentation: the names, defaults and meanings of its main.py. The order is that in which a picture meets
+ * DeiT's augmentation: the names, defaults and meanings of its main.py. The order is that in which an image meets
  * them.
  */
 export const AUGMENTATION_FIELDS: readonly Field[] = [
@@ -15,7 +15,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: 'bicubic',
     label: 'Interpolation',
-    help: 'Filter that training pictures are resized and turned with; random: one of the two for each picture.',
+    help: 'Filter that training images are resized and turned with; random: one of the two for each image.',
   },
   {
     key: 'aa',
@@ -74,7 +74,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: '0.25',
     label: 'Random erasing',
-    help: 'Chance that rectangles of a picture are painted over.',
+    help: 'Chance that rectangles of an image are painted over.',
   },
   {
     key: 'remode',
@@ -99,7 +99,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: 'rectangles',
     paper: '1',
     label: 'Most erased',
-    help: 'Most rectangles in a picture; they share the area.',
+    help: 'Most rectangles in an image; they share the area.',
   },
   {
     key: 'mixup',
@@ -112,7 +112,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: '0.8',
     label: 'Mixup',
-    help: 'Alpha of the Beta draw by which two pictures and their labels are blended; 0: off.',
+    help: 'Alpha of the Beta draw by which two images and their labels are blended; 0: off.',
   },
   {
     key: 'cutmix',
@@ -125,7 +125,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: '1.0',
     label: 'CutMix',
-    help: 'Alpha of the Beta draw of the share that is cut out of one picture and pasted into another; 0: off.',
+    help: 'Alpha of the Beta draw of the share that is cut out of one image and pasted into another; 0: off.',
   },
   {
     key: 'cutmixMinmax',
@@ -148,7 +148,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     max: 1,
     unit: '',
     paper: '1.0',
-    label: 'Mixing chance',
+    label: 'Mixing probability',
     help: 'Chance that anything is mixed.',
   },
   {
@@ -161,7 +161,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     max: 1,
     unit: '',
     paper: '0.5',
-    label: 'CutMix chance',
+    label: 'CutMix probability',
     help: 'Chance of CutMix instead of Mixup where both are on.',
   },
   {
@@ -174,7 +174,7 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: 'batch',
     label: 'Mixing draws',
-    help: 'One draw for the whole batch, for each pair of partners, or for each picture.',
+    help: 'One draw for the whole batch, for each pair of partners, or for each image.',
   },
   {
     key: 'repeatedAug',
@@ -185,6 +185,6 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     unit: '',
     paper: 'on',
     label: 'Repeated augmentation',
-    help: 'Each picture comes three times in a batch, and an epoch shows a third of them. (DeiT skips it in one process.)',
+    help: 'Each image comes three times in a batch, and an epoch shows a third of them. (DeiT skips it in one process.)',
   },
 ];

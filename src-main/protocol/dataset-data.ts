@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { flag, number, oneOf, plainError, text, title } from './shapes.ts';
 
-/** What calls tell of a data set and its pictures. */
+/** What calls tell of a data set and its images. */
 
 const classCount = v.object({
   name: text,
@@ -23,14 +23,14 @@ export const datasetSummary = v.object({
   val: number,
   /** True when val was made by the stratified split that Stillhouse offers for one-folder-per-class data. */
   splitMade: flag,
-  /** Pictures that the list of excluded ones leaves out; they are in no count. */
+  /** Images that the list of excluded ones leaves out; they are in no count. */
   excluded: number,
   warnings: v.array(plainError),
 });
 export type DatasetSummary = v.InferOutput<typeof datasetSummary>;
 
 /**
- * Everything that a check can find. First what keeps a picture from being used, which the list of excluded ones then
+ * Everything that a check can find. First what keeps an image from being used, which the list of excluded ones then
  * holds; then files that are the same as another: of another class, for training and in val too, twice in a split; then
  * what is only odd: CMYK, 16 bits, palette, transparency, more frames than one, a turn asked for by Exif, above 100
  * million pixels, another format than the name says.
@@ -43,7 +43,7 @@ export const FINDING_KINDS = [
 const findingKind = oneOf(FINDING_KINDS);
 export type FindingKind = v.InferOutput<typeof findingKind>;
 
-/** Kinds of findings that a picture cannot be used with. */
+/** Kinds of findings that an image cannot be used with. */
 export const UNUSABLE_KINDS: readonly FindingKind[] = ['unreadable', 'truncated', 'empty'];
 
 const findings = v.array(v.object({ file: text, reason: text }));
@@ -56,11 +56,11 @@ const finding = v.object({
 });
 export type Finding = v.InferOutput<typeof finding>;
 
-/** What decoding every picture found. */
+/** What decoding every image found. */
 export const datasetReport = v.object({
   path: text,
   time: number,
-  /** Pictures of the data set; more than were checked when the check was stopped. */
+  /** Images of the data set; more than were checked when the check was stopped. */
   total: number,
   checked: number,
   /** How many of them had not changed since an earlier check, and were not read again. */
@@ -72,7 +72,7 @@ export const datasetReport = v.object({
 });
 export type DatasetReport = v.InferOutput<typeof datasetReport>;
 
-/** The list of pictures that are left out of training and validation. */
+/** The list of images that are left out of training and validation. */
 export const excludedList = v.object({
   /** Where the list lies; a person may edit it. */
   list: text,
@@ -84,29 +84,29 @@ export const excludedList = v.object({
 });
 export type ExcludedList = v.InferOutput<typeof excludedList>;
 
-const picture = v.object({
-  /** Opaque; the window shows it by `pictureUrl(id)`. */
+const image = v.object({
+  /** Opaque; the window shows it by `imageUrl(id)`. */
   id: text,
   /** Relative to the data folder. */
   file: text,
   class: text,
 });
-export type Picture = v.InferOutput<typeof picture>;
+export type Image = v.InferOutput<typeof image>;
 
-export const picturePage = v.object({ total: number, pictures: v.array(picture) });
-export type PicturePage = v.InferOutput<typeof picturePage>;
+export const imagePage = v.object({ total: number, images: v.array(image) });
+export type ImagePage = v.InferOutput<typeof imagePage>;
 
-const previewPicture = v.object({
+const previewImage = v.object({
   /** Relative to the data folder. */
   file: text,
   /** A JPEG as a data URL: after everything, erasing and mixing too, before normalising. */
   image: text,
-  /** The classes that its label holds, by their shares, before smoothing; the picture's own first. */
+  /** The classes that its label holds, by their shares, before smoothing; the image's own first. */
   classes: v.array(v.object({ name: text, share: number })),
   mix: oneOf(['none', 'mixup', 'cutmix']),
-  /** The picture that it is mixed with; null when it is not. */
+  /** The image that it is mixed with; null when it is not. */
   partner: v.nullable(text),
-  /** Share of the stored picture's area that the crop took. */
+  /** Share of the stored image's area that the crop took. */
   area: number,
   flipped: flag,
   /** In order, with the number that was drawn: degrees, bits, threshold, factor, slope, pixels or radius. */
@@ -114,14 +114,14 @@ const previewPicture = v.object({
   /** Rectangles that were erased. */
   erased: number,
 });
-export type PreviewPicture = v.InferOutput<typeof previewPicture>;
+export type PreviewImage = v.InferOutput<typeof previewImage>;
 
-/** Some pictures of a training batch, as the student will see them. */
+/** Some images of a training batch, as the student will see them. */
 export const batchPreview = v.object({
   epoch: number,
   batch: number,
   /** Batches of an epoch. */
   batches: number,
-  pictures: v.array(previewPicture),
+  images: v.array(previewImage),
 });
 export type BatchPreview = v.InferOutput<typeof batchPreview>;

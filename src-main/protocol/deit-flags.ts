@@ -28,12 +28,7 @@ function none(flag: string, initial: string, differs: string, ignored?: DeitFlag
 
 /** Every option of DeiT's main.py at its last commit, in its order. Switches stand once, without their `--no-…`. */
 export const DEIT_FLAGS: readonly DeitFlag[] = [
-  other(
-    'batchSize',
-    'batch-size',
-    '64',
-    'The pictures of a step. DeiT counts those of one process: multiply by yours.',
-  ),
+  other('batchSize', 'batch-size', '64', 'The images of a step. DeiT counts those of one process: multiply by yours.'),
   same('epochs', 'epochs', '300'),
   other('bceLoss', 'bce-loss', 'off', 'Wants --smoothing 0: with smoothing DeiT makes every class a yes.'),
   same('unscaleLr', 'unscale-lr', 'off'),
@@ -105,7 +100,7 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   same('attnOnly', 'attn-only', 'off'),
   other('dataPath', 'data-path', '/datasets01/imagenet_full_size/061417/', 'None: it is asked for.'),
   none('data-set', 'IMNET', 'The folder says what it holds: classes are counted, not named.', { only: ['IMNET'] }),
-  none('inat-category', 'name', 'Sort the pictures into a folder for each class to be told apart.', { only: ['name'] }),
+  none('inat-category', 'name', 'Sort the images into a folder for each class to be told apart.', { only: ['name'] }),
   other('outputDir', 'output_dir', '', 'Empty is a new folder among your runs, not nowhere.'),
   other('device', 'device', 'cuda', 'auto: a GPU where one computes, else the processor.'),
   same('seed', 'seed', '0'),
@@ -113,7 +108,7 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none('start_epoch', '0', 'A run goes on at the step it was at; a new one begins at 0.', { only: ['0'] }),
   none('eval', 'off', 'Of `stillhouse train`, as in DeiT; `stillhouse evaluate` reports more.'),
   same('evalCropRatio', 'eval-crop-ratio', '0.875'),
-  none('dist-eval', 'off', 'One process scores every picture once.', {}),
+  none('dist-eval', 'off', 'One process scores every image once.', {}),
   other('numWorkers', 'num_workers', '10', 'Threads of one process, of which two feed what a laptop computes.'),
   none('pin-mem', 'on', 'Batches are copied once, into memory of the engine.', {}),
   none('distributed', 'off', 'One process trains: `--micro-batch` computes a large batch in parts.', {}),

@@ -12,12 +12,12 @@ export const ERRORS = {
     advice: 'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class.',
   },
   'data.no-classes': {
-    says: '{path} holds no class folders with pictures.',
-    advice: 'Put the pictures of each class into a folder of its own: train/<class>/picture.jpg.',
+    says: '{path} holds no class folders with images.',
+    advice: 'Put the images of each class into a folder of its own: train/<class>/image.jpg.',
   },
   'data.empty-class': {
-    says: 'The class folder {path} holds no picture.',
-    advice: 'Add pictures to it or remove the folder.',
+    says: 'The class folder {path} holds no image.',
+    advice: 'Add images to it or remove the folder.',
   },
   'data.unreadable': { says: '{path} cannot be read: {reason}.', advice: 'It is left out; the rest is used.' },
   'data.class-mismatch': {
@@ -26,36 +26,36 @@ export const ERRORS = {
   },
   'data.one-class': {
     says: 'There is only one class, {name}: nothing can be told apart.',
-    advice: 'Add a folder with pictures of another class.',
+    advice: 'Add a folder with images of another class.',
   },
   'data.vanished': {
-    says: 'The pictures in {path} can no longer be read: {reason}.',
+    says: 'The images in {path} can no longer be read: {reason}.',
     advice: 'Check the disk or the network it is on, then resume.',
   },
   'data.no-val': {
-    says: '{path} has no picture to validate with.',
-    advice: 'Add a val folder, or give classes at least two pictures each, one of which is set aside.',
+    says: '{path} has no image to validate with.',
+    advice: 'Add a val folder, or give classes at least two images each, one of which is set aside.',
   },
   'data.unlabelled': {
-    says: '{count} validation pictures have no class in {list}.',
+    says: '{count} validation images have no class in {list}.',
     advice: 'They are left out; the rest is used.',
   },
   'data.label-list': {
     says: 'The list of labels cannot be used: {reason}.',
-    advice: 'Correct it, or sort the validation pictures into class folders.',
+    advice: 'Correct it, or sort the validation images into class folders.',
   },
   'data.more-warnings': { says: '{count} more of the kind {code}.', advice: 'Only the first are listed.' },
   'data.excluded': {
-    says: '{count} pictures are left out by the list {list}.',
+    says: '{count} images are left out by the list {list}.',
     advice: 'Edit the list to change that.',
   },
   'data.findings': {
-    says: 'The check found {unreadable} unreadable pictures and {leaks} training pictures that are in val too.',
+    says: 'The check found {unreadable} unreadable images and {leaks} training images that are in val too.',
     advice: 'Repair or remove them; without --strict this is no failure.',
   },
   'data.too-few': {
-    says: '{count} readable training pictures are fewer than one batch of {batch}.',
-    advice: 'Lower the batch size or add pictures.',
+    says: '{count} readable training images are fewer than one batch of {batch}.',
+    advice: 'Lower the batch size or add images.',
   },
   'engine.missing': {
     says: 'The engine (TensorFlow {version}) is not installed.',
@@ -165,7 +165,7 @@ export const ERRORS = {
   },
   'teacher.interface': {
     says: '{path} cannot be a teacher as it is: expected {expected}, got {got}.',
-    advice: 'Correct its card (stillhouse teacher-card), or export it with float32 pictures in and class scores out.',
+    advice: 'Correct its card (stillhouse teacher-card), or export it with float32 images in and class scores out.',
   },
   'teacher.card': {
     says: 'The card {path} is wrong: {key}: expected {expected}, got {got}.',
@@ -189,7 +189,7 @@ export const ERRORS = {
     advice: 'A model whose name contains distilled learns from the teacher with a head of its own and does better.',
   },
   'recipe.odd-batch': {
-    says: 'Mixup and CutMix pair the pictures of a batch, and {batch} is an odd number.',
+    says: 'Mixup and CutMix pair the images of a batch, and {batch} is an odd number.',
     advice: 'Choose an even batch size, or set Mixup and CutMix to 0.',
   },
   'run.missing': { says: 'There is no run in {path}.', advice: 'Choose a run folder: it holds run.json.' },
@@ -291,7 +291,7 @@ export const ERRORS = {
   'disk.denied': { says: '{path} cannot be written: {reason}.', advice: 'Choose a folder you may write to.' },
   'evaluation.real': {
     says: '{path} is no list of ReaL labels: {reason}.',
-    advice: 'Use real.json as its authors publish it, on the validation pictures of ImageNet, or leave it out.',
+    advice: 'Use real.json as its authors publish it, on the validation images of ImageNet, or leave it out.',
   },
   'evaluation.class-index': {
     says: '{path} does not tell which class has which number: {reason}.',
@@ -304,15 +304,15 @@ export const ERRORS = {
   'evaluation.missing': { says: 'There is no evaluation {id}.', advice: 'Evaluate again.' },
   'evaluation.damaged': { says: 'The evaluation at {path} cannot be read: {reason}.', advice: 'Evaluate again.' },
   'photo.too-large': {
-    says: 'The picture has {got}; at most {most} are taken.',
+    says: 'The image has {got}; at most {most} are taken.',
     advice: 'Make it smaller and try again.',
   },
-  'photo.unreadable': { says: 'The picture cannot be read: {reason}.', advice: 'Try it as JPEG or PNG.' },
-  'photo.gone': { says: 'The picture is no longer held.', advice: 'Give it again.' },
+  'photo.unreadable': { says: 'The image cannot be read: {reason}.', advice: 'Try it as JPEG or PNG.' },
+  'photo.gone': { says: 'The image is no longer held.', advice: 'Give it again.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
   'file.unknown': {
     says: '{path} is nothing that can be opened here.',
-    advice: 'Open a folder of pictures, a run folder, a recipe (.yaml, .json) or weights (.safetensors, .pth).',
+    advice: 'Open a folder of images, a run folder, a recipe (.yaml, .json) or weights (.safetensors, .pth).',
   },
   'file.exists': { says: 'There is a file at {path} already.', advice: 'Move it away, then try again.' },
   'recipe.syntax': { says: 'This is no recipe: {reason}.', advice: 'A recipe is YAML or JSON, such as epochs: 300.' },
@@ -334,7 +334,7 @@ export const ERRORS = {
     advice: 'Name weights to start from, or turn it off.',
   },
   'recipe.same-submodels': {
-    says: 'Co-training of submodels, but nothing is dropped: both answers on a picture are the same.',
+    says: 'Co-training of submodels, but nothing is dropped: both answers on an image are the same.',
     advice: 'Set stochastic depth above 0, with train mode on, or turn it off.',
   },
   'recipe.unused': {
@@ -376,7 +376,7 @@ export const ERRORS = {
     advice: 'Export again; if it happens again, check the disk.',
   },
   'export.answers': {
-    says: 'On {pictures} pictures {file} answers otherwise than the checkpoint: logits differ by up to {max}, where rounding makes {allowed}.',
+    says: 'On {images} images {file} answers otherwise than the checkpoint: logits differ by up to {max}, where rounding makes {allowed}.',
     advice: 'Do not use it; export again.',
   },
   'export.no-checkpoint': {

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { flag, measured, number, numbers, oneOf, text, title } from './shapes.ts';
 
 /**
- * What an evaluation found, as plain data. Letters: n pictures, K classes. Accuracies and shares are in percent,
+ * What an evaluation found, as plain data. Letters: n images, K classes. Accuracies and shares are in percent,
  * probabilities and confidences in 0…1.
  */
 
@@ -14,26 +14,26 @@ export const ANSWERING = ['test', 'class', 'distillation', 'teacher'] as const;
 const answering = oneOf(ANSWERING);
 export type Answering = v.InferOutput<typeof answering>;
 
-/** Answers that are kept of each picture. */
+/** Answers that are kept of each image. */
 export const KEPT_ANSWERS = 5;
 /** Bins of equal width in which calibration is measured. */
 export const CALIBRATION_BINS = 15;
 
-/** One head over all pictures. */
+/** One head over all images. */
 const headReport = v.object({
   head: answering,
   acc1: measured,
   acc5: measured,
-  /** Mean over pictures of the negative log-likelihood of the label, in nats; null where answers are no numbers. */
+  /** Mean over images of the negative log-likelihood of the label, in nats; null where answers are no numbers. */
   nll: v.nullable(number),
   /** Mean probability of the decision; null as above. */
   confidence: v.nullable(number),
   /** Expected calibration error over {@link CALIBRATION_BINS} bins, 0…1. */
   ece: measured,
-  /** Pictures on which it decides as the teacher; null without one, and for the teacher. */
+  /** Images on which it decides as the teacher; null without one, and for the teacher. */
   agreement: v.nullable(number),
-  /** By ImageNet-ReaL's labels, over the pictures that have one; null where they were not asked for. */
-  real: v.nullable(v.object({ acc1: measured, pictures: number })),
+  /** By ImageNet-ReaL's labels, over the images that have one; null where they were not asked for. */
+  real: v.nullable(v.object({ acc1: measured, images: number })),
 });
 export type HeadReport = v.InferOutput<typeof headReport>;
 
@@ -55,8 +55,8 @@ const evaluationFacts = v.object({
   evalHeads: text,
   /** The data folder. */
   data: text,
-  /** What of it: its validation pictures, or everything in class folders. */
-  pictures: oneOf(['val', 'folder']),
+  /** What of it: its validation images, or everything in class folders. */
+  images: oneOf(['val', 'folder']),
   /** How many were scored, and how many could not be read. */
   count: number,
   skipped: number,
@@ -73,24 +73,24 @@ export type EvaluationFacts = v.InferOutput<typeof evaluationFacts>;
 const classReport = v.object({
   name: text,
   title,
-  /** Pictures of the class, and pictures that were taken for it. */
+  /** Images of the class, and images that were taken for it. */
   count: number,
   predicted: number,
-  /** Recall is acc1. Null where the class has no picture. */
+  /** Recall is acc1. Null where the class has no image. */
   acc1: v.nullable(number),
   acc5: v.nullable(number),
-  /** Null where no picture was taken for it. */
+  /** Null where no image was taken for it. */
   precision: v.nullable(number),
-  /** Null where it has no picture and none was taken for it. */
+  /** Null where it has no image and none was taken for it. */
   f1: v.nullable(number),
   confidence: v.nullable(number),
   agreement: v.nullable(number),
-  /** What its pictures are most often taken for, if not for itself. */
+  /** What its images are most often taken for, if not for itself. */
   confused: v.nullable(v.object({ label: number, count: number })),
 });
 export type ClassReport = v.InferOutput<typeof classReport>;
 
-/** Pictures whose decision was held for about equally likely. */
+/** Images whose decision was held for about equally likely. */
 const calibrationBin = v.object({
   count: number,
   /** Means over the bin; 0 in an empty one. */
@@ -104,43 +104,43 @@ export const evaluationReport = v.object({
   facts: evaluationFacts,
   head: answering,
   classes: v.array(classReport),
-  /** Cells of the confusion matrix that are not 0, flat: class, decision, pictures; by class, then decision. */
+  /** Cells of the confusion matrix that are not 0, flat: class, decision, images; by class, then decision. */
   confusion: numbers,
   bins: v.array(calibrationBin),
 });
 export type EvaluationReport = v.InferOutput<typeof evaluationReport>;
 
-/** One of the most likely classes of a picture, the likeliest first. */
-const answer = v.object({ label: number, chance: measured });
+/** One of the most likely classes of an image, the likeliest first. */
+const answer = v.object({ label: number, probability: measured });
 export type Answer = v.InferOutput<typeof answer>;
 
-const evaluatedPicture = v.object({
-  /** As `dataset.pictures` names it. */
+const evaluatedImage = v.object({
+  /** As `dataset.images` names it. */
   id: text,
   file: text,
   label: number,
   /** Cross-entropy of the head that was asked for; null where it is no number. */
   loss: v.nullable(number),
-  /** Of each head, in the order of {@link ANSWERING}; the teacher's are missing where it could not read the picture. */
+  /** Of each head, in the order of {@link ANSWERING}; the teacher's are missing where it could not read the image. */
   answers: v.array(v.object({ head: answering, top: v.array(answer) })),
 });
-export type EvaluatedPicture = v.InferOutput<typeof evaluatedPicture>;
+export type EvaluatedImage = v.InferOutput<typeof evaluatedImage>;
 
-export const evaluatedPage = v.object({ total: number, pictures: v.array(evaluatedPicture) });
+export const evaluatedPage = v.object({ total: number, images: v.array(evaluatedImage) });
 export type EvaluatedPage = v.InferOutput<typeof evaluatedPage>;
 
-/** What pictures of an evaluation are looked at, and in which order. */
-export const PICTURE_CHOICES = ['all', 'wrong', 'disagree'] as const;
-export type PictureChoice = (typeof PICTURE_CHOICES)[number];
+/** What images of an evaluation are looked at, and in which order. */
+export const IMAGE_CHOICES = ['all', 'wrong', 'disagree'] as const;
+export type ImageChoice = (typeof IMAGE_CHOICES)[number];
 
-/** Most bytes of a picture that is tried, and of one piece of it: a message of a WebSocket holds a megabyte. */
+/** Most bytes of an image that is tried, and of one piece of it: a message of a WebSocket holds a megabyte. */
 export const MOST_PHOTO_BYTES = 20 * 2 ** 20;
 export const MOST_PIECE_BYTES = 512 * 2 ** 10;
 
 /** An answer with the name of its class. */
 const namedAnswer = v.object({ ...answer.entries, name: text, title });
 
-/** Attention of the extra tokens to the patches, from the last block back to the picture (attention rollout). */
+/** Attention of the extra tokens to the patches, from the last block back to the image (attention rollout). */
 const tokenAttention = v.object({
   /** Patches in a row, and rows. */
   side: number,
@@ -151,7 +151,7 @@ const tokenAttention = v.object({
 });
 export type TokenAttention = v.InferOutput<typeof tokenAttention>;
 
-/** What a network and its teacher say of a picture that was tried. */
+/** What a network and its teacher say of an image that was tried. */
 export const photoAnswer = v.object({
   model: text,
   average: flag,

@@ -23,7 +23,7 @@ export const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'cra
  * but for evaluation and checkpoints, which have rows of their own. A part is missing in rows of a version that did not
  * measure it: then its time is in `step`.
  */
-const stepAnatomy = v.object({
+const stepTimes = v.object({
   /** Waiting for the next batch. */
   dataWait: measured,
   /** Copying the batch from the host into the engine. */
@@ -36,7 +36,7 @@ const stepAnatomy = v.object({
    */
   teacher: v.optional(measured),
 });
-export type StepAnatomy = v.InferOutput<typeof stepAnatomy>;
+export type StepTimes = v.InferOutput<typeof stepTimes>;
 
 /** One row of the training history; written each few steps and at each epoch's end. */
 const stepRow = v.object({
@@ -58,7 +58,7 @@ const stepRow = v.object({
   memory: number,
   /** The GPU that it trains on, where one does and its driver tells: bytes in use on it, and percent busy. */
   gpu: v.optional(v.object({ memory: number, use: v.nullable(number) })),
-  anatomy: stepAnatomy,
+  anatomy: stepTimes,
 });
 export type StepRow = v.InferOutput<typeof stepRow>;
 
@@ -82,7 +82,7 @@ export const epochRow = v.object({
   distillationHead: v.nullable(headScore),
   /** As `test`, of the moving average of the model; missing where none is kept. */
   testEma: v.optional(headScore),
-  /** Share of validation pictures, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
+  /** Share of validation images, in percent, on which student (fused) and teacher decide alike; null without a teacher. */
   agreement: v.nullable(number),
   parameters: number,
   /** Training and evaluation. */

@@ -7,15 +7,15 @@ export const EXPORT_FORMATS = ['safetensors', 'pth'] as const;
 const exportFormat = oneOf(EXPORT_FORMATS);
 export type ExportFormat = v.InferOutput<typeof exportFormat>;
 
-/** Pictures that a check compares the answers on, unless it is told otherwise, and the most it may be told. */
-export const CHECK_PICTURES = 64;
-export const MOST_CHECK_PICTURES = 100_000;
+/** Images that a check compares the answers on, unless it is told otherwise, and the most it may be told. */
+export const CHECK_IMAGES = 64;
+export const MOST_CHECK_IMAGES = 100_000;
 
 const channels = v.custom<readonly number[]>((value) => v.is(numbers, value), 'numbers');
 
-/** How pictures are prepared for a network, as its file says it. */
+/** How images are prepared for a network, as its file says it. */
 const preprocessing = v.object({
-  /** Side of the square picture. */
+  /** Side of the square image. */
   inputSize: number,
   cropRatio: number,
   interpolation: text,
@@ -35,17 +35,17 @@ const latency = v.object({
 });
 export type Latency = v.InferOutput<typeof latency>;
 
-/** Answers of checkpoint and export on the same pictures. */
+/** Answers of checkpoint and export on the same images. */
 const answerComparison = v.object({
-  pictures: number,
-  /** Pictures that could not be read. */
+  images: number,
+  /** Images that could not be read. */
   skipped: number,
   /** Absolute differences of the logits of all heads; null where they are no numbers. */
   max: v.nullable(number),
   mean: v.nullable(number),
-  /** Percent of pictures on which both decide alike. */
+  /** Percent of images on which both decide alike. */
   agreement: measured,
-  /** Percent of pictures decided right. */
+  /** Percent of images decided right. */
   acc1: v.object({ checkpoint: measured, exported: measured }),
 });
 export type AnswerComparison = v.InferOutput<typeof answerComparison>;
@@ -67,7 +67,7 @@ export const exportCheck = v.object({
   parameters: number,
   /** Null where the file does not say all of it. */
   preprocessing: v.nullable(preprocessing),
-  /** The data folder that the pictures are of. */
+  /** The data folder that the images are of. */
   data: text,
   /** Null where the file could not be read, or makes another network. */
   answers: v.nullable(answerComparison),

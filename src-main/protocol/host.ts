@@ -6,12 +6,12 @@ import { FIRST, whatIsWrong } from './shapes.ts';
 /**
  * What a shell gives the window beside the service. In Electron the preload script exposes one frozen {@link Host} as
  * `window.stillhouse`. In a browser there is none: the window connects a WebSocket to {@link SOCKET_PATH} of its own
- * origin (the cookie that the first page set is its ticket) and takes pictures from {@link PICTURE_PATH}.
+ * origin (the cookie that the first page set is its ticket) and takes images from {@link IMAGE_PATH}.
  */
 export const SOCKET_PATH = '/port';
 
-/** A picture by id: `/picture/<id>` in a browser, `thumb://picture/<id>` in Electron. */
-export const PICTURE_PATH = '/picture/';
+/** An image by id: `/image/<id>` in a browser, `thumb://image/<id>` in Electron. */
+export const IMAGE_PATH = '/image/';
 
 /** What the native side itself does on a click in the menu, by Electron's names. */
 export const MENU_ROLES = [
@@ -63,8 +63,8 @@ export interface Host {
   onMessage(listener: (message: unknown) => void): void;
   /** The service is gone; a reload of the window starts another. */
   onClose(listener: () => void): void;
-  /** Address of a picture, for `<img src>`. */
-  pictureUrl(id: string): string;
+  /** Address of an image, for `<img src>`. */
+  imageUrl(id: string): string;
   /** Where a file or folder lies that was dropped on the window; '' where that is not known. */
   pathOf(file: object): string;
   /** Asks for a folder with the native dialog; null when the person cancels. */

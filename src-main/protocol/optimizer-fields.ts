@@ -154,7 +154,7 @@ export const SCHEDULE_FIELDS: readonly Field[] = [
     max: 10,
     unit: '',
     paper: '',
-    label: 'Noise deviation',
+    label: 'Noise std',
     help: 'Standard deviation of the noise, as a share of the rate.',
   },
 ];
@@ -284,7 +284,7 @@ export const OPTIMIZER_FIELDS: readonly Field[] = [
     unit: '',
     paper: 'off',
     label: 'Binary cross-entropy',
-    help: "DeiT III's loss: each class is a yes or no of its own, and yes for each class of a mixed picture.",
+    help: "DeiT III's loss: each class is a yes or no of its own, and yes for each class of a mixed image.",
   },
   {
     key: 'cosub',
@@ -295,7 +295,7 @@ export const OPTIMIZER_FIELDS: readonly Field[] = [
     unit: '',
     paper: '',
     label: 'Co-train submodels',
-    help: 'Each picture twice a step, with other layers skipped; each answer also learns from the other. About twice the time; by binary cross-entropy; no teacher.',
+    help: 'Each image twice a step, with other layers skipped; each answer also learns from the other. About twice the time; by binary cross-entropy; no teacher.',
   },
   {
     key: 'modelEma',

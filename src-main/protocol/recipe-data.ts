@@ -27,7 +27,7 @@ const modelCard = v.object({
   family: oneOf(['deit', 'efficientnet', 'regnet', 'resnet', 'vit']),
   role: oneOf(['student', 'teacher']),
   parameters: number,
-  /** Work of one picture at the input size and 1000 classes, in 10⁹ multiply-adds, as papers count GFLOPs. */
+  /** Work of one image at the input size and 1000 classes, in 10⁹ multiply-adds, as papers count GFLOPs. */
   gflops: number,
   inputSize: number,
   distilled: flag,
@@ -127,7 +127,7 @@ export const memoryForecast = v.object({
   teacher: number,
   /** Activations and gradients of the parts of a batch that are computed at a time. */
   activations: number,
-  /** The program itself: engine, compiled code, decoded pictures. */
+  /** The program itself: engine, compiled code, decoded images. */
   process: number,
   total: number,
 });

@@ -156,7 +156,7 @@ export const FIELDS: readonly Field[] = [
     unit: 'pixels',
     paper: '224',
     label: 'Input size',
-    help: 'Side of the square picture the student sees; a multiple of the patch size.',
+    help: 'Side of the square image the student sees; a multiple of the patch size.',
   },
   {
     key: 'evalCropRatio',
@@ -336,7 +336,7 @@ export const FIELDS: readonly Field[] = [
     unit: 'epochs',
     paper: '300',
     label: 'Epochs',
-    help: 'Passes over the training pictures; also the length of the cosine.',
+    help: 'Passes over the training images; also the length of the cosine.',
   },
   {
     key: 'batchSize',
@@ -346,10 +346,10 @@ export const FIELDS: readonly Field[] = [
     default: 64,
     min: 1,
     max: 65536,
-    unit: 'pictures',
+    unit: 'images',
     paper: '1024',
     label: 'Batch size',
-    help: 'Pictures per step.',
+    help: 'Images per step.',
   },
   {
     key: 'lr',
@@ -359,7 +359,7 @@ export const FIELDS: readonly Field[] = [
     default: 5e-4,
     min: 0,
     max: 10,
-    unit: 'per 512 pictures',
+    unit: 'per 512 images',
     paper: '5e-4',
     label: 'Learning rate',
     help: 'Base rate; multiplied by batch size / 512 unless unscaled.',
@@ -401,7 +401,7 @@ export const FIELDS: readonly Field[] = [
     unit: '',
     paper: '0.08',
     label: 'Smallest crop',
-    help: "Least share of the picture's area that a random crop keeps.",
+    help: "Least share of the image's area that a random crop keeps.",
   },
   {
     key: 'hflip',
@@ -450,10 +450,10 @@ export const FIELDS: readonly Field[] = [
     default: 0,
     min: 0,
     max: 65536,
-    unit: 'pictures',
+    unit: 'images',
     paper: '',
     label: 'Micro-batch',
-    help: 'Pictures computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
+    help: 'Images computed at a time; gradients of a batch are accumulated, so fewer only need less memory. 0: fastest.',
   },
   {
     key: 'recompute',
@@ -489,8 +489,8 @@ export const FIELDS: readonly Field[] = [
     max: 64,
     unit: 'threads',
     paper: '10',
-    label: 'Picture threads',
-    help: 'Threads that decode and augment pictures ahead of the step.',
+    label: 'Image threads',
+    help: 'Threads that decode and augment images ahead of the step.',
   },
   {
     key: 'saveEvery',
@@ -644,7 +644,7 @@ export function parseRecipe(given: Record<string, unknown>): Recipe {
   return recipe as unknown as Recipe;
 }
 
-/** Of augmentation, only random crop and flip: what pictures met before the other settings existed. */
+/** Of augmentation, only random crop and flip: what images met before the other settings existed. */
 export const WITHOUT_AUGMENTATION = {
   aa: '',
   colorJitter: 0,
@@ -663,12 +663,12 @@ export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
   return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
 }
 
-/** Whether the pictures of a batch are mixed with one another. */
+/** Whether the images of a batch are mixed with one another. */
 export function mixes({ mixup, cutmix, cutmixMinmax }: Recipe): boolean {
   return mixup > 0 || cutmix > 0 || cutmixMinmax.trim() !== '';
 }
 
-/** Whether rectangles of pictures are erased; as in DeiT, 3-Augment leaves that out. */
+/** Whether rectangles of images are erased; as in DeiT, 3-Augment leaves that out. */
 export function erases({ reprob, threeAugment }: Recipe): boolean {
   return reprob > 0 && !threeAugment;
 }

@@ -109,7 +109,7 @@ export const runProfile = v.object({
 });
 export type RunProfile = v.InferOutput<typeof runProfile>;
 
-/** The step whose loss or gradients were not finite, and the pictures it was made of. */
+/** The step whose loss or gradients were not finite, and the images it was made of. */
 export const badStep = v.object({
   /** As texts: NaN and the infinities are no JSON. */
   loss: text,
@@ -129,9 +129,9 @@ export const badStep = v.object({
   checkpoint: v.nullable(text),
   /** The first values of that state that were not finite. */
   spoilt: texts,
-  pictures: v.array(
+  images: v.array(
     v.object({
-      /** As that of a picture of the data; '' where the data cannot be read any more. */
+      /** As that of an image of the data; '' where the data cannot be read any more. */
       id: text,
       /** Relative to the data folder. */
       file: text,

@@ -1,25 +1,18 @@
 import * as v from 'valibot';
-import {
-  FINDING_KINDS,
-  batchPreview,
-  datasetReport,
-  datasetSummary,
-  excludedList,
-  picturePage,
-} from './dataset-data.ts';
+import { FINDING_KINDS, batchPreview, datasetReport, datasetSummary, excludedList, imagePage } from './dataset-data.ts';
 import { DEVICE_PATTERN } from './device.ts';
 import {
   ANSWERING,
   MOST_PHOTO_BYTES,
   MOST_PIECE_BYTES,
-  PICTURE_CHOICES,
+  IMAGE_CHOICES,
   evaluatedPage,
   evaluationList,
   evaluationReport,
   photoAnswer,
 } from './evaluation.ts';
 import { jobProgress } from './events.ts';
-import { EXPORT_FORMATS, MOST_CHECK_PICTURES, exportInfos } from './export.ts';
+import { EXPORT_FORMATS, MOST_CHECK_IMAGES, exportInfos } from './export.ts';
 import {
   givenRecipe as recipe,
   lrSchedule,
@@ -83,18 +76,18 @@ export const CALLS = {
   'job.list': call(v.strictObject({}), v.array(jobProgress)),
   'dataset.inspect': call(v.strictObject({ path: text }), datasetSummary),
   /**
-   * Decodes every picture that has not been since it changed, with `anew` every picture; the job's result is a
+   * Decodes every image that has not been since it changed, with `anew` every image; the job's result is a
    * DatasetReport. One that is cancelled leaves a report of what it has checked, and the next goes on from there.
    */
   'dataset.check': call(v.strictObject({ path: text, anew: v.optional(v.boolean()) }), job),
   'dataset.report': call(v.strictObject({ path: text }), v.nullable(datasetReport)),
   'dataset.excluded': call(v.strictObject({ path: text }), excludedList),
-  /** Leaves out, or uses again, every picture that the last check found of one kind. */
+  /** Leaves out, or uses again, every image that the last check found of one kind. */
   'dataset.exclude': call(
     v.strictObject({ path: text, kind: v.picklist(FINDING_KINDS), out: v.boolean() }),
     excludedList,
   ),
-  'dataset.pictures': call(
+  'dataset.images': call(
     v.strictObject({
       path: text,
       split: v.picklist(['train', 'val']),
@@ -102,9 +95,9 @@ export const CALLS = {
       offset: index,
       limit: v.pipe(index, v.maxValue(500)),
     }),
-    picturePage,
+    imagePage,
   ),
-  /** Pictures of a batch as the student will see them, with what was drawn; the last batch where there are fewer. */
+  /** Images of a batch as the student will see them, with what was drawn; the last batch where there are fewer. */
   'dataset.preview': call(
     v.strictObject({ recipe, epoch: index, batch: index, count: v.pipe(index, v.minValue(1), v.maxValue(64)) }),
     batchPreview,
@@ -142,7 +135,7 @@ export const CALLS = {
   'recipe.schedule': call(v.strictObject({ recipe }), lrSchedule),
   /** From runs like it or a measurement; null where there was neither. */
   'recipe.time': call(v.strictObject({ recipe }), v.nullable(timeForecast)),
-  /** Times a few steps on the recipe's own pictures; the job's result is images a second. */
+  /** Times a few steps on the recipe's own images; the job's result is images a second. */
   'recipe.measure': call(v.strictObject({ recipe }), job),
   /** A recipe from YAML or JSON. */
   'recipe.read': call(v.strictObject({ text: document }), recipeReading),
@@ -253,12 +246,12 @@ export const CALLS = {
   ),
   'evaluation.list': call(v.strictObject({}), evaluationList),
   'evaluation.report': call(v.strictObject({ id: runId, head: v.picklist(ANSWERING) }), evaluationReport),
-  /** Its pictures, those with the greatest loss first. */
-  'evaluation.pictures': call(
+  /** Its images, those with the greatest loss first. */
+  'evaluation.images': call(
     v.strictObject({
       id: runId,
       head: v.picklist(ANSWERING),
-      choice: v.picklist(PICTURE_CHOICES),
+      choice: v.picklist(IMAGE_CHOICES),
       label: v.optional(index),
       decision: v.optional(index),
       offset: index,
@@ -267,7 +260,7 @@ export const CALLS = {
     evaluatedPage,
   ),
   'evaluation.delete': call(v.strictObject({ id: runId }), nothing),
-  /** Hands over a picture to try, in pieces of base64; tells how many bytes of it there are. */
+  /** Hands over an image to try, in pieces of base64; tells how many bytes of it there are. */
   'photo.add': call(
     v.strictObject({
       photo: runId,
@@ -276,7 +269,7 @@ export const CALLS = {
     }),
     v.object({ bytes: v.number() }),
   ),
-  /** What a run's newest checkpoint, or the one named, says of a picture that was handed over. */
+  /** What a run's newest checkpoint, or the one named, says of an image that was handed over. */
   'photo.answer': call(
     v.strictObject({ photo: runId, run: runId, checkpoint: v.optional(text), average: v.optional(v.boolean()) }),
     photoAnswer,
@@ -298,7 +291,7 @@ export const CALLS = {
     v.strictObject({
       run: runId,
       path: text,
-      pictures: v.optional(v.pipe(index, v.minValue(1), v.maxValue(MOST_CHECK_PICTURES))),
+      images: v.optional(v.pipe(index, v.minValue(1), v.maxValue(MOST_CHECK_IMAGES))),
     }),
     job,
   ),

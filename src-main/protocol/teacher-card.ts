@@ -33,7 +33,7 @@ export type CardField = keyof typeof CARD_FIELDS;
 export type CardValues = { [Field in CardField]?: v.InferOutput<(typeof CARD_FIELDS)[Field]> };
 
 /**
- * The card of a teacher: what one has to know to show it pictures and to read its answers. It is put together from
+ * The card of a teacher: what one has to know to show it images and to read its answers. It is put together from
  * three places, the first that tells a field: the card file beside the weights (`<weights>.card.json`), the weights
  * themselves, the defaults. `docs/teachers.md` shows all of it to people.
  *
@@ -47,9 +47,9 @@ export const teacherCard = v.object({
   path: text,
   /** Of the network, for people. */
   name: text,
-  /** Side of the square picture. */
+  /** Side of the square image. */
   inputSize: number,
-  /** Order of axes of the pictures that it takes. */
+  /** Order of axes of the images that it takes. */
   layout: CARD_FIELDS.layout,
   /** Of the channels R, G, B in [0, 1]: taken off, then divided by. */
   mean: v.tuple([number, number, number]),
@@ -63,7 +63,7 @@ export const teacherCard = v.object({
   outputs: v.nullable(number),
   /** What it answers: numbers before the softmax or after it. */
   output: CARD_FIELDS.output,
-  /** Pictures that it takes at a time; null: any number. */
+  /** Images that it takes at a time; null: any number. */
   batch: v.nullable(number),
   /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
   inputName: text,

@@ -28,8 +28,8 @@ export interface BadStepFile {
   checkpoint: string | null;
   /** The first values of that state that were not finite. */
   spoilt: string[];
-  /** The pictures of the batch, relative to the data folder, with their labels. */
-  pictures: { file: string; label: number; class: string }[];
+  /** The images of the batch, relative to the data folder, with their labels. */
+  images: { file: string; label: number; class: string }[];
 }
 
 /**
@@ -55,7 +55,7 @@ export function writeBadStep(
     batch: position.batch,
     ...{ lr, seed, precision, dataPath },
     ...state,
-    pictures: batch.files.map((file, row) => ({ file, label: batch.labels[row], class: classes[batch.labels[row]] })),
+    images: batch.files.map((file, row) => ({ file, label: batch.labels[row], class: classes[batch.labels[row]] })),
   };
   const path = badStepFile(folder);
   writeFileAtomic(path, `${JSON.stringify(file, null, 1)}\n`);

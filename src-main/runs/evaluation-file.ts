@@ -7,10 +7,11 @@ import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/atomic-file.ts';
 import { openFile } from './file-source.ts';
+import { parseOwnJson } from './own-json.ts';
 
 /**
- * An evaluation on disk: `<id>.json`, the facts, and `<id>.safetensors`, every picture's answers: `labels` [n] and of
- * each head `<head>.top` [n, k], `<head>.chance` [n, k], `<head>.loss` [n] and `<head>.rank` [n]; its metadata has the
+ * An evaluation on disk: `<id>.json`, the facts, and `<id>.safetensors`, every image's answers: `labels` [n] and of
+ * each head `<head>.top` [n, k], `<head>.probability` [n, k], `<head>.loss` [n] and `<head>.rank` [n]; its metadata has the
  * names of `files` and `classes` as JSON. Those of a run are in its folder `evaluations`.
  */
 
@@ -47,9 +48,9 @@ function arraysOf({ labels, kept, heads }: Answered): ArrayToWrite[] {
   const whole = (name: string, shape: number[], values: Int32Array): ArrayToWrite => {
     return { name, shape, dtype: 'I32', values: Float32Array.from(values) };
   };
-  const ofHead = ([head, { top, chance, loss, rank }]: [string, Answers]): ArrayToWrite[] => [
+  const ofHead = ([head, { top, probability, loss, rank }]: [string, Answers]): ArrayToWrite[] => [
     whole(`${head}.top`, [count, kept], top),
-    { name: `${head}.chance`, shape: [count, kept], dtype: 'F32', values: chance },
+    { name: `${head}.probability`, shape: [count, kept], dtype: 'F32', values: probability },
     { name: `${head}.loss`, shape: [count], dtype: 'F32', values: loss },
     whole(`${head}.rank`, [count], rank),
   ];
@@ -72,7 +73,7 @@ function namesIn(folder: string): string[] {
 
 function factsOf(path: string): EvaluationFacts | null {
   try {
-    const facts = JSON.parse(readFileSync(path, 'utf8')) as Partial<EvaluationFacts>;
+    const facts = parseOwnJson(readFileSync(path, 'utf8')) as Partial<EvaluationFacts>;
     const whole = typeof facts.time === 'number' && typeof facts.model === 'string' && Array.isArray(facts.heads);
     return whole && path.endsWith(`${facts.id}.json`) ? (facts as EvaluationFacts) : null;
   } catch {
@@ -95,7 +96,7 @@ export function readAnswers(folder: string, id: string): KeptAnswers {
     const floats = (name: string, width: number): Float32Array => {
       const tensor = tensors.get(name);
       if (tensor?.shape.reduce((product, side) => product * side, 1) !== files.length * width)
-        throw damaged(`${name} is not of ${files.length} pictures`);
+        throw damaged(`${name} is not of ${files.length} images`);
       return tensor.toFloat32();
     };
     const kept = tensors.get('test.top')?.shape[1] ?? 0;
@@ -103,7 +104,8 @@ export function readAnswers(folder: string, id: string): KeptAnswers {
       head,
       {
         top: Int32Array.from(floats(`${head}.top`, kept)),
-        chance: floats(`${head}.chance`, kept),
+        // Earlier versions wrote it as `chance`.
+        probability: floats(tensors.has(`${head}.chance`) ? `${head}.chance` : `${head}.probability`, kept),
         loss: floats(`${head}.loss`, 1),
         rank: Int32Array.from(floats(`${head}.rank`, 1)),
       },

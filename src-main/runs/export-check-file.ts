@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseExportCheck, type ExportCheck } from '../protocol/export.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
+import { parseOwnJson } from './own-json.ts';
 
 /** `<file>.check.json` beside an export: what the last check of it found. */
 export function checkFile(path: string): string {
@@ -21,7 +22,7 @@ export function writeCheck(check: ExportCheck): void {
 /** The last check of this very file; null where there was none, it cannot be read, or the file changed since. */
 export function readCheck(path: string): ExportCheck | null {
   try {
-    const check = parseExportCheck(JSON.parse(readFileSync(checkFile(path), 'utf8')));
+    const check = parseExportCheck(parseOwnJson(readFileSync(checkFile(path), 'utf8')));
     const { bytes, modified } = stampOf(path);
     return check?.bytes === bytes && check.modified === modified ? { ...check, path } : null;
   } catch {

@@ -52,7 +52,7 @@ export function queueFolder(home = homeFolder()): string {
   return join(home, 'queue');
 }
 
-/** Holds what was found in archives of pictures: `<cache>/archives`. */
+/** Holds what was found in archives of images: `<cache>/archives`. */
 export function archivesFolder(cache = cacheFolder()): string {
   return join(cache, 'archives');
 }

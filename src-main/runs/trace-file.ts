@@ -16,7 +16,7 @@ export interface TraceSpan {
   facts?: Record<string, string | number>;
 }
 
-/** Rows of the picture: threads of one `process` stand together. */
+/** Rows of the image: threads of one `process` stand together. */
 export interface TraceThread {
   process: string;
   name: string;

@@ -24,11 +24,6 @@ export function dtypeOf(code: number): DType {
   return dtype;
 }
 
-/** Number of elements of a shape. */
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dimension) => product * dimension, 1);
-}
-
 /** TF_AttrType values. */
 export const ATTR = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5, tensor: 6, func: 8 } as const;
 

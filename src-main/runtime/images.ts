@@ -4,7 +4,7 @@ import type { Engine } from './engine.ts';
 import { checked, type Pointer, type Tf } from './library.ts';
 import { deleteStrings, describeHandle, fromHandle, handleOf, toHandle, toTensor } from './tensors.ts';
 
-/** Decoding pictures with TensorFlow's kernels. Pictures are uint8 RGB, row by row. */
+/** Decoding images with TensorFlow's kernels. Images are uint8 RGB, row by row. */
 
 export interface Pixels {
   width: number;
@@ -23,7 +23,7 @@ export interface Rectangle {
 /** What of an engine decoding needs: the library as this thread has loaded it, and the process's one context. */
 export type DecoderParts = Pick<Engine, 'tf' | 'context'>;
 
-/** Memory for a picture of that size. */
+/** Memory for an image of that size. */
 type Room = (width: number, height: number) => Uint8Array;
 
 /**
@@ -35,9 +35,9 @@ export async function decodeImage({ tf, context }: DecoderParts, bytes: Uint8Arr
   const inputs = newInputs(tf, bytes, null);
   try {
     const { op, attrs } = orderFor(bytes, null);
-    const [picture] = await executeAsync(tf, context, op, attrs, inputs.handles, 1);
+    const [image] = await executeAsync(tf, context, op, attrs, inputs.handles, 1);
     let pixels: Pixels | undefined;
-    copyOut(tf, picture, (width, height) => {
+    copyOut(tf, image, (width, height) => {
       pixels = { width, height, data: Buffer.allocUnsafeSlow(width * height * 3) };
       return pixels.data;
     });
@@ -48,8 +48,8 @@ export async function decodeImage({ tf, context }: DecoderParts, bytes: Uint8Arr
 }
 
 /**
- * The same on this thread, into the memory that `room` gives. Of a JPEG only `crop` (inside the picture) is decoded when
- * it is not null: with the bytes of the whole picture, but for the leftmost and rightmost column.
+ * The same on this thread, into the memory that `room` gives. Of a JPEG only `crop` (inside the image) is decoded when
+ * it is not null: with the bytes of the whole image, but for the leftmost and rightmost column.
  * @throws StillhouseError `engine.op` with the decoder's words when the bytes are damaged.
  */
 export function decodeImageNow(
@@ -61,8 +61,8 @@ export function decodeImageNow(
   const inputs = newInputs(tf, bytes, crop);
   try {
     const { op, attrs } = orderFor(bytes, crop);
-    const [picture] = execute(tf, context, op, attrs, inputs.handles, 1);
-    copyOut(tf, picture, room);
+    const [image] = execute(tf, context, op, attrs, inputs.handles, 1);
+    copyOut(tf, image, room);
   } finally {
     inputs.free();
   }
@@ -106,20 +106,20 @@ function isWebp(bytes: Uint8Array): boolean {
   return bytes[0] === 0x52 && bytes[1] === 0x49 && bytes[8] === 0x57 && bytes[9] === 0x45;
 }
 
-/** Copies the (first) picture of a handle to `room` and deletes the handle. */
-function copyOut(tf: Tf, picture: Pointer, room: Room): void {
+/** Copies the (first) image of a handle to `room` and deletes the handle. */
+function copyOut(tf: Tf, image: Pointer, room: Room): void {
   try {
-    const [height, width] = describeHandle(tf, picture).shape.slice(-3);
+    const [height, width] = describeHandle(tf, image).shape.slice(-3);
     const into = room(width, height);
-    const tensor = checked(tf, 'read tensor', (status) => tf.TFE_TensorHandleResolve(picture, status) as Pointer);
+    const tensor = checked(tf, 'read tensor', (status) => tf.TFE_TensorHandleResolve(image, status) as Pointer);
     tf.libc.copyIn(into, tf.TF_TensorData(tensor), width * height * 3);
     tf.TF_DeleteTensor(tensor);
   } finally {
-    tf.TFE_DeleteTensorHandle(picture);
+    tf.TFE_DeleteTensorHandle(image);
   }
 }
 
-/** How a picture is written as JPEG. */
+/** How an image is written as JPEG. */
 export interface JpegOptions {
   /** 1 to 100. */
   quality: number;
@@ -129,7 +129,7 @@ export interface JpegOptions {
   progressive?: boolean;
 }
 
-/** A picture as JPEG. */
+/** An image as JPEG. */
 export async function encodeJpeg(
   { tf, context }: DecoderParts,
   pixels: Pixels,
@@ -143,13 +143,13 @@ export async function encodeJpeg(
     flag('progressive', progressive),
     flag('chroma_downsampling', !fullColour),
   ];
-  const picture = toHandle(tf, [height, width, 3], 'uint8', data);
+  const image = toHandle(tf, [height, width, 3], 'uint8', data);
   try {
-    const [file] = await executeAsync(tf, context, 'EncodeJpeg', attrs, [picture], 1);
+    const [file] = await executeAsync(tf, context, 'EncodeJpeg', attrs, [image], 1);
     const [bytes] = fromHandle(tf, file) as Uint8Array[];
     tf.TFE_DeleteTensorHandle(file);
     return bytes;
   } finally {
-    tf.TFE_DeleteTensorHandle(picture);
+    tf.TFE_DeleteTensorHandle(image);
   }
 }

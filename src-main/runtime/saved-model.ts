@@ -1,5 +1,6 @@
+import { shapeSize } from '../base/shape-size.ts';
 import { contextConfig } from './config.ts';
-import { dtypeOf, sizeOf, type DType, type Values } from './dtypes.ts';
+import { dtypeOf, type DType, type Values } from './dtypes.ts';
 import type { Engine } from './engine.ts';
 import { checked, throwIfBad, type GraphOutput, type Pointer, type Tf } from './library.ts';
 import { fromTensor, toTensor } from './tensors.ts';
@@ -111,7 +112,7 @@ function takeTensor(tf: Tf, tensor: Pointer): ShapedValues {
   try {
     const shape = Array.from({ length: tf.TF_NumDims(tensor) }, (_, index) => Number(tf.TF_Dim(tensor, index)));
     const dtype = dtypeOf(tf.TF_TensorType(tensor));
-    return { shape, dtype, values: fromTensor(tf, tensor, dtype, sizeOf(shape)) as Values };
+    return { shape, dtype, values: fromTensor(tf, tensor, dtype, shapeSize(shape)) as Values };
   } finally {
     tf.TF_DeleteTensor(tensor);
   }

@@ -1,11 +1,12 @@
+import { shapeSize } from '../base/shape-size.ts';
 import { checked, type Pointer, type Tf } from './library.ts';
-import { DTYPES, dtypeOf, sizeOf, type DType, type Values } from './dtypes.ts';
+import { DTYPES, dtypeOf, type DType, type Values } from './dtypes.ts';
 
 /** Between typed arrays and native tensors. A `TF_Tensor` made here is deleted by the caller. */
 
 /** A native tensor holding a copy of `values`. For strings, `values` is the list of byte strings. */
 export function toTensor(tf: Tf, shape: readonly number[], dtype: DType, values: Values | Uint8Array[]): Pointer {
-  const count = sizeOf(shape);
+  const count = shapeSize(shape);
   if (values.length !== count) {
     throw new RangeError(`toTensor: shape [${shape.join(',')}] expects ${count} values, got ${values.length}`);
   }
@@ -112,7 +113,7 @@ export function fromHandle(tf: Tf, handle: Pointer): Values | Uint8Array[] {
   const { shape, dtype } = describeHandle(tf, handle);
   const tensor: Pointer = checked(tf, 'read tensor', (status) => tf.TFE_TensorHandleResolve(handle, status));
   try {
-    return fromTensor(tf, tensor, dtype, sizeOf(shape));
+    return fromTensor(tf, tensor, dtype, shapeSize(shape));
   } finally {
     tf.TF_DeleteTensor(tensor);
   }

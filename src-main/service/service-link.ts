@@ -10,8 +10,8 @@ const toService = v.variant('type', [
   v.object({ type: v.literal('open'), port: number }),
   v.object({ type: v.literal('message'), port: number, body: v.unknown() }),
   v.object({ type: v.literal('close'), port: number }),
-  /** Where is the picture with this id? Answered by `picture`. */
-  v.object({ type: v.literal('picture'), request: number, id: text }),
+  /** Where is the image with this id? Answered by `image`. */
+  v.object({ type: v.literal('image'), request: number, id: text }),
   /** Stop and save what runs, then end. Answered by the end of the process. */
   v.object({ type: v.literal('end') }),
   /** From a trainer that the shell started on the service's behalf. */
@@ -25,11 +25,11 @@ const toService = v.variant('type', [
 ]);
 export type ToService = v.InferOutput<typeof toService>;
 
-const pictureFile = v.object({ path: text, name: text, offset: number, size: v.nullable(number) });
+const imageFile = v.object({ path: text, name: text, offset: number, size: v.nullable(number) });
 
 const fromService = v.variant('type', [
   v.object({ type: v.literal('message'), port: number, body: v.unknown() }),
-  v.object({ type: v.literal('picture'), request: number, picture: v.nullable(pictureFile) }),
+  v.object({ type: v.literal('image'), request: number, image: v.nullable(imageFile) }),
   /** How many runs are training; sent when it changes. */
   v.object({ type: v.literal('active'), runs: number }),
   /** Start a trainer: only asked for where the service cannot start a process itself. */

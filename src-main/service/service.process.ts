@@ -1,9 +1,9 @@
 import { serve, type Port } from '../protocol/rpc.ts';
 import type { ServiceEvent } from '../protocol/events.ts';
 import { cacheFolder, homeFolder } from '../runs/places.ts';
-import { RelayTrainers } from './jobs/relay-job-processes.ts';
+import { RelayJobProcesses } from './jobs/relay-job-processes.ts';
 import { readToService, type FromService, type ToService } from './service-link.ts';
-import { spawnTrainer } from '../jobs/job-process.ts';
+import { spawnJob } from '../jobs/job-process.ts';
 import { createWorkstation, type Workstation } from './workstation.ts';
 
 /**
@@ -63,17 +63,17 @@ class WindowPort implements Port {
 
 class ServiceProcess {
   private readonly windows = new Map<number, { port: WindowPort; send: (event: ServiceEvent) => void }>();
-  private readonly relay: RelayTrainers;
+  private readonly relay: RelayJobProcesses;
   private readonly workstation: Workstation;
   private ending = false;
 
   constructor(private readonly line: ShellLine) {
-    this.relay = new RelayTrainers((message) => line.post(message));
+    this.relay = new RelayJobProcesses((message) => line.post(message));
     this.workstation = createWorkstation({
       shell: 'electron',
       homeFolder: homeFolder(),
       cacheFolder: cacheFolder(),
-      spawnTrainer: line.utility ? this.relay.spawn : spawnTrainer,
+      spawnJob: line.utility ? this.relay.spawn : spawnJob,
       emit: (event) => {
         for (const { send } of this.windows.values()) send(event);
       },
@@ -96,9 +96,9 @@ class ServiceProcess {
         this.windows.get(message.port)?.port.closes.forEach((listener) => listener());
         this.windows.delete(message.port);
         return;
-      case 'picture': {
-        const picture = this.workstation.pictureFile(message.id);
-        return this.line.post({ type: 'picture', request: message.request, picture });
+      case 'image': {
+        const image = this.workstation.imageFile(message.id);
+        return this.line.post({ type: 'image', request: message.request, image });
       }
       case 'end':
         return void this.end();

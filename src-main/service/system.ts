@@ -31,7 +31,7 @@ export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPla
   };
 }
 
-/** Entries of a folder that are shown; a folder of a million pictures must not fill the line. */
+/** Entries of a folder that are shown; a folder of a million images must not fill the line. */
 const MOST_ENTRIES = 2000;
 
 /**

@@ -14,25 +14,25 @@ import { checkpointsFolder } from '../runs/run-folder.ts';
 import { fetchWeights } from '../install/engine-store.ts';
 import { badStepReport } from './runs/bad-step-report.ts';
 import { DataNotes, notesName } from '../jobs/data-notes.ts';
-import { Datasets, absolute, type PictureFile } from './data/datasets.ts';
-import { EngineDesk, type ChosenEngine } from './engine/engine-manager.ts';
+import { Datasets, absolute, type ImageFile } from './data/datasets.ts';
+import { EngineManager, type ChosenEngine } from './engine/engine-manager.ts';
 import { Evaluations } from './evaluations/evaluations.ts';
-import { ExportDesk } from './exports/export-calls.ts';
+import { ExportCalls } from './exports/export-calls.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { lookAt } from './look-at.ts';
 import { Photos } from './evaluations/photos.ts';
 import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe/recipe-check.ts';
-import { RecipeDesk } from './recipe/recipe-calls.ts';
-import { RunControl, type SpawnTrainer } from './runs/run-control.ts';
+import { RecipeCalls } from './recipe/recipe-calls.ts';
+import { RunControl, type SpawnJob } from './runs/run-control.ts';
 import { RunQueue } from './runs/run-queue.ts';
-import { RunDesk } from './runs/run-calls.ts';
-import { RunShelf } from './runs/run-store.ts';
+import { RunCalls } from './runs/run-calls.ts';
+import { RunStore } from './runs/run-store.ts';
 import { sampleCost } from './data/sample-cost.ts';
 import { buildSample, hasSample } from './data/sample-data.ts';
 import { SampleRun } from './data/sample-run.ts';
 import { browse, systemInfo } from './system.ts';
 import { changeTeacherCard, readTeacherCard } from '../weights/teacher-card.ts';
-import { runTrainer } from './jobs/run-job.ts';
+import { runJob } from './jobs/run-job.ts';
 
 export interface WorkstationOptions {
   shell: SystemInfo['shell'];
@@ -40,7 +40,7 @@ export interface WorkstationOptions {
   homeFolder: string;
   /** What can be fetched again: engine, weights, sample data, reports. */
   cacheFolder: string;
-  spawnTrainer: SpawnTrainer;
+  spawnJob: SpawnJob;
   /** Sends an event to every window. */
   emit(event: ServiceEvent): void;
   /** How much trains or will by itself: runs, and a sample run on its way; called when it changes. */
@@ -50,8 +50,8 @@ export interface WorkstationOptions {
 /** The application core: answers every call, whatever shell it came through. */
 export interface Workstation {
   handlers: Handlers;
-  /** File of a picture that a window was told of; null for any other id. */
-  pictureFile(id: string): PictureFile | null;
+  /** File of an image that a window was told of; null for any other id. */
+  imageFile(id: string): ImageFile | null;
   /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
   close(): Promise<void>;
 }
@@ -69,7 +69,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.exports.handlers(),
       ...core.photos.handlers(),
     },
-    pictureFile: (id) => core.datasets.pictureFile(id),
+    imageFile: (id) => core.datasets.imageFile(id),
     close: () => core.close(),
   };
 }
@@ -77,21 +77,21 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
 class Core {
   readonly datasets: Datasets;
   readonly evaluations: Evaluations;
-  readonly exports: ExportDesk;
+  readonly exports: ExportCalls;
   readonly photos: Photos;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
-  private readonly engine: EngineDesk;
+  private readonly engine: EngineManager;
   private readonly control: RunControl;
-  private readonly shelf: RunShelf;
-  private readonly runDesk: RunDesk;
-  private readonly recipeDesk: RecipeDesk;
+  private readonly shelf: RunStore;
+  private readonly runCalls: RunCalls;
+  private readonly recipeCalls: RecipeCalls;
   private readonly queue: RunQueue;
   private readonly sample: SampleRun;
   private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
-    const { cacheFolder, homeFolder, spawnTrainer, emit } = options;
+    const { cacheFolder, homeFolder, spawnJob, emit } = options;
     this.places = {
       runs: join(homeFolder, 'runs'),
       weights: join(cacheFolder, 'weights'),
@@ -100,9 +100,9 @@ class Core {
     this.notes = new DataNotes(dataNotesFolder(homeFolder));
     this.datasets = new Datasets(this.notes, archivesFolder(cacheFolder));
     this.jobs = new Jobs((progress) => emit({ event: 'job', progress }));
-    this.engine = new EngineDesk(engineFolders(cacheFolder), spawnTrainer, () => emit({ event: 'engine' }));
+    this.engine = new EngineManager(engineFolders(cacheFolder), spawnJob, () => emit({ event: 'engine' }));
     this.control = new RunControl({
-      spawnTrainer,
+      spawnJob,
       emit,
       onActive: () => {
         this.tellActive();
@@ -116,8 +116,8 @@ class Core {
       training: () => this.control.running().length,
       onChange: () => emit({ event: 'queue' }),
     });
-    this.shelf = new RunShelf(this.places.runs);
-    this.runDesk = new RunDesk({
+    this.shelf = new RunStore(this.places.runs);
+    this.runCalls = new RunCalls({
       shelf: this.shelf,
       stateOf: (id) => this.control.stateOf(id),
       onChange: () => emit({ event: 'runs' }),
@@ -135,24 +135,24 @@ class Core {
       enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
       onActive: () => this.tellActive(),
     });
-    this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnTrainer, cacheFolder });
-    this.exports = new ExportDesk({ shelf, engine, jobs, spawnTrainer, onChange: () => emit({ event: 'runs' }) });
-    this.photos = new Photos({ shelf, engine, spawnTrainer });
+    this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder });
+    this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
+    this.photos = new Photos({ shelf, engine, spawnJob });
     const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
-    this.recipeDesk = new RecipeDesk({
+    this.recipeCalls = new RecipeCalls({
       runsFolder: this.places.runs,
       jobs,
       engine,
       datasets,
       notes,
-      spawnTrainer,
+      spawnJob,
       check,
     });
   }
 
   async close(): Promise<void> {
     this.queue.close();
-    this.runDesk.close();
+    this.runCalls.close();
     await Promise.all([this.photos.close(), this.jobs.close(), this.engine.close(), this.control.close()]);
   }
 
@@ -189,7 +189,7 @@ class Core {
       'dataset.report': async ({ path }) => this.notes.shownReport(absolute(path)),
       'dataset.excluded': async ({ path }) => this.notes.excluded(absolute(path)),
       'dataset.exclude': async ({ path, kind, out }) => this.datasets.exclude(path, kind, out),
-      'dataset.pictures': (query) => this.datasets.page(query),
+      'dataset.images': (query) => this.datasets.page(query),
       'dataset.preview': (query) => this.preview(query),
       'dataset.sample': async () => ({ job: this.startSample() }),
     } satisfies Partial<Handlers>;
@@ -200,7 +200,7 @@ class Core {
       'teacher.card': ({ path, model }) => readTeacherCard(absolute(path), model),
       'teacher.describe': ({ path, model, fields, drop }) => changeTeacherCard(absolute(path), model, fields, drop),
       'models.list': async () => [...modelCards().values()],
-      ...this.recipeDesk.handlers(),
+      ...this.recipeCalls.handlers(),
     } satisfies Partial<Handlers>;
   }
 
@@ -221,7 +221,7 @@ class Core {
         await this.resume(run, checkpoint, changes);
         return null;
       },
-      ...this.runDesk.handlers(),
+      ...this.runCalls.handlers(),
       'run.bad-step': ({ run }) => badStepReport(this.shelf.pathOf(run), this.datasets),
       'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),
     } satisfies Partial<Handlers>;
@@ -255,7 +255,7 @@ class Core {
     return this.jobs.start('check', `check:${path}`, 'files', async ({ signal, report }) => {
       if (anew) rmSync(results, { force: true });
       const job = { kind: 'check', engine, dataPath: path, results } as const;
-      return this.notes.keepReport(await runTrainer(this.options.spawnTrainer, job, { signal, report }));
+      return this.notes.keepReport(await runJob(this.options.spawnJob, job, { signal, report }));
     });
   }
 
@@ -274,7 +274,7 @@ class Core {
     const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
     const { engine } = await this.engine.choose('cpu');
     const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
-    return runTrainer(this.options.spawnTrainer, { kind: 'preview', engine, recipe, excluded, ...what });
+    return runJob(this.options.spawnJob, { kind: 'preview', engine, recipe, excluded, ...what });
   }
 
   /** @throws StillhouseError `run.busy`, or whatever keeps the recipe from being trained. */

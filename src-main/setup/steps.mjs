@@ -20,7 +20,7 @@ const OUTPUTS = [
   'dist/main/service.mjs',
   'dist/main/trainer.mjs',
   'dist/main/onnx.mjs',
-  'dist/main/picture.mjs',
+  'dist/main/image.mjs',
   'dist/main/cli.mjs',
   'dist/main/electron.cjs',
   'dist/preload/preload.cjs',

@@ -1,4 +1,5 @@
-import { DTYPES, sizeOf } from '../runtime/dtypes.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPES } from '../runtime/dtypes.ts';
 import { inputNode, type Program, type ProgramNode, type ValueRef } from './program.ts';
 
 /**
@@ -32,7 +33,10 @@ export function cluster(unclustered: Program, smallest = SMALLEST): Program {
   const clusters = new Map<number, Draft>();
   for (const [id, nodes] of members) {
     const draft = gather(program, nodes, users);
-    if (draft && draft.outputs.some((ref) => sizeOf(program.nodes[ref.node].outputs[ref.output].shape) >= smallest)) {
+    if (
+      draft &&
+      draft.outputs.some((ref) => shapeSize(program.nodes[ref.node].outputs[ref.output].shape) >= smallest)
+    ) {
       clusters.set(id, draft);
     }
   }

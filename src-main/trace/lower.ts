@@ -1,4 +1,5 @@
-import { DTYPES, sizeOf, type Attr, type DType } from '../runtime/dtypes.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPES, type Attr, type DType } from '../runtime/dtypes.ts';
 import { cluster, KEPT } from './cluster.ts';
 import { attr } from './ops.ts';
 import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
@@ -113,13 +114,13 @@ export function sumsOverRows(program: Program): Program {
     const { shape } = rewriter.spec(inputs[0]);
     if (!isSumOverRows(node, shape, program)) return rewriter.add({ ...node, inputs });
     const width = shape[shape.length - 1];
-    const size = rewriter.add(constant(Int32Array.of(sizeOf(shape) / width, width)));
+    const size = rewriter.add(constant(Int32Array.of(shapeSize(shape) / width, width)));
     const float = attr.type('T', 'float32');
     const rows = rewriter.add({
       op: 'Reshape',
       attrs: [float, attr.type('Tshape', 'int32')],
       inputs: [inputs[0], { node: size, output: 0 }],
-      outputs: [{ shape: [sizeOf(shape) / width, width], dtype: 'float32' }],
+      outputs: [{ shape: [shapeSize(shape) / width, width], dtype: 'float32' }],
     });
     const attrs = [float, attr.text('data_format', 'NHWC')];
     const inputsOfSum = [{ node: rows, output: 0 }];
@@ -212,7 +213,7 @@ function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) =>
   if (node.outputs[0].dtype !== 'float32') return false;
   // A sum of many float16 can be too large for one.
   if (node.op === 'BiasAddGrad') {
-    return narrow === 'bfloat16' && sizeOf(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
+    return narrow === 'bfloat16' && shapeSize(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
   }
   return PRODUCTS.has(node.op);
 }

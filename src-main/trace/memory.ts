@@ -1,4 +1,5 @@
-import { DTYPES, sizeOf } from '../runtime/dtypes.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { DTYPES } from '../runtime/dtypes.ts';
 import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
 
 /** Ops whose result is their first input's memory. */
@@ -55,5 +56,5 @@ function ownBytes(node: ProgramNode, output: number): number {
 }
 
 function bytesOf({ shape, dtype }: TensorSpec): number {
-  return sizeOf(shape) * DTYPES[dtype].bytes;
+  return shapeSize(shape) * DTYPES[dtype].bytes;
 }

@@ -1,4 +1,5 @@
-import { ATTR, DTYPES, sizeOf, type Attr } from '../runtime/dtypes.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { ATTR, DTYPES, type Attr } from '../runtime/dtypes.ts';
 import { execute } from '../runtime/eager.ts';
 import type { Engine } from '../runtime/engine.ts';
 import type { Pointer } from '../runtime/library.ts';
@@ -45,8 +46,8 @@ export class State {
     if (existing && existing.shape.join() !== shape.join()) {
       throw new RangeError(`State.set: ${name} has shape [${existing.shape}], got [${shape}]`);
     }
-    if (values.length !== sizeOf(shape)) {
-      throw new RangeError(`State.set: ${name} expects ${sizeOf(shape)} values, got ${values.length}`);
+    if (values.length !== shapeSize(shape)) {
+      throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${values.length}`);
     }
     const handle = existing?.handle ?? this.create(name, shape);
     const { tf, context } = this.engine;

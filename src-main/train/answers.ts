@@ -1,21 +1,21 @@
 import { KEPT_ANSWERS } from '../protocol/evaluation.ts';
 
 /**
- * What a network answers on each picture, kept while it is evaluated. Letters: n pictures, K classes, k ≤ 5 answers
+ * What a network answers on each image, kept while it is evaluated. Letters: n images, K classes, k ≤ 5 answers
  * that are kept of each.
  */
 export interface Answers {
-  /** Classes by their probability, [n, k]; −1 where a picture has no answer. */
+  /** Classes by their probability, [n, k]; −1 where an image has no answer. */
   top: Int32Array;
   /** Probabilities of these, [n, k]. */
-  chance: Float32Array;
+  probability: Float32Array;
   /** Cross-entropy of the label, [n]. */
   loss: Float32Array;
   /** How many classes are more likely than the label, [n]; K where the logits are no numbers. */
   rank: Int32Array;
 }
 
-/** The answers of every head on the same pictures. */
+/** The answers of every head on the same images. */
 export interface Answered {
   files: readonly string[];
   /** [n] */
@@ -32,7 +32,7 @@ export class AnswerRecorder {
   readonly kept: number;
   private readonly columns = {
     top: [] as number[],
-    chance: [] as number[],
+    probability: [] as number[],
     loss: [] as number[],
     rank: [] as number[],
   };
@@ -51,22 +51,22 @@ export class AnswerRecorder {
   }
 
   answers(): Answers {
-    const { top, chance, loss, rank } = this.columns;
+    const { top, probability, loss, rank } = this.columns;
     return {
       top: Int32Array.from(top),
-      chance: Float32Array.from(chance),
+      probability: Float32Array.from(probability),
       loss: Float32Array.from(loss),
       rank: Int32Array.from(rank),
     };
   }
 
   private addRow(row: Float32Array, label: number): void {
-    const { top, chance, loss, rank } = this.columns;
+    const { top, probability, loss, rank } = this.columns;
     const best = greatest(row, this.kept);
     const total = logSumExp(row);
     for (const k of best) {
       top.push(k);
-      chance.push(Math.exp(row[k] - total));
+      probability.push(Math.exp(row[k] - total));
     }
     loss.push(total - row[label]);
     rank.push(rankOf(row, label));
@@ -116,7 +116,7 @@ export function answersFor(files: readonly string[], recorder: AnswerRecorder): 
   };
   return {
     top: spread(new Int32Array(files.length * kept), given.top, kept, -1),
-    chance: spread(new Float32Array(files.length * kept), given.chance, kept, NaN),
+    probability: spread(new Float32Array(files.length * kept), given.probability, kept, NaN),
     loss: spread(new Float32Array(files.length), given.loss, 1, NaN),
     rank: spread(new Int32Array(files.length), given.rank, 1, -1),
   };

@@ -2,7 +2,7 @@ import type { AnswerComparison } from '../protocol/export.ts';
 import { filledUp, type EvalBatch, type EvalStep } from './evaluate.ts';
 import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
 
-/** Letters: B pictures of a batch, K classes, n ≤ B pictures in the last batch. */
+/** Letters: B images of a batch, K classes, n ≤ B images in the last batch. */
 
 type Logits = Awaited<ReturnType<EvalStep['run']>>;
 
@@ -16,17 +16,17 @@ export interface CompareParts {
   /** Bytes of a whole batch. */
   batchBytes: number;
   stop: AbortSignal;
-  onProgress(pictures: number): void;
+  onProgress(images: number): void;
 }
 
 /**
- * Shows both networks every picture of `batches`.
- * @returns null when it was stopped, or when there was no picture.
+ * Shows both networks every image of `batches`.
+ * @returns null when it was stopped, or when there was no image.
  */
 export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerComparison, 'skipped'> | null> {
   const { classes, heads } = parts;
   const [meters, differences] = [[scoreMeter(classes), scoreMeter(classes)], new Differences()];
-  let [pictures, alike] = [0, 0];
+  let [compared, alike] = [0, 0];
   for await (const { images, labels } of parts.batches) {
     if (parts.stop.aborted) return null;
     const input = filledUp(images, parts.batchBytes);
@@ -36,12 +36,17 @@ export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerCo
     differences.add(...answers, labels.length * classes);
     const [ours, theirs] = tests.map((test) => decisions(test, labels.length, classes));
     alike += ours.filter((decision, row) => decision === theirs[row]).length;
-    pictures += labels.length;
-    parts.onProgress(pictures);
+    compared += labels.length;
+    parts.onProgress(compared);
   }
-  if (pictures === 0 || parts.stop.aborted) return null;
+  if (compared === 0 || parts.stop.aborted) return null;
   const [checkpoint, exported] = meters.map((meter) => meter.score().acc1);
-  return { pictures, ...differences.result(), agreement: (100 * alike) / pictures, acc1: { checkpoint, exported } };
+  return {
+    images: compared,
+    ...differences.result(),
+    agreement: (100 * alike) / compared,
+    acc1: { checkpoint, exported },
+  };
 }
 
 /** Absolute differences between the logits of two networks, over all their heads. */

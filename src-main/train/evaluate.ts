@@ -2,10 +2,10 @@ import type { EpochRow } from '../protocol/events.ts';
 import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
 
 /**
- * Letters: B pictures of a batch, S side of a picture, K classes, n ≤ B pictures in the last batch.
+ * Letters: B images of a batch, S side of an image, K classes, n ≤ B images in the last batch.
  */
 
-/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n], and which pictures they are. */
+/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n], and which images they are. */
 export interface EvalBatch {
   images: Uint8Array;
   labels: Int32Array;
@@ -20,9 +20,9 @@ export interface EvalStep {
 export interface EvaluateParts {
   batches: AsyncIterable<EvalBatch>;
   student: EvalStep;
-  /** The moving average of the student, scored on the same pictures. */
+  /** The moving average of the student, scored on the same images. */
   average?: EvalStep | null;
-  /** What the teacher decides on each picture, by its file; null: no agreement is measured. */
+  /** What the teacher decides on each image, by its file; null: no agreement is measured. */
   teacher: ReadonlyMap<string, number> | null;
   classes: number;
   /** What decides, where there are two heads: its score is `test`. */
@@ -31,8 +31,8 @@ export interface EvaluateParts {
   batchBytes: number;
   /** Ends the evaluation between two batches. */
   stop?: AbortSignal;
-  /** Called after each batch with the number of pictures seen so far. */
-  onProgress?: (pictures: number) => void;
+  /** Called after each batch with the number of images seen so far. */
+  onProgress?: (images: number) => void;
   /** Keeps what each head answered; `test` is what decides. */
   onAnswers?: (answers: HeadLogits, batch: EvalBatch) => void;
 }
@@ -49,14 +49,14 @@ export interface HeadLogits {
 export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead' | 'testEma' | 'agreement'>;
 
 /**
- * Scores a student over every picture of `batches`.
- * @returns null when it was stopped, or when there was no picture.
+ * Scores a student over every image of `batches`.
+ * @returns null when it was stopped, or when there was no image.
  */
 export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null> {
   const { classes } = parts;
   const meters = { test: scoreMeter(classes), classHead: scoreMeter(classes), distillationHead: scoreMeter(classes) };
   const average = parts.average ? { step: parts.average, meter: scoreMeter(classes) } : null;
-  let [pictures, alike, compared, distilled] = [0, 0, 0, false];
+  let [scored, alike, compared, distilled] = [0, 0, 0, false];
   for await (const batch of parts.batches) {
     if (parts.stop?.aborted) return null;
     const { images, labels, files } = batch;
@@ -76,10 +76,10 @@ export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null>
       compared += theirs.filter((decision) => decision !== undefined).length;
       alike += theirs.filter((decision, row) => decision === ours[row]).length;
     }
-    pictures += count;
-    parts.onProgress?.(pictures);
+    scored += count;
+    parts.onProgress?.(scored);
   }
-  if (pictures === 0 || parts.stop?.aborted) return null;
+  if (scored === 0 || parts.stop?.aborted) return null;
   return {
     test: meters.test.score(),
     classHead: meters.classHead.score(),
@@ -97,13 +97,13 @@ export interface DecideParts {
   /** As of {@link EvaluateParts}. */
   batchBytes: number;
   stop: AbortSignal;
-  onProgress(pictures: number): void;
+  onProgress(images: number): void;
   /** Keeps what was answered. */
   onAnswers?: (logits: Float32Array, batch: EvalBatch) => void;
 }
 
 /**
- * What a network decides on every picture of `batches`, by file.
+ * What a network decides on every image of `batches`, by file.
  * @returns null when it was stopped.
  */
 export async function decideAll(parts: DecideParts): Promise<Map<string, number> | null> {

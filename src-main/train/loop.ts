@@ -1,5 +1,5 @@
 import type { StillhouseError } from '../protocol/errors.ts';
-import type { EpochRow, HistoryRow, StepAnatomy } from '../protocol/events.ts';
+import type { EpochRow, HistoryRow, StepTimes } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { Draws } from './mix.ts';
@@ -22,7 +22,7 @@ export interface Position {
 
 /**
  * Images [B, S, S, 3] RGB, labels [B], noise as the model asks for it, what was drawn to mix and erase; `files` name
- * the pictures in errors.
+ * the images in errors.
  */
 export interface TrainBatch extends Draws {
   images: Uint8Array;
@@ -38,7 +38,7 @@ export interface TrainStep {
   run(
     batch: TrainBatch,
     scalars: { lr: number; step: number },
-  ): Promise<StepLosses & { took?: Pick<StepAnatomy, 'feed' | 'teacher'> }>;
+  ): Promise<StepLosses & { took?: Pick<StepTimes, 'feed' | 'teacher'> }>;
 }
 
 /** A step whose loss or gradients were not finite; the state is as it was before. */
@@ -148,11 +148,11 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
       position.lossSum += losses.loss;
       parts.onSpan?.({ name: 'data wait', start: asked, end: got, step: position.step });
       parts.onSpan?.({ name: 'step', start: got, end: done, step: position.step });
-      const row = progress.step(position, lr, losses, anatomyOf(got - asked, done - got, losses.took));
+      const row = progress.step(position, lr, losses, stepTimesOf(got - asked, done - got, losses.took));
       if (row) parts.emit(row);
     }
   } finally {
-    // Not awaited: a picture that is slow to decode must not delay a stop.
+    // Not awaited: an image that is slow to decode must not delay a stop.
     batches.return?.().catch(() => undefined);
   }
 }
@@ -175,7 +175,7 @@ async function savedFirst(parts: LoopParts, position: Position, error: unknown):
 }
 
 /** The whole time of a step, split. What was measured apart from it cannot be more than it. */
-function anatomyOf(dataWait: number, whole: number, took: Awaited<ReturnType<TrainStep['run']>>['took']): StepAnatomy {
+function stepTimesOf(dataWait: number, whole: number, took: Awaited<ReturnType<TrainStep['run']>>['took']): StepTimes {
   const feed = Math.min(took?.feed ?? 0, whole);
   const teacher = took?.teacher === undefined ? {} : { teacher: Math.min(took.teacher, whole - feed) };
   return { dataWait, feed, step: whole - feed - (teacher.teacher ?? 0), ...teacher };

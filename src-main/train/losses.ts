@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 
-/** The losses of the method. B pictures, K classes; each is a mean over the batch and float32. */
+/** The losses of the method. B images, K classes; each is a mean over the batch and float32. */
 
 /**
  * Cross-entropy against soft targets: −Σ t·log softmax, mean over the batch.

@@ -5,7 +5,7 @@ import type { Recipe } from '../protocol/recipe.ts';
 export type EvalHeads = Recipe['evalHeads'];
 
 /**
- * Letters: B pictures of a batch, K classes. Logits are row-major [B, K]; a batch may hold fewer labels than
+ * Letters: B images of a batch, K classes. Logits are row-major [B, K]; a batch may hold fewer labels than
  * rows, then the rows past the labels are padding and are not read.
  */
 
@@ -78,13 +78,13 @@ export function deciding(
 function fuseChances(head: Float32Array, headDist: Float32Array, classes: number): Float32Array {
   const fused = new Float32Array(head.length);
   for (let start = 0; start < head.length; start += classes) {
-    const own = [head, headDist].map((logits) => chances(logits.subarray(start, start + classes)));
+    const own = [head, headDist].map((logits) => probabilities(logits.subarray(start, start + classes)));
     for (let k = 0; k < classes; k++) fused[start + k] = Math.log((own[0][k] + own[1][k]) / 2);
   }
   return fused;
 }
 
-function chances(logits: Float32Array): Float64Array {
+function probabilities(logits: Float32Array): Float64Array {
   const greatest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
   const powers = Float64Array.from(logits, (value) => Math.exp(value - greatest));
   const sum = powers.reduce((total, value) => total + value, 0);
@@ -94,23 +94,23 @@ function chances(logits: Float32Array): Float64Array {
 /** Gathers the score of one head over batches. */
 export interface ScoreMeter {
   add(logits: Float32Array, labels: Int32Array): void;
-  /** Accuracies in percent of all pictures; loss as DeiT reports it, the plain mean of the batches' means. */
+  /** Accuracies in percent of all images; loss as DeiT reports it, the plain mean of the batches' means. */
   score(): HeadScore;
 }
 
 /** A meter for logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
 export function scoreMeter(classes: number): ScoreMeter {
-  let [pictures, batches, loss, top1, top5] = [0, 0, 0, 0, 0];
+  let [images, batches, loss, top1, top5] = [0, 0, 0, 0, 0];
   return {
     add: (logits, labels) => {
       if (labels.length === 0) return;
-      pictures += labels.length;
+      images += labels.length;
       batches++;
       loss += crossEntropy(logits, labels, classes);
       top1 += countTop(logits, labels, classes, 1);
       top5 += countTop(logits, labels, classes, 5);
     },
-    score: () => ({ loss: loss / batches, acc1: (100 * top1) / pictures, acc5: (100 * top5) / pictures }),
+    score: () => ({ loss: loss / batches, acc1: (100 * top1) / images, acc5: (100 * top5) / images }),
   };
 }
 

@@ -8,11 +8,11 @@ import { attr, call, castTo } from '../trace/ops.ts';
 import type { TensorSpec } from '../trace/program.ts';
 
 /**
- * Random erasing, Mixup and CutMix inside the step: what was drawn comes as inputs, pictures and labels are changed in
- * the graph. A recipe that does neither adds nothing to the program. B pictures of a batch, S side, K classes, R most
- * rectangles in a picture.
+ * Random erasing, Mixup and CutMix inside the step: what was drawn comes as inputs, images and labels are changed in
+ * the graph. A recipe that does neither adds nothing to the program. B images of a batch, S side, K classes, R most
+ * rectangles in an image.
  *
- * Pictures are changed before they are normalised, in such a way that the student sees what DeiT makes of normalised
+ * Images are changed before they are normalised, in such a way that the student sees what DeiT makes of normalised
  * ones: erased pixels are the student's mean + its deviation · N(0, 1), and blending commutes with normalising.
  */
 
@@ -48,14 +48,14 @@ export function drawValues(
     ...(erase && { eraseBoxes: eraseBoxes(erase, recount), eraseSeed: Int32Array.of(seed | 0, step) }),
     ...(mix && {
       mixShare: Float32Array.from(mix, ({ lambda }) => lambda),
-      // Around a pasted box the picture is its own.
+      // Around a pasted box the image is its own.
       mixBlend: Float32Array.from(mix, ({ lambda, box }) => (box ? 1 : lambda)),
       mixBox: boxColumns(mix.map(({ box }) => box), batchSize), // prettier-ignore
     }),
   };
 }
 
-/** [R, 4, B]: the r-th rectangle of each picture; an empty one where there are fewer. */
+/** [R, 4, B]: the r-th rectangle of each image; an empty one where there are fewer. */
 function eraseBoxes(erase: Box[][], most: number): Float32Array {
   const layers = Array.from({ length: most }, (_, r) => boxColumns(erase.map((boxes) => boxes[r] ?? null), erase.length)); // prettier-ignore
   const all = new Float32Array(most * 4 * erase.length);
@@ -75,7 +75,7 @@ function boxColumns(boxes: readonly (Box | null)[], count: number): Float32Array
 }
 
 /**
- * The pictures that both networks see.
+ * The images that both networks see.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns the same, erased and mixed as the inputs say
  */
@@ -85,7 +85,7 @@ export function drawnImages(recipe: Recipe, student: Model, images: tf.Tensor4D,
 }
 
 /**
- * Targets of mixed pictures: λ · own + (1 − λ) · the partner's.
+ * Targets of mixed images: λ · own + (1 − λ) · the partner's.
  * @param targets [B, K]
  */
 export function drawnTargets(recipe: Recipe, targets: tf.Tensor2D, inputs: Inputs): tf.Tensor2D {
@@ -121,9 +121,9 @@ function paints({ remode, recount }: Recipe, shape: number[], { eraseSeed }: Inp
   return recount === 1 ? [tf.reshape(colours, [shape[0], 1, 1, 3])] : tf.unstack(colours);
 }
 
-/** Normalised values as those of pictures. */
+/** Normalised values as those of images. */
 function paint(noise: tf.Tensor, { mean, std }: Model): tf.Tensor {
-  const scale = tf.tensor1d(std.map((deviation) => 255 * deviation));
+  const scale = tf.tensor1d(std.map((value) => 255 * value));
   const shift = tf.tensor1d(mean.map((value) => 255 * value));
   return tf.add(tf.mul(noise, scale), shift);
 }

@@ -5,15 +5,15 @@ import { attr, call } from '../trace/ops.ts';
 
 /**
  * A batch in parts: each part goes forward and backward for itself, gradients are summed, and the optimizer moves once.
- * Parts that run side by side keep every core busy with work of its own, a few pictures at a time stay in its cache,
+ * Parts that run side by side keep every core busy with work of its own, a few images at a time stay in its cache,
  * and memory holds the activations of the parts that run, not of the whole batch.
  */
 
-/** Pictures of a part, by their places in the batch, ascending. */
+/** Images of a part, by their places in the batch, ascending. */
 export type Part = readonly number[];
 
 /**
- * A part where nothing else is asked: 8 pictures of 224 pixels, fewer where tokens are wider than those of DeiT-S.
+ * A part where nothing else is asked: 8 images of 224 pixels, fewer where tokens are wider than those of DeiT-S.
  * Measured for speed (docs/engine.md); more only need more memory.
  */
 const TOKENS = 8 * 198;
@@ -29,7 +29,7 @@ function looksAtWholeBatch(model: Model): boolean {
   return model.specs.some(({ buffer }) => buffer);
 }
 
-/** How many pictures a part has: as asked, or what keeps `lanes` busy and is good for speed. */
+/** How many images a part has: as asked, or what keeps `lanes` busy and is good for speed. */
 export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
   if (asked > 0) return Math.min(asked, batchSize);
   if (lanes < 2) return batchSize;
@@ -38,15 +38,15 @@ export function partSize(model: Model, batchSize: number, lanes: number, asked: 
   return Math.min(most, Math.ceil(batchSize / lanes));
 }
 
-/** How many tokens a picture becomes, and how wide they are; of a convolutional network as if it were a small one. */
+/** How many tokens an image becomes, and how wide they are; of a convolutional network as if it were a small one. */
 function tokensOf(model: Model): [number, number] {
   const shape = model.specs.find(({ name }) => name === 'pos_embed')?.shape;
   return shape ? [shape[1], shape[2]] : [(model.inputSize / 16) ** 2, WIDTH];
 }
 
 /**
- * Parts of at most `size` pictures (of two when that is one), of nearly equal sizes, as many for each lane. A part has
- * a picture's mirror image in the batch too, which is what pictures are mixed with: reversing a part pairs them as
+ * Parts of at most `size` images (of two when that is one), of nearly equal sizes, as many for each lane. A part has
+ * an image's mirror image in the batch too, which is what images are mixed with: reversing a part pairs them as
  * reversing the batch does.
  */
 export function mirroredParts(batchSize: number, size: number, lanes: number): Part[] {
@@ -58,14 +58,14 @@ export function mirroredParts(batchSize: number, size: number, lanes: number): P
   });
 }
 
-/** Parts of neighbours, of at most `size` pictures. */
+/** Parts of neighbours, of at most `size` images. */
 export function neighbourParts(batchSize: number, size: number, lanes: number): Part[] {
   return split(batchSize, size, lanes).map(([from, to]) =>
     Array.from({ length: to - from }, (_, index) => from + index),
   );
 }
 
-/** How a step takes its batch; it computes every picture `views` times, once where that is left out. */
+/** How a step takes its batch; it computes every image `views` times, once where that is left out. */
 interface Taking {
   batchSize: number;
   microBatch: number;
@@ -83,7 +83,7 @@ export function stepParts(student: Model, { batchSize, microBatch, lanes, views 
   return size < batchSize ? mirroredParts(batchSize, size, lanes) : null;
 }
 
-/** The inputs of the pictures of a part. */
+/** The inputs of the images of a part. */
 export function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
   const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-import type { StepAnatomy, StepRow } from '../protocol/events.ts';
+import type { StepTimes, StepRow } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Position } from './loop.ts';
 import { Mean } from './metrics.ts';
@@ -17,7 +17,7 @@ export interface StepLosses {
 /** Turns steps into history rows and knows how long the rest will take. */
 export interface ProgressMeter {
   /** Takes in one finished step; gives a row when the last is half a second old or the epoch ends, else null. */
-  step(position: Position, lr: number, losses: StepLosses, took: StepAnatomy): StepRow | null;
+  step(position: Position, lr: number, losses: StepLosses, took: StepTimes): StepRow | null;
   /** Runs an evaluation, tells what it took and remembers that for the forecast. */
   evaluation<Result>(run: () => Promise<Result>): Promise<{ result: Result; seconds: number }>;
 }
@@ -50,9 +50,9 @@ export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMe
   };
 }
 
-const PARTS = ['dataWait', 'feed', 'step', 'teacher'] as const satisfies (keyof StepAnatomy)[];
+const PARTS = ['dataWait', 'feed', 'step', 'teacher'] as const satisfies (keyof StepTimes)[];
 
-function wholeOf(took: StepAnatomy): number {
+function wholeOf(took: StepTimes): number {
   return PARTS.reduce((sum, part) => sum + (took[part] ?? 0), 0);
 }
 
@@ -72,7 +72,7 @@ const newWindow = (): Window => ({
   teacher: new Mean(),
 });
 
-function addTo(window: Window, losses: StepLosses, took: StepAnatomy): void {
+function addTo(window: Window, losses: StepLosses, took: StepTimes): void {
   window.loss.add(losses.loss);
   window.lossClass.add(losses.lossClass);
   if (losses.lossDistillation !== null) window.lossDistillation.add(losses.lossDistillation);
@@ -82,7 +82,7 @@ function addTo(window: Window, losses: StepLosses, took: StepAnatomy): void {
 function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: Position, lr: number): StepRow {
   const { dataWait, feed, step, teacher } = window;
   const taught = teacher.count > 0 ? { teacher: teacher.value } : {};
-  const anatomy: StepAnatomy = { dataWait: dataWait.value, feed: feed.value, step: step.value, ...taught };
+  const anatomy: StepTimes = { dataWait: dataWait.value, feed: feed.value, step: step.value, ...taught };
   return {
     type: 'step',
     time: Date.now(),

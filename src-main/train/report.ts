@@ -8,13 +8,13 @@ import {
 import type { Answered, Answers } from './answers.ts';
 
 /**
- * Reports of what was answered: pure functions of labels and answers. Letters: n pictures, K classes, k answers kept.
+ * Reports of what was answered: pure functions of labels and answers. Letters: n images, K classes, k answers kept.
  */
 
-/** Pictures by the classes that others found in them: of each, the labels that count as right. */
+/** Images by the classes that others found in them: of each, the labels that count as right. */
 export type RightLabels = ReadonlyMap<string, ReadonlySet<number>>;
 
-/** One head over all pictures that it answered. */
+/** One head over all images that it answered. */
 export function headReport(
   answered: Answered,
   head: Answering,
@@ -31,7 +31,7 @@ export function headReport(
     acc1: share((row) => answers.rank[row] === 0),
     acc5: share((row) => answers.rank[row] < Math.min(5, options.classes)),
     nll: mean((row) => answers.loss[row]),
-    confidence: mean((row) => answers.chance[row * kept]),
+    confidence: mean((row) => answers.probability[row * kept]),
     ece: expectedError(calibrationBins(answers, labels, kept)),
     agreement: head === 'teacher' ? null : agreementOf(answered, answers, rows),
     real: options.real ? realScore(answered, answers, rows, options.real) : null,
@@ -61,11 +61,11 @@ function agreementOf({ heads, kept }: Answered, answers: Answers, rows: readonly
   return (100 * both.filter((row) => teacher.top[row * kept] === answers.top[row * kept]).length) / both.length;
 }
 
-// As the authors of ReaL count: pictures in which nothing of ImageNet was found do not.
+// As the authors of ReaL count: images in which nothing of ImageNet was found do not.
 function realScore({ files, kept }: Answered, { top }: Answers, rows: readonly number[], real: RightLabels) {
   const counted = rows.filter((row) => (real.get(files[row])?.size ?? 0) > 0);
   const right = counted.filter((row) => real.get(files[row])!.has(top[row * kept]));
-  return { acc1: counted.length > 0 ? (100 * right.length) / counted.length : 0, pictures: counted.length };
+  return { acc1: counted.length > 0 ? (100 * right.length) / counted.length : 0, images: counted.length };
 }
 
 /**
@@ -73,13 +73,13 @@ function realScore({ files, kept }: Answered, { top }: Answers, rows: readonly n
  * arXiv 1706.04599).
  */
 export function calibrationBins(
-  { top, chance }: Pick<Answers, 'top' | 'chance'>,
+  { top, probability }: Pick<Answers, 'top' | 'probability'>,
   labels: Int32Array,
   kept: number,
 ): CalibrationBin[] {
   const bins = Array.from({ length: CALIBRATION_BINS }, () => ({ count: 0, confidence: 0, accuracy: 0 }));
   labels.forEach((label, row) => {
-    const confidence = chance[row * kept];
+    const confidence = probability[row * kept];
     if (!(confidence >= 0)) return;
     const place = Math.max(0, Math.min(CALIBRATION_BINS, Math.ceil(confidence * CALIBRATION_BINS)) - 1);
     bins[place].count++;
@@ -93,14 +93,14 @@ export function calibrationBins(
   }));
 }
 
-/** The mean distance of accuracy and confidence over bins, weighed by their pictures. */
+/** The mean distance of accuracy and confidence over bins, weighed by their images. */
 export function expectedError(bins: readonly CalibrationBin[]): number {
   const all = bins.reduce((sum, { count }) => sum + count, 0);
   const off = bins.reduce((sum, { count, confidence, accuracy }) => sum + count * Math.abs(accuracy - confidence), 0);
   return all > 0 ? off / all : 0;
 }
 
-/** Cells of the confusion matrix that are not 0, flat: class, decision, pictures; by class, then decision. */
+/** Cells of the confusion matrix that are not 0, flat: class, decision, images; by class, then decision. */
 export function confusionCells(answered: Answered, head: Answering): number[] {
   const { top } = answersOf(answered, head);
   const counts = new Map<number, Map<number, number>>();
@@ -128,7 +128,7 @@ export function classReports(answered: Answered, head: Answering, classes: numbe
     if (decision < 0) return;
     const own = sums[label];
     own.count++;
-    own.confidence += answers.chance[row * answered.kept];
+    own.confidence += answers.probability[row * answered.kept];
     if (answers.rank[row] < Math.min(5, classes)) own.right5++;
     if (answers.rank[row] === 0) own.right++;
     sums[decision].predicted++;

@@ -14,13 +14,13 @@ import { classLoss, hardDistillation, smoothTargets, softDistillation } from './
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
-import { normalisePictures, teacherLogits, type StepTeacher } from './teacher.ts';
+import { normaliseImages, teacherLogits, type StepTeacher } from './teacher.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
 import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
 
 /**
  * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
- * Everything that changes between steps is an input. B pictures of a batch, S side, K classes.
+ * Everything that changes between steps is an input. B images of a batch, S side, K classes.
  */
 export interface StepBatch extends Draws {
   /** [B, S, S, 3] RGB. */
@@ -54,7 +54,7 @@ export interface TrainStep {
 export interface TrainStepParts {
   student: Model;
   /**
-   * Frozen; sees the student's augmented, erased and mixed pictures at its own size and with its own normalisation.
+   * Frozen; sees the student's augmented, erased and mixed images at its own size and with its own normalisation.
    * `outside`: its answers come with the batch. null: no distillation.
    */
   teacher: StepTeacher | 'outside' | null;
@@ -197,7 +197,7 @@ function lossAndGradients(
   let updates: Params = {};
   const { grads } = tf.engine().gradients(
     () => {
-      const pixels = normalisePictures(images, student);
+      const pixels = normaliseImages(images, student);
       const result = answer(student, recipe, params, { pixels, noise: inputs.noise ?? null });
       updates = keepAll(result.updates);
       losses = keepAll(lossesOf(recipe, result.heads, targets, taught, share));
@@ -337,7 +337,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   );
   const forward = ({ images, ...params }: Record<string, tf.Tensor>) => {
     const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
-    const { head, headDist } = model.predict(pick(params, prefix), normalisePictures(pixels, model));
+    const { head, headDist } = model.predict(pick(params, prefix), normaliseImages(pixels, model));
     return { head, ...(headDist && { headDist }) };
   };
   const batchParts = neighbourParts(batchSize, partSize(model, batchSize, engine.lanes, 0), engine.lanes);

@@ -4,12 +4,12 @@ import type { Recipe } from '../protocol/recipe.ts';
 import { binaryCrossEntropy, labelsAsAsked } from './losses.ts';
 
 /**
- * Co-training of submodels (arXiv 2212.04884), as `--cosub` of DeiT's main.py: a step shows every picture twice, what
+ * Co-training of submodels (arXiv 2212.04884), as `--cosub` of DeiT's main.py: a step shows every image twice, what
  * stochastic depth skips differs, and each of the two answers learns from the label and from the other one.
- * B pictures of a batch, R rows of noise of a network, K classes.
+ * B images of a batch, R rows of noise of a network, K classes.
  */
 
-/** Rows of noise that a picture has in a step of a recipe; 0 for none. */
+/** Rows of noise that an image has in a step of a recipe; 0 for none. */
 export function noiseRows(student: Model, { cosub }: Recipe): number {
   return (student.noise?.shape(1)[0] ?? 0) * (cosub ? 2 : 1);
 }

@@ -10,59 +10,59 @@ import { drawInputs, drawnImages } from './mix.ts';
 import { partOf, rowsOf, stepParts, type Part } from './parts.ts';
 
 /**
- * What a teacher sees: the pictures of the student, after crop, augmentation, erasing and mixing, at its own size and
- * with its own mean and deviation. Letters: B pictures of a batch, S side of the student's, T side of the teacher's,
+ * What a teacher sees: the images of the student, after crop, augmentation, erasing and mixing, at its own size and
+ * with its own mean and deviation. Letters: B images of a batch, S side of the student's, T side of the teacher's,
  * K classes of the data.
  */
 
-/** How a teacher wants its pictures. */
+/** How a teacher wants its images. */
 export type TeacherView = Pick<TeacherCard, 'inputSize' | 'mean' | 'std' | 'interpolation' | 'layout'>;
 
 /** A teacher whose network is part of the recorded step. */
 export interface StepTeacher extends Model {
-  /** Of the student's pictures to its size; bicubic when left out. */
+  /** Of the student's images to its size; bicubic when left out. */
   interpolation?: TeacherCard['interpolation'];
   /** Which of its outputs stands for each class of the data, [K]; null or left out: they are the same. */
   columns?: readonly number[] | null;
 }
 
 /**
- * What a frozen teacher makes of pictures.
+ * What a frozen teacher makes of images.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns logits [B, K]; of a distilled network the mean of both heads, as it answers in evaluation.
  */
 export function teacherLogits(teacher: StepTeacher, params: Params, images: tf.Tensor4D): tf.Tensor2D {
   const { inputSize, mean, std, interpolation = 'bicubic', columns } = teacher;
-  const seen = teacherPictures(images, { inputSize, mean, std, interpolation, layout: 'NHWC' });
+  const seen = teacherImages(images, { inputSize, mean, std, interpolation, layout: 'NHWC' });
   const { head, headDist } = teacher.predict(params, seen);
   const logits = headDist ? tf.mul<tf.Tensor2D>(tf.add(head, headDist), 0.5) : head;
   return columns ? pickColumns(logits, columns) : logits;
 }
 
 /**
- * The pictures as a teacher wants them.
+ * The images as a teacher wants them.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns normalised, [B, T, T, 3] or [B, 3, T, T] as its layout says
  */
-export function teacherPictures(images: tf.Tensor4D, view: TeacherView): tf.Tensor4D {
-  const sized = resizePictures(images, view.inputSize, view.interpolation);
-  const normal = normalisePictures(sized, view);
+export function teacherImages(images: tf.Tensor4D, view: TeacherView): tf.Tensor4D {
+  const sized = resizeImages(images, view.inputSize, view.interpolation);
+  const normal = normaliseImages(sized, view);
   return view.layout === 'NCHW' ? tf.transpose(normal, [0, 3, 1, 2]) : normal;
 }
 
 /** [0, 255] → the normalised range of a network. */
-export function normalisePictures(images: tf.Tensor4D, { mean, std }: Pick<TeacherView, 'mean' | 'std'>): tf.Tensor4D {
-  const scale = std.map((deviation) => 1 / (255 * deviation));
-  const shift = std.map((deviation, channel) => -mean[channel] / deviation);
+export function normaliseImages(images: tf.Tensor4D, { mean, std }: Pick<TeacherView, 'mean' | 'std'>): tf.Tensor4D {
+  const scale = std.map((value) => 1 / (255 * value));
+  const shift = std.map((value, channel) => -mean[channel] / value);
   return tf.add(tf.mul(images, tf.tensor1d(scale)), tf.tensor1d(shift));
 }
 
 /**
  * Resizes as torch's `interpolate` with `antialias=True` and `align_corners=False` does (bicubic with a = −0.5), without
- * clipping. Pictures of that size already are returned as they are. No gradient.
+ * clipping. Images of that size already are returned as they are. No gradient.
  * @param images [B, S, S, 3] @returns [B, side, side, 3]
  */
-export function resizePictures(
+export function resizeImages(
   images: tf.Tensor4D,
   side: number,
   interpolation: TeacherCard['interpolation'],
@@ -83,7 +83,7 @@ function pickColumns(logits: tf.Tensor2D, columns: readonly number[]): tf.Tensor
   return call('GatherV2', attrs, inputs)[0] as tf.Tensor2D;
 }
 
-/** Whose pictures are drawn, and how many at a time. */
+/** Whose images are drawn, and how many at a time. */
 export interface DrawnBatch {
   student: Model;
   recipe: Recipe;
@@ -91,38 +91,38 @@ export interface DrawnBatch {
 }
 
 /**
- * Records what a teacher outside of the step is shown: inputs are the pictures `images` [B, S, S, 3] and what was drawn
- * for them (`drawInputs`), the output is `pictures`, as {@link teacherPictures} makes them.
+ * Records what a teacher outside of the step is shown: inputs are the images `images` [B, S, S, 3] and what was drawn
+ * for them (`drawInputs`), the output is `images`, as {@link teacherImages} makes them.
  */
-export function recordDrawnPictures(engine: Engine, batch: DrawnBatch, view: TeacherView): Program {
+export function recordDrawnImages(engine: Engine, batch: DrawnBatch, view: TeacherView): Program {
   const { student, recipe, batchSize } = batch;
-  const inputs = { ...picturesInput(batchSize, student.inputSize), ...drawInputs(recipe, batchSize) };
-  // The noise of erased pictures is drawn by parts, as the step takes the batch.
+  const inputs = { ...imagesInput(batchSize, student.inputSize), ...drawInputs(recipe, batchSize) };
+  // The noise of erased images is drawn by parts, as the step takes the batch.
   const { microBatch } = recipe;
   const parts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes });
   return record(engine, inputs, {}, (given) => {
     const drawn = (inputs: Record<string, tf.Tensor>): tf.Tensor4D =>
       drawnImages(recipe, student, castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D, inputs);
     const images = parts ? joined(parts, (part, index) => drawn(partOf(given, part, index))) : drawn(given);
-    return { outputs: { pictures: teacherPictures(images, view) }, assigns: {} };
+    return { outputs: { images: teacherImages(images, view) }, assigns: {} };
   });
 }
 
 /** What is made of the parts of a batch, in the order of the batch. */
 function joined(parts: readonly Part[], make: (part: Part, index: number) => tf.Tensor4D): tf.Tensor4D {
   const order = parts.flat();
-  const places = order.map((_, picture) => order.indexOf(picture));
+  const places = order.map((_, image) => order.indexOf(image));
   return rowsOf(tf.concat(parts.map(make)), places, 0, 'float32');
 }
 
-/** Records {@link teacherPictures} of pictures that have the teacher's size already, `images` [B, T, T, 3]. */
-export function recordPlainPictures(engine: Engine, batchSize: number, view: TeacherView): Program {
-  return record(engine, picturesInput(batchSize, view.inputSize), {}, ({ images }) => {
+/** Records {@link teacherImages} of images that have the teacher's size already, `images` [B, T, T, 3]. */
+export function recordPlainImages(engine: Engine, batchSize: number, view: TeacherView): Program {
+  return record(engine, imagesInput(batchSize, view.inputSize), {}, ({ images }) => {
     const pixels = castTo(images, 'uint8', 'float32') as tf.Tensor4D;
-    return { outputs: { pictures: teacherPictures(pixels, view) }, assigns: {} };
+    return { outputs: { images: teacherImages(pixels, view) }, assigns: {} };
   });
 }
 
-function picturesInput(batchSize: number, side: number): Record<string, TensorSpec> {
+function imagesInput(batchSize: number, side: number): Record<string, TensorSpec> {
   return { images: { shape: [batchSize, side, side, 3], dtype: 'uint8' } };
 }

@@ -46,7 +46,7 @@ function preprocessingOf({ metadata }: Weights): Preprocessing | null {
   return { inputSize, cropRatio, interpolation, mean, std };
 }
 
-/** How pictures were prepared for the network of a checkpoint. */
+/** How images were prepared for the network of a checkpoint. */
 function preparationOf({ model, recipe }: ReadNetwork): Preprocessing {
   const { inputSize, mean, std } = model;
   return { inputSize, cropRatio: recipe.evalCropRatio, interpolation: 'bicubic', mean, std };
@@ -83,13 +83,13 @@ function sameBits(one: Float32Array, other: Float32Array | undefined): boolean {
   return bytes(one).equals(bytes(other));
 }
 
-/** Whether both take the same pictures and answer with as many numbers. */
+/** Whether both take the same images and answer with as many numbers. */
 export function comparable({ model: one }: ReadNetwork, { model: other }: ReadNetwork): boolean {
   const shape = ({ inputSize, classes, distilled }: Model) => [inputSize, classes, distilled].join();
   return shape(one) === shape(other);
 }
 
 /** What a report says of a network. */
-export function sizeOf({ model }: ReadNetwork): { model: string; classes: number; parameters: number } {
+export function networkSize({ model }: ReadNetwork): { model: string; classes: number; parameters: number } {
   return { model: model.name, classes: model.classes, parameters: countParameters(model.specs) };
 }

@@ -14,7 +14,7 @@ export interface ForeignFacts {
   values: CardValues;
 }
 
-const PICTURES = 'one input of float32 pictures, [B, 3, S, S] or [B, S, S, 3]';
+const IMAGES = 'one input of float32 images, [B, 3, S, S] or [B, S, S, 3]';
 const SCORES = 'one output of float32 scores, [B, classes]';
 
 /**
@@ -90,10 +90,10 @@ function chosenSignature(
 }
 
 function interfaceFacts(path: string, inputs: TensorInterface[], outputs: TensorInterface[], card: CardValues) {
-  const input = chosen(path, inputs, card.inputName, PICTURES, ({ shape }) => !shape || shape.length === 4);
+  const input = chosen(path, inputs, card.inputName, IMAGES, ({ shape }) => !shape || shape.length === 4);
   const output = chosen(path, outputs, card.outputName, SCORES, ({ shape }) => !shape || shape.length === 2);
-  const picture = pictureOf(path, input, card);
-  const values: CardValues = { ...picture, inputName: input.name, outputName: output.name };
+  const image = imageOf(path, input, card);
+  const values: CardValues = { ...image, inputName: input.name, outputName: output.name };
   return { values, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
 }
 
@@ -112,20 +112,20 @@ function chosen(
 }
 
 /** Layout and side, where the shape fixes them. */
-function pictureOf(path: string, input: TensorInterface, card: CardValues): CardValues {
+function imageOf(path: string, input: TensorInterface, card: CardValues): CardValues {
   if (!input.shape) return {};
   const [, ...sides] = input.shape;
   const layout = sides[0] === 3 ? 'NCHW' : sides[2] === 3 ? 'NHWC' : undefined;
   const known = layout ?? card.layout;
   if (known && card.layout && known !== card.layout)
-    throw misfit(path, `${card.layout} pictures, as its card says`, describeInterface(input));
+    throw misfit(path, `${card.layout} images, as its card says`, describeInterface(input));
   const channels = known === 'NHWC' ? sides[2] : sides[0];
   if (known ? channels !== 3 && channels !== null : sides.every((side) => side !== null))
-    throw misfit(path, 'pictures of three channels', describeInterface(input));
+    throw misfit(path, 'images of three channels', describeInterface(input));
   const [height, width] = known === 'NHWC' ? sides : sides.slice(1);
-  if (height !== width) throw misfit(path, 'square pictures', describeInterface(input));
+  if (height !== width) throw misfit(path, 'square images', describeInterface(input));
   if (height && card.inputSize && card.inputSize !== height)
-    throw misfit(path, `pictures of side ${card.inputSize}, as its card says`, describeInterface(input));
+    throw misfit(path, `images of side ${card.inputSize}, as its card says`, describeInterface(input));
   return { ...(layout && { layout }), ...(height && { inputSize: height }) };
 }
 

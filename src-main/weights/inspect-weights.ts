@@ -1,4 +1,5 @@
-import { countOf, type Dtype, DTYPE_BYTES, type NamedArray } from '../formats/named-array.ts';
+import { shapeSize } from '../base/shape-size.ts';
+import { type Dtype, DTYPE_BYTES, type NamedArray } from '../formats/named-array.ts';
 import type { WeightFile } from '../formats/weight-file.ts';
 import { recognise, type Recognised } from '../model/recognise.ts';
 import { openWeights } from './open-weights.ts';
@@ -92,7 +93,7 @@ function networkOf(opened: Parameters<typeof weightsOf>[0]): Pick<WeightReport, 
 function totalOf(tensors: ReadonlyMap<string, NamedArray>): WeightReport['total'] {
   const total: WeightReport['total'] = { arrays: tensors.size, elements: 0, bytes: 0, dtypes: {} };
   for (const { dtype, shape } of tensors.values()) {
-    const count = countOf(shape);
+    const count = shapeSize(shape);
     total.elements += count;
     total.bytes += count * DTYPE_BYTES[dtype];
     total.dtypes[dtype] = (total.dtypes[dtype] ?? 0) + 1;
@@ -103,7 +104,7 @@ function totalOf(tensors: ReadonlyMap<string, NamedArray>): WeightReport['total'
 function reportOf(name: string, array: NamedArray, looks: boolean): ArrayReport {
   const { dtype, shape } = array;
   const values = looks ? valuesOf(array.toFloat32()) : null;
-  return { name, dtype, shape, bytes: countOf(shape) * DTYPE_BYTES[dtype], values };
+  return { name, dtype, shape, bytes: shapeSize(shape) * DTYPE_BYTES[dtype], values };
 }
 
 function valuesOf(numbers: Float32Array): ArrayValues {

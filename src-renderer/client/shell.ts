@@ -1,4 +1,4 @@
-import { PICTURE_PATH, SOCKET_PATH, type Host } from '../../src-main/protocol/host.ts';
+import { IMAGE_PATH, SOCKET_PATH, type Host } from '../../src-main/protocol/host.ts';
 import type { Port } from '../../src-main/protocol/rpc.ts';
 import { StillhouseError } from '../../src-main/protocol/errors.ts';
 import { openSocket } from './socket-port.ts';
@@ -18,7 +18,7 @@ export interface Shell {
   readonly host: Host | null;
   /** A new port to the service; rejects with `rpc.closed` when it cannot be reached. */
   open(): Promise<Port>;
-  pictureUrl(id: string): string;
+  imageUrl(id: string): string;
 }
 
 /** The shell this window runs in. */
@@ -33,7 +33,7 @@ function desktopShell(host: Host): Shell {
     reloadToReconnect: true,
     host,
     open: () => (gone ? Promise.reject(new StillhouseError('rpc.closed')) : Promise.resolve(host)),
-    pictureUrl: (id) => host.pictureUrl(id),
+    imageUrl: (id) => host.imageUrl(id),
   };
 }
 
@@ -44,6 +44,6 @@ function browserShell(): Shell {
     reloadToReconnect: false,
     host: null,
     open: () => openSocket(address.href),
-    pictureUrl: (id) => PICTURE_PATH + encodeURIComponent(id),
+    imageUrl: (id) => IMAGE_PATH + encodeURIComponent(id),
   };
 }

@@ -22,7 +22,7 @@ export const charts = {
   raw: 'Not smoothed',
   table: 'Table of values',
   tableOf: '{chart}: table of values',
-  picture: '{chart}: line chart; its table of values holds the same numbers',
+  image: '{chart}: line chart; its table of values holds the same numbers',
   saveCsv: 'Save as CSV',
   saveCsvOf: '{chart}: save as CSV',
   newest: 'The newest {n} of {all} values',

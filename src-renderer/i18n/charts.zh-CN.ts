@@ -22,7 +22,7 @@ export const charts = {
   raw: '未平滑',
   table: '数值表',
   tableOf: '{chart}：数值表',
-  picture: '{chart}：折线图；数值表中有相同的数字',
+  image: '{chart}：折线图；数值表中有相同的数字',
   saveCsv: '保存为 CSV',
   saveCsvOf: '{chart}：保存为 CSV',
   newest: '共 {all} 个值，显示最新的 {n} 个',

@@ -3,7 +3,7 @@ export const dataPage = {
   chooseArchive: 'Choose .tar…',
   drop: 'A folder or a .tar can be dropped here.',
   noPath:
-    'A browser does not tell where a dropped folder lies. Choose it with “Choose folder…”, or paste its path; pictures are never uploaded.',
+    'A browser does not tell where a dropped folder lies. Choose it with “Choose folder…”, or paste its path; images are never uploaded.',
   recent: 'Recent',
   forget: 'Forget {path}',
   missing: '{path} (not there now)',
@@ -12,16 +12,16 @@ export const dataPage = {
 export const sampleRun = {
   title: 'Try it with the sample',
   about:
-    'Gets the engine, the sample pictures and weights for a teacher, fine-tunes the teacher on them for 4 epochs, then distils a small DeiT from it.',
+    'Gets the engine, the sample images and weights for a teacher, fine-tunes the teacher on them for 4 epochs, then distils a small DeiT from it.',
   engine: 'Engine to download',
-  data: 'Sample pictures to download',
+  data: 'Sample images to download',
   teacher: 'Teacher weights to download',
   there: 'there already',
   begin: 'Start the sample run',
   beginBytes: 'Start the sample run ({size} to download)',
   steps: {
     engine: 'The engine',
-    data: 'The sample pictures',
+    data: 'The sample images',
     weights: 'Weights for the teacher',
     teacher: 'The teacher trains: see Train',
     student: 'The student starts',

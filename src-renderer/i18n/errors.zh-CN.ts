@@ -37,7 +37,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'data.no-classes': {
     says: '{path} 中没有含图片的类别文件夹。',
-    advice: '请把每个类别的图片放入各自的文件夹：train/<类别>/picture.jpg。',
+    advice: '请把每个类别的图片放入各自的文件夹：train/<类别>/image.jpg。',
   },
   'data.empty-class': { says: '类别文件夹 {path} 中没有图片。', advice: '请添加图片或删除该文件夹。' },
   'data.unreadable': { says: '无法读取 {path}：{reason}。', advice: '该图片不参与训练，其余照常使用。' },
@@ -320,7 +320,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请重新导出；若再次出现，请检查磁盘。',
   },
   'export.answers': {
-    says: '在 {pictures} 张图片上，{file} 的回答与检查点不同：logit 最多相差 {max}，而舍入只会造成 {allowed}。',
+    says: '在 {images} 张图片上，{file} 的回答与检查点不同：logit 最多相差 {max}，而舍入只会造成 {allowed}。',
     advice: '请勿使用该文件；请重新导出。',
   },
   'export.no-checkpoint': {

@@ -173,9 +173,9 @@ export const zhUnits: Record<string, string> = {
   minutes: '分钟',
   checkpoints: '个检查点',
   epochs: '轮',
-  pictures: '张',
+  images: '张',
   threads: '个线程',
   pixels: '像素',
   rectangles: '个矩形',
-  'per 512 pictures': '每 512 张',
+  'per 512 images': '每 512 张',
 };

@@ -3,7 +3,7 @@ export const presets = {
   'sample-student': {
     name: 'Sample run: DeiT-Ti distilled',
     about:
-      'Small pictures and few epochs: on the sample data it shows learning within minutes on two cores. Train a teacher first.',
+      'Small images and few epochs: on the sample data it shows learning within minutes on two cores. Train a teacher first.',
   },
   'deit-defaults': {
     name: "DeiT's defaults",
@@ -41,7 +41,7 @@ export const presets = {
     name: 'DeiT-B distilled at 384',
     about: 'From the distilled DeiT-B at 224. The teacher goes on teaching, at 384 pixels too.',
   },
-  'transfer-cifar10': { name: 'CIFAR-10', about: 'From DeiT-B on ImageNet. The pictures are enlarged to 224 pixels.' },
+  'transfer-cifar10': { name: 'CIFAR-10', about: 'From DeiT-B on ImageNet. The images are enlarged to 224 pixels.' },
   'transfer-cifar100': {
     name: 'CIFAR-100',
     about:

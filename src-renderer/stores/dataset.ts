@@ -6,7 +6,7 @@ import type {
   DatasetSummary,
   ExcludedList,
   FindingKind,
-  PicturePage,
+  ImagePage,
 } from '../../src-main/protocol/data-types.ts';
 import { useJobs } from './jobs.ts';
 import { isText, isTextList, keep, readKept } from '../composables/kept.ts';
@@ -17,7 +17,7 @@ export type Split = 'train' | 'val';
 
 const MOST_RECENT = 8;
 
-/** The chosen data folder: what it holds, its check, its pictures page by page. */
+/** The chosen data folder: what it holds, its check, its images page by page. */
 export const useDataset = defineStore('dataset', () => {
   const service = useService();
   const jobs = useJobs();
@@ -93,7 +93,7 @@ export const useDataset = defineStore('dataset', () => {
       error.value = quietly(thrown);
     }
   };
-  /** Decodes what has changed since the last check, `anew` every picture; stopped or not, `report` says what it found. */
+  /** Decodes what has changed since the last check, `anew` every image; stopped or not, `report` says what it found. */
   const check = async (anew = false): Promise<void> => {
     checkError.value = null;
     const checked = path.value;
@@ -106,7 +106,7 @@ export const useDataset = defineStore('dataset', () => {
     await readNotes(checked).catch(quietly);
     await recount(checked).catch(quietly);
   };
-  /** Leaves out, or uses again, every picture that the check found of one kind. */
+  /** Leaves out, or uses again, every image that the check found of one kind. */
   const exclude = async (kind: FindingKind, out: boolean): Promise<void> => {
     checkError.value = null;
     const changed = path.value;
@@ -118,8 +118,8 @@ export const useDataset = defineStore('dataset', () => {
       checkError.value = quietly(thrown);
     }
   };
-  const pictures = (split: Split, of: string, offset: number, limit: number): Promise<PicturePage> =>
-    service.call('dataset.pictures', { path: path.value, split, ...(of ? { class: of } : {}), offset, limit });
+  const images = (split: Split, of: string, offset: number, limit: number): Promise<ImagePage> =>
+    service.call('dataset.images', { path: path.value, split, ...(of ? { class: of } : {}), offset, limit });
 
   watch(path, (now) => keep('data-path', now));
   watch(recent, (now) => keep('data-recent', now));
@@ -144,7 +144,7 @@ export const useDataset = defineStore('dataset', () => {
     useSample,
     check,
     exclude,
-    pictures,
+    images,
     cancel: (job: string): Promise<void> => jobs.cancel(job),
   };
 });

@@ -35,7 +35,7 @@ export const useDesktop = defineStore('desktop', () => {
     await run.open(id);
     return 'train';
   };
-  /** Opens what lies at a path: a folder of pictures, a run, a recipe or weights to fine-tune. */
+  /** Opens what lies at a path: a folder of images, a run, a recipe or weights to fine-tune. */
   const openPath = async (given: string): Promise<Shown | null> => {
     const { kind, path, reading } = await service.call('system.look', { path: given });
     if (kind === 'run') return (await table.openFolder(path)) ? 'train' : null;

@@ -60,11 +60,11 @@ export const useEvaluation = defineStore('evaluation', () => {
       notices.fail(thrown);
     }
   };
-  const pictures = (query: Omit<CallParams<'evaluation.pictures'>, 'id' | 'head'>): Promise<EvaluatedPage> =>
-    service.call('evaluation.pictures', { id: id.value, head: head.value, ...query });
+  const images = (query: Omit<CallParams<'evaluation.images'>, 'id' | 'head'>): Promise<EvaluatedPage> =>
+    service.call('evaluation.images', { id: id.value, head: head.value, ...query });
 
   watch([id, head], () => void open());
   watch(id, () => (head.value = 'test'));
   service.onOpen(() => void refresh().then(open).catch(notices.fail));
-  return { list, id, head, report, error, job, start, remove, pictures, cancel: jobs.cancel };
+  return { list, id, head, report, error, job, start, remove, images, cancel: jobs.cancel };
 });

@@ -11,8 +11,8 @@ import { useService } from '../composables/use-service.ts';
 /** What the export form asks for; an empty `output` leaves the place to the service. */
 export type ExportWish = Omit<CallParams<'export.write'>, 'run'> & {
   output: string;
-  /** Pictures of the check that follows; null: none follows. */
-  pictures: number | null;
+  /** Images of the check that follows; null: none follows. */
+  images: number | null;
 };
 
 /** The exports of the open run, and what checking them found. */
@@ -42,11 +42,11 @@ export const useExports = defineStore('exports', () => {
     const plain = toPlainError(thrown);
     if (plain.code !== 'job.cancelled') error.value = plain;
   };
-  const check = async (path: string, pictures: number): Promise<void> => {
+  const check = async (path: string, images: number): Promise<void> => {
     error.value = null;
     [checking.value, chosen.value] = [path, path];
     try {
-      const { job } = await service.call('export.check', { run: run.currentId, path, pictures });
+      const { job } = await service.call('export.check', { run: run.currentId, path, images });
       await jobs.finished(job);
     } catch (thrown) {
       fail(thrown);
@@ -56,7 +56,7 @@ export const useExports = defineStore('exports', () => {
     }
   };
   /** Writes a checkpoint for others and has the file checked, where that is wished. */
-  const write = async ({ pictures, output, ...wish }: ExportWish): Promise<void> => {
+  const write = async ({ images, output, ...wish }: ExportWish): Promise<void> => {
     [writing.value, error.value] = [true, null];
     try {
       const target = output.trim() ? { output: output.trim() } : {};
@@ -64,7 +64,7 @@ export const useExports = defineStore('exports', () => {
       await refresh();
       chosen.value = path;
       writing.value = false;
-      if (pictures !== null) await check(path, pictures);
+      if (images !== null) await check(path, images);
     } catch (thrown) {
       fail(thrown);
     } finally {

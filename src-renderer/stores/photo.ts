@@ -4,7 +4,7 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import { MOST_PIECE_BYTES, type PhotoAnswer } from '../../src-main/protocol/evaluation.ts';
 import { useService } from '../composables/use-service.ts';
 
-/** A picture that a person tries on a run, and what came back. */
+/** An image that a person tries on a run, and what came back. */
 export const usePhoto = defineStore('photo', () => {
   const service = useService();
   const asking = ref(false);
@@ -13,15 +13,15 @@ export const usePhoto = defineStore('photo', () => {
   const held = shallowRef<Blob | null>(null);
   let number = 0;
 
-  /** Shows a picture to the run's newest checkpoint. */
-  const ask = async (picture: Blob, run: string): Promise<void> => {
+  /** Shows an image to the run's newest checkpoint. */
+  const ask = async (image: Blob, run: string): Promise<void> => {
     const own = ++number;
-    held.value = picture;
+    held.value = image;
     asking.value = true;
     error.value = null;
     try {
       const photo = `photo-${own}`;
-      const bytes = new Uint8Array(await new Response(picture).arrayBuffer());
+      const bytes = new Uint8Array(await new Response(image).arrayBuffer());
       for (let offset = 0; offset === 0 || offset < bytes.length; offset += MOST_PIECE_BYTES)
         await service.call('photo.add', {
           photo,

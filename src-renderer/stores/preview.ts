@@ -5,7 +5,7 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import { useRecipe } from './recipe.ts';
 import { useService } from '../composables/use-service.ts';
 
-const PICTURES = 16;
+const IMAGES = 16;
 
 /** A batch of the recipe as its student will see it. */
 export const usePreview = defineStore('preview', () => {
@@ -24,7 +24,7 @@ export const usePreview = defineStore('preview', () => {
     error.value = null;
     const values = { ...recipe.values };
     try {
-      shown.value = await service.call('dataset.preview', { recipe: values, epoch, batch, count: PICTURES });
+      shown.value = await service.call('dataset.preview', { recipe: values, epoch, batch, count: IMAGES });
       madeFor.value = JSON.stringify(values);
     } catch (thrown) {
       error.value = toPlainError(thrown);

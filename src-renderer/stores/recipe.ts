@@ -194,7 +194,7 @@ export const useRecipe = defineStore('recipe', () => {
     schedule.value = rate;
     time.value = hours;
   };
-  /** Has a few steps timed, on the recipe's own pictures. */
+  /** Has a few steps timed, on the recipe's own images. */
   const measure = async (): Promise<void> => {
     timeError.value = null;
     try {

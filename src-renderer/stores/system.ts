@@ -65,7 +65,7 @@ export const useSystem = defineStore('system', () => {
     pathOf: (file: File): string => host?.pathOf(file) ?? '',
     showFile: (path: string): Promise<void> => host?.showFile(path) ?? Promise.resolve(),
     browse: (path?: string): Promise<Folder> => service.call('system.browse', path ? { path } : {}),
-    pictureUrl: (id: string): string => service.shell.pictureUrl(id),
+    imageUrl: (id: string): string => service.shell.imageUrl(id),
     setMenu: (parts: MenuPart[]): void => host?.setMenu(parts),
     onMenu: host ? host.onMenu.bind(host) : (): void => undefined,
     retry: (): void => (service.shell.reloadToReconnect ? window.location.reload() : service.retry()),

@@ -7,10 +7,10 @@ import { build, preview, type InlineConfig } from 'vite';
 import type { Frames } from './charts/page.ts';
 
 /**
- * `npm run bench -- charts [--runs N] [--points N] [--seconds N] [--picture FILE]`: frames of one chart, and of as many
+ * `npm run bench -- charts [--runs N] [--points N] [--seconds N] [--image FILE]`: frames of one chart, and of as many
  * as the Train view shows on a screen of 1280 x 800, with many long runs beside each other while they are zoomed and
  * panned in Chromium; before them those of a page where only a dot moves. Times mean something on a machine at rest
- * only, but for the processor's; how far the picture is from all points is a test
+ * only, but for the processor's; how far the image is from all points is a test
  * (`tests/unit/renderer/pixel-columns.test.ts`).
  */
 const root = fileURLToPath(new URL('../../../tests/bench/charts', import.meta.url));
@@ -43,8 +43,8 @@ async function measure(page: Page, address: string, charts: number): Promise<voi
   await page.goto(address);
   if (charts > 0) await page.evaluate(`bench.mount(${runs}, ${points}, ${charts})`);
   await page.waitForTimeout(1000);
-  const picture = option('picture', '');
-  if (picture && charts > 0) await page.screenshot({ path: join(process.cwd(), `${charts}-${picture}`) });
+  const image = option('image', '');
+  if (image && charts > 0) await page.screenshot({ path: join(process.cwd(), `${charts}-${image}`) });
   const used = await threadTime(page);
   const before = await used();
   const work = charts > 0 ? 'drive' : 'rest';

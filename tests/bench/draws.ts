@@ -124,7 +124,7 @@ function chiSquare(ours: string[], theirs: string[]): { statistic: number; proba
   return { statistic, probability: filled.length < 2 ? 1 : chiSquareTail(statistic, filled.length - 1) };
 }
 
-/** Wilson and Hilferty's approximation of the chance that chi-square exceeds `value`. */
+/** Wilson and Hilferty's approximation of the probability that chi-square exceeds `value`. */
 function chiSquareTail(value: number, degrees: number): number {
   const spread = 2 / (9 * degrees);
   return normalTail((Math.cbrt(value / degrees) - (1 - spread)) / Math.sqrt(spread));

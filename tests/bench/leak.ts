@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { median } from './peers.ts';
@@ -51,7 +51,7 @@ async function train(): Promise<StepRow[]> {
     ...{ epochs: steps / STEPS_PER_EPOCH, saveEvery: 2, warmupEpochs: 0, lr: 1e-4, unscaleLr: true },
   });
   const rows: StepRow[] = [];
-  const { done } = spawnTrainer(
+  const { done } = spawnJob(
     { kind: 'train', engine: engineFolder(), threads: 2, run: join(folder, 'run'), recipe, resume: 'new' },
     {
       entry,

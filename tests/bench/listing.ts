@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkPictures } from '../../src-main/data/check/check.ts';
+import { checkImages } from '../../src-main/data/check/check.ts';
 import { listDataset, summarise } from '../../src-main/data/layout/folder.ts';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 
 /**
- * `npm run bench -- listing`: pictures a second that are listed from folders and from archives, and from a data set of
- * as many classes as pictures, with the memory that it takes; and a second check, which only looks at sizes and times.
+ * `npm run bench -- listing`: images a second that are listed from folders and from archives, and from a data set of
+ * as many classes as images, with the memory that it takes; and a second check, which only looks at sizes and times.
  * Everything lies in memory where the machine has a place for it: this is the work, not the disk.
  *
  * Options: --files N (100,000), --json.
@@ -19,12 +19,12 @@ const { values } = parseArgs({
 });
 const FILES = Number(values.files);
 const CLASSES = 1000;
-const picture = encodePng({ width: 1, height: 1, data: new Uint8Array([1, 2, 3]) });
+const image = encodePng({ width: 1, height: 1, data: new Uint8Array([1, 2, 3]) });
 const home = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'stillhouse-listing-'));
 
 interface Line {
   what: string;
-  pictures: number;
+  images: number;
   wall: number;
   cpu: number;
   /** Megabytes of the JavaScript heap that the result takes. */
@@ -41,8 +41,8 @@ try {
   const dataset = await listDataset(many);
   const results = join(home, 'results.jsonl');
   const decode = (): Promise<never> => Promise.reject(new Error('not measured here'));
-  await checkPictures(dataset, decode, { results });
-  lines.push(await best('a second check', async () => (await checkPictures(dataset, decode, { results })).reused, 2));
+  await checkImages(dataset, decode, { results });
+  lines.push(await best('a second check', async () => (await checkImages(dataset, decode, { results })).reused, 2));
   rmSync(many, { recursive: true });
   const classes = makeFolders('classes', FILES);
   lines.push(await best(`folders, ${FILES} classes`, () => listed(classes)));
@@ -51,11 +51,11 @@ try {
 }
 if (values.json) console.log(JSON.stringify(lines));
 
-/** Empty-handed pictures in `count` class folders. */
+/** Empty-handed images in `count` class folders. */
 function makeFolders(name: string, count: number): string {
   const folder = join(home, name);
   for (let label = 0; label < count; label++) mkdirSync(join(folder, `class-${label}`), { recursive: true });
-  for (let at = 0; at < FILES; at++) writeFileSync(join(folder, `class-${at % count}`, `${at}.png`), picture);
+  for (let at = 0; at < FILES; at++) writeFileSync(join(folder, `class-${at % count}`, `${at}.png`), image);
   return folder;
 }
 
@@ -67,23 +67,23 @@ async function listed(path: string): Promise<number> {
 
 /** The fastest of some rounds, wall and CPU time each for itself: others use this machine too. */
 async function best(what: string, work: () => Promise<number>, rounds = 3): Promise<Line> {
-  const line: Line = { what, pictures: 0, wall: Infinity, cpu: Infinity, heap: 0 };
+  const line: Line = { what, images: 0, wall: Infinity, cpu: Infinity, heap: 0 };
   for (let round = 0; round < rounds; round++) {
     const [heap, started, before] = [process.memoryUsage().heapUsed, performance.now(), process.cpuUsage()];
-    line.pictures = await work();
+    line.images = await work();
     const { user, system } = process.cpuUsage(before);
     line.wall = Math.min(line.wall, (performance.now() - started) / 1000);
     line.cpu = Math.min(line.cpu, (user + system) / 1e6);
     line.heap = Math.max(line.heap, (process.memoryUsage().heapUsed - heap) / 1e6);
   }
-  if (line.pictures !== FILES) throw new Error(`${what}: ${line.pictures} of ${FILES} pictures`);
+  if (line.images !== FILES) throw new Error(`${what}: ${line.images} of ${FILES} images`);
   console.log(describe(line));
   return line;
 }
 
-function describe({ what, pictures, wall, cpu, heap }: Line): string {
+function describe({ what, images, wall, cpu, heap }: Line): string {
   const rate = (seconds: number): string =>
-    Math.round(pictures / seconds)
+    Math.round(images / seconds)
       .toLocaleString('en')
       .padStart(9);
   return `${what.padEnd(26)} ${rate(wall)}/s  ${rate(cpu)}/s of CPU time  ${heap.toFixed(0).padStart(4)} MB`;

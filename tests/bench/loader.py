@@ -2,7 +2,7 @@
 
 `python loader.py make FOLDER COUNT` writes photograph-like JPEGs of 500 x 375 pixels. Otherwise started by loader.ts as
 `python loader.py run FOLDER SIZE plain|uint8|tensors|repeated WORKERS BATCH`: reads a line a round; answers a JSON line
-with wall seconds, CPU seconds and pictures.
+with wall seconds, CPU seconds and images.
 """
 
 import json

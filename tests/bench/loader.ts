@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
-import { serveCrew, threadCrew } from '../../src-main/data/batches/worker-threads.ts';
+import { serveWorkers, threadWorkers } from '../../src-main/data/batches/worker-threads.ts';
 import { listDataset } from '../../src-main/data/layout/folder.ts';
 import { createLoader, type Loader } from '../../src-main/data/batches/loader.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
@@ -23,8 +23,8 @@ import { createTrainStep } from '../../src-main/train/step.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
 /**
- * `npm run bench -- loader`: pictures a second from JPEG files to batches, ours and timm's DataLoader, in turns on the
- * same machine in the same run; a round is an epoch. A core: pictures over CPU seconds, all threads counted. All cores:
+ * `npm run bench -- loader`: images a second from JPEG files to batches, ours and timm's DataLoader, in turns on the
+ * same machine in the same run; a round is an epoch. A core: images over CPU seconds, all threads counted. All cores:
  * over wall time. timm makes uint8 as we do (`use_prefetcher`: the rest is the device's), or, as DeiT's own main.py does,
  * normalised and erased tensors; that part of ours belongs to the step and is not in these figures.
  *
@@ -33,7 +33,7 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
  */
 const DEIT = { aa: 'rand-m9-mstd0.5-inc1', reprob: 0.25, mixup: 0.8, cutmix: 1 };
 const PLAIN = { aa: '', reprob: 0, mixup: 0, cutmix: 0, colorJitter: 0, repeatedAug: false };
-/** What is raced: our recipe, and whose transform is timm's. Decoded pictures are kept only where it says so. */
+/** What is raced: our recipe, and whose transform is timm's. Decoded images are kept only where it says so. */
 const RACES: Race[] = [
   { name: 'crop and flip', recipe: PLAIN, peer: 'plain' },
   { name: "DeiT's transform", recipe: { ...DEIT, repeatedAug: false }, peer: 'uint8' },
@@ -54,7 +54,7 @@ interface Race {
 }
 
 if (!isMainThread) {
-  serveCrew(({ folder, context }: DecoderData) => engineDecodeNow({ tf: loadLibrary(folder), context }));
+  serveWorkers(({ folder, context }: DecoderData) => engineDecodeNow({ tf: loadLibrary(folder), context }));
 } else if (process.argv[2] === 'worker') await worker(JSON.parse(process.argv[3]) as WorkerOptions);
 else await main();
 
@@ -69,7 +69,7 @@ interface WorkerOptions {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      data: { type: 'string', default: join(cacheFolder(), 'bench-pictures') },
+      data: { type: 'string', default: join(cacheFolder(), 'bench-images') },
       size: { type: 'string', default: '224' },
       rounds: { type: 'string', default: '5' },
       cores: { type: 'string', default: 'both' },
@@ -80,11 +80,11 @@ async function main(): Promise<void> {
   const python = peerPython();
   const script = fileURLToPath(new URL('../../../tests/bench/loader.py', import.meta.url));
   if (!existsSync(values.data)) {
-    if (!python) throw new Error('Without Python there are no pictures: give a data folder with --data.');
+    if (!python) throw new Error('Without Python there are no images: give a data folder with --data.');
     execFileSync(python, [script, 'make', values.data, String(MADE)]);
   }
   if (values.model) return waiting(values.data, values.model, values.json);
-  const pictures = Math.floor((await listDataset(values.data)).train.length / BATCH) * BATCH;
+  const images = Math.floor((await listDataset(values.data)).train.length / BATCH) * BATCH;
   const counts = values.cores === '1' ? [1] : values.cores === 'all' ? [cpus().length] : [1, cpus().length];
   const lines: Line[] = [];
   for (const { name, recipe, peer, keep = false } of RACES)
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
       const workers = String(cores === 1 ? 0 : cores);
       const theirs = [script, 'run', values.data, values.size, peer, workers, String(BATCH)];
       if (python) contestants.push(await startContestant('timm', python, theirs));
-      lines.push(...(await race(name, cores, contestants, Number(values.rounds), pictures)));
+      lines.push(...(await race(name, cores, contestants, Number(values.rounds), images)));
       for (const line of lines.slice(-contestants.length)) console.log(describe(line));
     }
   if (values.json) console.log(JSON.stringify(lines));
@@ -104,7 +104,7 @@ interface Line {
   transform: string;
   label: string;
   cores: number;
-  /** Pictures a second: of CPU time for one core, of wall time for all; in the best round and in the middle one. */
+  /** Images a second: of CPU time for one core, of wall time for all; in the best round and in the middle one. */
   best: number;
   middle: number;
   /** Of the best rounds against timm's; null for timm itself and without it. */
@@ -116,12 +116,12 @@ async function race(
   cores: number,
   contestants: Contestant[],
   rounds: number,
-  pictures: number,
+  images: number,
 ): Promise<Line[]> {
   const rates = contestants.map((): number[] => []);
   for (let round = 0; round < rounds; round++)
     for (const [index, contestant] of contestants.entries()) {
-      const [wall, cpu, made = pictures] = await contestant.round(pictures);
+      const [wall, cpu, made = images] = await contestant.round(images);
       rates[index].push(made / (cores === 1 ? cpu : wall));
     }
   contestants.forEach((contestant) => contestant.close());
@@ -139,7 +139,7 @@ async function race(
 function describe({ transform, label, cores, best, middle, ratio }: Line): string {
   const share = cores === 1 ? 'a core ' : `${cores} cores`;
   const against = ratio === null ? '' : `  ${ratio.toFixed(2)} × timm`;
-  const rates = `${best.toFixed(0).padStart(6)} pictures/s (middle ${middle.toFixed(0)})`;
+  const rates = `${best.toFixed(0).padStart(6)} images/s (middle ${middle.toFixed(0)})`;
   return `${transform.padEnd(20)} ${share}  ${label.padEnd(11)} ${rates}${against}`;
 }
 
@@ -155,14 +155,14 @@ async function startLoader(
   options: { cacheBytes: number; noiseRows: number },
 ): Promise<Loader> {
   const own = trainingRecipe(recipe);
-  const crew = threadCrew({
+  const workers = threadWorkers({
     threads: recipe.numWorkers,
     script: fileURLToPath(import.meta.url),
     data: { folder: engineFolder(), context: engine.context } satisfies DecoderData,
     recipe: own,
   });
   const onSkip = ({ file, reason }: { file: string; reason: string }): void => console.error(file, reason);
-  return createLoader({ dataset: await listDataset(data), recipe: own, crew, onSkip, ...options });
+  return createLoader({ dataset: await listDataset(data), recipe: own, workers, onSkip, ...options });
 }
 
 async function worker({ data, size, threads, recipe, keep }: WorkerOptions): Promise<void> {
@@ -225,7 +225,7 @@ async function waiting(data: string, name: string, json: boolean): Promise<void>
   const verdict = wait > 0.05 * took ? 'waits for data' : 'never waits';
   console.log(
     `${name}, batches of ${BATCH}, ${recipe.numWorkers} threads: a step takes ${took.toFixed(0)} ms ` +
-      `(${((1000 * BATCH) / took).toFixed(0)} pictures/s) and ${verdict}: ${wait.toFixed(1)} ms`,
+      `(${((1000 * BATCH) / took).toFixed(0)} images/s) and ${verdict}: ${wait.toFixed(1)} ms`,
   );
   if (json) console.log(JSON.stringify({ model: name, batch: BATCH, step: took, wait }));
   exitProcess(0);

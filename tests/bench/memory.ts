@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 
@@ -25,7 +25,7 @@ const CASES: Partial<Recipe>[] = [
 /** Asked for between forecast and measurement. */
 const BOUND = 0.15;
 
-const entry = path.join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
+const entry = path.join(await buildPrograms(['trainer', 'image']), 'trainer.mjs');
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 const folder = mkdtempSync(path.join(tmpdir(), 'stillhouse-memory-'));
 const dataPath = makeTinyData(path.join(folder, 'data'), { size: 256, train: 86, val: 4 });
@@ -47,16 +47,14 @@ if (values.json) console.log(JSON.stringify({ worst, table }));
 process.exitCode = worst <= BOUND ? 0 : 1;
 
 async function forecastOf(recipe: Recipe) {
-  return spawnTrainer(
-    { kind: 'forecast', engine: engineFolder(), recipe, classes: ['amber', 'blue', 'clay'] },
-    { entry },
-  ).done;
+  return spawnJob({ kind: 'forecast', engine: engineFolder(), recipe, classes: ['amber', 'blue', 'clay'] }, { entry })
+    .done;
 }
 
 /** The most resident memory that a trainer of one epoch told of, bytes. */
 async function peakOf(recipe: Recipe, run: string): Promise<number> {
   let peak = 0;
-  const trainer = spawnTrainer(
+  const trainer = spawnJob(
     { kind: 'train', engine: engineFolder(), run, recipe, resume: 'new' },
     { entry, onEvent: (event) => event.tell === 'alive' && (peak = Math.max(peak, event.memory)) },
   );

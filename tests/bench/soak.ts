@@ -8,7 +8,7 @@ import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { isAlive } from '../../src-main/base/process.ts';
-import { spawnTrainer, type Trainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
 import { inspect } from '../helpers/killed-run.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
@@ -57,7 +57,7 @@ try {
 }
 
 async function soak(): Promise<boolean> {
-  const entry = join(await buildPrograms(['trainer', 'onnx', 'picture']), 'trainer.mjs');
+  const entry = join(await buildPrograms(['trainer', 'onnx', 'image']), 'trainer.mjs');
   const dataPath = makeTinyData(join(folder, 'data'), { train: 64, val: 12 });
   const recipe = parseRecipe({
     ...{ model: 'deit_tiny_patch16_224', dataPath, inputSize: 32, batchSize: 8, epochs: 100_000, warmupEpochs: 0 },
@@ -83,12 +83,12 @@ async function soak(): Promise<boolean> {
 async function stretch(
   name: string,
   entry: string,
-  job: Parameters<typeof spawnTrainer>[0] & { kind: 'train' },
+  job: Parameters<typeof spawnJob>[0] & { kind: 'train' },
   milliseconds: number,
-  end: (trainer: Trainer<'train'>) => void,
+  end: (trainer: JobProcess<'train'>) => void,
 ): Promise<Stretch> {
   const told: HistoryRow[] = [];
-  const trainer = spawnTrainer(job, {
+  const trainer = spawnJob(job, {
     entry,
     onEvent: (event) => {
       if (event.tell === 'rows') told.push(...event.rows);

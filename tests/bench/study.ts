@@ -13,7 +13,7 @@ import {
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { cacheFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { writeReport, type FinishedRun } from '../helpers/study-report.ts';
@@ -50,12 +50,12 @@ const ARMS: { name: string; values: Partial<Recipe> }[] = [
 
 mkdirSync(folder, { recursive: true });
 const listeners = new Set<(event: ServiceEvent) => void>();
-const entry = join(await buildPrograms(['trainer', 'picture', 'onnx']), 'trainer.mjs');
+const entry = join(await buildPrograms(['trainer', 'image', 'onnx']), 'trainer.mjs');
 const workstation = createWorkstation({
   shell: 'cli',
   homeFolder: folder,
   cacheFolder: cacheFolder(),
-  spawnTrainer: (job, given) => spawnTrainer(job, { ...given, entry }),
+  spawnJob: (job, given) => spawnJob(job, { ...given, entry }),
   emit: (event) => listeners.forEach((listener) => listener(event)),
 });
 const calls = workstation.handlers;

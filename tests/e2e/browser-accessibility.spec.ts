@@ -7,7 +7,7 @@ import { Workbench, type View } from './workbench.ts';
 const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine'];
 
 test('no view has a serious accessibility fault, in any theme and language', async ({ app, home, page }) => {
-  await new Workbench(app).openData(makeTinyData(join(home, 'pictures')));
+  await new Workbench(app).openData(makeTinyData(join(home, 'images')));
   await expect(page.getByRole('heading', { name: '3 classes' })).toBeVisible();
   for (const [theme, language, colorScheme] of [
     ['light', 'en', null],
@@ -28,7 +28,7 @@ test('no view has a serious accessibility fault, in any theme and language', asy
 });
 
 test('the keyboard alone chooses a folder and walks the views', async ({ home, page }) => {
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   await page.getByRole('button', { name: 'Choose folder…' }).press('Enter');
   const dialog = page.getByRole('dialog', { name: 'Choose a folder' });
   await expect(dialog.getByRole('listbox')).toBeFocused();

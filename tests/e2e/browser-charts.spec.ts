@@ -144,7 +144,7 @@ test('runs are drawn over each other, read at the cursor, zoomed, hidden and sav
     expect((await bench.savedFrom('Loss', 'CSV')).toString().split('\r\n').length).toBeGreaterThan(csv.length);
   });
 
-  await test.step('pictures show title, axes, both runs and what happened', async () => {
+  await test.step('images show title, axes, both runs and what happened', async () => {
     const svg = (await bench.savedFrom('Loss', 'SVG')).toString();
     for (const words of ['>Loss<', '>Step<', '>alpha · Train total<', '>beta · Train total<', 'Checkpoint: epoch-0001'])
       expect(svg).toContain(words);
@@ -189,7 +189,7 @@ test('what happened to a run stands on its axis, and in the table', async ({ app
   const rows = await bench.table('Loss');
   const events = (step: string): string => rows.find((row) => row[0] === step)!.at(-1)!;
   expect(rows[0].at(-1)).toBe('Events');
-  expect(events('5')).toContain('/data has no picture to validate with.');
+  expect(events('5')).toContain('/data has no image to validate with.');
   for (const words of ['Checkpoint: epoch-0001.safetensors', 'Paused', 'Stopped', 'Resumed'])
     expect(events('10')).toContain(words);
   expect(events('30')).toContain('Finished');
@@ -239,7 +239,7 @@ test('charts of compared runs have no accessibility fault', async ({ app, home }
   }
 });
 
-/** Runs in the page: colours of a picture. */
+/** Runs in the page: colours of an image. */
 async function colorsOf(base64: string): Promise<{ corner: string; seen: string[] }> {
   const image = new Image();
   image.src = `data:image/png;base64,${base64}`;

@@ -24,7 +24,7 @@ async function openRuns(app: App, home: string): Promise<Workbench> {
   }
   await app.page.reload();
   const bench = new Workbench(app);
-  await bench.openData(makeTinyData(join(home, 'pictures')));
+  await bench.openData(makeTinyData(join(home, 'images')));
   await bench.go('Train');
   await bench.main.getByRole('button', { name: 'Compare with' }).click();
   await app.page.getByRole('menuitemcheckbox').first().click();
@@ -41,7 +41,7 @@ async function seen(element: Locator): Promise<number[]> {
   return element.page().evaluate(pixelsOf, png);
 }
 
-/** Runs in the page: the pixels of a picture, three numbers each. */
+/** Runs in the page: the pixels of an image, three numbers each. */
 async function pixelsOf(base64: string): Promise<number[]> {
   const image = new Image();
   image.src = `data:image/png;base64,${base64}`;

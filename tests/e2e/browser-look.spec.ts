@@ -9,7 +9,7 @@ import { expect, test as base } from './fixtures.ts';
 import { overflow } from './workbench.ts';
 
 /**
- * Every view in both themes and languages, against the pictures beside this file. After a wanted change:
+ * Every view in both themes and languages, against the images beside this file. After a wanted change:
  * `npm run build && npx playwright test -c tests/e2e/playwright.config.ts --project=chromium browser-look --update-snapshots`,
  * and look at what it drew.
  */
@@ -20,7 +20,7 @@ const LOOKS = [
   ['light', 'zh-CN'],
   ['dark', 'zh-CN'],
 ] as const;
-/** Widths of words in the typefaces that the pictures were drawn with. */
+/** Widths of words in the typefaces that the images were drawn with. */
 const TYPEFACES = '166.0 195.8';
 const MOMENT = Date.UTC(2026, 10, 20, 9, 30);
 
@@ -77,14 +77,14 @@ function widths(): string {
 test('each view looks as it did', async ({ home, launch }) => {
   await trained(join(home, 'runs/first'), 0.001, 61);
   await trained(join(home, 'runs/second'), 0.002, 72);
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   const { page } = await launch();
   await page.getByRole('main').getByLabel('Folder', { exact: true }).fill(data);
   await page.getByRole('button', { name: 'Open', exact: true }).click();
   await expect(page.getByRole('heading', { name: '3 classes' })).toBeVisible();
   const typefaces = await page.evaluate(widths);
   const same = typefaces === TYPEFACES;
-  const description = `Other typefaces than those of the pictures (${typefaces}): the views are not compared.`;
+  const description = `Other typefaces than those of the images (${typefaces}): the views are not compared.`;
   if (!same) test.info().annotations.push({ type: 'typefaces', description });
   for (const [theme, language] of LOOKS) {
     await page.getByRole('banner').getByRole('combobox').first().selectOption(theme);
@@ -95,7 +95,7 @@ test('each view looks as it did', async ({ home, launch }) => {
       await page.mouse.move(0, 0);
       expect(await page.evaluate(overflow)).toEqual([]);
       if (!same) continue;
-      // What is of this machine (free space, processor, driver) says so; the pictures of the data are noise.
+      // What is of this machine (free space, processor, driver) says so; the images of the data are noise.
       await expect(page).toHaveScreenshot(`${view}-${theme}-${language}.png`, {
         mask: [page.locator('.of-machine, main img')],
         maskColor: '#808080',

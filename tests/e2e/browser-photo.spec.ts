@@ -14,7 +14,7 @@ test.use({
 
 test('a photo is dropped, pasted and taken', async ({ app, home, page }) => {
   const bench = new Workbench(app);
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   await bench.openData(data);
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
   await bench.startTiny(1);
@@ -23,8 +23,8 @@ test('a photo is dropped, pasted and taken', async ({ app, home, page }) => {
   await bench.main.getByText('Try a photo').click();
   const seen = bench.main.getByRole('img', { name: 'What the network sees' });
   const shown = () => seen.getAttribute('src', { timeout: 60_000 });
-  const picture = (name: string) => readFileSync(join(data, 'val', name, `${name}-0.png`)).toString('base64');
-  /** Gives the page a picture as the browser would after a drop or a paste. */
+  const image = (name: string) => readFileSync(join(data, 'val', name, `${name}-0.png`)).toString('base64');
+  /** Gives the page an image as the browser would after a drop or a paste. */
   const give = (kind: 'drop' | 'paste', base64: string) =>
     page.evaluate(
       ([kind, base64]) => {
@@ -50,19 +50,19 @@ test('a photo is dropped, pasted and taken', async ({ app, home, page }) => {
   };
 
   await test.step('dropped', async () => {
-    expect(await give('drop', picture('amber'))).toBe(true);
+    expect(await give('drop', image('amber'))).toBe(true);
     await answered();
   });
 
   await test.step('pasted', async () => {
-    expect(await give('paste', picture('blue'))).toBe(true);
+    expect(await give('paste', image('blue'))).toBe(true);
     await answered();
   });
 
-  await test.step('what is no picture is said to be none', async () => {
-    await give('drop', Buffer.from('no picture at all').toString('base64'));
+  await test.step('what is no image is said to be none', async () => {
+    await give('drop', Buffer.from('no image at all').toString('base64'));
     await expect(bench.main.getByRole('alert')).toBeVisible();
-    await give('drop', picture('clay'));
+    await give('drop', image('clay'));
     await answered();
   });
 
@@ -70,7 +70,7 @@ test('a photo is dropped, pasted and taken', async ({ app, home, page }) => {
   await test.step('taken by the camera', async () => {
     await bench.main.getByRole('button', { name: 'Camera' }).click();
     await expect.poll(() => video.evaluate((element: HTMLVideoElement) => element.videoWidth)).toBeGreaterThan(0);
-    await bench.main.getByRole('button', { name: 'Take picture' }).click();
+    await bench.main.getByRole('button', { name: 'Take image' }).click();
     await answered();
     expect(await accessibilityFaults(page)).toEqual([]);
     const stream = await video.evaluateHandle((element: HTMLVideoElement) => element.srcObject as MediaStream);

@@ -18,7 +18,7 @@ function waiting(home: string): number[] {
 test('runs wait, are moved, removed and taken back, and begin when there is room', async ({ app, home }) => {
   const bench = new Workbench(app);
   const { page } = bench;
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   const first = newestRun(home);
   const dialog = page.getByRole('dialog', { name: 'Queue' });
   const rows = dialog.getByRole('listitem');
@@ -46,7 +46,7 @@ test('runs wait, are moved, removed and taken back, and begin when there is room
   await test.step('they are moved by keys and by drag, which is told', async () => {
     await page.getByRole('button', { name: '3 waiting' }).click();
     await expect(rows).toHaveCount(3);
-    await expect(rows.first()).toContainText('pictures · 2 epochs');
+    await expect(rows.first()).toContainText('images · 2 epochs');
     for (const size of [SMALL, LARGE]) await bench.look('queue', size);
     await rows.first().focus();
     await page.keyboard.press('Alt+ArrowDown');

@@ -117,7 +117,7 @@ function serveScripted(service: ScriptedService): ReturnType<typeof serve> {
     rendererFolder: fileURLToPath(new URL('../../dist/renderer', import.meta.url)),
     workstation: (emit) => {
       service.onEvent(emit);
-      return { handlers: service.handlers, pictureFile: () => null, close: () => Promise.resolve() };
+      return { handlers: service.handlers, imageFile: () => null, close: () => Promise.resolve() };
     },
   });
 }

@@ -12,7 +12,7 @@ test("a teacher's card is edited in the window", async ({ app, home, page }) => 
   mkdirSync(place);
   const teacher = copyTeacher('plain.onnx', place, 'teacher.onnx');
   const file = `${teacher}.card.json`;
-  await bench.openData(makeTinyData(join(home, 'pictures'), { classes: EXPECTED.classes, train: 4, val: 2 }));
+  await bench.openData(makeTinyData(join(home, 'images'), { classes: EXPECTED.classes, train: 4, val: 2 }));
   await bench.main.getByRole('heading', { name: '4 classes' }).waitFor();
   await bench.go('Recipe');
   await bench.choose('Teacher weights', ':file');

@@ -53,7 +53,7 @@ test.describe('a page in the window', () => {
         'pathOf',
         'pickFile',
         'pickFolder',
-        'pictureUrl',
+        'imageUrl',
         'post',
         'saveFile',
         'setMenu',
@@ -144,7 +144,7 @@ test.describe('a page in the window', () => {
     });
     await page.reload();
     const bench = new Workbench(app);
-    await bench.openData(makeTinyData(join(home, 'pictures'), { train: 4, val: 2 }));
+    await bench.openData(makeTinyData(join(home, 'images'), { train: 4, val: 2 }));
     await expect(bench.main.getByRole('option').first().locator('img')).toBeVisible();
     for (const view of ['Recipe', 'Train', 'Checkpoints', 'Export', 'Engine'] as const) await bench.go(view);
     const asked = await app.electron!.evaluate(() => (globalThis as { asked?: string[] }).asked ?? []);
@@ -166,7 +166,7 @@ test.describe('a page in the window', () => {
     expect(await status('/..%2f..%2fpackage.json')).toBe(404);
     expect(await status('app://elsewhere/index.html')).not.toBe(200);
     expect(await status('file:///etc/passwd')).toBe('refused');
-    const picture = await page.evaluate(
+    const outcome = await page.evaluate(
       (address) =>
         new Promise<string>((resolve) => {
           const image = new Image();
@@ -174,9 +174,9 @@ test.describe('a page in the window', () => {
           image.onerror = () => resolve('nothing');
           image.src = address;
         }),
-      'thumb://picture/%2Fetc%2Fpasswd',
+      'thumb://image/%2Fetc%2Fpasswd',
     );
-    expect(picture).toBe('nothing');
+    expect(outcome).toBe('nothing');
   });
 });
 
@@ -307,7 +307,7 @@ test('a menu that is none is not taken', async ({ app, page }) => {
 });
 
 test('the native folder dialog chooses the data', async ({ app, page, home }) => {
-  const data = makeTinyData(join(home, 'pictures'), { train: 2, val: 1 });
+  const data = makeTinyData(join(home, 'images'), { train: 2, val: 1 });
   await app.electron!.evaluate(({ dialog }, path) => {
     dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths: [path] });
   }, data);
@@ -318,7 +318,7 @@ test('the native folder dialog chooses the data', async ({ app, page, home }) =>
 test.describe('while a run trains', () => {
   test('quitting asks first, and keeps training when told to', async ({ app, home }) => {
     const bench = new Workbench(app);
-    await bench.startLong(makeTinyData(join(home, 'pictures')));
+    await bench.startLong(makeTinyData(join(home, 'images')));
     const asked = await answerQuestions(app.electron!, 2);
     await app.electron!.evaluate(({ app: main }) => main.quit());
     await expect.poll(asked).toEqual(['A run is training.']);
@@ -330,7 +330,7 @@ test.describe('while a run trains', () => {
 
   test('a page that dies is offered anew, and training goes on', async ({ app, home }) => {
     const bench = new Workbench(app);
-    await bench.startLong(makeTinyData(join(home, 'pictures')));
+    await bench.startLong(makeTinyData(join(home, 'images')));
     const asked = await answerQuestions(app.electron!, 0);
     const page = await app.electron!.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0].webContents.getOSProcessId(),
@@ -354,7 +354,7 @@ test.describe('while a run trains', () => {
 
   test('a service that dies is told, its run is saved, and a reload starts another', async ({ app, home }) => {
     const bench = new Workbench(app);
-    await bench.startLong(makeTinyData(join(home, 'pictures')));
+    await bench.startLong(makeTinyData(join(home, 'images')));
     process.kill(serviceOf(app.pid), 'SIGKILL');
     await expect(bench.page.getByText('The connection to the service was lost.')).toBeVisible();
     await expect.poll(() => lastState(newestRun(home)), { timeout: 60_000 }).toBe('stopped');

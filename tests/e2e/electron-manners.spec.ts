@@ -86,7 +86,7 @@ test('a training is seen and led from the tray, in the language of the window', 
   const electron = app.electron!;
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   await expect.poll(async () => (await seen()).tip, { timeout: 30_000 }).toMatch(/: Epoch \d+\/5000, 0 %, .*min left$/);
   expect(await seen()).toMatchObject({ trays: 1, awake: 1, mode: 'normal', notes: [] });
   expect((await seen()).progress).toBeGreaterThan(0);
@@ -113,7 +113,7 @@ test('the end of a run is told, and a click shows the run', async ({ app, home }
   const electron = app.electron!;
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   await bench.main.getByRole('button', { name: 'Stop' }).click();
   await bench.reaches('Stopped');
   await bench.go('Recipe');
@@ -135,7 +135,7 @@ test('quitting while a run trains goes on in the background, or leaves all as it
   const electron = app.electron!;
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   const left = await answerQuit(electron, 2);
   await electron.evaluate(({ app: main }) => main.quit());
   await expect.poll(left).toEqual(['Save, stop and quit', 'Keep training in the background', 'Cancel']);
@@ -154,7 +154,7 @@ test('quitting while a run trains goes on in the background, or leaves all as it
 
 test('the end of the session saves what trains', async ({ app, home }) => {
   const bench = new Workbench(app);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   const ended = app.electron!.waitForEvent('close');
   await app.electron!.evaluate(
     ({ BrowserWindow }) =>
@@ -168,7 +168,7 @@ test('the queue goes on without a window, and the app ends after its last run', 
   const electron = app.electron!;
   const bench = new Workbench(app);
   await watchDesktop(electron, false);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   await bench.main.getByRole('button', { name: 'Stop' }).click();
   await bench.reaches('Stopped');
   await bench.go('Recipe');

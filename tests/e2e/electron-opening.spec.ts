@@ -7,7 +7,7 @@ import { expect, startAgain, test } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
 
 test('what a start is given is opened, by the first instance and by later ones', async ({ launch, home }) => {
-  const data = makeTinyData(join(home, 'pictures'), { train: 2, val: 1 });
+  const data = makeTinyData(join(home, 'images'), { train: 2, val: 1 });
   const bench = new Workbench(await launch(data));
   const title = bench.main.getByRole('heading', { level: 1 });
   await expect(bench.main.getByRole('heading', { name: '3 classes' })).toBeVisible();
@@ -51,7 +51,7 @@ test('what cannot be opened is told, and the view stays', async ({ app, page, ho
   await expect(bench.main.getByRole('heading', { level: 1 })).toContainText('Evaluate');
 
   // As macOS hands a folder over.
-  const data = makeTinyData(join(home, 'pictures'), { train: 2, val: 1 });
+  const data = makeTinyData(join(home, 'images'), { train: 2, val: 1 });
   await app.electron!.evaluate(({ app: main }, path) => {
     (main as NodeJS.EventEmitter).emit('open-file', { preventDefault: () => undefined }, path);
   }, data);

@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TREE = join(ROOT, 'release/linux-unpacked');
 
 /** What a person would install, made as `npm run package -- --dir` makes it. */
-test('the packaged app opens, its service answers and checks pictures, and it quits', async ({ home }) => {
+test('the packaged app opens, its service answers and checks images, and it quits', async ({ home }) => {
   test.setTimeout(10 * 60_000);
   await test.step('it is packaged', async () => {
     const made = spawn(process.execPath, [join(ROOT, 'src-main/setup/package.mjs'), '--dir'], { cwd: ROOT });
@@ -27,7 +27,7 @@ test('the packaged app opens, its service answers and checks pictures, and it qu
     const inside = filesOf(archive);
     expect(inside).toEqual(expect.arrayContaining(['/dist/renderer/index.html', '/dist/main/electron.cjs']));
     const beside = (path: string) => existsSync(join(`${archive}.unpacked`, path));
-    const loaded = ['dist/main/service.mjs', 'dist/main/trainer.mjs', 'dist/main/picture.mjs', 'node_modules/koffi'];
+    const loaded = ['dist/main/service.mjs', 'dist/main/trainer.mjs', 'dist/main/image.mjs', 'node_modules/koffi'];
     expect(loaded.filter((path) => !beside(path))).toEqual([]);
     const runtimes = readdirSync(join(`${archive}.unpacked`, 'node_modules/onnxruntime-node/bin/napi-v6'));
     expect(runtimes).toEqual(['linux']);
@@ -50,10 +50,10 @@ test('the packaged app opens, its service answers and checks pictures, and it qu
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     await bench.go('Engine');
     await expect(bench.main.getByText(version, { exact: false }).first()).toBeVisible();
-    await bench.openData(makeTinyData(join(home, 'pictures')));
+    await bench.openData(makeTinyData(join(home, 'images')));
     await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
-    await bench.main.getByRole('button', { name: 'Check all pictures' }).click();
-    await expect(bench.main.getByText(/^66 pictures checked, 0 unusable/)).toBeVisible({ timeout: 120_000 });
+    await bench.main.getByRole('button', { name: 'Check all images' }).click();
+    await expect(bench.main.getByText(/^66 images checked, 0 unusable/)).toBeVisible({ timeout: 120_000 });
     const ended = new Promise((resolve) => app.electron!.process().on('exit', resolve));
     await app.close();
     expect(await ended).toBe(0);

@@ -30,7 +30,7 @@ const GIVEN: Record<keyof Host, 'function' | 'string'> = {
   post: 'function',
   onMessage: 'function',
   onClose: 'function',
-  pictureUrl: 'function',
+  imageUrl: 'function',
   pathOf: 'function',
   pickFolder: 'function',
   pickFile: 'function',
@@ -150,7 +150,7 @@ test('1. only content of our own is loaded', async () => {
   });
   await page.reload();
   const bench = new Workbench(app);
-  await bench.openData(makeTinyData(join(home, 'pictures'), { train: 4, val: 2 }));
+  await bench.openData(makeTinyData(join(home, 'images'), { train: 4, val: 2 }));
   await expect(bench.main.getByRole('option').first().locator('img')).toBeVisible();
   for (const link of await page.getByRole('navigation').getByRole('link').all()) await link.click();
   const asked = await electron.evaluate(() => (globalThis as { asked?: string[] }).asked ?? []);
@@ -159,7 +159,7 @@ test('1. only content of our own is loaded', async () => {
   expect(asked.filter((url) => !/^(app|thumb|data|blob|devtools):/.test(url))).toEqual([]);
   await page.evaluate(async (address) => {
     const image = document.createElement('img');
-    image.src = `${address}/picture.png`;
+    image.src = `${address}/image.png`;
     const style = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: `${address}/style.css` });
     const frame = Object.assign(document.createElement('iframe'), { src: `${address}/frame` });
     document.body.append(image, style, frame);
@@ -204,7 +204,7 @@ test('3. the preload script and the page share no object', async () => {
       return encode(text);
     };
     stillhouse.onMessage(() => undefined);
-    stillhouse.pictureUrl('1');
+    stillhouse.imageUrl('1');
     Array.prototype.push = push;
     window.encodeURIComponent = encode;
     return seen.length;
@@ -293,7 +293,7 @@ test('6. the same-origin policy holds', async () => {
   );
   expect(read).toEqual(['read', 'refused']);
   const frame = await page.evaluate(() =>
-    fetch('thumb://picture/1').then(
+    fetch('thumb://image/1').then(
       () => 'read',
       () => 'refused',
     ),
@@ -395,7 +395,7 @@ test('13. the window goes nowhere', async () => {
       link.remove();
     },
   ];
-  for (const target of [remote, 'file:///etc/passwd', 'app://elsewhere/index.html', 'thumb://picture/1'])
+  for (const target of [remote, 'file:///etc/passwd', 'app://elsewhere/index.html', 'thumb://image/1'])
     for (const attempt of tries) await page.evaluate(attempt, target).catch(() => undefined);
   await page.evaluate(() => void (location.href = 'javascript:void(window.noted = "gone")'));
   await pause(300);
@@ -545,8 +545,8 @@ test('18. files are shown by a scheme of our own, and by no path', async () => {
     );
   const icon = join(ROOT, 'resources/icons/256x256.png');
   expect(existsSync(icon)).toBe(true);
-  expect(await shown(`thumb://picture/${encodeURIComponent(icon)}`)).toBe('nothing');
-  expect(await shown(`thumb://picture/..%2f..%2f${encodeURIComponent(icon)}`)).toBe('nothing');
+  expect(await shown(`thumb://image/${encodeURIComponent(icon)}`)).toBe('nothing');
+  expect(await shown(`thumb://image/..%2f..%2f${encodeURIComponent(icon)}`)).toBe('nothing');
   expect(await shown(`file://${icon}`)).toBe('nothing');
 });
 

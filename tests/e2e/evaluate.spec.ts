@@ -4,9 +4,9 @@ import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
 
-test('a checkpoint is evaluated, looked into, and tried on a picture', async ({ app, home, page }) => {
+test('a checkpoint is evaluated, looked into, and tried on an image', async ({ app, home, page }) => {
   const bench = new Workbench(app);
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   await bench.openData(data);
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
   await bench.startTiny(1);
@@ -15,7 +15,7 @@ test('a checkpoint is evaluated, looked into, and tried on a picture', async ({ 
   await test.step('the report comes', async () => {
     await bench.go('Evaluate');
     await bench.main.getByRole('button', { name: 'Evaluate', exact: true }).click();
-    await expect(bench.main.getByText(/^18 pictures of /)).toBeVisible({ timeout: 90_000 });
+    await expect(bench.main.getByText(/^18 images of /)).toBeVisible({ timeout: 90_000 });
     await expect(
       bench.main.getByRole('region', { name: 'Heads' }).getByRole('row', { name: /^Decision/ }),
     ).toBeVisible();
@@ -23,7 +23,7 @@ test('a checkpoint is evaluated, looked into, and tried on a picture', async ({ 
     await expect(bench.main.getByRole('row', { name: /^amber 6/ })).toBeVisible();
   });
 
-  await test.step('a cell of the matrix shows its pictures, by the keyboard alone', async () => {
+  await test.step('a cell of the matrix shows its images, by the keyboard alone', async () => {
     const matrix = bench.main.getByRole('application', { name: /^Confusion matrix/ });
     await matrix.focus();
     await page.keyboard.press('ArrowDown');
@@ -34,7 +34,7 @@ test('a checkpoint is evaluated, looked into, and tried on a picture', async ({ 
     await bench.main.getByRole('button', { name: 'Clear choice' }).click();
   });
 
-  await test.step('a picture opens with what each head answered', async () => {
+  await test.step('an image opens with what each head answered', async () => {
     await bench.main.getByText('All', { exact: true }).click();
     await expect(bench.main.getByText('18 of 18')).toBeVisible();
     const tile = bench.main.getByRole('button', { name: /clay-0\.png/ });

@@ -14,7 +14,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
   const bench = new Workbench(app);
   const row = (name: RegExp) => bench.main.getByRole('row', { name });
   const report = bench.main.getByRole('region', { name: 'Check of the export' });
-  await bench.openData(makeTinyData(join(home, 'pictures')));
+  await bench.openData(makeTinyData(join(home, 'images')));
   await bench.main.getByRole('heading', { name: '3 classes' }).waitFor();
   await bench.startTiny(1);
   await bench.reaches('Finished');
@@ -25,7 +25,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await expect(report.getByText('The file is what its checkpoint is')).toBeVisible({ timeout: 120_000 });
     await expect(report.getByText('0 at most, 0 in the mean')).toBeVisible();
     await expect(report.getByText('100.00 %').first()).toBeVisible();
-    await expect(report.getByText(/^18 pictures of .*pictures · 0 unreadable$/)).toBeVisible();
+    await expect(report.getByText(/^18 images of .*images · 0 unreadable$/)).toBeVisible();
     await expect(report.getByRole('table', { name: 'Time of a forward pass' }).getByRole('row')).toHaveCount(3);
     await expect(row(/safetensors/).getByText('checked', { exact: true })).toBeVisible();
   });

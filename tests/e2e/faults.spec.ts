@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, test } from './fixtures.ts';
-import { Workbench, lastState, newestRun, trainerOf } from './workbench.ts';
+import { Workbench, lastState, newestRun, jobProcessOf } from './workbench.ts';
 
 test('a training process that is killed leaves the window alive, and the run can be resumed', async ({ app, home }) => {
   const bench = new Workbench(app);
-  await bench.startLong(makeTinyData(join(home, 'pictures')));
+  await bench.startLong(makeTinyData(join(home, 'images')));
   await expect.poll(() => bench.fact('Last Acc@1'), { timeout: 60_000 }).toMatch(/%/);
   const run = newestRun(home);
-  process.kill(trainerOf(run), 'SIGKILL');
+  process.kill(jobProcessOf(run), 'SIGKILL');
   await bench.reaches('Crashed');
   await expect(bench.main.getByText(/The training process ended unexpectedly \(killed by SIGKILL/)).toBeVisible();
   await expect(bench.main.getByText(/resume from the last checkpoint/).first()).toBeVisible();
@@ -23,9 +23,9 @@ test('a training process that is killed leaves the window alive, and the run can
 
 test('ending the app while a run trains saves it', async ({ launch, home }) => {
   const app = await launch();
-  await new Workbench(app).startLong(makeTinyData(join(home, 'pictures')));
+  await new Workbench(app).startLong(makeTinyData(join(home, 'images')));
   const run = newestRun(home);
-  const trainer = trainerOf(run);
+  const trainer = jobProcessOf(run);
   await app.close();
   expect(lastState(run)).toBe('stopped');
   expect(() => process.kill(trainer, 0)).toThrow('ESRCH');
@@ -42,7 +42,7 @@ test('folders that are not there, or hold no classes, are told with what to do',
   await expect(bench.main.getByText(`There is no folder at ${join(home, 'nowhere')}.`)).toBeVisible();
   await expect(bench.main.getByText(/Choose a folder that holds/).first()).toBeVisible();
   await bench.openData(home);
-  await expect(bench.main.getByText(/holds no class folders with pictures/)).toBeVisible();
+  await expect(bench.main.getByText(/holds no class folders with images/)).toBeVisible();
   await bench.go('Recipe');
   await expect(bench.page.getByRole('button', { name: 'Start training' })).toBeDisabled();
 });

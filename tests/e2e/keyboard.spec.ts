@@ -33,7 +33,7 @@ async function setting(page: Page, search: string, label: RegExp, value: string)
 test('from the start to a training and its checkpoints by keys alone', async ({ app, home }) => {
   const bench = new Workbench(app);
   const { page, main } = bench;
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   await page.getByRole('navigation').waitFor();
 
   await test.step('the data folder', async () => {

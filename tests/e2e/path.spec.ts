@@ -12,10 +12,10 @@ const SIZES = [
   { width: 1920, height: 1080 },
 ];
 
-test('from a folder of pictures to a distilled, exported model', async ({ app, home, shell }) => {
+test('from a folder of images to a distilled, exported model', async ({ app, home, shell }) => {
   const bench = new Workbench(app);
-  const data = makeTinyData(join(home, 'pictures'));
-  writeFileSync(join(data, 'train', 'blue', 'no-picture.jpg'), 'text');
+  const data = makeTinyData(join(home, 'images'));
+  writeFileSync(join(data, 'train', 'blue', 'no-image.jpg'), 'text');
 
   await test.step('the engine is there, and verifies', async () => {
     await bench.go('Engine');
@@ -35,11 +35,11 @@ test('from a folder of pictures to a distilled, exported model', async ({ app, h
     await bench.openData(data);
     await expect(bench.main.getByRole('heading', { name: '3 classes' })).toBeVisible();
     await expect(bench.main.getByRole('row', { name: /blue 17 6/ })).toBeVisible();
-    const picture = bench.main.getByRole('option', { name: /amber-0\.png/ }).locator('img');
-    await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(32);
-    await bench.main.getByRole('button', { name: 'Check all pictures' }).click();
+    const image = bench.main.getByRole('option', { name: /amber-0\.png/ }).locator('img');
+    await expect.poll(() => image.evaluate((element: HTMLImageElement) => element.naturalWidth)).toBe(32);
+    await bench.main.getByRole('button', { name: 'Check all images' }).click();
     await expect(bench.main.getByRole('button', { name: 'Unreadable left out 1' })).toBeVisible({ timeout: 30_000 });
-    await expect(bench.main.getByRole('row', { name: /train\/blue\/no-picture\.jpg/ })).toBeVisible();
+    await expect(bench.main.getByRole('row', { name: /train\/blue\/no-image\.jpg/ })).toBeVisible();
   });
 
   await test.step('a teacher is trained', async () => {

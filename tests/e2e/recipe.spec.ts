@@ -8,7 +8,7 @@ import { Workbench } from './workbench.ts';
 test('a recipe is searched, compared, foreseen, and goes to a file and back', async ({ app, home, shell }) => {
   const bench = new Workbench(app);
   const { page, main } = bench;
-  await bench.openData(makeTinyData(join(home, 'pictures')));
+  await bench.openData(makeTinyData(join(home, 'images')));
   await main.getByRole('heading', { name: /classes$/ }).waitFor();
   await bench.go('Recipe');
   await bench.choose('Distillation', 'none');

@@ -101,7 +101,7 @@ test('menus lie over the page, and take mouse and keyboard', async ({ app, home 
 });
 
 test('a loss that is not finite shows the batch that made it', async ({ app, home }) => {
-  const data = makeTinyData(join(home, 'pictures'));
+  const data = makeTinyData(join(home, 'images'));
   const classes = ['amber', 'blue', 'clay'];
   const run = newRun(join(home, 'runs/diverged'));
   const position = { epoch: 0, batch: 6, step: 6, lossSum: 1 };
@@ -119,14 +119,12 @@ test('a loss that is not finite shows the batch that made it', async ({ app, hom
   await bench.main.getByRole('button', { name: 'See the batch' }).click();
   const dialog = bench.page.getByRole('dialog', { name: 'The batch of step 7' });
   await expect(dialog.getByText('was spoilt already: head.weight')).toBeVisible();
-  const pictures = dialog.getByRole('option');
-  await expect(pictures).toHaveCount(12);
-  await pictures.nth(4).click();
+  const images = dialog.getByRole('option');
+  await expect(images).toHaveCount(12);
+  await images.nth(4).click();
   await expect(dialog.getByText(files[4], { exact: true })).toBeVisible();
   await expect
-    .poll(() =>
-      pictures.locator('img').evaluateAll((all: HTMLImageElement[]) => all.map((one) => one.naturalWidth > 0)),
-    )
+    .poll(() => images.locator('img').evaluateAll((all: HTMLImageElement[]) => all.map((one) => one.naturalWidth > 0)))
     .toEqual(files.map(() => true));
   await bench.look('batch', { width: 1280, height: 800 });
   expect(await accessibilityFaults(bench.page)).toEqual([]);

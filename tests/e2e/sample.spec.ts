@@ -22,8 +22,8 @@ test('the sample data are one click away, and train', async ({ app }) => {
   await expect(bench.main.getByRole('heading', { name: /^\d+ classes$/ })).toBeVisible({ timeout: 4 * 60_000 });
   const heading = await bench.main.getByRole('heading', { name: /^\d+ classes$/ }).innerText();
   expect(parseInt(heading)).toBeGreaterThanOrEqual(6);
-  const picture = bench.main.getByRole('option').first().locator('img');
-  await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(64);
+  const image = bench.main.getByRole('option').first().locator('img');
+  await expect.poll(() => image.evaluate((element: HTMLImageElement) => element.naturalWidth)).toBe(64);
 
   await bench.go('Recipe');
   await bench.choose('Distillation', 'none');

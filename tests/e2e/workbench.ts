@@ -89,7 +89,7 @@ export class Workbench {
     await expect.poll(() => this.steps(), { timeout: 90_000 }).toBeGreaterThan(past);
   }
 
-  /** A picture of the window for people, at a size and in a theme. */
+  /** An image of the window for people, at a size and in a theme. */
   async look(name: string, size: { width: number; height: number }): Promise<void> {
     await resize(this.app, size);
     await expect.poll(() => this.page.evaluate(overflow)).toEqual([]);
@@ -120,7 +120,7 @@ export function newestRun(home: string): string {
 }
 
 /** Process that trains in a run folder, by its lock. */
-export function trainerOf(run: string): number {
+export function jobProcessOf(run: string): number {
   return (JSON.parse(readFileSync(join(run, 'lock'), 'utf8')) as { pid: number }).pid;
 }
 

@@ -7,7 +7,7 @@ const ROOT = process.cwd();
 const ENTRIES = {
   trainer: 'src-main/job-process/job.process.ts',
   onnx: 'src-main/job-process/teacher/onnx.worker.ts',
-  picture: 'src-main/job-process/images/decode.worker.ts',
+  image: 'src-main/job-process/images/decode.worker.ts',
   cli: 'src-main/shells/cli/cli.ts',
 } as const;
 

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { connect, type Client } from '../../src-main/protocol/rpc.ts';
-import type { PictureFile } from '../../src-main/service/data/datasets.ts';
+import type { ImageFile } from '../../src-main/service/data/datasets.ts';
 import type { FromService, ToService } from '../../src-main/service/service-link.ts';
 
 const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));
@@ -16,11 +16,11 @@ const UTILITY = fileURLToPath(new URL('./utility-port.mjs', import.meta.url));
 export class ForkedService {
   readonly process: ChildProcess;
   readonly ended: Promise<number | null>;
-  /** Trainers that were started on the service's behalf. */
+  /** JobProcesses that were started on the service's behalf. */
   readonly trainers = new Map<number, ChildProcess>();
   readonly active: number[] = [];
   private readonly windows = new Map<number, { message(body: unknown): void; close(): void }>();
-  private readonly pictures = new Map<number, (picture: PictureFile | null) => void>();
+  private readonly images = new Map<number, (image: ImageFile | null) => void>();
   private next = 0;
 
   constructor(
@@ -50,10 +50,10 @@ export class ForkedService {
     return { client, close: () => this.send({ type: 'close', port }) };
   }
 
-  picture(id: string): Promise<PictureFile | null> {
+  image(id: string): Promise<ImageFile | null> {
     const request = this.next++;
-    this.send({ type: 'picture', request, id });
-    return new Promise((resolve) => this.pictures.set(request, resolve));
+    this.send({ type: 'image', request, id });
+    return new Promise((resolve) => this.images.set(request, resolve));
   }
 
   send(message: ToService): void {
@@ -73,12 +73,12 @@ export class ForkedService {
     switch (message.type) {
       case 'message':
         return this.windows.get(message.port)?.message(message.body);
-      case 'picture':
-        return this.pictures.get(message.request)?.(message.picture);
+      case 'image':
+        return this.images.get(message.request)?.(message.image);
       case 'active':
         return void this.active.push(message.runs);
       case 'trainer-start':
-        return this.startTrainer(message.trainer, message.env);
+        return this.startJobProcess(message.trainer, message.env);
       case 'trainer-message':
         return void this.trainers.get(message.trainer)?.send(message.body as object);
       case 'trainer-kill':
@@ -86,7 +86,7 @@ export class ForkedService {
     }
   }
 
-  private startTrainer(trainer: number, env: Record<string, string>): void {
+  private startJobProcess(trainer: number, env: Record<string, string>): void {
     const child = this.start(TRAINER, env);
     this.trainers.set(trainer, child);
     child.on('message', (body) => this.send({ type: 'trainer-message', trainer, body }));

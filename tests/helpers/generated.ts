@@ -1,7 +1,8 @@
+import { shapeSize } from '../../src-main/base/shape-size.ts';
 import type { ParamSpec } from '../../src-main/model/model.ts';
 
 /**
- * Weights, pictures and noise of the parity tests, made from names and indices alone. The twin of the generator in
+ * Weights, images and noise of the parity tests, made from names and indices alone. The twin of the generator in
  * `tests/parity/make-fixtures.py`: change them only together.
  */
 
@@ -41,25 +42,21 @@ function scaled(name: string, count: number, bound: number, shift: number): Floa
 
 /** The value of a parameter, by the role that name and shape tell. */
 export function parameterValues({ name, shape }: ParamSpec): Float32Array {
-  const count = sizeOf(shape);
+  const count = shapeSize(shape);
   if (name.endsWith('num_batches_tracked')) return Float32Array.of(7);
   if (name.endsWith('running_var') || name.endsWith('.gamma')) return scaled(name, count, 0.5, 1);
   if (['cls_token', 'dist_token', 'pos_embed'].includes(name)) return signed(name, count, 0.5);
   if (shape.length > 1) {
     const gain = shape.length === 4 && !name.includes('.se.') ? 1.5 : 1;
-    return signed(name, count, Math.sqrt((3 * gain) / sizeOf(shape.slice(1))));
+    return signed(name, count, Math.sqrt((3 * gain) / shapeSize(shape.slice(1))));
   }
   if (name.endsWith('.weight')) return scaled(name, count, 0.25, 1);
   return scaled(name, count, 0.125, /bn\d?\.bias$|downsample\.1\.bias$/.test(name) ? 1 : 0);
 }
 
-/** Pictures [B, height, width, 3] of noise, each around a colour of its own. */
-export function pictures(batch: number, height: number, width = height): Float32Array {
+/** Images [B, height, width, 3] of noise, each around a colour of its own. */
+export function images(batch: number, height: number, width = height): Float32Array {
   const colours = signed('colours', batch * 3, 2);
-  const images = signed('images', batch * height * width * 3, 2);
-  return images.map((value, index) => value + colours[3 * Math.floor(index / (3 * height * width)) + (index % 3)]);
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, side) => product * side, 1);
+  const noise = signed('images', batch * height * width * 3, 2);
+  return noise.map((value, index) => value + colours[3 * Math.floor(index / (3 * height * width)) + (index % 3)]);
 }

@@ -6,7 +6,7 @@ import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 
 /** Trainings that are killed on purpose: shared by the test and `npm run bench -- kill`. */
 
@@ -52,7 +52,7 @@ export async function attempt({ entry, run, recipe, kill }: Attempt): Promise<Ou
     setTimeout(() => trainer.kill(), after);
   };
   let saves = Math.floor(1 + 8 * (kill?.draw() ?? 0));
-  const trainer = spawnTrainer(job, {
+  const trainer = spawnJob(job, {
     entry,
     onEvent: (event) => {
       if (event.tell === 'ready' && kill?.aim === 'start') end(4000 * kill.draw());

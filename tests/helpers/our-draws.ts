@@ -21,7 +21,7 @@ const MIXES: Record<string, MixOptions> = {
 
 type Note = (name: string, value: number | string) => void;
 
-/** Draws everything `count` times; each draw is that of another picture of an epoch. */
+/** Draws everything `count` times; each draw is that of another image of an epoch. */
 export function ourDraws(count: number, seed: number): Drawn {
   const drawn: Drawn = new Map();
   const note: Note = (name, value) => {

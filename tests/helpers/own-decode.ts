@@ -1,6 +1,6 @@
-import { soloCrew, type Crew } from '../../src-main/data/batches/workers.ts';
+import { soloWorkers, type DecodeWorkers } from '../../src-main/data/batches/workers.ts';
 import type { Decode, DecodeNow } from '../../src-main/data/decode/decode.ts';
-import { pictureMaker, type ViewOptions } from '../../src-main/data/decode/image.ts';
+import { imageMaker, type ViewOptions } from '../../src-main/data/decode/image.ts';
 import { decodePng } from '../../src-main/data/decode/png.ts';
 
 /** Decodes PNGs without an engine, for tests of what lies around the decoder. */
@@ -20,7 +20,7 @@ export const ownDecode: Decode = async (bytes) => {
   return pixels!;
 };
 
-/** Makes pictures with {@link ownDecodeNow} on this thread. */
-export function ownCrew(recipe: ViewOptions & { seed: number }, decode = ownDecodeNow): Crew {
-  return soloCrew(pictureMaker(recipe, decode), recipe.seed);
+/** Makes images with {@link ownDecodeNow} on this thread. */
+export function ownWorkers(recipe: ViewOptions & { seed: number }, decode = ownDecodeNow): DecodeWorkers {
+  return soloWorkers(imageMaker(recipe, decode), recipe.seed);
 }

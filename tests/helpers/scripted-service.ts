@@ -5,7 +5,7 @@ import type {
   EngineReport,
   EngineStatus,
   Gpu,
-  PreviewPicture,
+  PreviewImage,
   RunProfile,
   QueueReport,
   RunSummary,
@@ -63,7 +63,7 @@ export class ScriptedService {
     'system.browse': async ({ path = '/home/ada' }) => ({
       path,
       parent: path === '/' ? null : path.replace(/\/[^/]+$/, '') || '/',
-      entries: ['data', 'pictures', 'projects'].map((name) => ({
+      entries: ['data', 'images', 'projects'].map((name) => ({
         name,
         path: `${path}/${name}`,
         kind: 'folder' as const,
@@ -88,13 +88,13 @@ export class ScriptedService {
     'dataset.report': async () => null,
     'dataset.excluded': async () => NONE_EXCLUDED,
     'dataset.exclude': async () => NONE_EXCLUDED,
-    'dataset.pictures': async ({ split, class: of, offset, limit }) => {
+    'dataset.images': async ({ split, class: of, offset, limit }) => {
       const all = CLASSES.filter(({ name }) => !of || name === of).flatMap((one) =>
         Array.from({ length: one[split] }, (_, index) => `${one.name}/${one.name}-${index}`),
       );
       return {
         total: all.length,
-        pictures: all.slice(offset, offset + limit).map((file) => ({
+        images: all.slice(offset, offset + limit).map((file) => ({
           id: encodeURIComponent(file),
           file: `${split}/${file}.png`,
           class: file.split('/')[0],
@@ -114,7 +114,7 @@ export class ScriptedService {
       epoch,
       batch,
       batches: STEPS_PER_EPOCH,
-      pictures: Array.from({ length: count }, (_, row) => previewPicture(row, Boolean(recipe.aa))),
+      images: Array.from({ length: count }, (_, row) => previewImage(row, Boolean(recipe.aa))),
     }),
     'recipe.forecast': async () => ({
       parameters: 44e6,
@@ -236,7 +236,7 @@ export class ScriptedService {
     'evaluation.report': async ({ id }) => {
       throw new StillhouseError('evaluation.missing', { id });
     },
-    'evaluation.pictures': async () => ({ total: 0, pictures: [] }),
+    'evaluation.images': async () => ({ total: 0, images: [] }),
     'evaluation.delete': async () => null,
     'photo.add': async ({ offset, data }) => ({ bytes: offset + data.length }),
     'photo.answer': async () => {
@@ -572,8 +572,8 @@ function record(calls: string[], handlers: Handlers): Handlers {
   return Object.fromEntries(wrapped) as Handlers;
 }
 
-/** A grey square with what a picture of a batch may have been through. */
-function previewPicture(row: number, augmented: boolean): PreviewPicture {
+/** A grey square with what an image of a batch may have been through. */
+function previewImage(row: number, augmented: boolean): PreviewImage {
   const mix = (['none', 'mixup', 'cutmix'] as const)[row % 3];
   const shade = `hsl(${row * 37} 40% ${40 + (row % 4) * 8}%)`;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64" fill="${shade}"/></svg>`;

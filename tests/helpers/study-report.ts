@@ -10,7 +10,7 @@ export interface FinishedRun {
   run: string;
   arm: string;
   seed: number;
-  /** The last epoch: no epoch is chosen by the pictures that it is scored on. */
+  /** The last epoch: no epoch is chosen by the images that it is scored on. */
   last: EpochRow;
   recipe: Recipe;
   /** Training and evaluation. */
@@ -35,11 +35,11 @@ export async function writeReport(file: string, study: Study): Promise<void> {
 }
 
 /** Mean and sample deviation; the deviation of a single number is not known. */
-export function spread(numbers: readonly number[]): { mean: number; deviation: number | null } {
+export function spread(numbers: readonly number[]): { mean: number; std: number | null } {
   const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-  if (numbers.length < 2) return { mean, deviation: null };
+  if (numbers.length < 2) return { mean, std: null };
   const squares = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / (numbers.length - 1)) };
+  return { mean, std: Math.sqrt(squares / (numbers.length - 1)) };
 }
 
 export function reportText(study: Study): string {
@@ -57,7 +57,7 @@ A small study of whether distillation helps. \`${command}\` makes it and writes 
 
 ## What came out
 
-Acc@1 in percent on ${data.val} pictures in a drawing style that no training picture has, after the last epoch (none is picked by its score). Mean ± sample deviation over ${seeds} seeds.
+Acc@1 in percent on ${data.val} images in a drawing style that no training image has, after the last epoch (none is picked by its score). Mean ± sample std over ${seeds} seeds.
 
 | student | class head | distillation head | both (what decides) | gain over alone, same seed | as the teacher decides |
 | --- | --- | --- | --- | --- | --- |
@@ -83,7 +83,7 @@ ${arms
 
 ## How it was made
 
-- Data: the sample, emoji in ${data.classes.length} of Unicode's groups: ${data.train} training pictures in three drawing styles, ${data.val} validation pictures in a fourth.
+- Data: the sample, emoji in ${data.classes.length} of Unicode's groups: ${data.train} training images in three drawing styles, ${data.val} validation images in a fourth.
 - Student: DeiT-Ti (\`${of(arms[0])[0].recipe.model}\`; with token \`${of(arms.at(-1)!)[0].recipe.model}\`) at ${side} pixels, from scratch, ${epochs} epochs.
 - Teacher: \`${teacher.recipe.model}\` at ${side} pixels, ${teacher.recipe.epochs} epochs from its ImageNet weights. **The student has never seen ImageNet**, so part of what a teacher gives is what it learned there.
 - _alone_: labels only. _soft_: class head, labels and the teacher's probabilities at temperature 3. _hard, no token_: class head, labels and the teacher's decisions. _hard, token_: class head learns labels, distillation head the teacher's decisions, the mean of both decides. Both losses count half. The soft loss is divided by the number of classes, as in DeiT's code.
@@ -142,9 +142,9 @@ function armRow(arm: string, runs: readonly FinishedRun[], alone: readonly Finis
 
 function text(numbers: readonly number[], sign = false): string {
   if (numbers.length === 0) return '–';
-  const { mean, deviation } = spread(numbers);
+  const { mean, std } = spread(numbers);
   const shown = sign ? signed(mean) : mean.toFixed(2);
-  return deviation === null ? shown : `${shown} ± ${deviation.toFixed(2)}`;
+  return std === null ? shown : `${shown} ± ${std.toFixed(2)}`;
 }
 
 function signed(number: number): string {

@@ -8,7 +8,7 @@ const FOLDER = fileURLToPath(new URL('../fixtures/teachers', import.meta.url));
 
 export const SIDE = 24;
 
-/** What torch answers, and what it makes of pictures when it resizes them. */
+/** What torch answers, and what it makes of images when it resizes them. */
 export const EXPECTED = JSON.parse(readFileSync(join(FOLDER, 'expected.json'), 'utf8')) as {
   classes: string[];
   logits: number[][];
@@ -28,13 +28,13 @@ export function copyTeacher(name: string, folder: string, as = basename(name)): 
   return path;
 }
 
-/** The three normalised pictures of the fixtures: [3, 3, 24, 24] as torch has them, or channels last. */
-export function fixturePictures(layout: 'NCHW' | 'NHWC'): Float32Array {
+/** The three normalised images of the fixtures: [3, 3, 24, 24] as torch has them, or channels last. */
+export function fixtureImages(layout: 'NCHW' | 'NHWC'): Float32Array {
   const values = pseudoRandom(3 * 3 * SIDE * SIDE, 5);
   if (layout === 'NCHW') return values;
   const area = SIDE * SIDE;
   return Float32Array.from(values, (_, index) => {
-    const [picture, place, channel] = [Math.floor(index / (3 * area)), Math.floor(index / 3) % area, index % 3];
-    return values[(picture * 3 + channel) * area + place];
+    const [image, place, channel] = [Math.floor(index / (3 * area)), Math.floor(index / 3) % area, index % 3];
+    return values[(image * 3 + channel) * area + place];
   });
 }

@@ -4,7 +4,7 @@ import { encodePng } from '../../src-main/data/decode/png.ts';
 
 export interface TinyData {
   classes?: string[];
-  /** Pictures of each class. */
+  /** Images of each class. */
   train?: number;
   val?: number;
   /** Side in pixels. */

@@ -6,7 +6,7 @@ import { WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recip
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
 import { createWorkstation, type Workstation, type WorkstationOptions } from '../../src-main/service/workstation.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { portPair } from './port-pair.ts';
 
 /** A home and a cache of their own in a temporary folder; the cache has the installed engine. */
@@ -23,7 +23,7 @@ export function ownOptions(
   places: { homeFolder: string; cacheFolder: string },
   emit: (event: ServiceEvent) => void,
 ): WorkstationOptions {
-  return { shell: 'server', ...places, spawnTrainer, emit };
+  return { shell: 'server', ...places, spawnJob, emit };
 }
 
 /** A service, a window of it over a port, and what that has heard. */

@@ -37,11 +37,11 @@ function noise(width: number, height: number, seed: number): Pixels {
 }
 
 function scene(): Pixels {
-  const { width, height, data } = decodePng(readFileSync(new URL('../fixtures/pictures/rgb.png', import.meta.url)));
+  const { width, height, data } = decodePng(readFileSync(new URL('../fixtures/images/rgb.png', import.meta.url)));
   return { width, height, data: data.filter((_, at) => at % 4 !== 3) };
 }
 
-const PICTURES: Record<string, Pixels> = {
+const IMAGES: Record<string, Pixels> = {
   scene: scene(),
   noise: noise(33, 21, 5),
   plain: { width: 12, height: 9, data: Uint8Array.from({ length: 324 }, (_, at) => [10, 200, 77][at % 3]) },
@@ -58,27 +58,27 @@ function wrong<Case extends { digest: string }>(cases: Case[], ours: (one: Case)
 
 describe('pixels', () => {
   it("resizes to Pillow's bytes", () => {
-    const resized = wrong(fixtures.resizes, ({ picture, filter, size }) =>
-      resizePixels(PICTURES[picture], { width: size[0], height: size[1] }, filter as Filter),
+    const resized = wrong(fixtures.resizes, ({ image, filter, size }) =>
+      resizePixels(IMAGES[image], { width: size[0], height: size[1] }, filter as Filter),
     );
     expect(resized).toEqual([]);
   });
 
   it.each([...new Set(fixtures.operations.map(({ name }) => name))])("carries out %s to Pillow's bytes", (name) => {
     const cases = fixtures.operations.filter((one) => one.name === name);
-    const failed = cases.filter(({ picture, amount, filter, digest: expected }) => {
+    const failed = cases.filter(({ image, amount, filter, digest: expected }) => {
       const operation = { name: name as OperationName, amount };
       return (
-        digest(applyOperation(PICTURES[picture], operation, { fill: FILL, resampling: filter as Filter })) !== expected
+        digest(applyOperation(IMAGES[image], operation, { fill: FILL, resampling: filter as Filter })) !== expected
       );
     });
     expect(cases.length).toBeGreaterThan(3);
     expect(failed).toEqual([]);
   });
 
-  it("sees evaluation pictures as DeiT's transform does", () => {
-    const seen = wrong(fixtures.evaluations, ({ picture, inputSize, cropRatio }) => {
-      const [width, height] = picture as [number, number];
+  it("sees evaluation images as DeiT's transform does", () => {
+    const seen = wrong(fixtures.evaluations, ({ image, inputSize, cropRatio }) => {
+      const [width, height] = image as [number, number];
       const { source, size, crop } = evalGeometry(width, height, inputSize, cropRatio);
       expect(source).toBeNull();
       return cropPixels(resizePixels(noise(width, height, width), size, 'bicubic'), crop);
@@ -89,8 +89,8 @@ describe('pixels', () => {
 
 describe('draws', () => {
   it("crops where timm's random resized crop does", () => {
-    const ours = fixtures.crops.map(({ picture, seed, scaleMin }) => {
-      const { left, top, width, height } = drawCrop(script(seed), picture[0], picture[1], scaleMin);
+    const ours = fixtures.crops.map(({ image, seed, scaleMin }) => {
+      const { left, top, width, height } = drawCrop(script(seed), image[0], image[1], scaleMin);
       return [left, top, width, height];
     });
     expect(ours).toEqual(fixtures.crops.map(({ crop }) => crop));
@@ -105,10 +105,10 @@ describe('draws', () => {
     const cases = fixtures.policies.filter((one) => one.text === text);
     const policy = parsePolicy(text)!;
     const failed = cases.filter(({ seed, digest: expected }) => {
-      const picture = PICTURES.scene;
-      const drawn = policy.draw(script(seed), picture.width, picture.height);
+      const image = IMAGES.scene;
+      const drawn = policy.draw(script(seed), image.width, image.height);
       const settings = { fill: FILL, resampling: 'bicubic' } as const;
-      return digest(drawn.reduce((pixels, one) => applyOperation(pixels, one, settings), picture)) !== expected;
+      return digest(drawn.reduce((pixels, one) => applyOperation(pixels, one, settings), image)) !== expected;
     });
     expect(cases).toHaveLength(25);
     expect(failed).toEqual([]);

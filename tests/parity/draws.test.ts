@@ -43,22 +43,22 @@ describe("draws are distributed as timm's", () => {
     const strays = [...expected.keys()].filter((bin) => expected[bin] === 0 && counts[bin] > 0);
     expect(strays).toEqual([]);
     if (filled.length < 2) return;
-    const deviation = chiSquareDeviation(
+    const std = chiSquareDeviation(
       filled.map((bin) => counts[bin]),
       (index) => expected[filled[index]],
     );
-    expect(deviation).toBeLessThan(5);
+    expect(std).toBeLessThan(5);
   });
 });
 
 describe('ranks', () => {
-  it("get the pictures that torch's DistributedSampler and timm's RepeatAugSampler give them", () => {
+  it("get the images that torch's DistributedSampler and timm's RepeatAugSampler give them", () => {
     const wrong = fixtures.samplers.filter(({ count, world, rank, repeats, length, edge, sum }) => {
       const { places } = epochOrder({ count, seed: 0, epoch: 0, world, rank, repeats });
-      // Without shuffling, a place of the list shows the picture of that number.
-      const pictures = Array.from(places, (place) => Math.floor((place % (count * repeats)) / repeats));
-      const same = [...pictures.slice(0, 8), ...pictures.slice(-8)].join() === edge.join();
-      return !same || pictures.length !== length || pictures.reduce((total, one) => total + one, 0) !== sum;
+      // Without shuffling, a place of the list shows the image of that number.
+      const images = Array.from(places, (place) => Math.floor((place % (count * repeats)) / repeats));
+      const same = [...images.slice(0, 8), ...images.slice(-8)].join() === edge.join();
+      return !same || images.length !== length || images.reduce((total, one) => total + one, 0) !== sum;
     });
     expect(fixtures.samplers.length).toBeGreaterThan(100);
     expect(wrong).toEqual([]);

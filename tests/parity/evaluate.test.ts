@@ -23,17 +23,17 @@ interface Expected {
   confusion: number[][];
 }
 const fixture = JSON.parse(readFileSync(new URL('evaluate.json', import.meta.url), 'utf8')) as {
-  pictures: number;
+  images: number;
   classes: number;
 } & Record<'class' | 'distillation' | 'test', Expected>;
-const { pictures, classes } = fixture;
+const { images, classes } = fixture;
 
-const labels = Int32Array.from(uniform('evaluate.labels', pictures), (value) => Math.floor(value * (classes - 1)));
+const labels = Int32Array.from(uniform('evaluate.labels', images), (value) => Math.floor(value * (classes - 1)));
 const files = Array.from(labels, (_, at) => `val/${at}.png`);
 
 function logitsOf(name: string, push: number): Float32Array {
-  const logits = signed(`evaluate.${name}`, pictures * classes, 3);
-  const pushed = uniform(`evaluate.${name}.pushed`, pictures);
+  const logits = signed(`evaluate.${name}`, images * classes, 3);
+  const pushed = uniform(`evaluate.${name}.pushed`, images);
   labels.forEach((label, row) => (logits[row * classes + label] += pushed[row] < 0.6 ? push : 0));
   return logits;
 }
@@ -41,7 +41,7 @@ function logitsOf(name: string, push: number): Float32Array {
 /** In batches of 128, the last of them short and padded, as an evaluation has them. */
 function recorded(logits: Float32Array): AnswerRecorder {
   const recorder = new AnswerRecorder(classes);
-  for (let first = 0; first < pictures; first += 128) {
+  for (let first = 0; first < images; first += 128) {
     const batch = new Float32Array(128 * classes);
     batch.set(logits.subarray(first * classes, (first + 128) * classes));
     recorder.add(batch, { files: files.slice(first, first + 128), labels: labels.subarray(first, first + 128) });
@@ -115,16 +115,16 @@ it('agrees with the teacher class by class, and leaves out what it could not rea
   const part = { ...answered, heads };
   const whole = headReport(answered, 'test' satisfies Answering, { classes }).agreement!;
   const wasAlike = teacher.top[0] === answered.heads.get('test')!.top[0] ? 1 : 0;
-  const alike = Math.round((whole * pictures) / 100) - wasAlike;
+  const alike = Math.round((whole * images) / 100) - wasAlike;
   expect(first).toBe('val/0.png');
-  expect(headReport(part, 'test', { classes }).agreement).toBeCloseTo((100 * alike) / (pictures - 1), 9);
+  expect(headReport(part, 'test', { classes }).agreement).toBeCloseTo((100 * alike) / (images - 1), 9);
   const shares = classReports(answered, 'test', classes).filter(({ agreement }) => agreement !== null);
   const sum = shares.reduce((total, { agreement, count }) => total + (agreement! * count) / 100, 0);
-  expect(sum).toBeCloseTo((whole * pictures) / 100, 6);
+  expect(sum).toBeCloseTo((whole * images) / 100, 6);
 });
 
-it('scores by the labels of ReaL only the pictures that have one', () => {
+it('scores by the labels of ReaL only the images that have one', () => {
   const top = answered.heads.get('test')!.top;
   const real = new Map(files.map((file, row) => [file, new Set(row % 3 === 0 ? [] : row % 3 === 1 ? [top[row * 5], 3] : [12])])); // prettier-ignore
-  expect(headReport(answered, 'test', { classes, real }).real).toEqual({ acc1: 50, pictures: 400 });
+  expect(headReport(answered, 'test', { classes, real }).real).toEqual({ acc1: 50, images: 400 });
 });

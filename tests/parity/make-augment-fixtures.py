@@ -1,4 +1,4 @@
-"""Makes augment.json: what Pillow 13, timm 1.0.31 and torchvision make of fixed pictures and fixed draws.
+"""Makes augment.json: what Pillow 13, timm 1.0.31 and torchvision make of fixed images and fixed draws.
 
 Every random source that timm uses is replaced by one scripted stream (Park and Miller's generator), so that both sides
 see the same draws. Needs Pillow, NumPy and timm. Run it here; it is not needed to run the tests.
@@ -68,8 +68,8 @@ def noise(width, height, seed):
     return Image.fromarray(np.array([math.floor(stream.uniform() * 256) for _ in range(width * height * 3)], np.uint8).reshape(height, width, 3))
 
 
-SCENE = Image.open(HERE.parent / "fixtures" / "pictures" / "rgb.png").convert("RGB")
-PICTURES = {"scene": SCENE, "noise": noise(33, 21, 5), "plain": Image.new("RGB", (12, 9), (10, 200, 77)), "dot": noise(1, 1, 2)}
+SCENE = Image.open(HERE.parent / "fixtures" / "images" / "rgb.png").convert("RGB")
+IMAGES = {"scene": SCENE, "noise": noise(33, 21, 5), "plain": Image.new("RGB", (12, 9), (10, 200, 77)), "dot": noise(1, 1, 2)}
 FILL = (124, 116, 104)
 FILTERS = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
 
@@ -84,10 +84,10 @@ def digest(image):
 
 
 def resizes():
-    for name, image in PICTURES.items():
+    for name, image in IMAGES.items():
         for filter_name, kind in FILTERS.items():
             for width, height in ((64, 64), (7, 5), (224, 3), (image.width, 9), (20, image.height), (100, 11)):
-                yield {"picture": name, "filter": filter_name, "size": [width, height], "digest": digest(resized(image, (width, height), kind))}
+                yield {"image": name, "filter": filter_name, "size": [width, height], "digest": digest(resized(image, (width, height), kind))}
 
 
 def posterized(image, bits):
@@ -120,11 +120,11 @@ RESAMPLED = ("rotate", "shearX", "shearY", "translateX", "translateY")
 
 
 def operations():
-    for picture, image in PICTURES.items():
+    for image_name, image in IMAGES.items():
         for name, (amounts, operation) in OPERATIONS.items():
             for amount in amounts:
                 for filter_name, kind in FILTERS.items() if name in RESAMPLED else [("bicubic", None)]:
-                    yield {"picture": picture, "name": name, "amount": amount, "filter": filter_name, "digest": digest(operation(image, amount, kind))}
+                    yield {"image": image_name, "name": name, "amount": amount, "filter": filter_name, "digest": digest(operation(image, amount, kind))}
 
 
 def crops():
@@ -134,7 +134,7 @@ def crops():
             script = Script(seed)
             least = (0.08, 0.5, 0.9)[seed % 3]
             top, left, h, w = RandomResizedCropAndInterpolation.get_params(Image.new("RGB", (width, height)), (least, 1.0), (3 / 4, 4 / 3))
-            yield {"picture": [width, height], "seed": seed, "scaleMin": least, "crop": [left, top, w, h]}
+            yield {"image": [width, height], "seed": seed, "scaleMin": least, "crop": [left, top, w, h]}
 
 
 TEXTS = [
@@ -196,14 +196,14 @@ def evaluations():
                 target = (int(shorter * width / height), shorter)
             image = resized(image, target, Image.BICUBIC)
             left, top = int((image.width - size + 1) * 0.5), int((image.height - size + 1) * 0.5)
-            yield {"picture": [width, height], "inputSize": size, "cropRatio": ratio, "digest": digest(image.crop((left, top, left + size, top + size)))}
+            yield {"image": [width, height], "inputSize": size, "cropRatio": ratio, "digest": digest(image.crop((left, top, left + size, top + size)))}
 
 
 def erasures():
     global script
     boxes = []
 
-    class Picture:
+    class Image:
         def __setitem__(self, place, _):
             _, rows, columns = place
             boxes.append([columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start])
@@ -214,7 +214,7 @@ def erasures():
             script = Script(seed)
             boxes.clear()
             eraser = random_erasing.RandomErasing(probability=0.6, mode="pixel", max_count=count, device="cpu")
-            eraser._erase(Picture(), 3, 64, 96, None)
+            eraser._erase(Image(), 3, 64, 96, None)
             yield {"seed": seed, "recount": count, "boxes": list(boxes)}
 
 

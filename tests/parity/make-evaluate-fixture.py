@@ -6,7 +6,7 @@
 Deterministic: labels and logits are regenerated on both sides (make-fixtures.py and its twin
 tests/helpers/generated.ts). It was made with scikit-learn 1.9.1, torch 2.15 and timm 1.0.31.
 
-evaluate.json    a student of two heads and a teacher on 600 pictures of 12 classes, one of which has no picture
+evaluate.json    a student of two heads and a teacher on 600 images of 12 classes, one of which has no image
 """
 
 import importlib.util
@@ -23,17 +23,17 @@ spec = importlib.util.spec_from_file_location("fixtures", HERE / "make-fixtures.
 fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
 
-PICTURES, CLASSES, BINS = 600, 12, 15
+IMAGES, CLASSES, BINS = 600, 12, 15
 
-# The last class has no picture.
-labels = (np.asarray(fixtures.uniform("evaluate.labels", [PICTURES])) * (CLASSES - 1)).astype(np.int64)
+# The last class has no image.
+labels = (np.asarray(fixtures.uniform("evaluate.labels", [IMAGES])) * (CLASSES - 1)).astype(np.int64)
 
 
 def logits_of(name, push):
-    """Noise, and a push towards the label in most pictures."""
-    logits = np.asarray(fixtures.signed(f"evaluate.{name}", [PICTURES, CLASSES], 3.0), dtype=np.float32)
-    pushed = np.asarray(fixtures.uniform(f"evaluate.{name}.pushed", [PICTURES])) < 0.6
-    logits[np.arange(PICTURES), labels] += np.where(pushed, push, 0).astype(np.float32)
+    """Noise, and a push towards the label in most images."""
+    logits = np.asarray(fixtures.signed(f"evaluate.{name}", [IMAGES, CLASSES], 3.0), dtype=np.float32)
+    pushed = np.asarray(fixtures.uniform(f"evaluate.{name}.pushed", [IMAGES])) < 0.6
+    logits[np.arange(IMAGES), labels] += np.where(pushed, push, 0).astype(np.float32)
     return logits
 
 
@@ -71,4 +71,4 @@ own, taught, teacher = logits_of("class", 3.0), logits_of("distillation", 4.0), 
 heads = {"class": own, "distillation": taught, "test": (own + taught) / np.float32(2)}
 rows = {name: report(logits, teacher) for name, logits in heads.items()}
 text = ",\n".join(f'"{name}": {json.dumps(row, separators=(",", ":"))}' for name, row in rows.items())
-(HERE / "evaluate.json").write_text(f'{{\n"pictures": {PICTURES},\n"classes": {CLASSES},\n{text}\n}}\n')
+(HERE / "evaluate.json").write_text(f'{{\n"images": {IMAGES},\n"classes": {CLASSES},\n{text}\n}}\n')

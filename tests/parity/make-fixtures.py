@@ -3,7 +3,7 @@
     pip install torch timm
     python tests/parity/make-fixtures.py
 
-Deterministic: weights, pictures and noise are not stored but regenerated on both sides from a counter-based hash (its
+Deterministic: weights, images and noise are not stored but regenerated on both sides from a counter-based hash (its
 twin is tests/helpers/generated.ts), and everything is computed in float64. Run it after changing CASES or after adding
 a preset to src-main/model/zoo.ts; commit the two .jsonl files it writes. They were made with timm 1.0.31.
 
@@ -46,7 +46,7 @@ MODELS = [
 ]
 
 # Model, input size, batch, for training cases the rate of stochastic depth (0: no noise is given), and options:
-# inputWidth where the picture is not square, drop (dropout), deit3Style, weightsSize (positions are of that size, and
+# inputWidth where the image is not square, drop (dropout), deit3Style, weightsSize (positions are of that size, and
 # resized as DeiT's main.py does).
 CASES = [
     ("deit_tiny_distilled_patch16_224", 224, 1, None),
@@ -220,7 +220,7 @@ class GivenDropout:
 
 
 def positions(key, old, new, tokens, width):
-    """Positions of tokens and patches for another picture size, as DeiT's main.py makes them: bicubic, a = -0.75."""
+    """Positions of tokens and patches for another image size, as DeiT's main.py makes them: bicubic, a = -0.75."""
     extra = tokens - (new // 16) ** 2
     side = old // 16
     given = parameter(key, (1, extra + side**2, width))
@@ -281,7 +281,7 @@ def make_case(name, size, batch, rate, options=None):
     options = options or {}
     width = options.get("inputWidth", size)
     model = build(name, size, rate or 0.0, options)
-    # Noise alone would look the same to every network after pooling: each picture has a colour.
+    # Noise alone would look the same to every network after pooling: each image has a colour.
     images = signed("images", (batch, size, width, 3), 2) + signed("colours", (batch, 1, 1, 3), 2)
     images = images.float().double().permute(0, 3, 1, 2)
     case = {"model": name, "inputSize": size, **options, "batch": batch, "classes": CLASSES, "dropPath": rate}
@@ -306,7 +306,7 @@ def make_case(name, size, batch, rate, options=None):
 
 
 def count_macs(model, size):
-    """Multiply-adds of one picture, counted by torch from the products and convolutions that run."""
+    """Multiply-adds of one image, counted by torch from the products and convolutions that run."""
     with FlopCounterMode(display=False) as counter:
         model.eval()(torch.empty(1, 3, size, size, device="meta"))
     return counter.get_total_flops() // 2

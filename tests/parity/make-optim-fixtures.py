@@ -3,7 +3,7 @@
     pip install torch timm
     python tests/parity/make-optim-fixtures.py
 
-Deterministic: weights, pictures and gradients are regenerated on both sides (make-fixtures.py and its twin
+Deterministic: weights, images and gradients are regenerated on both sides (make-fixtures.py and its twin
 tests/helpers/generated.ts). Optimizer steps and curves are computed in float64. They were made with torch 2.15 and
 timm 1.0.31.
 

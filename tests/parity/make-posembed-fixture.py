@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 # extra tokens, width, patches from, patches to
 CASES = [
-    (1, 3, (14, 14), (12, 12)),  # a smaller picture
+    (1, 3, (14, 14), (12, 12)),  # a smaller image
     (2, 2, (14, 14), (24, 24)),  # 224 to 384, distilled
     (0, 4, (7, 7), (16, 16)),  # no position for the class token
     (1, 5, (4, 4), (3, 9)),  # a grid that is not square

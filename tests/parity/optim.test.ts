@@ -1,3 +1,4 @@
+import { shapeSize } from '../../src-main/base/shape-size.ts';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { transformer } from '../../src-main/model/deit.ts';
@@ -17,7 +18,7 @@ import { noiseRows } from '../../src-main/train/submodels.ts';
 import { averaged, update, updateInputs, updateScalars, updateVariables } from '../../src-main/train/update.ts';
 import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { relativeError, testEngine } from '../helpers/engine.ts';
-import { parameterValues, signed, sizeOf, uniform } from '../helpers/generated.ts';
+import { parameterValues, signed, uniform } from '../helpers/generated.ts';
 
 /** Schedules, optimizers and training curves against timm's and torch's own numbers (make-optim-fixtures.py). */
 
@@ -94,7 +95,7 @@ describe('five steps move parameters as torch and timm do', () => {
       return { outputs: {}, assigns: { ...moved, ...averaged(model, recipe, inputs, variables, moved, good) } };
     });
     const compiled = compile(engine, lower(program, { precision: 'float32', fuse: true }), state);
-    const run = (step: number, loss: number, gradient = (name: string, shape: number[]) => signed(`${name}.grad.${step}`, sizeOf(shape), 1)) => {
+    const run = (step: number, loss: number, gradient = (name: string, shape: number[]) => signed(`${name}.grad.${step}`, shapeSize(shape), 1)) => {
       const given = specs.map(({ name, shape }) => [`grad.${name}`, gradient(name, shape)]);
       const scalars = Object.entries(updateScalars(recipe, 1e-2, step)).map(([name, value]) => [name, Float32Array.of(value)]); // prettier-ignore
       return compiled.run({ ...Object.fromEntries([...given, ...scalars]), loss: Float32Array.of(loss) });
@@ -106,7 +107,7 @@ describe('five steps move parameters as torch and timm do', () => {
     const state = new State(engine);
     for (const [name, { shape }] of Object.entries(updateVariables(model, recipe))) {
       const spec = specs.find((one) => name === PREFIX.model + one.name || name === PREFIX.ema + one.name);
-      state.set(name, shape, spec ? parameterValues(spec) : new Float32Array(sizeOf(shape)));
+      state.set(name, shape, spec ? parameterValues(spec) : new Float32Array(shapeSize(shape)));
     }
     return state;
   }
@@ -128,7 +129,7 @@ describe('five steps move parameters as torch and timm do', () => {
     if (expected.ema) expectValues(state, PREFIX.ema, expected.ema);
     // A loss that is not a number leaves every bit of the state.
     const before = state.names().map((name) => state.read(name));
-    await step.run(6, NaN, (_, shape) => new Float32Array(sizeOf(shape)).fill(NaN));
+    await step.run(6, NaN, (_, shape) => new Float32Array(shapeSize(shape)).fill(NaN));
     expect(state.names().map((name) => state.read(name))).toEqual(before);
     step.dispose();
     state.dispose();
@@ -178,7 +179,7 @@ describe('fifty steps follow the curve of torch', () => {
     const [student, teacher] = [tiny(recipe.dropPath), recipe.distillationType === 'none' ? null : tiny()];
     const state = new State(engine);
     for (const [name, { shape }] of Object.entries(updateVariables(student, recipe)))
-      state.set(name, shape, new Float32Array(sizeOf(shape)));
+      state.set(name, shape, new Float32Array(shapeSize(shape)));
     fill(state, PREFIX.model, student, '');
     if (teacher) fill(state, PREFIX.teacher, teacher, 'teacher.');
     const step = await createTrainStep(engine, state, { student, teacher, recipe, batchSize: BATCH });

@@ -1,3 +1,4 @@
+import { shapeSize } from '../../src-main/base/shape-size.ts';
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -6,7 +7,7 @@ import { namedArray } from '../../src-main/formats/named-array.ts';
 import { fitWeights } from '../../src-main/model/weights.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { relativeError, testEngine } from '../helpers/engine.ts';
-import { hashed, parameterValues, pictures, signed, sizeOf, uniform } from '../helpers/generated.ts';
+import { hashed, parameterValues, images, signed, uniform } from '../helpers/generated.ts';
 
 /** Networks against timm's own numbers (make-fixtures.py), from the same weights. timm computed them in float64. */
 
@@ -16,12 +17,12 @@ type Summary = [norm: number, greatest: number, ...entries: number[]];
 interface Case {
   model: string;
   inputSize: number;
-  /** Where the picture is not square. */
+  /** Where the image is not square. */
   inputWidth?: number;
   /** Dropout; 0 when left out. */
   drop?: number;
   deit3Style?: Deit3Style;
-  /** The picture size that the weights are for, where it is another. */
+  /** The image size that the weights are for, where it is another. */
   weightsSize?: number;
   batch: number;
   classes: number;
@@ -71,7 +72,7 @@ function paramsOf(model: Model, one: Case): Params {
   return Object.fromEntries(entries);
 }
 
-/** As a run has them that starts from weights for another picture size. */
+/** As a run has them that starts from weights for another image size. */
 function fittedValues(model: Model, one: Case, weightsSize: number): Record<string, Float32Array> {
   const { specs } = modelOf({ ...one, inputSize: weightsSize });
   const arrays = specs.map((spec) => {
@@ -84,7 +85,7 @@ function fittedValues(model: Model, one: Case, weightsSize: number): Record<stri
 }
 
 function imagesOf({ batch, inputSize, inputWidth = inputSize }: Case): tf.Tensor4D {
-  return tf.tensor4d(pictures(batch, inputSize, inputWidth), [batch, inputSize, inputWidth, 3]);
+  return tf.tensor4d(images(batch, inputSize, inputWidth), [batch, inputSize, inputWidth, 3]);
 }
 
 function logitsOf(heads: (tf.Tensor | null)[]): number[][] {
@@ -144,7 +145,7 @@ function trainingStep(model: Model, one: Case) {
   const params = paramsOf(model, one);
   const images = imagesOf(one);
   const noiseShape = model.noise?.shape(batch);
-  const noise = noiseShape ? tf.tensor(uniform('noise', sizeOf(noiseShape)), noiseShape) : null;
+  const noise = noiseShape ? tf.tensor(uniform('noise', shapeSize(noiseShape)), noiseShape) : null;
   const names = model.specs.filter((spec) => !spec.buffer).map((spec) => spec.name);
   let updates: Params = {};
   let logits: number[][] = [];

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pictureMaker } from '../../src-main/data/decode/image.ts';
+import { imageMaker } from '../../src-main/data/decode/image.ts';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe } from '../../src-main/protocol/recipe.ts';
@@ -24,10 +24,10 @@ import { CLASSES, facts, newRun, recipe, temporaryFolder } from '../unit/runs/st
 
 /**
  * The lines that the window gives for loading an export, run as they stand. What they printed with torch 2.15 and timm
- * 1.0.31 is ANSWER; where no Python with both is found, our own answer on the same file and picture has to be that.
+ * 1.0.31 is ANSWER; where no Python with both is found, our own answer on the same file and image has to be that.
  * STILLHOUSE_TEST_PYTHON names another Python.
  */
-const ANSWER = { name: 'cat', chance: 0.430143 };
+const ANSWER = { name: 'cat', probability: 0.430143 };
 
 // Margins of the crop are even at this size: halves are rounded as by DeiT's torchvision 0.8.1 here, otherwise by newer.
 const [MODEL, SIZE] = ['deit_tiny_distilled_patch16_224', 112];
@@ -39,7 +39,7 @@ const exported: { path: string; format: 'safetensors' | 'pth'; wrapped: boolean 
 beforeAll(async () => {
   const width = 120;
   const data = Uint8Array.from(hashed('snippet', width * 90 * 3), (bits, at) => ((bits >>> 26) + at / 140) & 255);
-  writeFileSync(join(folder, 'picture.jpg'), encodePng({ width, height: 90, data }));
+  writeFileSync(join(folder, 'image.jpg'), encodePng({ width, height: 90, data }));
   const { specs } = createModel(MODEL, { classes: CLASSES.length, inputSize: SIZE });
   const tensors = (prefix: string) => specs.map((spec): StateTensor => [prefix + spec.name, spec.shape, parameterValues(spec)]); // prettier-ignore
   for (const modelEma of [false, true]) {
@@ -62,16 +62,16 @@ describe('an export loaded as the window says', () => {
     const { model, params, classes, recipe } = await readNetwork(exported[0].path, {});
     setParams(state, PREFIX.model, model.specs, params);
     const images = new Uint8Array(SIZE * SIZE * 3);
-    const maker = pictureMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
-    maker.fromFile(readFileSync(join(folder, 'picture.jpg')), [['eval', images]], false);
+    const maker = imageMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
+    maker.fromFile(readFileSync(join(folder, 'image.jpg')), [['eval', images]], false);
     const step = await createEvalStep(engine, state, { model, prefix: PREFIX.model, batchSize: 1 });
     const logits = deciding(defaultRecipe().evalHeads, await step.run(images), CLASSES.length);
     step.dispose();
     state.dispose();
-    const [chance, label] = likeliest(logits);
+    const [probability, label] = likeliest(logits);
     expect(classes![label]).toBe(ANSWER.name);
     // Resizing rounds single pixels by one.
-    expect(chance).toBeCloseTo(ANSWER.chance, 3);
+    expect(probability).toBeCloseTo(ANSWER.probability, 3);
   });
 
   // Not skipped where there is no torch: nothing is missing then.
@@ -80,14 +80,16 @@ describe('an export loaded as the window says', () => {
       expect(exported.map(({ wrapped }) => wrapped)).toEqual([false, false, false, true]);
       for (const one of exported) {
         const code = timmSnippet({ model: MODEL, classes: CLASSES.length, inputSize: SIZE, ...one });
-        const [name, chance] = execFileSync(python, ['-c', code], { cwd: folder, encoding: 'utf8' }).trim().split(' ');
+        const [name, probability] = execFileSync(python, ['-c', code], { cwd: folder, encoding: 'utf8' })
+          .trim()
+          .split(' ');
         expect([one.path, name]).toEqual([one.path, ANSWER.name]);
-        expect(Number(chance)).toBeCloseTo(ANSWER.chance, 5);
+        expect(Number(probability)).toBeCloseTo(ANSWER.probability, 5);
       }
     }, 240_000);
 });
 
-function likeliest(logits: Float32Array): [chance: number, label: number] {
+function likeliest(logits: Float32Array): [probability: number, label: number] {
   const label = logits.indexOf(Math.max(...logits));
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - logits[label]), 0);
   return [1 / sum, label];

@@ -70,7 +70,7 @@ def record(operation, drawn):
 
 
 def erasures(count, note):
-    class Picture:
+    class Image:
         def __setitem__(self, place, _):
             _, rows, columns = place
             boxes.append((columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start))
@@ -79,7 +79,7 @@ def erasures(count, note):
     eraser = random_erasing.RandomErasing(probability=0.25, mode="pixel", max_count=3, device="cpu")
     for _ in range(count):
         boxes = []
-        eraser._erase(Picture(), 3, SIDE, SIDE, None)
+        eraser._erase(Image(), 3, SIDE, SIDE, None)
         note("erased boxes", str(len(boxes)))
         for left, top, w, h in boxes:
             note("erased area", w * h / SIDE**2)

@@ -48,7 +48,7 @@ function tiny(): Model {
 const images = Uint8Array.from(pseudoRandom(BATCH * SIDE * SIDE * 3, 1), (value) => 127.5 * (value + 1));
 const labels = Int32Array.of(0, 1, 2, 3, 4, 0);
 
-/** Pictures and targets as the step makes them, compiled with XLA and op by op. */
+/** Images and targets as the step makes them, compiled with XLA and op by op. */
 async function drawn(settings: Recipe, draws: Draws, step = 1) {
   const specs = {
     images: { shape: [BATCH, SIDE, SIDE, 3], dtype: 'uint8' as const },
@@ -123,7 +123,7 @@ describe('mixing', () => {
     }
   });
 
-  test('pastes boxes of odd sides, at the edges, of the whole picture and of nothing, to the pixel', async () => {
+  test('pastes boxes of odd sides, at the edges, of the whole image and of nothing, to the pixel', async () => {
     const boxes: Box[] = [
       { left: 3, top: 2, width: 5, height: 7 },
       { left: 0, top: 0, width: 1, height: 1 },
@@ -137,7 +137,7 @@ describe('mixing', () => {
     expect(got.images).toEqual(mixed(mix));
   });
 
-  test('leaves pictures and labels as they are at λ = 1', async () => {
+  test('leaves images and labels as they are at λ = 1', async () => {
     const mix = Array.from({ length: BATCH }, () => ({ lambda: 1, box: null }));
     const got = await drawn(settings, { mix });
     expect(got.images).toEqual(Float32Array.from(images));
@@ -236,7 +236,7 @@ describe('the training step', () => {
     expect(hash(recordTrainStep(engine, parts(EVERYTHING)))).not.toBe(hash(plain));
   });
 
-  test('is the same program for every draw, seed and chance', () => {
+  test('is the same program for every draw, seed and probability', () => {
     const one = hash(recordTrainStep(engine, parts(EVERYTHING)));
     expect(hash(recordTrainStep(engine, parts(EVERYTHING)))).toBe(one);
     const other: Partial<Recipe> = { reprob: 0.9, mixup: 0.1, cutmix: 0, mixupMode: 'pair', seed: 9 };
@@ -286,7 +286,7 @@ describe('the training step', () => {
     state.dispose();
   });
 
-  test('shows the teacher the same mixed pictures', () => {
+  test('shows the teacher the same mixed images', () => {
     const { recipe: settings, ...others } = distilled({ mixup: 0.8 });
     const program = recordTrainStep(engine, { recipe: settings, ...others });
     const state = freshState();
@@ -296,7 +296,7 @@ describe('the training step', () => {
       const { loss, lossClass, lossDistillation } = interpret(engine, program, state, inputs).outputs;
       return [loss, lossClass, lossDistillation].map((values) => Number(values[0]));
     };
-    // Each picture gives way to its partner entirely: the batch is the one in reverse.
+    // Each image gives way to its partner entirely: the batch is the one in reverse.
     const bytes = images.length / BATCH;
     const rows = Array.from({ length: BATCH }, (_, row) => [...images.subarray(row * bytes, (row + 1) * bytes)]);
     const reversed = losses(Uint8Array.from(rows.reverse().flat()), labels.slice().reverse(), 1);
@@ -321,7 +321,7 @@ describe('the training step', () => {
       const zeros = new Float32Array(shape.reduce((product, side) => product * side, 1));
       for (const prefix of [PREFIX.mean, PREFIX.square]) state.set(prefix + name, shape, zeros);
     }
-    // All weights are zero, so the logits are the head's bias whatever the picture.
+    // All weights are zero, so the logits are the head's bias whatever the image.
     const logits = [...state.read('model.head.bias')];
     const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
     const mix = [0.9, 0.3, 0.5, 0.2, 1, 0].map((lambda) => ({ lambda, box: null }));

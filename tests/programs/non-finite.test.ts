@@ -44,7 +44,7 @@ it('saves a good state and names the batch', async () => {
   expect(file).toMatchObject({
     ...{ loss: 'Infinity', lossClass: '1', lossDistillation: 'NaN', step: 24, epoch: 2, batch: 3, lr: 0.5, seed: 9 },
     ...{ checkpoint: 'checkpoint-1', spoilt: [] },
-    pictures: [
+    images: [
       { file: 'train/b/1.png', label: 1, class: 'b' },
       { file: 'train/a/2.png', label: 0, class: 'a' },
     ],

@@ -183,7 +183,7 @@ describe('a batch in parts', () => {
     return { losses, gradients };
   };
 
-  test.each([1, 2, 3, 4, 6])('of at most %i pictures has the losses and gradients of the whole', async (microBatch) => {
+  test.each([1, 2, 3, 4, 6])('of at most %i images has the losses and gradients of the whole', async (microBatch) => {
     const whole = await mean({ microBatch: ODD });
     const parted = await mean({ microBatch });
     expect(parted.losses.loss).toBeCloseTo(whole.losses.loss, 5);
@@ -202,7 +202,7 @@ describe('a batch in parts', () => {
     }
   });
 
-  test('has half as many pictures where each is computed twice', () => {
+  test('has half as many images where each is computed twice', () => {
     const sizes = [1, 2].map((views) => {
       const parts = stepParts(tiny({ depth: 1 }), { batchSize: 4000, microBatch: 0, lanes: 2, views })!;
       return Math.max(...parts.map(({ length }) => length));
@@ -210,7 +210,7 @@ describe('a batch in parts', () => {
     expect(sizes[0] / sizes[1]).toBeCloseTo(2, 1);
   });
 
-  test('has every picture once, with its mirror image', () => {
+  test('has every image once, with its mirror image', () => {
     for (const [count, size, lanes] of [
       [32, 8, 2],
       [7, 2, 2],

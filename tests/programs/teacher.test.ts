@@ -13,12 +13,7 @@ import { lower } from '../../src-main/trace/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { drawValues } from '../../src-main/train/mix.ts';
-import {
-  recordDrawnPictures,
-  recordPlainPictures,
-  resizePictures,
-  teacherLogits,
-} from '../../src-main/train/teacher.ts';
+import { recordDrawnImages, recordPlainImages, resizeImages, teacherLogits } from '../../src-main/train/teacher.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
 import { optimizerVariables } from '../../src-main/train/update.ts';
 import { pick, PREFIX, variablesOf } from '../../src-main/train/variables.ts';
@@ -43,7 +38,7 @@ describe('resizing inside the step', () => {
     const [interpolation, to] = [mode as 'bicubic' | 'bilinear', Number(side)];
     const inputs = { images: { shape: [2, 20, 20, 3], dtype: 'float32' as const } };
     const program = record(engine, inputs, {}, ({ images }) => {
-      const resized = resizePictures(images as tf.Tensor4D, to, interpolation);
+      const resized = resizeImages(images as tf.Tensor4D, to, interpolation);
       return { outputs: { resized: tf.clone(resized) }, assigns: {} };
     });
     const state = new State(engine);
@@ -76,7 +71,7 @@ function fill(state: State, prefix: string, { specs }: Model, seed: number): voi
 }
 
 describe('a teacher inside the step', () => {
-  it('sees pictures at its own size, answers with both heads, and is read in the order of the data', async () => {
+  it('sees images at its own size, answers with both heads, and is read in the order of the data', async () => {
     const model = tiny(24, 4);
     const state = new State(engine);
     fill(state, '', model, 1);
@@ -87,7 +82,7 @@ describe('a teacher inside the step', () => {
       const teacher = { ...model, columns };
       const logits = teacherLogits(teacher, params, images as tf.Tensor4D);
       const all = teacherLogits({ ...teacher, columns: null }, params, images as tf.Tensor4D);
-      const resized = resizePictures(images as tf.Tensor4D, 24, 'bicubic');
+      const resized = resizeImages(images as tf.Tensor4D, 24, 'bicubic');
       const scaled = tf.div<tf.Tensor4D>(tf.sub(tf.div(resized, 255), tf.tensor1d(MEAN)), tf.tensor1d(STD));
       const { head, headDist } = model.predict(params, scaled);
       return { outputs: { logits, all, head, headDist: headDist! }, assigns: {} };
@@ -121,26 +116,26 @@ describe('what a teacher outside of the step is shown', () => {
       erase: [[], [{ left: 0, top: 0, width: 32, height: 32 }]],
     };
     const batch = { student, recipe: { ...recipe, remode: 'const' as const }, batchSize: 2 };
-    const program = recordDrawnPictures(engine, batch, { ...view, layout });
+    const program = recordDrawnImages(engine, batch, { ...view, layout });
     const compiled = compile(engine, lower(program, PRECISION), new State(engine));
     const { eraseSeed: _, ...values } = drawValues(batch.recipe, draws, 2, 5);
-    const { pictures } = await compiled.run({ images, ...values });
+    const { images: shown } = await compiled.run({ images, ...values });
     compiled.dispose();
-    // The second picture is erased whole: the student's mean colour. A quarter of the first is left.
+    // The second image is erased whole: the student's mean colour. A quarter of the first is left.
     const erased = student.mean.map((value, channel) => (value - MEAN[channel]) / STD[channel]);
-    const plain = compile(engine, recordPlainPictures(engine, 2, { ...view, inputSize: 32, layout: 'NHWC' }), new State(engine)); // prettier-ignore
-    const own = (await plain.run({ images })).pictures as Float32Array;
+    const plain = compile(engine, recordPlainImages(engine, 2, { ...view, inputSize: 32, layout: 'NHWC' }), new State(engine)); // prettier-ignore
+    const own = (await plain.run({ images })).images as Float32Array;
     plain.dispose();
-    const at = (picture: number, row: number, column: number, channel: number) =>
+    const at = (image: number, row: number, column: number, channel: number) =>
       layout === 'NCHW'
-        ? pictures[((picture * 3 + channel) * 24 + row) * 24 + column]
-        : pictures[((picture * 24 + row) * 24 + column) * 3 + channel];
+        ? shown[((image * 3 + channel) * 24 + row) * 24 + column]
+        : shown[((image * 24 + row) * 24 + column) * 3 + channel];
     for (let channel = 0; channel < 3; channel++) {
       expect(at(1, 5, 9, channel)).toBeCloseTo(erased[channel], 4);
-      let [mean, shown] = [0, 0];
+      let [mean, seen] = [0, 0];
       for (let place = 0; place < 32 * 32; place++) mean += own[place * 3 + channel] / (32 * 32);
-      for (let place = 0; place < 24 * 24; place++) shown += Number(at(0, Math.floor(place / 24), place % 24, channel)) / (24 * 24); // prettier-ignore
-      expect(shown).toBeCloseTo(0.25 * mean + 0.75 * erased[channel], 1);
+      for (let place = 0; place < 24 * 24; place++) seen += Number(at(0, Math.floor(place / 24), place % 24, channel)) / (24 * 24); // prettier-ignore
+      expect(seen).toBeCloseTo(0.25 * mean + 0.75 * erased[channel], 1);
     }
   });
 });
@@ -149,7 +144,7 @@ describe('a teacher outside of the step', () => {
   const VIEW = { inputSize: 24, mean: MEAN, std: STD, interpolation: 'bicubic', layout: 'NHWC' } as const;
   const AUGMENTED = { mixup: 0.8, cutmix: 1, mixupMode: 'elem' as const, reprob: 0.9, remode: 'pixel' as const, recount: 2, seed: 3 }; // prettier-ignore
 
-  it('teaches what the same network teaches inside, noise of erased pictures and all', async () => {
+  it('teaches what the same network teaches inside, noise of erased images and all', async () => {
     const [batchSize, classes] = [6, 4];
     const student = { ...tiny(16, classes), mean: STD, std: MEAN };
     const network = tiny(24, classes);
@@ -165,44 +160,44 @@ describe('a teacher outside of the step', () => {
         state.set(name, shape, new Float32Array(shape.reduce((product, side) => product * side, 1)));
       return state;
     };
-    const [insideState, outsideState] = [stateOf(), stateOf()];
+    const [insideState, externalState] = [stateOf(), stateOf()];
     const parts = { student, recipe, batchSize };
     const inside = await createTrainStep(engine, insideState, { ...parts, teacher: network });
-    const outside = await createTrainStep(engine, outsideState, { ...parts, teacher: 'outside' });
-    const shown = lower(recordDrawnPictures(engine, parts, VIEW), PRECISION);
-    const show = compile(engine, shown, outsideState);
+    const outside = await createTrainStep(engine, externalState, { ...parts, teacher: 'outside' });
+    const shown = lower(recordDrawnImages(engine, parts, VIEW), PRECISION);
+    const show = compile(engine, shown, externalState);
     const forward = record(
       engine,
-      { pictures: { shape: [batchSize, 24, 24, 3], dtype: 'float32' } },
+      { images: { shape: [batchSize, 24, 24, 3], dtype: 'float32' } },
       variablesOf(PREFIX.teacher, network.specs),
-      ({ pictures }, params) => {
+      ({ images }, params) => {
         // prettier-ignore
-        const { head, headDist } = network.predict(pick(params, PREFIX.teacher), pictures as tf.Tensor4D);
+        const { head, headDist } = network.predict(pick(params, PREFIX.teacher), images as tf.Tensor4D);
         return { outputs: { logits: tf.mul(tf.add(head, headDist!), 0.5) }, assigns: {} };
       },
     );
-    const ask = compile(engine, forward, outsideState);
+    const ask = compile(engine, forward, externalState);
 
     const batch = {
       images: bytes(batchSize * 16 * 16 * 3, 4),
       labels: Int32Array.of(0, 1, 2, 3, 0, 1),
       noise: null,
       mix: drawMix(new Random(1, 'mix', 0, 0), batchSize, 16, { ...recipe, cutmixMinmax: null }),
-      erase: Array.from({ length: batchSize }, (_, picture) => [{ left: picture, top: 2, width: 8, height: 9 }]),
+      erase: Array.from({ length: batchSize }, (_, image) => [{ left: image, top: 2, width: 8, height: 9 }]),
     };
     const draws = drawValues(recipe, batch, batchSize, 5);
-    const { pictures } = await show.run({ images: batch.images, ...draws });
-    const { logits } = await ask.run({ pictures });
+    const { images } = await show.run({ images: batch.images, ...draws });
+    const { logits } = await ask.run({ images });
     const scalars = { lr: 1e-3, step: 5 };
     const expected = await inside.run(batch, scalars);
     const got = await outside.run({ ...batch, teacherLogits: logits as Float32Array }, scalars);
     expect(got.lossDistillation).toBeCloseTo(expected.lossDistillation!, 6);
     expect(got.lossClass).toBeCloseTo(expected.lossClass, 6);
-    // With other noise it would not be: the pictures of another step.
+    // With other noise it would not be: the images of another step.
     const other = await show.run({ images: batch.images, ...drawValues(recipe, batch, batchSize, 6) });
-    expect(relativeError(other.pictures as Float32Array, pictures as Float32Array)).toBeGreaterThan(0.1);
+    expect(relativeError(other.images as Float32Array, images as Float32Array)).toBeGreaterThan(0.1);
     for (const one of [inside, outside, show, ask]) one.dispose();
     insideState.dispose();
-    outsideState.dispose();
+    externalState.dispose();
   });
 });

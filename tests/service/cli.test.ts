@@ -17,7 +17,7 @@ import { openFile } from '../../src-main/runs/file-source.ts';
 import { readLog } from '../../src-main/runs/history.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
-import { makeDataset } from '../helpers/pictures.ts';
+import { makeDataset } from '../helpers/images.ts';
 
 /** The program `stillhouse` as a person runs it: a process with arguments, output and an exit code. */
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-cli-'));
@@ -27,7 +27,7 @@ let program: string;
 
 beforeAll(async () => {
   makeDataset(data, { train: 16, val: 6, side: 40 });
-  writeFileSync(join(data, 'val', 'blue', 'notes.jpg'), 'Not a picture.');
+  writeFileSync(join(data, 'val', 'blue', 'notes.jpg'), 'Not an image.');
   program = join(await buildPrograms(), 'cli.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -110,7 +110,7 @@ describe('arguments', () => {
 });
 
 describe('looking', () => {
-  it('counts the pictures of a folder and lists those that cannot be read', async () => {
+  it('counts the images of a folder and lists those that cannot be read', async () => {
     const ended = await stillhouse(['data', 'data', '--check', '--json']);
     expect(ended.code).toBe(0);
     expect(lines(ended).at(-1)).toMatchObject({
@@ -249,9 +249,9 @@ describe('training', () => {
     expect(code).toBe(0);
     const pattern =
       /^\* Acc@1 (\d+\.\d{3}) Acc@5 \d+\.\d{3} loss \d+\.\d{3}\nAccuracy of the network on the (\d+) test images: (\d+\.\d)%\n$/;
-    const [, acc1, pictures, rounded] = pattern.exec(out) ?? [];
+    const [, acc1, images, rounded] = pattern.exec(out) ?? [];
     expect(Number(rounded)).toBeCloseTo(Number(acc1), 0);
-    expect(Number(pictures)).toBeGreaterThan(0);
+    expect(Number(images)).toBeGreaterThan(0);
   });
 
   it('is evaluated class by class, as CSV', async () => {
@@ -259,7 +259,7 @@ describe('training', () => {
     const { code, out } = await stillhouse(args);
     expect(code).toBe(0);
     const rows = out.trim().split('\n');
-    expect(rows[0]).toMatch(/^class,pictures,predicted,acc1,acc5,precision,recall,f1,/);
+    expect(rows[0]).toMatch(/^class,images,predicted,acc1,acc5,precision,recall,f1,/);
     expect(rows.slice(1).map((row) => row.split(',')[0])).toEqual(['amber', 'blue', 'crimson']);
   });
 
@@ -290,7 +290,7 @@ describe('training', () => {
 
   it('is exported and checked; a file that is not the checkpoint ends with 1', async () => {
     const output = join(folder, 'checked.safetensors');
-    const asked = ['export', '--checkpoint', 'run', '--output', output, '--pictures', '4', '--threads', '2'];
+    const asked = ['export', '--checkpoint', 'run', '--output', output, '--images', '4', '--threads', '2'];
     const { code, out, err } = await stillhouse([...asked, '--check']);
     expect(code, err).toBe(0);
     expect(out).toMatch(/^check +passed$/m);
@@ -331,7 +331,7 @@ describe('training', () => {
     expect(alone).not.toContainEqual(softmax.test);
   });
 
-  it('needs enough pictures and leaves no folder behind when it has not', async () => {
+  it('needs enough images and leaves no folder behind when it has not', async () => {
     const few = await stillhouse([
       'train',
       '--data-path',

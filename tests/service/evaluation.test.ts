@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
@@ -20,8 +20,8 @@ let run: string;
 let path: string;
 
 beforeAll(async () => {
-  const entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
-  front = openFront(places, { spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }) });
+  const entry = join(await buildPrograms(['trainer', 'image']), 'trainer.mjs');
+  front = openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
   ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));
@@ -45,7 +45,7 @@ test('a checkpoint is evaluated, and its answers are read again from the run', a
   expect(existsSync(join(path, 'evaluations', `${id}.json`))).toBe(true);
   const [facts] = await client.call('evaluation.list', {});
   const epoch = heard.rows(run).find((row) => row.type === 'epoch')!;
-  expect(facts).toMatchObject({ id, run, count: 18, pictures: 'val', average: false, loss: epoch.test.loss });
+  expect(facts).toMatchObject({ id, run, count: 18, images: 'val', average: false, loss: epoch.test.loss });
   expect(facts.heads.map(({ head }) => head)).toEqual(['test', 'class', 'distillation']);
   expect(facts.heads[0].acc1).toBeCloseTo(epoch.test.acc1, 9);
   const report = await client.call('evaluation.report', { id, head: 'class' });
@@ -53,14 +53,14 @@ test('a checkpoint is evaluated, and its answers are read again from the run', a
   const cells = report.confusion.filter((_, at) => at % 3 === 2);
   expect(cells.reduce((sum, count) => sum + count, 0)).toBe(18);
   const all = { id, head: 'test', choice: 'all', offset: 0, limit: 5 } as const;
-  const page = await client.call('evaluation.pictures', all);
+  const page = await client.call('evaluation.images', all);
   expect(page.total).toBe(18);
-  const losses = page.pictures.map(({ loss }) => loss!);
+  const losses = page.images.map(({ loss }) => loss!);
   expect(losses).toEqual([...losses].sort((a, b) => b - a));
-  expect(front.workstation.pictureFile(page.pictures[0].id)?.path).toBe(join(data, page.pictures[0].file));
-  const wrong = await client.call('evaluation.pictures', { ...all, choice: 'wrong' });
+  expect(front.workstation.imageFile(page.images[0].id)?.path).toBe(join(data, page.images[0].file));
+  const wrong = await client.call('evaluation.images', { ...all, choice: 'wrong' });
   expect(wrong.total).toBe(18 - Math.round((facts.heads[0].acc1 * 18) / 100));
-  expect((await client.call('evaluation.pictures', { ...all, choice: 'disagree' })).total).toBe(0);
+  expect((await client.call('evaluation.images', { ...all, choice: 'disagree' })).total).toBe(0);
 });
 
 test('the moving average is another evaluation, and both can be deleted', async () => {
@@ -82,9 +82,9 @@ test('folders named by number are the classes of that number, as in ImageNet-V2'
     cpSync(join(data, 'val', name), join(folder, String(number)), { recursive: true }),
   );
   const id = await evaluated({ run, folder });
-  const [own] = (await client.call('evaluation.list', {})).filter(({ pictures }) => pictures === 'val');
+  const [own] = (await client.call('evaluation.list', {})).filter(({ images }) => images === 'val');
   const report = await client.call('evaluation.report', { id, head: 'test' });
-  expect(report.facts).toMatchObject({ pictures: 'folder', count: 18 });
+  expect(report.facts).toMatchObject({ images: 'folder', count: 18 });
   expect(report.facts.heads[0].acc1).toBe(own.heads[0].acc1);
   // Counted from the other end, every answer that was right is wrong.
   const classIndex = join(places.root, 'index.json');
@@ -98,20 +98,22 @@ test('folders named by number are the classes of that number, as in ImageNet-V2'
   expect((await heard.ended(job)).error).toMatchObject({ code: 'evaluation.classes' });
 });
 
-test('a picture is tried on the newest checkpoint as an evaluation sees it', async () => {
+test('an image is tried on the newest checkpoint as an evaluation sees it', async () => {
   const file = readFileSync(join(data, 'val', 'blue', 'blue-0.png'));
   const half = Math.ceil(file.length / 6) * 3;
   await client.call('photo.add', { photo: 'one', offset: 0, data: file.subarray(0, half).toString('base64') });
   const { bytes } = await client.call('photo.add', { photo: 'one', offset: half, data: file.subarray(half).toString('base64') }); // prettier-ignore
   expect(bytes).toBe(file.length);
   const answer = await client.call('photo.answer', { photo: 'one', run });
-  const [{ id }] = (await client.call('evaluation.list', {})).filter(({ pictures }) => pictures === 'val');
+  const [{ id }] = (await client.call('evaluation.list', {})).filter(({ images }) => images === 'val');
   const asked = { id, head: 'test', choice: 'all', label: 1, offset: 0, limit: 6 } as const;
-  const kept = (await client.call('evaluation.pictures', asked)).pictures.find(({ file }) => file.endsWith('blue-0.png'))!; // prettier-ignore
+  const kept = (await client.call('evaluation.images', asked)).images.find(({ file }) => file.endsWith('blue-0.png'))!; // prettier-ignore
   expect(answer.heads.map(({ head }) => head)).toEqual(['test', 'class', 'distillation']);
   answer.heads.forEach(({ top }, at) => {
     expect(top.map(({ label }) => label)).toEqual(kept.answers[at].top.map(({ label }) => label));
-    top.forEach(({ chance }, place) => expect(chance).toBeCloseTo(kept.answers[at].top[place].chance, 5));
+    top.forEach(({ probability }, place) =>
+      expect(probability).toBeCloseTo(kept.answers[at].top[place].probability, 5),
+    );
   });
   expect(answer.seen).toMatch(/^data:image\/jpeg;base64,/);
   const { side, class: looks, distillation } = answer.attention!;
@@ -123,8 +125,8 @@ test('a picture is tried on the newest checkpoint as an evaluation sees it', asy
   expect(performance.now() - first).toBeLessThan(3000);
 });
 
-test('what is no picture, too large or gone is refused by name', async () => {
-  await client.call('photo.add', { photo: 'text', offset: 0, data: Buffer.from('no picture').toString('base64') });
+test('what is no image, too large or gone is refused by name', async () => {
+  await client.call('photo.add', { photo: 'text', offset: 0, data: Buffer.from('no image').toString('base64') });
   const ask = (photo: string) => client.call('photo.answer', { photo, run });
   await expect(ask('text')).rejects.toMatchObject({ code: 'photo.unreadable' });
   await expect(ask('never')).rejects.toMatchObject({ code: 'photo.gone' });
@@ -135,7 +137,7 @@ test('what is no picture, too large or gone is refused by name', async () => {
     await client.call('photo.add', { photo: 'large', offset: at * 512 * 1024, data: piece });
   const more = client.call('photo.add', { photo: 'large', offset: 20 * 2 ** 20, data: 'AAAA' });
   await expect(more).rejects.toMatchObject({ code: 'photo.too-large' });
-  // A process that refused one picture answers the next.
+  // A process that refused one image answers the next.
   const png = encodePng({ width: 40, height: 30, data: new Uint8Array(40 * 30 * 3) });
   await client.call('photo.add', { photo: 'black', offset: 0, data: Buffer.from(png).toString('base64') });
   expect((await ask('black')).heads[0].top).toHaveLength(3);

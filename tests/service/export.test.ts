@@ -6,7 +6,7 @@ import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { writeChunksAtomic } from '../../src-main/base/atomic-file.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
@@ -22,8 +22,8 @@ let run: string;
 let checkpoint: string;
 
 beforeAll(async () => {
-  const entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
-  front = openFront(places, { spawnTrainer: (job, more = {}) => spawnTrainer(job, { ...more, entry }) });
+  const entry = join(await buildPrograms(['trainer', 'image']), 'trainer.mjs');
+  front = openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
   ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));
@@ -35,8 +35,8 @@ afterAll(async () => {
   rmSync(places.root, { recursive: true, force: true });
 });
 
-async function checked(path: string, pictures?: number): Promise<ExportCheck> {
-  const { job } = await client.call('export.check', { run, path, ...(pictures && { pictures }) });
+async function checked(path: string, images?: number): Promise<ExportCheck> {
+  const { job } = await client.call('export.check', { run, path, ...(images && { images }) });
   const { result, error } = await heard.ended(job);
   expect(error).toBeNull();
   return result as ExportCheck;
@@ -50,7 +50,7 @@ test.each(['safetensors', 'pth'] as const)('an export as %s is the checkpoint, b
   const epoch = heard.rows(run).find((row) => row.type === 'epoch')!;
   expect(codes(check)).toEqual([]);
   expect(check.answers).toEqual({
-    ...{ pictures: 18, skipped: 0, max: 0, mean: 0, agreement: 100 },
+    ...{ images: 18, skipped: 0, max: 0, mean: 0, agreement: 100 },
     acc1: { checkpoint: epoch.test.acc1, exported: epoch.test.acc1 },
   });
   expect(check).toMatchObject({ bytes, classes: 3, data, average: false, device: 'cpu' });
@@ -67,9 +67,9 @@ test.each(['safetensors', 'pth'] as const)('an export as %s is the checkpoint, b
   expect(info.check).toEqual(JSON.parse(readFileSync(`${path}.check.json`, 'utf8')));
 });
 
-test('pictures are as many as were asked for, of every class', async () => {
+test('images are as many as were asked for, of every class', async () => {
   const [{ path }] = await client.call('export.list', { run });
-  expect((await checked(path, 3)).answers).toMatchObject({ pictures: 3, max: 0 });
+  expect((await checked(path, 3)).answers).toMatchObject({ images: 3, max: 0 });
 });
 
 test('the moving average is compared with the moving average, wherever it lies', async () => {

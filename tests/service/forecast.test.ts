@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 
 let entry: string;
@@ -16,10 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function forecast(changes: Partial<Recipe>, classes: string[] = []) {
   const recipe = parseRecipe({ model: 'deit_tiny_distilled_patch16_224', batchSize: 16, ...changes });
-  return spawnTrainer({ kind: 'forecast', engine: engineFolder(), threads: 2, recipe, classes }, { entry }).done;
+  return spawnJob({ kind: 'forecast', engine: engineFolder(), threads: 2, recipe, classes }, { entry }).done;
 }
 
-test('a forecast counts parameters, moments and activations before any picture is read', async () => {
+test('a forecast counts parameters, moments and activations before any image is read', async () => {
   const plain = await forecast({ modelEma: false });
   // 5,910,800 parameters with two heads of 1000 classes.
   expect(plain.parameters).toBe(4 * 5_910_800);

@@ -19,8 +19,8 @@ import {
   type FromService,
   type ToService,
 } from '../../src-main/service/service-link.ts';
-import { spawnTrainer, trainerEntry } from '../../src-main/jobs/job-process.ts';
-import { readTrainerCommand, readTrainerEvent, type TrainerEvent } from '../../src-main/jobs/job-protocol.ts';
+import { spawnJob, jobEntry } from '../../src-main/jobs/job-process.ts';
+import { readJobCommand, readJobEvent, type JobEvent } from '../../src-main/jobs/job-protocol.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { RelayPort } from '../../src-main/shells/electron/relay.ts';
 import { LIMITS } from '../../src-main/shells/server/limits.ts';
@@ -251,7 +251,7 @@ describe('the service', () => {
     const lines: ToService[] = [
       { type: 'open', port: 900 },
       { type: 'message', port: 900, body: { id: 1, call: 'run.list', params: {} } },
-      { type: 'picture', request: 900, id: 'a' },
+      { type: 'image', request: 900, id: 'a' },
       { type: 'trainer-message', trainer: 900, body: { tell: 'ready' } },
       { type: 'trainer-exit', trainer: 900, code: 1, signal: null },
     ];
@@ -271,7 +271,7 @@ test('either end of the line between shell and service takes only what it knows'
   const draw = numbers(5);
   const from: FromService[] = [
     { type: 'message', port: 1, body: {} },
-    { type: 'picture', request: 1, picture: { path: '/a', name: 'a', offset: 0, size: 1 } },
+    { type: 'image', request: 1, image: { path: '/a', name: 'a', offset: 0, size: 1 } },
     { type: 'active', runs: 1 },
     { type: 'trainer-start', trainer: 1, env: { A: 'b' } },
     { type: 'trainer-kill', trainer: 1 },
@@ -281,7 +281,7 @@ test('either end of the line between shell and service takes only what it knows'
     const message = readFromService(mutate(from[count % from.length], draw));
     if (message?.type === 'trainer-start')
       expect(Object.values(message.env).every((one) => typeof one === 'string')).toBe(true);
-    if (message?.type === 'picture' && message.picture) expect(typeof message.picture.path).toBe('string');
+    if (message?.type === 'image' && message.image) expect(typeof message.image.path).toBe('string');
     if (message) taken++;
     readToService(mutate({ type: 'open', port: 1 }, draw));
   }
@@ -318,9 +318,9 @@ test('the native side takes only what its calls are for', () => {
 
 describe('a trainer', () => {
   const score = { loss: 1, acc1: 2, acc5: 3 };
-  const events: TrainerEvent[] = [
+  const events: JobEvent[] = [
     { tell: 'ready' },
-    ...[0, 1].map((pick): TrainerEvent => ({
+    ...[0, 1].map((pick): JobEvent => ({
       tell: 'rows',
       rows: (exampleOf(serviceEvent, 1) as { rows: never[] }).rows.slice(pick),
     })),
@@ -333,13 +333,13 @@ describe('a trainer', () => {
 
   test('is believed only in the form it was agreed to speak in', () => {
     const draw = numbers(7);
-    for (const event of events) expect(readTrainerEvent(event, 'train')).toEqual(event);
-    expect(readTrainerEvent({ tell: 'done', result: { score } }, 'train')).toMatchObject({
+    for (const event of events) expect(readJobEvent(event, 'train')).toEqual(event);
+    expect(readJobEvent({ tell: 'done', result: { score } }, 'train')).toMatchObject({
       error: { code: 'protocol.trainer' },
     });
     let verdicts = 0;
     for (let count = 0; count < 5000; count++) {
-      const event = readTrainerEvent(mutate(events[count % events.length], draw), 'train');
+      const event = readJobEvent(mutate(events[count % events.length], draw), 'train');
       if (event?.tell === 'done')
         expect(event.result).toEqual({ state: expect.stringMatching(/^(finished|stopped)$/) });
       if (event?.tell === 'failed' && event.error.code === 'protocol.trainer') verdicts++;
@@ -356,7 +356,7 @@ describe('a trainer', () => {
       process.disconnect();`,
     );
     const heard: string[] = [];
-    const trainer = spawnTrainer(
+    const trainer = spawnJob(
       { kind: 'verify-engine', engine: '/nowhere' },
       { entry, onEvent: ({ tell }) => heard.push(tell) },
     );
@@ -366,18 +366,18 @@ describe('a trainer', () => {
 
   test('that hears nonsense goes on listening', async () => {
     const draw = numbers(8);
-    const child = fork(trainerEntry(), [], { serialization: 'advanced', stdio: 'ignore' });
+    const child = fork(jobEntry(), [], { serialization: 'advanced', stdio: 'ignore' });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-    const told: TrainerEvent[] = [];
-    child.on('message', (message) => told.push(message as TrainerEvent));
+    const told: JobEvent[] = [];
+    child.on('message', (message) => told.push(message as JobEvent));
     const commands = [
       { do: 'start', job: { kind: 'verify-engine' } },
-      { do: 'ask', question: 1, picture: new Uint8Array(3) },
+      { do: 'ask', question: 1, image: new Uint8Array(3) },
       { do: 'pause' },
     ];
     for (let count = 0; count < 1000; count++) {
       const command = mutate(commands[count % commands.length], draw);
-      if (command !== undefined && readTrainerCommand(command)?.do !== 'start') child.send(command as object);
+      if (command !== undefined && readJobCommand(command)?.do !== 'start') child.send(command as object);
     }
     child.send({ do: 'ping' });
     await vi.waitFor(() => expect(told.map(({ tell }) => tell)).toContain('pong'), 30_000);
@@ -454,7 +454,7 @@ describe('the window', () => {
         );
         return near;
       },
-      pictureUrl: String,
+      imageUrl: String,
     };
     const pinia = createPinia();
     createApp({}).use(pinia).provide(clientKey, keepConnected(shell));

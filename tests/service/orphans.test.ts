@@ -12,7 +12,7 @@ import { lockOwner } from '../../src-main/runs/lock.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { cardPath } from '../../src-main/weights/teacher-card.ts';
-import type { TrainerEvent, TrainerJob } from '../../src-main/jobs/job-protocol.ts';
+import type { JobEvent, JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { ForkedService } from '../helpers/forked-service.ts';
 import { copyTeacher } from '../helpers/teachers.ts';
@@ -28,7 +28,7 @@ const SOON = 60_000;
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
-/** Pictures that take minutes to decode. */
+/** Images that take minutes to decode. */
 const slow = slowData(join(places.root, 'slow'));
 const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
 /** Has the window beside it. */
@@ -105,7 +105,7 @@ describe('a service that is killed', () => {
       (await client.call('evaluation.start', { run, folder: join(slow, 'train') })).job,
     ];
     for (const job of jobs)
-      await heard.until('a picture', () => heard.events.find((event) => event.event === 'job' && event.progress.job === job && event.progress.done > 0)); // prettier-ignore
+      await heard.until('an image', () => heard.events.find((event) => event.event === 'job' && event.progress.job === job && event.progress.done > 0)); // prettier-ignore
     const children = childrenOf(service.process.pid!);
     expect(children).toHaveLength(4);
     service.process.kill('SIGKILL');
@@ -120,13 +120,13 @@ interface Orphan {
 }
 
 /** A trainer of this process's own, once `until` holds of an event. */
-async function forkTrainer(job: TrainerJob, until: (event: TrainerEvent) => boolean): Promise<Orphan> {
+async function forkJob(job: JobRequest, until: (event: JobEvent) => boolean): Promise<Orphan> {
   const child = fork(trainer, [], { serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   await new Promise<void>((resolve, reject) => {
     void ended.then((code) => reject(new Error(`exit code ${code}`)));
     child.on('message', (message) => {
-      const event = message as TrainerEvent;
+      const event = message as JobEvent;
       if (event.tell === 'ready') child.send({ do: 'start', job });
       if (until(event)) resolve();
     });
@@ -141,7 +141,7 @@ describe('a process whose owner lets go of it', () => {
     const run = join(places.root, 'let-go');
     const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000, saveEvery: 4000 }));
     const job = { kind: 'train', engine, threads: 2, run, recipe, resume: 'new' } as const;
-    const { child, ended } = await forkTrainer(job, (event) => event.tell === 'rows' && event.rows.some(({ type }) => type === 'step')); // prettier-ignore
+    const { child, ended } = await forkJob(job, (event) => event.tell === 'rows' && event.rows.some(({ type }) => type === 'step')); // prettier-ignore
     child.stdout!.destroy();
     child.stderr!.destroy();
     child.disconnect();
@@ -152,7 +152,7 @@ describe('a process whose owner lets go of it', () => {
   test('ends at once with code 1 when it does anything else', async () => {
     const results = join(places.root, 'results.jsonl');
     const job = { kind: 'check', engine, dataPath: slow, results } as const;
-    const { child, ended } = await forkTrainer(job, (event) => event.tell === 'progress' && event.done > 0);
+    const { child, ended } = await forkJob(job, (event) => event.tell === 'progress' && event.done > 0);
     child.disconnect();
     expect(await ended).toBe(1);
   });

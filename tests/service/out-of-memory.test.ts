@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { lighterSettings, tellsOfMemory } from '../../src-main/jobs/out-of-memory.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
-import { makeDataset } from '../helpers/pictures.ts';
+import { makeDataset } from '../helpers/images.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { partSize } from '../../src-main/train/parts.ts';
 
@@ -19,7 +19,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(join(folder, 'data'), { train: 8, val: 2, side: 32 });
-  entry = join(await buildPrograms(['trainer', 'onnx', 'picture']), 'trainer.mjs');
+  entry = join(await buildPrograms(['trainer', 'onnx', 'image']), 'trainer.mjs');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -60,7 +60,7 @@ describe('a training whose system has no more memory', () => {
     const run = join(folder, 'run');
     const greedy = { ...recipe, inputSize: 224, batchSize: 24, microBatch: 24 };
     const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: greedy, resume: 'new' } as const;
-    const { done } = spawnTrainer(job, { entry, node });
+    const { done } = spawnJob(job, { entry, node });
     await expect(done).rejects.toMatchObject({
       code: 'run.out-of-memory',
       params: {

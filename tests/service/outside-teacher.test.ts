@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
-import { openOutside, type OutsideTeacher } from '../../src-main/job-process/teacher/external-teacher.ts';
+import { openExternal, type ExternalTeacher } from '../../src-main/job-process/teacher/external-teacher.ts';
 import { cardPath, changeTeacherCard, readTeacherCard } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
-import { copyTeacher, EXPECTED, fixturePictures, SIDE, teacherFixture } from '../helpers/teachers.ts';
+import { copyTeacher, EXPECTED, fixtureImages, SIDE, teacherFixture } from '../helpers/teachers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-teachers-'));
 let engine: Engine;
@@ -22,16 +22,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const read = (path: string) => readTeacherCard(path, 'regnety_160');
 
-async function opened(path: string, classes = EXPECTED.classes): Promise<OutsideTeacher> {
-  return openOutside(await read(path), { engine, classes, onnxEntry });
+async function opened(path: string, classes = EXPECTED.classes): Promise<ExternalTeacher> {
+  return openExternal(await read(path), { engine, classes, onnxEntry });
 }
 
-/** What a teacher answers to the three pictures of the fixtures. */
+/** What a teacher answers to the three images of the fixtures. */
 async function answers(path: string, classes = EXPECTED.classes): Promise<number[][]> {
   const { layout } = await read(path);
   const teacher = await opened(path, classes);
   try {
-    const values = await teacher.ask(fixturePictures(layout), 3);
+    const values = await teacher.ask(fixtureImages(layout), 3);
     return [0, 1, 2].map((row) => Array.from(values.subarray(row * classes.length, (row + 1) * classes.length)));
   } finally {
     await teacher.close();
@@ -60,7 +60,7 @@ describe('an outside teacher answers what torch does', () => {
     expectClose(await answers(path), normalised);
   });
 
-  it('with one output of several, and a fixed number of pictures that the batch does not hold', async () => {
+  it('with one output of several, and a fixed number of images that the batch does not hold', async () => {
     const path = withCard(copyTeacher('two-outputs-saved', folder), { outputName: 'scores' });
     expect(await read(path)).toMatchObject({ batch: 2, outputName: 'scores', from: { outputName: 'card' } });
     expectClose(await answers(path), EXPECTED.logits);
@@ -76,8 +76,8 @@ describe('an outside teacher answers what torch does', () => {
   it('to several questions at a time, in order', async () => {
     const teacher = await opened(teacherFixture('one-by-one.onnx'));
     const [whole, first] = await Promise.all([
-      teacher.ask(fixturePictures('NCHW'), 3),
-      teacher.ask(fixturePictures('NCHW').slice(0, 3 * SIDE * SIDE), 1),
+      teacher.ask(fixtureImages('NCHW'), 3),
+      teacher.ask(fixtureImages('NCHW').slice(0, 3 * SIDE * SIDE), 1),
     ]);
     expect(Array.from(whole.subarray(0, 4))).toEqual(Array.from(first));
     expect(whole.length).toBe(12);
@@ -107,7 +107,7 @@ describe('a teacher that cannot be one', () => {
       /a signature named train, got serving_default \(images float32 \[\?, 24, 24, 3\]/,
     );
     const side = withCard(copyTeacher('plain.onnx', folder, 'side.onnx'), { inputSize: 32 });
-    expect(await failure(side)).toMatch(/expected pictures of side 32, as its card says, got images float32/);
+    expect(await failure(side)).toMatch(/expected images of side 32, as its card says, got images float32/);
   });
 
   it('is refused by ONNX Runtime, in its words, where an operation is unknown', async () => {
@@ -152,16 +152,16 @@ describe('a teacher that cannot be one', () => {
 
   it('is refused when it answers in another shape, though its file does not say so', async () => {
     expect(await failure(teacherFixture('shapeless.onnx'))).toMatch(
-      /teacher.interface.*expected scores \[1, 4\] for 1 pictures, got \[1, 8, 1, 1\]/,
+      /teacher.interface.*expected scores \[1, 4\] for 1 images, got \[1, 8, 1, 1\]/,
     );
   });
 
   it('fails a question that it cannot answer, and all of them once it is closed', async () => {
     const teacher = await opened(teacherFixture('plain.onnx'));
     await expect(teacher.ask(new Float32Array(10), 1)).rejects.toMatchObject({ code: 'teacher.run' });
-    const [asked] = await Promise.allSettled([teacher.ask(fixturePictures('NCHW'), 3), teacher.close()]);
+    const [asked] = await Promise.allSettled([teacher.ask(fixtureImages('NCHW'), 3), teacher.close()]);
     expect(asked).toMatchObject({ status: 'rejected', reason: { code: 'teacher.run' } });
-    await expect(teacher.ask(fixturePictures('NCHW'), 3)).rejects.toMatchObject({ code: 'teacher.run' });
+    await expect(teacher.ask(fixtureImages('NCHW'), 3)).rejects.toMatchObject({ code: 'teacher.run' });
   });
 });
 

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BatchPreview, PreviewPicture } from '../../src-main/protocol/data-types.ts';
+import type { BatchPreview, PreviewImage } from '../../src-main/protocol/data-types.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { decodeImage } from '../../src-main/runtime/images.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
@@ -20,7 +20,7 @@ let engine: Engine;
 beforeAll(async () => {
   engine = await testEngine();
   makeTinyData(folder, { size: 80 });
-  entry = join(await buildPrograms(['trainer', 'picture']), 'trainer.mjs');
+  entry = join(await buildPrograms(['trainer', 'image']), 'trainer.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -33,13 +33,13 @@ function preview(changes: Partial<Recipe>, count = 3, batch = 1): Promise<BatchP
     ...WITHOUT_AUGMENTATION,
   };
   const recipe = parseRecipe({ ...plain, ...changes });
-  return spawnTrainer(
+  return spawnJob(
     { kind: 'preview', engine: engineFolder(), threads: 2, recipe, excluded: [], epoch: 2, batch, count },
     { entry },
   ).done;
 }
 
-async function pixelsOf({ image }: PreviewPicture): Promise<Uint8Array> {
+async function pixelsOf({ image }: PreviewImage): Promise<Uint8Array> {
   const bytes = Buffer.from(image.replace('data:image/jpeg;base64,', ''), 'base64');
   const { width, height, data } = await decodeImage(engine, bytes);
   expect([width, height]).toEqual([SIDE, SIDE]);
@@ -50,40 +50,40 @@ function meanDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((sum, value, at) => sum + Math.abs(value - b[at]), 0) / a.length;
 }
 
-test('shows the pictures of a batch as the student sees them, with what was drawn', async () => {
+test('shows the images of a batch as the student sees them, with what was drawn', async () => {
   // All twelve, so that each partner is there.
   const plain = await preview({}, 12);
   expect(plain).toMatchObject({ epoch: 2, batch: 1, batches: 4 });
-  expect(plain.pictures).toHaveLength(12);
-  expect(new Set(plain.pictures.map(({ file }) => file)).size).toBe(12);
-  for (const { file, classes, mix, operations, erased } of plain.pictures) {
+  expect(plain.images).toHaveLength(12);
+  expect(new Set(plain.images.map(({ file }) => file)).size).toBe(12);
+  for (const { file, classes, mix, operations, erased } of plain.images) {
     expect(classes).toEqual([{ name: file.split('/')[1], share: 1 }]);
     expect([mix, operations, erased]).toEqual(['none', [], 0]);
   }
-  const own = await Promise.all(plain.pictures.map(pixelsOf));
+  const own = await Promise.all(plain.images.map(pixelsOf));
 
   const mixed = await preview({ mixup: 0.8, mixupProb: 1 }, 12);
   // JPEG and rounding cost some grey levels on this noise; another share or partner would cost tens.
-  for (const [row, picture] of mixed.pictures.entries()) {
-    const { file, classes, partner, mix } = picture;
-    expect([file, partner, mix]).toEqual([plain.pictures[row].file, plain.pictures[11 - row].file, 'mixup']);
+  for (const [row, image] of mixed.images.entries()) {
+    const { file, classes, partner, mix } = image;
+    expect([file, partner, mix]).toEqual([plain.images[row].file, plain.images[11 - row].file, 'mixup']);
     expect(classes[0].share + classes[1].share).toBeCloseTo(1);
     const expected = own[row].map((value, at) => value * classes[0].share + own[11 - row][at] * classes[1].share);
-    expect(meanDifference(await pixelsOf(picture), expected)).toBeLessThan(8);
+    expect(meanDifference(await pixelsOf(image), expected)).toBeLessThan(8);
   }
   // A few of the batch are the same as when all are shown.
   const few = await preview({ mixup: 0.8, mixupProb: 1 }, 3);
-  expect(few.pictures).toEqual(mixed.pictures.slice(0, 3));
+  expect(few.images).toEqual(mixed.images.slice(0, 3));
 });
 
 test('tells operations, boxes and rectangles, and takes the last batch where there are fewer', async () => {
   const policy = { aa: 'rand-m9-n2-p1-inc1', cutmix: 1, mixupProb: 1, reprob: 1, mixupMode: 'elem' as const };
-  const { batch, pictures } = await preview(policy, 12, 99);
+  const { batch, images } = await preview(policy, 12, 99);
   expect(batch).toBe(3);
-  expect(pictures.every(({ operations }) => operations.length === 2)).toBe(true);
-  expect(pictures.some(({ mix, classes }) => mix === 'cutmix' && classes.length === 2)).toBe(true);
-  expect(pictures.some(({ erased }) => erased === 1)).toBe(true);
-  expect(pictures.some(({ flipped }) => flipped)).toBe(true);
-  for (const { area } of pictures) expect(area).toBeGreaterThan(0.07);
+  expect(images.every(({ operations }) => operations.length === 2)).toBe(true);
+  expect(images.some(({ mix, classes }) => mix === 'cutmix' && classes.length === 2)).toBe(true);
+  expect(images.some(({ erased }) => erased === 1)).toBe(true);
+  expect(images.some(({ flipped }) => flipped)).toBe(true);
+  for (const { area } of images) expect(area).toBeGreaterThan(0.07);
   await expect(preview({ ...policy, batchSize: 11 })).rejects.toMatchObject({ code: 'recipe.odd-batch' });
 });

@@ -11,8 +11,8 @@ import { lockRun } from '../../src-main/runs/lock.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunControl } from '../../src-main/service/runs/run-control.ts';
-import { RunShelf } from '../../src-main/service/runs/run-store.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { RunStore } from '../../src-main/service/runs/run-store.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { ForkedService } from '../helpers/forked-service.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
@@ -61,15 +61,15 @@ describe.each([
   ['on a stock Node', false],
   ['in a utility process', true],
 ])('the service %s', (_name, utility) => {
-  test('answers several windows, tells all of them, and knows pictures', async () => {
+  test('answers several windows, tells all of them, and knows images', async () => {
     const service = startService(utility);
     const [one, other] = [service.window(), service.window()];
-    const page = await one.client.call('dataset.pictures', { path: data, split: 'val', offset: 0, limit: 1 });
-    expect(await service.picture(page.pictures[0].id)).toMatchObject({
-      path: join(data, page.pictures[0].file),
+    const page = await one.client.call('dataset.images', { path: data, split: 'val', offset: 0, limit: 1 });
+    expect(await service.image(page.images[0].id)).toMatchObject({
+      path: join(data, page.images[0].file),
       offset: 0,
     });
-    expect(await service.picture('unknown')).toBeNull();
+    expect(await service.image('unknown')).toBeNull();
     const [first, second] = [new Heard(), new Heard()];
     one.client.onEvent(first.hear);
     other.client.onEvent(second.hear);
@@ -144,7 +144,7 @@ test('a shell that goes away takes the service along', async () => {
 describe('a trainer that hangs', () => {
   const heard = new Heard();
   const silence = 4000;
-  const control = new RunControl({ spawnTrainer, emit: heard.hear, silence });
+  const control = new RunControl({ spawnJob, emit: heard.hear, silence });
   const isCrash = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
 
   afterAll(() => control.close());
@@ -159,7 +159,7 @@ describe('a trainer that hangs', () => {
   /** A run whose process is frozen after its first epoch; and when that was. */
   async function freeze(more: Partial<Recipe> = {}): Promise<Frozen> {
     const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000, ...more }));
-    const { id, path } = new RunShelf(join(places.homeFolder, 'runs')).create(
+    const { id, path } = new RunStore(join(places.homeFolder, 'runs')).create(
       recipe,
       ['amber', 'blue', 'clay'],
       'test',

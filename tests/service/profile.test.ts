@@ -9,7 +9,7 @@ import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { readProfile } from '../../src-main/runs/profile-file.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront } from '../helpers/workstation.ts';
@@ -32,7 +32,7 @@ async function train(name: string, changes: Partial<Recipe>, resume = 'new'): Pr
     ...{ lr: 1e-3, unscaleLr: true, precision: 'float32', ...WITHOUT_AUGMENTATION, ...changes },
   });
   const run = join(folder, name);
-  await spawnTrainer({ kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume }, { entry }).done;
+  await spawnJob({ kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume }, { entry }).done;
   return readHistory(run);
 }
 
@@ -79,8 +79,8 @@ describe('a run that is profiled', () => {
 
     const events = JSON.parse(readFileSync(join(folder, 'profiled', 'trace.json'), 'utf8')) as TraceEvent[];
     const named = (kind: string) => events.filter(({ name }) => name === kind).map(({ args }) => args!.name);
-    expect(named('process_name')).toEqual(['Trainer', 'TensorFlow, step 4']);
-    expect(named('thread_name')).toEqual(expect.arrayContaining(['Training loop', 'Picture maker 1', 'Thread 1']));
+    expect(named('process_name')).toEqual(['JobProcess', 'TensorFlow, step 4']);
+    expect(named('thread_name')).toEqual(expect.arrayContaining(['Training loop', 'Image maker 1', 'Thread 1']));
     const spans = events.filter(({ ph }) => ph === 'X');
     const count = (name: string) => spans.filter((span) => span.name === name).length;
     expect(['data wait', 'step', 'host to device', 'evaluation', 'checkpoint'].map(count)).toEqual([6, 6, 6, 1, 1]);
@@ -108,8 +108,8 @@ describe('a step that is not finite', () => {
     const bad = badStep();
     expect(bad).toMatchObject({ epoch: 1, seed: 0, lr: 10, precision: 'float32', dataPath: data });
     expect(bad.step).toBe(7 + bad.batch);
-    expect(bad.pictures).toHaveLength(8);
-    for (const { file, class: name } of bad.pictures) expect(file).toMatch(new RegExp(`^train/${name}/`));
+    expect(bad.images).toHaveLength(8);
+    for (const { file, class: name } of bad.images) expect(file).toMatch(new RegExp(`^train/${name}/`));
     const checkpoints = listCheckpoints(join(folder, 'diverged'));
     expect(checkpoints[0]).toMatchObject({ epoch: 0, step: 6 });
     expect(checkpoints.at(-1)!.file).toBe(bad.checkpoint ?? checkpoints[0].file);
@@ -125,7 +125,7 @@ describe('a step that is not finite', () => {
     expect(rows.filter((row) => row.type === 'epoch').map(({ epoch }) => epoch)).toEqual([0, 1]);
   });
 
-  it('is shown with its pictures, or says why not', async () => {
+  it('is shown with its images, or says why not', async () => {
     const front = openFront({ homeFolder: join(folder, 'home'), cacheFolder: join(folder, 'cache') });
     const [path, bad] = [join(folder, 'diverged', 'non-finite.json'), badStep()];
     try {
@@ -133,16 +133,14 @@ describe('a step that is not finite', () => {
       const report = await front.client.call('run.bad-step', { run });
       const { loss, lossClass, gradients, step, batch, checkpoint } = bad;
       expect(report).toMatchObject({ loss, lossClass, gradients, step, batch, checkpoint, path, lr: 10 });
-      expect(report.pictures.map(({ file, class: name }) => [name, file])).toEqual(
-        bad.pictures.map(({ file, class: name }) => [name, file]),
+      expect(report.images.map(({ file, class: name }) => [name, file])).toEqual(
+        bad.images.map(({ file, class: name }) => [name, file]),
       );
-      for (const { id, file } of report.pictures)
-        expect(front.workstation.pictureFile(id)).toMatchObject({ path: join(data, file) });
+      for (const { id, file } of report.images)
+        expect(front.workstation.imageFile(id)).toMatchObject({ path: join(data, file) });
 
-      writeFileSync(path, JSON.stringify({ ...bad, dataPath: join(folder, 'gone'), pictures: [{ file: '../x', class: '' }] })); // prettier-ignore
-      expect((await front.client.call('run.bad-step', { run })).pictures).toEqual([
-        { id: '', file: '../x', class: '' },
-      ]);
+      writeFileSync(path, JSON.stringify({ ...bad, dataPath: join(folder, 'gone'), images: [{ file: '../x', class: '' }] })); // prettier-ignore
+      expect((await front.client.call('run.bad-step', { run })).images).toEqual([{ id: '', file: '../x', class: '' }]);
       const refusals: [string | null, string][] = [
         ['{"loss": ', 'it is not JSON'],
         ['null', 'it.: expected Object, got null'],

@@ -8,8 +8,8 @@ import { historyPath, readHistory } from '../../src-main/runs/history.ts';
 import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunControl } from '../../src-main/service/runs/run-control.ts';
-import { RunShelf } from '../../src-main/service/runs/run-store.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
+import { RunStore } from '../../src-main/service/runs/run-store.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { ForkedService } from '../helpers/forked-service.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
@@ -85,9 +85,9 @@ describe('two services', () => {
 
 test('a trainer that finds its run taken leaves the folder as it is', async () => {
   const ears = new Heard();
-  const control = new RunControl({ spawnTrainer, emit: ears.hear });
+  const control = new RunControl({ spawnJob, emit: ears.hear });
   const recipe = parseRecipe(tinyRecipe(data, { epochs: 1 }));
-  const shelf = new RunShelf(join(places.homeFolder, 'runs'));
+  const shelf = new RunStore(join(places.homeFolder, 'runs'));
   const { id, path } = shelf.create(recipe, ['amber', 'blue', 'clay'], 'test');
   const theirs = lockRun(path);
   const late = { owner: { ...theirs.owner, time: 1 }, release: () => undefined };

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
 import { saveCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { openHistory } from '../../src-main/runs/history.ts';
-import { RunShelf } from '../../src-main/service/runs/run-store.ts';
-import { TRASH_DAYS, TrashDesk } from '../../src-main/service/runs/trash-calls.ts';
+import { RunStore } from '../../src-main/service/runs/run-store.ts';
+import { TRASH_DAYS, TrashCalls } from '../../src-main/service/runs/trash-calls.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { portPair } from '../helpers/port-pair.ts';
 import { Heard, ownOptions, ownPlaces } from '../helpers/workstation.ts';
@@ -87,7 +87,7 @@ describe('the trash', () => {
 
   test('lets go of what has been in it too long', async () => {
     await client.call('run.delete', { run: 'two' });
-    const desk = new TrashDesk(new RunShelf(runsFolder), () => undefined);
+    const desk = new TrashCalls(new RunStore(runsFolder), () => undefined);
     const day = 86_400_000;
     expect(desk.sweep(Date.now() + (TRASH_DAYS - 1) * day)).toBe(0);
     expect(desk.sweep(Date.now() + (TRASH_DAYS + 1) * day)).toBe(1);

@@ -195,7 +195,7 @@ describe('windows', () => {
       },
     );
     const address = `ws://127.0.0.1:${served!.port}/port`;
-    const shell = { reloadToReconnect: false, host: null, open: () => openSocket(address), pictureUrl: String };
+    const shell = { reloadToReconnect: false, host: null, open: () => openSocket(address), imageUrl: String };
     const client = keepConnected(shell);
     let opened = 0;
     client.onOpen(() => opened++);
@@ -218,9 +218,9 @@ describe('windows', () => {
   });
 });
 
-describe('pictures', () => {
+describe('images', () => {
   test('larger than may be are refused, others are sent', async () => {
-    const cookie = await start({ pictureBytes: 1000 });
+    const cookie = await start({ imageBytes: 1000 });
     const socket = await open(cookie);
     const client = connect(portOf(socket));
     const folder = join(places.root, 'sizes');
@@ -228,11 +228,8 @@ describe('pictures', () => {
       mkdirSync(join(folder, 'train', name), { recursive: true });
       writeFileSync(join(folder, 'train', name, 'one.png'), Buffer.alloc(name === 'small' ? 1000 : 1001));
     }
-    const page = await client.call('dataset.pictures', { path: folder, split: 'train', offset: 0, limit: 9 });
-    const statuses = page.pictures.map(async ({ id, class: of }) => [
-      of,
-      (await get(`/picture/${id}`, { cookie })).status,
-    ]);
+    const page = await client.call('dataset.images', { path: folder, split: 'train', offset: 0, limit: 9 });
+    const statuses = page.images.map(async ({ id, class: of }) => [of, (await get(`/image/${id}`, { cookie })).status]);
     expect(Object.fromEntries(await Promise.all(statuses))).toEqual({ small: 200, large: 413 });
     socket.close();
   });
@@ -249,15 +246,15 @@ describe('pictures', () => {
     expect(await turns.take()).not.toBeNull();
     done!();
 
-    const cookie = await start({ pictures: 1, picturesWaiting: 0 });
+    const cookie = await start({ images: 1, imagesWaiting: 0 });
     const socket = await open(cookie);
-    const page = await connect(portOf(socket)).call('dataset.pictures', {
+    const page = await connect(portOf(socket)).call('dataset.images', {
       path: data,
       split: 'train',
       offset: 0,
       limit: 1,
     });
-    const path = `/picture/${page.pictures[0].id}`;
+    const path = `/image/${page.images[0].id}`;
     const answers = await Promise.all(Array.from({ length: 40 }, () => get(path, { cookie })));
     const statuses = answers.map(({ status }) => status);
     expect(statuses).toContain(200);

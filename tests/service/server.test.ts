@@ -135,17 +135,17 @@ describe('the page', () => {
 });
 
 describe('the socket', () => {
-  test('answers calls and shows pictures by id only', async () => {
+  test('answers calls and shows images by id only', async () => {
     const { socket, client } = await open();
-    const { pictures } = await client.call('dataset.pictures', { path: data, split: 'train', offset: 0, limit: 1 });
-    const picture = await get(`/picture/${pictures[0].id}`, { cookie });
-    expect(picture.headers).toMatchObject({
+    const { images } = await client.call('dataset.images', { path: data, split: 'train', offset: 0, limit: 1 });
+    const image = await get(`/image/${images[0].id}`, { cookie });
+    expect(image.headers).toMatchObject({
       'content-type': 'image/png',
       'content-security-policy': "default-src 'none'; sandbox",
     });
-    expect(picture.body.subarray(1, 4).toString()).toBe('PNG');
-    expect((await get(`/picture/${pictures[0].id}`)).status).toBe(401);
-    expect((await get(`/picture/${encodeURIComponent(join(data, pictures[0].file))}`, { cookie })).status).toBe(404);
+    expect(image.body.subarray(1, 4).toString()).toBe('PNG');
+    expect((await get(`/image/${images[0].id}`)).status).toBe(401);
+    expect((await get(`/image/${encodeURIComponent(join(data, images[0].file))}`, { cookie })).status).toBe(404);
     socket.close();
   });
 

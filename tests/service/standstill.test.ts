@@ -8,9 +8,9 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnTrainer, type Trainer } from '../../src-main/jobs/job-process.ts';
+import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
-import { makeDataset } from '../helpers/pictures.ts';
+import { makeDataset } from '../helpers/images.ts';
 import { withLimitedDisk } from '../unit/runs/limited-disk.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
@@ -21,7 +21,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(data, { train: 8, val: 2, side: 32 });
-  entry = join(await buildPrograms(['trainer', 'onnx', 'picture']), 'trainer.mjs');
+  entry = join(await buildPrograms(['trainer', 'onnx', 'image']), 'trainer.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -32,10 +32,10 @@ const recipe = (more: Partial<Recipe>): Recipe =>
   });
 
 /** Starts a training; `react` hears each row with the trainer that told it. */
-function start(run: string, more: Partial<Recipe>, react: (row: HistoryRow, trainer: Trainer<'train'>) => void) {
+function start(run: string, more: Partial<Recipe>, react: (row: HistoryRow, trainer: JobProcess<'train'>) => void) {
   const rows: HistoryRow[] = [];
   const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: recipe(more), resume: 'auto' } as const;
-  const trainer: Trainer<'train'> = spawnTrainer(job, {
+  const trainer: JobProcess<'train'> = spawnJob(job, {
     entry,
     onEvent: (event) => {
       if (event.tell !== 'rows') return;

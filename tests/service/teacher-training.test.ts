@@ -13,8 +13,8 @@ import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunSummaries } from '../../src-main/runs/summary.ts';
 import { cardPath } from '../../src-main/weights/teacher-card.ts';
-import { spawnTrainer } from '../../src-main/jobs/job-process.ts';
-import type { TrainerJob } from '../../src-main/jobs/job-protocol.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import type { JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
 import { copyTeacher } from '../helpers/teachers.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Everything that is drawn for a batch; the teacher's pictures are smaller than the student's. */
+/** Everything that is drawn for a batch; the teacher's images are smaller than the student's. */
 const recipe = (teacherPath: string, more: Partial<Recipe> = {}): Recipe =>
   parseRecipe({
     ...{ model: 'deit_tiny_distilled_patch16_224', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1 },
@@ -42,7 +42,7 @@ const recipe = (teacherPath: string, more: Partial<Recipe> = {}): Recipe =>
     ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'soft', distillationTau: 2, teacherPath, ...more },
   });
 
-const run = <Job extends TrainerJob>(job: Job) => spawnTrainer(job, { entry }).done;
+const run = <Job extends JobRequest>(job: Job) => spawnJob(job, { entry }).done;
 
 const trainJob = (name: string, settings: Recipe) =>
   ({ kind: 'train', engine, threads: 2, run: join(folder, name), recipe: settings, resume: 'new' }) as const;
@@ -102,7 +102,7 @@ describe('a distillation', () => {
     expect(epochs[0].agreement).not.toBeNull();
     const score = await run({ kind: 'evaluate-teacher', engine, threads: 2, settings });
     expect(score).toMatchObject({
-      pictures: 12,
+      images: 12,
       card: { kind: 'timm', inputSize: 48, outputs: 4, name: teacherModel },
     });
   }, 120_000);
@@ -130,19 +130,19 @@ describe('on the command line', () => {
     const names = join(folder, 'names.txt');
     writeFileSync(names, 'clay\namber\n\ndune\nblue\n');
     const shown = stillhouse('teacher-card', path, '--classes', names);
-    expect(shown.out).toMatch(/by-hand: a TensorFlow SavedModel, 4 classes, 2 pictures at a time/);
+    expect(shown.out).toMatch(/by-hand: a TensorFlow SavedModel, 4 classes, 2 images at a time/);
     expect(shown.out).toMatch(/mean +0.5, 0.5, 0.5 +\(card\)\n +std +0.229, 0.224, 0.225 +\(default\)/);
     expect(shown.out).toMatch(/classes +clay, amber, dune, blue +\(card\)/);
     expect(JSON.parse(readFileSync(cardPath(path), 'utf8'))).toMatchObject({ cropRatio: 0.9, outputName: 'scores' });
     expect(stillhouse('teacher-card', path, '--std', '0', '0', '1').err).toContain('std.0: expected >=0.000001, got 0');
   });
 
-  it('an ONNX file is scored on validation pictures', () => {
+  it('an ONNX file is scored on validation images', () => {
     const path = teacherOf('plain.onnx');
     const args = ['evaluate-teacher', '--teacher-path', path, '--data-path', data, '--batch-size', '8', '--json'];
     const { out, status } = stillhouse(...args);
     expect(status).toBe(0);
     const result: unknown = JSON.parse(out.trim().split('\n').at(-1)!);
-    expect(result).toMatchObject({ pictures: 12, card: { kind: 'onnx', classes: ['clay', 'amber', 'dune', 'blue'] } });
+    expect(result).toMatchObject({ images: 12, card: { kind: 'onnx', classes: ['clay', 'amber', 'dune', 'blue'] } });
   });
 });

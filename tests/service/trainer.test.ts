@@ -13,10 +13,10 @@ import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { openRun } from '../../src-main/runs/run-folder.ts';
-import { spawnTrainer, type Trainer } from '../../src-main/jobs/job-process.ts';
-import type { TrainerEvent, TrainerJob } from '../../src-main/jobs/job-protocol.ts';
+import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
+import type { JobEvent, JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
-import { makeDataset } from '../helpers/pictures.ts';
+import { makeDataset } from '../helpers/images.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-trainer-'));
 const data = join(folder, 'data');
@@ -25,7 +25,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(data, { train: 16, val: 6, side: 40 });
-  writeFileSync(join(data, 'train', 'amber', 'notes.jpg'), 'Not a picture.');
+  writeFileSync(join(data, 'train', 'amber', 'notes.jpg'), 'Not an image.');
   entry = join(await buildPrograms(), 'trainer.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -45,19 +45,16 @@ const recipe = (more: Partial<Recipe> = {}): Recipe =>
     ...more,
   });
 
-interface Watched<Job extends TrainerJob> {
-  trainer: Trainer<Job['kind']>;
-  events: TrainerEvent[];
+interface Watched<Job extends JobRequest> {
+  trainer: JobProcess<Job['kind']>;
+  events: JobEvent[];
   rows: HistoryRow[];
 }
 
-function start<Job extends TrainerJob>(
-  job: Job,
-  onEvent: (event: TrainerEvent) => void = () => undefined,
-): Watched<Job> {
-  const events: TrainerEvent[] = [];
+function start<Job extends JobRequest>(job: Job, onEvent: (event: JobEvent) => void = () => undefined): Watched<Job> {
+  const events: JobEvent[] = [];
   const rows: HistoryRow[] = [];
-  const trainer = spawnTrainer(job, {
+  const trainer = spawnJob(job, {
     entry,
     onEvent: (event) => {
       events.push(event);
@@ -82,7 +79,7 @@ async function valuesOf(run: string): Promise<Map<string, Float32Array>> {
   return values;
 }
 
-/** Everything that is drawn for a picture and a batch, and all that a step may keep; six steps an epoch too. */
+/** Everything that is drawn for an image and a batch, and all that a step may keep; six steps an epoch too. */
 const ALL: Partial<Recipe> = {
   model: 'deit_tiny_distilled_patch16_224',
   ...{ aa: 'rand-m9-mstd0.5-inc1', trainInterpolation: 'random', repeatedAug: true },
@@ -251,12 +248,12 @@ describe('distillation', () => {
 
 describe('the process', () => {
   it('says why it could not begin', async () => {
-    const missing = spawnTrainer(trainJob('never'), { entry: join(folder, 'nothing.mjs') });
+    const missing = spawnJob(trainJob('never'), { entry: join(folder, 'nothing.mjs') });
     await expect(missing.done).rejects.toMatchObject({
       code: 'run.died',
       params: { reason: expect.stringMatching(/^exit code 1: /) },
     });
-    const nobody = spawnTrainer(trainJob('never'), { entry, node: join(folder, 'no-node') });
+    const nobody = spawnJob(trainJob('never'), { entry, node: join(folder, 'no-node') });
     await expect(nobody.done).rejects.toMatchObject({ code: 'run.died' });
   });
 
@@ -268,8 +265,8 @@ describe('the process', () => {
 
   it('works in a worker thread too', async () => {
     const worker = new Worker(entry);
-    const told: TrainerEvent[] = [];
-    worker.on('message', (event: TrainerEvent) => {
+    const told: JobEvent[] = [];
+    worker.on('message', (event: JobEvent) => {
       told.push(event);
       if (event.tell === 'ready') {
         worker.postMessage({ do: 'ping' });

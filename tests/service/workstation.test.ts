@@ -40,7 +40,7 @@ const isState =
 const isStep = (row: HistoryRow): row is StepRow => row.type === 'step';
 
 /** Process that trains in a run, by its lock. */
-function trainerOf(path: string): number {
+function jobProcessOf(path: string): number {
   return (JSON.parse(readFileSync(join(path, 'lock'), 'utf8')) as { pid: number }).pid;
 }
 
@@ -88,7 +88,7 @@ describe('data', () => {
   test('are counted, and shown by ids that name no path', async () => {
     const summary = await client.call('dataset.inspect', { path: data });
     expect(summary).toMatchObject({ layout: 'train-val', train: 48, val: 18, splitMade: false, warnings: [] });
-    const page = await client.call('dataset.pictures', {
+    const page = await client.call('dataset.images', {
       path: data,
       split: 'train',
       class: 'blue',
@@ -96,18 +96,18 @@ describe('data', () => {
       limit: 10,
     });
     expect(page.total).toBe(16);
-    expect(page.pictures.map(({ class: name }) => name)).toEqual(['blue', 'blue']);
-    const [picture] = page.pictures;
-    expect(workstation.pictureFile(picture.id)).toEqual({
-      name: picture.file,
-      path: join(data, picture.file),
+    expect(page.images.map(({ class: name }) => name)).toEqual(['blue', 'blue']);
+    const [image] = page.images;
+    expect(workstation.imageFile(image.id)).toEqual({
+      name: image.file,
+      path: join(data, image.file),
       offset: 0,
       size: null,
     });
-    expect(picture.id).toMatch(/^[\w-]{22}$/);
-    expect(workstation.pictureFile('../../etc/passwd')).toBeNull();
+    expect(image.id).toMatch(/^[\w-]{22}$/);
+    expect(workstation.imageFile('../../etc/passwd')).toBeNull();
     await expect(
-      client.call('dataset.pictures', { path: data, split: 'val', class: 'gone', offset: 0, limit: 1 }),
+      client.call('dataset.images', { path: data, split: 'val', class: 'gone', offset: 0, limit: 1 }),
     ).rejects.toMatchObject({ code: 'argument.invalid' });
   });
 
@@ -121,9 +121,9 @@ describe('data', () => {
     await expect(client.call('dataset.inspect', { path: empty })).rejects.toMatchObject({ code: 'data.no-classes' });
   });
 
-  test('are checked picture by picture, and the report is kept', async () => {
+  test('are checked image by image, and the report is kept', async () => {
     const bad = makeTinyData(join(places.root, 'bad'), { train: 3, val: 1 });
-    writeFileSync(join(bad, 'train', 'blue', 'text.jpg'), 'this is no picture');
+    writeFileSync(join(bad, 'train', 'blue', 'text.jpg'), 'this is no image');
     mkdirSync(join(bad, 'train', 'void'), { recursive: true });
     expect((await client.call('dataset.inspect', { path: bad })).warnings.map(({ code }) => code)).toContain(
       'data.empty-class',
@@ -141,7 +141,7 @@ describe('data', () => {
     expect(await client.call('dataset.report', { path: bad })).toEqual(result);
     const list = await client.call('dataset.excluded', { path: bad });
     expect(list).toMatchObject({ count: 1, kinds: ['unreadable'], files: [{ file: 'train/blue/text.jpg' }] });
-    expect(readFileSync(list.list, 'utf8')).toContain('train/blue/text.jpg\t# unreadable: it is not a picture');
+    expect(readFileSync(list.list, 'utf8')).toContain('train/blue/text.jpg\t# unreadable: it is not an image');
     expect(await client.call('dataset.inspect', { path: bad })).toMatchObject({ train: 9, excluded: 1 });
 
     // Taken back, no check puts it on the list again; a person's own line is kept.
@@ -175,9 +175,9 @@ describe('data', () => {
     execFileSync('tar', ['-cf', archive, '-C', folder, 'train', 'val']);
     expect(await client.call('dataset.inspect', { path: archive })).toMatchObject({ train: 9, val: 3, warnings: [] });
     const query = { path: archive, split: 'train', offset: 0, limit: 1 } as const;
-    const { pictures } = await client.call('dataset.pictures', query);
-    const { name, path, offset, size } = workstation.pictureFile(pictures[0].id)!;
-    expect([name, path]).toEqual([pictures[0].file, archive]);
+    const { images } = await client.call('dataset.images', query);
+    const { name, path, offset, size } = workstation.imageFile(images[0].id)!;
+    expect([name, path]).toEqual([images[0].file, archive]);
     expect(readFileSync(archive).subarray(offset, offset + size!)).toEqual(readFileSync(join(folder, name)));
     const { job } = await client.call('dataset.check', { path: archive });
     expect((await heard.ended(job)).result).toMatchObject({ checked: 12, findings: [] });
@@ -220,7 +220,7 @@ describe('a recipe', () => {
     expect(repeated).toMatchObject({ problems: [], errors: [], stepsPerEpoch: 6 });
   });
 
-  test('with too few pictures, an unknown setting or a hostile teacher is refused at the start too', async () => {
+  test('with too few images, an unknown setting or a hostile teacher is refused at the start too', async () => {
     const few = tinyRecipe(data, { batchSize: 64 });
     expect((await client.call('recipe.check', { recipe: few })).errors).toMatchObject([
       { code: 'data.too-few', params: { count: 48, batch: 64 } },
@@ -363,7 +363,7 @@ describe('a run', () => {
   test('whose process is killed is crashed, says how, harms no other and can be resumed', async () => {
     const [victim, other] = [await startLong(), await startLong(1)];
     const { path } = (await summaryOf(victim))!;
-    process.kill(trainerOf(path), 'SIGKILL');
+    process.kill(jobProcessOf(path), 'SIGKILL');
     const row = await heard.row(victim, isState('crashed'));
     expect(row.error).toMatchObject({ code: 'run.died', params: { reason: expect.stringContaining('SIGKILL') } });
     expect(await summaryOf(victim)).toMatchObject({ state: 'crashed', error: { code: 'run.died' } });
@@ -384,7 +384,7 @@ describe('a run', () => {
   test('that is under way when the service closes is saved, and its process is gone', async () => {
     const run = await startLong(1);
     const { path } = (await summaryOf(run))!;
-    const pid = trainerOf(path);
+    const pid = jobProcessOf(path);
     await workstation.close();
     expect(isAlive(pid)).toBe(false);
     expect(await summaryOf(run)).toMatchObject({ state: 'stopped' });

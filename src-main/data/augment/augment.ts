@@ -24,11 +24,11 @@ export interface AugmentOptions {
   threeAugment?: boolean;
   /** With threeAugment: resize and crop a window instead of a random share. */
   src?: boolean;
-  /** Filter of resizing; `random` draws one a picture. */
+  /** Filter of resizing; `random` draws one an image. */
   trainInterpolation?: Filter | 'random';
 }
 
-/** A square cut out of a picture that was resized to `size`; it may reach over the edge. */
+/** A square cut out of an image that was resized to `size`; it may reach over the edge. */
 export interface Window {
   size: { width: number; height: number };
   left: number;
@@ -39,7 +39,7 @@ export interface Window {
 }
 
 /**
- * The choices for one picture: cut `crop` (null: all of it); resize it to the input size or, with `window`, as that
+ * The choices for one image: cut `crop` (null: all of it); resize it to the input size or, with `window`, as that
  * says; flip; carry out `operations`.
  */
 export interface TrainDraw {
@@ -53,11 +53,11 @@ export interface TrainDraw {
 const TRIES = 10;
 const [NARROWEST, WIDEST] = [3 / 4, 4 / 3];
 
-/** Up to this input size, in pixels, DeiT moves the whole picture by up to PADDING instead of cutting a share of it. */
+/** Up to this input size, in pixels, DeiT moves the whole image by up to PADDING instead of cutting a share of it. */
 export const SMALL = 32;
 const PADDING = 4;
 
-/** Draws the choices for a picture of `width` × `height` pixels. `policy` is what {@link parsePolicy} made of `aa`. */
+/** Draws the choices for an image of `width` × `height` pixels. `policy` is what {@link parsePolicy} made of `aa`. */
 export function drawTrain(
   draws: Draws,
   width: number,
@@ -85,7 +85,7 @@ type Frame = Pick<TrainDraw, 'crop' | 'window'>;
 
 function drawFrame(draws: Draws, width: number, height: number, options: AugmentOptions): Frame {
   const { inputSize: side, scaleMin, threeAugment, src } = options;
-  // DeiT takes small pictures to have the input size; others are resized to it here.
+  // DeiT takes small images to have the input size; others are resized to it here.
   if (threeAugment && src) return drawWindow(draws, width, height, side, 'mirror');
   if (side <= SMALL) return drawWindow(draws, 1, 1, side, 'black');
   return { crop: drawCrop(draws, width, height, scaleMin), window: null };
@@ -144,7 +144,7 @@ function centredCrop(width: number, height: number): Crop {
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** How evaluation looks at a picture: take `source` (null: all of it), resize to `size`, cut `crop` out of that. */
+/** How evaluation looks at an image: take `source` (null: all of it), resize to `size`, cut `crop` out of that. */
 export interface EvalGeometry {
   source: Crop | null;
   size: { width: number; height: number };
@@ -153,7 +153,7 @@ export interface EvalGeometry {
 
 /**
  * The shorter edge becomes trunc(inputSize / cropRatio), then the centre is cut; margins as torchvision 0.8.1 rounds
- * them. At inputSize 32 and below the whole picture is used.
+ * them. At inputSize 32 and below the whole image is used.
  */
 export function evalGeometry(width: number, height: number, inputSize: number, cropRatio: number): EvalGeometry {
   if (inputSize <= SMALL) return whole(inputSize);

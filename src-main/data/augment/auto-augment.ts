@@ -16,13 +16,13 @@ interface Candidate {
 }
 
 export interface Policy {
-  /** The operations for one picture of `width` × `height` pixels, in order. */
+  /** The operations for one image of `width` × `height` pixels, in order. */
   draw(draws: Draws, width: number, height: number): DrawnOperation[];
 }
 
 interface Noise {
   /** Standard deviation of a magnitude; Infinity: uniform from 0 to the magnitude. */
-  deviation: number;
+  std: number;
   /** Upper bound of magnitudes. */
   most: number;
 }
@@ -35,15 +35,15 @@ function drawOperation(
 ): DrawnOperation | null {
   if (candidate.probability < 1 && draws.uniform() > candidate.probability) return null;
   let { magnitude } = candidate;
-  if (noise.deviation === Infinity) magnitude = draws.between(0, magnitude);
-  else if (noise.deviation > 0) magnitude += noise.deviation * draws.normal();
+  if (noise.std === Infinity) magnitude = draws.between(0, magnitude);
+  else if (noise.std > 0) magnitude += noise.std * draws.normal();
   magnitude = Math.max(0, Math.min(magnitude, noise.most));
   const { operation, amount }: Leveled = LEVELS[candidate.name];
   return { name: operation, amount: amount(magnitude, draws, size) };
 }
 
 /**
- * The policy a text describes: `rand` with m (magnitude), n (operations a picture), p (chance of each), mstd, mmax,
+ * The policy a text describes: `rand` with m (magnitude), n (operations an image), p (probability of each), mstd, mmax,
  * inc, t (set) or w0; or `original`, `originalr`, `v0`, `v0r`, `3a` with mstd. null for an empty text.
  * @throws StillhouseError `recipe.invalid` for the key `aa`.
  */
@@ -53,10 +53,10 @@ export function parsePolicy(text: string): Policy | null {
   if (name === 'rand') return randAugment(text, sections);
   const pairs = AUTO_AUGMENT[name];
   if (!pairs) throw invalid(text);
-  const noise = { deviation: 0, most: LEVELS_OF_TEN };
+  const noise = { std: 0, most: LEVELS_OF_TEN };
   for (const { key, value } of sections.map((section) => numberIn(section, text))) {
     if (key !== 'mstd') throw invalid(text);
-    noise.deviation = value;
+    noise.std = value;
   }
   const candidates = pairs.map((pair) => pair.split(' · ').map(parseCandidate));
   return {
@@ -99,7 +99,7 @@ function randAugment(text: string, sections: readonly string[]): Policy {
       : settings.inc
         ? INCREASING
         : PLAIN;
-  const noise = { deviation: settings.mstd > 100 ? Infinity : settings.mstd, most: settings.mmax || LEVELS_OF_TEN };
+  const noise = { std: settings.mstd > 100 ? Infinity : settings.mstd, most: settings.mmax || LEVELS_OF_TEN };
   const candidate = (name: LeveledName): Candidate => ({ name, probability: settings.p, magnitude: settings.m });
   return {
     draw: (draws, width, height) => {

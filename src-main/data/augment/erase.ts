@@ -11,9 +11,9 @@ export interface Box {
 
 /** Random erasing, in DeiT's words: reprob and recount. */
 export interface EraseOptions {
-  /** Chance that a picture is erased at all. */
+  /** Chance that an image is erased at all. */
   reprob: number;
-  /** Most rectangles in a picture; their areas share the same range. */
+  /** Most rectangles in an image; their areas share the same range. */
   recount: number;
 }
 
@@ -22,8 +22,8 @@ const [LEAST_AREA, MOST_AREA] = [0.02, 1 / 3];
 const [NARROWEST, WIDEST] = [0.3, 1 / 0.3];
 
 /**
- * The rectangles to erase from a picture of `width` × `height` pixels, as timm draws them: shares U(0.02, 1/3) of the
- * area over their number, aspect ratios exp U(ln 0.3, ln 1/0.3), each smaller than the picture both ways.
+ * The rectangles to erase from an image of `width` × `height` pixels, as timm draws them: shares U(0.02, 1/3) of the
+ * area over their number, aspect ratios exp U(ln 0.3, ln 1/0.3), each smaller than the image both ways.
  * What they are filled with is the step's affair: noise is drawn in normalised values.
  */
 export function drawErase(draws: Draws, width: number, height: number, { reprob, recount }: EraseOptions): Box[] {

@@ -3,8 +3,8 @@ import type { Box } from './erase.ts';
 import type { Draws } from '../random.ts';
 
 /**
- * Mixup and CutMix: which share of its partner each picture of a batch gets. Draws only; the step blends. The partner of
- * picture i of B is picture B − 1 − i, so B is even.
+ * Mixup and CutMix: which share of its partner each image of a batch gets. Draws only; the step blends. The partner of
+ * image i of B is image B − 1 − i, so B is even.
  */
 export interface MixOptions {
   /** Alpha of Mixup's Beta(α, α); 0: no Mixup. */
@@ -17,13 +17,13 @@ export interface MixOptions {
   mixupProb: number;
   /** Chance of CutMix where both are on. */
   mixupSwitchProb: number;
-  /** One draw for the batch, one for each pair of partners, or one for each picture. */
+  /** One draw for the batch, one for each pair of partners, or one for each image. */
   mixupMode: 'batch' | 'pair' | 'elem';
 }
 
-/** How one picture is mixed: with a box, that part comes from the partner; without, own · λ + partner · (1 − λ). */
+/** How one image is mixed: with a box, that part comes from the partner; without, own · λ + partner · (1 − λ). */
 export interface MixDraw {
-  /** The picture's own share, also of the label; 1: left alone. */
+  /** The image's own share, also of the label; 1: left alone. */
   lambda: number;
   box: Box | null;
 }
@@ -54,11 +54,11 @@ export function parseMinmax(text: string): [number, number] | null {
 }
 
 /**
- * Draws for a batch of `count` pictures of `size` × `size` pixels, one for each picture.
+ * Draws for a batch of `count` images of `size` × `size` pixels, one for each image.
  * @throws Error when `count` is odd.
  */
 export function drawMix(draws: Draws, count: number, size: number, options: MixOptions): MixDraw[] {
-  if (count % 2 !== 0) throw new Error(`drawMix: expected an even number of pictures, got ${count}`);
+  if (count % 2 !== 0) throw new Error(`drawMix: expected an even number of images, got ${count}`);
   if (!isMixing(options)) return new Array<MixDraw>(count).fill(ALONE);
   const one = (): MixDraw => drawOne(draws, size, options);
   if (options.mixupMode === 'batch') return new Array<MixDraw>(count).fill(one());

@@ -17,7 +17,7 @@ export interface DrawnOperation {
 }
 
 export interface OperationSettings {
-  /** What comes in from outside the picture. */
+  /** What comes in from outside the image. */
   fill: readonly [number, number, number];
   resampling: Resampling;
 }
@@ -39,7 +39,7 @@ const OPERATIONS = {
     threshold > 255 ? raster : inPlace(raster, (at, bytes) => kernels().solarize(at, bytes, threshold)),
   /** Adds `amount` to values below 128. */
   solarizeAdd: (raster, add) => inPlace(raster, (at, bytes) => kernels().solarizeAdd(at, bytes, add)),
-  /** Factors: 0 gives the plain side (grey, flat, black, blurred), 1 the picture, more exaggerates. */
+  /** Factors: 0 gives the plain side (grey, flat, black, blurred), 1 the image, more exaggerates. */
   color: (raster, factor) => inPlace(raster, (at, bytes) => kernels().blendGrey(at, bytes / 3, factor)),
   contrast: (raster, factor) => blendPlain(raster, meanLightness(raster), factor),
   brightness: (raster, factor) => blendPlain(raster, 0, factor),

@@ -80,7 +80,7 @@ export const SETS: Record<string, Partial<Record<LeveledName, number>>> = {
 /** 3-Augment's operations as a RandAugment set: `t3a`. */
 export const THREE: readonly LeveledName[] = ['SolarizeIncreasing', 'Desaturate', 'GaussianBlur'];
 
-/** Pairs of operations as "Name probability,magnitude"; one pair is drawn for a picture. */
+/** Pairs of operations as "Name probability,magnitude"; one pair is drawn for an image. */
 const ORIGINAL = [
   'PosterizeOriginal .4,8 · Rotate .6,9',
   'Solarize .6,5 · AutoContrast .6,5',

@@ -8,7 +8,7 @@ export interface ByteCache<Value> {
 }
 
 /**
- * A cache of at most `limit` bytes. Each epoch comes by every picture once, so what was read first is worth as much as
+ * A cache of at most `limit` bytes. Each epoch comes by every image once, so what was read first is worth as much as
  * what was read last, and dropping the oldest would never hit.
  */
 export function byteCache<Value>(limit: number): ByteCache<Value> {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { byteCache } from './byte-cache.ts';
-import type { Crew, FailedOrder, PictureOrder } from './workers.ts';
+import type { DecodeWorkers, FailedOrder, ImageOrder } from './workers.ts';
 import type { Pixels } from '../decode/decode.ts';
 import type { Sample } from '../layout/folder.ts';
 import type { BytesPlace } from '../layout/read-now.ts';
@@ -12,48 +12,48 @@ export interface Wanted {
   sample: Sample;
   row: number;
   /** What names its draws; null: as evaluation sees it. */
-  draw: PictureOrder['draw'];
+  draw: ImageOrder['draw'];
 }
 
-/** A picture that was to be used and could not. */
-export interface SkippedPicture {
+/** An image that was to be used and could not. */
+export interface SkippedImage {
   /** Relative to the data folder. */
   file: string;
   reason: string;
 }
 
-/** Has pictures made by a crew, and remembers those it has seen while there is room. */
-export interface Shelf {
+/** Has images made by a crew, and remembers those it has seen while there is room. */
+export interface ImageCache {
   /**
    * Fills rows of `images`. Returns those that could not be, which is told once a file.
    * Rejects with StillhouseError `data.vanished` when the data folder is gone or does not answer.
    */
   fill<One extends Wanted>(images: Uint8Array, wanted: readonly One[]): Promise<One[]>;
-  /** Why the last picture that failed did. */
+  /** Why the last image that failed did. */
   lastReason(): string;
 }
 
-export interface ShelfOptions {
-  crew: Crew;
+export interface ImageCacheOptions {
+  workers: DecodeWorkers;
   recipe: { inputSize: number };
   /** The data folder. */
   path: string;
   place(file: string): BytesPlace;
-  onSkip(skipped: SkippedPicture): void;
+  onSkip(skipped: SkippedImage): void;
   cacheBytes?: number;
   folderTimeout?: number;
 }
 
-export function pictureShelf(options: ShelfOptions): Shelf {
-  const { crew, cacheBytes = 256 * 2 ** 20 } = options;
+export function imageCache(options: ImageCacheOptions): ImageCache {
+  const { workers, cacheBytes = 256 * 2 ** 20 } = options;
   const rowBytes = options.recipe.inputSize ** 2 * 3;
-  const pictures = byteCache<Pixels>(cacheBytes);
+  const decoded = byteCache<Pixels>(cacheBytes);
   const evaluated = byteCache<Uint8Array>(cacheBytes);
   const told = new Set<string>();
   let reason = '';
-  const orderOf = ({ sample: { file }, row, draw }: Wanted): PictureOrder => {
-    const pixels = pictures.get(file) ?? null;
-    return { place: options.place(file), row, draw, pixels, keep: draw !== null && !pixels && pictures.hasRoom() };
+  const orderOf = ({ sample: { file }, row, draw }: Wanted): ImageOrder => {
+    const pixels = decoded.get(file) ?? null;
+    return { place: options.place(file), row, draw, pixels, keep: draw !== null && !pixels && decoded.hasRoom() };
   };
   const skip = async ({ sample: { file } }: Wanted, failure: FailedOrder): Promise<void> => {
     // One file missing is an accident, the whole folder missing is the end.
@@ -71,8 +71,8 @@ export function pictureShelf(options: ShelfOptions): Shelf {
         return !known;
       });
       if (unknown.length === 0) return [];
-      const { failed, kept } = await crew.make({ images, rowBytes, orders: unknown.map(orderOf) });
-      for (const [order, pixels] of kept) pictures.keep(unknown[order].sample.file, pixels, pixels.data.byteLength);
+      const { failed, kept } = await workers.make({ images, rowBytes, orders: unknown.map(orderOf) });
+      for (const [order, pixels] of kept) decoded.keep(unknown[order].sample.file, pixels, pixels.data.byteLength);
       for (const failure of failed) await skip(unknown[failure.order], failure);
       const lost = new Set(failed.map(({ order }) => unknown[order]));
       for (const one of unknown)

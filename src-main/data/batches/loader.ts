@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
-import type { Crew } from './workers.ts';
+import type { DecodeWorkers } from './workers.ts';
 import { drawErase, type Box, type EraseOptions } from '../augment/erase.ts';
 import { samplePath, type Dataset, type Sample } from '../layout/folder.ts';
 import { drawMix, isMixing, type MixDraw, type MixOptions } from '../augment/mix.ts';
 import type { ViewOptions } from '../decode/image.ts';
-import { pictureShelf, type Shelf, type SkippedPicture, type Wanted } from './image-cache.ts';
+import { imageCache, type ImageCache, type SkippedImage, type Wanted } from './image-cache.ts';
 import { Random } from '../random.ts';
 import type { BytesPlace } from '../layout/read-now.ts';
 import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 
 /**
- * A data folder becomes batches. Letters: B pictures of a batch, S side of the square input, R rows of noise.
+ * A data folder becomes batches. Letters: B images of a batch, S side of the square input, R rows of noise.
  * Every batch is a function of (data set, recipe, epoch, number of the batch): of neither the number of decoders nor
  * where a run was resumed.
  */
@@ -22,24 +22,24 @@ import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 export type LoaderRecipe = ViewOptions &
   Partial<MixOptions & EraseOptions> &
   Pick<Recipe, 'batchSize' | 'seed' | 'numWorkers'> & {
-    /** Each picture three times in a row, a third of them an epoch (repeated augmentation). */
+    /** Each image three times in a row, a third of them an epoch (repeated augmentation). */
     repeatedAug?: boolean;
   };
 
 export interface LoaderOptions {
   dataset: Dataset;
   recipe: LoaderRecipe;
-  /** Who makes the pictures, for this recipe; the loader closes it. */
-  crew: Crew;
-  /** R: uniform numbers that each picture gets for stochastic depth; 0 for none. */
+  /** Who makes the images, for this recipe; the loader closes it. */
+  workers: DecodeWorkers;
+  /** R: uniform numbers that each image gets for stochastic depth; 0 for none. */
   noiseRows: number;
   /** Which part of each epoch this loader deals out, of how many; default all of it. */
   share?: { rank: number; world: number };
   /** Files (relative) to leave out, as a check found them. */
   excluded?: ReadonlySet<string>;
   /** Told of each file once, however often it fails. */
-  onSkip(skipped: SkippedPicture): void;
-  /** Most bytes of decoded pictures, and as many of what evaluation sees, kept in memory; default 256 MiB each. */
+  onSkip(skipped: SkippedImage): void;
+  /** Most bytes of decoded images, and as many of what evaluation sees, kept in memory; default 256 MiB each. */
   cacheBytes?: number;
   /** Milliseconds after which a data folder that does not answer counts as gone; default 30,000. */
   folderTimeout?: number;
@@ -53,7 +53,7 @@ export interface Batch {
   images: Uint8Array;
   labels: Int32Array;
   noise: Float32Array | null;
-  /** The picture each row shows, relative to the data folder. */
+  /** The image each row shows, relative to the data folder. */
   files: string[];
   /** How each row is mixed with its partner, row B − 1 − i; null when the recipe mixes nothing. */
   mix: MixDraw[] | null;
@@ -63,34 +63,34 @@ export interface Batch {
 
 export interface Loader {
   stepsPerEpoch: number;
-  /** Usable pictures; a tenth fewer may be seen in an epoch where the last partial batch is dropped. */
+  /** Usable images; a tenth fewer may be seen in an epoch where the last partial batch is dropped. */
   train: number;
   val: number;
   /** Whole batches of an epoch from number `firstBatch` (from 0) on. A file that fails is replaced by another. */
   trainBatches(epoch: number, firstBatch?: number): AsyncGenerator<Batch, void, undefined>;
-  /** Every val picture in order, up to B at a time; those that fail are missing. */
+  /** Every val image in order, up to B at a time; those that fail are missing. */
   evalBatches(): AsyncGenerator<Batch, void, undefined>;
   /** Ends the crew: nothing is read or decoded after it, and an iteration under way never goes on. */
   close(): Promise<void>;
 }
 
-/** Times that repeated augmentation shows a picture in a row. */
+/** Times that repeated augmentation shows an image in a row. */
 export const REPEATS = 3;
-/** What a recipe has to be where an epoch of repeats, rounded to whole 256 pictures, is shorter than a batch. */
-export const FEW = 'off where an epoch has less than a batch of pictures';
+/** What a recipe has to be where an epoch of repeats, rounded to whole 256 images, is shorter than a batch. */
+export const FEW = 'off where an epoch has less than a batch of images';
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
-/** Most rows of a batch made as one task: few messages, and whole repeats of a picture. */
+/** Most rows of a batch made as one task: few messages, and whole repeats of an image. */
 const MOST_ROWS = 12;
 
 /**
  * Makes the loader of a run. Iterating may throw StillhouseError `data.vanished` when the folder is gone or nothing in
  * it can be read any more.
  * @throws StillhouseError `data.too-few` when there is not one batch, `recipe.odd-batch` when such cannot be
- * mixed, `recipe.invalid` when there are too few pictures to repeat.
+ * mixed, `recipe.invalid` when there are too few images to repeat.
  */
 export function createLoader(options: LoaderOptions): Loader {
-  const { dataset, recipe, crew, excluded = new Set() } = options;
+  const { dataset, recipe, workers, excluded = new Set() } = options;
   const usable = (samples: Sample[]): Sample[] => samples.filter(({ file }) => !excluded.has(file));
   const [train, val] = [usable(dataset.train), usable(dataset.val)];
   const { batchSize } = recipe;
@@ -101,9 +101,9 @@ export function createLoader(options: LoaderOptions): Loader {
   const { rank, world } = options.share ?? { rank: 0, world: 1 };
   const steps = stepsPerEpoch({ count: train.length, batchSize, repeats, world });
   if (steps === 0) throw new StillhouseError('recipe.invalid', { key: 'repeatedAug', expected: FEW, got: 'true' });
-  const shelf = pictureShelf({ ...options, place: (file) => placeOf(dataset, file), path: dataset.path });
-  const rows = Math.min(MOST_ROWS, Math.ceil(batchSize / crew.size));
-  const run = { workers: crew.size, depth: BATCHES_AHEAD };
+  const shelf = imageCache({ ...options, place: (file) => placeOf(dataset, file), path: dataset.path });
+  const rows = Math.min(MOST_ROWS, Math.ceil(batchSize / workers.size));
+  const run = { workers: workers.size, depth: BATCHES_AHEAD };
   return {
     stepsPerEpoch: steps,
     train: train.length,
@@ -134,11 +134,11 @@ export function createLoader(options: LoaderOptions): Loader {
         if (whole.labels.length > 0) yield whole;
       }
     },
-    close: () => crew.close(),
+    close: () => workers.close(),
   };
 }
 
-/** Where the bytes of a picture lie, by its name in the data set. */
+/** Where the bytes of an image lie, by its name in the data set. */
 export function placeOf({ path, archives }: Dataset, file: string): BytesPlace {
   const found = archives?.get(file);
   if (found) return { path: join(path, found.archive), offset: found.offset, size: found.size };
@@ -198,7 +198,7 @@ function rowsOf({ labels }: Batch, part: number, rows: number): number[] {
 function trainFiller(
   options: LoaderOptions,
   train: Sample[],
-  shelf: Shelf,
+  shelf: ImageCache,
   epoch: number,
   order: Order,
   rows: number,
@@ -210,7 +210,7 @@ function trainFiller(
       const place = order.places[turn];
       drawForRow(batch, row, options, epoch, place);
       const replacement = new Random(seed, 'replacement', epoch, place);
-      return { sample: train[order.pictures[turn]], row, draw: { epoch, place }, replacement };
+      return { sample: train[order.images[turn]], row, draw: { epoch, place }, replacement };
     });
     for (let attempt = 0; wanted.length > 0; attempt++) {
       if (attempt > REPLACEMENTS)
@@ -222,7 +222,7 @@ function trainFiller(
   };
 }
 
-/** What is drawn for a row besides its picture. */
+/** What is drawn for a row besides its image. */
 function drawForRow(batch: Batch, row: number, options: LoaderOptions, epoch: number, place: number): void {
   const { seed, inputSize, reprob = 0, recount = 1 } = options.recipe;
   drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));
@@ -235,7 +235,7 @@ function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: 
   for (let r = 0; r < rows; r++) noise[r * labels.length + row] = random.uniform();
 }
 
-function evalFiller(options: LoaderOptions, val: Sample[], shelf: Shelf, rows: number): Fill {
+function evalFiller(options: LoaderOptions, val: Sample[], shelf: ImageCache, rows: number): Fill {
   const { batchSize } = options.recipe;
   return async (batch, number, part) => {
     const wanted = rowsOf(batch, part, rows).map((row): Wanted => ({

@@ -1,35 +1,35 @@
 import { Random, permutation } from '../random.ts';
 
 /**
- * Which picture comes when. An epoch is one global list of places; ranks take every world-th of them. A place's number
+ * Which image comes when. An epoch is one global list of places; ranks take every world-th of them. A place's number
  * in that list also names its random draws, so they do not change with the number of ranks.
  */
 export interface SamplerOptions {
-  /** Pictures in the training set. */
+  /** Images in the training set. */
   count: number;
   seed: number;
   epoch: number;
-  /** Times each picture comes in a row before the list is dealt out; 1 (default) is plain shuffling, DeiT's is 3. */
+  /** Times each image comes in a row before the list is dealt out; 1 (default) is plain shuffling, DeiT's is 3. */
   repeats?: number;
   /** Ranks that share the epoch (default 1) and which one this is (default 0). */
   world?: number;
   rank?: number;
 }
 
-/** One rank's share of an epoch: picture numbers, and the place of each in the global list. */
+/** One rank's share of an epoch: image numbers, and the place of each in the global list. */
 export interface Order {
-  pictures: Uint32Array;
+  images: Uint32Array;
   places: Uint32Array;
 }
 
-// DeiT rounds the length of an epoch with repeats down to a multiple of this, from 256 pictures on.
+// DeiT rounds the length of an epoch with repeats down to a multiple of this, from 256 images on.
 const ROUNDING = 256;
 
 /**
- * Deals out an epoch. Without repeats each rank gets ceil(n / world) pictures, the list being filled up from its front.
+ * Deals out an epoch. Without repeats each rank gets ceil(n / world) images, the list being filled up from its front.
  * With repeats R, the list of R·n is dealt out likewise, and of its share a rank uses only the first
- * floor(floor(n / 256)·256 / world), for n below 256 ceil(n / world): about n draws of n / R different pictures.
- * Unlike DeiT's sampler, the seed counts, and fewer than 256 pictures make an epoch (timm's rule).
+ * floor(floor(n / 256)·256 / world), for n below 256 ceil(n / world): about n draws of n / R different images.
+ * Unlike DeiT's sampler, the seed counts, and fewer than 256 images make an epoch (timm's rule).
  */
 export function epochOrder(options: SamplerOptions): Order {
   const { count, seed, epoch, repeats = 1, world = 1, rank = 0 } = options;
@@ -37,8 +37,8 @@ export function epochOrder(options: SamplerOptions): Order {
   const share = Math.ceil((count * repeats) / world);
   const used = repeats === 1 ? share : Math.min(share, repeatedLength(count, world));
   const places = Uint32Array.from({ length: used }, (_, turn) => rank + turn * world);
-  const pictures = places.map((place) => shuffled[Math.floor((place % (count * repeats)) / repeats)]);
-  return { pictures, places };
+  const images = places.map((place) => shuffled[Math.floor((place % (count * repeats)) / repeats)]);
+  return { images, places };
 }
 
 function repeatedLength(count: number, world: number): number {

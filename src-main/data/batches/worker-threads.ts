@@ -1,17 +1,24 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import { carryOut, failures, sameFileUntil, type Crew, type CrewResult, type CrewTask } from './workers.ts';
+import {
+  carryOut,
+  failures,
+  sameFileUntil,
+  type DecodeWorkers,
+  type WorkersResult,
+  type WorkersTask,
+} from './workers.ts';
 import type { DecodeNow } from '../decode/decode.ts';
-import { pictureMaker, type ViewOptions } from '../decode/image.ts';
+import { imageMaker, type ViewOptions } from '../decode/image.ts';
 
 /**
  * A crew of threads. Each has one task at a time and notes in shared memory which file it is reading. Reads block their
  * thread; one that takes too long is given up with its thread, which a new one replaces: a disk that hangs holds threads,
  * never the run.
  */
-export interface CrewOptions {
+export interface WorkersOptions {
   /** Number of threads. */
   threads: number;
-  /** The bundle that a thread runs; it calls {@link serveCrew}. */
+  /** The bundle that a thread runs; it calls {@link serveWorkers}. */
   script: string;
   /** What the script needs to make its decoder. */
   data: unknown;
@@ -22,14 +29,14 @@ export interface CrewOptions {
 
 /** What a thread of a crew is started with. */
 interface ThreadData {
-  recipe: CrewOptions['recipe'];
+  recipe: WorkersOptions['recipe'];
   /** One number: what the thread does. {@link Note} */
   note: Int32Array;
   data: unknown;
 }
 
 /**
- * What a thread does: nothing (0), makes a picture (1), was given up (2), or reads the file of the order of number
+ * What a thread does: nothing (0), makes an image (1), was given up (2), or reads the file of the order of number
  * note − {@link READING}.
  */
 const IDLE = 0;
@@ -38,11 +45,11 @@ const GIVEN_UP = 2;
 const READING = 16;
 
 interface Job {
-  task: CrewTask;
+  task: WorkersTask;
   /** Place among the orders of the caller that the first order of `task` has. */
   offset: number;
-  result: CrewResult;
-  resolve(result: CrewResult): void;
+  result: WorkersResult;
+  resolve(result: WorkersResult): void;
   reject(error: unknown): void;
 }
 
@@ -55,7 +62,7 @@ interface Member {
 }
 
 /** Starts a crew. Threads that fail to start, or die, reject what they were to make. */
-export function threadCrew(options: CrewOptions): Crew {
+export function threadWorkers(options: WorkersOptions): DecodeWorkers {
   const { threads, fileTimeout = 30_000 } = options;
   const waiting: Job[] = [];
   const members = new Set<Member>();
@@ -72,7 +79,7 @@ export function threadCrew(options: CrewOptions): Crew {
     const member = startMember(options);
     members.add(member);
     // What came of a file, or null when the task is done.
-    member.worker.on('message', (result: CrewResult | null) => {
+    member.worker.on('message', (result: WorkersResult | null) => {
       const { job } = member;
       if (!members.has(member) || !job) return;
       if (result) return addTo(job, result);
@@ -117,7 +124,7 @@ export function threadCrew(options: CrewOptions): Crew {
   };
 }
 
-function startMember({ script, data, recipe }: CrewOptions): Member {
+function startMember({ script, data, recipe }: WorkersOptions): Member {
   const note = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(script, { workerData: { recipe, note, data } satisfies ThreadData });
   // A thread must not keep a process alive whose work is done.
@@ -131,9 +138,9 @@ function give(member: Member, job: Job): void {
   member.worker.postMessage(job.task);
 }
 
-function addTo({ result, offset }: Job, more: CrewResult): void {
+function addTo({ result, offset }: Job, more: WorkersResult): void {
   result.failed.push(...more.failed.map((failed) => ({ ...failed, order: failed.order + offset })));
-  result.kept.push(...more.kept.map(([order, pixels]): CrewResult['kept'][number] => [order + offset, pixels]));
+  result.kept.push(...more.kept.map(([order, pixels]): WorkersResult['kept'][number] => [order + offset, pixels]));
 }
 
 /** Milliseconds that a member has been reading one file, as far as was seen. */
@@ -153,11 +160,11 @@ function giveUp({ note, job, seen }: Member, timeout: number): Job | null {
   return { ...job, task: { ...job.task, orders: orders.slice(end) }, offset: job.offset + end };
 }
 
-/** Serves as one thread of a crew; `newDecoder` makes its decoder from the crew's data. */
-export function serveCrew<Data>(newDecoder: (data: Data) => DecodeNow): void {
+/** Serves as one decode worker; `newDecoder` makes its decoder from the data the workers were given. */
+export function serveWorkers<Data>(newDecoder: (data: Data) => DecodeNow): void {
   const port = parentPort!;
   const { recipe, note, data } = workerData as ThreadData;
-  const maker = pictureMaker(recipe, newDecoder(data as Data));
+  const maker = imageMaker(recipe, newDecoder(data as Data));
   let reading = IDLE;
   const watch = {
     reading: (order: number) => void Atomics.store(note, 0, (reading = READING + order)),
@@ -167,7 +174,7 @@ export function serveCrew<Data>(newDecoder: (data: Data) => DecodeNow): void {
       return Atomics.compareExchange(note, 0, READING + order, MAKING) === READING + order;
     },
   };
-  port.on('message', (task: CrewTask) => {
+  port.on('message', (task: WorkersTask) => {
     for (const result of carryOut(maker, recipe.seed, task, watch))
       if (result.failed.length + result.kept.length > 0) port.postMessage(result);
     if (Atomics.load(note, 0) === GIVEN_UP) return port.close();

@@ -1,33 +1,33 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pixels } from '../decode/decode.ts';
-import type { Look, PictureMaker } from '../decode/image.ts';
+import type { Look, ImageMaker } from '../decode/image.ts';
 import { Random } from '../random.ts';
 import { readNow, type BytesPlace } from '../layout/read-now.ts';
 import { reasonOf } from '../layout/read-file.ts';
 
 /**
- * Who makes the pictures of batches: this thread, or threads of their own (`crew-threads.ts`). Both carry out the same
- * orders by {@link carryOut}, so that it does not matter to a picture who makes it.
+ * Who makes the images of batches: this thread, or threads of their own (`crew-threads.ts`). Both carry out the same
+ * orders by {@link carryOut}, so that it does not matter to an image who makes it.
  */
 
 /** One row of a batch to fill. */
-export interface PictureOrder {
+export interface ImageOrder {
   place: BytesPlace;
   /** The row of the batch. */
   row: number;
-  /** What names the draws of a training picture; null: as evaluation sees it. */
+  /** What names the draws of a training image; null: as evaluation sees it. */
   draw: { epoch: number; place: number } | null;
-  /** The decoded picture, where it is in memory already. */
+  /** The decoded image, where it is in memory already. */
   pixels: Pixels | null;
-  /** Whether the decoded picture is wanted back, to be kept. */
+  /** Whether the decoded image is wanted back, to be kept. */
   keep: boolean;
 }
 
 /** Orders for one batch, whose rows of `rowBytes` bytes lie in memory that threads share. */
-export interface CrewTask {
+export interface WorkersTask {
   images: Uint8Array;
   rowBytes: number;
-  orders: PictureOrder[];
+  orders: ImageOrder[];
 }
 
 /** An order that could not be carried out. */
@@ -40,17 +40,17 @@ export interface FailedOrder {
 }
 
 /** What came of a task. Rows of orders that failed hold anything. */
-export interface CrewResult {
+export interface WorkersResult {
   failed: FailedOrder[];
-  /** Decoded pictures that were wanted back, by the place of the order. */
+  /** Decoded images that were wanted back, by the place of the order. */
   kept: [order: number, pixels: Pixels][];
 }
 
-export interface Crew {
+export interface DecodeWorkers {
   /** Tasks that may be under way together without waiting for each other. */
   readonly size: number;
   /** Rejects only when the crew itself breaks. */
-  make(task: CrewTask): Promise<CrewResult>;
+  make(task: WorkersTask): Promise<WorkersResult>;
   /** Ends it; what is under way never settles. */
   close(): Promise<void>;
 }
@@ -64,15 +64,15 @@ export interface ReadWatch {
 }
 
 /**
- * Makes the rows of a task one after the other and yields what came of each file. Pictures that follow each other are
+ * Makes the rows of a task one after the other and yields what came of each file. Images that follow each other are
  * read once.
  */
 export function* carryOut(
-  maker: PictureMaker,
+  maker: ImageMaker,
   seed: number,
-  { images, rowBytes, orders }: CrewTask,
+  { images, rowBytes, orders }: WorkersTask,
   watch: ReadWatch,
-): Generator<CrewResult, void, undefined> {
+): Generator<WorkersResult, void, undefined> {
   for (let first = 0, end = 0; first < orders.length; first = end) {
     const { place, pixels, keep } = orders[first];
     end = sameFileUntil(orders, first);
@@ -99,7 +99,7 @@ export function* carryOut(
 }
 
 /** The first order after `first` that is of another file. */
-export function sameFileUntil(orders: readonly PictureOrder[], first: number): number {
+export function sameFileUntil(orders: readonly ImageOrder[], first: number): number {
   const { path, offset } = orders[first].place;
   let end = first + 1;
   while (end < orders.length && orders[end].place.path === path && orders[end].place.offset === offset) end++;
@@ -112,12 +112,12 @@ export function failures(first: number, end: number, reason: string, disk: boole
 }
 
 /** A crew of this thread alone, which lets others run after each file. */
-export function soloCrew(maker: PictureMaker, seed: number): Crew {
+export function soloWorkers(maker: ImageMaker, seed: number): DecodeWorkers {
   let closed = false;
   return {
     size: 1,
     make: async (task) => {
-      const result: CrewResult = { failed: [], kept: [] };
+      const result: WorkersResult = { failed: [], kept: [] };
       for (const { failed, kept } of carryOut(maker, seed, task, { reading: () => undefined, read: () => true })) {
         result.failed.push(...failed);
         result.kept.push(...kept);

@@ -2,10 +2,10 @@ import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises
 import { dirname } from 'node:path';
 import type { FindingKind } from '../../protocol/data-types.ts';
 
-/** What a check found of one picture, kept so that the next check looks only at what has changed. */
-export interface PictureResult {
+/** What a check found of one image, kept so that the next check looks only at what has changed. */
+export interface ImageResult {
   file: string;
-  /** Bytes, and milliseconds since 1970: with another size or time it is another picture. */
+  /** Bytes, and milliseconds since 1970: with another size or time it is another image. */
   size: number;
   time: number;
   /** First 16 bytes of the SHA-256 of the file, in base64; '' when it could not be read. */
@@ -22,7 +22,7 @@ const HEADER = JSON.stringify({ format: 'stillhouse-check', version: VERSION });
 const BATCH = 500;
 
 /**
- * The results of the checks of one data folder: a text file, one picture a line, that grows while a check goes on. A
+ * The results of the checks of one data folder: a text file, one image a line, that grows while a check goes on. A
  * line that was cut short is forgotten. Nothing else depends on it: a file that cannot be written only means that the
  * next check begins anew.
  */
@@ -33,29 +33,29 @@ export class CheckResults {
 
   private constructor(
     private readonly path: string | null,
-    private readonly known: Map<string, PictureResult>,
+    private readonly known: Map<string, ImageResult>,
   ) {}
 
   /** Results of earlier checks. @param path null to keep none. */
   static async open(path: string | null): Promise<CheckResults> {
     const known = path === null ? null : await readResults(path);
-    const results = new CheckResults(path, known ?? new Map<string, PictureResult>());
+    const results = new CheckResults(path, known ?? new Map<string, ImageResult>());
     if (path !== null && known === null) await results.begin([]);
     return results;
   }
 
-  /** What is known of a picture that has not changed since. */
-  get(file: string, size: number, time: number): PictureResult | undefined {
+  /** What is known of an image that has not changed since. */
+  get(file: string, size: number, time: number): ImageResult | undefined {
     const known = this.known.get(file);
     return known && known.size === size && known.time === time ? known : undefined;
   }
 
-  /** What an earlier check found of a picture, which may have changed since. */
-  last(file: string): PictureResult | undefined {
+  /** What an earlier check found of an image, which may have changed since. */
+  last(file: string): ImageResult | undefined {
     return this.known.get(file);
   }
 
-  add(result: PictureResult): void {
+  add(result: ImageResult): void {
     this.pending.push(lineOf(result));
     if (this.pending.length >= BATCH) void this.flush();
   }
@@ -69,12 +69,12 @@ export class CheckResults {
   }
 
   /** Puts the results of a whole check in the place of all that came before. */
-  async replace(results: readonly PictureResult[]): Promise<void> {
+  async replace(results: readonly ImageResult[]): Promise<void> {
     await this.flush();
     await this.begin(results);
   }
 
-  private begin(results: readonly PictureResult[]): Promise<void> {
+  private begin(results: readonly ImageResult[]): Promise<void> {
     return this.try(async (path) => {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(`${path}.tmp`, [`${HEADER}\n`, ...results.map(lineOf)]);
@@ -88,15 +88,15 @@ export class CheckResults {
   }
 }
 
-function lineOf({ file, size, time, hash, problem, oddities }: PictureResult): string {
+function lineOf({ file, size, time, hash, problem, oddities }: ImageResult): string {
   return `${JSON.stringify([file, size, time, hash, problem?.kind ?? '', problem?.reason ?? '', ...oddities])}\n`;
 }
 
 /** null when there is nothing of this version. */
-async function readResults(path: string): Promise<Map<string, PictureResult> | null> {
+async function readResults(path: string): Promise<Map<string, ImageResult> | null> {
   const bytes = await readFile(path).catch(() => null);
   if (!bytes?.toString('utf8', 0, HEADER.length + 1).startsWith(`${HEADER}\n`)) return null;
-  const known = new Map<string, PictureResult>();
+  const known = new Map<string, ImageResult>();
   // Line by line: as one text, a file of millions of lines is larger than a string may be.
   for (let start = HEADER.length + 1; start < bytes.length;) {
     const end = bytes.indexOf(10, start);
@@ -108,7 +108,7 @@ async function readResults(path: string): Promise<Map<string, PictureResult> | n
   return known;
 }
 
-function parseLine(line: string): PictureResult | null {
+function parseLine(line: string): ImageResult | null {
   try {
     const [file, size, time, hash, kind, reason, ...oddities] = JSON.parse(line) as [
       ...[string, number, number, string, FindingKind | '', string],

@@ -3,39 +3,39 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { FINDING_KINDS, type DatasetReport, type Finding, type FindingKind } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { CheckResults, type PictureResult } from './check-results.ts';
-import { decodePicture, readableSize, type Decode } from '../decode/decode.ts';
+import { CheckResults, type ImageResult } from './check-results.ts';
+import { decodeImage, readableSize, type Decode } from '../decode/decode.ts';
 import { findDuplicates, type FoundFile } from './duplicates.ts';
 import { readSample, samplePlace, type Dataset, type Sample } from '../layout/folder.ts';
-import { pictureFacts, type PictureFacts } from '../decode/image-facts.ts';
+import { imageFacts, type ImageFacts } from '../decode/image-facts.ts';
 import { inTime, reasonOf, SlowDiskError } from '../layout/read-file.ts';
 
 export interface CheckOptions {
-  /** Called after each picture. */
+  /** Called after each image. */
   onProgress?(checked: number, total: number): void;
   /** When raised, the report tells of what was checked until then. */
   signal?: AbortSignal;
-  /** Pictures read and decoded at the same time; default one a core, at least 4. */
+  /** Images read and decoded at the same time; default one a core, at least 4. */
   workers?: number;
   /** Milliseconds that the disk may take for a file; default 30,000. */
   fileTimeout?: number;
   /** File that keeps the results for the next check; null to begin anew and keep none. */
   results?: string | null;
-  /** Reads a picture; `readSample` when left out. */
+  /** Reads an image; `readSample` when left out. */
   read?: typeof readSample;
 }
 
-/** Decoded pictures above this, in bytes, are held in memory one at a time. */
+/** Decoded images above this, in bytes, are held in memory one at a time. */
 const LARGE = 256 * 2 ** 20;
 const HASH = 16;
 
 /**
- * Decodes every picture of a data set whole, unless an earlier check has and the file has not changed since, and finds
+ * Decodes every image of a data set whole, unless an earlier check has and the file has not changed since, and finds
  * what is wrong with them, one by one and between them.
  * @throws StillhouseError `data.vanished` when the folder is gone or its disk does not answer any more; what was
  * checked before that is kept in the results.
  */
-export async function checkPictures(
+export async function checkImages(
   dataset: Dataset,
   decode: Decode,
   options: CheckOptions = {},
@@ -57,7 +57,7 @@ export async function checkPictures(
 
 class Check {
   private readonly samples: Sample[];
-  private readonly found: (PictureResult | undefined)[];
+  private readonly found: (ImageResult | undefined)[];
   private readonly timeout: number;
   private next = 0;
   private checked = 0;
@@ -72,11 +72,11 @@ class Check {
     private readonly options: CheckOptions,
   ) {
     this.samples = [...dataset.train, ...dataset.val];
-    this.found = new Array<PictureResult | undefined>(this.samples.length);
+    this.found = new Array<ImageResult | undefined>(this.samples.length);
     this.timeout = options.fileTimeout ?? 30_000;
   }
 
-  /** Looks at one picture after the other, until there are no more or the check is stopped. */
+  /** Looks at one image after the other, until there are no more or the check is stopped. */
   async work(): Promise<void> {
     while (this.next < this.samples.length && !this.options.signal?.aborted) {
       const index = this.next++;
@@ -92,7 +92,7 @@ class Check {
   }
 
   /**
-   * Of a check that was stopped, takes what earlier ones found of the pictures it has not come to.
+   * Of a check that was stopped, takes what earlier ones found of the images it has not come to.
    * @returns whether it came to all.
    */
   takeOver(): boolean {
@@ -107,8 +107,8 @@ class Check {
     return missing.length === 0;
   }
 
-  /** Results of every picture that was looked at. */
-  all(): PictureResult[] {
+  /** Results of every image that was looked at. */
+  all(): ImageResult[] {
     return this.found.filter((result) => result !== undefined);
   }
 
@@ -138,7 +138,7 @@ class Check {
     return group(files.concat(findDuplicates(samples, dataset.train.length, hashes, dataset.classes)));
   }
 
-  private async lookAt(file: string): Promise<PictureResult> {
+  private async lookAt(file: string): Promise<ImageResult> {
     const { dataset, timeout, options } = this;
     try {
       const place = samplePlace(dataset, file);
@@ -160,24 +160,21 @@ class Check {
     }
   }
 
-  private async factsOf(
-    bytes: Uint8Array,
-    file: string,
-  ): Promise<Pick<PictureResult, 'hash' | 'problem' | 'oddities'>> {
-    const facts = pictureFacts(bytes, file);
+  private async factsOf(bytes: Uint8Array, file: string): Promise<Pick<ImageResult, 'hash' | 'problem' | 'oddities'>> {
+    const facts = imageFacts(bytes, file);
     const digest = hash('sha256', bytes, 'buffer').subarray(0, HASH).toString('base64');
     return { hash: digest, problem: await this.problemOf(bytes, facts), oddities: facts.oddities };
   }
 
-  private async problemOf(bytes: Uint8Array, facts: PictureFacts): Promise<PictureResult['problem']> {
+  private async problemOf(bytes: Uint8Array, facts: ImageFacts): Promise<ImageResult['problem']> {
     if (bytes.length === 0) return { kind: 'empty', reason: 'the file is empty' };
     try {
       const size = readableSize(bytes);
-      const decode = (): Promise<unknown> => decodePicture(bytes, size, null, this.decode);
+      const decode = (): Promise<unknown> => decodeImage(bytes, size, null, this.decode);
       await (size.width * size.height * 3 > LARGE ? this.alone(decode) : decode());
       return null;
     } catch (error) {
-      if (facts.cutShort) return { kind: 'truncated', reason: 'the file ends before the picture does' };
+      if (facts.cutShort) return { kind: 'truncated', reason: 'the file ends before the image does' };
       return { kind: 'unreadable', reason: reasonOf(error) };
     }
   }
@@ -189,7 +186,7 @@ class Check {
   }
 
   /** What a file that could not be read comes to. @throws StillhouseError when it is not this file alone. */
-  private async failed(error: unknown): Promise<NonNullable<PictureResult['problem']>> {
+  private async failed(error: unknown): Promise<NonNullable<ImageResult['problem']>> {
     const { path } = this.dataset;
     const reason = reasonOf(error);
     if (error instanceof StillhouseError) throw error;

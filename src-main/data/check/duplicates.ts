@@ -1,7 +1,7 @@
 import type { FindingKind } from '../../protocol/data-types.ts';
 import type { Sample } from '../layout/folder.ts';
 
-/** A picture in a finding, with what is wrong with it. */
+/** An image in a finding, with what is wrong with it. */
 export interface FoundFile {
   kind: FindingKind;
   file: string;
@@ -12,8 +12,8 @@ export interface FoundFile {
 const HASH = 16;
 
 /**
- * Finds pictures whose files are the same byte for byte, from the first 16 bytes of their hashes. Of each such group:
- * with different labels every picture is a `conflict`; a training picture that is in val too is a `leak`; and what comes
+ * Finds images whose files are the same byte for byte, from the first 16 bytes of their hashes. Of each such group:
+ * with different labels every image is a `conflict`; a training image that is in val too is a `leak`; and what comes
  * again within a split is a `duplicate`.
  * @param train how many of the samples, the first, are for training.
  * @param hashes of the samples, 16 bytes each, zero for those that could not be read.

@@ -56,7 +56,7 @@ function table(from: number, to: number, filter: Filter, unit: number, group: nu
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 
-/** What to make of a part of a picture. */
+/** What to make of a part of an image. */
 export interface ResizeOrder {
   /** null: all of it. */
   crop: Crop | null;
@@ -89,7 +89,7 @@ export function resizeRaster(source: Raster, { crop, size, filter, mirror }: Res
   return { at: result, ...size };
 }
 
-/** {@link resizeRaster} of a picture outside the kernels' memory. */
+/** {@link resizeRaster} of an image outside the kernels' memory. */
 export function fastResize(
   pixels: Pixels,
   crop: Crop | null,

@@ -1,25 +1,25 @@
-import { netpbmHeader, pictureSize, type PictureFormat, type PictureSize } from './image-size.ts';
+import { netpbmHeader, imageSize, type ImageFormat, type ImageSize } from './image-size.ts';
 
-/** Something about a picture that is no fault, but that a person should know of before training on it. */
-export type PictureOddity = 'cmyk' | 'deep' | 'palette' | 'alpha' | 'animated' | 'rotated' | 'huge' | 'misnamed';
+/** Something about an image that is no fault, but that a person should know of before training on it. */
+export type ImageOddity = 'cmyk' | 'deep' | 'palette' | 'alpha' | 'animated' | 'rotated' | 'huge' | 'misnamed';
 
-/** What the file of a picture says of itself, without decoding it. */
-export interface PictureFacts {
-  size: PictureSize | null;
-  oddities: PictureOddity[];
-  /** The file ends before the picture does: its end mark is missing, or a stated length reaches beyond the file. */
+/** What the file of an image says of itself, without decoding it. */
+export interface ImageFacts {
+  size: ImageSize | null;
+  oddities: ImageOddity[];
+  /** The file ends before the image does: its end mark is missing, or a stated length reaches beyond the file. */
   cutShort: boolean;
 }
 
-/** Above this a picture is called huge. */
+/** Above this an image is called huge. */
 const HUGE_PIXELS = 100e6;
 
 /**
- * Reads the structure of a picture file. Every length is checked against the bytes given.
+ * Reads the structure of an image file. Every length is checked against the bytes given.
  * @param file its name, for a format that its ending does not say.
  */
-export function pictureFacts(bytes: Uint8Array, file: string): PictureFacts {
-  const size = pictureSize(bytes);
+export function imageFacts(bytes: Uint8Array, file: string): ImageFacts {
+  const size = imageSize(bytes);
   const format = size?.format ?? formatOf(bytes);
   if (!format) return { size: null, oddities: [], cutShort: false };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -30,7 +30,7 @@ export function pictureFacts(bytes: Uint8Array, file: string): PictureFacts {
   return { size, oddities, cutShort: found.cutShort };
 }
 
-const ENDINGS: Readonly<Record<PictureFormat, RegExp>> = {
+const ENDINGS: Readonly<Record<ImageFormat, RegExp>> = {
   jpeg: /\.jpe?g$/i,
   png: /\.png$/i,
   gif: /\.gif$/i,
@@ -41,18 +41,18 @@ const ENDINGS: Readonly<Record<PictureFormat, RegExp>> = {
 };
 
 // A file that is cut in its header has no size, but is still of a format.
-function formatOf(bytes: Uint8Array): PictureFormat | null {
+function formatOf(bytes: Uint8Array): ImageFormat | null {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return 'jpeg';
   if (bytes[0] === 0x89 && bytes[1] === 0x50) return 'png';
   return null;
 }
 
 interface Look {
-  oddities: PictureOddity[];
+  oddities: ImageOddity[];
   cutShort: boolean;
 }
 
-const LOOKS: Readonly<Record<PictureFormat, (view: DataView) => Look>> = {
+const LOOKS: Readonly<Record<ImageFormat, (view: DataView) => Look>> = {
   jpeg: lookAtJpeg,
   png: lookAtPng,
   gif: lookAtGif,
@@ -65,7 +65,7 @@ const LOOKS: Readonly<Record<PictureFormat, (view: DataView) => Look>> = {
 const EXIF = 'Exif\0\0';
 
 function lookAtJpeg(view: DataView): Look {
-  const oddities: PictureOddity[] = [];
+  const oddities: ImageOddity[] = [];
   for (const { marker, start, end } of jpegSegments(view)) {
     if (marker === 0xda) return { oddities, cutShort: !hasEndMark(view, end) };
     if (marker === 0xe1 && textAt(view, start, start + 6) === EXIF && isTurned(view, start + 6, end))
@@ -102,7 +102,7 @@ function* jpegSegments(view: DataView): Generator<Segment> {
   }
 }
 
-// Whatever follows the end mark, some cameras write their own data there, is no part of the picture.
+// Whatever follows the end mark, some cameras write their own data there, is no part of the image.
 function hasEndMark(view: DataView, from: number): boolean {
   for (let at = view.byteLength - 2; at >= from; at--)
     if (view.getUint8(at + 1) === 0xd9 && view.getUint8(at) === 0xff) return true;
@@ -127,7 +127,7 @@ function isTurned(view: DataView, start: number, end: number): boolean {
 }
 
 function lookAtPng(view: DataView): Look {
-  const oddities: PictureOddity[] = [];
+  const oddities: ImageOddity[] = [];
   for (let at = 8; at + 12 <= view.byteLength;) {
     const length = view.getUint32(at);
     const kind = textAt(view, at + 4, at + 8);
@@ -144,13 +144,13 @@ function lookAtPng(view: DataView): Look {
   return { oddities, cutShort: true };
 }
 
-function pngHeader(depth: number, colour: number): PictureOddity[] {
+function pngHeader(depth: number, colour: number): ImageOddity[] {
   if (colour === 3) return ['palette'];
   return [...(depth === 16 ? (['deep'] as const) : []), ...(colour === 4 || colour === 6 ? (['alpha'] as const) : [])];
 }
 
 function lookAtGif(view: DataView): Look {
-  const oddities: PictureOddity[] = ['palette'];
+  const oddities: ImageOddity[] = ['palette'];
   let frames = 0;
   let at = 13 + tableBytes(view, 10);
   while (at < view.byteLength) {
@@ -198,7 +198,7 @@ function lookAtBmp(view: DataView): Look {
 }
 
 function lookAtWebp(view: DataView): Look {
-  const oddities: PictureOddity[] = [];
+  const oddities: ImageOddity[] = [];
   const cutShort = 8 + view.getUint32(4, true) > view.byteLength;
   const kind = textAt(view, 12, 16);
   if (kind === 'VP8L' && view.byteLength >= 25 && (view.getUint32(21, true) >>> 28) & 1) oddities.push('alpha');

@@ -1,18 +1,18 @@
 /** Formats told by their first bytes, whatever the file is called. `netpbm` is PPM and PGM. */
-export type PictureFormat = 'jpeg' | 'png' | 'gif' | 'bmp' | 'webp' | 'netpbm' | 'tiff';
+export type ImageFormat = 'jpeg' | 'png' | 'gif' | 'bmp' | 'webp' | 'netpbm' | 'tiff';
 
-export interface PictureSize {
-  format: PictureFormat;
+export interface ImageSize {
+  format: ImageFormat;
   /** Pixels, as stored: a rotation asked for by EXIF is not applied. Both 0 for TIFF, which is only recognised. */
   width: number;
   height: number;
 }
 
 /**
- * Format and size of a picture from its header, without decoding it. Every length is checked against the bytes given.
+ * Format and size of an image from its header, without decoding it. Every length is checked against the bytes given.
  * @returns null when it is none of the formats, or the header is cut short or senseless.
  */
-export function pictureSize(bytes: Uint8Array): PictureSize | null {
+export function imageSize(bytes: Uint8Array): ImageSize | null {
   const reader = READERS.find(({ signature }) => signature(bytes));
   const size = reader?.size(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   if (!reader || !size) return null;
@@ -23,7 +23,7 @@ export function pictureSize(bytes: Uint8Array): PictureSize | null {
 
 type Size = readonly [width: number, height: number];
 interface Reader {
-  format: PictureFormat;
+  format: ImageFormat;
   signature(bytes: Uint8Array): boolean;
   size(view: DataView): Size | null;
 }

@@ -4,29 +4,29 @@ import { readableSize, type Crop, type DecodeNow, type Filter, type Pixels } fro
 import { resizeRaster, type ResizeOrder } from './fast-resize.ts';
 import { bytesOf, emptyRaster, freshMemory, keepMemory, put, type Raster } from './kernels.ts';
 import { decodeNetpbm } from './netpbm.ts';
-import type { PictureSize } from './image-size.ts';
+import type { ImageSize } from './image-size.ts';
 import { operateOn } from '../augment/pixel-ops.ts';
 import type { Draws } from '../random.ts';
 import { cropPixels, cutWindow, flipRows } from './resize.ts';
 
 /**
- * One picture as training or evaluation sees it, made on the thread that asks, from its file to the row of a batch,
+ * One image as training or evaluation sees it, made on the thread that asks, from its file to the row of a batch,
  * inside the kernels' memory. S: side of the square input.
  */
 
-/** What of a recipe a picture depends on. */
+/** What of a recipe an image depends on. */
 export interface ViewOptions extends AugmentOptions {
   evalCropRatio: number;
   /** Filter of evaluation; default bicubic. */
   evalInterpolation?: Filter;
 }
 
-/** How a picture is looked at: as one training draw shows it, or as evaluation does. */
+/** How an image is looked at: as one training draw shows it, or as evaluation does. */
 export type Look = { draws: Draws } | 'eval';
 
-export interface PictureMaker {
+export interface ImageMaker {
   /**
-   * Makes a view [S, S, 3] of one picture for each of `looks` into the array beside it. The picture is decoded once.
+   * Makes a view [S, S, 3] of one image for each of `looks` into the array beside it. The image is decoded once.
    * `keep` asks for its decoded pixels in memory that threads share; without that, and with one look at a JPEG, only
    * the part looked at is decoded, which gives the same bytes.
    * @throws Error saying for a person why the bytes cannot be used.
@@ -36,14 +36,14 @@ export interface PictureMaker {
   fromPixels(pixels: Pixels, looks: readonly [Look, Uint8Array][]): void;
 }
 
-/** A picture of more pixels than this is not kept: it would take the room of many others. */
+/** An image of more pixels than this is not kept: it would take the room of many others. */
 const MOST_KEPT = 4_000_000;
 
 /**
- * Makes pictures for a recipe.
+ * Makes images for a recipe.
  * @throws StillhouseError `recipe.invalid` when `aa` is not a policy.
  */
-export function pictureMaker(options: ViewOptions, decode: DecodeNow): PictureMaker {
+export function imageMaker(options: ViewOptions, decode: DecodeNow): ImageMaker {
   const policy = parsePolicy(options.aa ?? '');
   const viewed = (looks: readonly [Look, Uint8Array][], size: Size): [View, Uint8Array][] =>
     looks.map(([look, into]) => [
@@ -117,7 +117,7 @@ function decodedInto(bytes: Uint8Array, crop: Crop | null, decode: DecodeNow): R
   return raster!;
 }
 
-function decodedWhole(bytes: Uint8Array, { format }: PictureSize, decode: DecodeNow): Raster {
+function decodedWhole(bytes: Uint8Array, { format }: ImageSize, decode: DecodeNow): Raster {
   if (format !== 'netpbm') return decodedInto(bytes, null, decode);
   const { width, height, data } = decodeNetpbm(bytes);
   return { at: put(data), width, height };
@@ -129,7 +129,7 @@ function sharedCopy(raster: Raster): Pixels {
   return { width: raster.width, height: raster.height, data };
 }
 
-/** A copy of the part `crop` of a picture. */
+/** A copy of the part `crop` of an image. */
 function rasterOf({ width, height, data }: Pixels, crop: Crop | null): Raster {
   const part = crop ?? { left: 0, top: 0, width, height };
   const raster = emptyRaster(part.width, part.height);
@@ -141,12 +141,12 @@ function rasterOf({ width, height, data }: Pixels, crop: Crop | null): Raster {
   return raster;
 }
 
-/** What is to be done with a picture: resize a part of it, and then the rest. */
+/** What is to be done with an image: resize a part of it, and then the rest. */
 interface View extends ResizeOrder {
   finish(resized: Raster): Raster;
 }
 
-/** ImageNet's mean colour: what timm fills in from outside a picture. */
+/** ImageNet's mean colour: what timm fills in from outside an image. */
 const FILL = [124, 116, 104] as const;
 
 function trainView(

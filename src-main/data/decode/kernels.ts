@@ -37,7 +37,7 @@ interface Host {
 }
 
 const PAGE = 65536;
-/** Vectors may reach this far past the last byte of a picture. */
+/** Vectors may reach this far past the last byte of an image. */
 const SLACK = 64;
 
 let loaded: { memory: Memory; kernels: Kernels } | null = null;
@@ -94,19 +94,19 @@ export function put(values: Uint8Array | Int32Array): number {
   return at;
 }
 
-/** A picture in this memory: [height, width, 3] without padding. */
+/** An image in this memory: [height, width, 3] without padding. */
 export interface Raster {
   at: number;
   width: number;
   height: number;
 }
 
-/** Room for a picture, with undefined content. */
+/** Room for an image, with undefined content. */
 export function emptyRaster(width: number, height: number): Raster {
   return { at: take(width * height * 3), width, height };
 }
 
-/** The bytes of a picture; good until the next {@link take}. */
+/** The bytes of an image; good until the next {@link take}. */
 export function bytesOf({ at, width, height }: Raster): Uint8Array {
   return memoryAt(at, width * height * 3);
 }

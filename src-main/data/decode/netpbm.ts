@@ -2,7 +2,7 @@ import type { Pixels } from './decode.ts';
 import { netpbmHeader, type NetpbmHeader } from './image-size.ts';
 
 /**
- * Decodes a PGM or PPM picture, plain or raw, 8 or 16 bits, to RGB.
+ * Decodes a PGM or PPM image, plain or raw, 8 or 16 bits, to RGB.
  * @throws Error saying what is wrong with it.
  */
 export function decodeNetpbm(bytes: Uint8Array): Pixels {
@@ -12,7 +12,7 @@ export function decodeNetpbm(bytes: Uint8Array): Pixels {
   const channels = kind === 'P2' || kind === 'P5' ? 1 : 3;
   // A plain sample takes at least two characters (the last one one), so this bounds what is allocated.
   const least = width * height * channels;
-  if (bytes.length - header.offset + 1 < least) throw new Error('the file ends before the picture does');
+  if (bytes.length - header.offset + 1 < least) throw new Error('the file ends before the image does');
   const samples =
     kind === 'P2' || kind === 'P3' ? plainSamples(bytes, header, least) : rawSamples(bytes, header, least);
   const data = new Uint8Array(width * height * 3);
@@ -26,7 +26,7 @@ export function decodeNetpbm(bytes: Uint8Array): Pixels {
 
 function rawSamples(bytes: Uint8Array, { offset, maximum }: NetpbmHeader, count: number): ArrayLike<number> {
   const wide = maximum > 255;
-  if (bytes.length - offset < count * (wide ? 2 : 1)) throw new Error('the file ends before the picture does');
+  if (bytes.length - offset < count * (wide ? 2 : 1)) throw new Error('the file ends before the image does');
   if (!wide) return bytes.subarray(offset, offset + count);
   return Uint16Array.from({ length: count }, (_, at) => (bytes[offset + 2 * at] << 8) | bytes[offset + 2 * at + 1]);
 }
@@ -44,6 +44,6 @@ function plainSamples(bytes: Uint8Array, { offset }: NetpbmHeader, count: number
       [value, digits] = [0, 0];
     }
   }
-  if (found < count) throw new Error('the file ends before the picture does');
+  if (found < count) throw new Error('the file ends before the image does');
   return samples;
 }

@@ -2,8 +2,8 @@
  * The pixel operations as WebAssembly with 128-bit vectors, in AssemblyScript. `npm run kernels` compiles this file into
  * `kernel-bytes.ts`; `kernels.ts` loads that and says how memory is laid out.
  *
- * Pictures are [height, width, 3] bytes without padding; `at`, `from`, `to` are addresses. After the last byte of each
- * picture there are 64 bytes that any vector may read or overwrite. Arithmetic is Pillow's, in its order and precision.
+ * Images are [height, width, 3] bytes without padding; `at`, `from`, `to` are addresses. After the last byte of each
+ * image there are 64 bytes that any vector may read or overwrite. Arithmetic is Pillow's, in its order and precision.
  * Bytes are moved by swizzles with constants: V8 keeps those in registers, and sets up the masks of shuffles each time.
  */
 
@@ -251,7 +251,7 @@ function sharpenSixteen(at: usize, to: usize, row: i32, alpha: v128): void {
   );
 }
 
-/** Blends from the smoothed picture; the border stays. */
+/** Blends from the smoothed image; the border stays. */
 export function sharpen(from: usize, to: usize, width: i32, height: i32, factor: f32): void {
   const row = width * 3;
   const alpha = f32x4.splat(factor);
@@ -424,7 +424,7 @@ function cubicReal(v1: v128, v2: v128, v3: v128, v4: v128, d: v128): v128 {
   return horner(v2, p2, p3, p4, d);
 }
 
-/** Sees a picture through the matrix (a, b, c; 0, 1, 0), bicubic: along rows. */
+/** Sees an image through the matrix (a, b, c; 0, 1, 0), bicubic: along rows. */
 export function affineAcross(from: usize, to: usize, width: i32, height: i32, fill: u32, a: f64, b: f64, c: f64): void {
   const stride = width * 3;
   for (let y = 0; y < height; y++, from += stride) {
@@ -445,7 +445,7 @@ export function affineAcross(from: usize, to: usize, width: i32, height: i32, fi
   }
 }
 
-/** Sees a picture through the matrix (1, 0, 0; d, e, f), bicubic: along columns. */
+/** Sees an image through the matrix (1, 0, 0; d, e, f), bicubic: along columns. */
 export function affineDown(from: usize, to: usize, width: i32, height: i32, fill: u32, d: f64, e: f64, f: f64): void {
   const stride = width * 3;
   for (let y = 0; y < height; y++) {
@@ -471,7 +471,7 @@ export function affineDown(from: usize, to: usize, width: i32, height: i32, fill
   }
 }
 
-/** Sees a picture through any matrix, bilinear or bicubic. */
+/** Sees an image through any matrix, bilinear or bicubic. */
 export function affine(from: usize, to: usize, width: i32, height: i32, fill: u32, isCubic: i32, a: f64, b: f64, c: f64, d: f64, e: f64, f: f64): void {
   for (let y = 0; y < height; y++) {
     const by = b * (<f64>y + 0.5);

@@ -2,7 +2,7 @@ import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import type { Pixels } from './decode.ts';
 
 /**
- * Enough of PNG to build a data set without an engine: reads 8-bit and palette pictures that are not interlaced, writes
+ * Enough of PNG to build a data set without an engine: reads 8-bit and palette images that are not interlaced, writes
  * RGB. The training path decodes with the engine.
  */
 

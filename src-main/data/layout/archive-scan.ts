@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { childPath, PICTURE } from './branch.ts';
+import { childPath, IMAGE } from './branch.ts';
 import { reasonOf } from './read-file.ts';
 import { listTar, type TarPlace } from './tar.ts';
 
-/** Archives whose pictures are read in place. Compressed ones cannot be: there is no way into their middle. */
+/** Archives whose images are read in place. Compressed ones cannot be: there is no way into their middle. */
 export const ARCHIVE = /\.tar$/i;
 
 /** What an archive holds. Names are relative to it, the names of archives inside it being folders. */
 export interface ArchiveScan {
-  /** Its pictures, and the archives in it, in no order. */
+  /** Its images, and the archives in it, in no order. */
   places: TarPlace[];
   /** What could not be read: of the archive itself ('') or of one inside it. */
   faults: { name: string; reason: string }[];
@@ -20,8 +20,8 @@ export interface ArchiveScan {
 const SCANNERS = 8;
 
 /**
- * Finds the pictures of an archive and of the archives inside it, reading headers only. Even that is long on a slow disk
- * where an archive has a million pictures, so what was found is kept.
+ * Finds the images of an archive and of the archives inside it, reading headers only. Even that is long on a slow disk
+ * where an archive has a million images, so what was found is kept.
  * @param cache folder that keeps it, under the path, size and time of the archive; null to keep nothing.
  */
 export async function lookThrough(path: string, cache: string | null): Promise<ArchiveScan> {
@@ -49,7 +49,7 @@ async function scanTar(file: FileHandle, place: TarPlace, scan: ArchiveScan, nes
     for await (const { name, offset, size } of listTar(file, place.offset, place.offset + place.size)) {
       const found = { name: childPath(place.name, cleanName(name)), offset, size };
       if (nested && ARCHIVE.test(name)) inner.push(found);
-      if (PICTURE.test(name)) scan.places.push(found);
+      if (IMAGE.test(name)) scan.places.push(found);
     }
   } catch (error) {
     scan.faults.push({ name: place.name, reason: reasonOf(error) });

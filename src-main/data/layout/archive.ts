@@ -3,15 +3,15 @@ import { ARCHIVE, lookThrough } from './archive-scan.ts';
 import { childPath, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
 
-/** Where a picture lies inside an archive on disk. */
-export interface PicturePlace {
+/** Where an image lies inside an archive on disk. */
+export interface ImagePlace {
   /** The archive, relative to the data folder; '' where it is the data set itself. */
   archive: string;
   offset: number;
   size: number;
 }
 
-/** Places of pictures by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 150 bytes of memory each. */
+/** Places of images by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 150 bytes of memory each. */
 export class ArchiveIndex {
   private readonly archives: string[] = [];
   private readonly archiveNumbers = new Map<string, number>();
@@ -24,14 +24,14 @@ export class ArchiveIndex {
     return this.numbers.size;
   }
 
-  get(file: string): PicturePlace | undefined {
+  get(file: string): ImagePlace | undefined {
     const number = this.numbers.get(file);
     if (number === undefined) return undefined;
     const { archives, owners, offsets, sizes } = this;
     return { archive: archives[owners[number]], offset: offsets[number], size: sizes[number] };
   }
 
-  set(file: string, { archive, offset, size }: PicturePlace): void {
+  set(file: string, { archive, offset, size }: ImagePlace): void {
     const owner = this.archiveNumbers.get(archive) ?? this.archives.push(archive) - 1;
     this.archiveNumbers.set(archive, owner);
     const known = this.numbers.get(file);
@@ -49,11 +49,11 @@ interface TarFolder {
   folders: Map<string, TarFolder>;
   /** Archives directly inside, by name. */
   archives: Map<string, TarFolder>;
-  pictures: Set<string>;
+  images: Set<string>;
 }
 
 /**
- * Looks through an archive on disk and the archives inside it; where its pictures lie goes into the index. What cannot
+ * Looks through an archive on disk and the archives inside it; where its images lie goes into the index. What cannot
  * be read of it becomes a warning. A lone folder that holds everything is passed through.
  */
 export async function openArchive(roots: Roots, file: string): Promise<Branch> {
@@ -64,10 +64,10 @@ export async function openArchive(roots: Roots, file: string): Promise<Branch> {
   const folder = emptyFolder();
   for (const { name, offset, size } of places) {
     const [parent, base] = folderOf(folder, name);
-    // An archive inside is named itself, so that it is known without pictures too.
+    // An archive inside is named itself, so that it is known without images too.
     if (ARCHIVE.test(base)) innerFolder(parent, base);
     else {
-      parent.pictures.add(base);
+      parent.images.add(base);
       index.set(childPath(file, name), { archive: file, offset, size });
     }
   }
@@ -75,7 +75,7 @@ export async function openArchive(roots: Roots, file: string): Promise<Branch> {
 }
 
 function emptyFolder(): TarFolder {
-  return { folders: new Map(), archives: new Map(), pictures: new Set() };
+  return { folders: new Map(), archives: new Map(), images: new Set() };
 }
 
 /** The folder that a member lies in, made where it is new, and its own name. */
@@ -96,7 +96,7 @@ function innerFolder(folder: TarFolder, name: string): TarFolder {
 function passThrough(folder: TarFolder, file: string): [file: string, folder: TarFolder] {
   const [only, ...others] = folder.folders;
   const inside = only && only[1].folders.size + only[1].archives.size;
-  if (others.length > 0 || !inside || folder.pictures.size + folder.archives.size > 0) return [file, folder];
+  if (others.length > 0 || !inside || folder.images.size + folder.archives.size > 0) return [file, folder];
   return passThrough(only[1], childPath(file, only[0]));
 }
 
@@ -112,11 +112,11 @@ function tarBranch(name: string, file: string, folder: TarFolder, isArchive = fa
     file,
     isArchive,
     branches: () => Promise.resolve(children),
-    pictures: () => Promise.resolve(picturesOf(file, folder)),
+    images: () => Promise.resolve(imagesOf(file, folder)),
   };
 }
 
-function picturesOf(file: string, folder: TarFolder): string[] {
+function imagesOf(file: string, folder: TarFolder): string[] {
   const found: { file: string; folder: TarFolder }[] = [];
   const waiting = [{ file, folder }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
@@ -124,7 +124,5 @@ function picturesOf(file: string, folder: TarFolder): string[] {
     for (const [name, inner] of next.folder.folders) waiting.push({ file: childPath(next.file, name), folder: inner });
   }
   found.sort((a, b) => compareCodePoints(a.file, b.file));
-  return found.flatMap(({ file, folder }) =>
-    sortByCodePoint([...folder.pictures]).map((name) => childPath(file, name)),
-  );
+  return found.flatMap(({ file, folder }) => sortByCodePoint([...folder.images]).map((name) => childPath(file, name)));
 }

@@ -2,7 +2,7 @@ import type { ArchiveIndex } from './archive.ts';
 import type { Warnings } from '../check/warnings.ts';
 
 /** torchvision's list, and GIF. */
-export const PICTURE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp|gif)$/i;
+export const IMAGE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp|gif)$/i;
 
 /** A folder of a data set, on disk or inside an archive: an archive is a folder too. */
 export interface Branch {
@@ -13,8 +13,8 @@ export interface Branch {
   isArchive: boolean;
   /** Folders, and archives, directly inside. */
   branches(): Promise<Branch[]>;
-  /** Files of pictures at any depth, relative to the data folder: sorted by folder, then name. */
-  pictures(): Promise<string[]>;
+  /** Files of images at any depth, relative to the data folder: sorted by folder, then name. */
+  images(): Promise<string[]>;
 }
 
 /** What all branches of one data set share. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { openArchive } from './archive.ts';
 import { ARCHIVE } from './archive-scan.ts';
-import { childPath, PICTURE, type Branch, type Roots } from './branch.ts';
+import { childPath, IMAGE, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
 import { reasonOf } from './read-file.ts';
 
@@ -21,7 +21,7 @@ export function diskBranch(roots: Roots, name: string, file: string): Branch {
         return ARCHIVE.test(name) ? [archiveBranch(roots, childPath(file, name))] : [];
       });
     },
-    pictures: () => scanFolders(roots, file),
+    images: () => scanFolders(roots, file),
   };
 }
 
@@ -34,7 +34,7 @@ export function archiveBranch(roots: Roots, file: string): Branch {
     file,
     isArchive: true,
     branches: async () => (await open()).branches(),
-    pictures: async () => (await open()).pictures(),
+    images: async () => (await open()).images(),
   };
 }
 
@@ -64,7 +64,7 @@ async function kindOf(path: string, entry: Dirent): Promise<Entry['kind'] | null
   return target?.isFile() ? 'file' : null;
 }
 
-/** Pictures under a folder at any depth, links followed, each real folder once. */
+/** Images under a folder at any depth, links followed, each real folder once. */
 async function scanFolders(roots: Roots, folder: string): Promise<string[]> {
   const found: FoundFolder[] = [];
   const links: string[] = [];
@@ -136,9 +136,9 @@ async function scanFolder({ path, warnings }: Roots, folder: string): Promise<Sc
     else if (entry.isSymbolicLink()) {
       const target = await stat(join(path, folder, name)).catch(() => null);
       if (target?.isDirectory()) scan.linked.push(place(name));
-      // A broken link stays in the list when named like a picture: the check then reports it by name.
-      else if (PICTURE.test(name) && (target === null || target.isFile())) scan.files.push(name);
-    } else if (PICTURE.test(name)) {
+      // A broken link stays in the list when named like an image: the check then reports it by name.
+      else if (IMAGE.test(name) && (target === null || target.isFile())) scan.files.push(name);
+    } else if (IMAGE.test(name)) {
       if (entry.isFile()) scan.files.push(name);
       else warnings.add('data.unreadable', { path: place(name), reason: 'it is not a file' });
     }

@@ -1,7 +1,7 @@
 /**
- * The list of pictures that are left out, as a text that a person can read and edit: a path in each line, relative to
+ * The list of images that are left out, as a text that a person can read and edit: a path in each line, relative to
  * the data folder, and after a tab and `#` the reason. A line that begins with `#` is a comment; one that begins with
- * `!` keeps a picture that a check would put on the list. A path that would be misread stands in quotes, as in JSON.
+ * `!` keeps an image that a check would put on the list. A path that would be misread stands in quotes, as in JSON.
  */
 export interface Exclusions {
   /** Reasons by file, in the order of the list. */
@@ -28,9 +28,9 @@ export function parseExclusions(text: string): Exclusions {
 /** @param path the data folder, for whoever opens the list. */
 export function formatExclusions({ out, kept }: Exclusions, path: string): string {
   const lines = [...out].map(([file, reason]) => quote(file) + (reason ? `\t# ${reason.replace(/\s+/g, ' ')}` : ''));
-  return `# Pictures of ${path.replace(/\s+/g, ' ')} that Stillhouse leaves out of training and validation.
+  return `# Images of ${path.replace(/\s+/g, ' ')} that Stillhouse leaves out of training and validation.
 # One path a line, relative to that folder. Lines may be added and removed; what follows a tab and # is the reason.
-# A line that begins with ! keeps a picture that a check would put on this list.
+# A line that begins with ! keeps an image that a check would put on this list.
 ${[...lines, ...[...kept].map((file) => `!${quote(file)}`)].map((line) => `${line}\n`).join('')}`;
 }
 

@@ -9,12 +9,12 @@ import { classTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels } from './labels.ts';
 import { sortByCodePoint } from './order.ts';
-import { readFilePart, readPictureFile, reasonOf, type ReadOptions } from './read-file.ts';
+import { readFilePart, readImageFile, reasonOf, type ReadOptions } from './read-file.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';
 
 /**
- * One picture: its path relative to the data folder, with `/` between folders, and its class number. An archive is
+ * One image: its path relative to the data folder, with `/` between folders, and its class number. An archive is
  * written as a folder: `train.tar/n01440764.tar/n01440764_18.JPEG`.
  */
 export interface Sample {
@@ -32,16 +32,16 @@ export interface Dataset {
   /** val was taken out of train by `stratifiedSplit`. */
   splitMade: boolean;
   warnings: PlainError[];
-  /** Pictures that the list of excluded ones left out. */
+  /** Images that the list of excluded ones left out. */
   excluded: number;
-  /** Where the pictures lie that are in archives; null when there are none. */
+  /** Where the images lie that are in archives; null when there are none. */
   archives: ArchiveIndex | null;
 }
 
 export interface ListOptions {
   /** Files (relative to the data folder) to leave out. They are left out of a split that was made with them. */
   excluded?: ReadonlySet<string>;
-  /** Decides which pictures are set aside where there is no val. */
+  /** Decides which images are set aside where there is no val. */
   splitSeed?: number;
   /** Folder that keeps what was found in archives, for the next time. */
   archiveCache?: string;
@@ -55,7 +55,7 @@ const KAGGLE = ['ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC'];
 const SCANNERS = 8;
 
 /**
- * Lists the pictures of a data set: `train/<class>/…` with `val/<class>/…`, or with a flat `val/` and a list of its
+ * Lists the images of a data set: `train/<class>/…` with `val/<class>/…`, or with a flat `val/` and a list of its
  * labels; or `<class>/…`, of which a tenth is set aside for val. Each of these folders may be a tar archive, and so may
  * the data set itself. Nothing is opened but archives and lists of labels, and nothing is written.
  * @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`, `data.vanished`.
@@ -86,7 +86,7 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
   };
 }
 
-/** No picture was found; or there were some, and the disk went while they were looked for. */
+/** No image was found; or there were some, and the disk went while they were looked for. */
 async function nothingIn(path: string): Promise<StillhouseError> {
   return stat(path).then(
     () => new StillhouseError('data.no-classes', { path }),
@@ -148,13 +148,13 @@ function isNamed({ name }: Branch, names: readonly string[]): boolean {
   return names.includes(name.toLowerCase());
 }
 
-/** Files of each class, sorted. Folders whose name begins with a dot count only with pictures. */
+/** Files of each class, sorted. Folders whose name begins with a dot count only with images. */
 async function scanClasses(branches: readonly Branch[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   const queue = branches.values();
   const scanner = async (): Promise<void> => {
     for (const branch of queue) {
-      const files = await branch.pictures();
+      const files = await branch.images();
       if (files.length > 0 || !branch.name.startsWith('.')) found.set(branch.name, files);
     }
   };
@@ -166,23 +166,23 @@ function samplesOf(classes: readonly string[], found: ReadonlyMap<string, string
   return classes.flatMap((name, label) => (found.get(name) ?? []).map((file) => ({ file, label })));
 }
 
-/** Pictures of a val that the data set brings: in class folders, or flat with a list. null: there is none to use. */
+/** Images of a val that the data set brings: in class folders, or flat with a list. null: there is none to use. */
 async function valSamples(
   { branch, classes: branches }: NonNullable<Splits['val']>,
   classes: readonly string[],
   roots: Roots,
 ): Promise<Sample[] | null> {
   const known = new Set(classes);
-  // Folders that are no classes (val/images of tiny ImageNet) hold flat pictures too.
+  // Folders that are no classes (val/images of tiny ImageNet) hold flat images too.
   if (branches.some(({ name }) => known.has(name))) {
     const found = await scanClasses(branches);
     compareClasses(classes, found, roots.warnings);
     return samplesOf(classes, found);
   }
-  const files = await branch.pictures();
+  const files = await branch.images();
   const labelled = await labelledSamples(branch, files, classes, roots);
   if (labelled) return labelled;
-  const difference = files.length > 0 ? `${branch.file} holds no class folders` : `${branch.file} holds no pictures`;
+  const difference = files.length > 0 ? `${branch.file} holds no class folders` : `${branch.file} holds no images`;
   roots.warnings.add('data.class-mismatch', { difference });
   return null;
 }
@@ -213,7 +213,7 @@ function compareClasses(classes: readonly string[], val: ReadonlyMap<string, str
   const extra = sortByCodePoint([...val.keys()].filter((name) => !known.has(name)));
   const missing = classes.filter((name) => !val.get(name)?.length);
   const parts = [
-    ...(missing.length > 0 ? [`without val pictures ${someOf(missing)}`] : []),
+    ...(missing.length > 0 ? [`without val images ${someOf(missing)}`] : []),
     ...(extra.length > 0 ? [`only in val, not used ${someOf(extra)}`] : []),
   ];
   if (parts.length > 0) warnings.add('data.class-mismatch', { difference: parts.join('; ') });
@@ -243,7 +243,7 @@ export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 
   return join(dataset.path, ...sample.file.split('/'));
 }
 
-/** Where the bytes of a picture lie: in a file of their own (`size` null), or in an archive. */
+/** Where the bytes of an image lie: in a file of their own (`size` null), or in an archive. */
 export function samplePlace(
   dataset: Pick<Dataset, 'path' | 'archives'>,
   file: string,
@@ -254,7 +254,7 @@ export function samplePlace(
 }
 
 /**
- * All bytes of a picture, wherever it lies.
+ * All bytes of an image, wherever it lies.
  * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
  */
 export function readSample(
@@ -263,5 +263,5 @@ export function readSample(
   options: ReadOptions,
 ): Promise<Uint8Array> {
   const { path, offset, size } = samplePlace(dataset, file);
-  return size === null ? readPictureFile(path, options) : readFilePart(path, { offset, size }, options);
+  return size === null ? readImageFile(path, options) : readFilePart(path, { offset, size }, options);
 }

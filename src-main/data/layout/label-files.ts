@@ -3,7 +3,7 @@ import table from '../../../resources/classes/imagenet.json';
 import { StillhouseError } from '../../protocol/errors.ts';
 
 /**
- * Files that tell what an evaluation may count as right: ReaL's labels of ImageNet's validation pictures (Beyer et al.,
+ * Files that tell what an evaluation may count as right: ReaL's labels of ImageNet's validation images (Beyer et al.,
  * arXiv 2006.07159), and which class stands behind a number.
  */
 
@@ -15,14 +15,14 @@ export function imagenetSynsets(): string[] {
   return table.classes.map((line) => line.split('|')[0]);
 }
 
-/** Names that ImageNet's validation pictures came with; the number counts from 1. */
+/** Names that ImageNet's validation images came with; the number counts from 1. */
 const NUMBERED = /ILSVRC2012_val_(\d{8})\.\w+$/i;
 
 /**
- * Reads `real.json`: for each validation picture, in the order of their numbers, the classes that people saw in it, as
- * places in ImageNet's order. A picture in which they saw none has an empty list.
+ * Reads `real.json`: for each validation image, in the order of their numbers, the classes that people saw in it, as
+ * places in ImageNet's order. An image in which they saw none has an empty list.
  * @returns for each of `files` the labels that count as right, places in `classes`.
- * @throws StillhouseError `evaluation.real` when the file is not of that form, or none of the pictures is in it;
+ * @throws StillhouseError `evaluation.real` when the file is not of that form, or none of the images is in it;
  * `file.missing`, `file.unreadable`.
  */
 export async function readRealLabels(
@@ -40,11 +40,11 @@ export async function readRealLabels(
   for (const file of files) {
     const number = Number(NUMBERED.exec(file)?.[1] ?? 0);
     if (number === 0) continue;
-    if (number > lists.length) throw wrong(`it has ${lists.length} lists, and there is picture ${number}`);
+    if (number > lists.length) throw wrong(`it has ${lists.length} lists, and there is image ${number}`);
     const numbers = listOf(lists[number - 1], number, synsets.length, wrong);
     found.set(file, new Set(numbers.map((index) => places.get(synsets[index]) ?? -1)));
   }
-  if (found.size === 0) throw wrong('no picture is named as ImageNet’s are, ILSVRC2012_val_00000001.JPEG');
+  if (found.size === 0) throw wrong('no image is named as ImageNet’s are, ILSVRC2012_val_00000001.JPEG');
   return found;
 }
 

@@ -8,16 +8,16 @@ import { compareCodePoints } from './order.ts';
 import { readTar } from './tar.ts';
 
 /**
- * Which class each picture of a flat validation folder has, from the lists that data sets come with:
+ * Which class each image of a flat validation folder has, from the lists that data sets come with:
  *
  * - `LOC_val_solution.csv`, `val.txt`, `val_annotations.txt` and their like: file and label in each line, the label a
  *   class or its number among the sorted classes (from 0; from 1 where the highest is the count);
- * - a list of labels alone, one a line, for the pictures in the order of their names;
+ * - a list of labels alone, one a line, for the images in the order of their names;
  * - `ILSVRC2012_validation_ground_truth.txt`: numbers of ImageNet's own, which the devkit's `meta.mat` or
  *   `map_clsloc.txt` explains; the devkit as a folder or still packed.
  */
 
-/** A text beside the pictures. */
+/** A text beside the images. */
 interface List {
   path: string;
   bytes(): Promise<Buffer>;
@@ -35,16 +35,16 @@ const DEVKIT = /^(ILSVRC20\d\d_)?devkit/i;
 /** Bytes of a list: 50,000 lines of ImageNet's largest take 4 MB. */
 const LARGEST_LIST = 64 * 2 ** 20;
 
-/** Labels by file, without the pictures that the list does not name, or whose class there is not. */
+/** Labels by file, without the images that the list does not name, or whose class there is not. */
 export interface FoundLabels {
   source: string;
   labels: Map<string, number>;
 }
 
 /**
- * Looks for a list that names the classes of flat pictures, in the folders given, their devkits, and for ImageNet's own
+ * Looks for a list that names the classes of flat images, in the folders given, their devkits, and for ImageNet's own
  * names in the three folders above.
- * @param files of the pictures, relative to the data folder.
+ * @param files of the images, relative to the data folder.
  * @returns null when there is none.
  * @throws Error naming the list and saying why it cannot be used.
  */
@@ -146,7 +146,7 @@ function rowsOf(text: string): Row[] {
     const trimmed = line.trim();
     if (separator) {
       const [file, label = ''] = trimmed.split(separator);
-      // LOC_val_solution.csv: "n03995372 85 1 499 272", the class and where it is in the picture.
+      // LOC_val_solution.csv: "n03995372 85 1 499 272", the class and where it is in the image.
       return { file: file.trim(), label: label.trim().split(/ \d+ \d+ \d+ \d+/)[0] };
     }
     const [, file = null, label] = /^(?:(.*\S)\s+)?(\S+)$/.exec(trimmed)!;
@@ -154,7 +154,7 @@ function rowsOf(text: string): Row[] {
   });
 }
 
-/** Labels by file, or null when the rows are no list of these pictures. */
+/** Labels by file, or null when the rows are no list of these images. */
 function labelsOf(
   rows: readonly Row[],
   files: readonly string[],
@@ -197,7 +197,7 @@ function numbering(
   };
 }
 
-/** ImageNet's ground truth: a number of its own for each picture, explained by the devkit. */
+/** ImageNet's ground truth: a number of its own for each image, explained by the devkit. */
 async function explained(
   truth: List,
   lists: readonly List[],
@@ -212,7 +212,7 @@ async function explained(
     const numbered = inOrder.map((file) => Number(/_(\d{8})\.\w+$/.exec(file)?.[1]));
     const byName = numbered.every((value) => value >= 1 && value <= ids.length);
     if (!byName && ids.length !== files.length)
-      throw new Error(`it has ${ids.length} lines for ${files.length} pictures`);
+      throw new Error(`it has ${ids.length} lines for ${files.length} images`);
     return collect(
       inOrder.map((file, at) => [file, number.get(synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? '')]),
     );

@@ -10,10 +10,10 @@ export interface ReadOptions {
 }
 
 /**
- * All bytes of a picture file.
+ * All bytes of an image file.
  * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
  */
-export function readPictureFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
+export function readImageFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
   return inTime(
     timeout,
     openAnd(path, (file, size) => readBytes(file, 0, size)),
@@ -21,8 +21,8 @@ export function readPictureFile(path: string, { timeout }: ReadOptions): Promise
 }
 
 /**
- * Bytes of a picture that lies in an archive.
- * Rejects as {@link readPictureFile} does, and when the archive has become shorter.
+ * Bytes of an image that lies in an archive.
+ * Rejects as {@link readImageFile} does, and when the archive has become shorter.
  */
 export function readFilePart(
   path: string,
@@ -61,7 +61,7 @@ async function openAnd<Result>(
   path: string,
   work: (file: FileHandle, size: number) => Promise<Result>,
 ): Promise<Result> {
-  // Without this flag, opening a pipe that has come in a picture's place would wait for a writer for ever.
+  // Without this flag, opening a pipe that has come in an image's place would wait for a writer for ever.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();

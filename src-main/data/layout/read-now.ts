@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
-/** Where the bytes of a picture lie on this machine. */
+/** Where the bytes of an image lie on this machine. */
 export interface BytesPlace {
   path: string;
   offset: number;

@@ -2,8 +2,8 @@ import type { Sample } from './folder.ts';
 import { compareCodePoints } from './order.ts';
 
 /**
- * Sets a tenth of each class aside, at least one picture where the class has two. Which ones depends on their names
- * and the seed alone, so that the split is the same everywhere and adding a picture moves few others.
+ * Sets a tenth of each class aside, at least one image where the class has two. Which ones depends on their names
+ * and the seed alone, so that the split is the same everywhere and adding an image moves few others.
  */
 export function stratifiedSplit(samples: readonly Sample[], seed = 0): { train: Sample[]; val: Sample[] } {
   const byClass = new Map<number, Sample[]>();

@@ -6,10 +6,10 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 
-/** Pictures to evaluate on; labels are places among the model's classes. */
+/** Images to evaluate on; labels are places among the model's classes. */
 export interface EvaluationData {
   dataset: Dataset;
-  pictures: 'val' | 'folder';
+  images: 'val' | 'folder';
 }
 
 /** What a weight file tells of its classes. */
@@ -20,17 +20,17 @@ export interface ModelClasses {
 }
 
 /**
- * The validation pictures of the recipe's data set.
+ * The validation images of the recipe's data set.
  * @throws StillhouseError `data.*`
  */
 export async function validationData({ dataPath, splitSeed }: Recipe): Promise<EvaluationData> {
   const dataset = await listed(dataPath, splitSeed);
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
-  return { dataset, pictures: 'val' };
+  return { dataset, images: 'val' };
 }
 
 /**
- * Every picture of a folder whose folders are classes of the model, by name or by number (as in ImageNet-V2). Of a
+ * Every image of a folder whose folders are classes of the model, by name or by number (as in ImageNet-V2). Of a
  * folder that has train and val, those of val.
  * @param index a file that tells which class has which number; '' for the model's own order, or ImageNet's where the
  * classes are its synsets.
@@ -45,8 +45,8 @@ export async function folderData(folder: string, model: ModelClasses, index: str
   const labelled = samples.map(({ file, label }): Sample => ({ file, label: labelOf[label] }));
   const val = labelled.sort((a, b) => a.label - b.label || (a.file < b.file ? -1 : 1));
   if (val.length === 0) throw new StillhouseError('data.no-classes', { path: folder });
-  // A loader looks for pictures to train on, whatever it is asked for.
-  return { dataset: { ...found, classes: [...classes], train: val, val, splitMade: false }, pictures: 'folder' };
+  // A loader looks for images to train on, whatever it is asked for.
+  return { dataset: { ...found, classes: [...classes], train: val, val, splitMade: false }, images: 'folder' };
 }
 
 function listed(path: string, splitSeed: number): Promise<Dataset> {

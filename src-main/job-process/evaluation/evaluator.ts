@@ -14,24 +14,24 @@ export interface EvaluatorParts {
   engine: Engine;
   state: State;
   student: Model;
-  /** With the validation pictures as it wants them. */
+  /** With the validation images as it wants them. */
   teacher: { opened: OpenTeacher; loader: Loader } | null;
   /** Whether the state holds a moving average of the student, to be scored beside it. */
   average?: boolean;
-  /** Pictures of a batch, as the loader makes them. */
+  /** Images of a batch, as the loader makes them. */
   batchSize: number;
   /** What decides, where the student has two heads. */
   heads: EvalHeads;
   loader: Loader;
   context: JobContext;
-  /** Keep what student and teacher answer on each picture. */
+  /** Keep what student and teacher answer on each image. */
   record?: Pick<EvaluateParts, 'onAnswers'>;
   recordTeacher?: Pick<DecideParts, 'onAnswers'>;
 }
 
 /**
- * Compiles what scores a student on the loader's validation pictures. It may be called after every epoch; null when it
- * was stopped or there are no pictures.
+ * Compiles what scores a student on the loader's validation images. It may be called after every epoch; null when it
+ * was stopped or there are no images.
  */
 export async function createEvaluator(
   parts: EvaluatorParts,
@@ -62,7 +62,7 @@ export async function createEvaluator(
   };
 }
 
-/** What the teacher decides, found once: it is frozen, and its validation pictures are always the same. */
+/** What the teacher decides, found once: it is frozen, and its validation images are always the same. */
 async function createDecider(
   { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
   { opened, loader }: NonNullable<EvaluatorParts['teacher']>,
@@ -81,7 +81,7 @@ async function createDecider(
       onProgress: (done) => tell(done, loader.val),
       ...recordTeacher,
     });
-    // Its pictures are not looked at again.
+    // Its images are not looked at again.
     if (known) await loader.close();
     return known;
   };

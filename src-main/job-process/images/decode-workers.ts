@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { Crew } from '../../data/batches/workers.ts';
-import { threadCrew } from '../../data/batches/worker-threads.ts';
+import type { DecodeWorkers } from '../../data/batches/workers.ts';
+import { threadWorkers } from '../../data/batches/worker-threads.ts';
 import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import type { Engine } from '../../runtime/engine.ts';
 
@@ -13,23 +13,27 @@ export interface DecoderData {
   context: bigint;
 }
 
-/** Starts the threads that make a recipe's pictures with the engine that was loaded from `folder`. */
-export function pictureCrew(folder: string, { context }: Pick<Engine, 'context'>, recipe: LoaderRecipe): Crew {
+/** Starts the threads that make a recipe's images with the engine that was loaded from `folder`. */
+export function decodeWorkers(
+  folder: string,
+  { context }: Pick<Engine, 'context'>,
+  recipe: LoaderRecipe,
+): DecodeWorkers {
   const data: DecoderData = { folder, context };
-  return threadCrew({ threads: recipe.numWorkers, script: pictureEntry(), data, recipe });
+  return threadWorkers({ threads: recipe.numWorkers, script: imageEntry(), data, recipe });
 }
 
 /** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
-function pictureEntry(): string {
-  const places = ['./picture.mjs', '../picture.mjs', '../../../dist/main/picture.mjs'];
+function imageEntry(): string {
+  const places = ['./image.mjs', '../image.mjs', '../../../dist/main/image.mjs'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
 const [LEAST, MOST] = [128 * 2 ** 20, 8 * 2 ** 30];
 
-/** Bytes of decoded pictures that a training keeps in memory: a quarter of what is free, at most 8 GiB. */
-export function pictureCacheBytes(): number {
+/** Bytes of decoded images that a training keeps in memory: a quarter of what is free, at most 8 GiB. */
+export function imageCacheBytes(): number {
   const limit = process.constrainedMemory();
   // Without a limit it says 0, or a number beyond all memory.
   const free = limit > 0 && limit < 2 ** 50 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();

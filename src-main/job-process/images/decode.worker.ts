@@ -1,10 +1,10 @@
-import { serveCrew } from '../../data/batches/worker-threads.ts';
+import { serveWorkers } from '../../data/batches/worker-threads.ts';
 import { loadLibrary } from '../../runtime/library.ts';
 import { engineDecodeNow } from './engine-decode.ts';
 import type { DecoderData } from './decode-workers.ts';
 
-/** A thread of the trainer that reads, decodes and augments pictures (`dist/main/picture.mjs`). */
-serveCrew(({ folder, context }: DecoderData) => engineDecodeNow({ tf: loadLibrary(folder), context }));
+/** A thread of the trainer that reads, decodes and augments images (`dist/main/image.mjs`). */
+serveWorkers(({ folder, context }: DecoderData) => engineDecodeNow({ tf: loadLibrary(folder), context }));
 
 /** Milliseconds between two collections of this thread's garbage, which V8 would leave for minutes. */
 const COLLECT_INTERVAL = 5000;

@@ -1,7 +1,7 @@
 import type { Decode, DecodeNow } from '../../data/decode/decode.ts';
 import { decodeImage, decodeImageNow, type DecoderParts } from '../../runtime/images.ts';
 
-/** The engine's own picture decoder, as the data pipeline takes it. */
+/** The engine's own image decoder, as the data pipeline takes it. */
 export function engineDecode(engine: DecoderParts): Decode {
   return (bytes) => decodeImage(engine, bytes);
 }

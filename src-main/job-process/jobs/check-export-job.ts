@@ -11,12 +11,12 @@ import { compareAnswers } from '../../train/compare.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { validationData } from '../evaluation/evaluation-data.ts';
-import { comparable, differencesOf, readNetwork, sizeOf, type ReadNetwork } from '../../weights/export-reader.ts';
+import { comparable, differencesOf, readNetwork, networkSize, type ReadNetwork } from '../../weights/export-reader.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
-import { pictureCrew } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { setParams } from '../training/train-state.ts';
-import type { CheckExportJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { CheckExportJob, JobResults } from '../../jobs/job-protocol.ts';
 
 /** Where the exported network lies in the state, beside the checkpoint's. */
 const EXPORTED = 'exported.';
@@ -30,13 +30,10 @@ const ALLOWED = 1e-4;
 
 /**
  * Reads an export as a stranger would, makes the network from it, and compares it with its checkpoint on validation
- * pictures. What is wrong with the file is in the report, which is kept beside it; null when it was stopped.
+ * images. What is wrong with the file is in the report, which is kept beside it; null when it was stopped.
  * @throws StillhouseError what keeps the checkpoint, the data or the engine from being used; `disk.*`
  */
-export async function runCheckExportJob(
-  job: CheckExportJob,
-  context: JobContext,
-): Promise<TrainerResults['check-export']> {
+export async function runCheckExportJob(job: CheckExportJob, context: JobContext): Promise<JobResults['check-export']> {
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   stage('weights');
   const checkpoint = await readNetwork(job.checkpoint, job.settings, job.average);
@@ -49,7 +46,7 @@ export async function runCheckExportJob(
   if (!found) return null;
   const check: ExportCheck = {
     ...{ time: Date.now(), path: job.path, checkpoint: job.checkpoint, average: job.average, ...stampOf(job.path) },
-    ...sizeOf('problem' in read ? checkpoint : read),
+    ...networkSize('problem' in read ? checkpoint : read),
     preprocessing: 'problem' in read ? null : read.preprocessing,
     ...{ data: dataset.path, device: engine.gpu?.name ?? 'cpu', threads: engine.threads, ...found },
   };
@@ -104,14 +101,14 @@ async function answersOf(
   context: JobContext,
 ): Promise<AnswerComparison | null> {
   const { model, recipe } = checkpoint;
-  const batchSize = Math.min(BATCHES.at(-1)!, job.pictures);
+  const batchSize = Math.min(BATCHES.at(-1)!, job.images);
   const looks = { ...evaluationRecipe(recipe), batchSize };
-  const chosen = spread(dataset.val, job.pictures);
+  const chosen = spread(dataset.val, job.images);
   let skipped = 0;
   const loader = createLoader({
     // A loader wants a whole batch to train on, whatever it is asked for.
     dataset: { ...dataset, val: chosen, train: Array.from({ length: batchSize }, () => chosen[0]) },
-    ...{ recipe: looks, crew: pictureCrew(job.engine, engine, looks), noiseRows: 0, onSkip: () => skipped++ },
+    ...{ recipe: looks, workers: decodeWorkers(job.engine, engine, looks), noiseRows: 0, onSkip: () => skipped++ },
   });
   const step = (model: Model, prefix: string) => createEvalStep(engine, state, { model, prefix, batchSize });
   try {
@@ -139,13 +136,13 @@ export function spread(samples: readonly Sample[], count: number): Sample[] {
 }
 
 function answerProblem(path: string, answers: AnswerComparison): PlainError[] {
-  const { max, pictures, agreement } = answers;
+  const { max, images, agreement } = answers;
   if (max !== null && max <= ALLOWED) return [];
-  const params = { file: basename(path), pictures, max: max ?? 'NaN', allowed: ALLOWED, agreement };
+  const params = { file: basename(path), images, max: max ?? 'NaN', allowed: ALLOWED, agreement };
   return [toPlainError(new StillhouseError('export.answers', params))];
 }
 
-/** Times the exported network on grey pictures: what they show does not matter. Null when stopped. */
+/** Times the exported network on grey images: what they show does not matter. Null when stopped. */
 async function latencies(
   { model }: ReadNetwork,
   engine: Engine,

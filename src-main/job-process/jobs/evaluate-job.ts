@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { summarise, type Dataset } from '../../data/layout/folder.ts';
 import { readRealLabels } from '../../data/layout/label-files.ts';
 import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
-import type { SkippedPicture } from '../../data/batches/image-cache.ts';
+import type { SkippedImage } from '../../data/batches/image-cache.ts';
 import type { Model } from '../../model/model.ts';
 import { recognise } from '../../model/recognise.ts';
 import { fitWeights } from '../../model/weights.ts';
@@ -23,18 +23,18 @@ import { reportOf } from '../../jobs/evaluation-report.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
 import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
-import { pictureCrew } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { openTeacher, planTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
 import { requireClasses, setParams } from '../training/train-state.ts';
-import type { EvaluateJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { EvaluateJob, JobResults } from '../../jobs/job-protocol.ts';
 import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
 
 /**
- * Scores weights on the validation pictures of a data set, or on a folder, and keeps every picture's answers where it
+ * Scores weights on the validation images of a data set, or on a folder, and keeps every image's answers where it
  * is told to.
  * @throws StillhouseError `data.*`, `evaluation.*`, `weights.*`, `teacher.*`, `engine.load`, `recipe.*`, `disk.*`.
  */
-export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Promise<TrainerResults['evaluate']> {
+export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Promise<JobResults['evaluate']> {
   const started = performance.now();
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   const asked = await askedOf(job);
@@ -56,7 +56,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
     const facts = factsOf(job, { ...asked, data, scores, answered, skipped, real, started });
     if (job.keep) await writeEvaluation(job.keep.folder, facts, { ...answered, classes: dataset.classes });
     const report: EvaluationReport = reportOf(facts, { ...answered, classes: dataset.classes }, 'test');
-    return { scores, report, model: recipe.model, pictures: facts.count, skipped, dataset: summarise(dataset) };
+    return { scores, report, model: recipe.model, images: facts.count, skipped, dataset: summarise(dataset) };
   } finally {
     state.dispose();
   }
@@ -96,10 +96,10 @@ function realOf(path: string, { val, classes }: Dataset): Promise<RightLabels> {
 interface Scored {
   scores: Evaluation;
   answered: Answered;
-  skipped: SkippedPicture[];
+  skipped: SkippedImage[];
 }
 
-/** Runs student and teacher over all pictures; null when stopped. */
+/** Runs student and teacher over all images; null when stopped. */
 async function scored(
   job: EvaluateJob,
   { path, recipe, data: { dataset }, engine, state }: Asked & { data: EvaluationData; engine: Engine; state: State },
@@ -112,22 +112,22 @@ async function scored(
   try {
     // A loader wants a whole batch to train on, whatever it is asked for.
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
-    const skipped: SkippedPicture[] = [];
-    const newCrew = (recipe: LoaderRecipe) => pictureCrew(job.engine, engine, recipe);
+    const skipped: SkippedImage[] = [];
+    const newWorkers = (recipe: LoaderRecipe) => decodeWorkers(job.engine, engine, recipe);
     const looks = { ...evaluationRecipe(recipe), batchSize };
     const loader = createLoader({
       dataset,
       recipe: looks,
-      crew: newCrew(looks),
+      workers: newWorkers(looks),
       noiseRows: 0,
-      onSkip: (picture) => skipped.push(picture),
+      onSkip: (image) => skipped.push(image),
     });
     const recorders = newRecorders(student, opened);
     const evaluate = await createEvaluator({
       engine,
       state,
       student,
-      teacher: opened && { opened, loader: teacherLoader(opened, { dataset, recipe, newCrew, batchSize }) },
+      teacher: opened && { opened, loader: teacherLoader(opened, { dataset, recipe, newWorkers, batchSize }) },
       batchSize,
       heads: recipe.evalHeads,
       loader,
@@ -210,7 +210,7 @@ function factsOf(
     cropRatio: recipe.evalCropRatio,
     evalHeads: recipe.evalHeads,
     data: data.dataset.path,
-    pictures: data.pictures,
+    images: data.images,
     count: answered.files.length,
     skipped: skipped.length,
     teacher: answered.heads.has('teacher') ? teacherLabel(recipe) : null,

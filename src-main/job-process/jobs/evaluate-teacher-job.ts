@@ -9,18 +9,18 @@ import { State } from '../../trace/state.ts';
 import { evaluate } from '../../train/evaluate.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
-import { pictureCrew } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { openTeacher, planTeacher, teacherAnswers, teacherLoader } from '../teacher/teacher.ts';
-import type { EvaluateTeacherJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { EvaluateTeacherJob, JobResults } from '../../jobs/job-protocol.ts';
 
 /**
- * Scores a teacher of any kind on the validation pictures of a data set, prepared as its card says.
+ * Scores a teacher of any kind on the validation images of a data set, prepared as its card says.
  * @throws StillhouseError `data.*`, `teacher.*`, `weights.*`, `engine.load`
  */
 export async function runEvaluateTeacherJob(
   job: EvaluateTeacherJob,
   context: JobContext,
-): Promise<TrainerResults['evaluate-teacher']> {
+): Promise<JobResults['evaluate-teacher']> {
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   const recipe = parseRecipe(job.settings);
   stage('data');
@@ -40,11 +40,11 @@ export async function runEvaluateTeacherJob(
   const opened = await openTeacher(plan, { engine, state, classes });
   try {
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
-    const newCrew = (looks: LoaderRecipe) => pictureCrew(job.engine, engine, looks);
-    const loader = teacherLoader(opened, { dataset, recipe, newCrew, batchSize });
+    const newWorkers = (looks: LoaderRecipe) => decodeWorkers(job.engine, engine, looks);
+    const loader = teacherLoader(opened, { dataset, recipe, newWorkers, batchSize });
     const answers = await teacherAnswers(opened, { engine, state }, batchSize);
     const tell = progressTeller(context, 'evaluate-teacher');
-    let pictures = 0;
+    let scored = 0;
     const scores = await evaluate({
       batches: loader.evalBatches(),
       student: { run: async (images) => ({ head: await answers.run(images), headDist: null }) },
@@ -53,9 +53,9 @@ export async function runEvaluateTeacherJob(
       heads: 'class',
       batchBytes: batchSize * opened.card.inputSize ** 2 * 3,
       stop: context.stop,
-      onProgress: (done) => tell((pictures = done), loader.val),
+      onProgress: (done) => tell((scored = done), loader.val),
     });
-    return scores && { score: scores.test, card: opened.card, pictures, dataset: summarise(dataset) };
+    return scores && { score: scores.test, card: opened.card, images: scored, dataset: summarise(dataset) };
   } finally {
     await opened.close();
     state.dispose();

@@ -1,5 +1,6 @@
+import { shapeSize } from '../../base/shape-size.ts';
 import type { MemoryForecast } from '../../protocol/data-types.ts';
-import { DTYPES, sizeOf } from '../../runtime/dtypes.ts';
+import { DTYPES } from '../../runtime/dtypes.ts';
 import { loadEngine } from '../../runtime/engine.ts';
 import { footprint } from '../../trace/memory.ts';
 import { threadingOf } from '../../train/parts.ts';
@@ -8,7 +9,7 @@ import { updateVariables } from '../../train/update.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { stepTeacher } from '../teacher/teacher.ts';
 import { createModels, precisionOf } from './train-job.ts';
-import type { ForecastJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { ForecastJob, JobResults } from '../../jobs/job-protocol.ts';
 
 const MIB = 2 ** 20;
 
@@ -28,7 +29,7 @@ const BATCHES = 4;
  * Records the step of a recipe and follows its values through memory.
  * @throws StillhouseError what keeps its models from being made.
  */
-export async function runForecastJob(job: ForecastJob): Promise<TrainerResults['forecast']> {
+export async function runForecastJob(job: ForecastJob): Promise<JobResults['forecast']> {
   const { recipe } = job;
   const classes = job.classes.length > 0 ? job.classes : ASSUMED_CLASSES;
   const { student, teacher } = await createModels(recipe, classes);
@@ -51,5 +52,5 @@ export async function runForecastJob(job: ForecastJob): Promise<TrainerResults['
 
 /** Of float32 variables. */
 function bytesOf(shapes: readonly (readonly number[])[]): number {
-  return shapes.reduce((sum, shape) => sum + DTYPES.float32.bytes * sizeOf(shape), 0);
+  return shapes.reduce((sum, shape) => sum + DTYPES.float32.bytes * shapeSize(shape), 0);
 }

@@ -15,16 +15,16 @@ import { record } from '../../trace/recorder.ts';
 import { State } from '../../trace/state.ts';
 import { fuse } from '../../train/metrics.ts';
 import { PREFIX } from '../../train/variables.ts';
-import type { ForwardJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { ForwardJob, JobResults } from '../../jobs/job-protocol.ts';
 import { setParams } from '../training/train-state.ts';
 import { classCount, withWeights } from '../../weights/weights.ts';
 
 /**
  * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
- * Letters: B pictures, H × W pixels, K classes.
+ * Letters: B images, H × W pixels, K classes.
  * @throws StillhouseError `file.missing`, `weights.*`, `argument.invalid` for an input of another shape, `disk.*`.
  */
-export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['forward']> {
+export async function runForwardJob(job: ForwardJob): Promise<JobResults['forward']> {
   const input = readInput(job.input);
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
@@ -47,7 +47,7 @@ export async function runForwardJob(job: ForwardJob): Promise<TrainerResults['fo
   }
 }
 
-/** Normalised pictures [B, H, W, 3], row-major. */
+/** Normalised images [B, H, W, 3], row-major. */
 interface Input {
   count: number;
   height: number;
@@ -60,7 +60,7 @@ function readInput(path: string): Input {
   try {
     const { tensors } = readSafetensors(source, path);
     const only = tensors.size === 1 ? [...tensors.values()][0] : undefined;
-    const array = tensors.get('images') ?? only;
+    const array = tensors.get('images') ?? tensors.get('pictures') ?? only;
     if (!array) throw misfit(`a tensor named images, or one alone in ${path}`, [...tensors.keys()].join(', '));
     return toChannelsLast(array);
   } finally {
@@ -72,13 +72,13 @@ function readInput(path: string): Input {
 function toChannelsLast(array: NamedArray): Input {
   const [count, channels, height, width] = array.shape;
   if (array.shape.length !== 4 || channels !== 3 || count < 1)
-    throw misfit('pictures of shape [B, 3, H, W]', `[${array.shape.join(', ')}]`);
+    throw misfit('images of shape [B, 3, H, W]', `[${array.shape.join(', ')}]`);
   const [values, area] = [array.toFloat32(), height * width];
   const images = new Float32Array(values.length);
-  for (let picture = 0; picture < count; picture++)
+  for (let image = 0; image < count; image++)
     for (let channel = 0; channel < 3; channel++)
       for (let at = 0; at < area; at++)
-        images[(picture * area + at) * 3 + channel] = values[(picture * 3 + channel) * area + at];
+        images[(image * area + at) * 3 + channel] = values[(image * 3 + channel) * area + at];
   return { count, height, width, images };
 }
 

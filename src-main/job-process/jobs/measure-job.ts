@@ -9,22 +9,22 @@ import { lrAt } from '../../train/schedule.ts';
 import type { JobContext } from '../job-context.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
 import { measuredStep } from '../training/timed-step.ts';
-import { pictureCacheBytes, pictureCrew } from '../images/decode-workers.ts';
-import { taughtSteps } from '../teacher/external-teacher-step.ts';
+import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
+import { externalTeacherSteps } from '../teacher/external-teacher-step.ts';
 import { openTeacher, stepTeacher, type OpenTeacher } from '../teacher/teacher.ts';
 import { createModels, precisionOf } from './train-job.ts';
 import { startFresh } from '../training/train-state.ts';
-import type { MeasureJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { MeasureJob, JobResults } from '../../jobs/job-protocol.ts';
 
 /** Steps that are timed, after one that is not: the first warms caches, allocators and kernels. */
 const TIMED = 2;
 
 /**
- * Makes the first steps of a training as it would be, on its own pictures and with its teacher, and times them.
+ * Makes the first steps of a training as it would be, on its own images and with its teacher, and times them.
  * Nothing is written. null when it was stopped.
  * @throws StillhouseError what would keep the training from starting.
  */
-export async function runMeasureJob(job: MeasureJob, context: JobContext): Promise<TrainerResults['measure']> {
+export async function runMeasureJob(job: MeasureJob, context: JobContext): Promise<JobResults['measure']> {
   const { recipe } = job;
   const stage = (name: string): void => context.tell({ tell: 'progress', stage: name, done: 0, total: 0 });
   stage('data');
@@ -38,7 +38,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
   const state = new State(engine);
   const own = trainingRecipe(recipe);
   const loader = createLoader({
-    ...{ dataset, recipe: own, crew: pictureCrew(job.engine, engine, own), cacheBytes: pictureCacheBytes() },
+    ...{ dataset, recipe: own, workers: decodeWorkers(job.engine, engine, own), cacheBytes: imageCacheBytes() },
     noiseRows: noiseRows(student, recipe),
     onSkip: () => undefined,
   });
@@ -52,7 +52,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
     const { batchSize } = recipe;
     const precision = precisionOf(recipe, engine);
     const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
-    const taught = taughtSteps(teacher, engine, parts);
+    const taught = externalTeacherSteps(teacher, engine, parts);
     const step = taught.step(await measuredStep(engine, state, parts, null));
     let [started, done] = [0, 0];
     for (let epoch = 0; done <= TIMED; epoch++) {

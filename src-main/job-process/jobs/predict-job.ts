@@ -3,7 +3,7 @@ import { constants, setPriority } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { classTitle } from '../../data/layout/class-titles.ts';
 import { imagenetSynsets } from '../../data/layout/label-files.ts';
-import { pictureMaker, type PictureMaker, type ViewOptions } from '../../data/decode/image.ts';
+import { imageMaker, type ImageMaker, type ViewOptions } from '../../data/decode/image.ts';
 import { reasonOf } from '../../data/layout/read-file.ts';
 import type { Model } from '../../model/model.ts';
 import { recognise } from '../../model/recognise.ts';
@@ -19,7 +19,7 @@ import { State } from '../../trace/state.ts';
 import { AnswerRecorder } from '../../train/answers.ts';
 import { deciding } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
-import { normalisePictures } from '../../train/teacher.ts';
+import { normaliseImages } from '../../train/teacher.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { engineDecodeNow } from '../images/engine-decode.ts';
 import type { JobContext } from '../job-context.ts';
@@ -32,16 +32,16 @@ import { classCount, withWeights, type Weights } from '../../weights/weights.ts'
 const QUALITY = 92;
 
 /**
- * Answers pictures one at a time, prepared as an evaluation prepares them, until it is stopped. A training beside it is
+ * Answers images one at a time, prepared as an evaluation prepares them, until it is stopped. A training beside it is
  * not to notice: one thread, and the lowest priority that the system has.
  * @throws StillhouseError `weights.*`, `teacher.*`, `engine.load`.
  */
 export async function runPredictJob(job: PredictJob, context: JobContext): Promise<null> {
   yieldToOthers();
-  const pending: [question: number, picture: Uint8Array][] = [];
+  const pending: [question: number, image: Uint8Array][] = [];
   let wake: () => void = () => undefined;
-  context.onAsk((question, picture) => {
-    pending.push([question, picture]);
+  context.onAsk((question, image) => {
+    pending.push([question, image]);
     wake();
   });
   context.stop.addEventListener('abort', () => wake());
@@ -69,34 +69,34 @@ function yieldToOthers(): void {
   }
 }
 
-async function answer(oracle: Oracle, [question, picture]: [number, Uint8Array], { tell }: JobContext): Promise<void> {
+async function answer(oracle: Oracle, [question, image]: [number, Uint8Array], { tell }: JobContext): Promise<void> {
   try {
-    tell({ tell: 'answer', question, answer: await oracle.look(picture) });
+    tell({ tell: 'answer', question, answer: await oracle.look(image) });
   } catch (error) {
     tell({ tell: 'refused', question, error: toPlainError(error) });
   }
 }
 
 interface Oracle {
-  look(picture: Uint8Array): Promise<PhotoAnswer>;
+  look(image: Uint8Array): Promise<PhotoAnswer>;
   close(): Promise<void>;
 }
 
-/** Logits of one picture by head. */
+/** Logits of one image by head. */
 type Logits = [Answering, Float32Array | null][];
 
 async function openOracle(job: PredictJob, engine: Engine, state: State): Promise<Oracle> {
   const { recipe, classes, student } = await loadNetwork(job, state);
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize: 1 });
-  const maker = pictureMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
+  const maker = imageMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
   const teacher = await openAdviser(recipe, classes, engine, state);
-  const look = async (picture: Uint8Array): Promise<PhotoAnswer> => {
+  const look = async (image: Uint8Array): Promise<PhotoAnswer> => {
     const started = performance.now();
-    const images = viewOf(maker, picture, recipe.inputSize);
+    const images = viewOf(maker, image, recipe.inputSize);
     const { head, headDist } = await step.run(images);
     const test = deciding(recipe.evalHeads, { head, headDist }, classes.length);
     const apart: Logits = headDist ? [['class', head], ['distillation', headDist]] : []; // prettier-ignore
-    const logits: Logits = [['test', test], ...apart, ['teacher', teacher && (await teacher.ask(picture))]];
+    const logits: Logits = [['test', test], ...apart, ['teacher', teacher && (await teacher.ask(image))]];
     const square = { width: recipe.inputSize, height: recipe.inputSize, data: images };
     const jpeg = await encodeJpeg(engine, square, { quality: QUALITY });
     return {
@@ -145,9 +145,9 @@ async function openAdviser(recipe: Recipe, classes: readonly string[], engine: E
   const answers = await teacherAnswers(opened, { engine, state }, 1);
   const { inputSize, cropRatio, interpolation } = opened.card;
   const own: ViewOptions = { ...evaluationRecipe(recipe), inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation }; // prettier-ignore
-  const maker = pictureMaker(own, engineDecodeNow(engine));
+  const maker = imageMaker(own, engineDecodeNow(engine));
   return {
-    ask: (picture: Uint8Array) => answers.run(viewOf(maker, picture, inputSize)),
+    ask: (image: Uint8Array) => answers.run(viewOf(maker, image, inputSize)),
     close: async () => {
       answers.dispose();
       await opened.close();
@@ -156,10 +156,10 @@ async function openAdviser(recipe: Recipe, classes: readonly string[], engine: E
 }
 
 /** @throws StillhouseError `photo.unreadable` */
-function viewOf(maker: PictureMaker, picture: Uint8Array, side: number): Uint8Array {
+function viewOf(maker: ImageMaker, image: Uint8Array, side: number): Uint8Array {
   const view = new Uint8Array(side * side * 3);
   try {
-    maker.fromFile(picture, [['eval', view]], false);
+    maker.fromFile(image, [['eval', view]], false);
   } catch (error) {
     throw new StillhouseError('photo.unreadable', { reason: reasonOf(error) }, { cause: error });
   }
@@ -169,11 +169,11 @@ function viewOf(maker: PictureMaker, picture: Uint8Array, side: number): Uint8Ar
 function topOf(logits: Float32Array, classes: readonly string[]): PhotoAnswer['heads'][number]['top'] {
   const recorder = new AnswerRecorder(classes.length);
   recorder.add(logits, { files: [''], labels: Int32Array.of(0) });
-  const { top, chance } = recorder.answers();
+  const { top, probability } = recorder.answers();
   const count = Math.min(KEPT_ANSWERS, classes.length);
   return Array.from({ length: count }, (_, place) => {
     const name = classes[top[place]];
-    return { label: top[place], name, ...classTitle(name), chance: chance[place] || 0 };
+    return { label: top[place], name, ...classTitle(name), probability: probability[place] || 0 };
   });
 }
 
@@ -184,7 +184,7 @@ async function attentionOf(student: Model, state: State, images: Uint8Array): Pr
   const looks = tf.tidy(() => {
     const params = student.specs.map(({ name, shape }) => [name, tf.tensor(state.read(PREFIX.model + name), [...shape])] as const); // prettier-ignore
     const pixels = tf.tensor4d(Float32Array.from(images), [1, side, side, 3]);
-    return rollout(shape, Object.fromEntries(params), normalisePictures(pixels, student));
+    return rollout(shape, Object.fromEntries(params), normaliseImages(pixels, student));
   });
   const values = [...(await looks.data())];
   looks.dispose();

@@ -8,24 +8,24 @@ import { Random } from '../../data/random.ts';
 import { readNow } from '../../data/layout/read-now.ts';
 import type { Model } from '../../model/model.ts';
 import { createModel } from '../../model/zoo.ts';
-import type { PreviewPicture } from '../../protocol/data-types.ts';
+import type { PreviewImage } from '../../protocol/data-types.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder } from '../../runs/places.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
 import { drawInputs, drawnImages, drawValues } from '../../train/mix.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
-import { pictureCrew } from '../images/decode-workers.ts';
-import type { PreviewJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
+import type { PreviewJob, JobResults } from '../../jobs/job-protocol.ts';
 
 const QUALITY = 92;
 
 /**
- * Makes a batch as a training would and shows its first pictures after everything, by the loader and the very function
+ * Makes a batch as a training would and shows its first images after everything, by the loader and the very function
  * that the step is recorded from. The noise of erased rectangles alone is other noise.
  * @throws StillhouseError `data.*`, `recipe.*`, `engine.load`.
  */
-export async function runPreviewJob(job: PreviewJob): Promise<TrainerResults['preview']> {
+export async function runPreviewJob(job: PreviewJob): Promise<JobResults['preview']> {
   const { recipe, epoch } = job;
   const dataset = await listDataset(recipe.dataPath, {
     excluded: new Set(job.excluded),
@@ -37,7 +37,7 @@ export async function runPreviewJob(job: PreviewJob): Promise<TrainerResults['pr
   const student = createModel(recipe.model, options);
   const own = trainingRecipe(recipe);
   const loader = createLoader({
-    ...{ dataset, recipe: own, noiseRows: 0, crew: pictureCrew(job.engine, engine, own) },
+    ...{ dataset, recipe: own, noiseRows: 0, workers: decodeWorkers(job.engine, engine, own) },
     // What cannot be read was replaced; a check of the data tells of it.
     onSkip: () => undefined,
   });
@@ -46,19 +46,19 @@ export async function runPreviewJob(job: PreviewJob): Promise<TrainerResults['pr
     const { value: batch } = await loader.trainBatches(epoch, number).next();
     const step = epoch * loader.stepsPerEpoch + number + 1;
     const seen = await finalImages(batch!, { recipe, student, step, count: job.count });
-    const pictures = await Promise.all(
+    const images = await Promise.all(
       seen.map(async (data, row) => ({
         ...factsOf(batch!, row, { dataset, recipe, epoch, number }),
         image: await dataUrl(engine, recipe.inputSize, data),
       })),
     );
-    return { epoch, batch: number, batches: loader.stepsPerEpoch, pictures };
+    return { epoch, batch: number, batches: loader.stepsPerEpoch, images };
   } finally {
     await loader.close();
   }
 }
 
-/** The first `count` pictures of a batch, [S, S, 3] each, erased and mixed as the step does it. */
+/** The first `count` images of a batch, [S, S, 3] each, erased and mixed as the step does it. */
 async function finalImages(
   batch: Batch,
   { recipe, student, step, count }: { recipe: Recipe; student: Model; step: number; count: number },
@@ -93,12 +93,12 @@ function withPartners(size: number, count: number): number[] {
   return 2 * count >= size ? all : [...all.slice(0, count), ...all.slice(size - count)];
 }
 
-/** What was drawn for a picture; the draws are those that its makers had. */
+/** What was drawn for an image; the draws are those that its makers had. */
 function factsOf(
   batch: Batch,
   row: number,
   { dataset, recipe, epoch, number }: { dataset: Dataset; recipe: Recipe; epoch: number; number: number },
-): Omit<PreviewPicture, 'image'> {
+): Omit<PreviewImage, 'image'> {
   const file = batch.files[row];
   const { width, height } = readableSize(readNow(placeOf(dataset, file)));
   const draws = new Random(recipe.seed, 'augment', epoch, number * batch.labels.length + row);

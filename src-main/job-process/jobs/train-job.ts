@@ -1,7 +1,8 @@
+import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
-import type { Crew } from '../../data/batches/workers.ts';
+import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { createModel } from '../../model/zoo.ts';
@@ -16,7 +17,7 @@ import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { archivesFolder, engineName } from '../../runs/places.ts';
 import { changeRecipe, checkpointsFolder, createRun, openRun } from '../../runs/run-folder.ts';
 import { chooseStart } from '../../runs/start.ts';
-import { sizeOf } from '../../runtime/dtypes.ts';
+
 import { multipliesBfloat16 } from '../../runtime/devices.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import type { Precision } from '../../trace/lower.ts';
@@ -25,7 +26,7 @@ import { nextEpoch, runLoop, type BadStep, type LoopParts, type Position } from 
 import { threadingOf } from '../../train/parts.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { PREFIX, trainable } from '../../train/variables.ts';
-import { pictureCacheBytes, pictureCrew } from '../images/decode-workers.ts';
+import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
 import { LIST_NAME, readExclusions } from '../../jobs/data-notes.ts';
 import { DiskReserve } from '../training/disk-reserve.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
@@ -35,7 +36,7 @@ import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
 import { memoryError, tellsOfMemory } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
-import { taughtSteps } from '../teacher/external-teacher-step.ts';
+import { externalTeacherSteps } from '../teacher/external-teacher-step.ts';
 import {
   openTeacher,
   planTeacher,
@@ -46,16 +47,16 @@ import {
 } from '../teacher/teacher.ts';
 import { withLog, type End, type RunLog } from '../training/run-log.ts';
 import { StallGuard } from '../training/step-watchdog.ts';
-import { Standstill, type SavedFile } from '../training/pause-and-save.ts';
+import { PauseAndSave, type SavedFile } from '../training/pause-and-save.ts';
 import { startFresh, startPretrained, startResumed } from '../training/train-state.ts';
-import type { TrainerResults, TrainJob } from '../../jobs/job-protocol.ts';
+import type { JobResults, TrainJob } from '../../jobs/job-protocol.ts';
 
 /**
  * One training from a run folder to a run folder. Wires data, engine, models, step, loop and files together; what
  * happens is written to the run's history and told, in this order.
  * @throws StillhouseError whatever keeps the run from starting or going on; it is in the history too.
  */
-export async function runTrainJob(job: TrainJob, context: JobContext): Promise<TrainerResults['train']> {
+export async function runTrainJob(job: TrainJob, context: JobContext): Promise<JobResults['train']> {
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
   const excluded = readExclusions(join(job.run, LIST_NAME)).out;
   const dataset = await listDataset(job.recipe.dataPath, {
@@ -185,9 +186,9 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     // The engine has copies of the weights now.
     globalThis.gc?.();
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
-    const newCrew = (recipe: LoaderRecipe): Crew => pictureCrew(job.engine, engine, recipe);
-    const crew = newCrew(trainingRecipe(job.recipe));
-    const loader = loaderOf(profiler?.watched(crew) ?? crew, dataset, job.recipe, models.student, log);
+    const newWorkers = (recipe: LoaderRecipe): DecodeWorkers => decodeWorkers(job.engine, engine, recipe);
+    const workers = newWorkers(trainingRecipe(job.recipe));
+    const loader = loaderOf(profiler?.watched(workers) ?? workers, dataset, job.recipe, models.student, log);
     stage('compile');
     const parts = await loopParts({
       job,
@@ -198,7 +199,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
       state,
       student: models.student,
       teacher,
-      newCrew,
+      newWorkers,
       loader,
       profiler,
       begin,
@@ -246,12 +247,12 @@ function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, lo
   return openProfiler({ run, engine, batchSize, onFailure: (error) => log.note(toPlainError(error)) });
 }
 
-function loaderOf(crew: Crew, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
+function loaderOf(workers: DecodeWorkers, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
   return createLoader({
     dataset,
     recipe: trainingRecipe(recipe),
-    crew,
-    cacheBytes: pictureCacheBytes(),
+    workers,
+    cacheBytes: imageCacheBytes(),
     noiseRows: noiseRows(student, recipe),
     onSkip: ({ file, reason }) =>
       log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
@@ -267,7 +268,7 @@ interface Wiring {
   state: State;
   student: Model;
   teacher: OpenTeacher | null;
-  newCrew(looks: LoaderRecipe): Crew;
+  newWorkers(looks: LoaderRecipe): DecodeWorkers;
   loader: Loader;
   profiler: Profiler | null;
   begin: Begin;
@@ -283,16 +284,16 @@ export function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
 }
 
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
-  const { job, context, dataset, engine, state, student, teacher, newCrew, loader, log, profiler } = wiring;
+  const { job, context, dataset, engine, state, student, teacher, newWorkers, loader, log, profiler } = wiring;
   const { recipe } = job;
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
   const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
-  const taught = taughtSteps(teacher, engine, parts);
-  const standstill = standstillOf(wiring);
+  const taught = externalTeacherSteps(teacher, engine, parts);
+  const pauseAndSave = pauseAndSaveOf(wiring);
   const resting = (loader: Loader): Loader => ({
     ...loader,
-    evalBatches: () => standstill.resting(loader.evalBatches()),
+    evalBatches: () => pauseAndSave.resting(loader.evalBatches()),
   });
   const evaluate = await createEvaluator({
     engine,
@@ -301,7 +302,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     average: recipe.modelEma,
     teacher: teacher && {
       opened: teacher,
-      loader: resting(teacherLoader(teacher, { dataset, recipe, newCrew, batchSize })),
+      loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize })),
     },
     batchSize,
     heads: recipe.evalHeads,
@@ -317,23 +318,23 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     step: taught.step(await measuredStep(engine, state, parts, profiler)),
     // By itself V8 lets the garbage of an epoch grow to several times what is in use.
     evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),
-    save: (position) => standstill.save(position),
-    nonFinite: (bad) => nonFinite(wiring, standstill, bad),
-    between: (position) => standstill.between(position),
-    held: () => standstill.held,
+    save: (position) => pauseAndSave.save(position),
+    nonFinite: (bad) => nonFinite(wiring, pauseAndSave, bad),
+    between: (position) => pauseAndSave.between(position),
+    held: () => pauseAndSave.held,
     emit: (row) => log.row(row),
     ...(profiler && { onSpan: profiler.onSpan }),
     stop: context.stop,
   };
 }
 
-function standstillOf(wiring: Wiring): Standstill {
+function pauseAndSaveOf(wiring: Wiring): PauseAndSave {
   const { job, context, log, guard, begin } = wiring;
   const { stop, pause } = context;
   const { run, recipe } = job;
   const own = begin.own === null ? null : { step: begin.position.step, ...savedAs(run, begin.own) };
   const write = (position: Position) => save(wiring, position);
-  return new Standstill({ run, log, pause, guard, stop, saveMinutes: recipe.saveMinutes, last: own, write });
+  return new PauseAndSave({ run, log, pause, guard, stop, saveMinutes: recipe.saveMinutes, last: own, write });
 }
 
 async function save({ job, dataset, state, log, guard, reserve }: Wiring, position: Position): Promise<SavedFile> {
@@ -351,10 +352,10 @@ function savedAs(run: string, file: string): Omit<SavedFile, 'step'> {
   return { file, amend: async (row) => void amendCheckpoint(run, file, row) };
 }
 
-function nonFinite(wiring: Wiring, standstill: Standstill, bad: BadStep): Promise<StillhouseError> {
+function nonFinite(wiring: Wiring, pauseAndSave: PauseAndSave, bad: BadStep): Promise<StillhouseError> {
   const { run, recipe } = wiring.job;
   const { classes } = wiring.dataset;
-  const save = async () => (await standstill.save(bad.position)).file;
+  const save = async () => (await pauseAndSave.save(bad.position)).file;
   return keepBadStep(bad, { run, recipe, classes, state: wiring.state, save });
 }
 
@@ -369,5 +370,5 @@ function ownNames(state: State): string[] {
 
 /** Bytes of a checkpoint, with more than its header takes. */
 function checkpointBytes(state: State): number {
-  return ownNames(state).reduce((bytes, name) => bytes + 4 * sizeOf(state.shape(name)), 1 << 20);
+  return ownNames(state).reduce((bytes, name) => bytes + 4 * shapeSize(state.shape(name)), 1 << 20);
 }

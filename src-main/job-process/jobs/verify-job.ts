@@ -5,14 +5,14 @@ import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import type { Sight } from '../../install/engine-store.ts';
 import { loadLibrary } from '../../runtime/library.ts';
 import { toldReason } from '../../jobs/device-choice.ts';
-import type { TrainerResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
+import type { JobResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
 
 /**
  * Loads the engine and multiplies two matrices whose product is known. Of a GPU engine all libraries are loaded, and
  * a GPU computes when there is one.
  * @throws StillhouseError `engine.load`.
  */
-export async function runVerifyJob(job: VerifyEngineJob): Promise<TrainerResults['verify-engine']> {
+export async function runVerifyJob(job: VerifyEngineJob): Promise<JobResults['verify-engine']> {
   const { engine, sight } = job.gpus ? await openOnGpu(job) : { engine: await openOnProcessor(job), sight: null };
   const a = tf.tensor2d([1, 2, 3, 4], [2, 2]);
   const product = tf.matMul(a, a);

@@ -5,21 +5,21 @@ export interface Answers {
 }
 
 /**
- * Asks a network that takes `batch` pictures at a time (null: any number) for the answers to `count` pictures. The last
+ * Asks a network that takes `batch` images at a time (null: any number) for the answers to `count` images. The last
  * part is filled up with black ones; nothing is copied where the batch is whole.
  */
 export async function inParts(
-  pictures: Float32Array,
+  images: Float32Array,
   count: number,
   batch: number | null,
-  ask: (pictures: Float32Array, count: number) => Promise<Answers>,
+  ask: (images: Float32Array, count: number) => Promise<Answers>,
 ): Promise<Answers> {
   const each = batch ?? count;
-  if (each === count) return ask(pictures, count);
-  const size = pictures.length / count;
+  if (each === count) return ask(images, count);
+  const size = images.length / count;
   const parts: Answers[] = [];
   for (let first = 0; first < count; first += each) {
-    const part = pictures.subarray(first * size, (first + each) * size);
+    const part = images.subarray(first * size, (first + each) * size);
     parts.push(await ask(filledUp(part, each * size), each));
   }
   return joined(parts, parts.length * each, count);
@@ -27,16 +27,16 @@ export async function inParts(
 
 /** The same, in as many parts of nearly equal size as may run side by side. */
 export async function sideBySide(
-  pictures: Float32Array,
+  images: Float32Array,
   count: number,
   lanes: number,
-  ask: (pictures: Float32Array, count: number) => Promise<Answers>,
+  ask: (images: Float32Array, count: number) => Promise<Answers>,
 ): Promise<Answers> {
   const each = Math.ceil(count / lanes);
-  if (each >= count) return ask(pictures, count);
-  const size = pictures.length / count;
+  if (each >= count) return ask(images, count);
+  const size = images.length / count;
   const parts = Array.from({ length: Math.ceil(count / each) }, (_, index) => {
-    const part = pictures.subarray(index * each * size, (index + 1) * each * size);
+    const part = images.subarray(index * each * size, (index + 1) * each * size);
     return ask(part, part.length / size);
   });
   // All of them end before any failure is told: they read memory that is the caller's again then.
@@ -56,7 +56,7 @@ function filledUp(values: Float32Array, length: number): Float32Array {
   return filled;
 }
 
-/** The answers to the first `count` of `asked` pictures; all there are where these are not as many as were asked for. */
+/** The answers to the first `count` of `asked` images; all there are where these are not as many as were asked for. */
 function joined(parts: Answers[], asked: number, count: number): Answers {
   const [{ shape }] = parts;
   const rows = parts.reduce((sum, part) => sum + (part.shape[0] ?? 0), 0);

@@ -4,38 +4,42 @@ import { lower } from '../../trace/lower.ts';
 import { State } from '../../trace/state.ts';
 import type { TrainBatch, TrainStep } from '../../train/loop.ts';
 import { drawValues } from '../../train/mix.ts';
-import { recordDrawnPictures, type DrawnBatch } from '../../train/teacher.ts';
+import { recordDrawnImages, type DrawnBatch } from '../../train/teacher.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
 import type { OpenTeacher } from './teacher.ts';
 
 /** What a training with a teacher outside of the step puts between its loader, its step and the loop. */
-export interface TaughtSteps {
+export interface ExternalTeacherSteps {
   /** The same batches; the next one is looked at while the step of the one before runs. */
   batches(source: AsyncIterable<TrainBatch>): AsyncIterable<TrainBatch>;
   /** The same step, whose batches get the teacher's answers first. */
   step(step: TrainStep): TrainStep;
 }
 
-/** The answers for a batch, and the step that they are for: erased pictures are noise that follows from it. */
+/** The answers for a batch, and the step that they are for: erased images are noise that follows from it. */
 interface Answered {
   step: number;
   logits: Promise<Float32Array>;
 }
 
 /**
- * Compiles what shows a teacher outside of the step the pictures as the student sees them. It answers the next batch
+ * Compiles what shows a teacher outside of the step the images as the student sees them. It answers the next batch
  * while the student learns from the one before. Nothing is changed for any other teacher.
  */
-export function taughtSteps(teacher: OpenTeacher | null, engine: Engine, batch: DrawnBatch): TaughtSteps {
+export function externalTeacherSteps(
+  teacher: OpenTeacher | null,
+  engine: Engine,
+  batch: DrawnBatch,
+): ExternalTeacherSteps {
   if (!teacher?.outside) return { batches: (source) => source, step: (step) => step };
   const { card, outside } = teacher;
-  const show = pictureShower(engine, batch, card);
+  const show = imageShower(engine, batch, card);
   const answered = new WeakMap<TrainBatch, Answered>();
   let ahead: (() => Promise<IteratorResult<TrainBatch>>) | null = null;
   const ask = (asked: TrainBatch, step: number): Promise<Float32Array> => {
     const known = answered.get(asked);
     if (known?.step === step) return known.logits;
-    const logits = show(asked, step).then((pictures) => outside.ask(pictures, batch.batchSize));
+    const logits = show(asked, step).then((images) => outside.ask(images, batch.batchSize));
     answered.set(asked, { step, logits });
     // Whoever asks for them gets the failure.
     logits.catch(() => undefined);
@@ -64,15 +68,15 @@ export function taughtSteps(teacher: OpenTeacher | null, engine: Engine, batch: 
   };
 }
 
-/** The pictures of a batch as the teacher is shown them. */
-function pictureShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
+/** The images of a batch as the teacher is shown them. */
+function imageShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
   const { recipe, batchSize } = batch;
-  const program = lower(recordDrawnPictures(engine, batch, card), { precision: 'float32', fuse: true });
+  const program = lower(recordDrawnImages(engine, batch, card), { precision: 'float32', fuse: true });
   const compiled = compile(engine, program, new State(engine));
   return async (asked: TrainBatch, step: number): Promise<Float32Array> => {
     const draws = drawValues(recipe, asked, batchSize, step);
-    const { pictures } = await compiled.run({ images: asked.images, ...draws });
-    return pictures as Float32Array;
+    const { images } = await compiled.run({ images: asked.images, ...draws });
+    return images as Float32Array;
   };
 }
 

@@ -8,18 +8,18 @@ import { OnnxTeacher } from './onnx-teacher.ts';
 import { classColumns } from '../../weights/teacher-classes.ts';
 
 /** A teacher that is not part of the recorded step: an ONNX file on a thread of its own, or a SavedModel. */
-export interface OutsideTeacher {
+export interface ExternalTeacher {
   /**
-   * @param pictures normalised, as its card wants them; their memory is handed over.
+   * @param images normalised, as its card wants them; their memory is handed over.
    * @returns logits [count, K], in the order of the data's classes
    * @throws StillhouseError `teacher.run`, `teacher.interface` when it answers in another shape
    */
-  ask(pictures: Float32Array, count: number): Promise<Float32Array>;
+  ask(images: Float32Array, count: number): Promise<Float32Array>;
   /** Ends it; what is still asked fails. */
   close(): Promise<void>;
 }
 
-export interface OutsideOptions {
+export interface ExternalTeacherOptions {
   engine: Engine;
   /** Class names of the data, in order. */
   classes: readonly string[];
@@ -28,20 +28,20 @@ export interface OutsideOptions {
 }
 
 interface Source {
-  ask(pictures: Float32Array, count: number): Promise<Answers>;
+  ask(images: Float32Array, count: number): Promise<Answers>;
   close(): Promise<void>;
 }
 
 /**
- * Loads the teacher of a card and shows it one black picture: what does not work is told before a run begins.
+ * Loads the teacher of a card and shows it one black image: what does not work is told before a run begins.
  * @throws StillhouseError `teacher.*`
  */
-export async function openOutside(card: TeacherCard, options: OutsideOptions): Promise<OutsideTeacher> {
+export async function openExternal(card: TeacherCard, options: ExternalTeacherOptions): Promise<ExternalTeacher> {
   const columns = classColumns(card, options.classes);
   const width = card.classes?.length ?? options.classes.length;
   const source = card.kind === 'onnx' ? await openOnnx(card, options) : await openSavedModel(card, options.engine);
-  const ask = async (pictures: Float32Array, count: number): Promise<Float32Array> => {
-    const answer = await source.ask(pictures, count);
+  const ask = async (images: Float32Array, count: number): Promise<Float32Array> => {
+    const answer = await source.ask(images, count);
     requireShape(card, answer, count, width);
     return logitsOf(answer.values, { count, width, columns, output: card.output });
   };
@@ -54,13 +54,13 @@ export async function openOutside(card: TeacherCard, options: OutsideOptions): P
   }
 }
 
-function pictureShape({ inputSize, layout }: TeacherCard): number[] {
+function imageShape({ inputSize, layout }: TeacherCard): number[] {
   return layout === 'NCHW' ? [3, inputSize, inputSize] : [inputSize, inputSize, 3];
 }
 
-function openOnnx(card: TeacherCard, { engine, onnxEntry }: OutsideOptions): Promise<Source> {
+function openOnnx(card: TeacherCard, { engine, onnxEntry }: ExternalTeacherOptions): Promise<Source> {
   const { path, inputName, outputName, batch } = card;
-  const order = { path, inputName, outputName, batch, threads: engine.threads, shape: pictureShape(card) };
+  const order = { path, inputName, outputName, batch, threads: engine.threads, shape: imageShape(card) };
   return OnnxTeacher.open(order, onnxEntry);
 }
 
@@ -77,16 +77,16 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
   };
   const model = await told(() => SavedModel.load(engine, path, input, output));
   const run = async (values: Float32Array, count: number): Promise<Answers> => {
-    const answer = await model.run({ shape: [count, ...pictureShape(card)], dtype: 'float32', values });
+    const answer = await model.run({ shape: [count, ...imageShape(card)], dtype: 'float32', values });
     return { values: answer.values as Float32Array, shape: answer.shape };
   };
   // The engine gives each op one thread where it works in lanes.
-  const parted = (pictures: Float32Array, count: number): Promise<Answers> =>
-    card.batch === null ? sideBySide(pictures, count, engine.lanes, run) : inParts(pictures, count, card.batch, run);
+  const parted = (images: Float32Array, count: number): Promise<Answers> =>
+    card.batch === null ? sideBySide(images, count, engine.lanes, run) : inParts(images, count, card.batch, run);
   // One after another, so that nothing runs when it is closed.
   let before: Promise<unknown> = Promise.resolve();
-  const ask = (pictures: Float32Array, count: number): Promise<Answers> => {
-    const now = before.then(() => told(() => parted(pictures, count)));
+  const ask = (images: Float32Array, count: number): Promise<Answers> => {
+    const now = before.then(() => told(() => parted(images, count)));
     before = now.catch(() => undefined);
     return now;
   };
@@ -95,7 +95,7 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
 
 function requireShape({ path }: TeacherCard, { shape }: Answers, count: number, width: number): void {
   if (shape.length === 2 && shape[0] === count && shape[1] === width) return;
-  const expected = `scores [${count}, ${width}] for ${count} pictures`;
+  const expected = `scores [${count}, ${width}] for ${count} images`;
   throw new StillhouseError('teacher.interface', { path, expected, got: `[${shape.join(', ')}]` });
 }
 

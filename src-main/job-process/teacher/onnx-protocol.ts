@@ -5,15 +5,15 @@ export interface OnnxOrder {
   threads: number;
   inputName: string;
   outputName: string;
-  /** Shape of one picture as the model takes it. */
+  /** Shape of one image as the model takes it. */
   shape: number[];
-  /** Pictures that the model takes at a time; null: any number. */
+  /** Images that the model takes at a time; null: any number. */
   batch: number | null;
 }
 
-/** Pictures to answer, whose memory is handed over. Questions are answered in order. */
+/** Images to answer, whose memory is handed over. Questions are answered in order. */
 export interface OnnxQuestion {
-  pictures: Float32Array;
+  images: Float32Array;
   count: number;
 }
 

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
 
-/** An ONNX file that answers pictures, on a thread of its own. */
+/** An ONNX file that answers images, on a thread of its own. */
 export class OnnxTeacher {
   private readonly waiting: { resolve(answer: OnnxAnswer): void; reject(error: Error): void }[] = [];
   private over: StillhouseError | null = null;
@@ -35,14 +35,14 @@ export class OnnxTeacher {
   }
 
   /**
-   * The output for `count` pictures. The memory of `pictures` is handed over and gone afterwards. Several questions may
+   * The output for `count` images. The memory of `images` is handed over and gone afterwards. Several questions may
    * be open; they are answered in order.
    * @throws StillhouseError `teacher.run`
    */
-  async ask(pictures: Float32Array, count: number): Promise<{ values: Float32Array; shape: number[] }> {
-    const question: OnnxQuestion = { pictures, count };
+  async ask(images: Float32Array, count: number): Promise<{ values: Float32Array; shape: number[] }> {
+    const question: OnnxQuestion = { images, count };
     const answer = this.next();
-    this.worker.postMessage(question, [pictures.buffer as ArrayBuffer]);
+    this.worker.postMessage(question, [images.buffer as ArrayBuffer]);
     const { values, shape } = this.require(await answer);
     return { values, shape };
   }

@@ -5,7 +5,7 @@ import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
 
 /**
  * The thread that runs an ONNX file. ONNX Runtime works on the thread that calls it, so it has this one to itself;
- * pictures are handed over and not copied, and read where they lie.
+ * images are handed over and not copied, and read where they lie.
  */
 
 async function open({ path, threads }: OnnxOrder): Promise<ort.InferenceSession> {
@@ -14,13 +14,13 @@ async function open({ path, threads }: OnnxOrder): Promise<ort.InferenceSession>
     interOpNumThreads: 1,
     // Fatal ones only: what goes wrong arrives as an error.
     logSeverityLevel: 4,
-    // Threads that wait for the next picture must leave the cores to TensorFlow.
+    // Threads that wait for the next image must leave the cores to TensorFlow.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
 }
 
-function answer(session: ort.InferenceSession, order: OnnxOrder, { pictures, count }: OnnxQuestion) {
-  return inParts(pictures, count, order.batch, async (values, rows): Promise<Answers> => {
+function answer(session: ort.InferenceSession, order: OnnxOrder, { images, count }: OnnxQuestion) {
+  return inParts(images, count, order.batch, async (values, rows): Promise<Answers> => {
     const fed = new ort.Tensor('float32', values, [rows, ...order.shape]);
     const results = await session.run({ [order.inputName]: fed }, [order.outputName]);
     const { type, data, dims } = results[order.outputName];

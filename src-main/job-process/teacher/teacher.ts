@@ -1,4 +1,4 @@
-import type { Crew } from '../../data/batches/workers.ts';
+import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import type { Dataset } from '../../data/layout/folder.ts';
 import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { createModel } from '../../model/zoo.ts';
@@ -10,10 +10,10 @@ import { lower } from '../../trace/lower.ts';
 import { State } from '../../trace/state.ts';
 import { fuse } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
-import { recordPlainPictures, type StepTeacher } from '../../train/teacher.ts';
+import { recordPlainImages, type StepTeacher } from '../../train/teacher.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
-import { openOutside, type OutsideTeacher } from './external-teacher.ts';
+import { openExternal, type ExternalTeacher } from './external-teacher.ts';
 import { readTeacherCard } from '../../weights/teacher-card.ts';
 import { classColumns } from '../../weights/teacher-classes.ts';
 import { loadFrozen } from '../training/train-state.ts';
@@ -30,7 +30,7 @@ export interface Teacher {
 /** A teacher that can be asked. */
 export interface OpenTeacher extends Teacher {
   /** null for a network inside the step, whose parameters are in the state. */
-  outside: OutsideTeacher | null;
+  outside: ExternalTeacher | null;
   close(): Promise<void>;
 }
 
@@ -72,18 +72,18 @@ export async function openTeacher(teacher: Teacher, { engine, state, classes }: 
     await loadFrozen(state, PREFIX.teacher, network, card.path, null);
     return { ...teacher, outside: null, close: async () => undefined };
   }
-  const outside = await openOutside(card, { engine, classes });
+  const outside = await openExternal(card, { engine, classes });
   return { ...teacher, outside, close: () => outside.close() };
 }
 
-/** Answers pictures that were prepared as the card says. */
+/** Answers images that were prepared as the card says. */
 export interface TeacherAnswers {
   /** @param images [B, T, T, 3] RGB. @returns logits of the data's classes, row-major [B·K]. */
   run(images: Uint8Array): Promise<Float32Array>;
   dispose(): void;
 }
 
-/** Compiles what answers whole batches of evaluation pictures. */
+/** Compiles what answers whole batches of evaluation images. */
 export async function teacherAnswers(
   teacher: OpenTeacher,
   { engine, state }: Pick<TeacherPlace, 'engine' | 'state'>,
@@ -101,12 +101,12 @@ export async function teacherAnswers(
     };
   }
   const nothing = new State(engine);
-  const program = lower(recordPlainPictures(engine, batchSize, card), { precision: 'float32', fuse: true });
+  const program = lower(recordPlainImages(engine, batchSize, card), { precision: 'float32', fuse: true });
   const compiled = compile(engine, program, nothing);
   return {
     run: async (images) => {
-      const { pictures } = await compiled.run({ images });
-      return outside!.ask(pictures as Float32Array, batchSize);
+      const shown = await compiled.run({ images });
+      return outside!.ask(shown.images as Float32Array, batchSize);
     },
     dispose: () => compiled.dispose(),
   };
@@ -121,20 +121,20 @@ function picked(logits: Float32Array, width: number, columns: readonly number[] 
   });
 }
 
-/** The validation pictures as a teacher's card wants them. */
+/** The validation images as a teacher's card wants them. */
 export function teacherLoader(
   { card }: Teacher,
   {
     dataset,
     recipe,
-    newCrew,
+    newWorkers,
     batchSize,
-  }: { dataset: Dataset; recipe: Recipe; newCrew: (recipe: LoaderRecipe) => Crew; batchSize: number },
+  }: { dataset: Dataset; recipe: Recipe; newWorkers: (recipe: LoaderRecipe) => DecodeWorkers; batchSize: number },
 ): Loader {
   const { inputSize, cropRatio, interpolation } = card;
   const own = { inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation, batchSize };
   // What cannot be read is told of by the student's loader.
   const onSkip = (): void => undefined;
   const looks = { ...evaluationRecipe(recipe), ...own };
-  return createLoader({ dataset, recipe: looks, crew: newCrew(looks), noiseRows: 0, onSkip });
+  return createLoader({ dataset, recipe: looks, workers: newWorkers(looks), noiseRows: 0, onSkip });
 }

@@ -13,7 +13,7 @@ export interface SavedFile extends Saved {
   step: number;
 }
 
-export interface StandstillParts {
+export interface PauseAndSaveParts {
   run: string;
   log: RunLog;
   pause: PauseSwitch;
@@ -32,14 +32,14 @@ export interface StandstillParts {
  * because the disk is full, until there is space. It is saved first, where that is possible, so that a machine that
  * fails meanwhile costs nothing.
  */
-export class Standstill {
+export class PauseAndSave {
   /** Milliseconds that the run has stood still. */
   held = 0;
   private last: SavedFile | null;
   private savedAt = performance.now();
   private position: Position | null = null;
 
-  constructor(private readonly parts: StandstillParts) {
+  constructor(private readonly parts: PauseAndSaveParts) {
     this.last = parts.last;
   }
 

@@ -1,4 +1,4 @@
-import type { Crew } from '../../data/batches/workers.ts';
+import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { readXSpace, type OpThread } from '../../formats/xspace.ts';
 import type { OpTime, RunProfile } from '../../protocol/data-types.ts';
 import { writeProfile } from '../../runs/profile-file.ts';
@@ -12,8 +12,8 @@ export interface Profiler {
   onSpan(span: LoopSpan): void;
   /** A batch was copied into the engine; times by `performance.now()`. */
   onFeed(start: number, end: number): void;
-  /** The same makers of pictures, watched. */
-  watched(crew: Crew): Crew;
+  /** The same makers of images, watched. */
+  watched(workers: DecodeWorkers): DecodeWorkers;
   /** The same step; one of its runs is recorded op by op. */
   recorded(step: TrainStep): TrainStep;
   close(): void;
@@ -29,12 +29,12 @@ export interface ProfilerOptions {
 
 /** Which of the process's steps is recorded op by op: the first ones compile and fill caches. */
 const RECORDED = 4;
-/** Most tasks of picture makers in the trace: those of the first steps show what there is to see. */
+/** Most tasks of image makers in the trace: those of the first steps show what there is to see. */
 const TASKS = 20_000;
 /** Most lines of the table of ops. */
 const OPS = 200;
 
-const LOOP: TraceThread = { process: 'Trainer', name: 'Training loop' };
+const LOOP: TraceThread = { process: 'JobProcess', name: 'Training loop' };
 
 /**
  * Begins the profile of a run. The caller closes it.
@@ -52,7 +52,7 @@ export function openProfiler({ run, engine, batchSize, onFailure }: ProfilerOpti
     try {
       if (recording instanceof Error) throw recording;
       const threads = readXSpace(recording.space)
-        .map(withoutPictures)
+        .map(withoutImages)
         .filter(({ events }) => events.length > 0);
       for (const span of opSpans(threads, recording.started, `TensorFlow, step ${step}`)) trace.span(span);
       writeProfile(run, profileOf(threads, { step, batchSize, milliseconds }));
@@ -66,7 +66,7 @@ export function openProfiler({ run, engine, batchSize, onFailure }: ProfilerOpti
       keep();
     },
     onFeed: (start, end) => trace.span({ name: 'host to device', start, end, thread: LOOP }),
-    watched: (crew) => ({ ...crew, make: watchedMake(crew.make, trace.span) }),
+    watched: (workers) => ({ ...workers, make: watchedMake(workers.make, trace.span) }),
     recorded: (step) => ({
       run: async (batch, scalars) => {
         if (++steps !== RECORDED) return step.run(batch, scalars);
@@ -86,8 +86,8 @@ export function openProfiler({ run, engine, batchSize, onFailure }: ProfilerOpti
   };
 }
 
-// Ops that run one by one, not in the step's function, decode pictures: they bear the name of their type.
-function withoutPictures({ name, events }: OpThread): OpThread {
+// Ops that run one by one, not in the step's function, decode images: they bear the name of their type.
+function withoutImages({ name, events }: OpThread): OpThread {
   return { name, events: events.filter(({ op, name }) => op !== name) };
 }
 
@@ -119,7 +119,7 @@ export function profileOf(
 }
 
 /** Tasks that are under way at the same time stand in rows of their own. */
-function watchedMake(make: Crew['make'], span: (span: TraceSpan) => void): Crew['make'] {
+function watchedMake(make: DecodeWorkers['make'], span: (span: TraceSpan) => void): DecodeWorkers['make'] {
   const busy = new Set<number>();
   let tasks = 0;
   return async (task) => {
@@ -133,13 +133,13 @@ function watchedMake(make: Crew['make'], span: (span: TraceSpan) => void): Crew[
       return await make(task);
     } finally {
       busy.delete(row);
-      const thread = { process: 'Trainer', name: `Picture maker ${row}` };
+      const thread = { process: 'JobProcess', name: `Image maker ${row}` };
       span({
         name: 'read, decode, augment',
         start,
         end: performance.now(),
         thread,
-        facts: { pictures: task.orders.length },
+        facts: { images: task.orders.length },
       });
     }
   };

@@ -2,13 +2,13 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { listDataset, samplePlace, summarise, type Dataset, type Sample } from '../../data/layout/folder.ts';
-import type { DatasetSummary, ExcludedList, FindingKind, PicturePage } from '../../protocol/data-types.ts';
+import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 
 export type Split = 'train' | 'val';
 
-export interface PictureQuery {
+export interface ImageQuery {
   path: string;
   split: Split;
   /** Class name; all classes when left out. */
@@ -17,14 +17,14 @@ export interface PictureQuery {
   limit: number;
 }
 
-/** Listings that are kept, so that a page of pictures does not list the folder anew. */
+/** Listings that are kept, so that a page of images does not list the folder anew. */
 const KEPT_LISTINGS = 4;
-/** Pictures whose ids are known at the same time; the oldest are forgotten. */
-const KEPT_PICTURES = 100_000;
+/** Images whose ids are known at the same time; the oldest are forgotten. */
+const KEPT_IMAGES = 100_000;
 
-/** Where the bytes of a picture lie; `size` null means the whole file. */
-export interface PictureFile {
-  /** The picture's own name, which tells its type; `path` may be an archive. */
+/** Where the bytes of an image lie; `size` null means the whole file. */
+export interface ImageFile {
+  /** The image's own name, which tells its type; `path` may be an archive. */
   name: string;
   path: string;
   offset: number;
@@ -36,14 +36,14 @@ interface Listing {
   byClass: Record<Split, Sample[][]>;
 }
 
-/** The data folders that windows look at: what they hold, which pictures are used, their pictures by opaque id. */
+/** The data folders that windows look at: what they hold, which images are used, their images by opaque id. */
 export class Datasets {
   private readonly listings = new Map<string, { edited: number; listing: Promise<Listing> }>();
-  private readonly pictures = new Map<string, PictureFile>();
+  private readonly images = new Map<string, ImageFile>();
   private readonly secret = randomBytes(32);
 
   /**
-   * @param notes knows which pictures are left out.
+   * @param notes knows which images are left out.
    * @param archiveCache keeps what was found in archives.
    */
   constructor(
@@ -64,10 +64,10 @@ export class Datasets {
   }
 
   /**
-   * A page of a split's pictures, in the order of their files.
+   * A page of a split's images, in the order of their files.
    * @throws StillhouseError `argument.invalid` for an unknown class, and those of {@link inspect}.
    */
-  async page({ path, split, class: name, offset, limit }: PictureQuery): Promise<PicturePage> {
+  async page({ path, split, class: name, offset, limit }: ImageQuery): Promise<ImagePage> {
     const { dataset, byClass } = await this.listing(absolute(path));
     const label = name === undefined ? undefined : dataset.classes.indexOf(name);
     if (label === -1)
@@ -77,15 +77,15 @@ export class Datasets {
         got: name ?? '',
       });
     const samples = label === undefined ? dataset[split] : (byClass[split][label] ?? []);
-    const pictures = samples.slice(offset, offset + limit).map((sample) => ({
+    const images = samples.slice(offset, offset + limit).map((sample) => ({
       id: this.name({ name: sample.file, ...samplePlace(dataset, sample.file) }),
       file: sample.file,
       class: dataset.classes[sample.label] ?? '',
     }));
-    return { total: samples.length, pictures };
+    return { total: samples.length, images };
   }
 
-  /** Ids by which windows see pictures of a folder; '' for what cannot be one of its pictures. */
+  /** Ids by which windows see images of a folder; '' for what cannot be one of its images. */
   async named(path: string, files: readonly string[]): Promise<string[]> {
     const listing = await this.listing(absolute(path)).catch(() => null);
     const inside = (file: string): boolean => !/(^|[/\\])\.\.([/\\]|$)|^[/\\]|\0/.test(file);
@@ -94,7 +94,7 @@ export class Datasets {
     );
   }
 
-  /** Leaves pictures of one kind of finding out, or uses them again. Throws `disk.full`, `disk.denied`. */
+  /** Leaves images of one kind of finding out, or uses them again. Throws `disk.full`, `disk.denied`. */
   exclude(path: string, kind: FindingKind, out: boolean): ExcludedList {
     const folder = absolute(path);
     if (out) this.notes.exclude(folder, kind);
@@ -102,9 +102,9 @@ export class Datasets {
     return this.notes.excluded(folder);
   }
 
-  /** File of a picture that a page named; null for any other id. */
-  pictureFile(id: string): PictureFile | null {
-    return this.pictures.get(id) ?? null;
+  /** File of an image that a page named; null for any other id. */
+  imageFile(id: string): ImageFile | null {
+    return this.images.get(id) ?? null;
   }
 
   private list(folder: string): Promise<Dataset> {
@@ -126,13 +126,13 @@ export class Datasets {
     return listing;
   }
 
-  // The same picture keeps its id while the service lives, so that a window may keep what it has loaded.
-  private name(file: PictureFile): string {
+  // The same image keeps its id while the service lives, so that a window may keep what it has loaded.
+  private name(file: ImageFile): string {
     const { path, name } = file;
     const id = createHmac('sha256', this.secret).update(`${path}\0${name}`).digest('base64url').slice(0, 22);
-    this.pictures.delete(id);
-    this.pictures.set(id, file);
-    if (this.pictures.size > KEPT_PICTURES) this.pictures.delete(this.pictures.keys().next().value!);
+    this.images.delete(id);
+    this.images.set(id, file);
+    if (this.images.size > KEPT_IMAGES) this.images.delete(this.images.keys().next().value!);
     return id;
   }
 }

@@ -36,7 +36,7 @@ export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal
     // A cache of its own: its growth is the progress, and the person's own cache is left alone.
     const cache = join(folder, `npm-${pin.package.replace('/', '-')}-${pin.version}`);
     await mkdir(cache, { recursive: true });
-    const poll = setInterval(() => void sizeOf(cache).then((size) => onBytes(Math.min(size, pin.bytes))), POLL);
+    const poll = setInterval(() => void fileSize(cache).then((size) => onBytes(Math.min(size, pin.bytes))), POLL);
     try {
       await runNpm(
         ['pack', `${pin.package}@${pin.version}`, '--pack-destination', folder, '--cache', cache],
@@ -68,7 +68,7 @@ async function isPinned(archive: string, { bytes, integrity }: PinnedPackage): P
   return `sha512-${hash.digest('base64')}` === integrity;
 }
 
-async function sizeOf(folder: string): Promise<number> {
+async function fileSize(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => entry.isFile());
   const sizes = await Promise.all(

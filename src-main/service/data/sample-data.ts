@@ -162,11 +162,11 @@ async function writeStyle(
 ): Promise<void> {
   const licences = join(root, 'licences', `${style.package}-${style.version}`);
   await mkdir(licences, { recursive: true });
-  const isPicture = (name: string): boolean => name.startsWith(style.pictures) && emoji.has(plainCode(name));
+  const isImage = (name: string): boolean => name.startsWith(style.images) && emoji.has(plainCode(name));
   const unpacked = pipeline(createReadStream(archive), createGunzip(), () => undefined);
   const seen = new Set<string>();
-  for await (const { name, data } of readTar(unpacked, (file) => isPicture(file) || style.licences.includes(file))) {
-    if (!isPicture(name)) {
+  for await (const { name, data } of readTar(unpacked, (file) => isImage(file) || style.licences.includes(file))) {
+    if (!isImage(name)) {
       await writeFile(join(licences, basename(name)), data);
       continue;
     }
@@ -174,8 +174,8 @@ async function writeStyle(
     if (seen.has(code)) continue;
     seen.add(code);
     const drawn = emoji.get(code)!;
-    const picture = encodePng(onBackground(decodePng(data), sources.background));
-    await writeFile(join(root, style.split, drawn.class, `${drawn.name}-${style.style}.png`), picture);
+    const image = encodePng(onBackground(decodePng(data), sources.background));
+    await writeFile(join(root, style.split, drawn.class, `${drawn.name}-${style.style}.png`), image);
     onFile(seen.size);
   }
 }
@@ -188,7 +188,7 @@ function sourcesText(): string {
 
 ${lines.join('\n')}
 
-Changed: laid on a light grey background, renamed, sorted; skin-tone variants left out. The pictures stay under the
+Changed: laid on a light grey background, renamed, sorted; skin-tone variants left out. The images stay under the
 licences above; the texts that came with them are in the folder licences. ${sources.names}
 `;
 }

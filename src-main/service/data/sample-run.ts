@@ -5,16 +5,16 @@ import { PRESETS } from '../../protocol/presets.ts';
 import { defaultRecipe, type Recipe } from '../../protocol/recipe.ts';
 import { bestCheckpoint } from '../../runs/checkpoint.ts';
 import { checkpointsFolder } from '../../runs/run-folder.ts';
-import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { EngineManager } from '../engine/engine-manager.ts';
 import type { JobContext, Jobs } from '../jobs/jobs.ts';
 import type { RunControl } from '../runs/run-control.ts';
-import type { RunShelf } from '../runs/run-store.ts';
+import type { RunStore } from '../runs/run-store.ts';
 import { isInstalled } from './sample-cost.ts';
 
 interface Parts {
   jobs: Jobs;
-  engine: EngineDesk;
-  shelf: RunShelf;
+  engine: EngineManager;
+  shelf: RunStore;
   control: RunControl;
   /** Each starts a job, and returns its id. */
   install(): string;

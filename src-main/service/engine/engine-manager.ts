@@ -13,8 +13,8 @@ import { surveyGpus, visibleGpus, type GpuSurvey } from '../../install/gpus.ts';
 import { chooseDevice, requireDevice, type DeviceFacts } from '../../jobs/device-choice.ts';
 import { freeBytes } from '../../jobs/disk-cost.ts';
 import type { JobContext } from '../jobs/jobs.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
-import { runTrainer } from '../jobs/run-job.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
+import { runJob } from '../jobs/run-job.ts';
 import type { EngineChoice } from '../../jobs/job-protocol.ts';
 
 /** An engine to compute with, and what it computes on. */
@@ -25,7 +25,7 @@ export interface ChosenEngine extends EngineChoice {
 }
 
 /** The engines of this machine: one verification of each at a time, told to the windows when it ends. */
-export class EngineDesk {
+export class EngineManager {
   private readonly verifying = new Map<EngineDevice, Promise<EngineReport>>();
   private survey: Promise<GpuSurvey> | undefined;
   private readonly ending = new AbortController();
@@ -36,7 +36,7 @@ export class EngineDesk {
    */
   constructor(
     private readonly folders: Record<EngineDevice, string>,
-    private readonly spawn: SpawnTrainer,
+    private readonly spawn: SpawnJob,
     private readonly tell: () => void,
   ) {}
 
@@ -152,7 +152,7 @@ export class EngineDesk {
   private tryOut(device: EngineDevice) {
     return async (engine: string, signal?: AbortSignal): Promise<Sight | undefined> => {
       const job = { kind: 'verify-engine', engine, gpus: device === 'cuda' } as const;
-      const { sight } = await runTrainer(this.spawn, job, { signal });
+      const { sight } = await runJob(this.spawn, job, { signal });
       return sight ?? undefined;
     };
   }

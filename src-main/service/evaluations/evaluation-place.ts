@@ -8,7 +8,7 @@ export function looseEvaluations(cacheFolder: string): string {
   return join(cacheFolder, 'evaluations');
 }
 
-/** Where the answers on pictures are kept: in the run that a checkpoint belongs to, else in the cache. */
+/** Where the answers on images are kept: in the run that a checkpoint belongs to, else in the cache. */
 export function keepPlace(weights: string, cacheFolder: string): NonNullable<EvaluateJob['keep']> {
   const [checkpoints, file] = [dirname(weights), basename(weights)];
   const run = dirname(checkpoints);

@@ -14,20 +14,20 @@ import { evaluationsFolder, listEvaluations, readAnswers, removeEvaluation, type
 import { checkpointsFolder } from '../../runs/run-folder.ts';
 import { absolute, type Datasets } from '../data/datasets.ts';
 import { orNull } from '../../train/report.ts';
-import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { EngineManager } from '../engine/engine-manager.ts';
 import { keepPlace, looseEvaluations } from './evaluation-place.ts';
 import { reportOf } from '../../jobs/evaluation-report.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
-import type { RunShelf } from '../runs/run-store.ts';
-import { runTrainer } from '../jobs/run-job.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import { runJob } from '../jobs/run-job.ts';
 
 interface Parts {
-  shelf: RunShelf;
+  shelf: RunStore;
   datasets: Datasets;
-  engine: EngineDesk;
+  engine: EngineManager;
   jobs: Jobs;
-  spawnTrainer: SpawnTrainer;
+  spawnJob: SpawnJob;
   cacheFolder: string;
 }
 
@@ -42,7 +42,7 @@ export class Evaluations {
       'evaluation.start': async (asked) => ({ job: await this.start(asked) }),
       'evaluation.list': async () => this.all().map(({ facts }) => facts),
       'evaluation.report': async ({ id, head }) => this.report(id, head),
-      'evaluation.pictures': (query) => this.pictures(query),
+      'evaluation.images': (query) => this.images(query),
       'evaluation.delete': async ({ id }) => (removeEvaluation(this.find(id).folder, id), null),
     } satisfies Partial<Handlers>;
   }
@@ -73,7 +73,7 @@ export class Evaluations {
   }
 
   private async start(asked: CallParams<'evaluation.start'>): Promise<string> {
-    const { jobs, spawnTrainer, engine: desk, cacheFolder } = this.parts;
+    const { jobs, spawnJob, engine: desk, cacheFolder } = this.parts;
     const weights = asked.run
       ? checkpointOf(this.parts.shelf.pathOf(asked.run), asked.checkpoint, 'best')
       : absolute(asked.path ?? '');
@@ -89,13 +89,13 @@ export class Evaluations {
       realLabels: optional(asked.realLabels),
     };
     return jobs.start('evaluate', `evaluate:${JSON.stringify(asked)}`, 'files', async (context) => {
-      const result = await runTrainer(spawnTrainer, job, context);
+      const result = await runJob(spawnJob, job, context);
       return result?.report.facts.id ?? null;
     });
   }
 
-  /** The pictures that were asked for, the greatest loss first. */
-  private async pictures(query: CallParams<'evaluation.pictures'>): Promise<EvaluatedPage> {
+  /** The images that were asked for, the greatest loss first. */
+  private async images(query: CallParams<'evaluation.images'>): Promise<EvaluatedPage> {
     const { folder, facts } = this.find(query.id);
     const answers = this.answersOf(folder, query.id);
     const head = answers.heads.has(query.head) ? query.head : 'test';
@@ -119,12 +119,12 @@ export class Evaluations {
         const own = answers.heads.get(head);
         if (!own || own.top[row * kept] < 0) return [];
         const places = Array.from({ length: kept }, (_, k) => row * kept + k);
-        return [{ head, top: places.map((at) => ({ label: own.top[at], chance: own.chance[at] || 0 })) }];
+        return [{ head, top: places.map((at) => ({ label: own.top[at], probability: own.probability[at] || 0 })) }];
       });
-    const pictures = page.map((row, at) => {
+    const images = page.map((row, at) => {
       return { id: names[at], file: files[row], label: labels[row], loss: orNull(loss[row]), answers: answersAt(row) };
     });
-    return { total: rows.length, pictures };
+    return { total: rows.length, images };
   }
 }
 

@@ -2,25 +2,25 @@ import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type PhotoAnswer } from '../../protocol/evaluation.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { readableBytes } from '../../base/atomic-file.ts';
-import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { EngineManager } from '../engine/engine-manager.ts';
 import { checkpointOf } from './evaluations.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
-import type { RunShelf } from '../runs/run-store.ts';
-import type { Trainer } from '../../jobs/job-process.ts';
-import type { TrainerEvent } from '../../jobs/job-protocol.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import type { JobProcess } from '../../jobs/job-process.ts';
+import type { JobEvent } from '../../jobs/job-protocol.ts';
 
-/** Milliseconds that a network stays loaded after the last picture it answered. */
+/** Milliseconds that a network stays loaded after the last image it answered. */
 const WARM = 60_000;
-/** Pictures that are held at the same time. */
+/** Images that are held at the same time. */
 const MOST_PHOTOS = 4;
 
 interface Parts {
-  shelf: RunShelf;
-  engine: EngineDesk;
-  spawnTrainer: SpawnTrainer;
+  shelf: RunStore;
+  engine: EngineManager;
+  spawnJob: SpawnJob;
 }
 
-/** Pictures that a person tries on the newest checkpoint of a run, also while it trains. */
+/** Images that a person tries on the newest checkpoint of a run, also while it trains. */
 export class Photos {
   private readonly photos = new Map<string, Uint8Array>();
   private oracle: Oracle | null = null;
@@ -38,7 +38,7 @@ export class Photos {
     await this.oracle?.close();
   }
 
-  /** Takes a piece of a picture; the first begins it anew. @throws StillhouseError `photo.too-large`, `photo.gone` */
+  /** Takes a piece of an image; the first begins it anew. @throws StillhouseError `photo.too-large`, `photo.gone` */
   private add({ photo, offset, data }: CallParams<'photo.add'>): number {
     const held = offset === 0 ? new Uint8Array() : this.photos.get(photo);
     if (held?.length !== offset) throw new StillhouseError('photo.gone');
@@ -55,19 +55,19 @@ export class Photos {
   }
 
   private async answer({ photo, run, checkpoint, average = false }: CallParams<'photo.answer'>): Promise<PhotoAnswer> {
-    const picture = this.photos.get(photo);
-    if (!picture) throw new StillhouseError('photo.gone');
-    const { shelf, engine: desk, spawnTrainer } = this.parts;
+    const image = this.photos.get(photo);
+    if (!image) throw new StillhouseError('photo.gone');
+    const { shelf, engine: desk, spawnJob } = this.parts;
     const weights = checkpointOf(shelf.pathOf(run), checkpoint, 'last');
     const { engine } = await desk.choose('cpu');
     const key = `${weights} ${average}`;
     if (this.oracle?.key !== key || this.oracle.ended) {
       void this.oracle?.close();
       this.oracle = new Oracle(key, (onEvent) =>
-        spawnTrainer({ kind: 'predict', engine, weights, average, classes: null, settings: {} }, { onEvent }),
+        spawnJob({ kind: 'predict', engine, weights, average, classes: null, settings: {} }, { onEvent }),
       );
     }
-    return this.oracle.ask(picture);
+    return this.oracle.ask(image);
   }
 }
 
@@ -76,10 +76,10 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** A process that answers pictures with one checkpoint, and ends when nobody has asked for a minute. */
+/** A process that answers images with one checkpoint, and ends when nobody has asked for a minute. */
 class Oracle {
   ended = false;
-  private readonly trainer: Trainer<'predict'>;
+  private readonly trainer: JobProcess<'predict'>;
   private readonly waiting = new Map<number, Waiting>();
   /** What was asked before the process could hear. */
   private early: (() => void)[] | null = [];
@@ -88,7 +88,7 @@ class Oracle {
 
   constructor(
     readonly key: string,
-    spawn: (onEvent: (event: TrainerEvent) => void) => Trainer<'predict'>,
+    spawn: (onEvent: (event: JobEvent) => void) => JobProcess<'predict'>,
   ) {
     this.trainer = spawn((event) => this.hear(event));
     const fail = (error: unknown): void => {
@@ -99,12 +99,12 @@ class Oracle {
     this.trainer.done.then(() => fail(new StillhouseError('job.cancelled')), fail);
   }
 
-  ask(picture: Uint8Array): Promise<PhotoAnswer> {
+  ask(image: Uint8Array): Promise<PhotoAnswer> {
     clearTimeout(this.timer);
     const question = this.next++;
     return new Promise((resolve, reject) => {
       this.waiting.set(question, { resolve, reject });
-      const send = (): void => this.trainer.ask(question, picture);
+      const send = (): void => this.trainer.ask(question, image);
       if (this.early) this.early.push(send);
       else send();
     });
@@ -117,7 +117,7 @@ class Oracle {
     await this.trainer.done.catch(() => undefined);
   }
 
-  private hear(event: TrainerEvent): void {
+  private hear(event: JobEvent): void {
     if (event.tell === 'ready') {
       this.early?.forEach((send) => send());
       this.early = null;

@@ -1,29 +1,29 @@
 import { StillhouseError } from '../../protocol/errors.ts';
-import { CHECK_PICTURES } from '../../protocol/export.ts';
+import { CHECK_IMAGES } from '../../protocol/export.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { exportCheckpoint } from '../../runs/export.ts';
 import { exportedFiles, rememberExport } from '../../runs/export-list.ts';
 import { trashExport } from '../../runs/export-trash.ts';
 import { absolute } from '../data/datasets.ts';
-import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { EngineManager } from '../engine/engine-manager.ts';
 import { exportInfo, filesOf, listExports } from './export-info.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { weightFileOf } from '../../weights/open-weights.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
-import type { RunShelf } from '../runs/run-store.ts';
-import { runTrainer } from '../jobs/run-job.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import { runJob } from '../jobs/run-job.ts';
 
 interface Parts {
-  shelf: RunShelf;
-  engine: EngineDesk;
+  shelf: RunStore;
+  engine: EngineManager;
   jobs: Jobs;
-  spawnTrainer: SpawnTrainer;
+  spawnJob: SpawnJob;
   /** Called when one went to the trash. */
   onChange(): void;
 }
 
 /** Exports of runs: writes them, lists them, and has them checked. */
-export class ExportDesk {
+export class ExportCalls {
   constructor(private readonly parts: Parts) {}
 
   handlers() {
@@ -43,8 +43,8 @@ export class ExportDesk {
     return written;
   }
 
-  private async check({ run, path, pictures = CHECK_PICTURES }: CallParams<'export.check'>): Promise<string> {
-    const { shelf, engine: desk, jobs, spawnTrainer } = this.parts;
+  private async check({ run, path, images = CHECK_IMAGES }: CallParams<'export.check'>): Promise<string> {
+    const { shelf, engine: desk, jobs, spawnJob } = this.parts;
     const folder = shelf.pathOf(run);
     const info = exportInfo(folder, listed(folder, path));
     // Of a file that cannot be read nothing tells what it was made from.
@@ -52,8 +52,8 @@ export class ExportDesk {
     if (!checkpoint) throw new StillhouseError('export.no-checkpoint', { path });
     const { engine, gpu } = await desk.choose(shelf.recipeOf(folder).device);
     const { average } = info;
-    const job = { kind: 'check-export', engine, gpu, path, checkpoint, average, pictures, settings: {} } as const;
-    return jobs.start('export', `export:${path}`, 'files', (context) => runTrainer(spawnTrainer, job, context));
+    const job = { kind: 'check-export', engine, gpu, path, checkpoint, average, images, settings: {} } as const;
+    return jobs.start('export', `export:${path}`, 'files', (context) => runJob(spawnJob, job, context));
   }
 
   private remove({ run, path }: CallParams<'export.delete'>): void {

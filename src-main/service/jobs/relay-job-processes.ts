@@ -1,15 +1,15 @@
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import type { FromService, ToService } from '../service-link.ts';
-import { trainerEnvironment, type Trainer, type TrainerOptions } from '../../jobs/job-process.ts';
+import { jobEnvironment, type JobProcess, type JobProcessOptions } from '../../jobs/job-process.ts';
 import {
-  readTrainerEvent,
-  type TrainerCommand,
-  type TrainerEvent,
-  type TrainerJob,
-  type TrainerResults,
+  readJobEvent,
+  type JobCommand,
+  type JobEvent,
+  type JobRequest,
+  type JobResults,
 } from '../../jobs/job-protocol.ts';
 
-type Verdict = Extract<TrainerEvent, { tell: 'done' | 'failed' }>;
+type Verdict = Extract<JobEvent, { tell: 'done' | 'failed' }>;
 
 interface Relayed {
   hear(message: unknown): void;
@@ -17,24 +17,24 @@ interface Relayed {
 }
 
 /**
- * Trainers in utility processes, which only Electron's main process can start: the shell starts them when asked and
- * hands messages on. The same signature as `spawnTrainer`.
+ * JobProcesses in utility processes, which only Electron's main process can start: the shell starts them when asked and
+ * hands messages on. The same signature as `spawnJob`.
  */
-export class RelayTrainers {
+export class RelayJobProcesses {
   private readonly trainers = new Map<number, Relayed>();
   private next = 0;
 
   constructor(private readonly post: (message: FromService) => void) {}
 
-  readonly spawn = <Job extends TrainerJob>(job: Job, options: TrainerOptions = {}): Trainer<Job['kind']> => {
+  readonly spawn = <Job extends JobRequest>(job: Job, options: JobProcessOptions = {}): JobProcess<Job['kind']> => {
     const trainer = this.next++;
-    const send = (body: TrainerCommand): void => this.post({ type: 'trainer-message', trainer, body });
+    const send = (body: JobCommand): void => this.post({ type: 'trainer-message', trainer, body });
     let because: StillhouseError | undefined;
     const done = new Promise<unknown>((resolve, reject) => {
       let verdict: Verdict | undefined;
       this.trainers.set(trainer, {
         hear: (message) => {
-          const event = readTrainerEvent(message, job.kind);
+          const event = readJobEvent(message, job.kind);
           if (!event) return;
           if (event.tell === 'ready') send({ do: 'start', job });
           if (event.tell === 'done' || event.tell === 'failed') verdict = event;
@@ -49,12 +49,12 @@ export class RelayTrainers {
         },
       });
     });
-    this.post({ type: 'trainer-start', trainer, env: trainerEnvironment() });
+    this.post({ type: 'trainer-start', trainer, env: jobEnvironment() });
     return {
       pid: undefined,
-      done: done as Promise<TrainerResults[Job['kind']]>,
+      done: done as Promise<JobResults[Job['kind']]>,
       stop: () => send({ do: 'stop' }),
-      ask: (question, picture) => send({ do: 'ask', question, picture }),
+      ask: (question, image) => send({ do: 'ask', question, image }),
       pause: (on) => send({ do: on ? 'pause' : 'continue' }),
       kill: (reason) => {
         because = reason;

@@ -1,6 +1,6 @@
 import type { JobContext } from './jobs.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
-import type { TrainerJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
+import type { JobRequest, JobResults } from '../../jobs/job-protocol.ts';
 
 /** Milliseconds that a cancelled job may take to end by itself. */
 const GRACE = 10_000;
@@ -10,11 +10,11 @@ const GRACE = 10_000;
  * too long, ended.
  * @throws StillhouseError what the job reported, or `run.died`.
  */
-export async function runTrainer<Job extends TrainerJob>(
-  spawn: SpawnTrainer,
+export async function runJob<Job extends JobRequest>(
+  spawn: SpawnJob,
   job: Job,
   { signal, report }: Partial<JobContext> = {},
-): Promise<TrainerResults[Job['kind']]> {
+): Promise<JobResults[Job['kind']]> {
   const trainer = spawn(job, {
     onEvent: (event) => {
       if (event.tell === 'progress') report?.({ stage: event.stage, done: event.done, total: event.total });

@@ -3,27 +3,27 @@ import type { Handlers } from '../../protocol/service.ts';
 import { engineName } from '../../runs/places.ts';
 import { absolute, type Datasets } from '../data/datasets.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
-import type { EngineDesk } from '../engine/engine-manager.ts';
+import type { EngineManager } from '../engine/engine-manager.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { refusal, type CheckedRecipe } from './recipe-check.ts';
 import { completed, readRecipe, writeRecipe } from './recipe-text.ts';
-import type { SpawnTrainer } from '../runs/run-control.ts';
+import type { SpawnJob } from '../runs/run-control.ts';
 import { lrSchedule } from './schedule-preview.ts';
 import { speedKey, speedOfRuns, timeForecast, type Speed } from './time-estimate.ts';
-import { runTrainer } from '../jobs/run-job.ts';
+import { runJob } from '../jobs/run-job.ts';
 
 interface Parts {
   runsFolder: string;
   jobs: Jobs;
-  engine: EngineDesk;
+  engine: EngineManager;
   datasets: Datasets;
   notes: DataNotes;
-  spawnTrainer: SpawnTrainer;
+  spawnJob: SpawnJob;
   check(recipe: Record<string, unknown>): Promise<CheckedRecipe>;
 }
 
 /** What a recipe would come to before it starts: memory, hours, its rate, and itself as a text. */
-export class RecipeDesk {
+export class RecipeCalls {
   /** Speeds that were measured, by what they hold for. */
   private readonly speeds = new Map<string, Speed>();
 
@@ -46,7 +46,7 @@ export class RecipeDesk {
   private async memory(given: Record<string, unknown>): Promise<MemoryForecast> {
     const { recipe, classes } = await this.parts.check(given);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
-    return runTrainer(this.parts.spawnTrainer, { kind: 'forecast', engine, gpu, recipe, classes });
+    return runJob(this.parts.spawnJob, { kind: 'forecast', engine, gpu, recipe, classes });
   }
 
   private async schedule(given: Record<string, unknown>): Promise<LrSchedule> {
@@ -70,7 +70,7 @@ export class RecipeDesk {
 
   /** Times a few steps, as a job. @throws StillhouseError whatever keeps the recipe from being trained. */
   private async measure(given: Record<string, unknown>): Promise<string> {
-    const { spawnTrainer, jobs, notes } = this.parts;
+    const { spawnJob, jobs, notes } = this.parts;
     const checked = await this.parts.check(given);
     const refused = refusal(checked);
     if (refused) throw refused;
@@ -80,7 +80,7 @@ export class RecipeDesk {
     const excluded = [...notes.excludedFiles(recipe.dataPath)];
     return jobs.start('measure', `measure:${key}`, 'files', async ({ signal, report }) => {
       const job = { kind: 'measure', engine, gpu, recipe, excluded } as const;
-      const result = await runTrainer(spawnTrainer, job, { signal, report });
+      const result = await runJob(spawnJob, job, { signal, report });
       if (!result) return null;
       const { batchSize } = recipe;
       this.speeds.set(key, { ...result, evaluationSeconds: null, batchSize, run: null, time: Date.now() });

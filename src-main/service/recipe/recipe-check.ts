@@ -1,3 +1,4 @@
+import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parsePolicy } from '../../data/augment/auto-augment.ts';
@@ -20,7 +21,6 @@ import {
   type RecipeKey,
   type RecipeProblem,
 } from '../../protocol/recipe.ts';
-import { sizeOf as sizeOfShape } from '../../runtime/dtypes.ts';
 import { parseLrNoise } from '../../train/schedule.ts';
 import { updateVariables } from '../../train/update.ts';
 import { trainable } from '../../train/variables.ts';
@@ -71,7 +71,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.distillation(recipe);
   findings.training(recipe, model);
   if (dataset) {
-    findings.pictures(recipe, dataset);
+    findings.images(recipe, dataset);
     await findings.teacher(recipe, classes);
   }
   const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
@@ -183,7 +183,7 @@ class Findings {
     }
   }
 
-  pictures(recipe: Recipe, dataset: Dataset): void {
+  images(recipe: Recipe, dataset: Dataset): void {
     const { train, classes } = summarise(dataset);
     const { batchSize } = recipe;
     if (train < batchSize) this.error('data.too-few', { count: train, batch: batchSize });
@@ -223,7 +223,7 @@ class Findings {
 /** Trained parameters of a model, and bytes of a checkpoint: all that a step writes, in float32. */
 function sizeOf(model: Model | undefined, recipe: Recipe): Pick<RecipeCheck, 'parameters' | 'checkpointBytes'> {
   if (!model) return { parameters: 0, checkpointBytes: 0 };
-  const sizes = Object.values(updateVariables(model, recipe)).map(({ shape }) => sizeOfShape(shape));
+  const sizes = Object.values(updateVariables(model, recipe)).map(({ shape }) => shapeSize(shape));
   const checkpointBytes = 4 * sizes.reduce((sum, size) => sum + size, 0);
   return { parameters: countParameters(trainable(model, recipe)), checkpointBytes };
 }

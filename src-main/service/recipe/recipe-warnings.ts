@@ -34,7 +34,7 @@ export function recipeWarnings(recipe: Recipe, steps: number, distilled = true):
   return warnings;
 }
 
-/** Whether a training step drops something, so that two answers on a picture are not the same. */
+/** Whether a training step drops something, so that two answers on an image are not the same. */
 function differ({ trainMode, dropPath, drop }: Recipe): boolean {
   return trainMode && (dropPath > 0 || drop > 0);
 }

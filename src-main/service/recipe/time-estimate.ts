@@ -4,7 +4,7 @@ import { totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.
 import { readHistoryEnd } from '../../runs/history.ts';
 import { listRuns, type RunFile } from '../../runs/run-folder.ts';
 
-/** Settings that change what a picture costs. The batch size does too, but less: a run with another one still tells. */
+/** Settings that change what an image costs. The batch size does too, but less: a run with another one still tells. */
 const COSTLY: readonly RecipeKey[] = [
   ...(['model', 'inputSize', 'distillationType', 'precision', 'recompute', 'attnOnly', 'modelEma', 'opt'] as const),
   ...(['cosub', 'aa', 'threeAugment', 'numWorkers'] as const),
@@ -29,7 +29,7 @@ export interface Extent {
   validation: number;
 }
 
-/** A picture that is only evaluated costs about a third of one that is learned from: no gradient. */
+/** An image that is only evaluated costs about a third of one that is learned from: no gradient. */
 const EVALUATION_GAIN = 3;
 
 /** Hours of a run from how fast it goes; null while no data say how long an epoch is. */
@@ -83,7 +83,7 @@ function speedOf(path: string, run: RunFile, recipe: Recipe): Speed | null {
   };
 }
 
-/** What a measured speed holds for: everything that changes the step or the reading of its pictures. */
+/** What a measured speed holds for: everything that changes the step or the reading of its images. */
 export function speedKey(recipe: Recipe, engine: string): string {
   const keys: RecipeKey[] = [...COSTLY, ...OF_TEACHER, 'batchSize', 'microBatch', 'dataPath', 'trainInterpolation'];
   return JSON.stringify([engine, ...keys.map((key) => recipe[key])]);

@@ -5,19 +5,20 @@ import { badStep, type BadStep } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { FIRST, whatIsWrong } from '../../protocol/shapes.ts';
 import { badStepFile } from '../../runs/bad-step.ts';
+import { parseOwnJson } from '../../runs/own-json.ts';
 import type { Datasets } from '../data/datasets.ts';
 
-/** A batch of the largest size, each picture with a long path. */
+/** A batch of the largest size, each image with a long path. */
 const MOST_BYTES = 32 * 2 ** 20;
 
 /** As it was written: ids and place are of this service. */
 const written = v.object({
-  ...v.omit(badStep, ['path', 'pictures']).entries,
-  pictures: v.array(v.object({ file: v.string(), class: v.string() })),
+  ...v.omit(badStep, ['path', 'images']).entries,
+  images: v.array(v.object({ file: v.string(), class: v.string() })),
 });
 
 /**
- * The batch that a run ended at, its pictures with the ids by which windows see them.
+ * The batch that a run ended at, its images with the ids by which windows see them.
  * @throws StillhouseError `run.bad-step` where the file is missing or damaged.
  */
 export async function badStepReport(run: string, datasets: Datasets): Promise<BadStep> {
@@ -25,9 +26,9 @@ export async function badStepReport(run: string, datasets: Datasets): Promise<Ba
   const bad = readBadStep(path);
   const ids = await datasets.named(
     bad.dataPath,
-    bad.pictures.map(({ file }) => file),
+    bad.images.map(({ file }) => file),
   );
-  return { ...bad, path, pictures: bad.pictures.map((picture, at) => ({ ...picture, id: ids[at] })) };
+  return { ...bad, path, images: bad.images.map((image, at) => ({ ...image, id: ids[at] })) };
 }
 
 function readBadStep(path: string): v.InferOutput<typeof written> {
@@ -36,7 +37,7 @@ function readBadStep(path: string): v.InferOutput<typeof written> {
   let given: unknown;
   try {
     if (statSync(path).size > MOST_BYTES) throw refuse('it is too large');
-    given = JSON.parse(readFileSync(path, 'utf8'));
+    given = parseOwnJson(readFileSync(path, 'utf8'));
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
     throw refuse(error instanceof SyntaxError ? 'it is not JSON' : reasonOf(error), error);

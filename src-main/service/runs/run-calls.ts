@@ -6,12 +6,12 @@ import { lockOwner, lockedError } from '../../runs/lock.ts';
 import { changeNotes, pinCheckpoint } from '../../runs/run-notes.ts';
 import { trashRun } from '../../runs/trash.ts';
 import { absolute } from '../data/datasets.ts';
-import { RunSeriesShelf } from './run-series-cache.ts';
-import type { RunShelf } from './run-store.ts';
-import { TrashDesk } from './trash-calls.ts';
+import { RunSeriesCache } from './run-series-cache.ts';
+import type { RunStore } from './run-store.ts';
+import { TrashCalls } from './trash-calls.ts';
 
-export interface RunDeskOptions {
-  shelf: RunShelf;
+export interface RunCallsOptions {
+  shelf: RunStore;
   /** State of a run that this service trains; undefined for all others. */
   stateOf(id: string): RunState | undefined;
   /** Called when the runs, their notes, checkpoints or the trash have changed. */
@@ -19,12 +19,12 @@ export interface RunDeskOptions {
 }
 
 /** What is asked of runs beside their training: look, compare, note, pin, delete and take back. */
-export class RunDesk {
-  private readonly trash: TrashDesk;
-  private readonly series = new RunSeriesShelf();
+export class RunCalls {
+  private readonly trash: TrashCalls;
+  private readonly series = new RunSeriesCache();
 
-  constructor(private readonly options: RunDeskOptions) {
-    this.trash = new TrashDesk(options.shelf, options.onChange);
+  constructor(private readonly options: RunCallsOptions) {
+    this.trash = new TrashCalls(options.shelf, options.onChange);
   }
 
   close(): void {

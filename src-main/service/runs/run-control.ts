@@ -4,13 +4,13 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { openHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { SilenceWatch } from '../../jobs/process-watchdog.ts';
-import type { Trainer, spawnTrainer } from '../../jobs/job-process.ts';
-import type { EngineChoice, TrainerEvent } from '../../jobs/job-protocol.ts';
+import type { JobProcess, spawnJob } from '../../jobs/job-process.ts';
+import type { EngineChoice, JobEvent } from '../../jobs/job-protocol.ts';
 
-export type SpawnTrainer = typeof spawnTrainer;
+export type SpawnJob = typeof spawnJob;
 
 export interface RunControlOptions {
-  spawnTrainer: SpawnTrainer;
+  spawnJob: SpawnJob;
   emit(event: ServiceEvent): void;
   /** How many runs train; called when it changes. */
   onActive?(runs: number): void;
@@ -29,7 +29,7 @@ interface ActiveRun {
   path: string;
   /** Taken by this process; the trainer takes it over. */
   lock: RunLock;
-  trainer: Trainer<'train'>;
+  trainer: JobProcess<'train'>;
   state: RunState;
   /** Settles when the process has ended and that was reported. */
   ended: Promise<void>;
@@ -75,7 +75,7 @@ export class RunControl {
    */
   start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice, lock: RunLock): void {
     const { engine, threads, gpu, note } = on;
-    const trainer = this.options.spawnTrainer(
+    const trainer = this.options.spawnJob(
       { kind: 'train', engine, threads, gpu, note, run: path, recipe, resume, lock: lock.owner },
       { onEvent: (event) => this.hear(id, event) },
     );
@@ -135,7 +135,7 @@ export class RunControl {
     clearTimeout(late);
   }
 
-  private hear(id: string, event: TrainerEvent): void {
+  private hear(id: string, event: JobEvent): void {
     const run = this.active.get(id);
     if (!run) return;
     run.watch.hear();

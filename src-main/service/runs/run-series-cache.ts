@@ -8,7 +8,7 @@ const MOST_KEPT = 4;
 const MOST_STEP_ROWS = 4_000;
 
 /** The step rows of runs, read once and then only as they grow. */
-export class RunSeriesShelf {
+export class RunSeriesCache {
   /** By folder, the one used last at the end. */
   private readonly kept = new Map<string, StepColumns>();
 

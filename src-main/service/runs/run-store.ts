@@ -11,7 +11,7 @@ import { createRun, newRunId, openRun, runFolders, trashedFile } from '../../run
 import { RunSummaries } from '../../runs/summary.ts';
 
 /** The runs on disk: those in the runs folder, and those that were told to live elsewhere. */
-export class RunShelf {
+export class RunStore {
   /** Absolute folders of runs outside the runs folder. */
   private readonly elsewhere: Set<string>;
   private readonly summaries = new RunSummaries();

@@ -8,10 +8,10 @@ import { openCheckpoint } from '../../runs/checkpoint-file.ts';
 import { lockOwner, lockedError } from '../../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineName } from '../../runs/places.ts';
 import { checkpointsFolder, openRun } from '../../runs/run-folder.ts';
-import type { ChosenEngine, EngineDesk } from '../engine/engine-manager.ts';
+import type { ChosenEngine, EngineManager } from '../engine/engine-manager.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { checkRecipe, refusal } from '../recipe/recipe-check.ts';
-import { RunShelf } from './run-store.ts';
+import { RunStore } from './run-store.ts';
 
 /** What a person asks for on the command line. Paths are absolute. */
 export interface TrainRequest {
@@ -40,7 +40,7 @@ export interface PreparedTraining {
 export async function prepareTraining(
   request: TrainRequest,
   runsFolder: string,
-  choose: EngineDesk['choose'],
+  choose: EngineManager['choose'],
 ): Promise<PreparedTraining> {
   const { run, base, resume } = sourceOf(request);
   const notes = new DataNotes(dataNotesFolder());
@@ -55,7 +55,7 @@ export async function prepareTraining(
   const owner = run && lockOwner(run);
   if (owner) throw lockedError(run, owner);
   if (run) return { run, recipe, resume, check, engine };
-  const { path } = new RunShelf(runsFolder).create(recipe, classes, engineName(engine.gpu));
+  const { path } = new RunStore(runsFolder).create(recipe, classes, engineName(engine.gpu));
   notes.copyTo(recipe.dataPath, path);
   return { run: path, recipe, resume, check, engine };
 }

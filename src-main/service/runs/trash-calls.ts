@@ -11,7 +11,7 @@ import {
   trashedRun,
 } from '../../runs/trash.ts';
 import { checkpointsFolder, openRun } from '../../runs/run-folder.ts';
-import type { RunShelf } from './run-store.ts';
+import type { RunStore } from './run-store.ts';
 
 /** Days that what a person deleted is kept. */
 export const TRASH_DAYS = 30;
@@ -24,11 +24,11 @@ const FIRST_LOOK = 30_000;
 export type TrashName = Pick<TrashItem, 'run' | 'file'>;
 
 /** The trash of all runs. What is older than {@link TRASH_DAYS} goes by itself while the service runs. */
-export class TrashDesk {
+export class TrashCalls {
   private readonly timers: NodeJS.Timeout[];
 
   constructor(
-    private readonly shelf: RunShelf,
+    private readonly shelf: RunStore,
     private readonly onSwept: () => void,
   ) {
     const sweep = (): void => {

@@ -9,39 +9,39 @@ import {
 } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Command } from './command.ts';
-import { withDesk, type Desk } from './local-service.ts';
+import { withService, type LocalService } from './local-service.ts';
 import { textValue, type Option, type Parsed } from './options.ts';
 
 const OPTIONS: readonly Option[] = [
   {
     flag: 'check',
     value: null,
-    help: 'Decode every picture that has changed since the last check and list what is wrong. One that is interrupted goes on the next time.',
+    help: 'Decode every image that has changed since the last check and list what is wrong. One that is interrupted goes on the next time.',
   },
-  { flag: 'anew', value: null, help: 'With --check: look at every picture again.' },
+  { flag: 'anew', value: null, help: 'With --check: look at every image again.' },
   {
     flag: 'leave-out',
     value: 'KIND',
     help: `Leave out what the last check found of a kind: ${FINDING_KINDS.join(', ')}. What cannot be used is left out by every check.`,
     choices: FINDING_KINDS,
   },
-  { flag: 'take-back', value: 'KIND', help: 'Use the pictures of a kind again.', choices: FINDING_KINDS },
+  { flag: 'take-back', value: 'KIND', help: 'Use the images of a kind again.', choices: FINDING_KINDS },
   {
     flag: 'strict',
     value: null,
-    help: 'With --check: exit with 1 when a picture cannot be read or a training picture is in val too.',
+    help: 'With --check: exit with 1 when an image cannot be read or a training image is in val too.',
   },
 ];
 
 export const data: Command = {
   name: 'data',
-  summary: 'Show what a data folder holds; with --check decode every picture.',
+  summary: 'Show what a data folder holds; with --check decode every image.',
   words: 'DIR',
   count: [1, 1],
   options: OPTIONS,
   run: async (parsed, shell) => {
     const path = resolve(parsed.words[0]);
-    await withDesk(shell, async (desk) => {
+    await withService(shell, async (desk) => {
       const checked = parsed.values.get('check') === true ? await check(path, parsed, desk) : null;
       for (const [flag, out] of [
         ['leave-out', true],
@@ -68,7 +68,7 @@ interface Checked {
 }
 
 /** A check that was interrupted is shown as far as it came. */
-async function check(path: string, parsed: Parsed, { calls, job }: Desk): Promise<Checked> {
+async function check(path: string, parsed: Parsed, { calls, job }: LocalService): Promise<Checked> {
   const anew = parsed.values.get('anew') === true;
   try {
     return { report: (await job(calls['dataset.check']({ path, anew }))) as DatasetReport, error: null };
@@ -101,11 +101,11 @@ function describeData(summary: DatasetSummary, report: DatasetReport | null, exc
   const row = (name: string, at: number): string =>
     `  ${name.padEnd(width)}${number(classes[at].train)}${number(classes[at].val)}${title(at)}`;
   return [
-    `${printable(path)}: ${classes.length} classes, ${train} training and ${val} validation pictures`,
+    `${printable(path)}: ${classes.length} classes, ${train} training and ${val} validation images`,
     ...(splitMade ? ['There is no val to use: a tenth of each class is set aside for validation.'] : []),
     ...names.map(row),
     ...(report ? describeReport(report) : []),
-    ...(excluded.count > 0 ? [`${summary.excluded} pictures are left out by the list ${excluded.list}`] : []),
+    ...(excluded.count > 0 ? [`${summary.excluded} images are left out by the list ${excluded.list}`] : []),
     ...warnings.map(({ message }) => printable(message)),
   ].join('\n');
 }
@@ -121,15 +121,15 @@ function describeReport({ checked, total, reused, findings, file }: DatasetRepor
     ...files.slice(0, SHOWN).map(({ file, reason }) => `  ${printable(file)}${reason ? `: ${printable(reason)}` : ''}`),
     ...(count > SHOWN ? [`  and ${count - SHOWN} more`] : []),
   ]);
-  return [`${part} pictures checked${before}`, ...lines, ...(file ? [`The whole report: ${file}`] : [])];
+  return [`${part} images checked${before}`, ...lines, ...(file ? [`The whole report: ${file}`] : [])];
 }
 
 const WORDS: Readonly<Record<FindingKind, string>> = {
   unreadable: 'Unreadable',
   truncated: 'Truncated',
   empty: 'Empty files',
-  conflict: 'The same picture in different classes',
-  leak: 'Training pictures that are in val too',
+  conflict: 'The same image in different classes',
+  leak: 'Training images that are in val too',
   duplicate: 'Twice in a split',
   cmyk: 'CMYK',
   deep: '16 bits',

@@ -3,10 +3,10 @@ import type { EngineDevice, EngineReport, EngineStatus, Gpu, GpuReport } from '.
 import { DEVICE_PATTERN } from '../../protocol/device.ts';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { engineFolder, engineFolders } from '../../runs/places.ts';
-import { EngineDesk, type ChosenEngine } from '../../service/engine/engine-manager.ts';
-import { spawnTrainer } from '../../jobs/job-process.ts';
+import { EngineManager, type ChosenEngine } from '../../service/engine/engine-manager.ts';
+import { spawnJob } from '../../jobs/job-process.ts';
 import type { Command, Shell } from './command.ts';
-import { withDesk, type Desk } from './local-service.ts';
+import { withService, type LocalService } from './local-service.ts';
 import { pathValue, textValue, type Parsed } from './options.ts';
 import { bytes } from './progress.ts';
 
@@ -15,7 +15,7 @@ import { bytes } from './progress.ts';
  * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*`.
  */
 export function chooseEngine(device?: string): Promise<ChosenEngine> {
-  return new EngineDesk(engineFolders(), spawnTrainer, () => undefined).choose(device);
+  return new EngineManager(engineFolders(), spawnJob, () => undefined).choose(device);
 }
 
 /** One line on what computes, and on why it is no GPU unless the run will tell. */
@@ -39,11 +39,11 @@ export const engine: Command = {
     const [action] = parsed.words;
     if (!ACTIONS.includes(action))
       throw new StillhouseError('argument.invalid', { name: 'engine', expected: ACTIONS.join(', '), got: action });
-    await withDesk(shell, (desk) => act(action, parsed, shell, desk));
+    await withService(shell, (desk) => act(action, parsed, shell, desk));
   },
 };
 
-async function act(action: string, parsed: Parsed, shell: Shell, desk: Desk): Promise<void> {
+async function act(action: string, parsed: Parsed, shell: Shell, desk: LocalService): Promise<void> {
   const { calls } = desk;
   const asked = textValue(parsed, 'device');
   const tell = (report: EngineReport): void =>
@@ -62,7 +62,12 @@ async function act(action: string, parsed: Parsed, shell: Shell, desk: Desk): Pr
   if (error) throw fromPlainError(error);
 }
 
-async function installEngine(device: EngineDevice, parsed: Parsed, shell: Shell, { calls, job }: Desk): Promise<void> {
+async function installEngine(
+  device: EngineDevice,
+  parsed: Parsed,
+  shell: Shell,
+  { calls, job }: LocalService,
+): Promise<void> {
   const from = pathValue(parsed, 'from');
   if (parsed.values.get('force') === true) await rm(engineFolder(device), { recursive: true, force: true });
   const before = await calls['engine.status']({});

@@ -3,13 +3,13 @@ import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
 import { cacheFolder } from '../../runs/places.ts';
 import { LIST_NAME } from '../../jobs/data-notes.ts';
 import { keepPlace } from '../../service/evaluations/evaluation-place.ts';
-import type { TrainerResults } from '../../jobs/job-protocol.ts';
+import type { JobResults } from '../../jobs/job-protocol.ts';
 import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, type Parsed } from './options.ts';
 import { scoreText } from './progress.ts';
-import { inTrainer } from './weights.ts';
+import { inJobProcess } from './weights.ts';
 
 const EVALUATED =
   /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
@@ -17,7 +17,7 @@ const EVALUATED =
 export const evaluate: Command = {
   name: 'evaluate',
   also: 'eval',
-  summary: 'Score weights on validation pictures or a folder: heads, classes, confusion, calibration, teacher.',
+  summary: 'Score weights on validation images or a folder: heads, classes, confusion, calibration, teacher.',
   words: '',
   count: [0, 0],
   options: [
@@ -28,7 +28,7 @@ export const evaluate: Command = {
       flag: 'folder',
       value: 'DIR',
       help:
-        'Every picture of a folder instead of the validation pictures. Its folders are named as the classes, or by ' +
+        'Every image of a folder instead of the validation images. Its folders are named as the classes, or by ' +
         'their numbers from 0, as in ImageNet-V2.',
     },
     {
@@ -44,14 +44,14 @@ export const evaluate: Command = {
   ],
   run: async (parsed, shell) => {
     const result = await evaluated(parsed, shell, parsed.values.get('no-keep') !== true);
-    const { scores, report, model, pictures, skipped } = result;
+    const { scores, report, model, images, skipped } = result;
     noteLeftOut(result, shell);
     const text = parsed.values.get('csv') === true ? csvOf(report.classes) : reportText(result);
-    shell.reporter.result(text, { type: 'result', model, pictures, ...scores, skipped, ...report });
+    shell.reporter.result(text, { type: 'result', model, images, ...scores, skipped, ...report });
   },
 };
 
-type Evaluated = NonNullable<TrainerResults['evaluate']>;
+type Evaluated = NonNullable<JobResults['evaluate']>;
 
 async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<Evaluated> {
   const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
@@ -68,7 +68,7 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
     realLabels: pathValue(parsed, 'real-labels'),
     keep: kept ? keepPlace(weights, cacheFolder()) : undefined,
   };
-  const result = await inTrainer(job, shell);
+  const result = await inJobProcess(job, shell);
   if (!result) throw new StillhouseError('job.cancelled');
   return result;
 }
@@ -80,10 +80,10 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
 export async function evaluateAsDeit(parsed: Parsed, shell: Shell): Promise<void> {
   const result = await evaluated(parsed, shell, false);
   noteLeftOut(result, shell);
-  const { scores, pictures, model, skipped } = result;
-  const accuracy = `Accuracy of the network on the ${pictures} test images: ${scores.test.acc1.toFixed(1)}%`;
+  const { scores, images, model, skipped } = result;
+  const accuracy = `Accuracy of the network on the ${images} test images: ${scores.test.acc1.toFixed(1)}%`;
   shell.reporter.result(`${scoreText(scores.test)}\n${accuracy}`, {
-    ...{ type: 'result', model, pictures },
+    ...{ type: 'result', model, images },
     ...scores,
     skipped,
   });
@@ -99,15 +99,15 @@ const NAMES = { test: 'decision', class: 'class head', distillation: 'distillati
 /** Pairs, and classes, that a report for people names; --csv and --json have them all. */
 const SHOWN = 10;
 
-function reportText({ scores, report, model, pictures }: Evaluated): string {
+function reportText({ scores, report, model, images }: Evaluated): string {
   const { facts, classes, confusion } = report;
   return [
-    `${model} on ${pictures} pictures`,
+    `${model} on ${images} images`,
     '',
     row('', 'Acc@1', 'Acc@5', 'NLL', 'confid.', 'ECE', 'teacher', 'ReaL'),
     ...facts.heads.map(headRow),
     '',
-    `Most confused (of ${wrongOf(confusion)} wrong pictures)`,
+    `Most confused (of ${wrongOf(confusion)} wrong images)`,
     ...confusedPairs(confusion)
       .slice(0, SHOWN)
       .map(([label, decision, count]) => `  ${count}  ${classes[label].name} taken for ${classes[decision].name}`),
@@ -134,7 +134,7 @@ function wrongOf(cells: readonly number[]): number {
   return confusedPairs(cells).reduce((sum, [, , count]) => sum + count, 0);
 }
 
-/** Class, decision and pictures of every confusion, the most frequent first. */
+/** Class, decision and images of every confusion, the most frequent first. */
 function confusedPairs(cells: readonly number[]): [number, number, number][] {
   const all = Array.from({ length: cells.length / 3 }, (_, at): [number, number, number] => {
     return [cells[3 * at], cells[3 * at + 1], cells[3 * at + 2]];
@@ -149,7 +149,7 @@ function weakest(classes: readonly ClassReport[]): ClassReport[] {
 
 function classLine({ name, count, acc1, acc5, precision, f1 }: ClassReport): string {
   const share = (value: number | null): string => (value === null ? '–' : value.toFixed(1)).padStart(7);
-  return `  ${name.padEnd(24)}${String(count).padStart(6)} pictures  Acc@1${share(acc1)}  Acc@5${share(acc5)}  precision${share(precision)}  F1${share(f1)}`;
+  return `  ${name.padEnd(24)}${String(count).padStart(6)} images  Acc@1${share(acc1)}  Acc@5${share(acc5)}  precision${share(precision)}  F1${share(f1)}`;
 }
 
 /** The table of classes, by the rules of RFC 4180. */
@@ -158,7 +158,7 @@ function csvOf(classes: readonly ClassReport[]): string {
     const plain = String(value ?? '');
     return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
   };
-  const head = 'class,pictures,predicted,acc1,acc5,precision,recall,f1,confidence,agreement,confused_with,confused';
+  const head = 'class,images,predicted,acc1,acc5,precision,recall,f1,confidence,agreement,confused_with,confused';
   const lines = classes.map((one) =>
     [
       ...[one.name, one.count, one.predicted, one.acc1, one.acc5, one.precision, one.acc1, one.f1, one.confidence],

@@ -10,7 +10,7 @@ export function checkText(check: ExportCheck): string {
     row('file', `${check.path} (${bytes(check.bytes)})`),
     row('compared with', `${check.checkpoint}${check.average ? ' (moving average)' : ''}`),
     row('network', `${model}, ${parameters.toLocaleString('en')} parameters, ${classes} classes`),
-    row('pictures', preparation(check)),
+    row('images', preparation(check)),
     ...(answers ? answerRows(check.data, answers) : []),
     ...latency.map((one) => row(`batch of ${one.batch}`, timeText(one))),
     ...(latency.length > 0 ? [row('computed on', `${device}, ${threads} threads`)] : []),
@@ -25,9 +25,9 @@ function preparation({ preprocessing }: ExportCheck): string {
 }
 
 function answerRows(data: string, answers: NonNullable<ExportCheck['answers']>): string[] {
-  const { pictures, skipped, max, mean, agreement, acc1 } = answers;
+  const { images, skipped, max, mean, agreement, acc1 } = answers;
   return [
-    row('compared on', `${pictures} pictures of ${data}${skipped > 0 ? `, ${skipped} could not be read` : ''}`),
+    row('compared on', `${images} images of ${data}${skipped > 0 ? `, ${skipped} could not be read` : ''}`),
     row('logits differ by', `${max?.toPrecision(3) ?? 'NaN'} at most, ${mean?.toPrecision(3) ?? 'NaN'} in the mean`),
     row('same decision', `${agreement.toFixed(2)} %`),
     row('Acc@1', `${acc1.exported.toFixed(2)} exported, ${acc1.checkpoint.toFixed(2)} checkpoint`),

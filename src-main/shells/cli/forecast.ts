@@ -1,6 +1,6 @@
 import type { MemoryForecast } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './local-service.ts';
+import { withService } from './local-service.ts';
 import { recipeOptions, recipeValues } from './options.ts';
 import { bytes } from './progress.ts';
 import { presetOption, presetValues } from './train.ts';
@@ -12,7 +12,7 @@ export const forecast: Command = {
   count: [0, 0],
   options: [...recipeOptions(), presetOption('student', 'Settings to start from; flags change them.')],
   run: (parsed, shell) =>
-    withDesk(shell, async ({ calls }) => {
+    withService(shell, async ({ calls }) => {
       const recipe = { ...presetValues(parsed), ...recipeValues(parsed) };
       const memory = await calls['recipe.forecast']({ recipe });
       shell.reporter.result(describe(memory), { type: 'forecast', ...memory });
@@ -25,7 +25,7 @@ function describe(memory: MemoryForecast): string {
     ['Optimizer', memory.optimizer],
     ['Teacher', memory.teacher],
     ['Activations and gradients', memory.activations],
-    ['Engine and pictures', memory.process],
+    ['Engine and images', memory.process],
     ['In all', memory.total],
   ];
   return rows.map(([name, size]) => `${name.padEnd(27)}${bytes(size).padStart(10)}`).join('\n');

@@ -2,12 +2,12 @@ import type { JobProgress, ServiceEvent } from '../../protocol/events.ts';
 import { fromPlainError } from '../../protocol/errors.ts';
 import type { Handlers } from '../../protocol/service.ts';
 import { cacheFolder, homeFolder } from '../../runs/places.ts';
-import { spawnTrainer } from '../../jobs/job-process.ts';
+import { spawnJob } from '../../jobs/job-process.ts';
 import { createWorkstation, type WorkstationOptions } from '../../service/workstation.ts';
 import type { Shell } from './command.ts';
 
 /** The service as a command uses it: its calls, and jobs as promises. */
-export interface Desk {
+export interface LocalService {
   calls: Handlers;
   /**
    * Waits for a job that a call has started, showing its progress; an interruption cancels it.
@@ -21,11 +21,14 @@ export interface Desk {
 export const HERE: Omit<WorkstationOptions, 'shell' | 'emit'> = {
   homeFolder: homeFolder(),
   cacheFolder: cacheFolder(),
-  spawnTrainer,
+  spawnJob,
 };
 
 /** Opens the service in this process while `body` runs. */
-export async function withDesk<Result>(shell: Shell, body: (desk: Desk) => Promise<Result>): Promise<Result> {
+export async function withService<Result>(
+  shell: Shell,
+  body: (desk: LocalService) => Promise<Result>,
+): Promise<Result> {
   const listeners = new Set<(progress: JobProgress) => void>();
   const emit = (event: ServiceEvent): void => {
     if (event.event === 'job') for (const listener of listeners) listener(event.progress);

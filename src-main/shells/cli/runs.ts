@@ -10,7 +10,7 @@ import { runsFolder } from '../../runs/places.ts';
 import { openRun } from '../../runs/run-folder.ts';
 import { detailRun } from '../../runs/summary.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './local-service.ts';
+import { withService } from './local-service.ts';
 import { pathValue, textValue } from './options.ts';
 import { bytes, duration } from './progress.ts';
 
@@ -23,7 +23,7 @@ export const runs: Command = {
   count: [0, 0],
   options: [],
   run: async (_parsed, shell) => {
-    const list = await withDesk(shell, ({ calls }) => calls['run.list']({}));
+    const list = await withService(shell, ({ calls }) => calls['run.list']({}));
     const text = list.length > 0 ? table([HEAD, ...list.map(describeRun)]) : `There is no run in ${runsFolder()}`;
     shell.reporter.result(
       text,
@@ -79,7 +79,7 @@ export const trash: Command = {
     { flag: 'restore', value: 'RUN', help: 'Take back the run of this name.' },
   ],
   run: async (parsed, shell) => {
-    await withDesk(shell, async ({ calls }) => {
+    await withService(shell, async ({ calls }) => {
       const restored = textValue(parsed, 'restore');
       if (restored !== undefined) await calls['run.restore']({ run: restored });
       const { items, days } = await calls['trash.list']({});

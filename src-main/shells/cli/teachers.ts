@@ -5,11 +5,11 @@ import { fieldOf } from '../../protocol/recipe.ts';
 import { CARD_FIELDS, type CardField, type CardValues, type TeacherCard } from '../../protocol/teacher-card.ts';
 import { cardPath, readTeacherCard, writeTeacherCard } from '../../weights/teacher-card.ts';
 import type { Command, Shell } from './command.ts';
-import { withDesk } from './local-service.ts';
+import { withService } from './local-service.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, recipeOptions, recipeValues, textValue, type Option, type Parsed } from './options.ts';
 import { scoreText } from './progress.ts';
-import { inTrainer } from './weights.ts';
+import { inJobProcess } from './weights.ts';
 
 /** The commands that look at teachers, of whatever kind. */
 
@@ -20,22 +20,22 @@ const NAME: Option = {
 };
 
 const FIELD_OPTIONS: readonly (Option & { field: CardField })[] = [
-  { flag: 'input-size', field: 'inputSize', value: 'N', help: 'Side of the square picture that it takes.' },
+  { flag: 'input-size', field: 'inputSize', value: 'N', help: 'Side of the square image that it takes.' },
   { flag: 'layout', field: 'layout', value: 'NCHW|NHWC', choices: ['NCHW', 'NHWC'], help: 'Order of its axes.' },
   { flag: 'mean', field: 'mean', value: 'R G B', numbers: true, help: 'Taken off the pixels, which are in [0, 1].' },
   { flag: 'std', field: 'std', value: 'R G B', numbers: true, help: 'Then the pixels are divided by it.' },
   { flag: 'crop-ratio', field: 'cropRatio', value: 'X', help: 'For evaluation the shorter edge becomes size / ratio.' },
-  { flag: 'interpolation', field: 'interpolation', value: 'bicubic|bilinear', choices: ['bicubic', 'bilinear'], help: 'How pictures are brought to its size.' }, // prettier-ignore
+  { flag: 'interpolation', field: 'interpolation', value: 'bicubic|bilinear', choices: ['bicubic', 'bilinear'], help: 'How images are brought to its size.' }, // prettier-ignore
   { flag: 'classes', field: 'classes', value: 'FILE|DIR', help: 'Names in the order of its outputs: a text file with one a line, a JSON list, or a data folder whose order it has.' }, // prettier-ignore
   { flag: 'output', field: 'output', value: 'logits|probabilities', choices: ['logits', 'probabilities'], help: 'What it answers: before or after the softmax.' }, // prettier-ignore
-  { flag: 'input-name', field: 'inputName', value: 'NAME', help: 'Which of several inputs takes the pictures.' },
+  { flag: 'input-name', field: 'inputName', value: 'NAME', help: 'Which of several inputs takes the images.' },
   { flag: 'output-name', field: 'outputName', value: 'NAME', help: 'Which of several outputs has the scores.' },
   { flag: 'signature', field: 'signature', value: 'NAME', help: "Which of a SavedModel's signatures is asked." },
 ];
 
 export const teacherCard: Command = {
   name: 'teacher-card',
-  summary: 'Show how a teacher is shown pictures and read; with options, write its card first.',
+  summary: 'Show how a teacher is shown images and read; with options, write its card first.',
   words: 'FILE',
   count: [1, 1],
   options: [NAME, ...FIELD_OPTIONS],
@@ -63,7 +63,7 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
 
 async function classNames(path: string, shell: Shell): Promise<string[]> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    const { classes } = await withDesk(shell, ({ calls }) => calls['dataset.inspect']({ path }));
+    const { classes } = await withService(shell, ({ calls }) => calls['dataset.inspect']({ path }));
     return classes.map(({ name }) => name);
   }
   const text = readText(path);
@@ -88,7 +88,7 @@ function describeCard(card: TeacherCard): string {
   };
   const fields = (Object.keys(CARD_FIELDS) as CardField[]).filter((field) => card[field] !== '');
   return [
-    `${name}: ${KINDS[kind]}, ${outputs ?? 'not yet known how many'} classes, ${batch ?? 'any number of'} pictures at a time`,
+    `${name}: ${KINDS[kind]}, ${outputs ?? 'not yet known how many'} classes, ${batch ?? 'any number of'} images at a time`,
     ...fields.map(shown),
     `Card file: ${cardPath(card.path)}`,
   ].join('\n');
@@ -105,7 +105,7 @@ const EVALUATED = /^(data-path|teacher-model|teacher-path|batch-size|num-workers
 
 export const evaluateTeacher: Command = {
   name: 'evaluate-teacher',
-  summary: "Score a teacher on a data set's validation pictures, prepared as its card says.",
+  summary: "Score a teacher on a data set's validation images, prepared as its card says.",
   words: '',
   count: [0, 0],
   options: [
@@ -118,10 +118,10 @@ export const evaluateTeacher: Command = {
     const settings = recipeValues(parsed);
     const { engine, gpu } = await chooseEngine(settings.device);
     const threads = integerValue(parsed, 'threads', 1, 1024);
-    const result = await inTrainer({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
+    const result = await inJobProcess({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');
-    const { score, card, pictures } = result;
-    const text = `${card.name} on ${pictures} pictures of ${card.inputSize} pixels\n${scoreText(score)}`;
-    shell.reporter.result(text, { type: 'result', pictures, ...score, card });
+    const { score, card, images } = result;
+    const text = `${card.name} on ${images} images of ${card.inputSize} pixels\n${scoreText(score)}`;
+    shell.reporter.result(text, { type: 'result', images, ...score, card });
   },
 };

@@ -1,6 +1,6 @@
 import type { ModelCard } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
-import { withDesk } from './local-service.ts';
+import { withService } from './local-service.ts';
 
 export const sample: Command = {
   name: 'sample',
@@ -9,7 +9,7 @@ export const sample: Command = {
   count: [0, 0],
   options: [],
   run: async (_parsed, shell) => {
-    const path = String(await withDesk(shell, ({ calls, job }) => job(calls['dataset.sample']({}))));
+    const path = String(await withService(shell, ({ calls, job }) => job(calls['dataset.sample']({}))));
     shell.reporter.result(path, { type: 'result', path });
   },
 };
@@ -21,7 +21,7 @@ export const models: Command = {
   count: [0, 0],
   options: [],
   run: async (_parsed, shell) => {
-    const cards = await withDesk(shell, ({ calls }) => calls['models.list']({}));
+    const cards = await withService(shell, ({ calls }) => calls['models.list']({}));
     const text = [ROW('name', 'parameters', 'GFLOPs', 'size', 'published', 'role'), ...cards.map(describeModel)].join(
       '\n',
     );

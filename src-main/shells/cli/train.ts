@@ -8,10 +8,10 @@ import { runsFolder } from '../../runs/places.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
 import { prepareTraining, type PreparedTraining } from '../../service/runs/train-request.ts';
 import { SilenceWatch } from '../../jobs/process-watchdog.ts';
-import { spawnTrainer } from '../../jobs/job-process.ts';
+import { spawnJob } from '../../jobs/job-process.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
-import { withDesk } from './local-service.ts';
+import { withService } from './local-service.ts';
 import {
   integerValue,
   pathValue,
@@ -103,7 +103,7 @@ export function presetValues(parsed: Parsed, fallback?: string): Partial<Recipe>
 
 /** Path of a model's ImageNet weights, '' where there are none to fetch. */
 function fetchedWeights(model: string, shell: Shell): Promise<string> {
-  return withDesk(shell, async ({ calls, job }) => {
+  return withService(shell, async ({ calls, job }) => {
     const card = (await calls['models.list']({})).find(({ name }) => name === model);
     if (!card?.fetchable) return '';
     return String(await job(calls['weights.fetch']({ model })));
@@ -117,7 +117,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
   const best = { row: null as EpochRow | null };
   const meter = new SpentMeter();
   const { run, recipe, resume, engine } = prepared;
-  const trainer = spawnTrainer(
+  const trainer = spawnJob(
     { kind: 'train', engine: engine.engine, gpu: engine.gpu, note: engine.note, threads, run, recipe, resume },
     {
       onEvent: (event) => {
@@ -170,7 +170,7 @@ function introduction({ run, recipe, check, engine }: PreparedTraining): string 
   const teacher = label && `, ${recipe.distillationType} distillation from ${label}`;
   return [
     `${recipe.model} (${millions(check)} million parameters)${teacher}`,
-    `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} pictures an epoch, ` +
+    `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} images an epoch, ` +
       `${totalEpochs(recipe)} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
       `${bytes(check.checkpointBytes)} a checkpoint` +
       (check.disk ? `, ${bytes(check.disk.total)} of disk for ${check.disk.kept} and the one being written` : ''),

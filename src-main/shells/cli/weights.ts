@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { CHECK_PICTURES, EXPORT_FORMATS, hasPassed, MOST_CHECK_PICTURES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
+import { CHECK_IMAGES, EXPORT_FORMATS, hasPassed, MOST_CHECK_IMAGES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
 import { exportFile } from '../../runs/export.ts';
-import { spawnTrainer } from '../../jobs/job-process.ts';
-import type { CheckExportJob, TrainerJob, TrainerResults } from '../../jobs/job-protocol.ts';
+import { spawnJob } from '../../jobs/job-process.ts';
+import type { CheckExportJob, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
 import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
@@ -34,7 +34,7 @@ export const forward: Command = {
     {
       flag: 'input',
       value: 'FILE',
-      help: 'A safetensors file with normalised float32 pictures [B, 3, H, W], named images or alone in it.',
+      help: 'A safetensors file with normalised float32 images [B, 3, H, W], named images or alone in it.',
       required: true,
     },
     {
@@ -54,7 +54,7 @@ export const forward: Command = {
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const { engine, gpu } = await chooseEngine(recipeValues(parsed).device);
     const job = { kind: 'forward', engine, gpu, threads, model, weights, input, output } as const;
-    const result = await inTrainer(job, shell);
+    const result = await inJobProcess(job, shell);
     shell.reporter.result(`${result.output}: logits [${result.shape.join(', ')}]`, { type: 'result', ...result });
   },
 };
@@ -81,7 +81,7 @@ export const exportWeights: Command = {
     },
     { flag: 'check', value: null, help: 'Read the file again as a stranger would, compare it with the checkpoint and time it.' }, // prettier-ignore
     { flag: 'check-only', value: null, help: 'The same of a file that was written before; nothing is exported.' },
-    { flag: 'pictures', value: 'N', help: `Validation pictures to compare on. Default ${CHECK_PICTURES}.` },
+    { flag: 'images', also: 'pictures', value: 'N', help: `Validation images to compare on. Default ${CHECK_IMAGES}.` },
     ...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'),
     THREADS,
   ],
@@ -111,16 +111,16 @@ async function checked(
 ): Promise<ExportCheck> {
   const settings = recipeValues(parsed);
   const threads = integerValue(parsed, 'threads', 1, 1024);
-  const pictures = integerValue(parsed, 'pictures', 1, MOST_CHECK_PICTURES) ?? CHECK_PICTURES;
+  const images = integerValue(parsed, 'images', 1, MOST_CHECK_IMAGES) ?? CHECK_IMAGES;
   const { engine, gpu } = await chooseEngine(settings.device);
-  const check = await inTrainer({ kind: 'check-export', engine, gpu, threads, ...what, pictures, settings }, shell);
+  const check = await inJobProcess({ kind: 'check-export', engine, gpu, threads, ...what, images, settings }, shell);
   if (!check) throw new StillhouseError('job.cancelled');
   return check;
 }
 
 /** Does one job in a trainer process, showing its progress; an interruption ends it. */
-export async function inTrainer<Job extends TrainerJob>(job: Job, shell: Shell): Promise<TrainerResults[Job['kind']]> {
-  const trainer = spawnTrainer(job, {
+export async function inJobProcess<Job extends JobRequest>(job: Job, shell: Shell): Promise<JobResults[Job['kind']]> {
+  const trainer = spawnJob(job, {
     onEvent: (event) => {
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
     },

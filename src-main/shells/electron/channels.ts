@@ -21,4 +21,4 @@ export const CHANNELS = {
 } as const;
 
 export const APP_ORIGIN = 'app://stillhouse';
-export const PICTURE_SCHEME = 'thumb';
+export const IMAGE_SCHEME = 'thumb';

@@ -81,7 +81,7 @@ if (app.requestSingleInstanceLock()) {
 function begin(): void {
   answerMenu();
   useSystemLanguage();
-  answerSchemes(join(dist, 'renderer'), (id) => service.picture(id));
+  answerSchemes(join(dist, 'renderer'), (id) => service.image(id));
   relayPorts(service);
   answerHostCalls();
   answerOpening();

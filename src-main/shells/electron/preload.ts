@@ -1,7 +1,7 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron';
 import type { OpenRequest } from '../../protocol/desktop.ts';
 import type { Host } from '../../protocol/host.ts';
-import { CHANNELS, PICTURE_SCHEME } from './channels.ts';
+import { CHANNELS, IMAGE_SCHEME } from './channels.ts';
 
 const messages: ((message: unknown) => void)[] = [];
 const early: unknown[] = [];
@@ -20,7 +20,7 @@ const host: Host = {
     for (const message of early.splice(0)) listener(message);
   },
   onClose: (listener) => void ipcRenderer.on(CHANNELS.closed, () => listener()),
-  pictureUrl: (id) => `${PICTURE_SCHEME}://picture/${encodeURIComponent(id)}`,
+  imageUrl: (id) => `${IMAGE_SCHEME}://image/${encodeURIComponent(id)}`,
   // Electron before 32 has no webUtils and names the path itself.
   pathOf: (file) =>
     (webUtils as typeof webUtils | undefined)?.getPathForFile(file as File) ?? (file as { path?: string }).path ?? '',

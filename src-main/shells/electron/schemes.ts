@@ -1,17 +1,17 @@
 import { createReadStream, readFile } from 'node:fs';
 import { extname, join, normalize, sep } from 'node:path';
 import { protocol } from 'electron';
-import type { PictureFile } from '../../service/data/datasets.ts';
-import { APP_ORIGIN, PICTURE_SCHEME } from './channels.ts';
+import type { ImageFile } from '../../service/data/datasets.ts';
+import { APP_ORIGIN, IMAGE_SCHEME } from './channels.ts';
 
-/** Policy of the window: its own files and pictures by id, nothing else; no inline script, no eval. */
+/** Policy of the window: its own files and images by id, nothing else; no inline script, no eval. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
   "font-src 'self'",
   "connect-src 'self'",
-  `img-src 'self' data: blob: ${PICTURE_SCHEME}:`,
+  `img-src 'self' data: blob: ${IMAGE_SCHEME}:`,
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -46,24 +46,24 @@ export function registerSchemes(): void {
   const privileges = { standard: true, secure: true, supportFetchAPI: true };
   protocol.registerSchemesAsPrivileged([
     { scheme: new URL(APP_ORIGIN).protocol.slice(0, -1), privileges },
-    { scheme: PICTURE_SCHEME, privileges: { standard: true, secure: true } },
+    { scheme: IMAGE_SCHEME, privileges: { standard: true, secure: true } },
   ]);
 }
 
 /**
- * Answers `app://stillhouse/…` from the built window and `thumb://picture/<id>` from the data folder.
+ * Answers `app://stillhouse/…` from the built window and `thumb://image/<id>` from the data folder.
  * @param rendererFolder the built window.
- * @param picture where a picture lies by id, null when there is none.
+ * @param image where an image lies by id, null when there is none.
  */
-export function answerSchemes(rendererFolder: string, picture: (id: string) => Promise<PictureFile | null>): void {
+export function answerSchemes(rendererFolder: string, image: (id: string) => Promise<ImageFile | null>): void {
   answer(new URL(APP_ORIGIN).protocol.slice(0, -1), async (url) => {
     if (url.host !== new URL(APP_ORIGIN).host) return nothing();
     return sendFile(pathInside(rendererFolder, url.pathname), { 'Content-Security-Policy': POLICY });
   });
-  answer(PICTURE_SCHEME, async (url) => {
-    const found = await picture(decodeURIComponent(url.pathname.slice(1)));
+  answer(IMAGE_SCHEME, async (url) => {
+    const found = await image(decodeURIComponent(url.pathname.slice(1)));
     if (!found) return nothing();
-    return sendBytes(found.name, await readPicture(found), {
+    return sendBytes(found.name, await readImage(found), {
       'Content-Security-Policy': "default-src 'none'; sandbox",
     });
   });
@@ -115,8 +115,8 @@ function sendBytes(name: string, body: Buffer, extra: Record<string, string>): A
   return { status: 200, headers: { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...extra }, body };
 }
 
-/** All bytes of a picture, which may be a part of an archive. */
-async function readPicture({ path, offset, size }: PictureFile): Promise<Buffer> {
+/** All bytes of an image, which may be a part of an archive. */
+async function readImage({ path, offset, size }: ImageFile): Promise<Buffer> {
   const pieces: Buffer[] = [];
   if (size === 0) return Buffer.alloc(0);
   const end = size === null ? undefined : offset + size - 1;

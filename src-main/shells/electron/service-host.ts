@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import type { PictureFile } from '../../service/data/datasets.ts';
+import type { ImageFile } from '../../service/data/datasets.ts';
 import { readFromService, type FromService, type ToService } from '../../service/service-link.ts';
 import { startChild, type Child } from './child.ts';
 import { RelayPort } from './relay.ts';
 
-/** The service process as the main process sees it: ports for windows, pictures by id, how many runs train. */
+/** The service process as the main process sees it: ports for windows, images by id, how many runs train. */
 export class ServiceHost {
   private child: Child | undefined;
   private readonly ports = new Map<number, RelayPort>();
-  private readonly pictures = new Map<number, (picture: PictureFile | null) => void>();
+  private readonly images = new Map<number, (image: ImageFile | null) => void>();
   private readonly trainers = new Map<number, Child>();
   private readonly starts: (() => void)[] = [];
   private readonly activity: ((runs: number) => void)[] = [];
@@ -35,13 +35,13 @@ export class ServiceHost {
     return port;
   }
 
-  /** Where a picture lies, or null when there is none by that id. */
-  picture(id: string): Promise<PictureFile | null> {
+  /** Where an image lies, or null when there is none by that id. */
+  image(id: string): Promise<ImageFile | null> {
     return new Promise((resolve) => {
       if (!this.child) return resolve(null);
       const request = this.next++;
-      this.pictures.set(request, resolve);
-      this.send({ type: 'picture', request, id });
+      this.images.set(request, resolve);
+      this.send({ type: 'image', request, id });
     });
   }
 
@@ -85,15 +85,15 @@ export class ServiceHost {
       case 'message':
         this.ports.get(message.port)?.deliver(message.body);
         break;
-      case 'picture':
-        this.pictures.get(message.request)?.(message.picture);
-        this.pictures.delete(message.request);
+      case 'image':
+        this.images.get(message.request)?.(message.image);
+        this.images.delete(message.request);
         break;
       case 'active':
         this.setActive(message.runs);
         break;
       case 'trainer-start':
-        this.startTrainer(message.trainer, message.env);
+        this.startJobProcess(message.trainer, message.env);
         break;
       case 'trainer-message':
         this.trainers.get(message.trainer)?.post(message.body);
@@ -109,7 +109,7 @@ export class ServiceHost {
     for (const listener of this.activity) listener(runs);
   }
 
-  private startTrainer(trainer: number, env: Record<string, string>): void {
+  private startJobProcess(trainer: number, env: Record<string, string>): void {
     const child = startChild(join(this.folder, 'trainer.mjs'), 'Stillhouse trainer', env);
     this.trainers.set(trainer, child);
     child.onMessage((body) => this.send({ type: 'trainer-message', trainer, body }));
@@ -123,8 +123,8 @@ export class ServiceHost {
     this.child = undefined;
     // Whoever trains for a service that is gone saves and ends.
     for (const trainer of this.trainers.values()) trainer.post({ do: 'stop' });
-    for (const resolve of this.pictures.values()) resolve(null);
-    this.pictures.clear();
+    for (const resolve of this.images.values()) resolve(null);
+    this.images.clear();
     const ports = [...this.ports.values()];
     this.ports.clear();
     for (const port of ports) port.close();

@@ -69,10 +69,10 @@ export function holdFast(contents: WebContents): void {
   session.setDevicePermissionHandler?.(() => false);
 }
 
-/** A picture to try may be taken: by our own page, without sound. */
+/** An image to try may be taken: by our own page, without sound. */
 function isCamera(permission: string, mediaTypes: readonly string[], address: string): boolean {
-  const picturesOnly = mediaTypes.length > 0 && mediaTypes.every((type) => type === 'video');
-  return permission === 'media' && picturesOnly && isOwnAddress(address.replace(/\/$/, ''));
+  const imagesOnly = mediaTypes.length > 0 && mediaTypes.every((type) => type === 'video');
+  return permission === 'media' && imagesOnly && isOwnAddress(address.replace(/\/$/, ''));
 }
 
 /** When the page itself dies, training goes on in its own process: say so and offer the window back. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
-/** Policy of every document: nothing from elsewhere, no inline script, no eval. `extra` are more picture sources. */
+/** Policy of every document: nothing from elsewhere, no inline script, no eval. `extra` are more image sources. */
 export function contentPolicy(host: string): string {
   return [
     "default-src 'none'",

@@ -23,10 +23,10 @@ export const LIMITS = {
   guesses: 8,
   firstPause: 1_000,
   longestPause: 60_000,
-  /** Pictures that are sent at the same time, that wait for it, and the bytes of the largest. */
-  pictures: 32,
-  picturesWaiting: 1024,
-  pictureBytes: 256 << 20,
+  /** Images that are sent at the same time, that wait for it, and the bytes of the largest. */
+  images: 32,
+  imagesWaiting: 1024,
+  imageBytes: 256 << 20,
   /** A connection on which nothing moves for so long is closed; windows are asked for a sign of life. */
   idle: 30_000,
 };

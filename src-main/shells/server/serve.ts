@@ -5,14 +5,14 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { ServiceEvent } from '../../protocol/events.ts';
-import { PICTURE_PATH, SOCKET_PATH } from '../../protocol/host.ts';
+import { IMAGE_PATH, SOCKET_PATH } from '../../protocol/host.ts';
 import { serve as serveCalls } from '../../protocol/rpc.ts';
-import type { PictureFile } from '../../service/data/datasets.ts';
+import type { ImageFile } from '../../service/data/datasets.ts';
 import type { Workstation } from '../../service/workstation.ts';
 import { COMMON_HEADERS, Gate, contentPolicy, newToken } from './gate.ts';
 import { Guesses, LIMITS, Turns, addressOf, type Limits } from './limits.ts';
 import { socketPort } from './port.ts';
-import { ICON_PATH, listStaticFiles, sendPicture, sendStatic, type StaticFiles } from './static-files.ts';
+import { ICON_PATH, listStaticFiles, sendImage, sendStatic, type StaticFiles } from './static-files.ts';
 
 export interface ServeOptions {
   /** 0 for any free one. */
@@ -53,8 +53,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const workstation = options.workstation((event) => {
     for (const { send } of windows.values()) send(event);
   });
-  const pictures = new Turns(limits.pictures, limits.picturesWaiting);
-  const site = { gate, files, workstation, limits, guesses: new Guesses(limits), pictures };
+  const images = new Turns(limits.images, limits.imagesWaiting);
+  const site = { gate, files, workstation, limits, guesses: new Guesses(limits), images };
   server.on('request', (request, response) => {
     answer(request, response, site).catch(() => response.destroy());
   });
@@ -96,7 +96,7 @@ interface Site {
   workstation: Workstation;
   limits: Limits;
   guesses: Guesses;
-  pictures: Turns;
+  images: Turns;
 }
 
 /** What a request asks for; undefined for what is no address. */
@@ -125,9 +125,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   if (!admitted) return page(response, 401, 'Open the address that "stillhouse serve" printed: it carries the key.');
   const file = site.files.get(url.pathname);
   if (file) return sendStatic(response, file);
-  const picture = url.pathname.startsWith(PICTURE_PATH) && url.pathname.slice(PICTURE_PATH.length);
-  const found = picture ? site.workstation.pictureFile(picture) : null;
-  return found ? answerPicture(response, found, site) : page(response, 404, 'There is nothing here.');
+  const image = url.pathname.startsWith(IMAGE_PATH) && url.pathname.slice(IMAGE_PATH.length);
+  const found = image ? site.workstation.imageFile(image) : null;
+  return found ? answerImage(response, found, site) : page(response, 404, 'There is nothing here.');
 }
 
 /** Looks at a key. @returns whether that answered the request. */
@@ -155,17 +155,17 @@ function tries(
   return false;
 }
 
-async function answerPicture(response: ServerResponse, found: PictureFile, { pictures, limits }: Site): Promise<void> {
-  const done = await pictures.take();
+async function answerImage(response: ServerResponse, found: ImageFile, { images, limits }: Site): Promise<void> {
+  const done = await images.take();
   if (!done) {
     response.setHeader('Retry-After', 1);
-    return page(response, 503, 'Too many pictures are being sent.');
+    return page(response, 503, 'Too many images are being sent.');
   }
   try {
     // Who has gone away meanwhile needs none.
     if (response.destroyed) return;
-    const sent = await sendPicture(response, found, limits.pictureBytes);
-    if (!sent) page(response, 413, 'The picture is too large.');
+    const sent = await sendImage(response, found, limits.imageBytes);
+    if (!sent) page(response, 413, 'The image is too large.');
   } finally {
     done();
   }

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
-import type { PictureFile } from '../../service/data/datasets.ts';
+import type { ImageFile } from '../../service/data/datasets.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -17,8 +17,8 @@ const TYPES: Record<string, string> = {
   '.woff2': 'font/woff2',
 };
 
-/** Types of pictures that a data folder may hold; anything else is sent as bytes. */
-const PICTURE_TYPES: Record<string, string> = {
+/** Types of images that a data folder may hold; anything else is sent as bytes. */
+const IMAGE_TYPES: Record<string, string> = {
   '.jpg': 'image/jpeg',
   '.jpeg': 'image/jpeg',
   '.png': 'image/png',
@@ -60,22 +60,22 @@ export async function sendStatic(response: ServerResponse, path: string): Promis
 }
 
 /**
- * Sends a picture of the data folder. Its bytes are a stranger's: were it a page, it could do nothing.
+ * Sends an image of the data folder. Its bytes are a stranger's: were it a page, it could do nothing.
  * @returns false, with nothing sent, when it has more than `most` bytes.
  */
-export async function sendPicture(response: ServerResponse, picture: PictureFile, most: number): Promise<boolean> {
-  const size = picture.size ?? (await stat(picture.path)).size;
+export async function sendImage(response: ServerResponse, image: ImageFile, most: number): Promise<boolean> {
+  const size = image.size ?? (await stat(image.path)).size;
   if (size > most) return false;
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   response.setHeader('Cache-Control', 'private, max-age=3600');
-  const type = PICTURE_TYPES[extname(picture.name).toLowerCase()] ?? 'application/octet-stream';
-  await send(response, { ...picture, size }, type);
+  const type = IMAGE_TYPES[extname(image.name).toLowerCase()] ?? 'application/octet-stream';
+  await send(response, { ...image, size }, type);
   return true;
 }
 
 async function send(
   response: ServerResponse,
-  { path, offset, size }: Omit<PictureFile, 'name'>,
+  { path, offset, size }: Omit<ImageFile, 'name'>,
   type: string,
 ): Promise<void> {
   const length = size ?? (await stat(path)).size;

@@ -1,4 +1,4 @@
-/** Pixels of the picture to one of the drawing. */
+/** Pixels of the image to one of the drawing. */
 const SCALE = 2;
 
 /** Paints an SVG text that says its own width and height, at twice its size. @throws where it cannot be painted. */
@@ -13,7 +13,7 @@ export async function pngOf(svg: string): Promise<Blob> {
     canvas.height = SCALE * image.naturalHeight;
     canvas.getContext('2d')!.drawImage(image, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
-    if (!blob) throw new Error('pngOf: expected a picture, got none');
+    if (!blob) throw new Error('pngOf: expected an image, got none');
     return blob;
   } finally {
     URL.revokeObjectURL(address);

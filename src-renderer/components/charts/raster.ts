@@ -20,7 +20,7 @@ export function parseColor(text: string): Color {
   return found ? [parseInt(found[1], 16), parseInt(found[2], 16), parseInt(found[3], 16)] : [0, 0, 0];
 }
 
-/** A picture that lines are painted over each other into: column by column, so that what a line covers lies together. */
+/** An image that lines are painted over each other into: column by column, so that what a line covers lies together. */
 export class Raster {
   /** Of each column its pixels from the top, as the bytes red, green, blue, opacity. */
   private readonly pixels: Uint32Array;
@@ -50,7 +50,7 @@ export class Raster {
     }
   }
 
-  /** Copies the picture into one of the same size, whose pixels lie row by row. */
+  /** Copies the image into one of the same size, whose pixels lie row by row. */
   copyTo(image: ImageData): void {
     const { width, height, pixels } = this;
     const rows = new Uint32Array(image.data.buffer);

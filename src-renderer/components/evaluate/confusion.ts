@@ -1,6 +1,6 @@
 import type { ClassReport } from '../../../src-main/protocol/evaluation.ts';
 
-/** Pictures of one class that were taken for another. */
+/** Images of one class that were taken for another. */
 export interface ConfusedPair {
   label: number;
   decision: number;

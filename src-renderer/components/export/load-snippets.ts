@@ -11,7 +11,7 @@ export interface ExportedModel {
   path: string;
 }
 
-/** Python lines that make the network with timm and ask it about a picture; only models with patches take a size. */
+/** Python lines that make the network with timm and ask it about an image; only models with patches take a size. */
 export function timmSnippet(exported: ExportedModel): string {
   const { model, classes, inputSize, format } = exported;
   const size = model.includes('_patch') ? `, img_size=${inputSize}` : '';
@@ -29,10 +29,10 @@ export function timmSnippet(exported: ExportedModel): string {
     '',
     `view = create_transform(${about('input_size')}, interpolation=${text}, crop_pct=${about('crop_pct')},`,
     `                        mean=${about('mean')}, std=${about('std')})`,
-    'picture = view(Image.open("picture.jpg").convert("RGB"))',
+    'image = view(Image.open("image.jpg").convert("RGB"))',
     'with torch.inference_mode():',
-    '    chances = model(picture[None]).softmax(-1)[0]',
-    `print(${about('classes')}[int(chances.argmax())], float(chances.max()))`,
+    '    chances = model(image[None]).softmax(-1)[0]',
+    `print(${about('classes')}[int(probabilities.argmax())], float(probabilities.max()))`,
   ].join('\n');
 }
 

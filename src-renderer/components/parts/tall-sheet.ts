@@ -1,7 +1,7 @@
 /**
  * Scrolling over more than a browser lays out: elements end at 33 million pixels (17 in Firefox), and places beyond 16
  * million are not exact. So the sheet that is scrolled is at most {@link TALLEST} high, and what is shown in it is moved
- * by an offset: near both ends and for short ways the picture moves as the sheet does; a pull at the scrollbar goes by
+ * by an offset: near both ends and for short ways the image moves as the sheet does; a pull at the scrollbar goes by
  * its share of the whole.
  */
 export const TALLEST = 8_000_000;

@@ -18,7 +18,7 @@ const counted = (values: Iterable<string | number>): Record<string, number> => {
 };
 
 describe('drawTrain', () => {
-  it('flips half of the pictures and spreads crops evenly over shares and ratios', () => {
+  it('flips half of the images and spreads crops evenly over shares and ratios', () => {
     const drawn = many(20000, (draws) => drawTrain(draws, 4000, 4000, { ...options, scaleMin: 0.2 }));
     expect(drawn.filter(({ flip }) => flip).length / 20000).toBeCloseTo(0.5, 1);
     // Shares up to 3/4 fit a square at every ratio, so among those both are uniform.
@@ -66,7 +66,7 @@ describe('drawTrain', () => {
     expect(counted(drawn.map(({ window }) => window!.top))).toHaveProperty('-4');
   });
 
-  it('moves small pictures by up to four pixels instead of cropping', () => {
+  it('moves small images by up to four pixels instead of cropping', () => {
     const drawn = many(2000, (draws) => drawTrain(draws, 64, 48, { ...options, inputSize: 32 }));
     for (const { crop, window } of drawn) {
       expect(crop).toBeNull();
@@ -111,7 +111,7 @@ describe('evalGeometry', () => {
     expect(size).toEqual({ width: 4096, height: 256 });
   });
 
-  it('looks at small pictures whole', () => {
+  it('looks at small images whole', () => {
     expect(evalGeometry(64, 48, 32, 0.875)).toEqual({
       source: null,
       size: { width: 32, height: 32 },
@@ -164,7 +164,7 @@ describe('parsePolicy', () => {
 });
 
 describe('drawErase', () => {
-  it('erases a quarter of the pictures, inside them', () => {
+  it('erases a quarter of the images, inside them', () => {
     const drawn = many(8000, (draws) => drawErase(draws, 64, 48, { reprob: 0.25, recount: 3 }));
     expect(drawn.filter((boxes) => boxes.length > 0).length / 8000).toBeCloseTo(0.25, 1);
     for (const { left, top, width, height } of drawn.flat()) {
@@ -195,7 +195,7 @@ describe('drawMix', () => {
     expect(variance).toBeCloseTo(1 / (4 * 2.6), 2);
   });
 
-  it('draws for each pair or each picture', () => {
+  it('draws for each pair or each image', () => {
     for (const mixes of drawn({ mixupMode: 'pair' })) {
       expect(new Set(mixes).size).toBe(4);
       for (let row = 0; row < 8; row++) expect(mixes[row]).toBe(mixes[7 - row]);
@@ -203,7 +203,7 @@ describe('drawMix', () => {
     expect(new Set(drawn({ mixupMode: 'elem' })[0]).size).toBe(8);
   });
 
-  it('obeys chances, single alphas and the least and most box', () => {
+  it('obeys probabilities, single alphas and the least and most box', () => {
     expect(first({ mixupProb: 0.25 }).filter(({ lambda }) => lambda < 1).length / 3000).toBeCloseTo(0.25, 1);
     expect(first({ cutmix: 0 }).every(({ box }) => box === null)).toBe(true);
     expect(first({ mixup: 0 }).every(({ box, lambda }) => box !== null || lambda === 1)).toBe(true);
@@ -215,7 +215,7 @@ describe('drawMix', () => {
   });
 
   it('needs partners', () => {
-    expect(() => drawMix(random(0), 7, 64, base)).toThrow('even number of pictures, got 7');
+    expect(() => drawMix(random(0), 7, 64, base)).toThrow('even number of images, got 7');
   });
 });
 

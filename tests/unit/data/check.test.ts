@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { checkPictures, type CheckOptions } from '../../../src-main/data/check/check.ts';
+import { checkImages, type CheckOptions } from '../../../src-main/data/check/check.ts';
 import { findDuplicates } from '../../../src-main/data/check/duplicates.ts';
 import { formatExclusions, parseExclusions } from '../../../src-main/data/layout/excluded.ts';
 import { listDataset, readSample } from '../../../src-main/data/layout/folder.ts';
-import { pictureFacts } from '../../../src-main/data/decode/image-facts.ts';
+import { imageFacts } from '../../../src-main/data/decode/image-facts.ts';
 import { encodePng } from '../../../src-main/data/decode/png.ts';
 import type { DatasetReport, FindingKind } from '../../../src-main/protocol/data-types.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
 import { ownDecode } from '../../helpers/own-decode.ts';
 
-const fixtures = fileURLToPath(new URL('../../fixtures/pictures/', import.meta.url));
+const fixtures = fileURLToPath(new URL('../../fixtures/images/', import.meta.url));
 let home: string;
 let root: string;
 let results: string;
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 
 /** A PNG that differs by `number`. */
-function picture(number: number): Uint8Array {
+function image(number: number): Uint8Array {
   const data = Uint8Array.from({ length: 8 * 8 * 3 }, (_, at) => (at * 7 + number * 11) % 256);
   data[0] = number % 256;
   return encodePng({ width: 8, height: 8, data });
@@ -39,26 +39,26 @@ async function put(file: string, bytes: Uint8Array | string): Promise<void> {
   await writeFile(join(root, file), bytes);
 }
 
-/** Two classes in two splits with `count` pictures each, all different. */
+/** Two classes in two splits with `count` images each, all different. */
 async function makeData(count = 3): Promise<void> {
   let number = 0;
   for (const split of ['train', 'val'])
     for (const name of ['a', 'b'])
-      for (let at = 0; at < count; at++) await put(`${split}/${name}/${at}.png`, picture(number++));
+      for (let at = 0; at < count; at++) await put(`${split}/${name}/${at}.png`, image(number++));
 }
 
 async function check(options: CheckOptions = {}): Promise<DatasetReport> {
-  return checkPictures(await listDataset(root), ownDecode, { workers: 2, ...options });
+  return checkImages(await listDataset(root), ownDecode, { workers: 2, ...options });
 }
 
 const filesOf = ({ findings }: DatasetReport, wanted: FindingKind): string[] =>
   findings.find(({ kind }) => kind === wanted)?.files.map(({ file }) => file) ?? [];
 
-describe('checkPictures', () => {
+describe('checkImages', () => {
   it('finds what cannot be used, kind by kind, in the order of the data', async () => {
     await makeData();
     await put('train/a/0.png', 'text');
-    await put('train/b/1.png', picture(40).subarray(0, 60));
+    await put('train/b/1.png', image(40).subarray(0, 60));
     await put('val/a/0.png', '');
     await put('val/b/2.png', 'more text');
     const seen: number[] = [];
@@ -71,7 +71,7 @@ describe('checkPictures', () => {
     ]);
     expect(report.findings[0].files[0]).toEqual({
       file: 'train/a/0.png',
-      reason: 'it is not a picture, or its header is damaged',
+      reason: 'it is not an image, or its header is damaged',
     });
     expect(filesOf(report, 'unreadable')).toEqual(['train/a/0.png', 'val/b/2.png']);
     expect(seen.at(-1)).toBe(12);
@@ -79,9 +79,9 @@ describe('checkPictures', () => {
 
   it('finds the same file in another split, in another class, and twice', async () => {
     await makeData();
-    await put('val/a/leaked.png', picture(0));
-    await put('val/b/9.png', picture(4));
-    await put('train/a/again.png', picture(4));
+    await put('val/a/leaked.png', image(0));
+    await put('val/b/9.png', image(4));
+    await put('train/a/again.png', image(4));
     await put('train/a/empty.png', '');
     await put('val/b/empty.png', '');
     const report = await check();
@@ -111,7 +111,7 @@ describe('checkPictures', () => {
     expect(read).toEqual([]);
     expect(same).toEqual({ ...first, time: same.time, reused: 13 });
 
-    await put('train/a/1.png', picture(90));
+    await put('train/a/1.png', image(90));
     await utimes(join(root, 'train/b/1.png'), 1, 1);
     await rm(join(root, 'train/a/bad.png'));
     const changed = await check({ results, read: reading });
@@ -161,7 +161,7 @@ describe('checkPictures', () => {
       }
       return readSample(of, file, options);
     };
-    const ended = checkPictures(dataset, ownDecode, { read, results, workers: 2 });
+    const ended = checkImages(dataset, ownDecode, { read, results, workers: 2 });
     await expect(ended).rejects.toMatchObject({ code: 'data.vanished', params: { path: root } });
     await rename(`${root}-moved`, root);
     expect((await check({ results })).reused).toBeGreaterThan(10);
@@ -182,12 +182,12 @@ describe('checkPictures', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
-  it('does not wait for a pipe that has come in the place of a picture', async () => {
+  it('does not wait for a pipe that has come in the place of an image', async () => {
     await makeData(1);
     const dataset = await listDataset(root);
     await rm(join(root, 'val/b/0.png'));
     execFileSync('mkfifo', [join(root, 'val/b/0.png')]);
-    const report = await checkPictures(dataset, ownDecode);
+    const report = await checkImages(dataset, ownDecode);
     expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: 'it is not a file' }] }]);
   });
 
@@ -196,19 +196,19 @@ describe('checkPictures', () => {
     for (const folder of [home, dirname(root), root]) await chmod(folder, 0o755);
     await chmod(join(root, 'train/a/0.png'), 0);
     const dataset = await listDataset(root);
-    const report = await asNobody(() => checkPictures(dataset, ownDecode));
+    const report = await asNobody(() => checkImages(dataset, ownDecode));
     expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: 'permission denied' }] }]);
   });
 
   it('takes more findings than a call has room for', async () => {
     const samples = Array.from({ length: 150_000 }, (_, at) => ({ file: `train/a/${at}.png`, label: 0 }));
-    await put('train/a/0.png', picture(0));
+    await put('train/a/0.png', image(0));
     const dataset = { ...(await listDataset(root)), train: samples, val: [] };
     const known = samples.map(({ file }) => JSON.stringify([file, 9, 5, 'AAECAwQFBgcICQoLDA0ODw==', '', '']));
     await mkdir(dirname(results), { recursive: true });
     await writeFile(results, ['{"format":"stillhouse-check","version":1}', ...known, ''].join('\n'));
     // Stopped at once, so that all of it is what earlier checks found.
-    const report = await checkPictures(dataset, ownDecode, { results, signal: AbortSignal.abort() });
+    const report = await checkImages(dataset, ownDecode, { results, signal: AbortSignal.abort() });
     expect(report.findings).toMatchObject([{ kind: 'duplicate', count: 149_999 }]);
   });
 
@@ -228,7 +228,7 @@ describe('checkPictures', () => {
   it('tells of odd files that can be used', async () => {
     await makeData(1);
     await copyFile(join(fixtures, 'alpha.png'), join(root, 'train/a/alpha.png'));
-    await put('train/b/named.jpg', picture(60));
+    await put('train/b/named.jpg', image(60));
     const report = await check();
     expect(report.findings).toEqual([
       { kind: 'alpha', count: 1, files: [{ file: 'train/a/alpha.png', reason: '' }] },
@@ -238,7 +238,7 @@ describe('checkPictures', () => {
 });
 
 describe('findDuplicates', () => {
-  it('takes a hundred thousand pictures that are all the same', () => {
+  it('takes a hundred thousand images that are all the same', () => {
     const samples = Array.from({ length: 100_000 }, (_, at) => ({ file: `${at}.png`, label: 0 }));
     const started = performance.now();
     const found = findDuplicates(samples, 90_000, Buffer.alloc(16 * samples.length, 7), ['a']);
@@ -255,7 +255,7 @@ async function readSlowly(never: Promise<never>, timeout: number): Promise<Uint8
   return inTime(timeout, never);
 }
 
-describe('pictureFacts', () => {
+describe('imageFacts', () => {
   const expected: Record<string, string[]> = {
     'alpha.png': ['alpha'],
     'animated.gif': ['palette', 'alpha', 'animated'],
@@ -272,9 +272,9 @@ describe('pictureFacts', () => {
   };
   it.each(Object.entries(expected))('of %s', async (name, oddities) => {
     const bytes = await readFile(join(fixtures, name));
-    expect(pictureFacts(bytes, name)).toMatchObject({ oddities, cutShort: false });
-    expect(pictureFacts(bytes.subarray(0, bytes.length - 3), name).cutShort).toBe(true);
-    expect(pictureFacts(bytes, 'file.tif').oddities).toContain('misnamed');
+    expect(imageFacts(bytes, name)).toMatchObject({ oddities, cutShort: false });
+    expect(imageFacts(bytes.subarray(0, bytes.length - 3), name).cutShort).toBe(true);
+    expect(imageFacts(bytes, 'file.tif').oddities).toContain('misnamed');
   });
 
   it('survives every file cut short and damaged', async () => {
@@ -282,18 +282,18 @@ describe('pictureFacts', () => {
     for (const name of Object.keys(expected)) {
       const bytes = (await readFile(join(fixtures, name))).subarray(0, 500);
       for (let length = 0; length < bytes.length; length++)
-        odd += pictureFacts(bytes.subarray(0, length), name).oddities.length;
+        odd += imageFacts(bytes.subarray(0, length), name).oddities.length;
       for (let at = 0; at < bytes.length; at++) {
         const damaged = Uint8Array.from(bytes, (byte, index) => (index === at ? byte ^ 0xff : byte));
-        odd += pictureFacts(damaged, name).oddities.length;
+        odd += imageFacts(damaged, name).oddities.length;
       }
     }
     expect(odd).toBeGreaterThan(0);
   });
 
-  it('calls a picture of more than 100 million pixels huge', () => {
+  it('calls an image of more than 100 million pixels huge', () => {
     const ppm = Buffer.from('P6\n20000 6000\n255\n');
-    expect(pictureFacts(ppm, 'a.ppm')).toMatchObject({ oddities: ['huge'], cutShort: true });
+    expect(imageFacts(ppm, 'a.ppm')).toMatchObject({ oddities: ['huge'], cutShort: true });
   });
 
   it('finds the turn in Exif of either byte order, and its end', async () => {
@@ -318,13 +318,13 @@ describe('pictureFacts', () => {
     };
     for (const order of ['II', 'MM'])
       for (const orientation of [1, 3, 6, 8, 9])
-        expect(pictureFacts(withExif(order, orientation), 'a.jpg').oddities).toEqual(
+        expect(imageFacts(withExif(order, orientation), 'a.jpg').oddities).toEqual(
           orientation > 1 && orientation < 9 ? ['rotated'] : [],
         );
   });
 });
 
-describe('the list of excluded pictures', () => {
+describe('the list of excluded images', () => {
   it('keeps every name, whatever is in it', () => {
     const names = [
       'a b.jpg',

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { threadCrew } from '../../../src-main/data/batches/worker-threads.ts';
-import type { Crew } from '../../../src-main/data/batches/workers.ts';
+import { threadWorkers } from '../../../src-main/data/batches/worker-threads.ts';
+import type { DecodeWorkers } from '../../../src-main/data/batches/workers.ts';
 import { listDataset, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { createLoader, type Batch, type LoaderRecipe } from '../../../src-main/data/batches/loader.ts';
-import type { SkippedPicture } from '../../../src-main/data/batches/image-cache.ts';
+import type { SkippedImage } from '../../../src-main/data/batches/image-cache.ts';
 import { engineFolder } from '../../../src-main/runs/places.ts';
 import type { Engine } from '../../../src-main/runtime/engine.ts';
 import { encodeJpeg } from '../../../src-main/runtime/images.ts';
@@ -26,7 +26,7 @@ let script: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'stillhouse-crew-'));
   engine = await testEngine();
-  script = join(await buildPrograms(['picture']), 'picture.mjs');
+  script = join(await buildPrograms(['image']), 'image.mjs');
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -43,17 +43,17 @@ async function makeDataset(name: string, train: number, val: number): Promise<Da
   return listDataset(join(root, name));
 }
 
-function crewOf(changes: Partial<LoaderRecipe> = {}, fileTimeout?: number, runs = script): Crew {
+function workersOf(changes: Partial<LoaderRecipe> = {}, fileTimeout?: number, runs = script): DecodeWorkers {
   const data = { folder: engineFolder(), context: engine.context };
   const own = { ...recipe, ...changes };
-  return threadCrew({ threads: own.numWorkers, script: runs, data, recipe: own, fileTimeout });
+  return threadWorkers({ threads: own.numWorkers, script: runs, data, recipe: own, fileTimeout });
 }
 
 function loaderOf(dataset: Dataset, changes: Partial<LoaderRecipe> = {}, cacheBytes = 2 ** 20) {
-  const skipped: SkippedPicture[] = [];
+  const skipped: SkippedImage[] = [];
   const own = { ...recipe, ...changes };
   const loader = createLoader({
-    ...{ dataset, recipe: own, noiseRows: 2, crew: crewOf(changes), cacheBytes },
+    ...{ dataset, recipe: own, noiseRows: 2, workers: workersOf(changes), cacheBytes },
     onSkip: (skip) => skipped.push(skip),
   });
   return { loader, skipped };
@@ -65,14 +65,14 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
   return all;
 }
 
-describe('the pictures of a run', () => {
+describe('the images of a run', () => {
   it.each([false, true])(
     'are the same for 1, 2 and 4 threads, and from any batch on (repeats: %s)',
     async (repeatedAug) => {
       const dataset = await makeDataset(`same-${repeatedAug}`, 44, 6);
       const run = async (numWorkers: number, from = 0): Promise<Batch[]> => {
         const { loader, skipped } = loaderOf(dataset, { numWorkers, repeatedAug });
-        // An epoch before fills the memory of pictures with another choice than starting in the middle.
+        // An epoch before fills the memory of images with another choice than starting in the middle.
         if (numWorkers === 2) await collect(loader.trainBatches(0));
         const batches = [...(await collect(loader.trainBatches(3, from))), ...(await collect(loader.evalBatches()))];
         expect(skipped).toEqual([]);
@@ -148,7 +148,7 @@ describe('a read that does not return', () => {
        syncBuiltinESMExports();
        await import(${JSON.stringify(pathToFileURL(script).href)});`,
     );
-    const crew = crewOf({ numWorkers: 1 }, 300, slow);
+    const workers = workersOf({ numWorkers: 1 }, 300, slow);
     const orders = dataset.train.slice(0, 6).map(({ file }, row) => ({
       ...{ place: { path: join(dataset.path, file), offset: 0, size: null }, row, pixels: null, keep: false },
       draw: { epoch: 0, place: row },
@@ -157,7 +157,7 @@ describe('a read that does not return', () => {
     await rm(orders[hanging - 1].place.path);
     const rowBytes = 48 * 48 * 3;
     const images = new Uint8Array(new SharedArrayBuffer(6 * rowBytes)).fill(9);
-    const { failed } = await crew.make({ images, rowBytes, orders });
+    const { failed } = await workers.make({ images, rowBytes, orders });
     expect(failed).toEqual([
       { order: hanging - 1, reason: 'the file is gone', disk: true },
       { order: hanging, reason: 'the disk did not answer within 0.3 s', disk: true },
@@ -170,7 +170,7 @@ describe('a read that does not return', () => {
     // The thread that was given up wakes, and leaves the batch alone.
     await new Promise((resolve) => setTimeout(resolve, 2200));
     expect(rowsLeft()).toEqual([hanging - 1, hanging]);
-    await crew.close();
+    await workers.close();
   });
 
   it('is not what a dead thread looks like: that ends the run', async () => {
@@ -180,12 +180,12 @@ describe('a read that does not return', () => {
       dying,
       `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(7));`,
     );
-    const crew = crewOf({ numWorkers: 2 }, 5000, dying);
+    const workers = workersOf({ numWorkers: 2 }, 5000, dying);
     const loader = createLoader({
       dataset,
       recipe: { ...recipe, batchSize: 2 },
       noiseRows: 0,
-      crew,
+      workers,
       onSkip: () => undefined,
     });
     await expect(loader.trainBatches(0).next()).rejects.toThrow('ended with code 7');

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { drawTrain } from '../../../src-main/data/augment/augment.ts';
-import { decodePicture, readableSize, type Decode, type Pixels } from '../../../src-main/data/decode/decode.ts';
-import { pictureSize } from '../../../src-main/data/decode/image-size.ts';
-import { pictureMaker, type Look } from '../../../src-main/data/decode/image.ts';
+import { decodeImage, readableSize, type Decode, type Pixels } from '../../../src-main/data/decode/decode.ts';
+import { imageSize } from '../../../src-main/data/decode/image-size.ts';
+import { imageMaker, type Look } from '../../../src-main/data/decode/image.ts';
 import { decodePng } from '../../../src-main/data/decode/png.ts';
 import { Random } from '../../../src-main/data/random.ts';
 import { reasonOf } from '../../../src-main/data/layout/read-file.ts';
@@ -14,9 +14,9 @@ import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/decod
 import { encodeJpeg } from '../../../src-main/runtime/images.ts';
 import { engineDecode, engineDecodeNow } from '../../../src-main/job-process/images/engine-decode.ts';
 import { testEngine } from '../../helpers/engine.ts';
-import facts from '../../fixtures/pictures/pictures.json';
+import facts from '../../fixtures/images/images.json';
 
-const folder = fileURLToPath(new URL('../../fixtures/pictures/', import.meta.url));
+const folder = fileURLToPath(new URL('../../fixtures/images/', import.meta.url));
 const bytesOf = (name: string): Promise<Buffer> => readFile(join(folder, name));
 type Fact = { width: number; height: number; mean: number[]; sha256: string } | { error: string };
 const entries = Object.entries(facts) as [string, Fact][];
@@ -24,11 +24,11 @@ const readable = entries.filter((entry): entry is [string, Exclude<Fact, { error
 const factOf = new Map(readable);
 const formats: Record<string, string> = { jpg: 'jpeg', ppm: 'netpbm', pgm: 'netpbm', tif: 'tiff' };
 
-describe('pictureSize', () => {
+describe('imageSize', () => {
   it.each(readable)('finds format and size of %s', async (name, fact) => {
     const extension = name.split('.')[1];
     const size = extension === 'tif' ? { width: 0, height: 0 } : { width: fact.width, height: fact.height };
-    expect(pictureSize(await bytesOf(name))).toEqual({ format: formats[extension] ?? extension, ...size });
+    expect(imageSize(await bytesOf(name))).toEqual({ format: formats[extension] ?? extension, ...size });
   });
 
   it('survives every header cut short and damaged', async () => {
@@ -36,19 +36,19 @@ describe('pictureSize', () => {
     for (const [name] of entries) {
       const bytes = (await bytesOf(name)).subarray(0, 400);
       for (let length = 0; length < bytes.length; length++)
-        found += Number(pictureSize(bytes.subarray(0, length)) !== null);
+        found += Number(imageSize(bytes.subarray(0, length)) !== null);
       for (let at = 0; at < bytes.length; at++)
         for (const value of [0, 0x7f, 0xff]) {
           const damaged = Buffer.from(bytes);
           damaged[at] = value;
-          const size = pictureSize(damaged);
+          const size = imageSize(damaged);
           if (size && size.format !== 'tiff') expect(size.width * size.height).toBeGreaterThan(0);
         }
     }
     expect(found).toBeGreaterThan(1000);
   });
 
-  it('refuses a picture that would fill the memory', async () => {
+  it('refuses an image that would fill the memory', async () => {
     const bytes = await bytesOf('rgb.png');
     bytes.writeUInt32BE(60000, 16);
     bytes.writeUInt32BE(60000, 20);
@@ -59,14 +59,14 @@ describe('pictureSize', () => {
 describe('our own decoders', () => {
   it.each(['raw.ppm', 'plain.ppm', 'grey.pgm'])('decode %s as Pillow does', async (name) => {
     const bytes = await bytesOf(name);
-    const { data } = await decodePicture(bytes, readableSize(bytes), null, noEngine);
+    const { data } = await decodeImage(bytes, readableSize(bytes), null, noEngine);
     expect(sha256(data)).toBe(factOf.get(name)!.sha256);
   });
 
   it('say what is wrong with a PPM', async () => {
     const decode = (text: string): Promise<Pixels> => {
       const bytes = Buffer.from(text, 'latin1');
-      return decodePicture(bytes, { format: 'netpbm', width: 2, height: 1 }, null, noEngine);
+      return decodeImage(bytes, { format: 'netpbm', width: 2, height: 1 }, null, noEngine);
     };
     await expect(decode('P6 2 1 255\n12345')).rejects.toThrow('ends before');
     await expect(decode('P3 2 1 255\n1 2 3 4 5')).rejects.toThrow('ends before');
@@ -99,7 +99,7 @@ describe('the engine as decoder', () => {
 
   it.each(readable.filter(([name]) => name !== 'scan.tif'))('decodes %s as Pillow does', async (name, fact) => {
     const bytes = await bytesOf(name);
-    const pixels = await decodePicture(bytes, readableSize(bytes), null, decode);
+    const pixels = await decodeImage(bytes, readableSize(bytes), null, decode);
     expect(pixels).toMatchObject({ width: fact.width, height: fact.height });
     if (LOSSLESS.test(name)) expect(sha256(pixels.data)).toBe(fact.sha256);
     else for (const [channel, mean] of means(pixels).entries()) expect(mean).toBeCloseTo(fact.mean[channel], 0);
@@ -108,12 +108,12 @@ describe('the engine as decoder', () => {
   it.each([
     ['truncated.jpg', /Invalid JPEG/],
     ['headless.jpg', /header is damaged/],
-    ['text.jpg', /not a picture/],
+    ['text.jpg', /not an image/],
     ['empty.png', /empty/],
     ['scan.tif', /convert it to PNG/],
   ])('says why %s cannot be used', async (name, reason) => {
     const bytes = await bytesOf(name);
-    const attempt = (async () => decodePicture(bytes, readableSize(bytes), null, decode))();
+    const attempt = (async () => decodeImage(bytes, readableSize(bytes), null, decode))();
     expect(reasonOf(await attempt.catch((error: unknown) => error))).toMatch(reason);
   });
 
@@ -121,9 +121,9 @@ describe('the engine as decoder', () => {
     'shows %s as Pillow decodes, cuts and resizes it',
     async (name) => {
       const bytes = await bytesOf(name);
-      const all = await decodePicture(bytes, readableSize(bytes), null, decode);
+      const all = await decodeImage(bytes, readableSize(bytes), null, decode);
       const options = { inputSize: 48, scaleMin: 0.08, hflip: 0.5, evalCropRatio: 0.875 };
-      const maker = pictureMaker(options, engineDecodeNow(await testEngine()));
+      const maker = imageMaker(options, engineDecodeNow(await testEngine()));
       const into = new Uint8Array(48 * 48 * 3);
       for (let index = 0; index < 5; index++) {
         maker.fromFile(bytes, [[{ draws: new Random(0, 'augment', 0, index) }, into]], false);
@@ -139,7 +139,7 @@ describe('the engine as decoder', () => {
 
   it('makes the same of a JPEG decoded in part, whole, for several looks at once, and kept', async () => {
     const engine = await testEngine();
-    const scene = await decodePicture(await bytesOf('rgb.png'), readableSize(await bytesOf('rgb.png')), null, decode);
+    const scene = await decodeImage(await bytesOf('rgb.png'), readableSize(await bytesOf('rgb.png')), null, decode);
     const wide = resizePixels(scene, { width: 150, height: 110 }, 'bicubic');
     const coded = [true, false].flatMap((fullColour) =>
       [true, false].map((progressive) => encodeJpeg(engine, wide, { quality: 90, fullColour, progressive })),
@@ -148,7 +148,7 @@ describe('the engine as decoder', () => {
       bytesOf(`${name}.jpg`),
     );
     const options = { inputSize: 40, scaleMin: 0.02, hflip: 0.5, evalCropRatio: 0.875, aa: 'rand-m9-mstd0.5-inc1' };
-    const maker = pictureMaker(options, engineDecodeNow(engine));
+    const maker = imageMaker(options, engineDecodeNow(engine));
     const looks = (): [Look, Uint8Array][] =>
       Array.from({ length: 25 }, (_, index) => [
         { draws: new Random(1, 'augment', 0, index) },

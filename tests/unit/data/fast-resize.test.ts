@@ -52,7 +52,7 @@ describe('fastResize', () => {
     expect(mirrored).toEqual(flipRows(fastResize(pixels, null, size, 'bicubic')));
   });
 
-  it('grows its memory for a large picture', () => {
+  it('grows its memory for a large image', () => {
     const large = noise(1500, 1200);
     const size = { width: 224, height: 224 };
     expect(

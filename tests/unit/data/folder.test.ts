@@ -96,7 +96,7 @@ describe('listDataset', () => {
     expect(val).toEqual([{ file: 'val/a/1.png', label: 0 }]);
     expect(codes(warnings)).toEqual(['data.empty-class', 'data.class-mismatch']);
     expect(warnings[0].params).toEqual({ path: join('train', 'empty') });
-    expect(warnings[1].params.difference).toBe('without val pictures (2): b, empty; only in val, not used (1): c');
+    expect(warnings[1].params.difference).toBe('without val images (2): b, empty; only in val, not used (1): c');
   });
 
   it('takes a folder named train for a class when it is one', async () => {
@@ -104,7 +104,7 @@ describe('listDataset', () => {
     expect(await listDataset(root)).toMatchObject({ layout: 'classes', classes: ['bus', 'train'] });
   });
 
-  it('accepts other names of val, and makes a split where there are only loose pictures', async () => {
+  it('accepts other names of val, and makes a split where there are only loose images', async () => {
     await make('Train/a/1.jpg', 'Train/b/1.jpg', 'Train/b/2.jpg', 'test/loose.jpg');
     const split = await listDataset(root);
     expect(split).toMatchObject({ layout: 'train-val', splitMade: true, val: [{ label: 1 }] });
@@ -141,7 +141,7 @@ describe('listDataset', () => {
     expect(codes((await listDataset(root)).warnings)).toEqual(['data.one-class']);
   });
 
-  it('lists one class with one picture, and says what is missing', async () => {
+  it('lists one class with one image, and says what is missing', async () => {
     await make('only/1.png');
     const dataset = await listDataset(root);
     expect([dataset.train.length, dataset.val.length]).toEqual([1, 0]);
@@ -177,7 +177,7 @@ describe('listDataset', () => {
 });
 
 describe('stratifiedSplit', () => {
-  it('moves few pictures when one is added', () => {
+  it('moves few images when one is added', () => {
     const samples = [...Array(100).keys()].map((n) => ({ file: `a/${n}.png`, label: 0 }));
     const before = new Set(stratifiedSplit(samples).val.map(({ file }) => file));
     const after = stratifiedSplit([...samples, { file: 'a/new.png', label: 0 }]).val;

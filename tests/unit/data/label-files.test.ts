@@ -14,17 +14,17 @@ function written(value: unknown): string {
 }
 
 const synsets = imagenetSynsets();
-const picture = (number: number): string => `val/n01440764/ILSVRC2012_val_${String(number).padStart(8, '0')}.JPEG`;
+const image = (number: number): string => `val/n01440764/ILSVRC2012_val_${String(number).padStart(8, '0')}.JPEG`;
 
 describe('real.json', () => {
-  it('goes by the numbers of the pictures and the order of ImageNet', async () => {
+  it('goes by the numbers of the images and the order of ImageNet', async () => {
     // The data may have fewer classes, in their own places.
     const classes = [synsets[5], synsets[0]];
     const path = written([[0, 5], [], [7], [0]]);
-    const found = await readRealLabels(path, [picture(1), picture(2), picture(3), 'val/x/other.png'], classes);
-    expect([...found.get(picture(1))!]).toEqual([1, 0]);
-    expect(found.get(picture(2))!.size).toBe(0);
-    expect([...found.get(picture(3))!]).toEqual([-1]);
+    const found = await readRealLabels(path, [image(1), image(2), image(3), 'val/x/other.png'], classes);
+    expect([...found.get(image(1))!]).toEqual([1, 0]);
+    expect(found.get(image(2))!.size).toBe(0);
+    expect([...found.get(image(3))!]).toEqual([-1]);
     expect(found.has('val/x/other.png')).toBe(false);
   });
 
@@ -34,20 +34,20 @@ describe('real.json', () => {
     [[0], 'list 1 holds 0'],
     [[[1000]], 'from 0 to 999'],
     [[['dog']], 'list 1 holds ["dog"]'],
-    [[], 'there is picture 1'],
+    [[], 'there is image 1'],
   ])('that is %j is refused with what is wrong', async (value, reason) => {
-    const wrong = readRealLabels(written(value), [picture(1)], synsets);
+    const wrong = readRealLabels(written(value), [image(1)], synsets);
     await expect(wrong).rejects.toMatchObject({ code: 'evaluation.real', params: { reason: expect.stringContaining(reason) } }); // prettier-ignore
   });
 
-  it('is refused for pictures and classes that are not of ImageNet', async () => {
+  it('is refused for images and classes that are not of ImageNet', async () => {
     await expect(readRealLabels(written([[1]]), ['val/a.png'], synsets)).rejects.toMatchObject({
       params: { reason: expect.stringContaining('ILSVRC2012_val_00000001.JPEG') },
     });
-    await expect(readRealLabels(written([[1]]), [picture(1)], ['cat'])).rejects.toMatchObject({
+    await expect(readRealLabels(written([[1]]), [image(1)], ['cat'])).rejects.toMatchObject({
       params: { reason: expect.stringContaining('not those of ImageNet') },
     });
-    await expect(readRealLabels(join(folder, 'gone.json'), [picture(1)], synsets)).rejects.toMatchObject({
+    await expect(readRealLabels(join(folder, 'gone.json'), [image(1)], synsets)).rejects.toMatchObject({
       code: 'file.missing',
     });
   });

@@ -33,7 +33,7 @@ async function pack(folder: string, archive = `${folder}.tar`, inside = '.'): Pr
 const labelsOf = ({ val, classes }: Dataset): Record<string, string> =>
   Object.fromEntries(val.map(({ file, label }) => [file.replace(/^.*\//, ''), classes[label]]));
 
-/** ImageNet as it is unpacked: train by class, val flat; five val pictures, numbered as ImageNet's are. */
+/** ImageNet as it is unpacked: train by class, val flat; five val images, numbered as ImageNet's are. */
 async function makeImageNet(prefix = ''): Promise<void> {
   for (const synset of SYNSETS)
     for (const number of [1, 2]) await put(`${prefix}train/${synset}/${synset}_${number}.JPEG`);
@@ -58,7 +58,7 @@ describe('a flat val', () => {
     });
   });
 
-  it('is read with the devkit still packed, and with a picture missing', async () => {
+  it('is read with the devkit still packed, and with an image missing', async () => {
     await makeImageNet();
     await rm(join(root, 'val/ILSVRC2012_val_00000002.JPEG'));
     await put('ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt', IDS.join('\r\n'));
@@ -123,7 +123,7 @@ describe('a flat val', () => {
     expect(labelsOf(await listDataset(root))).toEqual({ 'val_0.JPEG': 'n01443537', 'val_1.JPEG': 'n01440764' });
   });
 
-  it('says which pictures a list does not name, and what is wrong with a list', async () => {
+  it('says which images a list does not name, and what is wrong with a list', async () => {
     await makeImageNet();
     await put('val.txt', 'ILSVRC2012_val_00000001.JPEG n01440764\nILSVRC2012_val_00000002.JPEG n99999999\n');
     const partly = await listDataset(root);

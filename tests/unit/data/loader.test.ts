@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DecodeNow } from '../../../src-main/data/decode/decode.ts';
 import { listDataset, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { createLoader, type Batch, type LoaderOptions } from '../../../src-main/data/batches/loader.ts';
-import type { SkippedPicture } from '../../../src-main/data/batches/image-cache.ts';
+import type { SkippedImage } from '../../../src-main/data/batches/image-cache.ts';
 import { encodePng } from '../../../src-main/data/decode/png.ts';
-import { ownCrew, ownDecodeNow } from '../../helpers/own-decode.ts';
+import { ownWorkers, ownDecodeNow } from '../../helpers/own-decode.ts';
 
 const SIDE = 16;
 const recipe = {
@@ -23,7 +23,7 @@ let root: string;
 beforeAll(async () => void (root = await mkdtemp(join(tmpdir(), 'stillhouse-loader-'))));
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-/** A data set of small pictures, each of one colour gradient of its own. */
+/** A data set of small images, each of one colour gradient of its own. */
 async function makeDataset(name: string, train: number, val: number): Promise<Dataset> {
   for (const [split, count] of Object.entries({ train, val }))
     for (let number = 0; number < count; number++) {
@@ -36,15 +36,15 @@ async function makeDataset(name: string, train: number, val: number): Promise<Da
 }
 
 function loaderOf(dataset: Dataset, changes: Partial<LoaderOptions> = {}) {
-  const skipped: SkippedPicture[] = [];
+  const skipped: SkippedImage[] = [];
   const options = {
     dataset,
     recipe,
     noiseRows: 0,
-    onSkip: (skip: SkippedPicture) => skipped.push(skip),
+    onSkip: (skip: SkippedImage) => skipped.push(skip),
     ...changes,
   };
-  return { loader: createLoader({ crew: ownCrew(options.recipe), ...options }), skipped };
+  return { loader: createLoader({ workers: ownWorkers(options.recipe), ...options }), skipped };
 }
 
 async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
@@ -70,20 +70,20 @@ describe('trainBatches', () => {
     expect(await collect(loader.trainBatches(5))).toEqual(expected);
   });
 
-  it('decodes a picture once while there is room to keep it', async () => {
+  it('decodes an image once while there is room to keep it', async () => {
     const dataset = await makeDataset('kept', 18, 2);
     let decoded = 0;
     const counting: DecodeNow = (bytes, crop, room) => (decoded++, ownDecodeNow(bytes, crop, room));
-    const crew = ownCrew(recipe, counting);
-    const { loader } = loaderOf(dataset, { crew, cacheBytes: 10 * SIDE * SIDE * 3 });
+    const workers = ownWorkers(recipe, counting);
+    const { loader } = loaderOf(dataset, { workers, cacheBytes: 10 * SIDE * SIDE * 3 });
     for (let epoch = 0; epoch < 4; epoch++) await collect(loader.trainBatches(epoch));
-    // 16 pictures an epoch: all at first, then those that found no room.
+    // 16 images an epoch: all at first, then those that found no room.
     expect(decoded).toBeGreaterThan(16 + 3 * 5);
     expect(decoded).toBeLessThan(16 + 3 * 9);
   });
 
   it.each([1, 3])(
-    'deals each epoch out to ranks, the pictures of a rank drawn as for one (repeats: %i)',
+    'deals each epoch out to ranks, the images of a rank drawn as for one (repeats: %i)',
     async (repeats) => {
       const dataset = await makeDataset(`ranks-${repeats}`, 55, 2);
       const own = { ...recipe, batchSize: 4, inputSize: 33, repeatedAug: repeats > 1 };
@@ -135,7 +135,7 @@ describe('trainBatches', () => {
     );
   });
 
-  it('trains on pictures of one row, one column or one pixel', async () => {
+  it('trains on images of one row, one column or one pixel', async () => {
     const dataset = await makeDataset('thin', 8, 2);
     const shapes = [
       [1, 1],
@@ -156,7 +156,7 @@ describe('trainBatches', () => {
     }
   });
 
-  it('shows each picture at most once an epoch, with its label, otherwise each epoch', async () => {
+  it('shows each image at most once an epoch, with its label, otherwise each epoch', async () => {
     const dataset = await makeDataset('labels', 24, 0);
     const { loader } = loaderOf(dataset);
     expect(loader).toMatchObject({ stepsPerEpoch: Math.floor(loader.train / 8), train: 22 });
@@ -170,12 +170,12 @@ describe('trainBatches', () => {
 
   it('replaces a file that fails, tells of it once and keeps the rest of the epoch', async () => {
     const dataset = await makeDataset('broken', 16, 2);
-    await writeFile(join(dataset.path, dataset.train[3].file), 'not a picture');
+    await writeFile(join(dataset.path, dataset.train[3].file), 'not an image');
     await rm(join(dataset.path, dataset.train[5].file));
     const { loader, skipped } = loaderOf(dataset);
     const epochs = [await collect(loader.trainBatches(0)), await collect(loader.trainBatches(1))];
     expect(skipped.sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual([
-      { file: dataset.train[3].file, reason: 'it is not a picture, or its header is damaged' },
+      { file: dataset.train[3].file, reason: 'it is not an image, or its header is damaged' },
       { file: dataset.train[5].file, reason: 'the file is gone' },
     ]);
     for (const batches of epochs) {
@@ -203,7 +203,7 @@ describe('trainBatches', () => {
     const dataset = await makeDataset('bounded', 80, 0);
     let decoded = 0;
     const counting: DecodeNow = (bytes, crop, room) => (decoded++, ownDecodeNow(bytes, crop, room));
-    const { loader } = loaderOf(dataset, { crew: ownCrew(recipe, counting) });
+    const { loader } = loaderOf(dataset, { workers: ownWorkers(recipe, counting) });
     const batches = loader.trainBatches(0);
     await batches.next();
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -221,7 +221,7 @@ describe('trainBatches', () => {
 });
 
 describe('evalBatches', () => {
-  it('shows every val picture once in order, the last batch shorter, failed ones left out', async () => {
+  it('shows every val image once in order, the last batch shorter, failed ones left out', async () => {
     const dataset = await makeDataset('val', 8, 20);
     await writeFile(join(dataset.path, dataset.val[1].file), '');
     const { loader, skipped } = loaderOf(dataset);

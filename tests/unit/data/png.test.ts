@@ -4,19 +4,19 @@ import { decodePng, encodePng, onBackground } from '../../../src-main/data/decod
 import { Random } from '../../../src-main/data/random.ts';
 
 const random = new Random(0, 'augment', 0, 0);
-const picture = { width: 13, height: 7, data: Uint8Array.from({ length: 273 }, () => random.integer(256)) };
+const image = { width: 13, height: 7, data: Uint8Array.from({ length: 273 }, () => random.integer(256)) };
 
 describe('encodePng', () => {
   it('writes what is read back the same', () => {
-    const { width, height, data } = decodePng(encodePng(picture));
-    expect({ width, height, data: data.filter((_, at) => at % 4 !== 3) }).toEqual(picture);
+    const { width, height, data } = decodePng(encodePng(image));
+    expect({ width, height, data: data.filter((_, at) => at % 4 !== 3) }).toEqual(image);
     expect(data.filter((_, at) => at % 4 === 3).every((alpha) => alpha === 255)).toBe(true);
   });
 });
 
 describe('decodePng', () => {
   it('refuses damage at every byte without hanging', () => {
-    const bytes = encodePng(picture);
+    const bytes = encodePng(image);
     for (let at = 0; at < bytes.length - 12; at++) {
       const damaged = Uint8Array.from(bytes);
       damaged[at] = damaged[at] ^ 0x55;
@@ -27,7 +27,7 @@ describe('decodePng', () => {
   });
 
   it('names what it does not read', () => {
-    const deep = readFileSync(new URL('../../fixtures/pictures/deep.png', import.meta.url));
+    const deep = readFileSync(new URL('../../fixtures/images/deep.png', import.meta.url));
     expect(() => decodePng(deep)).toThrow('colour type 2 with 16 bits');
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { listDataset, summarise } from '../../../src-main/data/layout/folder.ts';
-import { pictureSize } from '../../../src-main/data/decode/image-size.ts';
+import { imageSize } from '../../../src-main/data/decode/image-size.ts';
 import {
   buildSample,
   hasSample,
@@ -25,7 +25,7 @@ it('stops a download when asked, leaving no half-made data set', async () => {
   expect(existsSync(folder)).toBe(false);
 });
 
-it('builds thousands of pictures in nine classes with one drawing style held out', { timeout: 300_000 }, async () => {
+it('builds thousands of images in nine classes with one drawing style held out', { timeout: 300_000 }, async () => {
   const folder = join(root, 'sample');
   const seen: SampleProgress[] = [];
   await buildSample({ folder, cache: join(root, 'cache'), onProgress: (progress) => seen.push(progress) });
@@ -47,7 +47,7 @@ it('builds thousands of pictures in nine classes with one drawing style held out
   expect(dataset.val.every(({ file }) => file.endsWith('-twemoji.png'))).toBe(true);
   const sizes = await Promise.all(
     [...dataset.train.slice(0, 50), ...dataset.val.slice(0, 50)].map(async ({ file }) =>
-      pictureSize(await readFile(join(folder, file))),
+      imageSize(await readFile(join(folder, file))),
     ),
   );
   expect(new Set(sizes.map((size) => JSON.stringify(size)))).toEqual(

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { inParts, sideBySide, type Answers } from '../../../src-main/job-process/teacher/batch-parts.ts';
 
-/** A network of one output: the sum of the two numbers of a picture. */
+/** A network of one output: the sum of the two numbers of an image. */
 const asked: number[] = [];
-const sums = async (pictures: Float32Array, count: number): Promise<Answers> => {
+const sums = async (images: Float32Array, count: number): Promise<Answers> => {
   asked.push(count);
-  expect(pictures).toHaveLength(2 * count);
-  const values = Float32Array.from({ length: count }, (_, row) => pictures[2 * row] + pictures[2 * row + 1]);
+  expect(images).toHaveLength(2 * count);
+  const values = Float32Array.from({ length: count }, (_, row) => images[2 * row] + images[2 * row + 1]);
   return { values, shape: [count, 1] };
 };
-const PICTURES = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+const IMAGES = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 const EXPECTED = { values: Float32Array.of(3, 7, 11, 15, 19), shape: [5, 1] };
 
 describe('a batch in parts', () => {
@@ -21,7 +21,7 @@ describe('a batch in parts', () => {
     [8, [8]],
   ])('is answered whole where the network takes %s', async (batch, counts) => {
     asked.length = 0;
-    expect(await inParts(PICTURES, 5, batch, sums)).toEqual(EXPECTED);
+    expect(await inParts(IMAGES, 5, batch, sums)).toEqual(EXPECTED);
     expect(asked).toEqual(counts);
   });
 
@@ -32,19 +32,19 @@ describe('a batch in parts', () => {
     [9, [1, 1, 1, 1, 1]],
   ])('is answered side by side in %i lanes', async (lanes, counts) => {
     asked.length = 0;
-    expect(await sideBySide(PICTURES, 5, lanes, sums)).toEqual(EXPECTED);
+    expect(await sideBySide(IMAGES, 5, lanes, sums)).toEqual(EXPECTED);
     expect(asked).toEqual(counts);
   });
 
   it('shows that a network answers another number than it was asked', async () => {
     const one = async (): Promise<Answers> => ({ values: Float32Array.of(0), shape: [1, 1] });
-    expect((await inParts(PICTURES, 5, 2, one)).shape).toEqual([3, 1]);
-    expect((await sideBySide(PICTURES, 5, 2, one)).shape).toEqual([2, 1]);
+    expect((await inParts(IMAGES, 5, 2, one)).shape).toEqual([3, 1]);
+    expect((await sideBySide(IMAGES, 5, 2, one)).shape).toEqual([2, 1]);
   });
 
   it('fails when a part does', async () => {
-    const fails = (pictures: Float32Array, count: number): Promise<Answers> =>
-      pictures[0] > 3 ? Promise.reject(new Error('no')) : sums(pictures, count);
-    await expect(sideBySide(PICTURES, 5, 2, fails)).rejects.toThrow('no');
+    const fails = (images: Float32Array, count: number): Promise<Answers> =>
+      images[0] > 3 ? Promise.reject(new Error('no')) : sums(images, count);
+    await expect(sideBySide(IMAGES, 5, 2, fails)).rejects.toThrow('no');
   });
 });

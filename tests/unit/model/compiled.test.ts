@@ -1,3 +1,4 @@
+import { shapeSize } from '../../../src-main/base/shape-size.ts';
 import { beforeAll, expect, test } from 'vitest';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
@@ -9,7 +10,7 @@ import { updateScalars } from '../../../src-main/train/update.ts';
 import { recordTrainStep } from '../../../src-main/train/step.ts';
 import { PREFIX, trainable } from '../../../src-main/train/variables.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
-import { hashed, parameterValues, sizeOf, uniform } from '../../helpers/generated.ts';
+import { hashed, parameterValues, uniform } from '../../helpers/generated.ts';
 
 const [BATCH, SIDE, CLASSES] = [2, 64, 10];
 
@@ -23,7 +24,8 @@ test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it do
   const state = new State(engine);
   for (const spec of student.specs) state.set(PREFIX.model + spec.name, spec.shape, parameterValues(spec));
   for (const { name, shape } of trainable(student)) {
-    for (const prefix of [PREFIX.mean, PREFIX.square]) state.set(prefix + name, shape, new Float32Array(sizeOf(shape)));
+    for (const prefix of [PREFIX.mean, PREFIX.square])
+      state.set(prefix + name, shape, new Float32Array(shapeSize(shape)));
   }
   const recipe = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION };
   const program = recordTrainStep(engine, { student, teacher: null, recipe, batchSize: BATCH });
@@ -31,7 +33,7 @@ test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it do
   const inputs = {
     images: Uint8Array.from(hashed('images', BATCH * SIDE * SIDE * 3), (bits) => bits >>> 24),
     labels: Int32Array.of(3, 7),
-    noise: uniform('noise', sizeOf(student.noise!.shape(BATCH))),
+    noise: uniform('noise', shapeSize(student.noise!.shape(BATCH))),
     ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
   };
   const expected = interpret(engine, program, state, inputs);

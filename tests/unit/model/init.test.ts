@@ -9,7 +9,7 @@ import { createModel } from '../../../src-main/model/zoo.ts';
  * train/ checks.
  */
 
-type Summary = [mean: number, deviation: number, greatest: number];
+type Summary = [mean: number, std: number, greatest: number];
 type Lists = Record<string, Record<string, Summary>>;
 
 const lists = ['timm-0.3.2', 'timm'].flatMap((source) => {
@@ -37,17 +37,16 @@ it.each(lists)('%s starts as timm starts it', (model, summaries) => {
   const { specs } = createModel(model, { classes: 1000, inputSize: 224 });
   expect(specs.map(({ name }) => name).sort()).toEqual(Object.keys(summaries).sort());
   for (const { name, shape, init } of specs) {
-    const [mean, deviation, greatest] = summaries[name];
-    const [wantedMean, wantedDeviation] = momentsOf(init);
+    const [mean, std, greatest] = summaries[name];
+    const [wantedMean, wantedStd] = momentsOf(init);
     const count = shape.reduce((product, side) => product * side, 1);
     // Five deviations of what a sample of this size shows; four digits are kept.
-    const slack = 5 * wantedDeviation;
+    const slack = 5 * wantedStd;
     expect(Math.abs(mean - wantedMean), `mean of ${name}`).toBeLessThanOrEqual(slack / Math.sqrt(count) + 1e-9);
-    const spread = Math.abs(deviation - wantedDeviation);
-    expect(spread, `deviation of ${name}`).toBeLessThanOrEqual(slack / Math.sqrt(2 * count) + 1e-4 * wantedDeviation);
+    const spread = Math.abs(std - wantedStd);
+    expect(spread, `std of ${name}`).toBeLessThanOrEqual(slack / Math.sqrt(2 * count) + 1e-4 * wantedStd);
     // A uniform draw ends at its bound, a normal one goes on.
     if (init.kind === 'uniform') expect(greatest, `greatest of ${name}`).toBeLessThanOrEqual(1.001 * init.bound);
-    else if (wantedDeviation > 0 && count > 500)
-      expect(greatest / deviation, `greatest of ${name}`).toBeGreaterThan(2.2);
+    else if (wantedStd > 0 && count > 500) expect(greatest / std, `greatest of ${name}`).toBeGreaterThan(2.2);
   }
 });

@@ -178,7 +178,7 @@ test(
   inTidy(() => {
     const model = createModel('resnet18', { classes: 2, inputSize: 32 });
     const params = Object.fromEntries(model.specs.map(({ name, shape }) => [name, tf.ones(shape)]));
-    expect(() => model.train(params, tf.ones([1, 32, 32, 3]), null)).toThrow('at least 2 pictures');
+    expect(() => model.train(params, tf.ones([1, 32, 32, 3]), null)).toThrow('at least 2 images');
     expect(() => model.train(params, tf.ones([2, 32, 32, 3]), null)).not.toThrow();
   }),
 );

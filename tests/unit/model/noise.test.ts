@@ -1,9 +1,10 @@
+import { shapeSize } from '../../../src-main/base/shape-size.ts';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { divideNoise, dropout, dropPath, noiseOf } from '../../../src-main/model/noise.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
-import { parameterValues, pictures, sizeOf, uniform } from '../../helpers/generated.ts';
+import { parameterValues, images, uniform } from '../../helpers/generated.ts';
 
 beforeAll(testEngine);
 
@@ -15,7 +16,7 @@ function tidy(check: () => void): void {
 }
 
 describe('stochastic depth', () => {
-  test('drops a branch by picture and scales the rest', () => {
+  test('drops a branch by image and scales the rest', () => {
     tidy(() => {
       const branch = tf.ones([4, 2, 1]);
       const dropped = dropPath(branch, 0.25, tf.tensor1d([0, 0.2, 0.25, 0.99]));
@@ -45,11 +46,11 @@ describe('dropout', () => {
     });
   });
 
-  test('drops neighbours, pictures and places independently of one another', () => {
+  test('drops neighbours, images and places independently of one another', () => {
     tidy(() => {
       const [here, there] = [drop(KEYS), drop(KEYS, 1)];
       const both = (a: number[], b: number[]) => zeros(a.map((value, i) => value + b[i]));
-      const pictures = [0, 1, 2, 3].map((index) => here.slice(5000 * index, 5000 * (index + 1)));
+      const images = [0, 1, 2, 3].map((index) => here.slice(5000 * index, 5000 * (index + 1)));
       // Four deviations of a share of 0.09 among 5,000.
       for (const [a, b] of [
         [0, 1],
@@ -58,14 +59,14 @@ describe('dropout', () => {
         [2, 3],
       ])
         // prettier-ignore
-        expect(Math.abs(both(pictures[a], pictures[b]) - 0.09)).toBeLessThan(0.017);
+        expect(Math.abs(both(images[a], images[b]) - 0.09)).toBeLessThan(0.017);
       expect(Math.abs(both(here, there) - 0.09)).toBeLessThan(0.0085);
       for (const shift of [1, 2, 3, 4, 100])
         expect(Math.abs(both(here.slice(shift), here.slice(0, -shift)) - 0.09)).toBeLessThan(0.0085);
     });
   });
 
-  test('repeats itself for the keys of a picture, whatever else is in the batch', () => {
+  test('repeats itself for the keys of an image, whatever else is in the batch', () => {
     tidy(() => {
       const whole = drop(KEYS);
       expect(drop(KEYS)).toEqual(whole);
@@ -102,7 +103,7 @@ describe('the noise of a step', () => {
     expect(noiseOf(6, rates)?.shape(5) ?? null).toEqual(shape);
   });
 
-  test('is taken apart: rows of branches, and odd keys of each picture', () => {
+  test('is taken apart: rows of branches, and odd keys of each image', () => {
     tidy(() => {
       const noise = tf.tensor2d([0.1, 0.2, 0.3, 0.4, 0, 0.5, 2 ** -24, 1 - 2 ** -24, 0.25, 1], [5, 2]);
       const { branches, keys } = divideNoise(noise, 2, { dropPath: 0.1, drop: 0.1 });
@@ -118,7 +119,7 @@ describe('the noise of a step', () => {
   });
 });
 
-/** Head logits of two pictures while training. */
+/** Head logits of two images while training. */
 function trained(
   name: string,
   options: { drop?: number; dropPath?: number; deit3Style?: 'timm' | 'authors' },
@@ -127,8 +128,8 @@ function trained(
     const model = createModel(name, { classes: 3, inputSize: 32, ...options });
     const params = Object.fromEntries(model.specs.map((s) => [s.name, tf.tensor(parameterValues(s), s.shape)]));
     const shape = model.noise?.shape(2);
-    const noise = shape ? tf.tensor(uniform('noise', sizeOf(shape)), shape) : null;
-    const { heads } = model.train(params, tf.tensor4d(pictures(2, 32), [2, 32, 32, 3]), noise);
+    const noise = shape ? tf.tensor(uniform('noise', shapeSize(shape)), shape) : null;
+    const { heads } = model.train(params, tf.tensor4d(images(2, 32), [2, 32, 32, 3]), noise);
     return [...heads.head.dataSync()];
   });
 }

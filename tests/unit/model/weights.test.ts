@@ -217,7 +217,7 @@ describe('a distillation token on one side alone', () => {
     expect(Object.keys(params)).toEqual(plain.specs.map(({ name }) => name));
   });
 
-  it('goes with other classes and another picture size', () => {
+  it('goes with other classes and another image size', () => {
     const file = arraysOf(shapesOf(tiny({ classes: 1000 }).specs));
     const model = tiny({ distilled: false, inputSize: 48 });
     const { params, report } = fitWeights(model, file, { ...options, newHead: true });
@@ -229,7 +229,7 @@ describe('a distillation token on one side alone', () => {
   });
 });
 
-describe('another picture size', () => {
+describe('another image size', () => {
   it.each([true, false])('resizes the position embedding (distilled: %s)', (distilled) => {
     const [from, to] = [tiny({ distilled, inputSize: 32 }), tiny({ distilled, inputSize: 48 })];
     const tensors = arraysOf(shapesOf(from.specs));

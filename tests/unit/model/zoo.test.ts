@@ -9,7 +9,7 @@ interface Architecture {
   model: string;
   parameters: number;
   inputSize: number;
-  /** Multiply-adds of one picture, as torch counts what runs. */
+  /** Multiply-adds of one image, as torch counts what runs. */
   macs: number;
   entries: number;
   /** Of the names and shapes of timm's state dict, in its order. */
@@ -118,12 +118,12 @@ describe('createModel', () => {
     expect(failure(() => createModel('deit_tiny_patch16_224', options)).message).toContain(message);
   });
 
-  test('takes pictures that are not square where the network does', () => {
+  test('takes images that are not square where the network does', () => {
     const { specs, inputWidth } = createModel('deit_tiny_patch16_224', { classes: 7, inputSize: 64, inputWidth: 96 });
     expect(inputWidth).toBe(96);
     expect(specs.find(({ name }) => name === 'pos_embed')?.shape).toEqual([1, 1 + 4 * 6, 192]);
     const error = failure(() => createModel('resnet18', { classes: 7, inputSize: 64, inputWidth: 96 }));
-    expect(error.message).toContain('inputWidth: expected 64: resnet18 takes square pictures, got 96.');
+    expect(error.message).toContain('inputWidth: expected 64: resnet18 takes square images, got 96.');
   });
 
   test('sizes heads and positions as asked', () => {

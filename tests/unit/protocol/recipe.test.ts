@@ -199,7 +199,7 @@ const PRESETS_INTRODUCTION = `## Presets
 
 Accuracies, GPUs and hours are those that the authors publish; none was measured here. What they do not say is left out.
 Batch sizes are those of all their GPUs together: on fewer, \`--micro-batch\` computes the same batch in parts. DATA is a
-folder of pictures, WEIGHTS what the training starts from, TEACHER the weights of its teacher.`;
+folder of images, WEIGHTS what the training starts from, TEACHER the weights of its teacher.`;
 
 test('docs/recipe.md says what the table and the presets say', async () => {
   const parts = [

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { HistoryRow, StepAnatomy } from '../../../src-main/protocol/events.ts';
+import type { HistoryRow, StepTimes } from '../../../src-main/protocol/events.ts';
 import { SpentMeter } from '../../../src-main/protocol/spent.ts';
 import { epochRow, stepRow } from '../runs/state.ts';
 
-const step = (number: number, anatomy: StepAnatomy): HistoryRow => ({ ...stepRow(number), anatomy });
+const step = (number: number, anatomy: StepTimes): HistoryRow => ({ ...stepRow(number), anatomy });
 const state: HistoryRow = { type: 'state', time: 1, state: 'running', error: null };
 const checkpoint: HistoryRow = { type: 'checkpoint', time: 1, file: 'f', epoch: 0, step: 4, bytes: 1, seconds: 3 };
 

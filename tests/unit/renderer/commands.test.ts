@@ -96,7 +96,7 @@ describe('with a service', () => {
             service.onEvent(serve(pair.far, service.handlers));
             return pair.near;
           },
-          pictureUrl: (id) => id,
+          imageUrl: (id) => id,
         }),
       );
     setActivePinia(pinia);

@@ -5,7 +5,7 @@ const shared = { model: 'deit_tiny_distilled_patch16_224', classes: 3, inputSize
 
 // tests/parity/snippets.test.ts runs these with torch and timm where they are installed.
 describe('how an export is loaded with timm', () => {
-  it('reads safetensors, and prepares pictures by what the file says', () => {
+  it('reads safetensors, and prepares images by what the file says', () => {
     expect(timmSnippet({ ...shared, format: 'safetensors', path: '/a "b"/m.safetensors' })).toMatchInlineSnapshot(`
       "import json, safetensors, timm, torch
       from PIL import Image
@@ -20,10 +20,10 @@ describe('how an export is loaded with timm', () => {
 
       view = create_transform(json.loads(about["input_size"]), interpolation=about["interpolation"], crop_pct=json.loads(about["crop_pct"]),
                               mean=json.loads(about["mean"]), std=json.loads(about["std"]))
-      picture = view(Image.open("picture.jpg").convert("RGB"))
+      image = view(Image.open("image.jpg").convert("RGB"))
       with torch.inference_mode():
-          chances = model(picture[None]).softmax(-1)[0]
-      print(json.loads(about["classes"])[int(chances.argmax())], float(chances.max()))"
+          probabilities = model(image[None]).softmax(-1)[0]
+      print(json.loads(about["classes"])[int(probabilities.argmax())], float(probabilities.max()))"
     `);
   });
 

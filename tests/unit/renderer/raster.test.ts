@@ -4,7 +4,7 @@ import { parseColor, Raster } from '../../../src-renderer/components/charts/rast
 
 const [WIDTH, HEIGHT] = [37, 11];
 
-/** The picture of a raster as text: of each pixel its opacity in hexadecimal, `.` where there is none. */
+/** The image of a raster as text: of each pixel its opacity in hexadecimal, `.` where there is none. */
 function shown(raster: Raster): string[] {
   const image = { width: WIDTH, height: HEIGHT, data: new Uint8ClampedArray(4 * WIDTH * HEIGHT) } as ImageData;
   raster.copyTo(image);

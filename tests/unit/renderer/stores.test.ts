@@ -35,7 +35,7 @@ function open(): ServiceClient {
       cut = pair.close;
       return pair.near;
     },
-    pictureUrl: (id) => `/picture/${id}`,
+    imageUrl: (id) => `/image/${id}`,
   };
   const client = keepConnected(shell);
   const pinia = createPinia();
@@ -409,9 +409,9 @@ describe('recipe', () => {
     recipe.reset('dropPath');
     recipe.set('repeatedAug', false);
     recipe.set('aa', '');
-    await useDataset().open("/data/Ada's pictures");
+    await useDataset().open("/data/Ada's images");
     expect(recipe.command).toBe(
-      "stillhouse train --data-path '/data/Ada'\\''s pictures' --model deit_tiny_distilled_patch16_224 --lr 0.001 --aa '' --no-repeated-aug",
+      "stillhouse train --data-path '/data/Ada'\\''s images' --model deit_tiny_distilled_patch16_224 --lr 0.001 --aa '' --no-repeated-aug",
     );
   });
 
@@ -448,7 +448,7 @@ describe('exports', () => {
     const checkpoints = useCheckpoints();
     await vi.waitFor(() => expect(checkpoints.list).toHaveLength(2));
     const exports = useExports();
-    const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', pictures: null } as const;
+    const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', images: null } as const;
     await exports.write({ ...wish, output: ' /tmp/model.pth ' });
     expect(exports.open).toMatchObject({ path: '/tmp/model.pth', format: 'pth', check: null });
     const checked = exports.check('/tmp/model.pth', 16);

@@ -15,7 +15,7 @@ interface Event {
   args?: Record<string, unknown>;
 }
 const read = (folder: string): Event[] => JSON.parse(readFileSync(traceFile(folder), 'utf8')) as Event[];
-const LOOP = { process: 'Trainer', name: 'Loop' };
+const LOOP = { process: 'JobProcess', name: 'Loop' };
 const span = (number: number): TraceSpan => {
   const start = performance.now();
   return { name: `span ${number}`, start, end: start + 1.5, thread: LOOP, facts: { number } };
@@ -25,14 +25,14 @@ it('names processes and threads once, and writes spans in microseconds', () => {
   const folder = temporaryFolder();
   const trace = openTrace(folder);
   trace.span(span(1));
-  trace.span({ ...span(2), thread: { process: 'Trainer', name: 'Other' } });
+  trace.span({ ...span(2), thread: { process: 'JobProcess', name: 'Other' } });
   trace.span({ ...span(3), thread: { process: 'TensorFlow', name: 'Loop' } });
   trace.span(span(4));
   trace.close();
   const events = read(folder);
   expect(events.filter(({ ph }) => ph === 'M').map(({ name, pid, tid, args }) => [name, pid, tid, args!.name])).toEqual(
     [
-      ['process_name', 1, undefined, 'Trainer'],
+      ['process_name', 1, undefined, 'JobProcess'],
       ['thread_name', 1, 1, 'Loop'],
       ['thread_name', 1, 2, 'Other'],
       ['process_name', 2, undefined, 'TensorFlow'],

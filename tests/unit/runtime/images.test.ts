@@ -10,9 +10,9 @@ beforeAll(async () => {
 });
 
 test('decoding keeps nothing of the files it has read', async () => {
-  const picture = readFileSync(new URL('../../fixtures/pictures/plain.jpg', import.meta.url));
-  // What follows a picture's end is not looked at, but it is handed over with the rest: 4 MB a call.
-  const file = Buffer.concat([picture, Buffer.alloc(4e6)]);
+  const image = readFileSync(new URL('../../fixtures/images/plain.jpg', import.meta.url));
+  // What follows an image's end is not looked at, but it is handed over with the rest: 4 MB a call.
+  const file = Buffer.concat([image, Buffer.alloc(4e6)]);
   const decode = async (times: number): Promise<number> => {
     for (let index = 0; index < times; index++) await decodeImage(engine, file);
     return process.memoryUsage().rss;

@@ -15,7 +15,7 @@ function lying(name: string, content = ''): string {
 
 test('folders are runs by their run.json, and data else', () => {
   const run = join(lying('run/run.json', '{}'), '..');
-  const data = join(lying('pictures/train/a/1.png'), '../../..');
+  const data = join(lying('images/train/a/1.png'), '../../..');
   expect([run, data].map((path) => lookAt(path).kind)).toEqual(['run', 'data']);
 });
 

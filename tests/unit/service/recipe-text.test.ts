@@ -21,7 +21,7 @@ describe('a recipe as a file', () => {
       "# A recipe of Stillhouse: stillhouse train --recipe FILE. Settings that are not named have their defaults.
 
       # schedule
-      epochs: 3 # epochs. Passes over the training pictures; also the length of the cosine. Default: 300.
+      epochs: 3 # epochs. Passes over the training images; also the length of the cosine. Default: 300.
 
       # optimizer
       model_ema: true # Keep a moving average of the model and score it beside the model. (DeiT keeps one unless told not to, and never scores it.) Default: false.

@@ -8,9 +8,9 @@ test('a start without a path gives none', () => {
 });
 
 test('a path is meant from where the app was started, as a path or as a desktop writes it', () => {
-  const pictures = resolve('/home/a', 'pictures');
-  expect(givenPath(['stillhouse', 'pictures', '--no-sandbox'], '/home/a', true)).toBe(pictures);
-  expect(givenPath(['electron', '--no-sandbox', '.', 'pictures'], '/home/a', false)).toBe(pictures);
+  const images = resolve('/home/a', 'images');
+  expect(givenPath(['stillhouse', 'images', '--no-sandbox'], '/home/a', true)).toBe(images);
+  expect(givenPath(['electron', '--no-sandbox', '.', 'images'], '/home/a', false)).toBe(images);
   expect(wholePath('file:///home/a/two%20words.yaml', '/')).toBe(resolve('/home/a/two words.yaml'));
 });
 

@@ -4,7 +4,7 @@ import { compareAnswers } from '../../../src-main/train/compare.ts';
 
 const [CLASSES, SIZE] = [2, 2];
 
-/** A network that answers each picture by a table of logits, whatever it shows. */
+/** A network that answers each image by a table of logits, whatever it shows. */
 const network = (head: number[], headDist: number[] | null = null) => ({
   run: async (images: Uint8Array) => {
     expect(images.length).toBe(SIZE);
@@ -29,12 +29,12 @@ describe('compareAnswers', () => {
       batches: batches([0, 1], [0]),
       checkpoint: network([3, 1, 0, 2], [3, 1, 0, 2]),
       exported: network([3, 1, 2, 0], [3, 1.5, 2, 0]),
-      onProgress: (pictures) => seen.push(pictures),
+      onProgress: (images) => seen.push(images),
     });
     expect(seen).toEqual([2, 3]);
     // |Δ| of head: 0 0 2 2, 0 0; of headDist: 0 0.5 2 2, 0 0.5.
     expect(compared).toEqual({
-      ...{ pictures: 3, max: 2, mean: 9 / 12, agreement: (100 * 2) / 3 },
+      ...{ images: 3, max: 2, mean: 9 / 12, agreement: (100 * 2) / 3 },
       acc1: { checkpoint: 100, exported: (100 * 2) / 3 },
     });
   });
@@ -47,7 +47,7 @@ describe('compareAnswers', () => {
     }
   });
 
-  it('is nothing without pictures, and when stopped', async () => {
+  it('is nothing without images, and when stopped', async () => {
     const same = { checkpoint: network([1, 0, 0, 0]), exported: network([1, 0, 0, 0]), onProgress: () => undefined };
     expect(await compareAnswers({ ...shared, ...same, batches: batches() })).toBeNull();
     expect(await compareAnswers({ ...shared, ...same, batches: batches([0]), stop: AbortSignal.abort() })).toBeNull();
@@ -55,7 +55,7 @@ describe('compareAnswers', () => {
 });
 
 describe('what a check takes', () => {
-  it('is pictures of all classes, in order and each once', () => {
+  it('is images of all classes, in order and each once', () => {
     const all = Array.from({ length: 30 }, (_, at) => ({ file: String(at), label: Math.floor(at / 10) }));
     expect(spread(all, 3).map(({ label }) => label)).toEqual([0, 1, 2]);
     expect(new Set(spread(all, 29)).size).toBe(29);

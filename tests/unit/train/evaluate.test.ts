@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideAll, evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
 
-/** A "network" of two classes over one-byte pictures, B = 2: the byte is the logit of class 1 against 100. */
+/** A "network" of two classes over one-byte images, B = 2: the byte is the logit of class 1 against 100. */
 const threshold = (limit: number): EvalStep => ({
   run: async (images) => {
     expect(images).toHaveLength(2);
@@ -15,7 +15,7 @@ async function* batches(): AsyncIterable<EvalBatch> {
 }
 
 describe('evaluate', () => {
-  it('scores all pictures, the short last batch too, and counts agreement', async () => {
+  it('scores all images, the short last batch too, and counts agreement', async () => {
     const seen: number[] = [];
     const result = await evaluate({
       batches: batches(),
@@ -24,7 +24,7 @@ describe('evaluate', () => {
       classes: 2,
       heads: 'mean',
       batchBytes: 2,
-      onProgress: (pictures) => seen.push(pictures),
+      onProgress: (images) => seen.push(images),
     });
     expect(result?.test.acc1).toBeCloseTo(200 / 3, 9);
     expect(result?.classHead).toEqual(result?.test);
@@ -56,7 +56,7 @@ describe('evaluate', () => {
     expect(result?.agreement).toBeNull();
   });
 
-  it('ends between batches when stopped, and says nothing about no pictures', async () => {
+  it('ends between batches when stopped, and says nothing about no images', async () => {
     const stop = new AbortController();
     const parts = {
       student: threshold(1),
@@ -74,7 +74,7 @@ describe('evaluate', () => {
 });
 
 describe('decideAll', () => {
-  it('tells what a network decides on each picture, and nothing when stopped', async () => {
+  it('tells what a network decides on each image, and nothing when stopped', async () => {
     const stop = new AbortController();
     const answer = async (images: Uint8Array) => (await threshold(180).run(images)).head;
     const parts = { answer, classes: 2, batchBytes: 2, stop: stop.signal, onProgress: () => undefined };
@@ -84,7 +84,7 @@ describe('decideAll', () => {
     expect(await decideAll({ ...parts, batches: batches(), onProgress })).toBeNull();
   });
 
-  it('leaves pictures out of the agreement that the teacher could not read', async () => {
+  it('leaves images out of the agreement that the teacher could not read', async () => {
     const parts = { student: threshold(100), classes: 2, heads: 'mean' as const, batchBytes: 2 };
     const some = await evaluate({ ...parts, batches: batches(), teacher: new Map(Object.entries({ a: 0, c: 0 })) });
     expect(some?.agreement).toBe(50);

@@ -6,7 +6,7 @@ const even = (_name: string, count: number): Float64Array =>
   Float64Array.from({ length: count }, (_, index) => (index + 0.5) / count);
 
 const mean = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-const deviation = (values: Float32Array): number =>
+const std = (values: Float32Array): number =>
   Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / values.length);
 
 describe('normalQuantile', () => {
@@ -28,11 +28,11 @@ describe('initialValues', () => {
   it('draws each kind with its spread', () => {
     const value = (init: Parameters<typeof initialValue>[0]['init']): Float32Array =>
       initialValue({ name: 'w', shape: [40, 50], init, buffer: false }, even);
-    expect(deviation(value({ kind: 'truncatedNormal', std: 0.02 }))).toBeCloseTo(0.02, 4);
-    expect(deviation(value({ kind: 'normal', std: 0.01 }))).toBeCloseTo(0.01, 4);
+    expect(std(value({ kind: 'truncatedNormal', std: 0.02 }))).toBeCloseTo(0.02, 4);
+    expect(std(value({ kind: 'normal', std: 0.01 }))).toBeCloseTo(0.01, 4);
     const uniform = value({ kind: 'uniform', bound: 1 / Math.sqrt(768) });
     expect(Math.max(...uniform)).toBeLessThan(0.03609);
-    expect(deviation(uniform)).toBeCloseTo(0.03608 / Math.sqrt(3), 4);
+    expect(std(uniform)).toBeCloseTo(0.03608 / Math.sqrt(3), 4);
     expect(value({ kind: 'constant', value: 0.5 }).every((x) => x === 0.5)).toBe(true);
     expect(value({ kind: 'ones' }).every((x) => x === 1)).toBe(true);
     expect(value({ kind: 'zeros' })).toEqual(new Float32Array(2000));

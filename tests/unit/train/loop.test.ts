@@ -71,7 +71,7 @@ const batchOf = (label: number): TrainBatch => ({
   images: new Uint8Array(0),
   labels: Int32Array.of(label),
   noise: null,
-  files: [`picture-${label}.png`],
+  files: [`image-${label}.png`],
 });
 
 describe('runLoop', () => {
@@ -179,7 +179,7 @@ describe('runLoop', () => {
     await expect(runLoop(parts)).rejects.toMatchObject({ code: 'run.non-finite', params });
     expect(run.saves).toEqual([]);
     expect(run.bad).toMatchObject([
-      { position: { epoch: 0, batch: 2, step: 2 }, batch: { files: ['picture-2.png'] }, lr: lrAt(recipe, 0) },
+      { position: { epoch: 0, batch: 2, step: 2 }, batch: { files: ['image-2.png'] }, lr: lrAt(recipe, 0) },
     ]);
   });
 

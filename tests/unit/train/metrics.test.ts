@@ -36,7 +36,7 @@ describe('metrics', () => {
     expect([...decisions(padded, 1, 2)]).toEqual([1]);
   });
 
-  it('weigh accuracies by pictures and the loss by batches', () => {
+  it('weigh accuracies by images and the loss by batches', () => {
     const meter = scoreMeter(2);
     meter.add(Float32Array.of(0, 0, 0, 0, 0, 0), Int32Array.of(0, 0, 0));
     meter.add(Float32Array.of(100, 0), Int32Array.of(1));

@@ -1,3 +1,4 @@
+import { shapeSize } from '../../../src-main/base/shape-size.ts';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { recognise } from '../../../src-main/model/recognise.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { inspectWeights, type WeightReport } from '../../../src-main/weights/inspect-weights.ts';
 import { describeWeights } from '../../../src-main/shells/cli/inspect.ts';
-import { sizeOf } from '../../helpers/generated.ts';
+
 import { HOSTILE, torchZip } from '../formats/hostile-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-inspect-'));
@@ -23,7 +24,7 @@ const TINY = 'deit_tiny_distilled_patch16_224';
 function arraysOf(model: string, { classes = 10, inputSize = 224, rename = (name: string) => name } = {}) {
   const { specs } = createModel(model, { classes, inputSize });
   return specs.map(({ name, shape }): ArrayToWrite => {
-    return { name: rename(name), shape, dtype: 'F32', values: () => new Float32Array(sizeOf(shape)).fill(0.5) };
+    return { name: rename(name), shape, dtype: 'F32', values: () => new Float32Array(shapeSize(shape)).fill(0.5) };
   });
 }
 

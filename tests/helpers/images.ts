@@ -6,7 +6,7 @@ import { encodePng } from '../../src-main/data/decode/png.ts';
 const CLASSES = { amber: [220, 160, 40], blue: [40, 70, 220], crimson: [200, 30, 60] } as const;
 
 /**
- * A data set in `folder`: train/<class>/ and val/<class>/ of three classes with `train` and `val` PNG pictures each,
+ * A data set in `folder`: train/<class>/ and val/<class>/ of three classes with `train` and `val` PNG images each,
  * of `side` pixels; always the same.
  */
 export function makeDataset(folder: string, options: { train: number; val: number; side: number }): string {
@@ -15,7 +15,7 @@ export function makeDataset(folder: string, options: { train: number; val: numbe
       const path = join(folder, split, name);
       mkdirSync(path, { recursive: true });
       for (let index = 0; index < options[split]; index++) {
-        const data = pictureOf(colour, label, index + (split === 'val' ? 1000 : 0), options.side);
+        const data = imageOf(colour, label, index + (split === 'val' ? 1000 : 0), options.side);
         const pixels = { width: options.side, height: options.side, data };
         writeFileSync(join(path, `${String(index).padStart(3, '0')}.png`), encodePng(pixels));
       }
@@ -24,7 +24,7 @@ export function makeDataset(folder: string, options: { train: number; val: numbe
   return folder;
 }
 
-function pictureOf(colour: readonly number[], label: number, seed: number, side: number): Uint8Array {
+function imageOf(colour: readonly number[], label: number, seed: number, side: number): Uint8Array {
   const pixels = new Uint8Array(side * side * 3);
   let state = (seed + 1) * 2654435761 + label;
   for (let at = 0; at < side * side; at++) {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 
 /**
- * A data set of very many pictures: one file for each class, and links to it under every other name. It lies in memory
+ * A data set of very many images: one file for each class, and links to it under every other name. It lies in memory
  * where the machine has a place for it.
  * @returns the folder, which the caller removes.
  */
-export function makeManyPictures(count: number, classes: number): string {
+export function makeManyImages(count: number, classes: number): string {
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'stillhouse-many-'));
   const each = Math.ceil(count / classes);
   for (let label = 0; label < classes; label++) {
@@ -28,7 +28,7 @@ export function makeManyPictures(count: number, classes: number): string {
 
 const number = (at: number): string => String(at).padStart(7, '0');
 
-/** A picture of its own for each class: stripes in two colours. */
+/** An image of its own for each class: stripes in two colours. */
 function colours(label: number): Uint8Array {
   const data = new Uint8Array(96 * 96 * 3);
   for (let at = 0; at < data.length; at++) {

@@ -1,14 +1,14 @@
 import { rmSync } from 'node:fs';
 import type { Page } from 'playwright/test';
-import { makeManyPictures } from '../helpers/many-pictures.ts';
+import { makeManyImages } from '../helpers/many-images.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
 
 /**
- * The picture grid of a data set that is taller than a browser lays out. `STILLHOUSE_TEST_PICTURES` says how many
- * pictures (docs/data.md has the figures of 1,300,000); with the few of the usual test the grid is one wide column.
+ * The image grid of a data set that is taller than a browser lays out. `STILLHOUSE_TEST_IMAGES` says how many
+ * images (docs/data.md has the figures of 1,300,000); with the few of the usual test the grid is one wide column.
  */
-const COUNT = Number(process.env.STILLHOUSE_TEST_PICTURES ?? 200_000);
+const COUNT = Number(process.env.STILLHOUSE_TEST_IMAGES ?? 200_000);
 const CLASSES = COUNT >= 1_000_000 ? 1000 : 50;
 /** Milliseconds of one task that a person does not feel as a stall; machines that others use too are given more. */
 const STALL = 200;
@@ -58,20 +58,20 @@ async function told(page: Page, what: string): Promise<void> {
   expect(nodes, what).toBeLessThan(1500);
 }
 
-test('a grid of very many pictures never stalls and shows the last one', async ({ app, page }) => {
-  const folder = makeManyPictures(COUNT, CLASSES);
+test('a grid of very many images never stalls and shows the last one', async ({ app, page }) => {
+  const folder = makeManyImages(COUNT, CLASSES);
   try {
     const bench = new Workbench(app);
     const began = Date.now();
     await bench.openData(folder);
-    const grid = bench.main.getByRole('listbox', { name: 'Pictures' });
+    const grid = bench.main.getByRole('listbox', { name: 'Images' });
     const drawn = grid.locator('img').first();
     await expect(drawn).toBeVisible({ timeout: 120_000 });
-    note(`${COUNT} pictures listed and the first drawn after ${Date.now() - began} ms`);
+    note(`${COUNT} images listed and the first drawn after ${Date.now() - began} ms`);
     await page.evaluate(watchGrid);
     if (COUNT < 1_000_000) await grid.evaluate((element: HTMLElement) => (element.style.width = '190px'));
     const box = (await grid.boundingBox())!;
-    const option = (index: number) => page.locator(`#picture-${index}`);
+    const option = (index: number) => page.locator(`#image-${index}`);
     const seen = (index: number) =>
       expect
         .poll(() =>
