@@ -31,7 +31,7 @@ export function timmSnippet(exported: ExportedModel): string {
     `                        mean=${about('mean')}, std=${about('std')})`,
     'image = view(Image.open("image.jpg").convert("RGB"))',
     'with torch.inference_mode():',
-    '    chances = model(image[None]).softmax(-1)[0]',
+    '    probabilities = model(image[None]).softmax(-1)[0]',
     `print(${about('classes')}[int(probabilities.argmax())], float(probabilities.max()))`,
   ].join('\n');
 }
