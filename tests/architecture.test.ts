@@ -234,6 +234,56 @@ function violation(path: string, row: Row, { target, typeOnly }: Import): string
   return [`${path}: ${row.folder} may not import ${typeOnly ? 'types' : 'values'} of ${other.folder}`];
 }
 
+type Graph = Map<string, string[]>;
+
+/** Which file imports which: path → paths, of `files` alone. @param values leaves type-only imports out. */
+function importGraph(files: Map<string, string>, values = false): Graph {
+  const aims = (path: string, text: string): string[] =>
+    importsOf(path, text)
+      .filter(({ target, typeOnly }) => target.startsWith('.') && !(values && typeOnly))
+      .map(({ target }) => normalize(join(path, '..', target)))
+      .filter((aim) => files.has(aim));
+  return new Map([...files].map(([path, text]) => [path, aims(path, text)]));
+}
+
+/** A way from one of `starts` to a file that `ends` accepts, `a → b → c`; undefined where there is none. */
+function wayTo(graph: Graph, starts: readonly string[], ends: (path: string) => boolean): string | undefined {
+  const ways = new Map(starts.map((path) => [path, [path]]));
+  for (const [path, way] of ways) {
+    if (ends(path)) return way.join(' → ');
+    for (const next of graph.get(path) ?? []) if (!ways.has(next)) ways.set(next, [...way, next]);
+  }
+  return undefined;
+}
+
+/** Every file that imports itself by way of others, with the shortest such way. */
+function circles(files: Map<string, string>): string[] {
+  const graph = importGraph(files);
+  return [...graph].flatMap(([path, imports]) => {
+    const way = wayTo(graph, imports, (other) => other === path);
+    return way === undefined ? [] : [`${path} → ${way}`];
+  });
+}
+
+/** Processes that never load TensorFlow: a crash or a lack of memory in it must not end them. */
+const WITHOUT_TENSORFLOW = [
+  'src-main/service/service.process.ts',
+  'src-main/service/workstation.ts',
+  'src-main/shells/cli/cli.ts',
+  'src-main/shells/server/serve.ts',
+  'src-main/shells/electron/main.ts',
+  'src-main/shells/electron/preload.ts',
+];
+
+/** The first way from those to the library, to a job's code, or to koffi. */
+function wayToTensorFlow(files: Map<string, string>): string | undefined {
+  const loads = (path: string): boolean =>
+    path === 'src-main/runtime/library.ts' ||
+    path.startsWith('src-main/job-process/') ||
+    importsOf(path, files.get(path)!).some(({ target, typeOnly }) => target === 'koffi' && !typeOnly);
+  return wayTo(importGraph(files, true), WITHOUT_TENSORFLOW, loads);
+}
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 function sources(): Map<string, string> {
@@ -270,6 +320,50 @@ describe('the table', () => {
       importsOf(path, text).some(({ target, typeOnly }) => packageOf(target) === 'chart.js' && !typeOnly),
     );
     expect(users.map(([path]) => path)).toHaveLength(1);
+  });
+});
+
+describe('files', () => {
+  it('import each other in no circle, types included', () => expect(circles(sources())).toEqual([]));
+
+  it('of the service, the command line, the server and Electron never load TensorFlow', () => {
+    const files = sources();
+    for (const path of WITHOUT_TENSORFLOW) expect(files.has(path), path).toBe(true);
+    expect(wayToTensorFlow(files)).toBeUndefined();
+    // Not for want of a way: the process of a job does reach it.
+    const jobs = wayTo(importGraph(files, true), ['src-main/job-process/job.process.ts'], (path) =>
+      path.endsWith('runtime/library.ts'),
+    );
+    expect(jobs).toBeDefined();
+  });
+});
+
+describe('the check of circles', () => {
+  it('finds a circle of types by way of a third file', () => {
+    const files = new Map([
+      ['src-main/data/a.ts', "import { b } from './b.ts';"],
+      ['src-main/data/b.ts', "export * from './c.ts';"],
+      ['src-main/data/c.ts', "import type { A } from './a.ts';"],
+    ]);
+    expect(circles(files)[0]).toBe('src-main/data/a.ts → src-main/data/b.ts → src-main/data/c.ts → src-main/data/a.ts');
+    files.set('src-main/data/c.ts', '');
+    expect(circles(files)).toEqual([]);
+  });
+});
+
+describe('the check of TensorFlow', () => {
+  const START = 'src-main/shells/cli/cli.ts';
+
+  it.each([
+    ['the library', "import { a } from '../../runtime/library.ts';", true],
+    ['a job', "await import('../../job-process/a.ts');", true],
+    ['koffi', "import koffi from 'koffi';", true],
+    ['types of the library', "import type { A } from '../../runtime/library.ts';", false],
+  ])('judges a value import of %s two files away', (_what, text, found) => {
+    const files = new Map(WITHOUT_TENSORFLOW.map((path) => [path, '']));
+    files.set(START, "import './b.ts';").set('src-main/shells/cli/b.ts', text);
+    files.set('src-main/runtime/library.ts', '').set('src-main/job-process/a.ts', '');
+    expect(wayToTensorFlow(files) !== undefined).toBe(found);
   });
 });
 

@@ -1,10 +1,10 @@
-import type { Field } from './recipe.ts';
+import type { FieldOf } from './field.ts';
 
 /**
  * DeiT's augmentation: the names, defaults and meanings of its main.py. The order is that in which an image meets
  * them.
  */
-export const AUGMENTATION_FIELDS: readonly Field[] = [
+export const AUGMENTATION_FIELDS = [
   {
     key: 'trainInterpolation',
     type: 'choice',
@@ -187,4 +187,4 @@ export const AUGMENTATION_FIELDS: readonly Field[] = [
     label: 'Repeated augmentation',
     help: 'Each image comes three times in a batch, and an epoch shows a third of them. (DeiT skips it in one process.)',
   },
-];
+] as const satisfies readonly FieldOf<string>[];

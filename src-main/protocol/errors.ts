@@ -386,9 +386,16 @@ export const ERRORS = {
   'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
   'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },
   internal: { says: 'Unexpected failure: {reason}.', advice: 'Please report it with the log.' },
-} as const satisfies Record<string, { says: string; advice: string }>;
+} as const satisfies Record<string, ErrorWords>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** What an error says and what to do about it, with `{names}` of its parameters. */
+export interface ErrorWords {
+  says: string;
+  advice: string;
+}
+
 export type ErrorParams = Record<string, string | number>;
 
 /** An error as plain data: what crosses a port and what history keeps. */

@@ -1,11 +1,11 @@
-import type { Field } from './recipe.ts';
+import type { FieldOf } from './field.ts';
 
 /**
  * Schedule, optimizer, loss and average of weights: the names, defaults and meanings of DeiT's main.py, and of timm's
  * train.py where DeiT has none. The order is that of the form.
  */
 
-export const SCHEDULE_FIELDS: readonly Field[] = [
+export const SCHEDULE_FIELDS = [
   {
     key: 'sched',
     type: 'choice',
@@ -157,9 +157,9 @@ export const SCHEDULE_FIELDS: readonly Field[] = [
     label: 'Noise std',
     help: 'Standard deviation of the noise, as a share of the rate.',
   },
-];
+] as const satisfies readonly FieldOf<string>[];
 
-export const OPTIMIZER_FIELDS: readonly Field[] = [
+export const OPTIMIZER_FIELDS = [
   {
     key: 'opt',
     type: 'choice',
@@ -332,4 +332,4 @@ export const OPTIMIZER_FIELDS: readonly Field[] = [
     label: 'Average warm-up',
     help: 'As in timm: the average forgets fast at first, so that a short run does not average in its start.',
   },
-];
+] as const satisfies readonly FieldOf<string>[];

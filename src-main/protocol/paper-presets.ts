@@ -1,4 +1,4 @@
-import type { Preset, Published } from './presets.ts';
+import type { Preset, Published } from './preset-types.ts';
 import type { Recipe } from './recipe.ts';
 
 /**

@@ -1,5 +1,8 @@
 import { PAPER_PRESETS } from './paper-presets.ts';
-import { flagOf, WITHOUT_AUGMENTATION, type Recipe, type RecipeKey } from './recipe.ts';
+import type { Preset, PresetGroup } from './preset-types.ts';
+import { flagOf, WITHOUT_AUGMENTATION, type RecipeKey } from './recipe.ts';
+
+export const PRESET_GROUPS: readonly PresetGroup[] = ['sample', 'own', 'deit', 'tuning', 'transfer', 'deit3'];
 
 /**
  * Recipes to start from: what each changes of the defaults. The data folder, weights to start from and a student's
@@ -8,34 +11,6 @@ import { flagOf, WITHOUT_AUGMENTATION, type Recipe, type RecipeKey } from './rec
  * To add one: 1. a line here or in `paper-presets.ts`, 2. its name and its words in `src-renderer/i18n/presets.*.ts`,
  * 3. `npm run unit -- tests/unit/protocol -u` for `docs/recipe.md`.
  */
-export interface Preset {
-  id: string;
-  /** What the run makes: a student to distil, or a teacher to distil from. */
-  task: 'student' | 'teacher';
-  group: PresetGroup;
-  values: Partial<Recipe>;
-  /** What goes with it and is the person's own: the weights that it starts from, and the teacher's. */
-  needs?: readonly ('finetune' | 'teacherPath')[];
-  published?: Published;
-}
-
-export type PresetGroup = 'sample' | 'own' | 'deit' | 'tuning' | 'transfer' | 'deit3';
-export const PRESET_GROUPS: readonly PresetGroup[] = ['sample', 'own', 'deit', 'tuning', 'transfer', 'deit3'];
-
-/** What its authors say of a recipe. What they do not say is left out. None of it was measured here. */
-export interface Published {
-  /** Where the settings are. */
-  settings: string;
-  data: string;
-  gpus?: number;
-  /** Of the run on those GPUs. */
-  hours?: string;
-  /** Percent on `data`. */
-  top1?: number;
-  /** Where hours and accuracy are; '' for where the settings are. */
-  results?: string;
-}
-
 export const PRESETS: readonly Preset[] = [
   {
     id: 'sample-student',

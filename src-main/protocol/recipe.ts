@@ -1,6 +1,7 @@
 import { AUGMENTATION_FIELDS } from './augmentation-fields.ts';
 import { DEVICE_PATTERN } from './device.ts';
 import { StillhouseError } from './errors.ts';
+import type { FieldOf } from './field.ts';
 import { OPTIMIZER_FIELDS, SCHEDULE_FIELDS } from './optimizer-fields.ts';
 
 /**
@@ -96,29 +97,9 @@ export interface Recipe {
 }
 
 export type RecipeKey = keyof Recipe;
-export type FieldGroup = 'data' | 'model' | 'distillation' | 'schedule' | 'optimizer' | 'augmentation' | 'run';
 
-interface FieldBase {
-  key: RecipeKey;
-  group: FieldGroup;
-  /** Shown in the simple view of the form. */
-  simple: boolean;
-  label: string;
-  help: string;
-  /** Unit of the value, '' for a pure number or a name. */
-  unit: string;
-  /** The value of the DeiT paper's main recipe (DeiT-B, ImageNet), as text; '' where the paper has none. */
-  paper: string;
-}
-
-export type Field = FieldBase &
-  (
-    | { type: 'integer' | 'number'; default: number; min: number; max: number }
-    | { type: 'boolean'; default: boolean }
-    | { type: 'choice'; default: string; choices: readonly string[] }
-    /** `pattern` is a regular expression that a value must match, `expected` says so in words. */
-    | { type: 'text' | 'path'; default: string; pattern?: string; expected?: string }
-  );
+/** A setting of the recipe. */
+export type Field = FieldOf<RecipeKey>;
 
 export const FIELDS: readonly Field[] = [
   {

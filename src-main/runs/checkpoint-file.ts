@@ -4,7 +4,7 @@ import { readSafetensors } from '../formats/safetensors.ts';
 import { badFormat } from '../formats/source.ts';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import type { Position } from '../train/loop.ts';
+import type { Position } from '../train/position.ts';
 import { openFile, type FileSource } from './file-source.ts';
 
 /** One checkpoint file: its name, and what its header says beside the tensors. */

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import type { LibcFunctions } from './library.ts';
 
 /**
  * The CUDA libraries that TensorFlow opens by their names alone, those that they need before them. Opened here by
@@ -21,6 +20,13 @@ const LIBRARIES = [
   'nccl/lib/libnccl.so.2',
 ] as const;
 
+/** The functions of the C library that this needs. */
+interface Linker {
+  setenv(name: string, value: string, overwrite: 0 | 1): unknown;
+  dlopen(path: string, flags: number): unknown;
+  dlerror(): string | null;
+}
+
 const RTLD_NOW = 2;
 const RTLD_GLOBAL = 0x100;
 
@@ -29,11 +35,11 @@ const RTLD_GLOBAL = 0x100;
  * the environment says where XLA finds its assembler. What the person has set there stays.
  * @throws StillhouseError `engine.load` naming the library that does not load.
  */
-export function prepareCuda(folder: string, libc: LibcFunctions): void {
+export function prepareCuda(folder: string, libc: Linker): void {
   for (const [name, value] of Object.entries(cudaEnvironment(folder, process.env))) libc.setenv(name, value, 1);
   for (const library of LIBRARIES) {
     if (!libc.dlopen(path.join(folder, 'nvidia', library), RTLD_NOW | RTLD_GLOBAL))
-      throw new StillhouseError('engine.load', { reason: String(libc.dlerror() ?? library) });
+      throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? library });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AnswerComparison } from '../protocol/export.ts';
-import { filledUp, type EvalBatch, type EvalStep } from './evaluate.ts';
+import { filledUp, type EvalBatch } from './evaluate.ts';
+import type { EvalStep } from './step-types.ts';
 import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
 
 /** Letters: B images of a batch, K classes, n ≤ B images in the last batch. */

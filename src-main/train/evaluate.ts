@@ -1,5 +1,6 @@
 import type { EpochRow } from '../protocol/events.ts';
 import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
+import type { EvalStep } from './step-types.ts';
 
 /**
  * Letters: B images of a batch, S side of an image, K classes, n ≤ B images in the last batch.
@@ -10,11 +11,6 @@ export interface EvalBatch {
   images: Uint8Array;
   labels: Int32Array;
   files: readonly string[];
-}
-
-/** Logits of one network in eval mode: `head` and `headDist` are [B, K], row-major. */
-export interface EvalStep {
-  run(images: Uint8Array): Promise<{ head: Float32Array; headDist: Float32Array | null }>;
 }
 
 export interface EvaluateParts {

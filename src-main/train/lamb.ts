@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import { norm } from './clip.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Optimizer } from './optimizer-types.ts';
 import { betaPowers, heldRate, plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 

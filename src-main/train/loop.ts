@@ -2,44 +2,10 @@ import type { StillhouseError } from '../protocol/errors.ts';
 import type { EpochRow, HistoryRow, StepTimes } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
-import type { Draws } from './mix.ts';
-import { progressMeter, type ProgressMeter, type StepLosses } from './progress.ts';
+import { nextEpoch, type Position } from './position.ts';
+import { progressMeter, type ProgressMeter } from './progress.ts';
 import { lrAt, meanLr } from './schedule.ts';
-
-/** Where a run stands, exactly: with the state it is all that resuming needs. */
-export interface Position {
-  /** Epoch being trained, from 0. */
-  epoch: number;
-  /** Batches of this epoch that are done; `stepsPerEpoch` once only its evaluation is missing. */
-  batch: number;
-  /** Optimizer steps made since the start of the run. */
-  step: number;
-  /** Sum of the losses of this epoch's steps so far. */
-  lossSum: number;
-  /** Acc@1 of each finished epoch, null where nothing was evaluated; kept where the schedule goes by it. */
-  scores?: (number | null)[];
-}
-
-/**
- * Images [B, S, S, 3] RGB, labels [B], noise as the model asks for it, what was drawn to mix and erase; `files` name
- * the images in errors.
- */
-export interface TrainBatch extends Draws {
-  images: Uint8Array;
-  labels: Int32Array;
-  noise: Float32Array | null;
-  /** Of a teacher outside of the step, [B, K]. */
-  teacherLogits?: Float32Array;
-  files: readonly string[];
-}
-
-export interface TrainStep {
-  /** `took`: milliseconds of the step that did not go into the student, where they are known. */
-  run(
-    batch: TrainBatch,
-    scalars: { lr: number; step: number },
-  ): Promise<StepLosses & { took?: Pick<StepTimes, 'feed' | 'teacher'> }>;
-}
+import type { StepLosses, TrainBatch, TrainStep } from './step-types.ts';
 
 /** A step whose loss or gradients were not finite; the state is as it was before. */
 export interface BadStep {
@@ -216,9 +182,4 @@ function epochRow(
     seconds: (Date.now() - (parts.held?.() ?? 0) - started) / 1000,
     evaluationSeconds,
   };
-}
-
-/** The start of the epoch after `position`'s, which had this Acc@1. */
-export function nextEpoch({ epoch, step, scores }: Position, score: number | null = null): Position {
-  return { epoch: epoch + 1, batch: 0, step, lossSum: 0, ...(scores && { scores: [...scores, score] }) };
 }

@@ -1,18 +1,11 @@
 import type { StepTimes, StepRow } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
-import type { Position } from './loop.ts';
 import { Mean } from './metrics.ts';
+import type { Position } from './position.ts';
+import type { StepLosses } from './step-types.ts';
 
 /** Milliseconds between two rows: often enough for a live chart, seldom enough for a history of weeks. */
 const ROW_INTERVAL = 500;
-
-export interface StepLosses {
-  loss: number;
-  lossClass: number;
-  lossDistillation: number | null;
-  /** Whether the gradients were not finite although the loss was. */
-  overflow?: boolean;
-}
 
 /** Turns steps into history rows and knows how long the rest will take. */
 export interface ProgressMeter {

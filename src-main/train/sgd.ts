@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Optimizer } from './optimizer-types.ts';
 import { plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 

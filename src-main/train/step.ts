@@ -9,10 +9,11 @@ import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { callProgram, record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
-import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from './mix.ts';
+import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
 import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
+import type { EvalStep, StepBatch, StepLosses, TrainStep } from './step-types.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
 import { normaliseImages, teacherLogits, type StepTeacher } from './teacher.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
@@ -22,32 +23,14 @@ import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
  * One training step and one evaluation step: pure functions of (state, batch, scalars), recorded once and compiled.
  * Everything that changes between steps is an input. B images of a batch, S side, K classes.
  */
-export interface StepBatch extends Draws {
-  /** [B, S, S, 3] RGB. */
-  images: Uint8Array;
-  /** [B] */
-  labels: Int32Array;
-  /** Rows as `noiseRows` says, [R, B]; null for none. */
-  noise: Float32Array | null;
-  /** Of a teacher outside of the step, [B, K]. */
-  teacherLogits?: Float32Array;
-}
-
-export interface StepResult {
-  loss: number;
-  lossClass: number;
-  lossDistillation: number | null;
-  /** Whether a gradient was not finite although the loss was; in float16 that belongs to it, and is no overflow. */
-  overflow: boolean;
-}
-
-export interface TrainStep {
+/** A training step over a state. */
+export interface CompiledTrainStep extends TrainStep {
   readonly program: Program;
   /**
    * A step whose loss or gradients are not finite leaves the state as it was. In float16 a step whose gradients
    * overflow changes nothing but the loss scale.
    */
-  run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepResult>;
+  run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepLosses>;
   dispose(): void;
 }
 
@@ -284,7 +267,7 @@ export function lowerTrainStep(engine: Engine, parts: TrainStepParts): Program {
 }
 
 /** Compiles the training step over `state`, which must hold its variables. */
-export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<TrainStep> {
+export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<CompiledTrainStep> {
   if (parts.precision === 'float16') startScaler(state);
   let skipped = skippedSteps(state);
   const program = lowerTrainStep(engine, parts);
@@ -313,9 +296,8 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
   };
 }
 
-export interface EvalStep {
-  /** @param images [B, S, S, 3] RGB. @returns logits, row-major [B·K]. */
-  run(images: Uint8Array): Promise<{ head: Float32Array; headDist: Float32Array | null }>;
+/** An evaluation forward over a state. */
+export interface CompiledEvalStep extends EvalStep {
   dispose(): void;
 }
 
@@ -329,7 +311,7 @@ export interface EvalStepParts {
 }
 
 /** Compiles the evaluation forward over `state`. */
-export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<EvalStep> {
+export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
   const { model, prefix, batchSize, precision } = parts;
   const inputs = { images: { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' as const } };
   const variables = Object.fromEntries(

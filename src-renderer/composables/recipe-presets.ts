@@ -1,4 +1,5 @@
-import { PRESETS, type Preset } from '../../src-main/protocol/presets.ts';
+import type { Preset } from '../../src-main/protocol/preset-types.ts';
+import { PRESETS } from '../../src-main/protocol/presets.ts';
 import { FIELDS, defaultRecipe, type Recipe, type RecipeKey } from '../../src-main/protocol/recipe.ts';
 
 /** Settings of where rather than how: no preset touches them. */

@@ -1,11 +1,6 @@
-import { ERRORS, fill, type PlainError } from '../../src-main/protocol/errors.ts';
+import { ERRORS, fill, type ErrorWords, type PlainError } from '../../src-main/protocol/errors.ts';
 import { zhErrors } from './errors.zh-CN.ts';
 import { translatePhrase } from './phrases.ts';
-
-export interface ErrorWords {
-  says: string;
-  advice: string;
-}
 
 /** An error in the language of the window. A code that this window does not know keeps its English message. */
 export function describeError(error: PlainError, locale: string): ErrorWords {

@@ -1,5 +1,4 @@
-import type { ErrorCode } from '../../src-main/protocol/errors.ts';
-import type { ErrorWords } from './errors.ts';
+import type { ErrorCode, ErrorWords } from '../../src-main/protocol/errors.ts';
 
 /** Every error code in Chinese, with the same `{names}` as in English. */
 export const zhErrors: Record<ErrorCode, ErrorWords> = {

@@ -1,5 +1,5 @@
 import type { Ref } from 'vue';
-import type { Preset } from '../../src-main/protocol/presets.ts';
+import type { Preset } from '../../src-main/protocol/preset-types.ts';
 import type { Recipe, RecipeKey } from '../../src-main/protocol/recipe.ts';
 import { keep } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';

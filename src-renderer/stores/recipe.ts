@@ -9,7 +9,8 @@ import type {
   RecipeReading,
   TimeForecast,
 } from '../../src-main/protocol/data-types.ts';
-import { PRESETS, type Preset } from '../../src-main/protocol/presets.ts';
+import type { Preset } from '../../src-main/protocol/preset-types.ts';
+import { PRESETS } from '../../src-main/protocol/presets.ts';
 import {
   FIELDS,
   checkField,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { drawCrop, evalGeometry } from '../../src-main/data/augment/augment.ts';
 import { parsePolicy } from '../../src-main/data/augment/auto-augment.ts';
-import type { Filter, Pixels } from '../../src-main/data/decode/decode.ts';
+import type { Filter, Pixels } from '../../src-main/data/decode/pixels.ts';
 import { drawErase } from '../../src-main/data/augment/erase.ts';
 import { applyOperation, type OperationName } from '../../src-main/data/augment/pixel-ops.ts';
 import { decodePng } from '../../src-main/data/decode/png.ts';

@@ -1,5 +1,5 @@
 import type { Policy } from './auto-augment.ts';
-import type { Crop, Filter } from '../decode/decode.ts';
+import type { Crop, Filter } from '../decode/pixels.ts';
 import type { DrawnOperation } from './pixel-ops.ts';
 import type { Draws } from '../random.ts';
 

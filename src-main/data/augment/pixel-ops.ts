@@ -1,6 +1,6 @@
 import { affine, rotationMatrix, type Resampling } from './affine.ts';
 import { gaussianBlur } from './blur.ts';
-import type { Pixels } from '../decode/decode.ts';
+import type { Pixels } from '../decode/pixels.ts';
 import { bytesOf, emptyRaster, freshMemory, kernels, memoryAt, put, take, type Raster } from '../decode/kernels.ts';
 
 /**

@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { byteCache } from './byte-cache.ts';
 import type { DecodeWorkers, FailedOrder, ImageOrder } from './workers.ts';
-import type { Pixels } from '../decode/decode.ts';
-import type { Sample } from '../layout/folder.ts';
+import type { Pixels } from '../decode/pixels.ts';
+import type { Sample } from '../layout/sample.ts';
 import type { BytesPlace } from '../layout/read-now.ts';
 import { reasonOf } from '../layout/read-file.ts';
 

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Pixels } from '../decode/decode.ts';
+import type { Pixels } from '../decode/pixels.ts';
 import type { Look, ImageMaker } from '../decode/image.ts';
 import { Random } from '../random.ts';
 import { readNow, type BytesPlace } from '../layout/read-now.ts';

@@ -6,7 +6,8 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { CheckResults, type ImageResult } from './check-results.ts';
 import { decodeImage, readableSize, type Decode } from '../decode/decode.ts';
 import { findDuplicates, type FoundFile } from './duplicates.ts';
-import { readSample, samplePlace, type Dataset, type Sample } from '../layout/folder.ts';
+import { readSample, samplePlace, type Dataset } from '../layout/folder.ts';
+import type { Sample } from '../layout/sample.ts';
 import { imageFacts, type ImageFacts } from '../decode/image-facts.ts';
 import { inTime, reasonOf, SlowDiskError } from '../layout/read-file.ts';
 

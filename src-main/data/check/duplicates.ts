@@ -1,5 +1,5 @@
 import type { FindingKind } from '../../protocol/data-types.ts';
-import type { Sample } from '../layout/folder.ts';
+import type { Sample } from '../layout/sample.ts';
 
 /** An image in a finding, with what is wrong with it. */
 export interface FoundFile {

@@ -1,23 +1,7 @@
 import { decodeNetpbm } from './netpbm.ts';
 import { imageSize, type ImageSize } from './image-size.ts';
+import type { Crop, Pixels } from './pixels.ts';
 import { cropPixels } from './resize.ts';
-
-/** RGB bytes, row by row: data[(y · width + x) · 3 + channel]. */
-export interface Pixels {
-  width: number;
-  height: number;
-  data: Uint8Array;
-}
-
-/** A rectangle in pixels of the stored image. */
-export interface Crop {
-  left: number;
-  top: number;
-  width: number;
-  height: number;
-}
-
-export type Filter = 'bilinear' | 'bicubic';
 
 /**
  * Decodes all of a JPEG, PNG, GIF (first frame), BMP or WebP to RGB. Handed in by whoever owns the decoder. Rejects when

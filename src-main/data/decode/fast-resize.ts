@@ -1,4 +1,4 @@
-import type { Crop, Filter, Pixels } from './decode.ts';
+import type { Crop, Filter, Pixels } from './pixels.ts';
 import { bytesOf, emptyRaster, freshMemory, kernels, memoryAt, put, take, type Raster } from './kernels.ts';
 import { windows, type Windows } from './resize.ts';
 

@@ -1,6 +1,7 @@
 import { drawTrain, evalGeometry, type AugmentOptions, type Window } from '../augment/augment.ts';
 import { parsePolicy, type Policy } from '../augment/auto-augment.ts';
-import { readableSize, type Crop, type DecodeNow, type Filter, type Pixels } from './decode.ts';
+import { readableSize, type DecodeNow } from './decode.ts';
+import type { Crop, Filter, Pixels } from './pixels.ts';
 import { resizeRaster, type ResizeOrder } from './fast-resize.ts';
 import { bytesOf, emptyRaster, freshMemory, keepMemory, put, type Raster } from './kernels.ts';
 import { decodeNetpbm } from './netpbm.ts';

@@ -1,4 +1,4 @@
-import type { Pixels } from './decode.ts';
+import type { Pixels } from './pixels.ts';
 import { netpbmHeader, type NetpbmHeader } from './image-size.ts';
 
 /**

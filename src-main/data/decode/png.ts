@@ -1,5 +1,5 @@
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
-import type { Pixels } from './decode.ts';
+import type { Pixels } from './pixels.ts';
 
 /**
  * Enough of PNG to build a data set without an engine: reads 8-bit and palette images that are not interlaced, writes

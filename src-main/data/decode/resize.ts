@@ -1,4 +1,4 @@
-import type { Crop, Filter, Pixels } from './decode.ts';
+import type { Crop, Filter, Pixels } from './pixels.ts';
 
 /**
  * Pillow's resize, to the bit: a separable filter, widened when shrinking (antialiasing), horizontal pass then vertical,

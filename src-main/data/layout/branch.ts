@@ -1,4 +1,4 @@
-import type { ArchiveIndex } from './archive.ts';
+import type { ArchiveIndex } from './archive-index.ts';
 import type { Warnings } from '../check/warnings.ts';
 
 /** torchvision's list, and GIF. */

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../../protocol/data-types.ts';
 import { StillhouseError, type PlainError } from '../../protocol/errors.ts';
-import { ArchiveIndex } from './archive.ts';
+import { ArchiveIndex } from './archive-index.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { classBranches, type Branch, type Roots } from './branch.ts';
 import { classTitle } from './class-titles.ts';
@@ -10,17 +10,9 @@ import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels } from './labels.ts';
 import { sortByCodePoint } from './order.ts';
 import { readFilePart, readImageFile, reasonOf, type ReadOptions } from './read-file.ts';
+import type { Sample } from './sample.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';
-
-/**
- * One image: its path relative to the data folder, with `/` between folders, and its class number. An archive is
- * written as a folder: `train.tar/n01440764.tar/n01440764_18.JPEG`.
- */
-export interface Sample {
-  file: string;
-  label: number;
-}
 
 /** A data folder as training sees it. Class numbers are places in `classes`, sorted by code point as torchvision does. */
 export interface Dataset {

@@ -1,4 +1,4 @@
-import type { Sample } from './folder.ts';
+import type { Sample } from './sample.ts';
 import { compareCodePoints } from './order.ts';
 
 /**

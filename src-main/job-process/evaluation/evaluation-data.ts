@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { listDataset, type Dataset, type Sample } from '../../data/layout/folder.ts';
+import { listDataset, type Dataset } from '../../data/layout/folder.ts';
+import type { Sample } from '../../data/layout/sample.ts';
 import { imagenetSynsets, readClassIndex } from '../../data/layout/label-files.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';

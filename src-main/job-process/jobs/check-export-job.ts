@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import type { Dataset, Sample } from '../../data/layout/folder.ts';
+import type { Dataset } from '../../data/layout/folder.ts';
+import type { Sample } from '../../data/layout/sample.ts';
 import { createLoader } from '../../data/batches/loader.ts';
 import type { Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';

@@ -2,7 +2,7 @@ import type { Engine } from '../../runtime/engine.ts';
 import { compile } from '../../trace/compile.ts';
 import { lower } from '../../trace/lower.ts';
 import { State } from '../../trace/state.ts';
-import type { TrainBatch, TrainStep } from '../../train/loop.ts';
+import type { StepBatch, TrainBatch, TrainStep } from '../../train/step-types.ts';
 import { drawValues } from '../../train/mix.ts';
 import { recordDrawnImages, type DrawnBatch } from '../../train/teacher.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
@@ -34,9 +34,9 @@ export function externalTeacherSteps(
   if (!teacher?.outside) return { batches: (source) => source, step: (step) => step };
   const { card, outside } = teacher;
   const show = imageShower(engine, batch, card);
-  const answered = new WeakMap<TrainBatch, Answered>();
+  const answered = new WeakMap<StepBatch, Answered>();
   let ahead: (() => Promise<IteratorResult<TrainBatch>>) | null = null;
-  const ask = (asked: TrainBatch, step: number): Promise<Float32Array> => {
+  const ask = (asked: StepBatch, step: number): Promise<Float32Array> => {
     const known = answered.get(asked);
     if (known?.step === step) return known.logits;
     const logits = show(asked, step).then((images) => outside.ask(images, batch.batchSize));
@@ -73,7 +73,7 @@ function imageShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
   const { recipe, batchSize } = batch;
   const program = lower(recordDrawnImages(engine, batch, card), { precision: 'float32', fuse: true });
   const compiled = compile(engine, program, new State(engine));
-  return async (asked: TrainBatch, step: number): Promise<Float32Array> => {
+  return async (asked: StepBatch, step: number): Promise<Float32Array> => {
     const draws = drawValues(recipe, asked, batchSize, step);
     const { images } = await compiled.run({ images: asked.images, ...draws });
     return images as Float32Array;

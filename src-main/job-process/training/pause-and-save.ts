@@ -1,5 +1,6 @@
 import { toPlainError, StillhouseError } from '../../protocol/errors.ts';
-import type { Position, Saved } from '../../train/loop.ts';
+import type { Saved } from '../../train/loop.ts';
+import type { Position } from '../../train/position.ts';
 import type { PauseSwitch } from './pause-switch.ts';
 import { asFull, type RunLog } from './run-log.ts';
 import type { StallGuard } from './step-watchdog.ts';

@@ -5,7 +5,8 @@ import { writeProfile } from '../../runs/profile-file.ts';
 import { openTrace, type TraceSpan, type TraceThread } from '../../runs/trace-file.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import { recordOps, type Recording } from '../../runtime/profiler.ts';
-import type { LoopSpan, TrainStep } from '../../train/loop.ts';
+import type { LoopSpan } from '../../train/loop.ts';
+import type { TrainStep } from '../../train/step-types.ts';
 
 /** What a run that is profiled writes down beside its history: where its time went, by thread and by op. */
 export interface Profiler {

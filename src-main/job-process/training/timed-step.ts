@@ -1,6 +1,6 @@
 import type { Engine } from '../../runtime/engine.ts';
 import type { State } from '../../trace/state.ts';
-import type { TrainStep } from '../../train/loop.ts';
+import type { TrainStep } from '../../train/step-types.ts';
 import { createTrainStep, type TrainStepParts } from '../../train/step.ts';
 import type { Profiler } from './profile.ts';
 import { timeTeacher } from '../teacher/teacher-time.ts';

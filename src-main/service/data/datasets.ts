@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
-import { listDataset, samplePlace, summarise, type Dataset, type Sample } from '../../data/layout/folder.ts';
+import { listDataset, samplePlace, summarise, type Dataset } from '../../data/layout/folder.ts';
+import type { Sample } from '../../data/layout/sample.ts';
 import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';

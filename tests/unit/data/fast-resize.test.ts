@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Filter, Pixels } from '../../../src-main/data/decode/decode.ts';
+import type { Filter, Pixels } from '../../../src-main/data/decode/pixels.ts';
 import { fastResize } from '../../../src-main/data/decode/fast-resize.ts';
 import { Random } from '../../../src-main/data/random.ts';
 import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/decode/resize.ts';

@@ -7,7 +7,8 @@ import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { DEIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
-import { PRESET_GROUPS, presetCommand, PRESETS, type Preset } from '../../../src-main/protocol/presets.ts';
+import type { Preset } from '../../../src-main/protocol/preset-types.ts';
+import { PRESET_GROUPS, presetCommand, PRESETS } from '../../../src-main/protocol/presets.ts';
 import {
   FIELDS,
   flagOf,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decideAll, evaluate, type EvalBatch, type EvalStep } from '../../../src-main/train/evaluate.ts';
+import { decideAll, evaluate, type EvalBatch } from '../../../src-main/train/evaluate.ts';
+import type { EvalStep } from '../../../src-main/train/step-types.ts';
 
 /** A "network" of two classes over one-byte images, B = 2: the byte is the logit of class 1 against 100. */
 const threshold = (limit: number): EvalStep => ({

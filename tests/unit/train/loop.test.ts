@@ -4,15 +4,9 @@ import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 import type { Evaluation } from '../../../src-main/train/evaluate.ts';
-import {
-  nextEpoch,
-  runLoop,
-  type BadStep,
-  type LoopParts,
-  type LoopSpan,
-  type Position,
-  type TrainBatch,
-} from '../../../src-main/train/loop.ts';
+import { runLoop, type BadStep, type LoopParts, type LoopSpan } from '../../../src-main/train/loop.ts';
+import { nextEpoch, type Position } from '../../../src-main/train/position.ts';
+import type { TrainBatch } from '../../../src-main/train/step-types.ts';
 import { lrAt } from '../../../src-main/train/schedule.ts';
 
 const recipe = parseRecipe({ epochs: 3, batchSize: 2, warmupEpochs: 1, saveEvery: 2 });

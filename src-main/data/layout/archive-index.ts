@@ -1,0 +1,40 @@
+/** Where an image lies inside an archive on disk. */
+export interface ImagePlace {
+  /** The archive, relative to the data folder; '' where it is the data set itself. */
+  archive: string;
+  offset: number;
+  size: number;
+}
+
+/** Places of images by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 150 bytes of memory each. */
+export class ArchiveIndex {
+  private readonly archives: string[] = [];
+  private readonly archiveNumbers = new Map<string, number>();
+  private readonly numbers = new Map<string, number>();
+  private readonly owners: number[] = [];
+  private readonly offsets: number[] = [];
+  private readonly sizes: number[] = [];
+
+  get size(): number {
+    return this.numbers.size;
+  }
+
+  get(file: string): ImagePlace | undefined {
+    const number = this.numbers.get(file);
+    if (number === undefined) return undefined;
+    const { archives, owners, offsets, sizes } = this;
+    return { archive: archives[owners[number]], offset: offsets[number], size: sizes[number] };
+  }
+
+  set(file: string, { archive, offset, size }: ImagePlace): void {
+    const owner = this.archiveNumbers.get(archive) ?? this.archives.push(archive) - 1;
+    this.archiveNumbers.set(archive, owner);
+    const known = this.numbers.get(file);
+    const number = known ?? this.owners.length;
+    // A name that comes twice means the last, as when it is unpacked.
+    if (known === undefined) this.numbers.set(file, number);
+    this.owners[number] = owner;
+    this.offsets[number] = offset;
+    this.sizes[number] = size;
+  }
+}

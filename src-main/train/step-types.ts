@@ -1,0 +1,43 @@
+import type { StepTimes } from '../protocol/events.ts';
+import type { Draws } from './mix.ts';
+
+/** Steps as the loop and the evaluation run them. Letters: B images of a batch, S side of an image, K classes. */
+
+/** What one training step learns from. */
+export interface StepBatch extends Draws {
+  /** [B, S, S, 3] RGB. */
+  images: Uint8Array;
+  /** [B] */
+  labels: Int32Array;
+  /** Rows as `noiseRows` says, [R, B]; null for none. */
+  noise: Float32Array | null;
+  /** Of a teacher outside of the step, [B, K]. */
+  teacherLogits?: Float32Array;
+}
+
+export interface TrainBatch extends StepBatch {
+  /** Names the images in errors, [B]. */
+  files: readonly string[];
+}
+
+export interface StepLosses {
+  loss: number;
+  lossClass: number;
+  lossDistillation: number | null;
+  /** Whether a gradient was not finite although the loss was; in float16 that belongs to it, and is no overflow. */
+  overflow?: boolean;
+}
+
+export interface TrainStep {
+  /** `took`: milliseconds of the step that did not go into the student, where they are known. */
+  run(
+    batch: StepBatch,
+    scalars: { lr: number; step: number },
+  ): Promise<StepLosses & { took?: Pick<StepTimes, 'feed' | 'teacher'> }>;
+}
+
+/** Logits of one network in eval mode: `head` and `headDist` are [B, K], row-major; `headDist` null for one head. */
+export interface EvalStep {
+  /** @param images [B, S, S, 3] RGB. */
+  run(images: Uint8Array): Promise<{ head: Float32Array; headDist: Float32Array | null }>;
+}
