@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { measured, number, oneOf, plainError, text } from './shapes.ts';
+import { stepValues } from './step-numbers.ts';
 
 /** Facts that a job reports: already true when sent. Times are milliseconds since 1970. */
 
@@ -18,27 +19,7 @@ export type RunState = v.InferOutput<typeof runState>;
 /** States that a run does not leave by itself: no trainer works on it. */
 export const ENDED: readonly RunState[] = ['stopped', 'finished', 'failed', 'crashed'];
 
-/**
- * Where step time went, in milliseconds, means over the row's steps. The parts add up to the time between two steps,
- * but for evaluation and checkpoints, which have rows of their own. A part is missing in rows of a version that did not
- * measure it: then its time is in `step`.
- */
-const stepTimes = v.object({
-  /** Waiting for the next batch. */
-  dataWait: measured,
-  /** Copying the batch from the host into the engine. */
-  feed: v.optional(measured),
-  /** Forward, backward and update, without the teacher. */
-  step: measured,
-  /**
-   * Asking the teacher. One that is part of the compiled step is timed alone, in a few batches at the start of the run,
-   * and that time is taken out of `step`. Missing without a teacher.
-   */
-  teacher: v.optional(measured),
-});
-export type StepTimes = v.InferOutput<typeof stepTimes>;
-
-/** One row of the training history; written each few steps and at each epoch's end. */
+/** One row of the training history, written each few steps and at each epoch's end; its numbers are STEP_NUMBERS. */
 const stepRow = v.object({
   type: v.literal('step'),
   time: number,
@@ -46,19 +27,8 @@ const stepRow = v.object({
   /** Global optimizer step, from 1. */
   step: number,
   stepsPerEpoch: number,
-  /** Mean over the steps since the last row. */
-  loss: measured,
-  lossClass: measured,
-  /** NaN-free: null without distillation. */
-  lossDistillation: v.nullable(number),
-  lr: measured,
-  imagesPerSecond: measured,
   secondsLeft: measured,
-  /** Resident memory of the trainer, bytes. */
-  memory: number,
-  /** The GPU that it trains on, where one does and its driver tells: bytes in use on it, and percent busy. */
-  gpu: v.optional(v.object({ memory: number, use: v.nullable(number) })),
-  anatomy: stepTimes,
+  ...stepValues.entries,
 });
 export type StepRow = v.InferOutput<typeof stepRow>;
 

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { StepRow } from './events.ts';
 import { number } from './shapes.ts';
+import { STEP_NUMBER_NAMES, stepNumber, stepValuesOf, type StepNumberName } from './step-numbers.ts';
 
 /**
  * Step rows as columns: how a long history crosses a port. Steps and times keep all of their digits, measurements
@@ -15,19 +16,8 @@ export const STEP_FIELDS = {
   epoch: 4,
   step: 8,
   stepsPerEpoch: 4,
-  loss: 4,
-  lossClass: 4,
-  lossDistillation: 4,
-  lr: 4,
-  imagesPerSecond: 4,
   secondsLeft: 4,
-  memory: 4,
-  dataWait: 4,
-  feed: 4,
-  stepTime: 4,
-  teacher: 4,
-  gpuMemory: 4,
-  gpuUse: 4,
+  ...measuredFields(),
 } as const;
 export type StepField = keyof typeof STEP_FIELDS;
 export const STEP_FIELD_NAMES = Object.keys(STEP_FIELDS) as StepField[];
@@ -63,57 +53,29 @@ export const runSeries = v.pipe(
 );
 export type RunSeries = v.InferOutput<typeof runSeries>;
 
+function measuredFields(): Record<StepNumberName, 4> {
+  return Object.fromEntries(STEP_NUMBER_NAMES.map((name) => [name, 4])) as Record<StepNumberName, 4>;
+}
+
 /** The numbers of a row; `after` is the caller's. */
 export function numbersOf(row: StepRow, after: number): Record<StepField, number> {
-  const { anatomy } = row;
+  const { time, epoch, step, stepsPerEpoch, secondsLeft } = row;
+  const measured = STEP_NUMBER_NAMES.map((name) => [name, stepNumber(row, name) ?? NaN]);
   return {
-    after,
-    time: row.time,
-    epoch: row.epoch,
-    step: row.step,
-    stepsPerEpoch: row.stepsPerEpoch,
-    loss: row.loss ?? NaN,
-    lossClass: row.lossClass ?? NaN,
-    lossDistillation: row.lossDistillation ?? NaN,
-    lr: row.lr,
-    imagesPerSecond: row.imagesPerSecond,
-    secondsLeft: row.secondsLeft,
-    memory: row.memory,
-    dataWait: anatomy.dataWait,
-    feed: anatomy.feed ?? NaN,
-    stepTime: anatomy.step,
-    teacher: anatomy.teacher ?? NaN,
-    gpuMemory: row.gpu?.memory ?? NaN,
-    gpuUse: row.gpu?.use ?? NaN,
+    ...{ after, time, epoch, step, stepsPerEpoch, secondsLeft },
+    ...(Object.fromEntries(measured) as Record<StepNumberName, number>),
   };
 }
 
 /** The row that {@link numbersOf} was made of, as far as columns hold it. */
 export function rowOf(value: (field: StepField) => number): StepRow {
-  const feed = value('feed');
-  const teacher = value('teacher');
-  const use = value('gpuUse');
-  const gpuMemory = value('gpuMemory');
-  const distillation = value('lossDistillation');
   return {
     type: 'step',
     time: value('time'),
     epoch: value('epoch'),
     step: value('step'),
     stepsPerEpoch: value('stepsPerEpoch'),
-    loss: value('loss'),
-    lossClass: value('lossClass'),
-    lossDistillation: Number.isNaN(distillation) ? null : distillation,
-    lr: value('lr'),
-    imagesPerSecond: value('imagesPerSecond'),
     secondsLeft: value('secondsLeft'),
-    memory: value('memory'),
-    ...(!Number.isNaN(gpuMemory) && { gpu: { memory: gpuMemory, use: Number.isNaN(use) ? null : use } }),
-    anatomy: {
-      dataWait: value('dataWait'),
-      ...(!Number.isNaN(feed) && { feed }),
-      step: value('stepTime'),
-      ...(!Number.isNaN(teacher) && { teacher }),
-    },
+    ...stepValuesOf(value),
   };
 }

@@ -1,41 +1,18 @@
-import type { EpochRow, HeadScore, HistoryRow, StepRow } from '../protocol/events.ts';
+import { EPOCH_NUMBER_NAMES, EPOCH_NUMBERS, epochNumber } from '../protocol/epoch-numbers.ts';
+import type { EpochRow, HistoryRow, StepRow } from '../protocol/events.ts';
+import { STEP_NUMBER_NAMES, STEP_NUMBERS, stepNumber } from '../protocol/step-numbers.ts';
 
 /** The numbers of a history row under the names that TensorBoard and spreadsheets show: `train/loss`, `test/acc1`. */
 export type Named = readonly (readonly [name: string, value: number | null])[];
 
 /** The numbers of a step row, the same names for each. */
-export function stepNumbers(row: StepRow): Named {
-  const { anatomy } = row;
-  return [
-    ['train/loss', row.loss],
-    ['train/loss_class', row.lossClass],
-    ['train/loss_distillation', row.lossDistillation],
-    ['train/lr', row.lr],
-    ['speed/images_per_second', row.imagesPerSecond],
-    ['speed/data_wait_ms', anatomy.dataWait],
-    ['speed/feed_ms', anatomy.feed ?? null],
-    ['speed/step_ms', anatomy.step],
-    ['speed/teacher_ms', anatomy.teacher ?? null],
-    ['memory/trainer_bytes', row.memory],
-  ];
+function stepNumbers(row: StepRow): Named {
+  return STEP_NUMBER_NAMES.map((name) => [STEP_NUMBERS[name].exported, stepNumber(row, name)]);
 }
 
 /** The numbers of an epoch row, the same names for each. */
-export function epochNumbers(row: EpochRow): Named {
-  return [
-    ['epoch/train_loss', row.trainLoss],
-    ['epoch/train_lr', row.trainLr],
-    ...score('test', row.test),
-    ...score('test_class', row.classHead),
-    ...score('test_distillation', row.distillationHead),
-    ...score('test_ema', row.testEma ?? null),
-    ['test/agreement', row.agreement],
-    ['epoch/seconds', row.seconds],
-  ];
-}
-
-function score(head: string, found: HeadScore | null): Named {
-  return (['loss', 'acc1', 'acc5'] as const).map((metric) => [`${head}/${metric}`, found?.[metric] ?? null] as const);
+function epochNumbers(row: EpochRow): Named {
+  return EPOCH_NUMBER_NAMES.map((name) => [EPOCH_NUMBERS[name].exported, epochNumber(row, name)]);
 }
 
 /** The numbers of a row that has any; null for all others. */

@@ -1,5 +1,6 @@
 import type { StillhouseError } from '../protocol/errors.ts';
-import type { EpochRow, HistoryRow, StepTimes } from '../protocol/events.ts';
+import type { EpochRow, HistoryRow } from '../protocol/events.ts';
+import type { StepTimes } from '../protocol/step-numbers.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
 import { nextEpoch, type Position } from './position.ts';

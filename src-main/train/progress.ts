@@ -1,5 +1,6 @@
-import type { StepTimes, StepRow } from '../protocol/events.ts';
+import type { StepRow } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
+import { STEP_TIME_PARTS, type StepTimes } from '../protocol/step-numbers.ts';
 import { Mean } from './metrics.ts';
 import type { Position } from './position.ts';
 import type { StepLosses } from './step-types.ts';
@@ -43,13 +44,11 @@ export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMe
   };
 }
 
-const PARTS = ['dataWait', 'feed', 'step', 'teacher'] as const satisfies (keyof StepTimes)[];
-
 function wholeOf(took: StepTimes): number {
-  return PARTS.reduce((sum, part) => sum + (took[part] ?? 0), 0);
+  return STEP_TIME_PARTS.reduce((sum, part) => sum + (took[part] ?? 0), 0);
 }
 
-interface Window extends Record<(typeof PARTS)[number], Mean> {
+interface Window extends Record<keyof StepTimes, Mean> {
   loss: Mean;
   lossClass: Mean;
   lossDistillation: Mean;
@@ -69,7 +68,7 @@ function addTo(window: Window, losses: StepLosses, took: StepTimes): void {
   window.loss.add(losses.loss);
   window.lossClass.add(losses.lossClass);
   if (losses.lossDistillation !== null) window.lossDistillation.add(losses.lossDistillation);
-  for (const part of PARTS) if (took[part] !== undefined) window[part].add(took[part]);
+  for (const part of STEP_TIME_PARTS) if (took[part] !== undefined) window[part].add(took[part]);
 }
 
 function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: Position, lr: number): StepRow {

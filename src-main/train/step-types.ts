@@ -1,4 +1,4 @@
-import type { StepTimes } from '../protocol/events.ts';
+import type { StepTimes } from '../protocol/step-numbers.ts';
 import type { Draws } from './mix.ts';
 
 /** Steps as the loop and the evaluation run them. Letters: B images of a batch, S side of an image, K classes. */

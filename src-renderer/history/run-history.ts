@@ -1,3 +1,4 @@
+import { EPOCH_NUMBER_NAMES, epochNumber } from '../../src-main/protocol/epoch-numbers.ts';
 import type {
   CheckpointRow,
   EpochRow,
@@ -7,44 +8,14 @@ import type {
   StepRow,
 } from '../../src-main/protocol/events.ts';
 import { SPENT_PARTS, SpentMeter, type Spent, type SpentPart } from '../../src-main/protocol/spent.ts';
+import { STEP_NUMBER_NAMES, stepNumber } from '../../src-main/protocol/step-numbers.ts';
 import { Columns } from './columns.ts';
 import { RunMarks, type Place, type RunMark } from './run-marks.ts';
 
-export const STEP_COLUMNS = [
-  'step',
-  'epoch',
-  'time',
-  'loss',
-  'lossClass',
-  'lossDistillation',
-  'lr',
-  'imagesPerSecond',
-  'memory',
-  'dataWait',
-  'feed',
-  'stepTime',
-  'teacher',
-  'gpuMemory',
-  'gpuUse',
-] as const;
-export const EPOCH_COLUMNS = [
-  'step',
-  'epoch',
-  'time',
-  'trainLoss',
-  'loss',
-  'acc1',
-  'acc5',
-  'classAcc1',
-  'classAcc5',
-  'distillationAcc1',
-  'averageAcc1',
-  'averageAcc5',
-  'distillationAcc5',
-  'agreement',
-] as const;
 /** The three that charts have as their x axis. */
 const PLACE_COLUMNS = ['step', 'epoch', 'time'] as const;
+export const STEP_COLUMNS = [...PLACE_COLUMNS, ...STEP_NUMBER_NAMES] as const;
+export const EPOCH_COLUMNS = [...PLACE_COLUMNS, ...EPOCH_NUMBER_NAMES] as const;
 /** Name of a part's column: one of the parts is called as one of the places. */
 export function spentColumn(part: SpentPart): `spent.${SpentPart}` {
   return `spent.${part}`;
@@ -125,38 +96,16 @@ export class RunHistory {
   private appendStep(row: StepRow, compiled: boolean): void {
     this.rewind(row.step);
     this.lastStep = row;
-    this.steps.push({
-      ...row,
-      epoch: epochsOf(row),
-      time: this.active,
-      dataWait: row.anatomy.dataWait,
-      feed: row.anatomy.feed ?? null,
-      stepTime: compiled ? null : row.anatomy.step,
-      teacher: row.anatomy.teacher ?? null,
-      gpuMemory: row.gpu?.memory ?? null,
-      gpuUse: row.gpu?.use ?? null,
-    });
+    const numbers = STEP_NUMBER_NAMES.map((name) => [name, stepNumber(row, name)]);
+    const place = { step: row.step, epoch: epochsOf(row), time: this.active };
+    this.steps.push({ ...place, ...Object.fromEntries(numbers), ...(compiled && { stepTime: null }) });
   }
 
   private appendEpoch(row: EpochRow): void {
     cut(this.epochs, row.step);
     this.lastEpoch = row;
-    this.epochs.push({
-      step: row.step,
-      epoch: row.epoch + 1,
-      time: this.active,
-      trainLoss: row.trainLoss,
-      loss: row.test.loss,
-      acc1: row.test.acc1,
-      acc5: row.test.acc5,
-      classAcc1: row.classHead.acc1,
-      classAcc5: row.classHead.acc5,
-      distillationAcc1: row.distillationHead?.acc1 ?? null,
-      averageAcc1: row.testEma?.acc1 ?? null,
-      averageAcc5: row.testEma?.acc5 ?? null,
-      distillationAcc5: row.distillationHead?.acc5 ?? null,
-      agreement: row.agreement,
-    });
+    const numbers = EPOCH_NUMBER_NAMES.map((name) => [name, epochNumber(row, name)]);
+    this.epochs.push({ step: row.step, epoch: row.epoch + 1, time: this.active, ...Object.fromEntries(numbers) });
     this.countEpoch(row);
   }
 

@@ -48,16 +48,12 @@ export const charts = {
   speed: { title: 'Throughput', unit: 'images/s' },
   stepTime: { title: 'Step time', unit: 'ms' },
   memory: { title: 'Memory', unit: 'GB' },
-  gpuMemory: { title: 'GPU memory', unit: 'GB' },
-  gpuUse: { title: 'GPU use', unit: '%' },
-  anatomy: { title: 'Time of each epoch', unit: 's' },
+  epochTime: { title: 'Time of each epoch', unit: 's' },
   lines: {
     agreement: 'Agreement',
     lr: 'Learning rate',
     speed: 'Images/s',
     memory: 'Memory',
-    gpuMemory: 'In use',
-    gpuUse: 'Busy',
   },
   marks: {
     title: 'Events',

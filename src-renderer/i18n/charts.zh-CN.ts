@@ -48,16 +48,12 @@ export const charts = {
   speed: { title: '吞吐量', unit: '张/秒' },
   stepTime: { title: '单步时间', unit: '毫秒' },
   memory: { title: '内存', unit: 'GB' },
-  gpuMemory: { title: 'GPU 显存', unit: 'GB' },
-  gpuUse: { title: 'GPU 使用率', unit: '%' },
-  anatomy: { title: '每轮用时', unit: '秒' },
+  epochTime: { title: '每轮用时', unit: '秒' },
   lines: {
     agreement: '一致率',
     lr: '学习率',
     speed: '张/秒',
     memory: '内存',
-    gpuMemory: '已用',
-    gpuUse: '忙碌',
   },
   marks: {
     title: '事件',

@@ -1,3 +1,5 @@
+import { UNITS, type NumberStyle, type Unit } from '../../src-main/protocol/step-numbers.ts';
+
 /** Numbers as people read them. All functions take the locale, so that a change of language redraws them. */
 
 /**
@@ -17,6 +19,13 @@ export function formatNumber(value: number, locale: string, digits = 4, steady =
 export function formatFixed(value: number, locale: string, decimals: number): string {
   if (!Number.isFinite(value)) return '–';
   return value.toLocaleString(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** A measured number, as its unit is written; the unit itself is not. */
+export function formatMeasured(value: number, locale: string, unit: Unit): string {
+  const { fixed, significant, per = 1 }: NumberStyle = UNITS[unit];
+  if (fixed !== undefined) return formatFixed(value / per, locale, fixed);
+  return formatNumber(value / per, locale, significant, true);
 }
 
 /** A whole number with its thousands grouped. */

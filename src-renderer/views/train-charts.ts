@@ -1,20 +1,14 @@
+import type { Unit } from '../../src-main/protocol/step-numbers.ts';
 import type { Series } from '../components/charts/series.ts';
 import { SPENT_COLORS } from '../components/train/time-colors.ts';
 import type { XAxis } from '../stores/preferences.ts';
 import type { EpochColumn, RunHistory } from '../history/run-history.ts';
 import { RunLines, SOLID, type AxisLines, type Look, type Translate } from './run-lines.ts';
 
-const CHARTS = [
-  ...(['loss', 'acc1', 'acc5', 'agreement', 'lr', 'speed', 'stepTime', 'memory'] as const),
-  ...(['gpuMemory', 'gpuUse', 'anatomy'] as const),
-] as const;
-export type ChartId = (typeof CHARTS)[number];
-
-/** One chart of a run: `format` names how its values are written. */
-export interface ChartSpec {
+/** One chart of a run. */
+export interface ChartSpec extends Omit<Chart, 'lines' | 'standing'> {
   id: ChartId;
   series: Series[];
-  format: 'number' | 'percent' | 'rate' | 'milliseconds' | 'gigabytes' | 'seconds';
 }
 
 /** A run to draw. Of several, each has a colour of its own, or a dash where there are more runs than colours. */
@@ -24,16 +18,6 @@ export interface DrawnRun {
   color: string;
   dash?: readonly number[];
 }
-
-const FORMATS: Record<ChartId, ChartSpec['format']> = {
-  ...({ loss: 'number', acc1: 'percent', acc5: 'percent', agreement: 'percent', lr: 'number' } as const),
-  ...({ speed: 'rate', stepTime: 'milliseconds', memory: 'gigabytes' } as const),
-  ...({ gpuMemory: 'gigabytes', gpuUse: 'percent', anatomy: 'seconds' } as const),
-};
-/** Charts that stand where they have no line yet, too. */
-const ALWAYS: readonly ChartId[] = ['loss', 'acc1', 'acc5', 'lr', 'speed', 'stepTime', 'memory'];
-/** Of one run only: stacks of several would hide each other. */
-const ALONE: readonly ChartId[] = ['anatomy'];
 
 const LOOKS = {
   total: { color: 'series-total', dash: SOLID, width: 1.75 },
@@ -45,6 +29,68 @@ const LOOKS = {
   average: { color: 'series-other', dash: [12, 3], width: 1.5 },
   feed: { color: 'series-fused', dash: [8, 3, 2, 3], width: 1.5 },
 } as const satisfies Record<string, Look>;
+
+interface Chart {
+  unit: Unit;
+  /** What must have ended before it has a first value. */
+  after: 'steps' | 'epoch';
+  /** Stands where it has no line yet, too: always, or once a run distils. */
+  standing?: 'always' | 'distilling';
+  /** Of one run only: stacks of several would hide each other. */
+  alone?: boolean;
+  lines: (lines: AxisLines) => Series[];
+}
+
+/**
+ * The charts in their order. To add one of a number that is measured (`protocol/step-numbers.ts`,
+ * `protocol/epoch-numbers.ts`): 1. a row here, 2. its words in `i18n/charts.en.ts` and `i18n/charts.zh-CN.ts`: title and
+ * unit under its id, and the names of its lines.
+ */
+const CHARTS = {
+  loss: {
+    ...{ unit: 'plain', after: 'steps', standing: 'always' },
+    lines: (lines) => [
+      ...lines.line('loss', 'charts.total', LOOKS.total, { withRaw: true }),
+      ...lossParts(lines),
+      ...lines.epochs('loss', 'charts.validation', LOOKS.validation),
+    ],
+  },
+  acc1: { unit: 'percent', after: 'epoch', standing: 'always', lines: (lines) => heads(lines, 'acc1') },
+  acc5: { unit: 'percent', after: 'epoch', standing: 'always', lines: (lines) => heads(lines, 'acc5') },
+  agreement: {
+    ...{ unit: 'percent', after: 'epoch', standing: 'distilling' },
+    lines: (lines) => lines.epochs('agreement', 'charts.lines.agreement', LOOKS.other),
+  },
+  lr: {
+    ...{ unit: 'plain', after: 'steps', standing: 'always' },
+    lines: (lines) => lines.raw('lr', 'charts.lines.lr', LOOKS.total),
+  },
+  speed: {
+    ...{ unit: 'rate', after: 'steps', standing: 'always' },
+    lines: (lines) => lines.line('imagesPerSecond', 'charts.lines.speed', LOOKS.fused, { withRaw: true }),
+  },
+  stepTime: {
+    ...{ unit: 'milliseconds', after: 'steps', standing: 'always' },
+    lines: (lines) => [
+      ...lines.line('stepTime', 'charts.step', LOOKS.total),
+      ...minor(lines.line('teacher', 'charts.teacher', LOOKS.distillation)),
+      ...minor(lines.line('dataWait', 'charts.dataWait', LOOKS.class)),
+      ...minor(lines.line('feed', 'charts.feed', LOOKS.feed)),
+    ],
+  },
+  memory: {
+    ...{ unit: 'bytes', after: 'steps', standing: 'always' },
+    lines: (lines) => lines.raw('memory', 'charts.lines.memory', LOOKS.other),
+  },
+  epochTime: {
+    ...{ unit: 'seconds', after: 'epoch', alone: true },
+    lines: (lines) => lines.spent((part) => ({ color: SPENT_COLORS[part], dash: SOLID, width: 0 })),
+  },
+} as const satisfies Record<string, Chart>;
+export type ChartId = keyof typeof CHARTS;
+const ROWS: readonly (readonly [ChartId, Chart])[] = (Object.keys(CHARTS) as ChartId[]).map((id) => [id, CHARTS[id]]);
+export const CHART_IDS: readonly ChartId[] = ROWS.map(([id]) => id);
+
 /** Builds the charts of a run, and of those beside it, from their histories. */
 export class TrainCharts {
   private readonly kept = new Map<string, RunLines>();
@@ -55,18 +101,16 @@ export class TrainCharts {
    */
   build(runs: readonly DrawnRun[], axis: XAxis, weight: number | null, t: Translate): ChartSpec[] {
     for (const id of this.kept.keys()) if (!runs.some((run) => run.id === id)) this.kept.delete(id);
-    const several = runs.length > 1;
     const distils = runs.some(({ history }) => history.steps.has('lossDistillation'));
-    const drawn = runs.map((run, index) => {
-      const charts = chartsOf(this.linesOf(run).on(axis, weight, t));
-      return (id: ChartId): Series[] => {
-        if (ALONE.includes(id)) return index === 0 ? charts[id] : [];
-        return several ? charts[id].flatMap((line) => (line.faint && index > 0 ? [] : [ofRun(line, run)])) : charts[id];
-      };
+    const all = runs.map((run) => ({ run, lines: this.linesOf(run).on(axis, weight, t) }));
+    return ROWS.flatMap(([id, { lines: draw, standing, ...chart }]) => {
+      const series = (chart.alone ? all.slice(0, 1) : all).flatMap(({ run, lines }, index) => {
+        if (chart.alone || runs.length === 1) return draw(lines);
+        return draw(lines).flatMap((line) => (line.faint && index > 0 ? [] : [ofRun(line, run)]));
+      });
+      const stands = standing === 'always' || (standing === 'distilling' && distils);
+      return series.length > 0 || stands ? [{ id, ...chart, series }] : [];
     });
-    return CHARTS.map((id) => ({ id, format: FORMATS[id], series: drawn.flatMap((of) => of(id)) })).filter(
-      ({ id, series }) => series.length > 0 || ALWAYS.includes(id) || (id === 'agreement' && distils),
-    );
   }
 
   private linesOf({ id, history }: DrawnRun): RunLines {
@@ -84,31 +128,6 @@ function ofRun(line: Series, { id, color, dash = SOLID }: DrawnRun): Series {
 }
 
 const minor = (series: Series[]): Series[] => series.map((one) => ({ ...one, minor: true }));
-
-function chartsOf(lines: AxisLines): Record<ChartId, Series[]> {
-  return {
-    loss: [
-      ...lines.line('loss', 'charts.total', LOOKS.total, { withRaw: true }),
-      ...lossParts(lines),
-      ...lines.epochs('loss', 'charts.validation', LOOKS.validation),
-    ],
-    acc1: heads(lines, 'acc1'),
-    acc5: heads(lines, 'acc5'),
-    agreement: lines.epochs('agreement', 'charts.lines.agreement', LOOKS.other),
-    lr: lines.raw('lr', 'charts.lines.lr', LOOKS.total),
-    speed: lines.line('imagesPerSecond', 'charts.lines.speed', LOOKS.fused, { withRaw: true }),
-    stepTime: [
-      ...lines.line('stepTime', 'charts.step', LOOKS.total),
-      ...minor(lines.line('teacher', 'charts.teacher', LOOKS.distillation)),
-      ...minor(lines.line('dataWait', 'charts.dataWait', LOOKS.class)),
-      ...minor(lines.line('feed', 'charts.feed', LOOKS.feed)),
-    ],
-    memory: lines.raw('memory', 'charts.lines.memory', LOOKS.other),
-    gpuMemory: lines.raw('gpuMemory', 'charts.lines.gpuMemory', LOOKS.other),
-    gpuUse: lines.line('gpuUse', 'charts.lines.gpuUse', LOOKS.fused, { withRaw: true }),
-    anatomy: lines.spent((part) => ({ color: SPENT_COLORS[part], dash: SOLID, width: 0 })),
-  };
-}
 
 /** Without a teacher the class loss is the whole. */
 function lossParts(lines: AxisLines): Series[] {

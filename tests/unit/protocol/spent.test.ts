@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { HistoryRow, StepTimes } from '../../../src-main/protocol/events.ts';
+import type { HistoryRow } from '../../../src-main/protocol/events.ts';
+import type { StepTimes } from '../../../src-main/protocol/step-numbers.ts';
 import { SpentMeter } from '../../../src-main/protocol/spent.ts';
 import { epochRow, stepRow } from '../runs/state.ts';
 

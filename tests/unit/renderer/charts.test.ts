@@ -8,7 +8,9 @@ import { marksNear, placeMarks } from '../../../src-renderer/components/charts/m
 import { stacked, type Series } from '../../../src-renderer/components/charts/series.ts';
 import { dashesOf, RUN_COLORS } from '../../../src-renderer/stores/run-colors.ts';
 import { RunHistory } from '../../../src-renderer/history/run-history.ts';
-import { TrainCharts } from '../../../src-renderer/views/train-charts.ts';
+import { charts as enCharts } from '../../../src-renderer/i18n/charts.en.ts';
+import { charts as zhCharts } from '../../../src-renderer/i18n/charts.zh-CN.ts';
+import { CHART_IDS, TrainCharts } from '../../../src-renderer/views/train-charts.ts';
 import { blobOf } from '../../../src-renderer/components/parts/save-text.ts';
 import { START, epochRows } from '../../helpers/scripted-service.ts';
 
@@ -63,7 +65,7 @@ test('several runs are drawn in their own colours, the stack of one alone', () =
   const charts = new TrainCharts().build(runs, 'epoch', null, same);
   const colors = charts[0].series.map(({ run, color }) => `${run} ${color}`);
   expect(new Set(colors)).toEqual(new Set(['a run-1', 'b run-2']));
-  expect(charts.find(({ id }) => id === 'anatomy')!.series.every(({ run }) => run === undefined)).toBe(true);
+  expect(charts.find(({ id }) => id === 'epochTime')!.series.every(({ run }) => run === undefined)).toBe(true);
   const [head, ...lines] = chartCsv({ heading: 'Loss', unit: '', series: charts[0].series }, 'Epoch', {
     min: 0,
     max: 1,
@@ -169,4 +171,10 @@ test('a long file comes in small parts, and others have their turn between them'
   over = true;
   expect(turns).toBeGreaterThan(5);
   expect(await blob.text()).toBe(parts.join(''));
+});
+
+test('every chart has a title and a unit in both languages', () => {
+  for (const words of [enCharts, zhCharts] as unknown as Record<string, unknown>[])
+    for (const id of CHART_IDS)
+      expect(words[id], id).toMatchObject({ title: expect.stringMatching(/./), unit: expect.any(String) });
 });
