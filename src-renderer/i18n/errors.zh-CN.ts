@@ -134,6 +134,14 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{model} 的权重下载失败：{reason}。',
     advice: '请检查与 Python 软件包索引的连接后重新开始；已下载的部分会保留。',
   },
+  'weights.fetch': {
+    says: '无法获取 {address}：{reason}。',
+    advice: '已下载的部分会保留：重新开始即可继续。也可用其他方式取得该文件，并放到 {place}。',
+  },
+  'weights.hash': {
+    says: '{address} 不是应有的文件：其 SHA-256 以 {got} 开头，应为 {expected}。',
+    advice: '该文件已删除。请重试；若仍如此，说明服务器或途中的设备改动了文件。',
+  },
   'engine.op': { says: 'TensorFlow 拒绝了 {op}：{reason}。', advice: '这是程序缺陷，请附上此文字报告。' },
   'weights.format': { says: '{path}：{reason}。', advice: '请使用受支持模型的 .safetensors 或 .pth 文件。' },
   'weights.hostile': {

@@ -1,0 +1,297 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, parse } from 'node:path';
+import { diskError, fileSize, hashFile, syncToDisk, throwIfCancelled, writeWhole } from '../base/download-files.ts';
+import { isAlive } from '../base/process.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { download, type Arrived } from './http-download.ts';
+import { meter, type OnProgress } from './meter.ts';
+import { findInCaches, HUB_FILES } from './weight-caches.ts';
+import { findPublished, sourcesOf, type WeightSource } from './weight-source.ts';
+
+/** How weights are fetched. */
+export interface FetchOptions {
+  /** The store, usually `<cache>/weights`. */
+  folder: string;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
+  /** Seconds without a byte after which the connection counts as dead. Default 30. */
+  stall?: number;
+  /** Milliseconds before each further try of a connection that broke. */
+  pauses?: readonly number[];
+}
+
+/** What is kept beside fetched weights, written last: without it nothing counts as arrived. */
+export interface StoredFacts {
+  address: string;
+  file: string;
+  bytes: number;
+  sha256: string;
+  /** Whether a hash known beforehand was met: from the file's name, or stated by the hub. */
+  checked: boolean;
+  /** Milliseconds since 1970. */
+  time: number;
+}
+
+/** One entry of the store. */
+export interface StoredWeights {
+  id: string;
+  path: string;
+  /** Null while only a part of it has arrived. */
+  facts: StoredFacts | null;
+  /** Bytes on the disk. */
+  bytes: number;
+}
+
+const FACTS = 'source.json';
+const PART = 'download.part';
+
+/**
+ * Gets weights by an address; those already on this machine (the store, torch's and the hub's caches) are taken first.
+ * @returns the path: a file, or the folder of a repository of the hub.
+ * @throws StillhouseError `weights.fetch`, `weights.hash`, `disk.full`, `disk.denied`, `job.cancelled`
+ */
+export async function getWeights(source: WeightSource, options: FetchOptions): Promise<string> {
+  const kept = await stored(source, options.folder);
+  if (kept) return kept;
+  const found = await findInCaches(source, options.folder);
+  if (found) return found.path;
+  return alone(join(options.folder, idOf(source)), options.signal, async (folder) => {
+    const byNow = await stored(source, options.folder);
+    return byNow ?? (source.kind === 'url' ? fetchUrl(source, folder, options) : fetchHub(source, folder, options));
+  });
+}
+
+/**
+ * Gets published weights by name, from the authors' address first and from the hub where that fails.
+ * @throws StillhouseError `argument.invalid` for a name without published weights, and those of {@link getWeights}
+ */
+export async function getPublished(name: string, options: FetchOptions): Promise<string> {
+  const weights = findPublished(name);
+  if (!weights)
+    throw new StillhouseError('argument.invalid', { name: 'weights', expected: 'a network of stillhouse weights', got: name }); // prettier-ignore
+  const sources = sourcesOf(weights);
+  let failure: unknown;
+  for (const source of sources) {
+    try {
+      return await getWeights(source, options);
+    } catch (error) {
+      if (!(error instanceof StillhouseError) || error.code !== 'weights.fetch') throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+/** Where weights are on this machine already; null where they are not. */
+export async function whereIs(source: WeightSource, folder: string): Promise<string | null> {
+  return (await stored(source, folder)) ?? (await findInCaches(source, folder))?.path ?? null;
+}
+
+/** Lists what the store holds, whole or in part. */
+export async function listStored(folder: string): Promise<StoredWeights[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const all = entries.filter((entry) => entry.isDirectory()).map(({ name }) => entryOf(folder, name));
+  return (await Promise.all(all)).filter((entry) => entry !== null);
+}
+
+async function entryOf(folder: string, id: string): Promise<StoredWeights | null> {
+  const own = join(folder, id);
+  const names = await readdir(own).catch((): string[] => []);
+  const facts = await factsOf(own);
+  if (!facts && !names.includes(PART)) return null;
+  const sizes = await Promise.all(names.map((name) => fileSize(join(own, name))));
+  const bytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+  return { id, path: facts ? pathOf(own, facts) : own, facts, bytes };
+}
+
+/** Frees an entry of the store. @returns the bytes that were freed. @throws StillhouseError `argument.invalid` */
+export async function removeStored(id: string, folder: string): Promise<number> {
+  const entry = (await listStored(folder)).find((one) => one.id === id);
+  if (!entry) {
+    const expected = (await listStored(folder)).map((one) => one.id).join(', ') || 'nothing is stored';
+    throw new StillhouseError('argument.invalid', { name: 'weights', expected, got: id });
+  }
+  await rm(join(folder, id), { recursive: true, force: true });
+  return entry.bytes;
+}
+
+async function stored(source: WeightSource, folder: string): Promise<string | null> {
+  const own = join(folder, idOf(source));
+  const facts = await factsOf(own);
+  if (facts) return (await fileSize(join(own, facts.file))) === facts.bytes ? pathOf(own, facts) : null;
+  return placedByHand(source, own);
+}
+
+/** A file that a person put where an error asked for it; one whose name carries a hash must meet it. */
+async function placedByHand(source: WeightSource, own: string): Promise<string | null> {
+  const names = source.file ? [source.file] : HUB_FILES;
+  for (const name of names) {
+    const path = join(own, name);
+    if ((await fileSize(path)) === null) continue;
+    if (source.kind === 'hub') return own;
+    if (source.hash === null || (await hashFile(path, () => undefined)).startsWith(source.hash)) return path;
+  }
+  return null;
+}
+
+async function factsOf(own: string): Promise<StoredFacts | null> {
+  try {
+    return JSON.parse(await readFile(join(own, FACTS), 'utf8')) as StoredFacts;
+  } catch {
+    return null;
+  }
+}
+
+/** The settings of a repository of the hub stand beside its weights, so the folder is what is opened. */
+function pathOf(own: string, { address, file }: StoredFacts): string {
+  return address.startsWith('hf_hub:') ? own : join(own, file);
+}
+
+/** Names the folder of a source: readable, and one for each address. */
+export function idOf(source: WeightSource): string {
+  const address = addressOf(source);
+  const mark = createHash('sha256').update(address).digest('hex').slice(0, 8);
+  const name = source.kind === 'url' ? parse(source.file).name : source.repository.replace('/', '--');
+  return `${name.replace(/[^\w.-]/g, '_').slice(0, 80)}.${mark}`;
+}
+
+function addressOf(source: WeightSource): string {
+  if (source.kind === 'url') return source.address;
+  const { repository, revision, file } = source;
+  return `hf_hub:${repository}${revision === 'main' ? '' : `@${revision}`}${file ? `/${file}` : ''}`;
+}
+
+async function fetchUrl(source: Extract<WeightSource, { kind: 'url' }>, own: string, options: FetchOptions) {
+  const place = join(own, source.file);
+  const arrived = await receive(mirrored(source.address), own, options, { place });
+  return finish(own, source.file, arrived, { address: source.address, hash: source.hash });
+}
+
+/** `STILLHOUSE_WEIGHTS_MIRROR` stands in for the authors' hosts: `<mirror>/<file name>`. */
+function mirrored(address: string): string {
+  const mirror = process.env.STILLHOUSE_WEIGHTS_MIRROR;
+  return mirror ? `${mirror.replace(/\/$/, '')}/${parse(new URL(address).pathname).base}` : address;
+}
+
+/** `HF_ENDPOINT`, else the hub's own address. */
+function hubEndpoint(): string {
+  return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/$/, '');
+}
+
+async function fetchHub(source: Extract<WeightSource, { kind: 'hub' }>, own: string, options: FetchOptions) {
+  const base = `${hubEndpoint()}/${source.repository}/resolve/${source.revision}`;
+  const token = process.env.HF_TOKEN || process.env.HUGGING_FACE_HUB_TOKEN;
+  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
+  let failure: unknown;
+  for (const file of source.file ? [source.file] : HUB_FILES) {
+    try {
+      const arrived = await receive(`${base}/${file}`, own, options, { place: own, headers });
+      const etag = (arrived.facts['x-linked-etag'] || arrived.facts.etag || '').replace(/"/g, '');
+      const hash = /^[0-9a-f]{64}$/.test(etag) ? etag : null;
+      await takeSettings(base, own, options, headers);
+      return await finish(own, file, arrived, { address: addressOf(source), hash });
+    } catch (error) {
+      if (!(error instanceof StillhouseError) || error.code !== 'weights.fetch') throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+const SETTINGS = ['config.json', 'preprocessor_config.json'];
+const MOST_SETTINGS = 4 * 2 ** 20;
+
+/** Small files that say which network it is; a repository need not have them. */
+async function takeSettings(base: string, own: string, options: FetchOptions, headers?: Record<string, string>) {
+  for (const name of SETTINGS) {
+    const part = join(own, `${name}.part`);
+    const { signal, stall, pauses } = options;
+    const fail = () => new StillhouseError('weights.fetch', { address: `${base}/${name}`, reason: '', place: own });
+    try {
+      await download({ address: `${base}/${name}`, part, headers, limit: MOST_SETTINGS, signal, stall, pauses, fail });
+      await rename(part, join(own, name));
+    } catch (error) {
+      throwIfCancelled(signal);
+      if (!(error instanceof StillhouseError) || error.code !== 'weights.fetch') throw error;
+    } finally {
+      await rm(part, { force: true });
+      await rm(`${part}.json`, { force: true });
+    }
+  }
+}
+
+interface Receiving {
+  /** Where a person may put the file instead. */
+  place: string;
+  headers?: Record<string, string>;
+}
+
+async function receive(address: string, own: string, options: FetchOptions, { place, headers }: Receiving) {
+  const { signal, stall, pauses, onProgress } = options;
+  let report: ((done: number) => void) | undefined;
+  return download({
+    ...{ address, headers, signal, stall, pauses, part: join(own, PART) },
+    fail: (reason, cause) => new StillhouseError('weights.fetch', { address, reason, place }, { cause }),
+    onProgress: (done, total) => (report ??= meter('download', total ?? 0, onProgress))(done),
+  });
+}
+
+interface Promised {
+  address: string;
+  hash: string | null;
+}
+
+async function finish(own: string, file: string, arrived: Arrived, { address, hash }: Promised): Promise<string> {
+  const part = join(own, PART);
+  if (hash !== null && !arrived.sha256.startsWith(hash)) {
+    await rm(part, { force: true });
+    throw new StillhouseError('weights.hash', { address, expected: hash, got: arrived.sha256.slice(0, hash.length) });
+  }
+  const facts: StoredFacts = { address, file, bytes: arrived.bytes, sha256: arrived.sha256, checked: hash !== null, time: Date.now() }; // prettier-ignore
+  try {
+    await rename(part, join(own, file));
+    await syncToDisk(own);
+    await writeWhole(join(own, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
+    await rm(`${part}.json`, { force: true });
+  } catch (error) {
+    throw diskError(error, own, arrived.bytes);
+  }
+  return pathOf(own, facts);
+}
+
+const POLL = 200;
+const LEFT_EMPTY = 10_000;
+
+/** Lets one process at a time fetch into a folder; the others wait for it. A holder that died is passed over. */
+async function alone<T>(own: string, signal: AbortSignal | undefined, work: (own: string) => Promise<T>): Promise<T> {
+  const lock = `${own}.lock`;
+  try {
+    await mkdir(own, { recursive: true });
+    while (!(await taken(lock))) {
+      throwIfCancelled(signal);
+      await new Promise((resolve) => setTimeout(resolve, POLL));
+    }
+  } catch (error) {
+    throw diskError(error, dirname(own), 0);
+  }
+  try {
+    return await work(own);
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+async function taken(lock: string): Promise<boolean> {
+  try {
+    await writeFile(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
+    const age = Date.now() - ((await stat(lock).catch(() => null))?.mtimeMs ?? Date.now());
+    // A lock without a number was left by a process that ended while it wrote it.
+    if (holder ? !isAlive(holder) : age > LEFT_EMPTY) await rm(lock, { force: true });
+    return false;
+  }
+}
