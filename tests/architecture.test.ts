@@ -33,7 +33,7 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/install',
     imports: ['resources', 'src-main/protocol', 'src-main/base'],
-    packages: ['yauzl', 'node:*'],
+    packages: ['undici', 'yauzl', 'node:*'],
   },
   {
     folder: 'src-main/runtime',
@@ -107,7 +107,9 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/shells/cli',
-    imports: ['protocol', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map((name) => `src-main/${name}`),
+    imports: ['protocol', 'install', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map(
+      (name) => `src-main/${name}`,
+    ),
     packages: ['node:*'],
   },
   { folder: 'src-renderer/i18n', imports: ['src-main/protocol'], packages: ['vue-i18n'] },

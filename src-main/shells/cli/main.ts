@@ -8,6 +8,7 @@ import { inspect } from './inspect.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { forecast } from './forecast.ts';
+import { localWeights, weights } from './published.ts';
 import { queue } from './queue.ts';
 import { history, runs, show, trash } from './runs.ts';
 import { serve } from './serve.ts';
@@ -34,6 +35,7 @@ const COMMANDS: readonly Command[] = [
   data,
   sample,
   models,
+  weights,
   engine,
   queue,
   serve,
@@ -50,6 +52,7 @@ export async function runCli(
   onInterrupt: Shell['onInterrupt'],
 ): Promise<number> {
   const reporter = argv.includes('--json') ? jsonReporter(terminal) : textReporter(terminal);
+  const shell: Shell = { terminal, reporter, onInterrupt };
   try {
     const [name, ...rest] = argv;
     if (name === undefined || name === '--help' || name === 'help') return help(rest[0], terminal);
@@ -58,7 +61,8 @@ export async function runCli(
     if (rest.includes('--help')) return say(describeCommand(command), terminal);
     const parsed = parseArguments(rest, [...command.options, ...COMMON]);
     checkWords(command, parsed);
-    await command.run(parsed, { terminal, reporter, onInterrupt });
+    await localWeights(parsed, command, shell);
+    await command.run(parsed, shell);
     return 0;
   } catch (error) {
     return failed(error, reporter, terminal);

@@ -26,6 +26,7 @@ import { bytes, scoreText } from './progress.ts';
 import { chooseEngine, describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
+import { PRETRAINED } from './published.ts';
 import { RECIPE, recipeFile } from './recipe-file.ts';
 
 const RESUME: Option = {
@@ -52,6 +53,7 @@ export const train: Command = {
   count: [0, 0],
   options: [
     ...recipeOptions(),
+    PRETRAINED,
     RESUME,
     EVAL,
     RECIPE,
