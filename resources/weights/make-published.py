@@ -3,7 +3,7 @@
 Reads the facts (addresses, licence, preparation of images) from timm's package without importing it, so that torch
 is not needed: `pip download --no-deps timm==1.0.31`, unpack the wheel, and give the folder:
 
-    python make-published.py FOLDER NAMES > published.json
+    python make-published.py FOLDER NAMES > published.json && npx prettier --write published.json
 
 NAMES is a file with one network a line (`stillhouse models`). Accuracies are those of DeiT's README and papers.
 """
@@ -107,9 +107,7 @@ def main() -> None:
         files.sort(key=lambda file: file[0] != head)
         if files:
             result[model] = [entry(name, facts, name == head) for name, facts in files]
-    print("{")
-    lines = [f'  {json.dumps(model)}: [\n' + ",\n".join(f"    {json.dumps(one)}" for one in files) + "\n  ]" for model, files in result.items()]
-    print(",\n".join(lines) + "\n}")
+    print(json.dumps(result, indent=2))
 
 
 main()
