@@ -4,6 +4,7 @@ import { open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/prom
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reasonIn } from '../protocol/reasons.ts';
 import { isAlive } from './process.ts';
 
 /**
@@ -153,21 +154,17 @@ export async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
+// What these mean of a file that is about to be written.
+const NO_FOLDER = { ENOENT: 'os.no-folder', ENOTDIR: 'os.no-folder' } as const;
+
 /** A failed write as what a person can act on; anything else as it was. */
 export function diskError(error: unknown, path: string, needed: number): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new StillhouseError('disk.full', { path, needed: readableBytes(needed) }, { cause: error });
   if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ENOENT', 'EEXIST'].includes(code ?? ''))
-    return new StillhouseError('disk.denied', { path, reason: reasonOf(code) }, { cause: error });
+    return new StillhouseError('disk.denied', { path, reason: reasonIn(error, NO_FOLDER) }, { cause: error });
   return error;
-}
-
-function reasonOf(code: string | undefined): string {
-  if (code === 'EROFS') return 'the disk is read-only';
-  if (code === 'ENOENT' || code === 'ENOTDIR') return 'its folder does not exist';
-  if (code === 'EEXIST') return 'a file is in its way';
-  return code === 'EISDIR' ? 'it is a folder' : 'permission denied';
 }
 
 /** 1,234,567 → `1.2 MB`. */

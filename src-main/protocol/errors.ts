@@ -1,8 +1,10 @@
+import { ReasonError, fillWith, isReason, reasonIn, sayReason, type Reason, type ReasonValue } from './reasons.ts';
+
 /**
  * Every failure a person can cause or meet, by code. The text here is the English one; the window translates by
  * code (`src-renderer/i18n`), with the same `{names}` filled from `params`.
  *
- * To add one: 1. a line in ERRORS, 2. the same code in `src-renderer/i18n/zh-CN.ts`, 3. a test that provokes it.
+ * To add one: 1. a line in ERRORS, 2. the same code in `src-renderer/i18n/errors.zh-CN.ts`, 3. a test that provokes it.
  */
 export const ERRORS = {
   'argument.invalid': { says: '{name}: expected {expected}, got {got}.', advice: 'Correct the value and try again.' },
@@ -404,7 +406,8 @@ export interface ErrorWords {
   advice: string;
 }
 
-export type ErrorParams = Record<string, string | number>;
+/** Names, paths, numbers and reasons; words of a language stand in reasons alone. */
+export type ErrorParams = Record<string, ReasonValue>;
 
 /** An error as plain data: what crosses a port and what history keeps. */
 export interface PlainError {
@@ -416,7 +419,7 @@ export interface PlainError {
 
 /** Fills the `{names}` of a template. A name without a value stays as it is. */
 export function fill(template: string, params: ErrorParams): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  return fillWith(template, params, sayReason);
 }
 
 /** The only error class callers handle by `code`. */
@@ -433,17 +436,27 @@ export class StillhouseError extends Error {
 
 /** Any thrown value as plain data; unknown ones become `internal`. */
 export function toPlainError(error: unknown): PlainError {
-  const known =
-    error instanceof StillhouseError
-      ? error
-      : new StillhouseError('internal', { reason: error instanceof Error ? error.message : String(error) });
+  const known = error instanceof StillhouseError ? error : new StillhouseError('internal', { reason: wordsOf(error) });
   return { code: known.code, params: known.params, message: known.message };
+}
+
+// The words of an unexpected error are kept whole: they may name the file.
+function wordsOf(error: unknown): ReasonValue {
+  if (error instanceof ReasonError) return error.reason;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The inverse of {@link toPlainError}. */
 export function fromPlainError(plain: PlainError): StillhouseError {
   const known = Object.prototype.hasOwnProperty.call(ERRORS, plain.code);
   return new StillhouseError(known ? plain.code : 'internal', plain.params);
+}
+
+/** What a thrown value gives as its reason, to stand within another error. */
+export function reasonOf(error: unknown): Reason {
+  if (!(error instanceof StillhouseError)) return reasonIn(error);
+  const { reason } = error.params;
+  return isReason(reason) ? reason : { code: 'raw.text', params: { text: reason ?? error.message } };
 }
 
 /** Whether a run ended by numbers that are not finite: a lower learning rate may save it. */

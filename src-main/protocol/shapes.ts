@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type ErrorCode, type ErrorParams, type PlainError } from './errors.ts';
+import type { Reason, ReasonCode } from './reasons.ts';
 
 /**
  * What the schemas of answers and events are made of. They are the one source of the types: an answer's shape stands
@@ -37,7 +38,19 @@ export function oneOf<const Words extends readonly string[]>(words: Words) {
 /** A name in both languages. */
 export const title = v.optional(v.object({ en: text, zh: text }));
 
-const errorParams: v.GenericSchema<ErrorParams> = v.record(text, v.union([text, number]));
+/** How deep reasons stand within reasons at most. */
+const DEEPEST = 4;
+
+function reasonWithin(depth: number): v.GenericSchema<Reason> {
+  const value = depth > 1 ? v.union([text, number, reasonWithin(depth - 1)]) : v.union([text, number]);
+  const code = v.custom<ReasonCode>((code) => typeof code === 'string', 'a code');
+  return v.object({ code, params: v.record(text, value) });
+}
+
+/** Why something is as it is. Earlier versions wrote reasons as text. */
+export const reasonOrText: v.GenericSchema<string | Reason> = v.union([text, reasonWithin(DEEPEST)]);
+
+const errorParams: v.GenericSchema<ErrorParams> = v.record(text, v.union([text, number, reasonWithin(DEEPEST)]));
 
 /** A failure. Its code may be one that is not known here, of another version: then its message is shown. */
 export const plainError: v.GenericSchema<PlainError> = v.object({

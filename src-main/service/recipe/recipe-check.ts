@@ -11,6 +11,7 @@ import { planFit } from '../../model/weights.ts';
 import { createModel, listModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import { sayReason } from '../../protocol/reasons.ts';
 import {
   checkField,
   defaultRecipe,
@@ -179,7 +180,7 @@ class Findings {
     } catch (error) {
       if (!(error instanceof StillhouseError && error.code === 'recipe.invalid')) throw error;
       const { key, expected, got } = error.params;
-      this.problem(key as RecipeKey, String(expected), got);
+      this.problem(key as RecipeKey, sayReason(expected), sayReason(got));
     }
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { ReasonCode } from '../../../src-main/protocol/reasons.ts';
 import {
   readableBytes,
   removeLeftovers,
@@ -50,12 +51,15 @@ describe('writing whole files', () => {
     writeFileSync(join(folder, 'file'), '');
     mkdirSync(join(folder, 'folder'));
     const under = (name: string) => join(folder, name);
-    const denied = (reason: string) =>
-      expect.objectContaining({ code: 'disk.denied', params: expect.objectContaining({ reason }) as object }) as Error;
-    expect(() => writeFileAtomic(under('file/a'), '')).toThrow(denied('its folder does not exist'));
-    expect(() => writeFileAtomic(under('missing/a'), '')).toThrow(denied('its folder does not exist'));
-    expect(() => writeFileAtomic(under('folder'), '')).toThrow(denied('it is a folder'));
-    await expect(writeChunksAtomic(under('missing/a'), [])).rejects.toThrow(denied('its folder does not exist'));
+    const denied = (code: ReasonCode) =>
+      expect.objectContaining({
+        code: 'disk.denied',
+        params: expect.objectContaining({ reason: { code, params: {} } }) as object,
+      }) as Error;
+    expect(() => writeFileAtomic(under('file/a'), '')).toThrow(denied('os.no-folder'));
+    expect(() => writeFileAtomic(under('missing/a'), '')).toThrow(denied('os.no-folder'));
+    expect(() => writeFileAtomic(under('folder'), '')).toThrow(denied('os.folder'));
+    await expect(writeChunksAtomic(under('missing/a'), [])).rejects.toThrow(denied('os.no-folder'));
   });
 });
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { ERRORS, StillhouseError, toPlainError, type ErrorCode } from '../../../src-main/protocol/errors.ts';
 import { PRESETS } from '../../../src-main/protocol/presets.ts';
+import { REASONS, reason, sayReason, type ReasonCode, type ReasonValue } from '../../../src-main/protocol/reasons.ts';
 import { FIELDS, checkField } from '../../../src-main/protocol/recipe.ts';
 import en from '../../../src-renderer/i18n/en.ts';
 import { zhErrors } from '../../../src-renderer/i18n/errors.zh-CN.ts';
@@ -10,6 +11,7 @@ import { describeError } from '../../../src-renderer/i18n/errors.ts';
 import { describeChoice, describeDefault, describeField, describeProblem } from '../../../src-renderer/i18n/fields.ts';
 import { zhFields, zhUnits } from '../../../src-renderer/i18n/fields.zh-CN.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
+import { zhReasons } from '../../../src-renderer/i18n/reasons.zh-CN.ts';
 import zh from '../../../src-renderer/i18n/zh-CN.ts';
 
 type Tree = { [key: string]: string | Tree };
@@ -25,6 +27,10 @@ function flatten(tree: Tree, prefix = ''): Map<string, string> {
 
 const names = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g))].sort();
 const hasChinese = (text: string): boolean => /[\u4e00-\u9fff]/.test(text);
+
+/** Two lower-case English words in a row: a sentence. Names, paths, flags and commands of Stillhouse are none. */
+const englishIn = (text: string): string[] =>
+  text.replace(/\{\w+\}|stillhouse [a-z-]+|--[a-z-]+/g, '').match(/(?<![\w./-])[a-z]{2,} [a-z]{2,}(?![\w./-])/g) ?? [];
 const english = flatten(en);
 const chinese = flatten(zh);
 
@@ -123,11 +129,14 @@ describe('errors', () => {
       expect([code, names(zhErrors[code].says)]).toEqual([code, names(ERRORS[code].says)]);
       expect([code, names(zhErrors[code].advice)]).toEqual([code, names(ERRORS[code].advice)]);
       expect([code, hasChinese(zhErrors[code].says + zhErrors[code].advice)]).toEqual([code, true]);
+      expect([code, englishIn(zhErrors[code].says + zhErrors[code].advice)]).toEqual([code, []]);
     }
   });
 
   test('are told with their values filled in, known reasons translated', () => {
-    const error = toPlainError(new StillhouseError('data.unreadable', { path: '/a.jpg', reason: 'the file is empty' }));
+    const error = toPlainError(
+      new StillhouseError('data.unreadable', { path: '/a.jpg', reason: reason('file.empty') }),
+    );
     expect(describeError(error, 'en').says).toBe('/a.jpg cannot be read: the file is empty.');
     expect(describeError(error, 'zh-CN').says).toBe('无法读取 /a.jpg：文件为空。');
   });
@@ -135,6 +144,30 @@ describe('errors', () => {
   test('of a newer service are told by their message', () => {
     const error = { code: 'newer.code' as ErrorCode, params: {}, message: 'Something new happened.' };
     expect(describeError(error, 'zh-CN')).toEqual({ says: 'Something new happened.', advice: '' });
+  });
+});
+
+describe('reasons', () => {
+  const codes = Object.keys(REASONS) as ReasonCode[];
+
+  test('have Chinese words with the same {names}, and no English but of names and code', () => {
+    for (const code of codes) {
+      expect([code, names(zhReasons[code])]).toEqual([code, names(REASONS[code])]);
+      expect([code, englishIn(zhReasons[code])]).toEqual([code, []]);
+      if (code !== 'raw.text') expect([code, hasChinese(zhReasons[code])]).toEqual([code, true]);
+    }
+  });
+
+  test('stand within reasons, and as the text of an earlier version', () => {
+    const error = (why: ReasonValue) => new StillhouseError('data.unreadable', { path: 'a', reason: why });
+    expect(error(reason('raw.text', { text: reason('file.empty') })).message).toContain('read: the file is empty.');
+    expect(error('the file was eaten').message).toContain('read: the file was eaten.');
+    expect(describeError(toPlainError(error('the file was eaten')), 'zh-CN').says).toContain('the file was eaten');
+  });
+
+  test('of a later version show their code and parameters', () => {
+    const later = { code: 'file.later' as ReasonCode, params: { size: 3, why: reason('file.empty') } };
+    expect(sayReason(later)).toBe('file.later 3 the file is empty');
   });
 });
 
