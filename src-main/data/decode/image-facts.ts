@@ -31,12 +31,12 @@ export function imageFacts(bytes: Uint8Array, file: string): ImageFacts {
 }
 
 const ENDINGS: Readonly<Record<ImageFormat, RegExp>> = {
-  jpeg: /\.jpe?g$/i,
+  jpeg: /\.(jpe?g|jpe|jfif)$/i,
   png: /\.png$/i,
   gif: /\.gif$/i,
   bmp: /\.bmp$/i,
   webp: /\.webp$/i,
-  netpbm: /\.p[gp]m$/i,
+  netpbm: /\.p[bgpn]m$/i,
   tiff: /\.tiff?$/i,
 };
 

@@ -1,8 +1,8 @@
 import type { ArchiveIndex } from './archive-index.ts';
 import type { Warnings } from '../check/warnings.ts';
 
-/** torchvision's list, and GIF. */
-export const IMAGE = /\.(jpe?g|png|ppm|bmp|pgm|tiff?|webp|gif)$/i;
+/** Names of readable images: torchvision's list, GIF, and further endings of JPEG and Netpbm. */
+export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|tiff?|webp|gif)$/i;
 
 /** A folder of a data set, on disk or inside an archive: an archive is a folder too. */
 export interface Branch {
