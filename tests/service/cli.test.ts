@@ -78,6 +78,17 @@ const SMALL = ['--input-size', '32', '--batch_size', '8', '--warmup-epochs', '0'
 describe('arguments', () => {
   it.each([
     [['nonsense'], 'The commands are train'],
+    [['trian'], 'Did you mean stillhouse train?'],
+    [['evaluate-techer'], 'Did you mean stillhouse evaluate-teacher?'],
+    [['train', 'now'], 'expected options only, got now'],
+    [['train', '-x'], '-x is not known here'],
+    [['data', 'data', '--strict'], '--strict: expected --check beside it'],
+    [['engine', 'status', '--force'], '--force: expected engine install'],
+    [['export', '--checkpoint', 'x', '--output', 'y', '--images', '4'], '--images: expected --check or --check-only'],
+    [['evaluate', '--checkpoint', 'x', '--resume', 'y'], 'one of --resume and --checkpoint'],
+    [['trash', '--empty', '--restore', 'run'], 'one of --empty and --restore'],
+    [['teacher-card', 'x.onnx', '--input-size', '24px'], '--input-size: expected N, got 24px'],
+    [['teacher-card', 'x.onnx', '--mean', '0.5', '--std', '1'], '--mean: expected R G B, got 0.5'],
     [['train', '--epcohs', '3'], 'Did you mean --epochs?'],
     [['train', '--epochs', 'many'], '--epochs: expected a whole number'],
     [['train', '--data-path', 'data', '--model', 'deit_gigantic'], 'model'],
@@ -100,6 +111,13 @@ describe('arguments', () => {
     for (const flag of ['--data-path', '--teacher-model', '--distillation-type', '--output-dir', '--resume', '--json'])
       expect(out).toContain(flag);
     expect((await stillhouse([])).out).toContain('Usage: stillhouse COMMAND');
+  });
+
+  it('that are said twice, and variables that nothing reads, are noted', async () => {
+    const typed = ['forecast', '--epochs', '3', '--epochs', '4', '--model', 'nonsense'];
+    const { err } = await stillhouse(typed, undefined, { STILLHOUSE_HOEM: '/nowhere' });
+    expect(err).toContain('--epochs 3 is overruled by the later --epochs 4.');
+    expect(err).toContain('STILLHOUSE_HOEM changes nothing. Did you mean STILLHOUSE_HOME?');
   });
 
   it('that name what is not there end with 1', async () => {
@@ -202,7 +220,7 @@ describe('training', () => {
       interrupted = true;
       child.kill('SIGINT');
     });
-    expect(first.code).toBe(0);
+    expect(first.code).toBe(130);
     expect(lines(first).at(-1)).toMatchObject({ type: 'result', state: 'stopped', run });
     expect(readLog(run).length).toBeLessThan(3);
 
@@ -221,6 +239,27 @@ describe('training', () => {
       'n_parameters',
     ]);
     expect((await stillhouse([...args, '--output_dir', 'run'])).code).toBe(1);
+  });
+
+  it('whose reader goes away is saved, says so, and is not called done', async () => {
+    const args = ['train', '--data-path', data, '--model', 'deit_tiny_distilled_patch16_224', ...SMALL, ...PLAIN];
+    const quoted = [process.execPath, program, ...args, '--epochs', '50', '--output_dir', 'piped', '--json']
+      .map((word) => `'${word}'`)
+      .join(' ');
+    // `head` leaves at the third step; the shell prints the exit code of the program, not of `head`.
+    const script = `(${quoted}; echo "code $?" >&2) | grep --line-buffered '"type":"step"' | head -n 3`;
+    const env = { ...process.env, STILLHOUSE_HOME: join(folder, 'home') };
+    const child = spawn('sh', ['-c', script], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [out, err] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => void (out += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => void (err += text));
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(out.trim().split('\n')).toHaveLength(3);
+    expect(err).toContain('Nobody reads the output any more: ending what runs; a training is saved first.');
+    expect(err).toMatch(/code 141\n$/);
+    const shown = await stillhouse(['show', 'piped', '--json']);
+    expect(lines(shown)[0]).toMatchObject({ state: 'stopped' });
+    expect(lines(shown)[0].checkpoints).toContainEqual(expect.objectContaining({ last: true }));
   });
 
   it("is evaluated, closing with DeiT's line", async () => {

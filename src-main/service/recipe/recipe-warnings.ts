@@ -46,7 +46,7 @@ export function unusedKeys(recipe: Recipe): RecipeKey[] {
   const unless = (used: boolean, ...of: RecipeKey[]): void => {
     if (!used) keys.push(...of);
   };
-  unless(distillationType !== 'none', 'distillationAlpha');
+  unless(distillationType !== 'none', 'distillationAlpha', 'teacherPath');
   unless(distillationType === 'soft', 'distillationTau');
   unless(sched === 'step', 'decayEpochs');
   unless(sched === 'step' || sched === 'plateau', 'decayRate');

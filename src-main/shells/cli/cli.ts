@@ -1,37 +1,28 @@
-import type { Shell } from './command.ts';
+import { Interruptions } from './interruptions.ts';
 import { runCli } from './main.ts';
+import { OutputPipe } from './output-pipe.ts';
 
 /** The program `stillhouse`. */
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const interruptions = new Interruptions();
+const pipe = new OutputPipe(process.stdout, process.stderr, interruptions);
 
-const onInterrupt: Shell['onInterrupt'] = (ask, force) => {
-  let asked = false;
-  const listener = (): void => {
-    if (asked) return force();
-    asked = true;
-    ask();
-  };
-  for (const signal of SIGNALS) process.on(signal, listener);
-  return {
-    release: () => {
-      for (const signal of SIGNALS) process.removeListener(signal, listener);
-    },
-  };
-};
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.on(signal, () => (interruptions.any ? interruptions.interrupt() : process.exit(code)));
 
-// A reader that has had enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-
-process.exitCode = await runCli(
+const code = await runCli(
   process.argv.slice(2),
   {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: (text) => pipe.out(text),
+    err: (text) => pipe.err(text),
     interactive: process.stderr.isTTY === true,
     get columns() {
       return process.stderr.columns || 80;
     },
   },
-  onInterrupt,
+  interruptions.on,
 );
+process.exitCode = pipe.brokenCode ?? code;

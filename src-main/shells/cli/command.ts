@@ -13,8 +13,8 @@ export interface Command {
   /** How many words it takes. */
   count: readonly [least: number, most: number];
   options: readonly Option[];
-  /** Does the work. What it throws is shown, and decides the exit code. */
-  run(parsed: Parsed, shell: Shell): Promise<void>;
+  /** Does the work. What it throws is shown, and decides the exit code; what it returns is another one than 0. */
+  run(parsed: Parsed, shell: Shell): Promise<number | void>;
 }
 
 /** What a command may use. */
@@ -31,5 +31,6 @@ export interface Shell {
 /** Options that every command has. */
 export const COMMON: readonly Option[] = [
   { flag: 'json', value: null, help: 'Print one JSON object a line, for programs.' },
-  { flag: 'help', value: null, help: 'Show this help.' },
+  { flag: 'help', value: null, help: 'Show this help; also -h.' },
+  { flag: 'version', value: null, help: 'Show the version; also -V.' },
 ];

@@ -18,7 +18,7 @@ const OPTIONS: readonly Option[] = [
     value: null,
     help: 'Decode every image that has changed since the last check and list what is wrong. One that is interrupted goes on the next time.',
   },
-  { flag: 'anew', value: null, help: 'With --check: look at every image again.' },
+  { flag: 'anew', value: null, needs: ['check'], help: 'With --check: look at every image again.' },
   {
     flag: 'leave-out',
     value: 'KIND',
@@ -29,6 +29,7 @@ const OPTIONS: readonly Option[] = [
   {
     flag: 'strict',
     value: null,
+    needs: ['check'],
     help: 'With --check: exit with 1 when an image cannot be read or a training image is in val too.',
   },
 ];

@@ -39,6 +39,13 @@ export const engine: Command = {
     const [action] = parsed.words;
     if (!ACTIONS.includes(action))
       throw new StillhouseError('argument.invalid', { name: 'engine', expected: ACTIONS.join(', '), got: action });
+    const lost = ['from', 'force'].find((flag) => action !== 'install' && parsed.values.has(flag));
+    if (lost)
+      throw new StillhouseError('argument.invalid', {
+        name: `--${lost}`,
+        expected: 'engine install',
+        got: `engine ${action}`,
+      });
     await withService(shell, (desk) => act(action, parsed, shell, desk));
   },
 };

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { FIELDS, flagOf } from '../../protocol/recipe.ts';
 import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
 import { cacheFolder } from '../../runs/places.ts';
 import { LIST_NAME } from '../../jobs/data-notes.ts';
@@ -11,6 +12,10 @@ import { integerValue, pathValue, recipeOptions, recipeValues, type Parsed } fro
 import { scoreText } from './progress.ts';
 import { inJobProcess } from './weights.ts';
 
+/** Options of a training, beside its settings, that an evaluation does not read. */
+const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
+
+/** Settings that an evaluation reads. */
 const EVALUATED =
   /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
 
@@ -22,7 +27,7 @@ export const evaluate: Command = {
   count: [0, 0],
   options: [
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
-    { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name." },
+    { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name.", excludes: ['checkpoint'] },
     { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
     {
       flag: 'folder',
@@ -34,11 +39,12 @@ export const evaluate: Command = {
     {
       flag: 'class-index',
       value: 'FILE',
+      needs: ['folder'],
       help: 'Which class has which number: {"0": ["n01440764", "tench"], …}. Default: the order of ImageNet.',
     },
     { flag: 'real-labels', value: 'FILE', help: "ImageNet-ReaL's real.json: scores by its labels too." },
     { flag: 'no-keep', value: null, help: 'Leave nothing in the run folder, or in the cache, for the window to show.' },
-    { flag: 'csv', value: null, help: 'Print the table of classes as CSV.' },
+    { flag: 'csv', value: null, help: 'Print the table of classes as CSV.', excludes: ['json'] },
     ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
     { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
   ],
@@ -77,7 +83,14 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
  * What DeiT's `main.py --eval --resume FILE` does: scores, and prints its two closing lines.
  * @throws StillhouseError as the job does; `argument.invalid` without weights.
  */
-export async function evaluateAsDeit(parsed: Parsed, shell: Shell): Promise<void> {
+export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readonly string[]): Promise<void> {
+  const settings = new Set(FIELDS.map(({ key }) => flagOf(key)));
+  const unused = [...parsed.values.keys()].filter(
+    (flag) => UNREAD.has(flag) || (settings.has(flag) && !EVALUATED.test(flag)),
+  );
+  for (const note of notes) shell.reporter.note(note);
+  if (unused.length > 0)
+    shell.reporter.note(`With --eval these change nothing: ${unused.map((flag) => `--${flag}`).join(', ')}.`);
   const result = await evaluated(parsed, shell, false);
   noteLeftOut(result, shell);
   const { scores, images, model, skipped } = result;

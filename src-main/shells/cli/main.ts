@@ -1,5 +1,7 @@
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { VERSION } from '../../protocol/version.ts';
+import { nearest } from '../../base/nearest-word.ts';
+import { strangeVariables } from './environment.ts';
 import { COMMON, type Command, type Shell } from './command.ts';
 import { data } from './data.ts';
 import { engine } from './engine.ts';
@@ -44,7 +46,7 @@ const COMMANDS: readonly Command[] = [
 /**
  * Runs one command line.
  * @param argv what stands after the program's name.
- * @returns the exit code: 0 done, 1 failed, 2 bad arguments.
+ * @returns the exit code: 0 done, 1 failed, 2 bad arguments, 130 stopped before the end.
  */
 export async function runCli(
   argv: readonly string[],
@@ -55,18 +57,31 @@ export async function runCli(
   const shell: Shell = { terminal, reporter, onInterrupt };
   try {
     const [name, ...rest] = argv;
-    if (name === undefined || name === '--help' || name === 'help') return help(rest[0], terminal);
-    if (name === '--version') return say(`${VERSION}\n`, terminal);
+    if (name === undefined || asksHelp(name)) return help(rest[0], terminal);
+    if (asksVersion(name)) return say(`${VERSION}\n`, terminal);
     const command = commandOf(name);
-    if (rest.includes('--help')) return say(describeCommand(command), terminal);
+    const options = rest.slice(0, [...rest, '--'].indexOf('--'));
+    if (options.some(asksVersion)) return say(`${VERSION}\n`, terminal);
+    if (options.some((word) => HELP.includes(word)) || asksHelp(options[0]))
+      return say(describeCommand(command), terminal);
     const parsed = parseArguments(rest, [...command.options, ...COMMON]);
     checkWords(command, parsed);
+    for (const note of [...parsed.notes, ...strangeVariables(process.env)]) reporter.note(note);
     await localWeights(parsed, command, shell);
-    await command.run(parsed, shell);
-    return 0;
+    return (await command.run(parsed, shell)) ?? 0;
   } catch (error) {
     return failed(error, reporter, terminal);
   }
+}
+
+const HELP: readonly (string | undefined)[] = ['-h', '--help'];
+
+function asksHelp(word: string | undefined): boolean {
+  return word === 'help' || HELP.includes(word);
+}
+
+function asksVersion(word: string): boolean {
+  return word === '-V' || word === '--version';
 }
 
 function failed(error: unknown, reporter: Reporter, { err }: Terminal): number {
@@ -79,14 +94,17 @@ function failed(error: unknown, reporter: Reporter, { err }: Terminal): number {
 function commandOf(name: string): Command {
   const command = COMMANDS.find((command) => command.name === name || command.also === name);
   if (command) return command;
-  const hint = `The commands are ${COMMANDS.map((command) => command.name).join(', ')}.`;
+  const names = COMMANDS.flatMap((command) => [command.name, ...(command.also ? [command.also] : [])]);
+  const near = nearest(name.toLowerCase().replace(/_/g, '-'), names);
+  const list = `The commands are ${COMMANDS.map((command) => command.name).join(', ')}.`;
+  const hint = near ? `Did you mean stillhouse ${near}? ${list}` : list;
   throw new StillhouseError('argument.unknown', { name, hint });
 }
 
 function checkWords({ name, words, count: [least, most] }: Command, parsed: Parsed): void {
   const { length } = parsed.words;
   if (length >= least && length <= most) return;
-  const got = length < least ? 'nothing' : parsed.words.slice(most).join(' ');
+  const got = length < least ? 'nothing' : parsed.words.slice(most).join(' ') || '""';
   throw new StillhouseError('argument.invalid', { name, expected: words || 'options only', got });
 }
 
@@ -107,8 +125,8 @@ Usage: stillhouse COMMAND [OPTIONS]
 
 ${lines.join('\n')}
 
-stillhouse COMMAND --help tells its options. Dashes and underscores in options are the same.
-Exit codes: 0 done, 1 failed, 2 bad arguments.
+stillhouse COMMAND --help lists its options. Dashes and underscores in options are the same.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 130 stopped by Ctrl-C, 141 stopped because nobody reads the output.
 `;
 }
 

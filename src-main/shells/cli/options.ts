@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { nearest } from '../../base/nearest-word.ts';
 import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 
 /** One option of a command. */
@@ -17,7 +18,11 @@ export interface Option {
   /** Another name of it. */
   also?: string;
   /** Other words for some of its values. */
-  words?: Readonly<Record<string, string>>;
+  words?: ReadonlyMap<string, string>;
+  /** Counts only beside one of these options. */
+  needs?: readonly string[];
+  /** Says something else than these options do: they are not given together. */
+  excludes?: readonly string[];
 }
 
 /** What a command line holds: values by flag, as typed; `true` for a switch that is on, `false` for `--no-…`. */
@@ -25,47 +30,84 @@ export interface Parsed {
   values: Map<string, string | boolean>;
   /** Words that are no option, in order. */
   words: string[];
+  /** What was typed in two ways, and which of them counts. */
+  notes: string[];
 }
 
 /**
- * Reads the arguments of one command: `--flag value`, `--flag=value`, `--switch`, `--no-switch`; `--` ends options.
+ * Reads the arguments of one command: `--flag value`, `--flag=value`, `--switch`, `--no-switch`; `--` ends options. Of
+ * an option that is given twice the last one counts, as in DeiT, and a note says so.
  * @throws StillhouseError `argument.unknown` or `argument.invalid`.
  */
 export function parseArguments(argv: readonly string[], options: readonly Option[]): Parsed {
-  const parsed: Parsed = { values: new Map(), words: [] };
+  const parsed: Parsed = { values: new Map(), words: [], notes: [] };
   for (let index = 0; index < argv.length; index++) {
     const argument = argv[index];
     if (argument === '--') {
       parsed.words.push(...argv.slice(index + 1));
       break;
     }
-    if (!argument.startsWith('--')) parsed.words.push(argument);
+    if (!/^-./.test(argument)) parsed.words.push(argument);
     else index += readOption(argument, argv.slice(index + 1), options, parsed);
   }
-  const missing = options.find((option) => option.required && !parsed.values.has(option.flag));
-  if (missing) throw invalid(missing, 'nothing');
+  requireTogether(options, parsed);
   return parsed;
+}
+
+/** @throws StillhouseError `argument.invalid` for what is missing, changes nothing, or contradicts another option. */
+function requireTogether(options: readonly Option[], { values }: Parsed): void {
+  const missing = options.find((option) => option.required && !values.has(option.flag));
+  if (missing) throw invalid(missing, 'nothing');
+  const on = (flag: string): boolean => (values.get(flag) ?? false) !== false;
+  for (const { flag, needs, excludes = [] } of options.filter((option) => on(option.flag))) {
+    if (needs && !needs.some(on))
+      throw wrong(flag, `${needs.map((one) => `--${one}`).join(' or ')} beside it`, 'nothing');
+    const other = excludes.find(on);
+    if (other) throw wrong(flag, `one of --${flag} and --${other}`, 'both');
+  }
 }
 
 /** How many of the following arguments the option took. */
 function readOption(argument: string, rest: readonly string[], options: readonly Option[], parsed: Parsed): number {
-  const [, typed = '', inline] = /^--([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+  const [, dashes = '', typed = '', inline] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
   const name = dashed(typed);
-  const option = options.find(({ flag, also }) => flag === name || also === name);
-  const negated = options.find(({ flag, value }) => value === null && `no-${flag}` === name);
+  const option = dashes === '--' ? optionNamed(name, options) : undefined;
+  const negated =
+    dashes === '--' ? options.find(({ flag, value }) => value === null && `no-${flag}` === name) : undefined;
   if (!option && !negated) throw unknown(argument, name, options);
   if (option?.value) {
     const count = option.numbers ? Math.max(1, leadingNumbers(rest)) : 1;
     const given = inline ?? (rest.length > 0 ? rest.slice(0, count).join(' ') : undefined);
     if (given === undefined) throw invalid(option, 'nothing');
-    const value = option.words?.[given] ?? given;
+    if (inline === undefined && isOption(given, options)) throw invalid(option, `the option ${given}`);
+    const value = option.words?.get(given) ?? given;
     if (option.choices && !option.choices.includes(value)) throw invalid(option, value);
-    parsed.values.set(option.flag, value);
+    keep(parsed, option.flag, value);
     return inline === undefined ? count : 0;
   }
   if (inline !== undefined) throw invalid((option ?? negated)!, inline);
-  parsed.values.set((option ?? negated)!.flag, option !== undefined);
+  keep(parsed, (option ?? negated)!.flag, option !== undefined);
   return 0;
+}
+
+function optionNamed(name: string, options: readonly Option[]): Option | undefined {
+  return options.find(({ flag, also }) => flag === name || also === name);
+}
+
+/** Whether a word that stands where a value should is an option: its value was forgotten. */
+function isOption(word: string, options: readonly Option[]): boolean {
+  const [, typed] = /^--([^=]+)/.exec(word) ?? [];
+  if (typed === undefined) return false;
+  const name = dashed(typed);
+  return options.some(({ flag, also, value }) => flag === name || also === name || (!value && `no-${flag}` === name));
+}
+
+function keep({ values, notes }: Parsed, flag: string, value: string | boolean): void {
+  const before = values.get(flag);
+  const text = (one: string | boolean): string =>
+    typeof one === 'string' ? `--${flag} ${one}` : `--${one ? '' : 'no-'}${flag}`;
+  if (before !== undefined && before !== value) notes.push(`${text(before)} is overruled by the later ${text(value)}.`);
+  values.set(flag, value);
 }
 
 /** `teacher_model` and `ThreeAugment` as flags are written: `teacher-model`, `three-augment`. */
@@ -74,33 +116,32 @@ function dashed(typed: string): string {
   return words.toLowerCase();
 }
 
+/** A number as people write it: no hexadecimal, no `Infinity`, nothing behind it. */
+const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
 function leadingNumbers(words: readonly string[]): number {
-  const end = words.findIndex((word) => !/^[\d.]+$/.test(word));
+  const end = words.findIndex((word) => !NUMBER.test(word));
   return end < 0 ? words.length : end;
 }
 
 function unknown(argument: string, name: string, options: readonly Option[]): StillhouseError {
-  const near = options.map(({ flag }) => flag).find((flag) => distance(flag, name) <= 2 || flag.startsWith(name));
+  const flags = options.flatMap(({ flag, also, value }) => [
+    flag,
+    ...(also ? [also] : []),
+    ...(value ? [] : [`no-${flag}`]),
+  ]);
+  const near = nearest(name, flags);
   const hint = near ? `Did you mean --${near}?` : 'See --help for those there are.';
   return new StillhouseError('argument.unknown', { name: argument.split('=')[0], hint });
 }
 
 function invalid(option: Option, got: string): StillhouseError {
   const expected = option.choices ? `one of ${option.choices.join(', ')}` : (option.value ?? 'no value');
-  return new StillhouseError('argument.invalid', { name: `--${option.flag}`, expected, got });
+  return wrong(option.flag, expected, got);
 }
 
-/** Letters to insert, remove or replace between two words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
+function wrong(flag: string, expected: string, got: string): StillhouseError {
+  return new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got });
 }
 
 const PLACEHOLDER: Record<Field['type'], string | null> = {
@@ -119,7 +160,13 @@ const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
   lrNoise: { value: 'FROM [TO]', numbers: true },
   decayRate: { also: 'dr' },
   opt: {
-    words: { fusedadamw: 'adamw', fusedsgd: 'sgd', nesterov: 'sgd', fusedmomentum: 'momentum', fusedlamb: 'lamb' },
+    words: new Map([
+      ['fusedadamw', 'adamw'],
+      ['fusedsgd', 'sgd'],
+      ['nesterov', 'sgd'],
+      ['fusedmomentum', 'momentum'],
+      ['fusedlamb', 'lamb'],
+    ]),
   },
 };
 
@@ -177,15 +224,17 @@ function betas(values: Parsed['values']): [string, string][] {
     .trim()
     .split(/[\s,]+/);
   if (beta2 === undefined || more.length > 0) throw invalid(BETAS, String(typed));
+  const alone = [flagOf('optBeta1'), flagOf('optBeta2')].find((flag) => values.has(flag));
+  if (alone) throw wrong(alone, `one of --${alone} and --${BETAS.flag}`, 'both');
   return [
     [flagOf('optBeta1'), beta1],
     [flagOf('optBeta2'), beta2],
   ];
 }
 
-// Number('') and Number(' ') are 0: not what was meant.
-function numberOf(text: string): number {
-  return text.trim() === '' ? NaN : Number(text);
+/** The number that a text is; NaN for any other text, and for none: `Number('')` is 0, `Number('0x1f')` 31. */
+export function numberOf(text: string): number {
+  return NUMBER.test(text) ? Number(text) : NaN;
 }
 
 /** A whole number from an option, or undefined when it was not given. */

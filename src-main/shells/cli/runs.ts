@@ -59,9 +59,12 @@ export const history: Command = {
   ],
   run: async (parsed, { reporter, terminal }) => {
     const folder = runFolder(parsed.words[0]);
-    const format = (textValue(parsed, 'format') ?? 'csv') as HistoryFormat;
-    const rows = (textValue(parsed, 'rows') ?? 'epochs') as 'epochs' | 'steps';
     const output = pathValue(parsed, 'output');
+    const printsJson = output === undefined && parsed.values.get('json') === true;
+    const format = (textValue(parsed, 'format') ?? (printsJson ? 'jsonl' : 'csv')) as HistoryFormat;
+    const rows = (textValue(parsed, 'rows') ?? 'epochs') as 'epochs' | 'steps';
+    if (printsJson && ['csv', 'log'].includes(format)) throw both('--json', `--format ${format}`);
+    if (format !== 'csv' && parsed.values.has('rows')) throw both('--rows', `--format ${format}`);
     openRun(folder);
     if (output === undefined && format !== 'tensorboard') return terminal.out(historyText(folder, format, rows));
     const { path, bytes: size } = await exportHistory(folder, { format, rows, output });
@@ -75,7 +78,7 @@ export const trash: Command = {
   words: '',
   count: [0, 0],
   options: [
-    { flag: 'empty', value: null, help: 'Remove all that is listed for good.' },
+    { flag: 'empty', value: null, help: 'Remove all that is listed for good.', excludes: ['restore'] },
     { flag: 'restore', value: 'RUN', help: 'Take back the run of this name.' },
   ],
   run: async (parsed, shell) => {
@@ -92,6 +95,10 @@ export const trash: Command = {
     });
   },
 };
+
+function both(one: string, other: string): StillhouseError {
+  return new StillhouseError('argument.invalid', { name: one, expected: `one of ${one} and ${other}`, got: 'both' });
+}
 
 /** Folder of a run by its path or its name in the runs folder. @throws StillhouseError `run.missing` */
 function runFolder(word: string): string {

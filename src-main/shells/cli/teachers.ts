@@ -2,12 +2,18 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { fieldOf } from '../../protocol/recipe.ts';
-import { CARD_FIELDS, type CardField, type CardValues, type TeacherCard } from '../../protocol/teacher-card.ts';
+import {
+  CARD_FIELDS,
+  wrongCardFields,
+  type CardField,
+  type CardValues,
+  type TeacherCard,
+} from '../../protocol/teacher-card.ts';
 import { cardPath, readTeacherCard, writeTeacherCard } from '../../weights/teacher-card.ts';
 import type { Command, Shell } from './command.ts';
 import { withService } from './local-service.ts';
 import { chooseEngine } from './engine.ts';
-import { integerValue, recipeOptions, recipeValues, textValue, type Option, type Parsed } from './options.ts';
+import { integerValue, numberOf, recipeOptions, recipeValues, textValue, type Option, type Parsed } from './options.ts';
 import { scoreText } from './progress.ts';
 import { inJobProcess } from './weights.ts';
 
@@ -55,8 +61,14 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
     const typed = textValue(parsed, flag);
     if (typed === undefined) continue;
     if (field === 'classes') values[field] = await classNames(resolve(typed), shell);
-    else if (numbers) values[field] = typed.split(' ').map(Number);
-    else values[field] = value === 'N' || value === 'X' ? Number(typed) : typed;
+    else if (numbers)
+      values[field] = typed
+        .trim()
+        .split(/[\s,]+/)
+        .map(numberOf);
+    else values[field] = value === 'N' || value === 'X' ? numberOf(typed) : typed;
+    if (wrongCardFields({ [field]: values[field] }).length > 0)
+      throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected: value!, got: typed });
   }
   return values;
 }

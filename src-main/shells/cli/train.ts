@@ -39,6 +39,8 @@ const EVAL: Option = {
   value: null,
   help: "Train nothing: score the weights of --resume FILE and print DeiT's closing lines.",
 };
+/** The exit code of a training that was saved before its end, as a shell has it of Ctrl-C: 0 means done. */
+const STOPPED = 130;
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
 export function presetOption(task: 'student' | 'teacher', help: string): Option {
@@ -63,7 +65,7 @@ export const train: Command = {
   ],
   run: (parsed, shell) =>
     parsed.values.get('eval') === true
-      ? evaluateAsDeit(parsed, shell)
+      ? evaluateAsDeit(parsed, shell, deitNotes(parsed))
       : trainRun(parsed, shell, givenValues(parsed, shell)),
 };
 
@@ -94,7 +96,7 @@ export const teacher: Command = {
     const given: Partial<Recipe> = { ...preset, model: TEACHER, ...typed, distillationType: 'none' };
     const resumed = parsed.values.has('resume');
     const finetune = given.finetune ?? (resumed ? '' : await fetchedWeights(given.model ?? TEACHER, shell));
-    await trainRun(parsed, shell, resumed ? typed : { ...given, finetune });
+    return trainRun(parsed, shell, resumed ? { ...presetValues(parsed), ...typed } : { ...given, finetune });
   },
 };
 
@@ -112,10 +114,12 @@ function fetchedWeights(model: string, shell: Shell): Promise<string> {
   });
 }
 
-async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<void> {
+/** @returns the exit code. */
+async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<number> {
   const threads = integerValue(parsed, 'threads', 1, 1024);
   const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder(), chooseEngine);
   shell.reporter.note(introduction(prepared));
+  for (const { message } of prepared.check.warnings) shell.reporter.note(message);
   const best = { row: null as EpochRow | null };
   const meter = new SpentMeter();
   const { run, recipe, resume, engine } = prepared;
@@ -152,6 +156,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
       .filter(Boolean)
       .join('\n');
     shell.reporter.result(text, { type: 'result', state, run, best: best.row, spent });
+    return state === 'finished' ? 0 : STOPPED;
   } catch (error) {
     if (error instanceof StillhouseError && isDivergence(error.code))
       shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);

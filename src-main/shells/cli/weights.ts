@@ -21,6 +21,8 @@ import { bytes } from './progress.ts';
 
 /** The commands that take weights and train nothing. */
 
+/** What of an export is about its check counts with one of these alone. */
+const CHECKS = ['check', 'check-only'];
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
 export const forward: Command = {
@@ -69,6 +71,7 @@ export const exportWeights: Command = {
     {
       flag: 'format',
       value: EXPORT_FORMATS.join('|'),
+      excludes: ['check-only'],
       choices: EXPORT_FORMATS,
       help: "Default: by the output's ending.",
     },
@@ -77,13 +80,27 @@ export const exportWeights: Command = {
     {
       flag: 'max-shard-size',
       value: 'MB',
+      excludes: ['check-only'],
       help: 'Beyond this the weights go to several files and an index, FILE.index.json. Default 5000 MB.',
     },
     { flag: 'check', value: null, help: 'Read the file again as a stranger would, compare it with the checkpoint and time it.' }, // prettier-ignore
-    { flag: 'check-only', value: null, help: 'The same of a file that was written before; nothing is exported.' },
-    { flag: 'images', also: 'pictures', value: 'N', help: `Validation images to compare on. Default ${CHECK_IMAGES}.` },
-    ...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'),
-    THREADS,
+    {
+      flag: 'check-only',
+      value: null,
+      excludes: ['check'],
+      help: 'The same of a file that was written before; nothing is exported.',
+    },
+    {
+      flag: 'images',
+      also: 'pictures',
+      value: 'N',
+      needs: CHECKS,
+      help: `Validation images to compare on. Default ${CHECK_IMAGES}.`,
+    },
+    ...[...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'), THREADS].map((option) => ({
+      ...option,
+      needs: CHECKS,
+    })),
   ],
   run: async (parsed, shell) => {
     const output = pathValue(parsed, 'output') ?? '';

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { FIELDS, flagOf } from '../../../src-main/protocol/recipe.ts';
 import { deitNotes, deitOptions } from '../../../src-main/shells/cli/deit-options.ts';
@@ -9,6 +10,10 @@ import {
   recipeValues,
   type Option,
 } from '../../../src-main/shells/cli/options.ts';
+
+const DEIT = JSON.parse(
+  readFileSync(new URL('../../fixtures/deit-main-options.json', import.meta.url), 'utf8'),
+) as Record<string, string>;
 
 const read = (...argv: string[]) => recipeValues(parseArguments(argv, recipeOptions()));
 
@@ -32,7 +37,9 @@ describe('recipe flags', () => {
     expect(
       read('--opt', 'fusedlamb', '--opt-betas', '0.8', '0.95', '--dr', '0.97', '--lr-noise', '0.4', '0.9'),
     ).toEqual({ opt: 'lamb', optBeta1: 0.8, optBeta2: 0.95, decayRate: 0.97, lrNoise: '0.4 0.9' });
-    expect(read('--opt-betas=0.8,0.95', '--opt-beta1', '0.7')).toEqual({ optBeta1: 0.7, optBeta2: 0.95 });
+    expect(() => read('--opt-betas=0.8,0.95', '--opt-beta1', '0.7')).toThrow(
+      'expected one of --opt-beta1 and --opt-betas',
+    );
     expect(() => read('--opt-betas', '0.8')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
     expect(() => read('--opt-betas', '0.8', '2')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
   });
@@ -45,6 +52,11 @@ describe('recipe flags', () => {
   it.each([
     [['--epochs', 'many'], '--epochs'],
     [['--epochs', '1.5'], '--epochs'],
+    [['--epochs', '0x10'], '--epochs'],
+    [['--lr', '1e-3x'], '--lr'],
+    [['--lr', 'Infinity'], '--lr'],
+    [['--data-path', '--epochs', '3'], '--data-path'],
+    [['--opt', 'constructor'], '--opt'],
     [['--epochs', ''], '--epochs'],
     [['--lr', '-1'], '--lr'],
     [['--distillation-type', 'firm'], '--distillation-type'],
@@ -58,6 +70,9 @@ describe('recipe flags', () => {
 
   it('suggest the flag that was meant', () => {
     expect(() => read('--epcohs', '3')).toThrow('Did you mean --epochs?');
+    expect(() => read('-epochs', '3')).toThrow('-epochs is not known here. Did you mean --epochs?');
+    expect(() => read('--no-repeatedaug')).toThrow('Did you mean --no-repeated-aug?');
+    expect(() => read('-x')).toThrow('-x is not known here');
     expect(() => read('--mixture', '0.8')).toThrow(expect.objectContaining({ code: 'argument.unknown' }));
   });
 });
@@ -79,8 +94,32 @@ describe('parseArguments', () => {
     expect(() => parseArguments([], options)).toThrow('--port: expected N, got nothing.');
   });
 
-  it('takes the last of two values', () => {
-    expect(parseArguments(['--port', '1', '--port=2'], options).values.get('port')).toBe('2');
+  it('takes the last of two values, and says so', () => {
+    const { values, notes } = parseArguments(['--port', '1', '--port=2', '--json', '--no-json'], options);
+    expect(values.get('port')).toBe('2');
+    expect(notes).toEqual([
+      '--port 1 is overruled by the later --port 2.',
+      '--json is overruled by the later --no-json.',
+    ]);
+    expect(parseArguments(['--port', '1', '--port=1'], options).notes).toEqual([]);
+  });
+
+  it('refuses what changes nothing, and what contradicts', () => {
+    const checks: Option[] = [
+      { flag: 'check', value: null, help: '' },
+      { flag: 'strict', value: null, help: '', needs: ['check'] },
+      { flag: 'only', value: null, help: '', excludes: ['check'] },
+    ];
+    expect(() => parseArguments(['--strict'], checks)).toThrow('--strict: expected --check beside it, got nothing');
+    expect(() => parseArguments(['--strict', '--check', '--only'], checks)).toThrow(
+      'one of --only and --check, got both',
+    );
+    expect(parseArguments(['--strict', '--check'], checks).values.get('strict')).toBe(true);
+  });
+
+  it('takes numbers as they are written, negative ones and powers too', () => {
+    const many: Option[] = [{ flag: 'mean', value: 'R G B', numbers: true, help: '' }];
+    expect(parseArguments(['--mean', '-0.5', '1e-3', '.5', 'word'], many)).toMatchObject({ words: ['word'] });
   });
 });
 
@@ -95,6 +134,20 @@ describe('describeOptions', () => {
 
 describe("DeiT's options that are no setting", () => {
   const typed = (...argv: string[]) => parseArguments(argv, [...recipeOptions(), ...deitOptions()]);
+
+  it('are all accepted as DeiT has them: every option of its main.py with its default', () => {
+    const refused = Object.entries(DEIT).filter(([flag, value]) => {
+      // An empty default is what DeiT makes of no option.
+      if (value === '' || flag === 'eval') return false;
+      const words = value === 'on' || value === 'off' ? [`--${flag}`] : [`--${flag}`, ...value.split(' ')];
+      const negated = value === 'on' || value === 'off' ? [`--no-${flag}`] : [];
+      return [words, negated].some((argv) => {
+        deitNotes(typed(...argv));
+        return !recipeValues(typed(...argv));
+      });
+    });
+    expect(refused).toEqual([]);
+  });
 
   it('are read with a word on why they change nothing', () => {
     const parsed = typed('--pin-mem', '--dist_url', 'env://', '--data-set', 'IMNET', '--num_workers', '4');
