@@ -107,7 +107,7 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/shells/cli',
-    imports: ['protocol', 'base', 'install', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map(
+    imports: ['protocol', 'base', 'data', 'install', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map(
       (name) => `src-main/${name}`,
     ),
     packages: ['node:*'],

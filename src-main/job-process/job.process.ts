@@ -8,6 +8,7 @@ import { runEvaluateTeacherJob } from './jobs/evaluate-teacher-job.ts';
 import { runForecastJob } from './jobs/forecast-job.ts';
 import { runForwardJob } from './jobs/forward-job.ts';
 import { runMeasureJob } from './jobs/measure-job.ts';
+import { runPredictFilesJob } from './jobs/predict-files-job.ts';
 import { runPredictJob } from './jobs/predict-job.ts';
 import { runPreviewJob } from './jobs/preview-job.ts';
 import { runTrainJob } from './jobs/train-job.ts';
@@ -39,6 +40,8 @@ function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
       return runCheckExportJob(job, context);
     case 'predict':
       return runPredictJob(job, context);
+    case 'predict-files':
+      return runPredictFilesJob(job, context);
     case 'check':
       return runCheckJob(job, context);
     case 'forward':

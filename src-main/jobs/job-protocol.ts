@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset-data.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
-import { evaluationReport, photoAnswer } from '../protocol/evaluation.ts';
+import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
 import { epochRow, headScore, historyRows } from '../protocol/events.ts';
 import { exportCheck } from '../protocol/export.ts';
 import { memoryForecast } from '../protocol/recipe-data.ts';
@@ -73,6 +73,21 @@ export interface PredictJob extends EngineChoice {
   /** Classes by label, where the file does not name them. */
   classes: readonly string[] | null;
   /** What the file does not say of itself, and the teacher to ask beside it. */
+  settings: Partial<Recipe>;
+}
+
+/** Answers image files in batches, telling each batch's answers as it comes. */
+export interface PredictFilesJob extends EngineChoice {
+  kind: 'predict-files';
+  /** A weight file or a checkpoint. */
+  weights: string;
+  average: boolean;
+  /** The folder that `files` are relative to. */
+  root: string;
+  files: readonly string[];
+  /** How many classes of each image to name. */
+  top: number;
+  /** What the file does not say of itself. */
   settings: Partial<Recipe>;
 }
 
@@ -153,6 +168,7 @@ export interface VerifyEngineJob extends EngineChoice {
 
 export type JobRequest =
   | PredictJob
+  | PredictFilesJob
   | TrainJob
   | EvaluateJob
   | EvaluateTeacherJob
@@ -185,6 +201,7 @@ const RESULTS = {
   ),
   'check-export': v.nullable(exportCheck),
   predict: v.null(),
+  'predict-files': v.object({ model: text, images: number, skipped: v.array(v.object({ file: text, reason: text })) }),
   check: datasetReport,
   forward: v.object({ output: text, shape: numbers }),
   forecast: memoryForecast,
@@ -211,6 +228,8 @@ const jobEvent = v.variant('tell', [
   v.object({ tell: v.literal('pong') }),
   v.object({ tell: v.literal('answer'), question: number, answer: photoAnswer }),
   v.object({ tell: v.literal('refused'), question: number, error: plainError }),
+  /** The classes of one batch of files, most probable first. */
+  v.object({ tell: v.literal('predictions'), rows: v.array(filePrediction) }),
   v.object({ tell: v.literal('done'), result: v.unknown() }),
   v.object({ tell: v.literal('failed'), error: plainError }),
 ]);

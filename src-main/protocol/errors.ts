@@ -17,6 +17,10 @@ export const ERRORS = {
     says: '{path} holds no class folders with images.',
     advice: 'Put the images of each class into a folder of its own: train/<class>/image.jpg.',
   },
+  'data.no-images': {
+    says: 'There is no image at {path}.',
+    advice: 'Name image files, or a folder that holds some.',
+  },
   'data.empty-class': {
     says: 'The class folder {path} holds no image.',
     advice: 'Add images to it or remove the folder.',
@@ -318,6 +322,10 @@ export const ERRORS = {
     advice: 'Make it smaller and try again.',
   },
   'photo.unreadable': { says: 'The image cannot be read: {reason}.', advice: 'Try it as JPEG or PNG.' },
+  'photo.left-out': {
+    says: '{count} images could not be read.',
+    advice: 'They are named above; the others were answered.',
+  },
   'photo.gone': { says: 'The image is no longer held.', advice: 'Give it again.' },
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
   'file.unknown': {

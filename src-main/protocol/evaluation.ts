@@ -152,6 +152,10 @@ const tokenAttention = v.object({
 export type TokenAttention = v.InferOutput<typeof tokenAttention>;
 
 /** What a network and its teacher say of an image that was tried. */
+/** The most probable classes of one file. */
+export const filePrediction = v.object({ file: text, top: v.array(namedAnswer) });
+export type FilePrediction = v.InferOutput<typeof filePrediction>;
+
 export const photoAnswer = v.object({
   model: text,
   average: flag,

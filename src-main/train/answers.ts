@@ -37,8 +37,12 @@ export class AnswerRecorder {
     rank: [] as number[],
   };
 
-  constructor(private readonly classes: number) {
-    this.kept = Math.min(KEPT_ANSWERS, classes);
+  /** @param most how many answers to keep of each image. */
+  constructor(
+    private readonly classes: number,
+    most = KEPT_ANSWERS,
+  ) {
+    this.kept = Math.min(most, classes);
   }
 
   /** @param logits [B, K], of which as many rows are read as there are labels. */

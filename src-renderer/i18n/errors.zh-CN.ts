@@ -38,6 +38,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 中没有含图片的类别文件夹。',
     advice: '请把每个类别的图片放入各自的文件夹：train/<类别>/image.jpg。',
   },
+  'data.no-images': { says: '{path} 中没有图片。', advice: '请指定图片文件，或含有图片的文件夹。' },
   'data.empty-class': { says: '类别文件夹 {path} 中没有图片。', advice: '请添加图片或删除该文件夹。' },
   'data.unreadable': { says: '无法读取 {path}：{reason}。', advice: '该图片不参与训练，其余照常使用。' },
   'data.class-mismatch': {
@@ -288,6 +289,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'evaluation.damaged': { says: '无法读取 {path} 处的评估：{reason}。', advice: '请重新评估。' },
   'photo.too-large': { says: '图片有 {got}，最多接受 {most}。', advice: '请缩小后重试。' },
   'photo.unreadable': { says: '无法读取图片：{reason}。', advice: '请改用 JPEG 或 PNG。' },
+  'photo.left-out': { says: '有 {count} 张图片无法读取。', advice: '已在上方列出；其余图片已给出结果。' },
   'photo.gone': { says: '图片已不在内存中。', advice: '请重新提供。' },
   'file.missing': { says: '{path} 处没有文件。', advice: '请检查路径。' },
   'file.unknown': {

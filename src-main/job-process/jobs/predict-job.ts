@@ -118,7 +118,8 @@ async function openOracle(job: PredictJob, engine: Engine, state: State): Promis
   };
 }
 
-async function loadNetwork(job: PredictJob, state: State) {
+/** Loads the network of a weight file, by what the file says of itself and by `settings`. */
+export async function loadNetwork(job: Pick<PredictJob, 'weights' | 'average' | 'classes' | 'settings'>, state: State) {
   const load = (weights: Weights) => {
     const seen = weights.settings.model ? null : recognise(weights.tensors);
     const network = seen?.models[0] ? { model: seen.models[0], ...(seen.inputSize && { inputSize: seen.inputSize }) } : {}; // prettier-ignore
@@ -166,11 +167,16 @@ function viewOf(maker: ImageMaker, image: Uint8Array, side: number): Uint8Array 
   return view;
 }
 
-function topOf(logits: Float32Array, classes: readonly string[]): PhotoAnswer['heads'][number]['top'] {
-  const recorder = new AnswerRecorder(classes.length);
+/** Names the most probable classes of logits [K], at most `most`. */
+export function topOf(
+  logits: Float32Array,
+  classes: readonly string[],
+  most = KEPT_ANSWERS,
+): PhotoAnswer['heads'][number]['top'] {
+  const recorder = new AnswerRecorder(classes.length, most);
   recorder.add(logits, { files: [''], labels: Int32Array.of(0) });
   const { top, probability } = recorder.answers();
-  const count = Math.min(KEPT_ANSWERS, classes.length);
+  const count = Math.min(most, classes.length);
   return Array.from({ length: count }, (_, place) => {
     const name = classes[top[place]];
     return { label: top[place], name, ...classTitle(name), probability: probability[place] || 0 };

@@ -10,6 +10,7 @@ import { inspect } from './inspect.ts';
 import { describeOptions, parseArguments, type Parsed } from './options.ts';
 import { jsonReporter, textReporter, type Reporter, type Terminal } from './progress.ts';
 import { forecast } from './forecast.ts';
+import { predict } from './predict.ts';
 import { localWeights, weights } from './published.ts';
 import { queue } from './queue.ts';
 import { history, runs, show, trash } from './runs.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly Command[] = [
   teacherCard,
   evaluateTeacher,
   evaluate,
+  predict,
   exportWeights,
   forward,
   runs,

@@ -101,6 +101,11 @@ function wantedOf(flag: string, value: string, parsed: Parsed): string | null {
   return String(parsed.values.get('teacher-model') ?? 'regnety_160');
 }
 
+/** The path of published weights, fetched where they are not on this machine. */
+export function publishedFile(name: string, shell: Shell): Promise<string> {
+  return fetched(name, shell);
+}
+
 async function fetched(what: string, shell: Shell): Promise<string> {
   const stop = new AbortController();
   const interrupts = shell.onInterrupt(
