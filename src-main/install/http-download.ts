@@ -6,6 +6,7 @@ import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
 import { diskError, fileSize, requireSpace, throwIfCancelled } from '../base/download-files.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 
 /** One file behind an address, and what is known of it beforehand. */
 export interface Download {
@@ -24,7 +25,7 @@ export interface Download {
   /** Milliseconds before each further try of a connection that broke; the tries are counted anew when bytes arrive. */
   pauses?: readonly number[];
   /** Raises a failure of the network or the server. */
-  fail: (reason: string, cause?: unknown) => StillhouseError;
+  fail: (reason: Reason, cause?: unknown) => StillhouseError;
 }
 
 /** What arrived. */
@@ -74,27 +75,33 @@ export async function download(options: Download): Promise<Arrived> {
 }
 
 /** A failure that may pass: a broken connection, a busy server. */
-class Passing extends Error {}
+class Passing extends Error {
+  /** @param why null where the cause says it */
+  constructor(
+    readonly why: Reason | null,
+    cause?: unknown,
+  ) {
+    super('a failure that may pass', { cause });
+  }
+}
 
 function raised(error: unknown, { part, fail }: Download): unknown {
   if (error instanceof StillhouseError) return error;
   const onDisk = diskError(error, part, 0);
   if (onDisk instanceof StillhouseError) return onDisk;
-  return fail(wordsOf(error), error);
+  return fail(reasonFor(error), error);
 }
 
-function wordsOf(error: unknown): string {
+function reasonFor(error: unknown): Reason {
+  if (error instanceof Passing && error.why) return error.why;
   const root = rootOf(error);
   if (root instanceof errors.BodyTimeoutError || root instanceof errors.HeadersTimeoutError)
-    return 'the server stopped sending';
+    return reason('fetch.stopped');
   const code = (root as NodeJS.ErrnoException).code ?? '';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return 'the name of the server is not known here (is there a network?)';
-  if (code === 'ECONNREFUSED') return 'the server refused the connection';
-  if (/CERT|SIGNATURE|SELF_SIGNED/.test(code)) return `its certificate is not trusted (${code}; see SSL_CERT_FILE)`;
-  if (/^(ECONNRESET|EPIPE|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|UND_ERR)/.test(code))
-    return `the connection broke (${code})`;
-  return root.message;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return reason('fetch.no-host');
+  if (code === 'ECONNREFUSED') return reason('fetch.refused');
+  if (/CERT|SIGNATURE|SELF_SIGNED/.test(code)) return reason('fetch.certificate', { code });
+  return code === '' ? reason('raw.text', { text: root.message }) : reason('fetch.broke', { code });
 }
 
 function rootOf(error: unknown): Error {
@@ -118,11 +125,11 @@ async function attempt(options: Download, dispatcher: Dispatcher): Promise<Arriv
     const from = startOf(answer, have);
     if (from === null) {
       await rm(options.part, { force: true });
-      throw new Passing('the server could not go on from where the file broke off');
+      throw new Passing(reason('fetch.no-range'));
     }
     const total = totalOf(answer, from);
     checkKind(answer, options);
-    if (options.limit !== undefined && (total ?? 0) > options.limit) throw options.fail(`it has ${total} bytes, ${options.limit} at most were expected`); // prettier-ignore
+    if (options.limit !== undefined && (total ?? 0) > options.limit) throw options.fail(reason('fetch.too-many-bytes', { most: options.limit })); // prettier-ignore
     if (total !== null) await requireSpace(dirname(options.part), total - from);
     const stamp: Stamp = { address: options.address, etag: textOf(answer.headers.etag), total, facts };
     await writeFile(`${options.part}.json`, JSON.stringify(stamp));
@@ -157,12 +164,11 @@ async function ask(options: Download, dispatcher: Dispatcher, have: number, know
     await answer.body.dump();
     if (statusCode >= 400) throw refusal(statusCode, options);
     const next = textOf(answer.headers.location);
-    if (!next) throw options.fail(`the server answered ${statusCode} without saying where to go`);
+    if (!next) throw options.fail(reason('fetch.no-location', { status: statusCode }));
     address = new URL(next, address).href;
-    if (!isAllowed(address))
-      throw options.fail(`the server sends on to ${address}, which is neither https nor on this machine`);
+    if (!isAllowed(address)) throw options.fail(reason('fetch.unsafe-redirect', { address }));
   }
-  throw options.fail(`the server sent on more than ${REDIRECTS} times`);
+  throw options.fail(reason('fetch.redirects', { most: REDIRECTS }));
 }
 
 async function send(address: string, options: Download, dispatcher: Dispatcher, have: number, known: Stamp | null) {
@@ -174,7 +180,7 @@ async function send(address: string, options: Download, dispatcher: Dispatcher, 
     return await request(address, { dispatcher, headers, signal: options.signal });
   } catch (error) {
     throwIfCancelled(options.signal);
-    throw new Passing('the request failed', { cause: error });
+    throw new Passing(null, error);
   }
 }
 
@@ -186,11 +192,10 @@ export function isAllowed(address: string): boolean {
 }
 
 function refusal(status: number, { fail }: Download): Error {
-  if (status === 404 || status === 410) return fail(`there is no such file (the server answered ${status})`);
-  if (status === 401 || status === 403)
-    return fail(`the server refuses it (${status}): it may need a token, HF_TOKEN for the hub`);
-  if (status === 429 || status >= 500) return new Passing(`the server is busy or broken (${status})`);
-  return fail(`the server answered ${status}`);
+  if (status === 404 || status === 410) return fail(reason('fetch.not-found', { status }));
+  if (status === 401 || status === 403) return fail(reason('fetch.denied', { status }));
+  if (status === 429 || status >= 500) return new Passing(reason('fetch.busy', { status }));
+  return fail(reason('fetch.status', { status }));
 }
 
 /** The place of the first byte that comes; null when the answer does not go on from `have`. */
@@ -209,8 +214,7 @@ function totalOf({ statusCode, headers }: Dispatcher.ResponseData, from: number)
 }
 
 function checkKind({ headers }: Dispatcher.ResponseData, { fail }: Download): void {
-  if (/^text\/html/.test(textOf(headers['content-type']) ?? ''))
-    throw fail('the server sent a web page in place of the file (a login, or a wrong address)');
+  if (/^text\/html/.test(textOf(headers['content-type']) ?? '')) throw fail(reason('fetch.web-page'));
 }
 
 const textOf = (value: string | string[] | undefined): string | null =>
@@ -233,7 +237,7 @@ async function receive(
     await file.truncate(from);
     const bytes = await fill(file, { body, from, total, hash, options });
     await file.sync();
-    if (total !== null && bytes < total) throw new Passing(`the connection ended after ${bytes} of ${total} bytes`);
+    if (total !== null && bytes < total) throw new Passing(reason('fetch.ended', { done: bytes, total }));
     return { bytes, sha256: hash.digest('hex') };
   } finally {
     await file.close();
@@ -255,12 +259,12 @@ async function fill(file: FileHandle, { body, from, total, hash, options }: Fill
   for (;;) {
     const next = await pieces.next().catch((error: unknown) => {
       throwIfCancelled(options.signal);
-      throw new Passing('the connection broke', { cause: error });
+      throw new Passing(null, error);
     });
     if (next.done) return done;
     const piece = next.value;
     throwIfCancelled(options.signal);
-    if (done + piece.length > most) throw options.fail(`the server sent more than the ${most} bytes it announced`);
+    if (done + piece.length > most) throw options.fail(reason('fetch.too-many-bytes', { most }));
     hash.update(piece);
     for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at, done + at)).bytesWritten;
     done += piece.length;

@@ -4,6 +4,7 @@ import { dirname, join, parse } from 'node:path';
 import { diskError, fileSize, hashFile, syncToDisk, throwIfCancelled, writeWhole } from '../base/download-files.ts';
 import { isAlive } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import type { Reason } from '../protocol/reasons.ts';
 import { download, type Arrived } from './http-download.ts';
 import { meter, type OnProgress } from './meter.ts';
 import { findInCaches, HUB_FILES } from './weight-caches.ts';
@@ -207,9 +208,10 @@ async function takeSettings(base: string, own: string, options: FetchOptions, he
   for (const name of SETTINGS) {
     const part = join(own, `${name}.part`);
     const { signal, stall, pauses } = options;
-    const fail = () => new StillhouseError('weights.fetch', { address: `${base}/${name}`, reason: '', place: own });
+    const address = `${base}/${name}`;
+    const fail = (reason: Reason) => new StillhouseError('weights.fetch', { address, reason, place: own });
     try {
-      await download({ address: `${base}/${name}`, part, headers, limit: MOST_SETTINGS, signal, stall, pauses, fail });
+      await download({ address, part, headers, limit: MOST_SETTINGS, signal, stall, pauses, fail });
       await rename(part, join(own, name));
     } catch (error) {
       throwIfCancelled(signal);

@@ -37,6 +37,24 @@ export const REASONS = {
   'file.not-json': 'it is not JSON',
   'file.too-large': 'it is too large',
   'file.shorter': 'it has become shorter',
+
+  // Files from a server.
+  'fetch.stopped': 'the server stopped sending',
+  'fetch.no-host': 'the name of the server is not known here (is there a network?)',
+  'fetch.refused': 'the server refused the connection',
+  'fetch.certificate': 'its certificate is not trusted ({code}; see SSL_CERT_FILE)',
+  'fetch.broke': 'the connection broke ({code})',
+  'fetch.ended': 'the connection ended after {done} of {total} bytes',
+  'fetch.no-range': 'the server could not go on from where the file broke off',
+  'fetch.too-many-bytes': 'the server sent more than the {most} bytes that were expected',
+  'fetch.no-location': 'the server answered {status} without saying where to go',
+  'fetch.unsafe-redirect': 'the server sends on to {address}, which is neither https nor on this machine',
+  'fetch.redirects': 'the server sent on more than {most} times',
+  'fetch.not-found': 'there is no such file (the server answered {status})',
+  'fetch.denied': 'the server refuses it ({status}): it may need a token, HF_TOKEN for the hub',
+  'fetch.busy': 'the server is busy or broken ({status})',
+  'fetch.status': 'the server answered {status}',
+  'fetch.web-page': 'the server sent a web page in place of the file (a login, or a wrong address)',
 } as const satisfies Record<string, string>;
 
 export type ReasonCode = keyof typeof REASONS;

@@ -106,13 +106,13 @@ describe('an address', () => {
     );
     expect(failure).toMatchObject({ code: 'weights.fetch' });
     const { params } = failure as { params: Record<string, string> };
-    expect(params.reason).toMatch(reason);
+    expect((failure as Error).message).toMatch(reason);
     expect(params.place).toContain(NAME);
   });
 
   it('ends with the port that nobody listens at', async () => {
     await server.close();
-    await expect(get()).rejects.toMatchObject({ params: { reason: 'the server refused the connection' } });
+    await expect(get()).rejects.toThrow(/the server refused the connection/);
   });
 
   it('follows redirects and takes a file without a length', async () => {
