@@ -132,6 +132,13 @@ const RESNET: [string, ResNetShape, number | null][] = [
   ['resnet152', { stages: [3, 8, 36, 3], bottleneck: true }, 78.3],
 ];
 
+/**
+ * Networks of two narrow blocks for tests, which record and compile in a moment. No list offers them; they are timm's
+ * DeiT in every other respect. Names as timm marks its own test networks.
+ */
+const TEST_SHAPE = { patch: 16, dim: 32, depth: 2, heads: 2 };
+const TEST = ['test_deit_patch16_32', 'test_deit_distilled_patch16_32'];
+
 /** Models whose ImageNet weights a package registry carries. */
 const FETCHABLE = new Set(['tf_efficientnet_lite0']);
 
@@ -166,6 +173,15 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map([
     const build = (options: ModelOptions) => resNet(shape, options);
     return [name, { family: 'resnet', inputSize: 224, cropRatio: 0.95, pixels: IMAGENET, top1, patch: 1, build }];
   }),
+  ...TEST.map((name) => {
+    const shape = { ...TEST_SHAPE, distilled: name.includes('distilled') };
+    return imageTransformer(name, 'deit', shape, {
+      inputSize: 32,
+      cropRatio: DEIT_CROP,
+      pixels: IMAGENET,
+      top1: null,
+    });
+  }),
 ]);
 
 function imageTransformer(
@@ -199,9 +215,18 @@ export function createModel(name: string, options: ModelOptions): Model {
   };
 }
 
-/** Every network at 1000 classes and its own input size, in the order of the tables. */
+/** Every network at 1000 classes and its own input size, in the order of the tables; none that is for tests. */
 export function listModels(): ModelCard[] {
-  return [...PRESETS.keys()].map(modelCard);
+  return offered().map(modelCard);
+}
+
+/** Whether there is a network of this name, in the list or for tests. */
+export function isModel(name: string): boolean {
+  return PRESETS.has(name);
+}
+
+function offered(): string[] {
+  return [...PRESETS.keys()].filter((name) => !TEST.includes(name));
 }
 
 /** The name and own input size of every network, in the order of the tables. */
@@ -254,7 +279,7 @@ function checkOptions(model: string, { patch }: Preset, options: ModelOptions): 
 
 /** The three names that take the fewest edits to reach. */
 function nearestNames(name: string): string[] {
-  const ranked = [...PRESETS.keys()].map((known) => ({ known, edits: editDistance(name.slice(0, 64), known) }));
+  const ranked = offered().map((known) => ({ known, edits: editDistance(name.slice(0, 64), known) }));
   ranked.sort((a, b) => a.edits - b.edits);
   return ranked.slice(0, 3).map(({ known }) => known);
 }

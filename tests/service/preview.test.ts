@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function preview(changes: Partial<Recipe>, count = 3, batch = 1): Promise<BatchPreview> {
   const plain = {
-    model: 'deit_tiny_patch16_224',
+    model: 'test_deit_patch16_32',
     dataPath: folder,
     inputSize: SIDE,
     batchSize: 12,

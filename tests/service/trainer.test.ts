@@ -30,10 +30,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Six steps an epoch of a real DeiT at 32 pixels. */
+/** Six steps an epoch of a narrow DeiT at 32 pixels. */
 const recipe = (more: Partial<Recipe> = {}): Recipe =>
   parseRecipe({
-    model: 'deit_tiny_patch16_224',
+    model: 'test_deit_patch16_32',
     dataPath: data,
     inputSize: 32,
     batchSize: 8,
@@ -81,7 +81,7 @@ async function valuesOf(run: string): Promise<Map<string, Float32Array>> {
 
 /** Everything that is drawn for an image and a batch, and all that a step may keep; six steps an epoch too. */
 const ALL: Partial<Recipe> = {
-  model: 'deit_tiny_distilled_patch16_224',
+  model: 'test_deit_distilled_patch16_32',
   ...{ aa: 'rand-m9-mstd0.5-inc1', trainInterpolation: 'random', repeatedAug: true },
   ...{ reprob: 0.5, recount: 2, mixup: 0.8, cutmix: 1, mixupMode: 'elem' },
   ...{ modelEma: true, modelEmaWarmup: true, schedOnUpdates: true, clipGrad: 1, layerDecay: 0.9 },
@@ -92,6 +92,22 @@ const SCALED: Partial<Recipe> = {
   ...{ precision: 'float16', sched: 'plateau', patienceEpochs: 0, decayRate: 0.5, epochs: 3, modelEma: true },
 };
 const STEPPED: Partial<Recipe> = { sched: 'step', decayEpochs: 1, decayRate: 0.5 };
+
+/** A run that was stopped in the middle of an epoch: another is tried where the stop came when that was over. */
+async function stoppedWithin(epoch: number, name: string, more: Partial<Recipe>): Promise<string> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const run = `${name}-resumed-${attempt}`;
+    const job = trainJob(run, more);
+    const { trainer } = start(job, (event) => {
+      if (event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step > 6 * epoch))
+        trainer.stop();
+    });
+    const { state } = await trainer.done;
+    const { step } = listCheckpoints(job.run).at(-1)!;
+    if (state === 'stopped' && step > 6 * epoch && step < 6 * (epoch + 1)) return run;
+  }
+  throw new Error('no stop came in the middle of an epoch');
+}
 
 describe('a training', () => {
   it('learns, writes history, log and checkpoints, and gives the run back', async () => {
@@ -133,16 +149,7 @@ describe('a training', () => {
     'goes on after a stop in the middle of an epoch as if nothing had been, %s',
     async (_, whole, more, epoch) => {
       if (whole !== 'whole') expect(await start(trainJob(whole, more)).trainer.done).toEqual({ state: 'finished' });
-      const job = trainJob(`${whole}-resumed`, more);
-      const { trainer } = start(job, (event) => {
-        const stepped = event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step > 6 * epoch);
-        if (stepped) trainer.stop();
-      });
-      expect(await trainer.done).toEqual({ state: 'stopped' });
-      const stopped = listCheckpoints(job.run).at(-1)!;
-      expect(stopped.step).toBeGreaterThan(6 * epoch);
-      expect(stopped.step).toBeLessThan(6 * (epoch + 1));
-      const resumed = `${whole}-resumed`;
+      const resumed = await stoppedWithin(epoch, whole, more);
       expect(await start(trainJob(resumed, more, 'auto')).trainer.done).toEqual({ state: 'finished' });
 
       const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
@@ -182,7 +189,7 @@ describe('a training that is killed', () => {
     });
     const pid = await new Promise<number>((resolve) => owner.stdout.once('data', (text) => resolve(Number(text))));
     owner.kill('SIGKILL');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 580_000, interval: 100 });
     expect(readHistory(job.run).at(-1)).toMatchObject({ type: 'state', state: 'stopped' });
     expect(listCheckpoints(job.run)).toHaveLength(1);
   });
@@ -210,9 +217,9 @@ const OWNER = `
 
 describe('distillation', () => {
   const teacher = {
-    model: 'deit_tiny_distilled_patch16_224',
+    model: 'test_deit_distilled_patch16_32',
     distillationType: 'hard',
-    teacherModel: 'deit_tiny_patch16_224',
+    teacherModel: 'test_deit_patch16_32',
     teacherPath: join(folder, 'whole'),
     epochs: 1,
   } as const;
@@ -228,7 +235,7 @@ describe('distillation', () => {
   });
 
   it('teaches the class head of a student without a distillation token', async () => {
-    const { trainer, rows } = start(trainJob('headless', { ...teacher, model: 'deit_tiny_patch16_224' }));
+    const { trainer, rows } = start(trainJob('headless', { ...teacher, model: 'test_deit_patch16_32' }));
     expect(await trainer.done).toEqual({ state: 'finished' });
     const [step] = rows.filter((row) => row.type === 'step');
     expect(step.lossDistillation).toBeGreaterThan(0);

@@ -8,7 +8,7 @@ import { parseMinmax } from '../../data/augment/mix.ts';
 import { stepsPerEpoch } from '../../data/batches/sampler.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { planFit } from '../../model/weights.ts';
-import { createModel, listModels } from '../../model/zoo.ts';
+import { createModel, isModel, listModels, modelCard } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import { sayReason } from '../../protocol/reasons.ts';
@@ -50,7 +50,7 @@ export interface CheckedRecipe {
 
 let cards: ReadonlyMap<string, ModelCard> | undefined;
 
-/** Every model by name; the list never changes. */
+/** Every model that is offered, by name; the list never changes. */
 export function modelCards(): ReadonlyMap<string, ModelCard> {
   return (cards ??= new Map(listModels().map((card) => [card.name, card])));
 }
@@ -87,7 +87,10 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
     check: {
       problems,
       errors,
-      warnings: problems.length > 0 ? [] : recipeWarnings(recipe, steps, modelCards().get(recipe.model)?.distilled),
+      warnings:
+        problems.length > 0
+          ? []
+          : recipeWarnings(recipe, steps, isModel(recipe.model) && modelCard(recipe.model).distilled),
       scaledLr: scaledLr(recipe),
       stepsPerEpoch: steps,
       classes: classes.length,
@@ -128,12 +131,11 @@ class Findings {
   }
 
   model({ model, inputSize, distillationType, teacherModel, teacherPath }: Recipe): void {
-    const names = modelCards();
-    if (!names.has(model)) this.problem('model', 'a model of the list', model);
+    if (!isModel(model)) this.problem('model', 'a model of the list', model);
     const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
     if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
     if (distillationType === 'none' || teacherKind(teacherPath) !== 'timm') return;
-    if (!names.has(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
+    if (!isModel(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
   }
 
   distillation({ distillationType, teacherPath }: Recipe): void {
