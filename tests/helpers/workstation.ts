@@ -102,7 +102,7 @@ export class Heard {
     });
   }
 
-  until<Found>(what: string, look: () => Found | undefined, timeout = 180_000): Promise<Found> {
+  until<Found>(what: string, look: () => Found | undefined, timeout = 580_000): Promise<Found> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => done(() => reject(new Error(`waited in vain for ${what}`))), timeout);
       const check = (): void => {

@@ -380,7 +380,7 @@ describe('a trainer', () => {
       if (command !== undefined && readJobCommand(command)?.do !== 'start') child.send(command as object);
     }
     child.send({ do: 'ping' });
-    await vi.waitFor(() => expect(told.map(({ tell }) => tell)).toContain('pong'), 30_000);
+    await vi.waitFor(() => expect(told.map(({ tell }) => tell)).toContain('pong'), 580_000);
     expect(told.filter(({ tell }) => tell === 'failed')).toEqual([]);
     child.kill('SIGKILL');
     await ended;

@@ -24,7 +24,7 @@ import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
 vi.setConfig({ testTimeout: 300_000 });
 
 /** Milliseconds in which a process must be gone: seconds, and what a busy machine takes on top. */
-const SOON = 60_000;
+const SOON = 580_000;
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
@@ -185,7 +185,7 @@ const trainArgs = (run: string): string[] => [
 describe('stillhouse train', () => {
   const training = async (run: string): Promise<{ child: ChildProcess; pids: number[] }> => {
     const { child, out } = stillhouse(trainArgs(run), program);
-    await vi.waitUntil(() => readHistory(run).some(({ type }) => type === 'step') || child.exitCode !== null, { timeout: 120_000, interval: 100 }); // prettier-ignore
+    await vi.waitUntil(() => readHistory(run).some(({ type }) => type === 'step') || child.exitCode !== null, { timeout: SOON, interval: 100 }); // prettier-ignore
     expect(child.exitCode, out()).toBeNull();
     const pids = childrenOf(child.pid!);
     expect(pids).toHaveLength(1);
@@ -214,7 +214,7 @@ describe('stillhouse train', () => {
 
 test('stillhouse serve that is killed leaves no process, and its run is saved', async () => {
   const { child, out } = stillhouse(['serve', '--port', '0'], SERVING);
-  await vi.waitUntil(() => out().includes('http://'), { timeout: 60_000, interval: 100 });
+  await vi.waitUntil(() => out().includes('http://'), { timeout: SOON, interval: 100 });
   const client = await openWindow(/http:\S+/.exec(out())![0]);
   const heard = new Heard();
   client.onEvent(heard.hear);

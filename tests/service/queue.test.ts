@@ -46,7 +46,7 @@ test('a start beside a run that trains is refused, and may wait: it begins when 
   expect(await runs()).toEqual([first]);
   await heard.row(first, isState('finished'));
   await heard.until('an empty queue', () => (heard.events.at(-1) ? true : undefined));
-  await vi.waitFor(async () => expect((await client.call('queue.list', {})).entries).toEqual([]), 60_000);
+  await vi.waitFor(async () => expect((await client.call('queue.list', {})).entries).toEqual([]), 580_000);
   const [, second] = await runs();
   await heard.row(second, isState('finished'));
 });
@@ -66,7 +66,7 @@ test('one that can no longer be trained keeps its place and says why; the next g
     const { entries } = await client.call('queue.list', {});
     expect(entries).toMatchObject([{ recipe: { dataPath: gone }, error: { code: 'data.no-folder' } }]);
     return entries[0];
-  }, 60_000);
+  }, 580_000);
   await heard.row((await runs())[before], isState('finished'));
   expect((await client.call('queue.remove', { id: left.id })).entries).toEqual([]);
 });

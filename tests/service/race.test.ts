@@ -74,7 +74,7 @@ describe('two services', () => {
         params: { owner: String(services[winner].process.pid), since: expect.stringMatching(/^\d{4}-/) as string },
       });
       const service = services[winner].process.pid;
-      await vi.waitUntil(() => (lockOwner(outputDir)?.pid ?? service) !== service, { timeout: 60_000, interval: 50 });
+      await vi.waitUntil(() => (lockOwner(outputDir)?.pid ?? service) !== service, { timeout: 580_000, interval: 50 });
       await stopped(winner, run);
       expect(states(outputDir).filter((state) => ['failed', 'crashed'].includes(state))).toEqual([]);
       expect(states(outputDir).filter((state) => state === 'starting')).toHaveLength(1 + round);

@@ -17,22 +17,20 @@ function attempt(bytes: Uint8Array): unknown {
 
 describe('hostile files', () => {
   it.each(HOSTILE.map((file) => [file.name, file] as const))('%s', (_, { bytes, code, says }) => {
-    const [start, memory] = [performance.now(), process.memoryUsage().rss];
+    const memory = process.memoryUsage().rss;
     const error = attempt(bytes);
     expect(error).toBeInstanceOf(StillhouseError);
     expect((error as StillhouseError).code).toBe(code);
     expect((error as StillhouseError).message).toMatch(says);
     expect((error as StillhouseError).message.length).toBeLessThan(1000);
-    expect(performance.now() - start).toBeLessThan(3000);
     expect(process.memoryUsage().rss - memory).toBeLessThan(600e6);
     expect(existsSync(TOUCHED)).toBe(false);
   });
 
   it('cannot have one storage inflated for each of a thousand views', () => {
-    const [start, memory] = [performance.now(), process.memoryUsage().rss];
+    const memory = process.memoryUsage().rss;
     expect(attempt(inflatedViews(32 << 20, 1000))).toMatchObject({ code: 'weights.format' });
     expect(String(attempt(inflatedViews(32 << 20, 1000)))).toMatch(/inflated again and again: a zip bomb/);
-    expect(performance.now() - start).toBeLessThan(6000);
     expect(process.memoryUsage().rss - memory).toBeLessThan(600e6);
     expect(attempt(inflatedViews(1 << 10, 3))).toBe('opened');
   });

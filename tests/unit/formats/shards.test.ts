@@ -83,10 +83,8 @@ describe('a hostile index', () => {
       /more than 10000 files/,
     ],
   ])('with %s is refused', (_, text, says) => {
-    const start = performance.now();
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'weights.format' }));
     expect(() => read(text)).toThrow(says);
-    expect(performance.now() - start).toBeLessThan(2000);
   });
 
   it('of more than 16 MB is refused unread', () => {

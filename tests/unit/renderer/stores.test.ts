@@ -49,6 +49,9 @@ beforeEach(() => {
   reachable = true;
 });
 
+/** Waits for what the window shows, on any machine. */
+const waitFor = <Found>(look: () => Found): Promise<Found> => vi.waitFor(look, { timeout: 580_000 });
+
 describe('connection', () => {
   test('calls made before the port is open wait for it', async () => {
     open();
@@ -62,7 +65,7 @@ describe('connection', () => {
     open();
     const system = useSystem();
     const run = useRun();
-    await vi.waitFor(() => expect(run.listed).toBe(true));
+    await waitFor(() => expect(run.listed).toBe(true));
     reachable = false;
     cut();
     expect(system.connection).toBe('lost');
@@ -70,7 +73,7 @@ describe('connection', () => {
     service.addRun({ state: 'finished', epochs: 2 });
     reachable = true;
     system.retry();
-    await vi.waitFor(() => expect(run.list).toHaveLength(1));
+    await waitFor(() => expect(run.list).toHaveLength(1));
     expect(system.connection).toBe('open');
     expect(run.history.epochs.length).toBe(2);
   });
@@ -78,9 +81,9 @@ describe('connection', () => {
   test('connects again by itself', async () => {
     open();
     const system = useSystem();
-    await vi.waitFor(() => expect(system.connection).toBe('open'));
+    await waitFor(() => expect(system.connection).toBe('open'));
     cut();
-    await vi.waitFor(() => expect(system.connection).toBe('open'), { timeout: 3000 });
+    await waitFor(() => expect(system.connection).toBe('open'));
   });
 });
 
@@ -90,7 +93,7 @@ describe('run', () => {
     const newest = service.addRun({ state: 'stopped', epochs: 3 });
     open();
     const run = useRun();
-    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    await waitFor(() => expect(run.detail).not.toBeNull());
     expect(run.currentId).toBe(newest);
     expect(run.history.epochs.length).toBe(3);
     expect(run.history.steps.last('step')).toBe(3 * STEPS_PER_EPOCH);
@@ -101,10 +104,10 @@ describe('run', () => {
     const id = service.addRun({ state: 'running', epochs: 1 });
     open();
     const run = useRun();
-    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    await waitFor(() => expect(run.detail).not.toBeNull());
     const before = run.version;
     for (const row of epochRows(1, true, 40)) service.append(id, [row]);
-    await vi.waitFor(() => expect(run.history.epochs.length).toBe(2));
+    await waitFor(() => expect(run.history.epochs.length).toBe(2));
     expect(run.history.steps.length).toBe(24 + 40);
     expect(run.version - before).toBeLessThanOrEqual(2);
     expect(run.live.get(id)?.step).toBe(2 * STEPS_PER_EPOCH);
@@ -112,9 +115,11 @@ describe('run', () => {
     const reading = run.open(id);
     service.append(id, epochRows(2, true, 40));
     await reading;
-    await vi.waitFor(() => expect(run.history.epochs.length).toBe(3));
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    expect(run.history.steps.length).toBe(24 + 80);
+    await waitFor(() => expect(run.history.epochs.length).toBe(3));
+    // Events keep their order: with the rows of another epoch all before them have come, once.
+    service.append(id, epochRows(3, true, 40));
+    await waitFor(() => expect(run.history.epochs.length).toBe(4));
+    expect(run.history.steps.length).toBe(24 + 120);
   });
 
   test('reads the whole of a long history in parts, with the rows that come meanwhile', async () => {
@@ -128,10 +133,10 @@ describe('run', () => {
     };
     open();
     const run = useRun();
-    await vi.waitFor(() => expect(run.history.steps.length).toBeGreaterThan(0));
+    await waitFor(() => expect(run.history.steps.length).toBeGreaterThan(0));
     service.append(id, epochRows(200, true, 40));
-    await vi.waitFor(() => expect(run.history.steps.length).toBe(20_040), 10_000);
-    await vi.waitFor(() => expect(run.history.epochs.length).toBe(201));
+    await waitFor(() => expect(run.history.steps.length).toBe(20_040));
+    await waitFor(() => expect(run.history.epochs.length).toBe(201));
     expect(run.history.steps.last('step')).toBe(201 * STEPS_PER_EPOCH);
   });
 
@@ -156,7 +161,7 @@ describe('run', () => {
     };
     open();
     const run = useRun();
-    await vi.waitFor(() => expect(run.history.steps.length).toBe(17_000), 10_000);
+    await waitFor(() => expect(run.history.steps.length).toBe(17_000));
     expect([...run.history.epochs.column('epoch')]).toEqual(Array.from({ length: 170 }, (_, index) => index + 1));
     expect(run.history.lastEpoch?.epoch).toBe(169);
     expect(readings.filter((from) => from === 0)).toHaveLength(2);
@@ -166,12 +171,12 @@ describe('run', () => {
     open();
     const run = useRun();
     const recipe = useRecipe();
-    await vi.waitFor(() => expect(run.listed).toBe(true));
+    await waitFor(() => expect(run.listed).toBe(true));
     const id = (await run.start(recipe.values))!;
     expect(run.currentId).toBe(id);
     expect(run.active?.id).toBe(id);
     await run.stop(id);
-    await vi.waitFor(() => expect(run.summary?.state).toBe('stopped'));
+    await waitFor(() => expect(run.summary?.state).toBe('stopped'));
     expect(run.active).toBeNull();
     await run.remove(id);
     expect(run.list).toEqual([]);
@@ -182,10 +187,10 @@ describe('run', () => {
     const id = service.addRun({ state: 'running', epochs: 1 });
     open();
     const run = useRun();
-    await vi.waitFor(() => expect(run.detail).not.toBeNull());
+    await waitFor(() => expect(run.detail).not.toBeNull());
     const error = toPlainError(new StillhouseError('run.died', { reason: 'signal SIGKILL' }));
     service.append(id, [{ type: 'state', time: START + 1e6, state: 'crashed', error }]);
-    await vi.waitFor(() => expect(run.summary?.state).toBe('crashed'));
+    await waitFor(() => expect(run.summary?.state).toBe('crashed'));
     expect(run.summary?.error?.code).toBe('run.died');
   });
 
@@ -207,16 +212,16 @@ describe('jobs', () => {
     open();
     const dataset = useDataset();
     const building = dataset.useSample();
-    await vi.waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
+    await waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
     service.progress({ ...dataset.sampleJob!, done: 12e6, rate: 4e6, secondsLeft: 9 });
-    await vi.waitFor(() => expect(dataset.sampleJob?.done).toBe(12e6));
+    await waitFor(() => expect(dataset.sampleJob?.done).toBe(12e6));
     service.endJob(dataset.sampleJob!.job, { result: DATA });
     await building;
     expect(dataset.path).toBe(DATA);
     expect(dataset.summary?.classes).toHaveLength(10);
 
     const again = dataset.useSample();
-    await vi.waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
+    await waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
     await dataset.cancel(dataset.sampleJob!.job);
     await again;
     expect(dataset.error).toBeNull();
@@ -243,7 +248,7 @@ describe('jobs', () => {
       files,
     });
     const checking = dataset.check();
-    await vi.waitFor(() => expect(dataset.checkJob?.state).toBe('running'));
+    await waitFor(() => expect(dataset.checkJob?.state).toBe('running'));
     await dataset.cancel(dataset.checkJob!.job);
     await checking;
     expect([dataset.report, dataset.checkError]).toEqual([found, null]);
@@ -257,7 +262,7 @@ describe('jobs', () => {
     open();
     const engine = useEngine();
     const installing = engine.install();
-    await vi.waitFor(() => expect(engine.installing).toBe(true));
+    await waitFor(() => expect(engine.installing).toBe(true));
     const error = toPlainError(new StillhouseError('engine.download', { reason: 'no route to host' }));
     service.endJob(engine.job!.job, { state: 'failed', error });
     await installing;
@@ -273,7 +278,7 @@ describe('jobs', () => {
     expect(engine.current).toMatchObject({ device: 'cpu' });
     expect(engine.status?.gpu.reason?.code).toBe('gpu.no-engine');
     const installing = engine.install(undefined, 'cuda');
-    await vi.waitFor(() => expect(engine.gpuJob?.state).toBe('running'));
+    await waitFor(() => expect(engine.gpuJob?.state).toBe('running'));
     expect(engine.installing).toBe(false);
     service.gpuEngine = 'verified';
     service.endJob(engine.gpuJob!.job, { state: 'done' });
@@ -368,7 +373,7 @@ describe('recipe', () => {
     await useDataset().open(DATA);
     const answered = async (answer: BusyAnswer): Promise<boolean> => {
       const started = recipe.start();
-      await vi.waitFor(() => expect(queue.asking?.busy.code).toBe('run.busy'));
+      await waitFor(() => expect(queue.asking?.busy.code).toBe('run.busy'));
       queue.asking!.answer(answer);
       return started;
     };
@@ -386,11 +391,11 @@ describe('recipe', () => {
     const recipe = useRecipe();
     await useDataset().open(DATA);
     recipe.set('inputSize', 100);
-    await vi.waitFor(() => expect(recipe.problems.get('inputSize')?.expected).toBe('a multiple of 16'));
-    await vi.waitFor(() => expect(recipe.errors.map(({ code }) => code)).toEqual(['teacher.missing']));
+    await waitFor(() => expect(recipe.problems.get('inputSize')?.expected).toBe('a multiple of 16'));
+    await waitFor(() => expect(recipe.errors.map(({ code }) => code)).toEqual(['teacher.missing']));
     expect(recipe.fieldErrors.get('teacherPath')?.code).toBe('teacher.missing');
     recipe.set('inputSize', '96');
-    await vi.waitFor(() => expect(recipe.problems.size).toBe(0));
+    await waitFor(() => expect(recipe.problems.size).toBe(0));
   });
 
   test('keeps a draft for each task, marks what was changed and writes the command', async () => {
@@ -423,7 +428,7 @@ describe('recipe', () => {
     open();
     const teachers = useTeachers();
     await useDataset().open(DATA);
-    await vi.waitFor(() => expect(teachers.options).toHaveLength(1));
+    await waitFor(() => expect(teachers.options).toHaveLength(1));
     expect(teachers.options[0]).toMatchObject({ run: teacher, model: 'tf_efficientnet_lite0' });
     expect(teachers.options[0].path).toMatch(/\/checkpoints\/epoch-0003\.safetensors$/);
   });
@@ -434,10 +439,10 @@ describe('checkpoints', () => {
     const id = service.addRun({ state: 'running', epochs: 2 });
     open();
     const checkpoints = useCheckpoints();
-    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(2));
+    await waitFor(() => expect(checkpoints.list).toHaveLength(2));
     expect(checkpoints.list[0]).toMatchObject({ epoch: 1, last: true });
     service.append(id, epochRows(2, true, 4));
-    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(3));
+    await waitFor(() => expect(checkpoints.list).toHaveLength(3));
   });
 });
 
@@ -446,14 +451,14 @@ describe('exports', () => {
     service.addRun({ state: 'finished', epochs: 2 });
     open();
     const checkpoints = useCheckpoints();
-    await vi.waitFor(() => expect(checkpoints.list).toHaveLength(2));
+    await waitFor(() => expect(checkpoints.list).toHaveLength(2));
     const exports = useExports();
     const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', images: null } as const;
     await exports.write({ ...wish, output: ' /tmp/model.pth ' });
     expect(exports.open).toMatchObject({ path: '/tmp/model.pth', format: 'pth', check: null });
     const checked = exports.check('/tmp/model.pth', 16);
     expect([exports.checking, exports.error]).toEqual(['/tmp/model.pth', null]);
-    await vi.waitFor(() => expect(exports.job?.state).toBe('running'));
+    await waitFor(() => expect(exports.job?.state).toBe('running'));
     service.endJob(exports.job!.job, { state: 'failed', error: toPlainError(new StillhouseError('engine.missing')) });
     await checked;
     expect([exports.checking, exports.error?.code]).toEqual(['', 'engine.missing']);

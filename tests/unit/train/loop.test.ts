@@ -125,14 +125,11 @@ describe('runLoop', () => {
     const { run, parts } = tinyRun({
       batches: async function* () {
         yield batchOf(1);
-        await sleep(5000);
-        yield batchOf(2);
+        run.stop.abort();
+        await new Promise<never>(() => undefined);
       },
     });
-    setTimeout(() => run.stop.abort(), 50);
-    const started = Date.now();
     expect(await runLoop(parts)).toBe('stopped');
-    expect(Date.now() - started).toBeLessThan(1000);
     expect(run.saves.map((save) => save.position.batch)).toEqual([1]);
   });
 
