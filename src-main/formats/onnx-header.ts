@@ -1,3 +1,4 @@
+import type { GraphScope, GraphSketch, SketchNode } from './graph-sketch.ts';
 import { ProtoReader, type ProtoField } from './protobuf-reader.ts';
 import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
@@ -10,6 +11,7 @@ export interface OnnxHeader {
   outputs: TensorInterface[];
   /** Texts that whoever exported it put there. */
   metadata: Record<string, string>;
+  sketch: GraphSketch;
 }
 
 const MODEL = { graph: 7, metadata: 14 };
@@ -48,17 +50,77 @@ export function readOnnxHeader(source: ByteSource, path: string): OnnxHeader {
 function readGraph(reader: ProtoReader, graph: ProtoField): Omit<OnnxHeader, 'metadata'> {
   const [inputs, outputs]: TensorInterface[][] = [[], []];
   const weights = new Set<string>();
-  let [name, nodes] = ['', 0];
+  const main: GraphScope = { makers: new Map(), nodes: [], args: [], returns: [] };
+  const add = (node: SketchNode): void => {
+    main.nodes.push(node);
+    for (const output of node.outputs) main.makers.set(output, node);
+  };
+  let name = '';
   for (const field of reader.fields(graph)) {
-    if (field.number === GRAPH.node) nodes++;
+    if (field.number === GRAPH.node) add(readNode(reader, field));
     else if (field.number === GRAPH.name) name = reader.text(field);
-    else if (field.number === GRAPH.initializer) weights.add(texts(reader, field, [8])[0]);
-    else if (field.number === GRAPH.input) inputs.push(readValue(reader, field));
+    else if (field.number === GRAPH.initializer) {
+      const weight = readTensor(reader, field);
+      weights.add(weight.outputs[0]);
+      add(weight);
+    } else if (field.number === GRAPH.input) inputs.push(readValue(reader, field));
     else if (field.number === GRAPH.output) outputs.push(readValue(reader, field));
   }
-  if (nodes === 0) throw reader.bad('it is not an ONNX model: its graph is empty');
+  if (main.nodes.every(({ op }) => op === 'Constant')) throw reader.bad('it is not an ONNX model: its graph is empty');
   // Old files list their weights among the inputs.
-  return { name, inputs: inputs.filter((input) => !weights.has(input.name)), outputs };
+  const sketch: GraphSketch = { main, functions: new Map() };
+  return { name, inputs: inputs.filter((input) => !weights.has(input.name)), outputs, sketch };
+}
+
+/** NodeProto: input 1, output 2, op type 4, attribute 5; of a constant, its tensor. */
+function readNode(reader: ProtoReader, message: ProtoField): SketchNode {
+  const node: SketchNode = { op: '', inputs: [], outputs: [], calls: null, value: null };
+  for (const field of reader.fields(message)) {
+    if (field.number === 1) node.inputs.push({ name: reader.text(field), index: 0 });
+    if (field.number === 2) node.outputs.push(reader.text(field));
+    if (field.number === 4) node.op = reader.text(field);
+    // AttributeProto: a float is its field 2, a tensor its field 5.
+    if (field.number !== 5) continue;
+    for (const part of reader.fields(field)) {
+      if (part.number === 5) node.value = readTensor(reader, part).value;
+      if (part.number === 2 && !part.isBytes) node.value = numbersOf(reader.bytes(part, 4), FLOAT32);
+    }
+  }
+  return node;
+}
+
+const FLOAT32 = 1;
+const FLOAT64 = 11;
+
+/** TensorProto: dimensions 1, type 2, floats 4, name 8, raw bytes 9, doubles 10; as a constant, with its numbers where they are few. */
+function readTensor(reader: ProtoReader, message: ProtoField): SketchNode {
+  let [name, type, value]: [string, number, number[] | null] = ['', 0, null];
+  let raw: ProtoField | null = null;
+  for (const field of reader.fields(message)) {
+    if (field.number === 2) type = field.value;
+    if (field.number === 8) name = reader.text(field);
+    if (field.number === 9) raw = field;
+    if (field.number === 4 || field.number === 10) {
+      const [kind, size] = field.number === 4 ? [FLOAT32, 4] : [FLOAT64, 8];
+      if (field.isBytes && field.length > MOST_CONSTANT) continue;
+      value = [...(value ?? []), ...(numbersOf(reader.bytes(field, size), kind) ?? [])].slice(0, MOST_CONSTANT);
+    }
+  }
+  if (raw && raw.length <= MOST_CONSTANT) value = numbersOf(reader.bytes(raw), type);
+  return { op: 'Constant', inputs: [], outputs: [name], calls: null, value };
+}
+
+/** Bytes of a constant that is read: one number for each of a few channels. */
+const MOST_CONSTANT = 128;
+
+/** Little-endian numbers; null where they are no float32 or float64. */
+function numbersOf(bytes: Uint8Array, type: number): number[] | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const size = type === FLOAT32 ? 4 : type === FLOAT64 ? 8 : 0;
+  if (size === 0 || bytes.length % size !== 0) return null;
+  return Array.from({ length: bytes.length / size }, (_, at) =>
+    size === 4 ? view.getFloat32(4 * at, true) : view.getFloat64(8 * at, true),
+  );
 }
 
 /** Texts of a message by field number, '' where one is missing. */

@@ -50,6 +50,11 @@ export class ProtoReader {
     return new TextDecoder().decode(this.source.read(offset, length));
   }
 
+  /** The bytes of a field; of a number of fixed length, those that it is written in. */
+  bytes({ offset, length, isBytes }: ProtoField, fixed = 0): Uint8Array {
+    return this.source.read(offset, isBytes ? length : fixed);
+  }
+
   /** The failure of the file. */
   bad(reason: string): StillhouseError {
     return new StillhouseError('teacher.format', { path: this.path, reason });

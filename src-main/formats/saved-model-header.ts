@@ -1,4 +1,6 @@
 import { GraphOps } from './graph-ops.ts';
+import type { GraphScope, GraphSketch } from './graph-sketch.ts';
+import { scope, sketchGraph } from './tensorflow-sketch.ts';
 import { ProtoReader, type ProtoField } from './protobuf-reader.ts';
 import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
@@ -6,6 +8,7 @@ import type { TensorInterface } from './tensor-interface.ts';
 /** What `saved_model.pb` says of the graph that it holds for serving. */
 export interface SavedModelHeader {
   signatures: Map<string, Signature>;
+  sketch: GraphSketch;
   /** Names of operations that can run when it is loaded, or when the signature is asked. */
   opsOf(signature: Signature): Set<string>;
 }
@@ -65,9 +68,13 @@ function tagsOf(reader: ProtoReader, metaGraph: ProtoField): string[] {
 function readMetaGraph(reader: ProtoReader, metaGraph: ProtoField): SavedModelHeader {
   const signatures = new Map<string, Signature>();
   const graph = new GraphOps();
+  const sketch = { main: scope(), functions: new Map<string, GraphScope>() };
   const atLoad: string[] = [];
   for (const field of reader.fields(metaGraph)) {
-    if (field.number === META.graph) graph.add(reader, field);
+    if (field.number === META.graph) {
+      graph.add(reader, field);
+      sketchGraph(reader, field, sketch);
+    }
     if (field.number === META.saver) atLoad.push(...textsIn(reader, field, [3]));
     // MainOp of TensorFlow 1: any collection may name it.
     if (field.number === META.collection) atLoad.push(...collected(reader, field));
@@ -83,6 +90,7 @@ function readMetaGraph(reader: ProtoReader, metaGraph: ProtoField): SavedModelHe
   signatures.delete(INIT);
   return {
     signatures,
+    sketch,
     opsOf: ({ outputs }) => graph.reachedFrom([...atLoad, ...[...init, ...outputs].map(({ tensor }) => tensor)]),
   };
 }

@@ -185,6 +185,43 @@ export const ERRORS = {
     says: 'The card {path} is wrong: {key}: expected {expected}, got {got}.',
     advice: 'Correct it, or remove it and write it anew with: stillhouse teacher-card',
   },
+  'teacher.answers': {
+    says: 'The card of {path} says that it answers {said}, and it answers {seen}: {shown}.',
+    advice: 'Correct the card: stillhouse teacher-card {path} --output {seen}',
+  },
+  'teacher.taken-probabilities': {
+    says: '{path} answers probabilities ({shown}), and its card does not say so: their logarithms are its logits.',
+    advice: 'To have it in the card: stillhouse teacher-card {path} --output probabilities',
+  },
+  'teacher.sigmoid': {
+    says: '{path} answers each class by itself, through a sigmoid: these are no probabilities over the classes.',
+    advice: 'Name the output before the sigmoid in its card (outputName), or export the network without it.',
+  },
+  'teacher.normalises': {
+    says: 'For {path} mean {mean} and std {std} are given, and the file prepares pixels itself ({steps}).',
+    advice: 'Correct the card: stillhouse teacher-card {path} --mean {rightMean} --std {rightStd}',
+  },
+  'teacher.taken-pixels': {
+    says: '{path} prepares pixels itself ({steps}): it is shown them from 0 to {top}, with no mean and std taken.',
+    advice: 'To have it in the card: stillhouse teacher-card {path} --mean {rightMean} --std {rightStd}',
+  },
+  'teacher.scale-unclear': {
+    says: '{path} first scales its images ({steps}), and nothing says which numbers it wants.',
+    advice:
+      'Give mean and std in its card; pixels are in [0, 1] before: stillhouse teacher-card {path} --mean R G B --std R G B',
+  },
+  'teacher.taken-order': {
+    says: 'The teacher {teacher} names no classes: its {count} outputs are taken in the order of the folders: {classes}.',
+    advice: 'If they have another order, give their names: --teacher-classes FILE, or classes in its card.',
+  },
+  'teacher.assumed': {
+    says: 'Neither the card of {path} nor its file says {fields}: the usual values are taken.',
+    advice: 'Look at them with stillhouse teacher-card, and correct what is not so.',
+  },
+  'teacher.card-changed': {
+    says: 'The card of {path} has changed since this run began: {fields}. From now on the card counts.',
+    advice: 'To go on as before, put the former values back into the card.',
+  },
   'teacher.run': {
     says: 'The teacher {path} failed: {reason}.',
     advice: 'Check its card and whether it runs elsewhere; the run can be resumed from its last checkpoint.',

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { number, oneOf, text, texts } from './shapes.ts';
+import { number, oneOf, plainError, text, texts } from './shapes.ts';
 
 const teacherKind = oneOf(['timm', 'onnx', 'savedmodel']);
 export type TeacherKind = v.InferOutput<typeof teacherKind>;
-const cardSource = oneOf(['card', 'file', 'default']);
+const cardSource = oneOf(['card', 'file', 'answers', 'default']);
 export type CardSource = v.InferOutput<typeof cardSource>;
 
 const triple = (least: number) => {
@@ -65,6 +65,10 @@ export const teacherCard = v.object({
   output: CARD_FIELDS.output,
   /** Images that it takes at a time; null: any number. */
   batch: v.nullable(number),
+  /** Of the images that it takes; `uint8` are whole pixels from 0 to 255. */
+  inputType: oneOf(['float32', 'uint8']),
+  /** What was taken without being said, and what of the file shows it. */
+  notes: v.array(plainError),
   /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
   inputName: text,
   outputName: text,

@@ -9,6 +9,7 @@ import { diskError, writeFileAtomic, writeNewFile } from '../base/atomic-file.ts
  * run.json (what was asked), history.jsonl and log.txt (`history.ts`), checkpoints/
  * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them. A profiled run has trace.json
  * (`trace-file.ts`) and profile.json (`profile-file.ts`), one that met a bad loss non-finite.json (`bad-step.ts`), one
+ * that learns from an ONNX file or a SavedModel teacher.json (`run-teacher.ts`), one
  * that somebody said something of notes.json (`run-notes.ts`), one that writes for TensorBoard tensorboard/
  * (`tensorboard.ts`). One in the trash has no run.json but trashed-<time>.json (`trash.ts`).
  */

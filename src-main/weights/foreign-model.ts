@@ -1,20 +1,25 @@
 import { basename, join } from 'node:path';
 import { readOnnxHeader } from '../formats/onnx-header.ts';
+import type { TensorRef } from '../formats/graph-sketch.ts';
+import { reference } from '../formats/tensorflow-sketch.ts';
 import { readSavedModelHeader, type Signature } from '../formats/saved-model-header.ts';
 import { describeInterface, type TensorInterface } from '../formats/tensor-interface.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { parseCard, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 import { openFile } from '../runs/file-source.ts';
+import { graphFacts, type GraphFacts } from './teacher-graph.ts';
 
 /** What an ONNX file or a SavedModel says of itself, as far as a card needs it. Nothing is run. */
 export interface ForeignFacts {
   name: string;
   outputs: number | null;
   batch: number | null;
+  inputType: TeacherCard['inputType'];
   values: CardValues;
+  graph: GraphFacts;
 }
 
-const IMAGES = 'one input of float32 images, [B, 3, S, S] or [B, S, S, 3]';
+const IMAGES = 'one input of float32 or uint8 images, [B, 3, S, S] or [B, S, S, 3]';
 const SCORES = 'one output of float32 scores, [B, classes]';
 
 /**
@@ -24,9 +29,12 @@ const SCORES = 'one output of float32 scores, [B, classes]';
 export function readOnnxFile(path: string, card: CardValues): ForeignFacts {
   const source = openFile(path);
   try {
-    const { inputs, outputs, metadata } = readOnnxHeader(source, path);
+    const { inputs, outputs, metadata, sketch } = readOnnxHeader(source, path);
     const facts = interfaceFacts(path, inputs, outputs, card);
-    return { ...facts, values: { ...metadataValues(metadata), ...facts.values }, name: basename(path) };
+    const { inputName = '', outputName = '' } = facts.values;
+    const [input, output] = [inputName, outputName].map((name) => ({ name, index: 0 }));
+    const graph = graphFacts(sketch, { input, output, inputType: facts.inputType });
+    return { ...facts, values: { ...metadataValues(metadata), ...facts.values }, name: basename(path), graph };
   } finally {
     source.close();
   }
@@ -41,12 +49,17 @@ export function readSavedModel(path: string, card: CardValues): ForeignFacts {
   const file = join(path, 'saved_model.pb');
   const source = openFile(file);
   try {
-    const { signatures, opsOf } = readSavedModelHeader(source, file);
+    const { signatures, opsOf, sketch } = readSavedModelHeader(source, file);
     const [name, signature] = chosenSignature(path, signatures, card.signature);
     const hostile = [...opsOf(signature)].find((op) => TOUCHES.test(op));
     if (hostile) throw new StillhouseError('weights.hostile', { path, name: hostile });
     const facts = interfaceFacts(path, signature.inputs, signature.outputs, card);
-    return { ...facts, values: { ...facts.values, signature: name }, name: basename(path) };
+    const tensor = (list: Signature['inputs'], wanted = ''): TensorRef =>
+      reference(list.find((one) => one.name === wanted)?.tensor ?? '');
+    const input = tensor(signature.inputs, facts.values.inputName);
+    const output = tensor(signature.outputs, facts.values.outputName);
+    const graph = graphFacts(sketch, { input, output, inputType: facts.inputType });
+    return { ...facts, values: { ...facts.values, signature: name }, name: basename(path), graph };
   } finally {
     source.close();
   }
@@ -90,11 +103,15 @@ function chosenSignature(
 }
 
 function interfaceFacts(path: string, inputs: TensorInterface[], outputs: TensorInterface[], card: CardValues) {
-  const input = chosen(path, inputs, card.inputName, IMAGES, ({ shape }) => !shape || shape.length === 4);
-  const output = chosen(path, outputs, card.outputName, SCORES, ({ shape }) => !shape || shape.length === 2);
+  const isImages = ({ dtype, shape }: TensorInterface) =>
+    /^(float32|uint8)$/.test(dtype) && (!shape || shape.length === 4);
+  const isScores = ({ dtype, shape }: TensorInterface) => dtype === 'float32' && (!shape || shape.length === 2);
+  const input = chosen(path, inputs, card.inputName, IMAGES, isImages);
+  const output = chosen(path, outputs, card.outputName, SCORES, isScores);
   const image = imageOf(path, input, card);
   const values: CardValues = { ...image, inputName: input.name, outputName: output.name };
-  return { values, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
+  const inputType = input.dtype === 'uint8' ? ('uint8' as const) : ('float32' as const);
+  return { values, inputType, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
 }
 
 /** The tensor of that name, or the only one that could be meant. */
@@ -106,7 +123,7 @@ function chosen(
   fits: (tensor: TensorInterface) => boolean,
 ): TensorInterface {
   const named = name === undefined ? tensors : tensors.filter((tensor) => tensor.name === name);
-  const fitting = named.filter((tensor) => tensor.dtype === 'float32' && fits(tensor));
+  const fitting = named.filter(fits);
   if (fitting.length === 1) return fitting[0];
   throw misfit(path, name === undefined ? expected : `${expected}, named ${name}`, listed(tensors));
 }

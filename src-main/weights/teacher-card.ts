@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createModel, modelCard } from '../model/zoo.ts';
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
+import { valuesOfGraph, type GraphFacts } from './teacher-graph.ts';
 import { metadataValues, readOnnxFile, readSavedModel } from './foreign-model.ts';
 import { classCount, withWeights } from './weights.ts';
 
@@ -27,22 +28,29 @@ export function cardPath(path: string): string {
 /**
  * The whole card of a teacher.
  * @param model the timm name of the network, for a weight file.
+ * @param kept what a run that is resumed has taken before: it counts where the card file says nothing.
  * @throws StillhouseError `file.missing`, `weights.*`, `teacher.card`, `teacher.format`, `teacher.interface`,
  * `argument.invalid` for an unknown model.
  */
-export async function readTeacherCard(path: string, model: string): Promise<TeacherCard> {
+export async function readTeacherCard(path: string, model: string, kept: CardValues = {}): Promise<TeacherCard> {
   if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
-  return wholeCard(path, model, readCardFile(path));
+  return wholeCard(path, model, readCardFile(path), kept);
 }
 
-async function wholeCard(path: string, model: string, card: CardValues): Promise<TeacherCard> {
-  const found = await factsOf(path, model, card);
-  const { values, ...facts } = found;
+async function wholeCard(path: string, model: string, card: CardValues, kept: CardValues = {}): Promise<TeacherCard> {
+  const found = await factsOf(path, model, { ...kept, ...card });
+  if (found.kind === 'timm' && card.output === 'probabilities')
+    throw wrong(cardPath(path), 'output', 'logits, which a network of the list answers', card.output);
+  const told = { ...defined(found.values), ...kept };
+  const seen = found.graph ? valuesOfGraph(path, found.graph, { ...told, ...card }) : { values: {}, notes: [] };
+  const values = { ...seen.values, ...told };
+  const facts = found;
   const merged = { ...DEFAULTS, ...FREE, ...found.defaults, ...defined(values), ...card };
   const from = Object.fromEntries(
     (Object.keys(CARD_FIELDS) as CardField[]).map((key) => [key, key in card ? 'card' : sourceOf(values, key)]),
   ) as TeacherCard['from'];
-  const { kind, name, outputs, batch } = facts;
+  const { kind, name, outputs, batch, inputType = 'float32' as const } = facts;
+  const notes = [...changedNotes(path, kept, card), ...seen.notes];
   const whole = {
     ...merged,
     mean: triple(merged.mean),
@@ -52,8 +60,11 @@ async function wholeCard(path: string, model: string, card: CardValues): Promise
     name,
     outputs,
     batch,
+    inputType,
+    notes,
     from,
   };
+  if (kind !== 'timm') notes.push(...assumedNotes(whole));
   requireNames(whole, card);
   return whole;
 }
@@ -64,6 +75,8 @@ const FREE = { layout: 'NCHW', classes: null, inputName: '', outputName: '', sig
 interface Facts extends Pick<TeacherCard, 'kind' | 'name' | 'outputs' | 'batch'> {
   values: CardValues;
   defaults: CardValues;
+  inputType?: TeacherCard['inputType'];
+  graph?: GraphFacts;
 }
 
 async function factsOf(path: string, model: string, card: CardValues): Promise<Facts> {
@@ -94,6 +107,31 @@ function timmFacts(path: string, model: string): Promise<Facts> {
   });
 }
 
+/** What changes the answers, and that only the usual values are known of. What it answers shows itself at once. */
+const MATTERS = ['inputSize', 'mean', 'std', 'layout'] as const;
+
+function assumedNotes(card: Pick<TeacherCard, 'path' | 'from' | (typeof MATTERS)[number]>): PlainError[] {
+  const { path, from } = card;
+  const fields = MATTERS.filter((field) => from[field] === 'default').map(
+    (field) => `${field} (${textOfField(card[field])})`,
+  );
+  return fields.length > 0
+    ? [toPlainError(new StillhouseError('teacher.assumed', { path, fields: fields.join(', ') }))]
+    : [];
+}
+
+function changedNotes(path: string, kept: CardValues, card: CardValues): PlainError[] {
+  const keys = (Object.keys(card) as CardField[]).filter(
+    (key) => kept[key] !== undefined && JSON.stringify(kept[key]) !== JSON.stringify(card[key]),
+  );
+  const fields = keys.map((key) => `${key} (${textOfField(kept[key])} → ${textOfField(card[key])})`).join(', ');
+  return keys.length > 0 ? [toPlainError(new StillhouseError('teacher.card-changed', { path, fields }))] : [];
+}
+
+function textOfField(value: unknown): string {
+  return Array.isArray(value) ? value.slice(0, 5).join(' ') : String(value);
+}
+
 /** @throws StillhouseError `teacher.card` */
 function readCardFile(path: string): CardValues {
   const file = cardPath(path);
@@ -102,19 +140,6 @@ function readCardFile(path: string): CardValues {
   const read = parseCard(readFileSync(file, 'utf8'));
   if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
   return read;
-}
-
-/**
- * Adds fields to the card file of a teacher, or makes it.
- * @throws StillhouseError `file.missing`, `teacher.card`, `disk.*`
- */
-export function writeTeacherCard(path: string, fields: CardValues): string {
-  if (!existsSync(path)) throw new StillhouseError('file.missing', { path });
-  const file = cardPath(path);
-  const whole = { ...readCardFile(path), ...fields };
-  requireFields(file, whole);
-  writeFileAtomic(file, textOf(whole));
-  return file;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
 
 /** How many missing names an error lists. */
@@ -29,4 +29,12 @@ export function classColumns(
   const columns = classes.map((name) => places.get(name)!);
   const same = columns.length === names.length && columns.every((place, label) => place === label);
   return same ? null : columns;
+}
+
+/** What is taken of a teacher that names no classes; [] of one that does. */
+export function orderNotes({ name: teacher, classes: names }: TeacherCard, classes: readonly string[]): PlainError[] {
+  if (names || classes.length === 0) return [];
+  const list = classes.slice(0, SHOWN).map((name, place) => `${place + 1} ${name}`);
+  const shown = [...list, ...(classes.length > SHOWN ? ['…'] : [])].join(', ');
+  return [toPlainError(new StillhouseError('teacher.taken-order', { teacher, count: classes.length, classes: shown }))];
 }

@@ -177,6 +177,42 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '卡片 {path} 有误：{key}：应为{expected}，而不是 {got}。',
     advice: '请更正它，或删除后重新写入：stillhouse teacher-card',
   },
+  'teacher.answers': {
+    says: '{path} 的卡片说它输出 {said},而它输出的是 {seen}:{shown}。',
+    advice: '请更正卡片:stillhouse teacher-card {path} --output {seen}',
+  },
+  'teacher.taken-probabilities': {
+    says: '{path} 输出概率({shown}),而卡片没有说明:取其对数作为 logits。',
+    advice: '要写入卡片:stillhouse teacher-card {path} --output probabilities',
+  },
+  'teacher.sigmoid': {
+    says: '{path} 用 sigmoid 分别回答每个类别:这些数不是各类别上的概率分布。',
+    advice: '请在卡片中指定 sigmoid 之前的输出(outputName),或导出不带它的网络。',
+  },
+  'teacher.normalises': {
+    says: '{path} 给定了 mean {mean} 和 std {std},而文件自己处理像素({steps})。',
+    advice: '请更正卡片:stillhouse teacher-card {path} --mean {rightMean} --std {rightStd}',
+  },
+  'teacher.taken-pixels': {
+    says: '{path} 自己处理像素({steps}):给它 0 到 {top} 的像素,不再使用 mean 和 std。',
+    advice: '要写入卡片:stillhouse teacher-card {path} --mean {rightMean} --std {rightStd}',
+  },
+  'teacher.scale-unclear': {
+    says: '{path} 先缩放图像({steps}),但没有说明它需要什么范围的数。',
+    advice: '请在卡片中给出 mean 和 std(此前像素在 [0, 1] 内):stillhouse teacher-card {path} --mean R G B --std R G B',
+  },
+  'teacher.taken-order': {
+    says: '教师 {teacher} 没有类别名称:它的 {count} 个输出按文件夹的顺序对应:{classes}。',
+    advice: '如果顺序不同,请给出名称:--teacher-classes FILE,或卡片中的 classes。',
+  },
+  'teacher.assumed': {
+    says: '{path} 的卡片和文件都没有说明 {fields}:采用通常的值。',
+    advice: '请用 stillhouse teacher-card 查看,并更正不符之处。',
+  },
+  'teacher.card-changed': {
+    says: '自本次运行开始以来,{path} 的卡片已改变:{fields}。今后以卡片为准。',
+    advice: '要照旧继续,请把原来的值写回卡片。',
+  },
   'teacher.run': {
     says: '教师 {path} 运行失败：{reason}。',
     advice: '请检查其卡片以及它在别处能否运行；训练可从最后的检查点恢复。',

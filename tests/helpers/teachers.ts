@@ -12,6 +12,10 @@ export const SIDE = 24;
 export const EXPECTED = JSON.parse(readFileSync(join(FOLDER, 'expected.json'), 'utf8')) as {
   classes: string[];
   logits: number[][];
+  /** Logits of a student [3, 4], and torch's soft distillation of them from `logits` at temperature `tau`. */
+  student: number[][];
+  tau: number;
+  soft: number;
   resized: Record<string, number[]>;
 };
 

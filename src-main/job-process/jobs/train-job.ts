@@ -16,7 +16,9 @@ import { truncateHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { archivesFolder, engineName } from '../../runs/places.ts';
 import { changeRecipe, checkpointsFolder, createRun, openRun } from '../../runs/run-folder.ts';
+import { keepTeacher, keptTeacher } from '../../runs/run-teacher.ts';
 import { chooseStart } from '../../runs/start.ts';
+import type { CardValues } from '../../protocol/teacher-card.ts';
 
 import { multipliesBfloat16 } from '../../runtime/devices.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
@@ -170,7 +172,8 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
-  const models = await createModels(job.recipe, dataset.classes);
+  const kept = begin.own === null ? {} : keptTeacher(job.run, job.recipe.teacherPath);
+  const models = await createModels(job.recipe, dataset.classes, kept);
   stage('engine');
   const engine = await loadEngine(job.engine, {
     threads: job.threads,
@@ -184,6 +187,8 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     const note = await fillState(state, models.student, job.recipe, begin);
     if (note) log.note(note);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
+    for (const one of teacher?.card.notes ?? []) log.note(one);
+    if (teacher?.outside) keepTeacher(job.run, teacher.card);
     // The engine has copies of the weights now.
     globalThis.gc?.();
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
@@ -223,12 +228,12 @@ interface Models {
 }
 
 /** @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
-export async function createModels(recipe: Recipe, classes: readonly string[]): Promise<Models> {
+export async function createModels(recipe: Recipe, classes: readonly string[], kept?: CardValues): Promise<Models> {
   const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
   const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
   if (distillationType === 'none') return { student, teacher: null };
   if (!teacherPath) throw new StillhouseError('teacher.missing');
-  return { student, teacher: await planTeacher(recipe, classes) };
+  return { student, teacher: await planTeacher(recipe, classes, kept) };
 }
 
 /** @returns what to note of it. */

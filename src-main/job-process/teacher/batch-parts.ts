@@ -4,6 +4,11 @@ export interface Answers {
   shape: readonly number[];
 }
 
+/** Numbers from 0 to 255 as bytes: rounded, and what resizing has made lower or higher cut off. */
+export function wholePixels(values: Float32Array): Uint8Array {
+  return new Uint8Array(Uint8ClampedArray.from(values).buffer);
+}
+
 /**
  * Asks a network that takes `batch` images at a time (null: any number) for the answers to `count` images. The last
  * part is filled up with black ones; nothing is copied where the batch is whole.

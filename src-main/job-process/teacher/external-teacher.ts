@@ -2,13 +2,16 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import { SavedModel } from '../../runtime/saved-model.ts';
-import { inParts, sideBySide, type Answers } from './batch-parts.ts';
+import { cardAsAnswered, requireProbabilities } from './answer-kind.ts';
+import { inParts, sideBySide, wholePixels, type Answers } from './batch-parts.ts';
 import { savedModelTensors } from '../../weights/foreign-model.ts';
 import { OnnxTeacher } from './onnx-teacher.ts';
 import { classColumns } from '../../weights/teacher-classes.ts';
 
 /** A teacher that is not part of the recorded step: an ONNX file on a thread of its own, or a SavedModel. */
 export interface ExternalTeacher {
+  /** Its card, with what its first answers show. */
+  card: TeacherCard;
   /**
    * @param images normalised, as its card wants them; their memory is handed over.
    * @returns logits [count, K], in the order of the data's classes
@@ -33,25 +36,53 @@ interface Source {
 }
 
 /**
- * Loads the teacher of a card and shows it one black image: what does not work is told before a run begins.
+ * Loads the teacher of a card and shows it a black image and one of noise: what does not work, or is not as the card
+ * says, is known before a run begins.
  * @throws StillhouseError `teacher.*`
  */
-export async function openExternal(card: TeacherCard, options: ExternalTeacherOptions): Promise<ExternalTeacher> {
-  const columns = classColumns(card, options.classes);
-  const width = card.classes?.length ?? options.classes.length;
-  const source = card.kind === 'onnx' ? await openOnnx(card, options) : await openSavedModel(card, options.engine);
-  const ask = async (images: Float32Array, count: number): Promise<Float32Array> => {
+export async function openExternal(given: TeacherCard, options: ExternalTeacherOptions): Promise<ExternalTeacher> {
+  const columns = classColumns(given, options.classes);
+  const width = given.classes?.length ?? options.classes.length;
+  const source = given.kind === 'onnx' ? await openOnnx(given, options) : await openSavedModel(given, options.engine);
+  const answersTo = async (images: Float32Array, count: number): Promise<Float32Array> => {
     const answer = await source.ask(images, count);
-    requireShape(card, answer, count, width);
-    return logitsOf(answer.values, { count, width, columns, output: card.output });
+    requireShape(given, answer, count, width);
+    return answer.values;
   };
   try {
-    await ask(new Float32Array(3 * card.inputSize ** 2), 1);
-    return { ask, close: () => source.close() };
+    const first = [
+      await answersTo(
+        trialImage(given, () => 0),
+        1,
+      ),
+      await answersTo(trialImage(given, noise()), 1),
+    ];
+    const card = cardAsAnswered(given, first);
+    const ask = async (images: Float32Array, count: number): Promise<Float32Array> => {
+      const values = await answersTo(images, count);
+      if (card.output === 'probabilities') requireProbabilities(card, values, width);
+      return logitsOf(values, { count, width, columns, output: card.output });
+    };
+    return { card, ask, close: () => source.close() };
   } catch (error) {
     await source.close();
     throw error;
   }
+}
+
+/** An image whose pixels, in [0, 1], are drawn one by one, normalised as the card says. */
+function trialImage({ inputSize, layout, mean, std }: TeacherCard, draw: () => number): Float32Array {
+  const places = inputSize ** 2;
+  return Float32Array.from({ length: 3 * places }, (_, at) => {
+    const channel = layout === 'NCHW' ? Math.floor(at / places) : at % 3;
+    return (draw() - mean[channel]) / std[channel];
+  });
+}
+
+/** Numbers in [0, 1) that look random and are always the same: a linear congruential generator. */
+function noise(): () => number {
+  let state = 1;
+  return () => (state = (state * 1664525 + 1013904223) % 2 ** 32) / 2 ** 32;
 }
 
 function imageShape({ inputSize, layout }: TeacherCard): number[] {
@@ -59,8 +90,8 @@ function imageShape({ inputSize, layout }: TeacherCard): number[] {
 }
 
 function openOnnx(card: TeacherCard, { engine, onnxEntry }: ExternalTeacherOptions): Promise<Source> {
-  const { path, inputName, outputName, batch } = card;
-  const order = { path, inputName, outputName, batch, threads: engine.threads, shape: imageShape(card) };
+  const { path, inputName, outputName, inputType, batch } = card;
+  const order = { path, inputName, outputName, inputType, batch, threads: engine.threads, shape: imageShape(card) };
   return OnnxTeacher.open(order, onnxEntry);
 }
 
@@ -77,7 +108,8 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
   };
   const model = await told(() => SavedModel.load(engine, path, input, output));
   const run = async (values: Float32Array, count: number): Promise<Answers> => {
-    const answer = await model.run({ shape: [count, ...imageShape(card)], dtype: 'float32', values });
+    const fed = card.inputType === 'uint8' ? wholePixels(values) : values;
+    const answer = await model.run({ shape: [count, ...imageShape(card)], dtype: card.inputType, values: fed });
     return { values: answer.values as Float32Array, shape: answer.shape };
   };
   // The engine gives each op one thread where it works in lanes.

@@ -5,6 +5,7 @@ export interface OnnxOrder {
   threads: number;
   inputName: string;
   outputName: string;
+  inputType: 'float32' | 'uint8';
   /** Shape of one image as the model takes it. */
   shape: number[];
   /** Images that the model takes at a time; null: any number. */

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import { inParts, type Answers } from './batch-parts.ts';
+import { inParts, wholePixels, type Answers } from './batch-parts.ts';
 import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
 
 /**
@@ -21,7 +21,8 @@ async function open({ path, threads }: OnnxOrder): Promise<ort.InferenceSession>
 
 function answer(session: ort.InferenceSession, order: OnnxOrder, { images, count }: OnnxQuestion) {
   return inParts(images, count, order.batch, async (values, rows): Promise<Answers> => {
-    const fed = new ort.Tensor('float32', values, [rows, ...order.shape]);
+    const shape = [rows, ...order.shape];
+    const fed = order.inputType === 'uint8' ? new ort.Tensor('uint8', wholePixels(values), shape) : new ort.Tensor('float32', values, shape); // prettier-ignore
     const results = await session.run({ [order.inputName]: fed }, [order.outputName]);
     const { type, data, dims } = results[order.outputName];
     if (type !== 'float32') throw new Error(`it answers in ${type}, not in float32`);

@@ -3,7 +3,7 @@ import type { Dataset } from '../../data/layout/folder.ts';
 import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { createModel } from '../../model/zoo.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
-import type { TeacherCard } from '../../protocol/teacher-card.ts';
+import type { CardValues, TeacherCard } from '../../protocol/teacher-card.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import { compile } from '../../trace/compile.ts';
 import { lower } from '../../trace/lower.ts';
@@ -15,7 +15,7 @@ import { PREFIX } from '../../train/variables.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { openExternal, type ExternalTeacher } from './external-teacher.ts';
 import { readTeacherCard } from '../../weights/teacher-card.ts';
-import { classColumns } from '../../weights/teacher-classes.ts';
+import { classColumns, orderNotes } from '../../weights/teacher-classes.ts';
 import { loadFrozen } from '../training/train-state.ts';
 
 /** The teacher of a run: what its card says, and how it is asked. */
@@ -36,14 +36,17 @@ export interface OpenTeacher extends Teacher {
 
 /**
  * Reads the card of a teacher and finds the classes of the data among its own.
+ * @param kept what a run that is resumed took of it before.
  * @throws StillhouseError `file.missing`, `weights.*`, `teacher.*`, `argument.invalid`
  */
 export async function planTeacher(
   { teacherModel, teacherPath }: Pick<Recipe, 'teacherModel' | 'teacherPath'>,
   classes: readonly string[],
+  kept?: CardValues,
 ): Promise<Teacher> {
-  const card = await readTeacherCard(teacherPath, teacherModel);
-  const columns = classColumns(card, classes);
+  const read = await readTeacherCard(teacherPath, teacherModel, kept);
+  const columns = classColumns(read, classes);
+  const card = { ...read, notes: [...read.notes, ...orderNotes(read, classes)] };
   if (card.kind !== 'timm') return { card, columns, network: null };
   const { inputSize, mean, std, cropRatio, interpolation } = card;
   const model = createModel(teacherModel, { classes: card.outputs ?? classes.length, inputSize });
@@ -73,7 +76,7 @@ export async function openTeacher(teacher: Teacher, { engine, state, classes }: 
     return { ...teacher, outside: null, close: async () => undefined };
   }
   const outside = await openExternal(card, { engine, classes });
-  return { ...teacher, outside, close: () => outside.close() };
+  return { ...teacher, card: outside.card, outside, close: () => outside.close() };
 }
 
 /** Answers images that were prepared as the card says. */

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { fieldOf } from '../../protocol/recipe.ts';
+import { fieldOf, type Recipe } from '../../protocol/recipe.ts';
 import {
   CARD_FIELDS,
   wrongCardFields,
@@ -9,7 +9,7 @@ import {
   type CardValues,
   type TeacherCard,
 } from '../../protocol/teacher-card.ts';
-import { cardPath, readTeacherCard, writeTeacherCard } from '../../weights/teacher-card.ts';
+import { cardPath, changeTeacherCard, readTeacherCard } from '../../weights/teacher-card.ts';
 import type { Command, Shell } from './command.ts';
 import { withService } from './local-service.ts';
 import { chooseEngine } from './engine.ts';
@@ -48,9 +48,12 @@ export const teacherCard: Command = {
   run: async (parsed, shell) => {
     const path = resolve(parsed.words[0]);
     const given = await cardValues(parsed, shell);
-    if (Object.keys(given).length > 0) shell.reporter.note(`Written: ${writeTeacherCard(path, given)}`);
     const model = textValue(parsed, 'teacher-model') ?? String(fieldOf('teacherModel')?.default);
-    const card = await readTeacherCard(path, model);
+    const writes = Object.keys(given).length > 0;
+    const card = await (writes ? changeTeacherCard(path, model, given, []) : readTeacherCard(path, model));
+    if (writes) shell.reporter.note(`Written: ${cardPath(path)}`);
+    if (card.kind !== 'timm' && parsed.values.has('teacher-model'))
+      shell.reporter.note('--teacher-model changes nothing: it names the network of a weight file.');
     shell.reporter.result(describeCard(card), { type: 'teacher-card', ...card });
   },
 };
@@ -71,6 +74,32 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
       throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected: value!, got: typed });
   }
   return values;
+}
+
+/** Names the outputs of a teacher on the way to a training or an evaluation. */
+export const TEACHER_CLASSES: Option = {
+  flag: 'teacher-classes',
+  value: 'FILE|DIR',
+  help: "Names of the teacher's classes in the order of its outputs, as teacher-card --classes takes them. They are written to its card.",
+};
+
+/**
+ * Writes the names of `--teacher-classes` to the teacher's card, where it was typed.
+ * @throws StillhouseError `teacher.card` when they are not as many as the outputs.
+ */
+export async function nameClasses(
+  parsed: Parsed,
+  { teacherPath = '', teacherModel }: Partial<Recipe>,
+  shell: Shell,
+): Promise<void> {
+  const typed = textValue(parsed, TEACHER_CLASSES.flag);
+  if (typed === undefined) return;
+  if (teacherPath === '')
+    throw new StillhouseError('argument.invalid', { name: '--teacher-classes', expected: '--teacher-path beside it', got: 'nothing' }); // prettier-ignore
+  const classes = await classNames(resolve(typed), shell);
+  const model = teacherModel ?? String(fieldOf('teacherModel')?.default);
+  await changeTeacherCard(teacherPath, model, { classes }, []);
+  shell.reporter.note(`Written: ${cardPath(teacherPath)}`);
 }
 
 async function classNames(path: string, shell: Shell): Promise<string[]> {
@@ -103,6 +132,8 @@ function describeCard(card: TeacherCard): string {
     `${name}: ${KINDS[kind]}, ${outputs ?? 'not yet known how many'} classes, ${batch ?? 'any number of'} images at a time`,
     ...fields.map(shown),
     `Card file: ${cardPath(card.path)}`,
+    ...card.notes.map(({ message }) => message),
+    ...(card.kind !== 'timm' && !classes ? ['Its outputs are taken in the order of the folders of the data.'] : []),
   ].join('\n');
 }
 
@@ -124,15 +155,18 @@ export const evaluateTeacher: Command = {
     ...recipeOptions()
       .filter(({ flag }) => EVALUATED.test(flag))
       .map((option) => ({ ...option, required: /-path$/.test(option.flag) })),
+    TEACHER_CLASSES,
     { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
   ],
   run: async (parsed, shell) => {
     const settings = recipeValues(parsed);
+    await nameClasses(parsed, settings, shell);
     const { engine, gpu } = await chooseEngine(settings.device);
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const result = await inJobProcess({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');
     const { score, card, images } = result;
+    for (const { message } of card.notes) shell.reporter.note(message);
     const text = `${card.name} on ${images} images of ${card.inputSize} pixels\n${scoreText(score)}`;
     shell.reporter.result(text, { type: 'result', images, ...score, card });
   },

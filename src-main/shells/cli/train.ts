@@ -27,6 +27,7 @@ import { chooseEngine, describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
 import { PRETRAINED } from './published.ts';
+import { nameClasses, TEACHER_CLASSES } from './teachers.ts';
 import { RECIPE, recipeFile } from './recipe-file.ts';
 
 const RESUME: Option = {
@@ -60,14 +61,20 @@ export const train: Command = {
     EVAL,
     RECIPE,
     presetOption('student', 'Settings to start from; flags change them.'),
+    TEACHER_CLASSES,
     THREADS,
     ...deitOptions(['resume', 'eval']),
   ],
   run: (parsed, shell) =>
     parsed.values.get('eval') === true
       ? evaluateAsDeit(parsed, shell, deitNotes(parsed))
-      : trainRun(parsed, shell, givenValues(parsed, shell)),
+      : trainTaught(parsed, shell, givenValues(parsed, shell)),
 };
+
+async function trainTaught(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<number> {
+  await nameClasses(parsed, given, shell);
+  return trainRun(parsed, shell, given);
+}
 
 /** The settings of a command line: those of its preset, of its file over them, and of its flags over both. */
 function givenValues(parsed: Parsed, { reporter }: Shell): Partial<Recipe> {
