@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { StillhouseError } from '../protocol/errors.ts';
 
 /** Whether a process of this machine exists; one of another user counts. */
 export function isAlive(pid: number): boolean {
@@ -28,4 +29,9 @@ export function startOf(pid: number): string {
 
 function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
+/** @throws StillhouseError `job.cancelled` when `signal` has aborted. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new StillhouseError('job.cancelled');
 }

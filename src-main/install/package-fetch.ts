@@ -4,16 +4,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fetchScript from '../../resources/engine/fetch.py?raw';
 import { StillhouseError, type ErrorCode } from '../protocol/errors.ts';
-import {
-  diskError,
-  hashFile,
-  requireSpace,
-  fileSize,
-  throwIfCancelled,
-  type PinnedFile,
-} from '../base/download-files.ts';
+import { diskError, hashFile, requireSpace, fileSize } from '../base/files.ts';
+import { throwIfCancelled } from '../base/process.ts';
 import { meter, type OnProgress } from './meter.ts';
-import type { Member } from './wheel.ts';
+import type { Member, PinnedFile } from './wheel.ts';
 
 /** One wheel of the Python package index, pinned. */
 export interface PackagePin extends PinnedFile {

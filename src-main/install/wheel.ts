@@ -6,7 +6,13 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as yauzl from 'yauzl';
 import { StillhouseError } from '../protocol/errors.ts';
-import { syncToDisk, type PinnedFile } from '../base/download-files.ts';
+import { syncToDisk } from '../base/files.ts';
+
+/** A file as it was pinned: its size in bytes and SHA-256 in hexadecimal. */
+export interface PinnedFile {
+  bytes: number;
+  sha256: string;
+}
 
 /** One file inside a wheel, as pinned. */
 export interface Member extends PinnedFile {
@@ -72,7 +78,7 @@ async function unpackOne(
   }
   const got = hash.digest('hex');
   if (got !== member.sha256) throw corrupt(member, member.sha256, got);
-  await syncToDisk(target);
+  syncToDisk(target);
 }
 
 function corrupt(member: Member, expected: string, got: string): StillhouseError {

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'nod
 import { basename, join } from 'node:path';
 import { formatExclusions, parseExclusions, type Exclusions } from '../data/layout/excluded.ts';
 import { UNUSABLE_KINDS, type DatasetReport, type ExcludedList, type FindingKind } from '../protocol/data-types.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 
 /** Files of a finding that a window gets; the report on disk has them all. */
 const MOST_SHOWN = 1000;

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { DiskCost } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
-import { readableBytes } from '../base/atomic-file.ts';
+import { readableBytes } from '../base/bytes.ts';
 import { listCheckpoints } from '../runs/checkpoint.ts';
 
 /**

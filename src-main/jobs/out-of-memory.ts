@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { flagOf, type Recipe, type RecipeKey } from '../protocol/recipe.ts';
-import { readableBytes } from '../base/atomic-file.ts';
+import { readableBytes } from '../base/bytes.ts';
 import { partSize } from '../train/parts.ts';
 
 /** How lack of memory is known, and what a person can do about it. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { BadStep } from '../train/loop.ts';
 import type { Recipe } from '../protocol/recipe.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 
 /**
  * `non-finite.json` of a run: the step whose loss or gradients were not finite. Its batch is a function of data folder,

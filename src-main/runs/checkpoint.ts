@@ -8,7 +8,7 @@ import { badFormat } from '../formats/source.ts';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { EpochRow } from '../protocol/events.ts';
-import { diskError, removeLeftovers, writeChunksAtomic } from '../base/atomic-file.ts';
+import { diskError, removeLeftovers, writeChunksAtomic } from '../base/files.ts';
 import { checkpointFile, encodeFacts, parseCheckpoint } from './checkpoint-file.ts';
 import type { Checkpoint, CheckpointFacts } from './checkpoint-file.ts';
 import { openFile, type FileSource } from './file-source.ts';

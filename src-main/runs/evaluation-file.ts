@@ -5,7 +5,7 @@ import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/
 import { StillhouseError } from '../protocol/errors.ts';
 import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
-import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { openFile } from './file-source.ts';
 import { parseOwnJson } from './own-json.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseExportCheck, type ExportCheck } from '../protocol/export.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import { parseOwnJson } from './own-json.ts';
 
 /** `<file>.check.json` beside an export: what the last check of it found. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import { exportsFolder } from './run-folder.ts';
 
 /** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */

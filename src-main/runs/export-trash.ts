@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, syncToDisk, writeFileAtomic } from '../base/files.ts';
 import { checkFile } from './export-check-file.ts';
 import { exportsFolder } from './run-folder.ts';
 
@@ -51,7 +51,7 @@ export function trashExport(run: string, path: string, files: readonly string[],
     mkdirSync(folder);
     write(run, [...before, { path, time, files: names }]);
     for (const name of names) renameSync(join(dirname(path), name), join(folder, name));
-    syncFolder(dirname(path));
+    syncToDisk(dirname(path));
   });
 }
 
@@ -71,7 +71,7 @@ export function restoreExport(run: string, name: string): void {
   if (taken !== undefined) throw new StillhouseError('file.exists', { path: taken });
   doing(kept.path, () => {
     for (const file of files) renameSync(join(from, file), join(to, file));
-    syncFolder(to);
+    syncToDisk(to);
   });
   forget(run, kept);
 }

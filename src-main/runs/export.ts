@@ -8,7 +8,7 @@ import { torchFileBytes, writeTorchFile, type TorchFileOptions } from '../format
 import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import type { ExportFormat } from '../protocol/export.ts';
-import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
 import { checkpointsFolder, exportsFolder } from './run-folder.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { HistoryFormat } from '../protocol/data-types.ts';
-import { diskError, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, writeFileAtomic } from '../base/files.ts';
 import { historyCsv } from './history-columns.ts';
 import { readHistory, readLog } from './history.ts';
 import { openRun } from './run-folder.ts';

@@ -2,7 +2,7 @@ import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, r
 import { appendFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EpochRow, HistoryRow } from '../protocol/events.ts';
-import { diskError, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, writeFileAtomic } from '../base/files.ts';
 
 /**
  * What a run reported: history.jsonl, one row a line, and DeiT's log.txt, one line an epoch. Both are only appended

@@ -13,7 +13,7 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic, writeNewFile } from '../base/files.ts';
 import { isAlive, startOf } from '../base/process.ts';
 
 /**
@@ -62,7 +62,7 @@ export function lockRun(folder: string, from?: LockOwner): RunLock {
 
 function takeFree(folder: string, text: string): void {
   const path = lockPath(folder);
-  for (let attempt = 0; !tryLink(path, text); attempt++) {
+  for (let attempt = 0; !writeNewFile(path, text); attempt++) {
     const holder = lockOwner(folder);
     if (holder || attempt > 20) throw lockedError(folder, holder);
     setAsideStale(path);
@@ -104,21 +104,6 @@ function isHeld(path: string, owner: LockOwner): boolean {
   if (!isAlive(owner.pid)) return false;
   const started = startOf(owner.pid);
   return started === '' || owner.started === '' || started === owner.started;
-}
-
-// A link appears with its content, all or nothing, and only where nothing is: what `open` with O_EXCL cannot give.
-function tryLink(path: string, text: string): boolean {
-  const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  try {
-    writeFileSync(temporary, text, { flag: 'wx' });
-    linkSync(temporary, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw diskError(error, path, text.length);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
 }
 
 // Two processes may find the same stale lock: the second would remove the first one's new lock, so what was moved is

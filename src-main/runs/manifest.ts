@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import { isCheckpointFile, openCheckpoint } from './checkpoint-file.ts';
 import { readHistory } from './history.ts';
 import { checkpointsFolder } from './run-folder.ts';

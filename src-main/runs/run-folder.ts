@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, st
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { diskError, writeFileAtomic, writeNewFile } from '../base/atomic-file.ts';
+import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
 
 /**
  * One training on disk. A run folder holds:

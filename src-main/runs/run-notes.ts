@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunNotes } from '../protocol/data-types.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 
 /**
  * `notes.json` of a run: what a person says of it. Nothing that trains writes here, so a run can be resumed, rewound

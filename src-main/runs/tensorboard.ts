@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, 
 import { join } from 'node:path';
 import { eventFileStart, eventRecord } from '../formats/event-file.ts';
 import type { HistoryRow } from '../protocol/events.ts';
-import { diskError, writeFileAtomic } from '../base/atomic-file.ts';
+import { diskError, writeFileAtomic } from '../base/files.ts';
 import { numbersOf } from './history-columns.ts';
 import { readHistory } from './history.ts';
 

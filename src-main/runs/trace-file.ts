@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { diskError } from '../base/atomic-file.ts';
+import { diskError } from '../base/files.ts';
 
 /**
  * `trace.json` of a run: what its processes did when, in the Trace Event Format that chrome://tracing, Perfetto and

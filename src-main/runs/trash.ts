@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, syncFolder } from '../base/atomic-file.ts';
+import { diskError, syncToDisk } from '../base/files.ts';
 import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { lockedError, lockOwner } from './lock.ts';
@@ -155,7 +155,7 @@ function presentIn(run: string, name: string): string {
 function move(from: string, to: string, folder: string): void {
   try {
     renameSync(from, to);
-    syncFolder(folder);
+    syncToDisk(folder);
   } catch (error) {
     throw diskError(error, from, 0);
   }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createModel, modelCard } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
 import { valuesOfGraph, type GraphFacts } from './teacher-graph.ts';
 import { metadataValues, readOnnxFile, readSavedModel } from './foreign-model.ts';

@@ -9,7 +9,7 @@ import { writeTorchFile } from '../../src-main/formats/torch-writer.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { fitWeights } from '../../src-main/model/weights.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
-import { writeChunksAtomic } from '../../src-main/base/atomic-file.ts';
+import { writeChunksAtomic } from '../../src-main/base/files.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { loadEngine } from '../../src-main/runtime/engine.ts';
 import { inspectWeights } from '../../src-main/weights/inspect-weights.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
-import { writeChunksAtomic } from '../../src-main/base/atomic-file.ts';
+import { writeChunksAtomic } from '../../src-main/base/files.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';

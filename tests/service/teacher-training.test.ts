@@ -8,7 +8,7 @@ import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { EpochRow, HistoryRow, StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
-import { writeChunksAtomic } from '../../src-main/base/atomic-file.ts';
+import { writeChunksAtomic } from '../../src-main/base/files.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunSummaries } from '../../src-main/runs/summary.ts';

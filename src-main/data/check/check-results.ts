@@ -1,5 +1,6 @@
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeLinesAtomic } from '../../base/files.ts';
 import type { FindingKind } from '../../protocol/data-types.ts';
 
 /** What a check found of one image, kept so that the next check looks only at what has changed. */
@@ -56,7 +57,7 @@ export class CheckResults {
   }
 
   add(result: ImageResult): void {
-    this.pending.push(lineOf(result));
+    this.pending.push(`${lineOf(result)}\n`);
     if (this.pending.length >= BATCH) void this.flush();
   }
 
@@ -77,8 +78,7 @@ export class CheckResults {
   private begin(results: readonly ImageResult[]): Promise<void> {
     return this.try(async (path) => {
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(`${path}.tmp`, [`${HEADER}\n`, ...results.map(lineOf)]);
-      await rename(`${path}.tmp`, path);
+      await writeLinesAtomic(path, [HEADER, ...results.map(lineOf)]);
     });
   }
 
@@ -89,7 +89,7 @@ export class CheckResults {
 }
 
 function lineOf({ file, size, time, hash, problem, oddities }: ImageResult): string {
-  return `${JSON.stringify([file, size, time, hash, problem?.kind ?? '', problem?.reason ?? '', ...oddities])}\n`;
+  return JSON.stringify([file, size, time, hash, problem?.kind ?? '', problem?.reason ?? '', ...oddities]);
 }
 
 /** null when there is nothing of this version. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeLinesAtomic } from '../../base/files.ts';
 import { childPath, IMAGE } from './branch.ts';
 import { reasonOf } from './read-file.ts';
 import { listTar, type TarPlace } from './tar.ts';
@@ -105,14 +106,13 @@ async function readKept(path: string): Promise<TarPlace[] | null> {
 // Nothing depends on it: where it cannot be written, the archive is looked through again.
 async function keep(path: string, places: readonly TarPlace[]): Promise<void> {
   const lines = function* (): Generator<string> {
-    yield `${HEADER}\n`;
-    for (const { name, offset, size } of places) yield `${JSON.stringify([name, offset, size])}\n`;
-    yield `${places.length}\n`;
+    yield HEADER;
+    for (const { name, offset, size } of places) yield JSON.stringify([name, offset, size]);
+    yield String(places.length);
   };
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.${process.pid}.tmp`, lines());
-    await rename(`${path}.${process.pid}.tmp`, path);
+    await writeLinesAtomic(path, lines());
   } catch {
     return;
   }

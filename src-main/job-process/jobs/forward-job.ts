@@ -5,7 +5,7 @@ import type { Model } from '../../model/model.ts';
 import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { writeChunksAtomic } from '../../base/atomic-file.ts';
+import { writeChunksAtomic } from '../../base/files.ts';
 import { openFile } from '../../runs/file-source.ts';
 import type { Values } from '../../runtime/dtypes.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';

@@ -9,7 +9,7 @@ import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
-import { diskError } from '../../base/atomic-file.ts';
+import { diskError } from '../../base/files.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';

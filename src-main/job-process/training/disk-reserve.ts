@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeLeftovers, temporaryBeside } from '../../base/atomic-file.ts';
+import { removeLeftovers, temporaryBeside } from '../../base/files.ts';
 import { freeBytes } from '../../jobs/disk-cost.ts';
 
 const PIECE = 8 << 20;

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { HistoryRow, RunState } from '../../protocol/events.ts';
-import { diskError } from '../../base/atomic-file.ts';
+import { diskError } from '../../base/files.ts';
 import { openHistory, readHistoryEnd, type HistoryWriter } from '../../runs/history.ts';
 import { openRun } from '../../runs/run-folder.ts';
 import { openEvents, type EventWriter } from '../../runs/tensorboard.ts';

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { fileSize, folderSize } from '../../base/files.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 
 /** A package as pinned: whatever the registry serves must be these bytes. */
@@ -36,7 +37,7 @@ export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal
     // A cache of its own: its growth is the progress, and the person's own cache is left alone.
     const cache = join(folder, `npm-${pin.package.replace('/', '-')}-${pin.version}`);
     await mkdir(cache, { recursive: true });
-    const poll = setInterval(() => void fileSize(cache).then((size) => onBytes(Math.min(size, pin.bytes))), POLL);
+    const poll = setInterval(() => void folderSize(cache).then((size) => onBytes(Math.min(size, pin.bytes))), POLL);
     try {
       await runNpm(
         ['pack', `${pin.package}@${pin.version}`, '--pack-destination', folder, '--cache', cache],
@@ -58,28 +59,10 @@ export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal
 }
 
 async function isPinned(archive: string, { bytes, integrity }: PinnedPackage): Promise<boolean> {
-  const size = await stat(archive).then(
-    (stats) => stats.size,
-    () => -1,
-  );
-  if (size !== bytes) return false;
+  if ((await fileSize(archive)) !== bytes) return false;
   const hash = createHash('sha512');
   await pipeline(createReadStream(archive), hash);
   return `sha512-${hash.digest('base64')}` === integrity;
-}
-
-async function fileSize(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = entries.filter((entry) => entry.isFile());
-  const sizes = await Promise.all(
-    files.map((file) =>
-      stat(join(file.parentPath, file.name)).then(
-        (s) => s.size,
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts'];

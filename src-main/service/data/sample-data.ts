@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import classList from '../../../resources/sample/classes.json';
 import sources from '../../../resources/sample/sources.json';
+import { diskError, removeLeftovers, temporaryBeside } from '../../base/files.ts';
+import { throwIfCancelled } from '../../base/process.ts';
 import { decodePng, encodePng, onBackground } from '../../data/decode/png.ts';
 import { readTar } from '../../data/layout/tar.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
@@ -39,6 +41,9 @@ const LAST_FILE = 'SOURCES.txt';
 /** Bytes that building the sample data set downloads. */
 export const SAMPLE_BYTES = sources.styles.reduce((sum, { bytes }) => sum + bytes, 0);
 
+// Images, licences and the archives that they come from, whole blocks each.
+const DISK_BYTES = 150e6;
+
 /** Whether the data set is there. */
 export async function hasSample(folder: string): Promise<boolean> {
   return access(join(folder, LAST_FILE)).then(
@@ -55,11 +60,11 @@ export async function hasSample(folder: string): Promise<boolean> {
 export async function buildSample(options: SampleOptions): Promise<string> {
   const { folder, cache, signal } = options;
   if (await hasSample(folder)) return folder;
-  const partial = `${folder}.partial-${process.pid}`;
+  const partial = temporaryBeside(folder);
   try {
     await mkdir(cache, { recursive: true });
     const archives = await fetchAll(options);
-    await removeLeftovers(folder);
+    await removeLeftovers(dirname(folder));
     await writeDataset(partial, archives, options);
     await rm(folder, { recursive: true, force: true });
     await rename(partial, folder);
@@ -71,30 +76,12 @@ export async function buildSample(options: SampleOptions): Promise<string> {
   }
 }
 
-function explained(error: unknown, path: string, signal: AbortSignal | undefined): StillhouseError {
+function explained(error: unknown, path: string, signal: AbortSignal | undefined): unknown {
   if (error instanceof StillhouseError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
   if (signal?.aborted) return new StillhouseError('job.cancelled', {}, { cause: error });
-  if (code === 'ENOSPC') return new StillhouseError('disk.full', { path, needed: '150 MB' }, { cause: error });
-  if (code === 'EACCES' || code === 'EROFS') return new StillhouseError('disk.denied', { path, reason: code });
-  return new StillhouseError('sample.build', { reason: message }, { cause: error });
-}
-
-// Unfinished folders of builds whose process is gone.
-async function removeLeftovers(folder: string): Promise<void> {
-  const prefix = `${basename(folder)}.partial-`;
-  const names = await readdir(dirname(folder)).catch(() => []);
-  const dead = names.filter((name) => name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length))));
-  await Promise.all(dead.map((name) => rm(join(dirname(folder), name), { recursive: true, force: true })));
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  const known = diskError(error, path, DISK_BYTES);
+  if (known !== error) return known;
+  return new StillhouseError('sample.build', { reason: (error as Error).message }, { cause: error });
 }
 
 async function fetchAll({ cache, onProgress, signal }: SampleOptions): Promise<string[]> {
@@ -105,13 +92,9 @@ async function fetchAll({ cache, onProgress, signal }: SampleOptions): Promise<s
       onProgress?.({ stage: 'download', done: before + arrived, total: SAMPLE_BYTES, unit: 'bytes' });
     archives.push(await fetchPackage(style, { folder: cache, onBytes, signal }));
     before += style.bytes;
-    stopIf(signal);
+    throwIfCancelled(signal);
   }
   return archives;
-}
-
-function stopIf(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new StillhouseError('job.cancelled');
 }
 
 interface Emoji {
@@ -145,7 +128,7 @@ async function writeDataset(root: string, archives: string[], { onProgress, sign
   let done = 0;
   for (const [index, style] of sources.styles.entries()) {
     await writeStyle(root, archives[index], style, emoji, (written) => {
-      stopIf(signal);
+      throwIfCancelled(signal);
       onProgress?.({ stage: 'build', done: done + written, total, unit: 'files' });
     });
     done += emoji.size;

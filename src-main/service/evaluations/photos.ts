@@ -1,7 +1,7 @@
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type PhotoAnswer } from '../../protocol/evaluation.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
-import { readableBytes } from '../../base/atomic-file.ts';
+import { readableBytes } from '../../base/bytes.ts';
 import type { EngineManager } from '../engine/engine-manager.ts';
 import { checkpointOf } from './evaluations.ts';
 import type { SpawnJob } from '../runs/run-control.ts';

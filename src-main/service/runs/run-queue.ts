@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { QueueEntry, QueueReport } from '../../protocol/data-types.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
-import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { writeFileAtomic } from '../../base/files.ts';
 import { lockOwner, lockRun, type RunLock } from '../../runs/lock.ts';
 import { queueFolder } from '../../runs/places.ts';
 

@@ -6,7 +6,7 @@ import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { RunState } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
-import { writeFileAtomic } from '../../base/atomic-file.ts';
+import { writeFileAtomic } from '../../base/files.ts';
 import { createRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
 import { RunSummaries } from '../../runs/summary.ts';
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import type { EnginePin } from '../../../src-main/install/engine-pin.ts';
 import { fetchWeights, install, status, verifyInstalled } from '../../../src-main/install/engine-store.ts';
-import { diskError } from '../../../src-main/base/download-files.ts';
+import { diskError } from '../../../src-main/base/files.ts';
 import { meter, type ByteProgress } from '../../../src-main/install/meter.ts';
 import { arrivedBytes, fetchPackage, type PackagePin } from '../../../src-main/install/package-fetch.ts';
 import { makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
@@ -129,7 +129,7 @@ describe('offline install', () => {
   it('sees a file cut short, and removes what a killed process left', async () => {
     await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
     truncateSync(join(folder, 'libone.so.2'), 1000);
-    mkdirSync(`${folder}.999999999.tmp`);
+    mkdirSync(join(root, 'engine', '.cpu-1.0.0.999999999.0123456789ab.tmp'));
     expect((await status(folder, engineOf(pin))).state).toBe('broken');
     await install({ folder, from: wheels, verify: works, pin: engineOf(pin) });
     expect(readdirSync(join(root, 'engine'))).toEqual(['cpu-1.0.0']);

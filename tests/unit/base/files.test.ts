@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ReasonCode } from '../../../src-main/protocol/reasons.ts';
 import {
-  readableBytes,
+  diskError,
+  fileSize,
+  folderSize,
   removeLeftovers,
   writeChunksAtomic,
   writeFileAtomic,
-} from '../../../src-main/base/atomic-file.ts';
+  writeLinesAtomic,
+} from '../../../src-main/base/files.ts';
 import { withLimitedDisk } from '../runs/limited-disk.ts';
 import { temporaryFolder } from '../runs/state.ts';
 
@@ -93,23 +96,72 @@ describe('a full disk', () => {
   });
 });
 
-it('removes leftovers of writers that are gone, and no other files', async () => {
-  const folder = temporaryFolder();
-  const gone = '.a.bin.999999999.0123456789ab.tmp';
-  const living = `.a.bin.${process.pid}.0123456789ab.tmp`;
-  for (const name of [gone, living, 'a.bin', '.hidden', 'x.tmp']) writeFileSync(join(folder, name), '');
-  symlinkSync('/nowhere', join(folder, 'broken'));
-  await removeLeftovers(folder);
-  expect(readdirSync(folder).sort()).toEqual([living, '.hidden', 'a.bin', 'broken', 'x.tmp'].sort());
+describe('leftovers', () => {
+  it('of writers that are gone are removed, and nothing else', async () => {
+    const folder = temporaryFolder();
+    const gone = '.a.bin.999999999.0123456789ab.tmp';
+    const goneFolder = '.engine.999999999.0123456789ab.tmp';
+    const living = `.a.bin.${process.pid}.0123456789ab.tmp`;
+    for (const name of [gone, living, 'a.bin', '.hidden', 'x.tmp']) writeFileSync(join(folder, name), '');
+    mkdirSync(join(folder, goneFolder));
+    writeFileSync(join(folder, goneFolder, 'part'), '');
+    symlinkSync('/nowhere', join(folder, 'broken'));
+    await removeLeftovers(folder);
+    expect(readdirSync(folder).sort()).toEqual([living, '.hidden', 'a.bin', 'broken', 'x.tmp'].sort());
+  });
+
+  it('of a living process of another user stay', async () => {
+    const folder = temporaryFolder();
+    const name = '.data.999999999.0123456789ab.tmp';
+    mkdirSync(join(folder, name));
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    await removeLeftovers(folder).finally(() => kill.mockRestore());
+    expect(readdirSync(folder)).toEqual([name]);
+  });
 });
 
-it.each([
-  [0, '0 B'],
-  [999, '999 B'],
-  [1000, '1.0 kB'],
-  [71_234_567, '71.2 MB'],
-  [3.2e9, '3.2 GB'],
-  [5e15, '5000.0 TB'],
-])('%d bytes read %s', (bytes, text) => {
-  expect(readableBytes(bytes)).toBe(text);
+describe('an error of the disk', () => {
+  const failed = (code: string) => Object.assign(new Error(`${code}: words of the system`), { code });
+
+  it.each([
+    ['ENOENT', 'os.no-folder'],
+    ['EISDIR', 'os.folder'],
+    ['EROFS', 'os.read-only'],
+    ['EPERM', 'os.denied'],
+    ['EIO', 'os.disk-error'],
+  ])('%s says why in our words and keeps its cause', (code, reason) => {
+    const cause = failed(code);
+    expect(diskError(cause, '/a', 0)).toMatchObject({ code: 'disk.denied', params: { path: '/a', reason: { code: reason } }, cause });
+  });
+
+  it('of a full disk says how much was needed', () => {
+    const cause = failed('EDQUOT');
+    expect(diskError(cause, '/a', 1.5e6)).toMatchObject({ code: 'disk.full', params: { needed: '1.5 MB' }, cause });
+  });
+
+  it('stays as it was when nothing is known of it', () => {
+    for (const error of [failed('EAGAIN'), failed('toString'), null, new Error('no code')])
+      expect(diskError(error, '/a', 0)).toBe(error);
+  });
+});
+
+it('writes lines whole, however many', async () => {
+  const path = join(temporaryFolder(), 'lines');
+  const lines = Array.from({ length: 20_000 }, (_, at) => `line ${at}`);
+  await writeLinesAtomic(path, lines);
+  expect(readFileSync(path, 'utf8')).toBe(lines.map((line) => `${line}\n`).join(''));
+  await writeLinesAtomic(path, []);
+  expect(readFileSync(path, 'utf8')).toBe('');
+});
+
+it('sizes files and folders, none as null and 0', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'in'));
+  writeFileSync(join(folder, 'a'), 'abc');
+  writeFileSync(join(folder, 'in', 'b'), 'de');
+  const sizes = [fileSize(join(folder, 'a')), fileSize(folder), fileSize(join(folder, 'none'))];
+  expect(await Promise.all(sizes)).toEqual([3, null, null]);
+  expect([await folderSize(folder), await folderSize(join(folder, 'none'))]).toEqual([5, 0]);
 });
