@@ -37,7 +37,7 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/runtime',
-    imports: ['src-main/protocol', 'src-main/base'],
+    imports: ['src-main/protocol', 'src-main/base', 'src-main/formats'],
     packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'node:*'],
   },
   {

@@ -1,3 +1,5 @@
+import { bytesField, doubleField, floatField, message, textField, varintField } from './protobuf-writer.ts';
+
 /**
  * TensorBoard's event files: records with checksums (TFRecord), each an `Event` message with scalars. Only what a
  * curve needs.
@@ -46,45 +48,4 @@ export function maskedCrc(bytes: Uint8Array): number {
   for (const byte of bytes) sum = CASTAGNOLI[(sum ^ byte) & 0xff] ^ (sum >>> 8);
   sum = ~sum >>> 0;
   return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;
-}
-
-function message(fields: readonly Buffer[]): Buffer {
-  return Buffer.concat(fields);
-}
-
-function key(field: number, wire: number): number {
-  return (field << 3) | wire;
-}
-
-function varintField(field: number, value: number): Buffer {
-  return Buffer.from([key(field, 0), ...varint(value)]);
-}
-
-function doubleField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(9);
-  bytes[0] = key(field, 1);
-  bytes.writeDoubleLE(value, 1);
-  return bytes;
-}
-
-function floatField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(5);
-  bytes[0] = key(field, 5);
-  bytes.writeFloatLE(value, 1);
-  return bytes;
-}
-
-function textField(field: number, text: string): Buffer {
-  return bytesField(field, Buffer.from(text));
-}
-
-function bytesField(field: number, bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([key(field, 2), ...varint(bytes.length)]), bytes]);
-}
-
-// Not by shifts: a step may be above 2³¹.
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
-  return [...bytes, value];
 }

@@ -1,26 +1,6 @@
-/** TensorFlow's `ConfigProto`, written by hand: a handful of fields. */
+import { bytesField, message, textField, varintField } from '../formats/protobuf-writer.ts';
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 127) {
-    bytes.push((rest % 128) | 128);
-    rest = Math.floor(rest / 128);
-  }
-  return [...bytes, rest];
-}
-
-function integerField(field: number, value: number): number[] {
-  return [field << 3, ...varint(value)];
-}
-
-function bytesField(field: number, bytes: readonly number[]): number[] {
-  return [(field << 3) | 2, ...varint(bytes.length), ...bytes];
-}
-
-const ascii = (text: string): number[] => [...new TextEncoder().encode(text)];
-
-// ConfigProto's fields, and those of the messages inside it.
+// Fields of TensorFlow's ConfigProto, and those of the messages inside it.
 const DEVICE_COUNT = 1;
 const INTRA_OP_THREADS = 2;
 const INTER_OP_THREADS = 5;
@@ -48,18 +28,18 @@ export interface ContextOptions {
  * processor placed there, and XLA on whatever it can compile.
  */
 export function contextConfig({ within, between, gpu = null }: ContextOptions): Uint8Array {
-  const threads = [...integerField(INTRA_OP_THREADS, within), ...integerField(INTER_OP_THREADS, between)];
-  return Uint8Array.from([...threads, ...(gpu === null ? withoutGpu() : withGpu(gpu))]);
+  const threads = [varintField(INTRA_OP_THREADS, within), varintField(INTER_OP_THREADS, between)];
+  return message([...threads, ...(gpu === null ? [withoutGpu()] : withGpu(gpu))]);
 }
 
-function withoutGpu(): number[] {
-  return bytesField(DEVICE_COUNT, [...bytesField(MAP_KEY, ascii('GPU')), ...integerField(MAP_VALUE, 0)]);
+function withoutGpu(): Buffer {
+  return bytesField(DEVICE_COUNT, message([textField(MAP_KEY, 'GPU'), varintField(MAP_VALUE, 0)]));
 }
 
-function withGpu(index: number): number[] {
+function withGpu(index: number): Buffer[] {
   return [
-    ...bytesField(GPU_OPTIONS, [...integerField(GPU_GROWTH, 1), ...bytesField(GPU_LIST, ascii(String(index)))]),
-    ...integerField(SOFT_PLACEMENT, 1),
-    ...bytesField(GRAPH_OPTIONS, bytesField(GRAPH_OPTIMIZER, integerField(GLOBAL_JIT, 1))),
+    bytesField(GPU_OPTIONS, message([varintField(GPU_GROWTH, 1), textField(GPU_LIST, String(index))])),
+    varintField(SOFT_PLACEMENT, 1),
+    bytesField(GRAPH_OPTIONS, bytesField(GRAPH_OPTIMIZER, varintField(GLOBAL_JIT, 1))),
   ];
 }

@@ -1,4 +1,5 @@
 import { KEPT_ANSWERS } from '../protocol/evaluation.ts';
+import { rankOf } from './metrics.ts';
 
 /**
  * What a network answers on each image, kept while it is evaluated. Letters: n images, K classes, k ≤ 5 answers
@@ -96,14 +97,6 @@ function logSumExp(row: Float32Array): number {
   let sum = 0;
   for (const value of row) sum += Math.exp(value - most);
   return most + Math.log(sum);
-}
-
-// A NaN beats the label, as in torch's top-k: a broken model must not score.
-function rankOf(row: Float32Array, label: number): number {
-  let rank = 0;
-  for (let k = 0; k < row.length; k++)
-    if (k !== label && !(row[k] < row[label]) && !(row[k] === row[label] && k > label)) rank++;
-  return Number.isNaN(row[label]) ? row.length : rank;
 }
 
 /** The answers on `files` in their order; those of files that were not answered are −1 and NaN. */

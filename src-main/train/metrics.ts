@@ -25,20 +25,21 @@ export function decisions(logits: Float32Array, count: number, classes: number):
 export function countTop(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {
-    if (rankOf(logits, row * classes, classes, labels[row]) < k) hits++;
+    if (rankOf(logits.subarray(row * classes, (row + 1) * classes), labels[row]) < k) hits++;
   }
   return hits;
 }
 
-// Written so that a NaN beats the label, as in torch's top-k: a broken model must not score.
-function rankOf(logits: Float32Array, start: number, classes: number, label: number): number {
-  const own = logits[start + label];
+/**
+ * How many classes come before `label` in a row [K] of logits: 0 for the decision; of equal ones the first comes
+ * first. A NaN beats the label, as in torch's top-k, and a label whose own logit is NaN ranks behind all K: a broken
+ * model must not score.
+ */
+export function rankOf(row: Float32Array, label: number): number {
+  const own = row[label];
+  if (Number.isNaN(own)) return row.length;
   let rank = 0;
-  for (let k = 0; k < classes; k++) {
-    if (k === label) continue;
-    const other = logits[start + k];
-    if (!(other < own) && !(other === own && k > label)) rank++;
-  }
+  for (let k = 0; k < row.length; k++) if (k !== label && !(row[k] < own) && !(row[k] === own && k > label)) rank++;
   return rank;
 }
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { countTop, crossEntropy, deciding, decisions, fuse, scoreMeter } from '../../../src-main/train/metrics.ts';
+import {
+  countTop,
+  crossEntropy,
+  deciding,
+  decisions,
+  fuse,
+  rankOf,
+  scoreMeter,
+} from '../../../src-main/train/metrics.ts';
 
 /** Four rows of six classes; the expected values are torch's (cross_entropy, topk). */
 const logits = Float32Array.from(
@@ -24,6 +32,9 @@ describe('metrics', () => {
     expect([0, 1, 2].map((label) => countTop(tie, Int32Array.of(label), 3, 1))).toEqual([1, 0, 0]);
     const broken = new Float32Array(6).fill(NaN);
     expect(countTop(broken, Int32Array.of(0), 6, 5)).toBe(0);
+    // Nor where the k is that of all classes.
+    expect(countTop(Float32Array.of(0, NaN), Int32Array.of(1), 2, 2)).toBe(0);
+    expect([rankOf(Float32Array.of(0, NaN), 1), rankOf(Float32Array.of(0, NaN), 0)]).toEqual([2, 1]);
   });
 
   it('stay finite for huge logits', () => {
