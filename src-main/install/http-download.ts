@@ -4,7 +4,8 @@ import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
-import { diskError, fileSize, requireSpace, throwIfCancelled } from '../base/download-files.ts';
+import { diskError, fileSize, requireSpace } from '../base/files.ts';
+import { throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileSize, hashFile } from '../base/download-files.ts';
+import { fileSize, hashFile } from '../base/files.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** A file that is on this machine already, put there by another program or by hand. Nothing here writes. */

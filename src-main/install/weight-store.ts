@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
-import { diskError, fileSize, hashFile, syncToDisk, throwIfCancelled, writeWhole } from '../base/download-files.ts';
+import { diskError, fileSize, hashFile, syncToDisk, writeFileAtomic } from '../base/files.ts';
+import { throwIfCancelled } from '../base/process.ts';
 import { isAlive } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Reason } from '../protocol/reasons.ts';
@@ -253,8 +254,8 @@ async function finish(own: string, file: string, arrived: Arrived, { address, ha
   const facts: StoredFacts = { address, file, bytes: arrived.bytes, sha256: arrived.sha256, checked: hash !== null, time: Date.now() }; // prettier-ignore
   try {
     await rename(part, join(own, file));
-    await syncToDisk(own);
-    await writeWhole(join(own, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
+    syncToDisk(own);
+    writeFileAtomic(join(own, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
     await rm(`${part}.json`, { force: true });
   } catch (error) {
     throw diskError(error, own, arrived.bytes);

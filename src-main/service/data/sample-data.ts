@@ -10,6 +10,7 @@ import { throwIfCancelled } from '../../base/process.ts';
 import { decodePng, encodePng, onBackground } from '../../data/decode/png.ts';
 import { readTar } from '../../data/layout/tar.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { reasonIn } from '../../protocol/reasons.ts';
 import { fetchPackage } from './npm-package.ts';
 
 /**
@@ -81,7 +82,7 @@ function explained(error: unknown, path: string, signal: AbortSignal | undefined
   if (signal?.aborted) return new StillhouseError('job.cancelled', {}, { cause: error });
   const known = diskError(error, path, DISK_BYTES);
   if (known !== error) return known;
-  return new StillhouseError('sample.build', { reason: (error as Error).message }, { cause: error });
+  return new StillhouseError('sample.build', { reason: reasonIn(error) }, { cause: error });
 }
 
 async function fetchAll({ cache, onProgress, signal }: SampleOptions): Promise<string[]> {

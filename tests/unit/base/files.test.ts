@@ -133,7 +133,11 @@ describe('an error of the disk', () => {
     ['EIO', 'os.disk-error'],
   ])('%s says why in our words and keeps its cause', (code, reason) => {
     const cause = failed(code);
-    expect(diskError(cause, '/a', 0)).toMatchObject({ code: 'disk.denied', params: { path: '/a', reason: { code: reason } }, cause });
+    expect(diskError(cause, '/a', 0)).toMatchObject({
+      code: 'disk.denied',
+      params: { path: '/a', reason: { code: reason } },
+      cause,
+    });
   });
 
   it('of a full disk says how much was needed', () => {
