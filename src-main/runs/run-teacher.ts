@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../base/atomic-file.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 
 /**
