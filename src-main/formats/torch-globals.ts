@@ -5,8 +5,9 @@ import { badFormat } from './source.ts';
 import { makeTensor, TorchTensor } from './torch-tensor.ts';
 
 /**
- * Every global that a torch file may name, with its inert stand-in. To allow another: a line in one of the tables
- * below; it must build data and do nothing else. Everything else is refused by name, nothing is ever imported or run.
+ * What a global that a torch file names becomes here: an inert stand-in. Nothing is ever imported or run, so a class of
+ * somebody's own project is a record of its name and is passed over. What could only be there to act, a function of
+ * Python's own library or one of torch that loads or runs things, is refused by name, since other programs run it.
  */
 
 const STORAGES: Record<string, Dtype> = {
@@ -44,9 +45,25 @@ const DTYPES: Record<string, Dtype> = {
   bool: 'BOOL',
 };
 
-/** Kept as records: what training scripts put beside the weights. */
+/** Of Python's library, numpy and torch, what builds data and does nothing else: kept as records. */
 const RECORDS = new Set([
   'argparse.Namespace',
+  'types.SimpleNamespace',
+  'functools.partial',
+  'decimal.Decimal',
+  'fractions.Fraction',
+  'uuid.UUID',
+  'enum.Enum',
+  'enum.IntEnum',
+  ...['date', 'datetime', 'time', 'timedelta', 'timezone'].map((name) => `datetime.${name}`),
+  ...['__builtin__', 'builtins'].flatMap(
+    (module) =>
+    ['int', 'float', 'str', 'bool', 'list', 'tuple', 'dict', 'bytes', 'slice', 'range', 'xrange', 'type', 'long', 'unicode'].map((name) => `${module}.${name}`), // prettier-ignore
+  ),
+  'collections.deque',
+  'copyreg.__newobj__',
+  'copy_reg.__newobj__',
+  'zoneinfo.ZoneInfo._unpickle',
   'copy_reg._reconstructor',
   'copyreg._reconstructor',
   '__builtin__.object',
@@ -60,12 +77,14 @@ const RECORDS = new Set([
   '__builtin__.bytearray',
   'builtins.bytearray',
   'collections.Counter',
-  'pathlib.Path',
-  'pathlib.PosixPath',
-  'pathlib.PurePosixPath',
-  'pathlib.WindowsPath',
-  'pathlib._local.PosixPath',
+  ...['pathlib', 'pathlib._local'].flatMap(
+    (module) =>
+    ['Path', 'PosixPath', 'PurePath', 'PurePosixPath', 'PureWindowsPath', 'WindowsPath'].map((name) => `${module}.${name}`), // prettier-ignore
+  ),
   'torch.device',
+  'torch.torch_version.TorchVersion',
+  'torch.Generator',
+  'torch.nn.parameter.UninitializedParameter',
   'torch.serialization._get_layout',
   '_codecs.encode',
   ...['numpy.core', 'numpy._core'].flatMap((core) => [`${core}.multiarray.scalar`, `${core}.multiarray._reconstruct`]),
@@ -102,7 +121,35 @@ export function torchGlobal(name: string, path: string): PickleGlobal {
     )
   )
     throw badFormat(path, `it holds tensors of an unsupported kind, ${clip(name)}`);
-  throw new StillhouseError('weights.hostile', { path, name: clip(name) });
+  if (acts(name)) throw new StillhouseError('weights.hostile', { path, name: clip(name) });
+  return new PickleGlobal(name, (args) => new PickleRecord(clip(name), args));
+}
+
+/** Top-level modules that act: Python's own, and those that load, build or run other code. */
+const ACTING = new Set(
+  (
+    '__builtin__ __main__.__builtins__ _codecs _io _operator _pickle _posixsubprocess _socket _sitebuiltins _thread _winapi abc aiohttp ' +
+    'antigravity argparse array ast asyncio asyncore atexit base64 bdb builtins bz2 cgi cloudpickle cmd code codecs codeop ' +
+    'collections commands compileall concurrent configparser contextlib copy copy_reg copyreg cProfile csv ctypes ' +
+    'curses datetime dbm decimal dill distutils doctest email ensurepip enum faulthandler fcntl filecmp fileinput fnmatch ' +
+    'fractions ftplib functools gc getpass glob grp gzip heapq hmac html http httpx idlelib imaplib imp importlib inspect io ' +
+    'ipaddress itertools joblib json lib2to3 linecache locale logging lzma mailbox marshal mimetypes mmap modulefinder msvcrt ' +
+    'multiprocessing netrc nntplib nt ntpath numpy operator os pandas paramiko pathlib pdb pickle pickletools pip pipes pkg_resources pkgutil ' +
+    'platform plistlib poplib posix posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc queue random re readline ' +
+    'reprlib requests resource rlcompleter runpy sched secrets select selectors setuptools shelve shlex shutil signal site ' +
+    'smtpd smtplib socket socketserver sqlite3 ssl stat string subprocess symtable sys sysconfig syslog tabnanny tarfile ' +
+    'telnetlib tempfile termios test textwrap threading time timeit tkinter torch trace traceback tracemalloc tty turtle types ' +
+    'typing unittest urllib urllib2 urllib3 uuid venv warnings wave weakref webbrowser winreg wsgiref xml xmlrpc yaml zipapp zipfile ' +
+    'zipimport zlib zoneinfo'
+  ).split(' '),
+);
+/** What a pickled model or optimizer is made of: classes of torch, and functions of numbers alone. */
+const TORCH_PARTS =
+  /^torch\.((nn\.(modules|parameter|parallel)|optim)\.([a-z_]\w*\.)*[A-Z]\w*|(_C\._nn|nn\.functional)\.[a-z]\w*)$/;
+
+function acts(name: string): boolean {
+  if (TORCH_PARTS.test(name)) return false;
+  return ACTING.has(name.split('.')[0]) || /__\w+__/.test(name.replace(/^__main__\./, ''));
 }
 
 type Builder = (args: readonly unknown[], path: string) => unknown;
@@ -114,8 +161,10 @@ const BUILDERS: Record<string, Builder> = {
     makeTensor(storage, typeOf(dtype, path), [offset, size, stride], path),
   'torch._utils._rebuild_parameter': ([tensor], path) => parameter(tensor, path),
   'torch._utils._rebuild_parameter_with_state': ([tensor], path) => parameter(tensor, path),
+  'torch._tensor._rebuild_from_type_v2': ([build, , args], path) => rebuilt(build, args, path),
   'torch.Size': ([sides]) => sides,
   'collections.OrderedDict': ([pairs], path) => orderedDict(pairs, path),
+  'collections.defaultdict': () => new PickleDict(),
 };
 
 function typeOf(dtype: unknown, path: string): Dtype {
@@ -127,6 +176,13 @@ function typeOf(dtype: unknown, path: string): Dtype {
 function parameter(tensor: unknown, path: string): TorchTensor {
   if (!(tensor instanceof TorchTensor)) throw badFormat(path, 'a parameter in it is no tensor');
   return tensor;
+}
+
+// A tensor with attributes of its own, or of a subclass.
+function rebuilt(build: unknown, args: unknown, path: string): unknown {
+  if (!(build instanceof PickleGlobal) || !build.call || !(args instanceof PickleTuple))
+    throw badFormat(path, 'a tensor in it is made in a way that is not known');
+  return build.call(args.items);
 }
 
 function orderedDict(pairs: unknown, path: string): PickleDict {

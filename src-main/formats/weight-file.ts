@@ -1,5 +1,6 @@
 import type { NamedArray } from './named-array.ts';
-import { PickleDict } from './pickle.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import { PickleDict, PickleRecord, PickleTuple } from './pickle.ts';
 import { looksLikeSafetensors, readSafetensors, type Safetensors } from './safetensors.ts';
 import { badFormat, type ByteSource } from './source.ts';
 import { looksLikePickle, readTorchLegacy, readTorchZip } from './torch-file.ts';
@@ -19,7 +20,7 @@ export interface WeightFile {
 }
 
 /** Which entry of a torch file is taken when none is asked for: the first of these that is there. */
-const PREFERRED = ['model', 'state_dict', ''];
+const PREFERRED = ['model', 'state_dict', 'model_state_dict', 'net', 'network', ''];
 
 /**
  * Opens a weight file, deciding by its content what it is. `entry` names the state dict to take from a torch file
@@ -55,64 +56,90 @@ function torchFile(kind: WeightFile['kind'], saved: unknown, path: string, wante
   const fallback = entries.length === 1 ? entries[0] : undefined;
   const entry = wanted ?? PREFERRED.find((name) => dicts.has(name)) ?? fallback;
   const dict = entry === undefined ? undefined : dicts.get(entry);
-  if (entry === undefined || !dict) {
-    const wish = wanted === undefined ? 'a state dict' : `a state dict named ${wanted}`;
-    const names = entries.map((name) => name || 'the whole file').join(', ') || 'none';
-    throw badFormat(path, `it does not hold ${wish} (state dicts: ${names.slice(0, 500)})`);
-  }
+  if (entry === undefined || !dict) throw noEntry(saved, entries, path, wanted);
   return { kind, entries, entry, metadata: metadataOf(saved, dict), tensors: namedTensors(dict, path) };
+}
+
+function noEntry(saved: unknown, entries: readonly string[], path: string, wanted?: string): StillhouseError {
+  const type = entries.length === 0 ? moduleIn(saved) : null;
+  if (type) return new StillhouseError('weights.module', { path, type });
+  if (entries.length === 0) return badFormat(path, 'it does not hold a state dict');
+  const names = entries.map((name) => name || 'the whole file').join(', ');
+  return new StillhouseError('weights.entry', { path, entry: wanted ?? '–', entries: names.slice(0, 500) });
+}
+
+/** The class of a whole network that was pickled, alone or in a dict. */
+function moduleIn(saved: unknown): string | null {
+  const records = saved instanceof PickleDict ? [...saved.items.values()] : [saved];
+  const isModule = (record: PickleRecord) => record.state instanceof PickleDict && record.state.items.has('_modules');
+  const found = records.find((record) => record instanceof PickleRecord && isModule(record)) as
+    PickleRecord | undefined;
+  return found?.type ?? null;
 }
 
 // The saved object if tensors are in it, and each dict directly in it that holds tensors.
 function stateDicts(saved: unknown): Map<string, PickleDict> {
   const found = new Map<string, PickleDict>();
   if (!(saved instanceof PickleDict)) return found;
-  if (holdsTensors(saved)) found.set('', saved);
   for (const [name, value] of saved.items)
-    if (typeof name === 'string' && value instanceof PickleDict && holdsTensors(value)) found.set(name, value);
-  return found;
+    if (typeof name === 'string' && value instanceof PickleDict && tensorsIn(value) > 0) found.set(name, value);
+  // A random state or a score beside the dicts is no network.
+  const most = Math.max(0, ...[...found.values()].map(tensorsIn));
+  return tensorsIn(saved) > most ? new Map([['', saved], ...found]) : found;
 }
 
-function holdsTensors(dict: PickleDict): boolean {
-  for (const value of dict.items.values()) if (value instanceof TorchTensor) return true;
-  return false;
+function tensorsIn(dict: PickleDict): number {
+  let count = 0;
+  for (const value of dict.items.values()) if (value instanceof TorchTensor) count++;
+  return count;
 }
 
 function safetensorsFile({ metadata, tensors }: Safetensors): WeightFile {
-  return { kind: 'safetensors', entries: [''], entry: '', metadata, tensors: withoutWrapper(tensors) };
+  return { kind: 'safetensors', entries: [''], entry: '', metadata, tensors };
 }
 
 function namedTensors(dict: PickleDict, path: string): Map<string, NamedArray> {
   const tensors = [...dict.items].filter((item): item is [unknown, TorchTensor] => item[1] instanceof TorchTensor);
-  return withoutWrapper(
-    new Map(
-      tensors.map(([name, tensor]) => {
-        if (typeof name !== 'string' || name === '') throw badFormat(path, 'a tensor in it has no name');
-        return [name, toNamedArray(tensor)];
-      }),
-    ),
+  return new Map(
+    tensors.map(([name, tensor]) => {
+      if (typeof name !== 'string' || name === '') throw badFormat(path, 'a tensor in it has no name');
+      return [name, toNamedArray(tensor)];
+    }),
   );
-}
-
-const WRAPPERS = ['module.', '_orig_mod.'];
-
-// DataParallel and torch.compile put a word of their own before every name, one before the other where both are used.
-function withoutWrapper(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
-  const names = [...tensors.keys()];
-  const wrapper = WRAPPERS.find((word) => names.length > 0 && names.every((name) => name.startsWith(word)));
-  if (!wrapper) return tensors;
-  return withoutWrapper(new Map([...tensors].map(([name, array]) => [name.slice(wrapper.length), array])));
 }
 
 function metadataOf(saved: unknown, dict: PickleDict): Record<string, string> {
   const holders = [saved instanceof PickleDict ? saved : null, dict.attributes];
   const metadata = holders.map((holder) => holder instanceof PickleDict && holder.items.get('metadata'));
   const texts = metadata.flatMap((items) => (items instanceof PickleDict ? [...items.items] : []));
-  return Object.fromEntries(texts.flatMap(([key, value]) => (typeof key === 'string' ? toText(key, value) : [])));
+  const own = texts.flatMap(([key, value]) => (typeof key === 'string' ? toText(key, value) : []));
+  return Object.fromEntries([...trainedWith(saved), ...own]);
+}
+
+/** What the training scripts of timm and DeiT keep in `args`, by the words of a file's metadata. */
+const ARGS: readonly (readonly [string, string])[] = [
+  ['model', 'trained_model'],
+  ['input_size', 'trained_input_size'],
+  ['crop_pct', 'trained_crop_pct'],
+  ['eval_crop_ratio', 'trained_crop_pct'],
+  ['mean', 'trained_mean'],
+  ['std', 'trained_std'],
+  ['interpolation', 'trained_interpolation'],
+];
+
+function trainedWith(saved: unknown): [string, string][] {
+  if (!(saved instanceof PickleDict)) return [];
+  const args = saved.items.get('args');
+  const values = args instanceof PickleRecord ? args.state : args;
+  const of = (key: string): unknown => (values instanceof PickleDict ? values.items.get(key) : undefined);
+  const found = ARGS.flatMap(([key, name]) => (of(key) === '' ? [] : toText(name, of(key))));
+  const arch = saved.items.get('arch');
+  return typeof arch === 'string' ? [['trained_model', arch], ...found] : found;
 }
 
 function toText(key: string, value: unknown): [string, string][] {
   if (typeof value === 'string') return [[key, value]];
   const plain = (item: unknown) => ['string', 'number', 'boolean'].includes(typeof item);
-  return plain(value) || (Array.isArray(value) && value.every(plain)) ? [[key, JSON.stringify(value)]] : [];
+  const list = value instanceof PickleTuple ? value.items : value;
+  return plain(list) || (Array.isArray(list) && list.every(plain)) ? [[key, JSON.stringify(list)]] : [];
 }

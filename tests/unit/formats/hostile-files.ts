@@ -66,7 +66,6 @@ const GADGETS: Record<string, [string, Buffer]> = {
     'collections.OrderedDict.fromkeys.__globals__',
     join(codes(0x80, 4), short('collections'), short('OrderedDict.fromkeys.__globals__'), codes(0x93), '.'),
   ],
-  'an object prototype name': ['constructor.constructor', join('cconstructor\nconstructor\n)R.')],
   __proto__: ['__proto__.toString', join('c__proto__\ntoString\n)R.')],
 };
 
@@ -140,6 +139,7 @@ const TENSORS: Record<string, [RegExp, Buffer]> = {
   'a shape that is text': [/no size/, tensor(storage('0'), 'K\x00', 'X\x02\0\0\0ab')],
   'more strides than sides': [/1 sides and 2 strides/, tensor(storage('0'), 'K\x00', '(K\x02t')],
   'a storage that is a number': [/no storage/, tensor(text('K\x01'))],
+  'an object prototype name': [/does not hold a state dict|not the one it uses/, join('cconstructor\nconstructor\n)R')],
   'no tensors': [/does not hold a state dict|not the one it uses/, text('K\x01')],
 };
 

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { bytesSource } from '../../../src-main/formats/source.ts';
-import { writeTorchFile } from '../../../src-main/formats/torch-writer.ts';
 import { openWeightFile, type WeightFile } from '../../../src-main/formats/weight-file.ts';
 
 const folder = fileURLToPath(new URL('../../fixtures/formats/', import.meta.url));
@@ -40,7 +38,6 @@ describe('files written by torch and safetensors', () => {
     ['legacy.pth', 'torch-legacy', 'the same in the older format'],
     ['deit-zip.pth', 'torch-zip', "a checkpoint of DeiT's main.py"],
     ['deit-legacy.pth', 'torch-legacy', 'the same in the older format'],
-    ['parallel.pth', 'torch-zip', 'a state_dict with module. before every name'],
     ['plain.safetensors', 'safetensors', 'every dtype'],
   ])('reads %s (%s: %s)', (name, kind) => {
     const file = open(name);
@@ -60,18 +57,17 @@ describe('files written by torch and safetensors', () => {
     expect(open(name).entries).toEqual(['model', 'model_ema']);
     expect(open(name).entry).toBe('model');
     expect(contents(open(name, { entry: 'model_ema' }))).toEqual(asFloat32(expected['deit-ema']));
-    expect(() => open(name, { entry: 'teacher' })).toThrow(/state dict named teacher.*model, model_ema/);
+    expect(() => open(name, { entry: 'teacher' })).toThrow(/asked for: teacher.*model, model_ema/);
   });
 
-  it('leaves out what DataParallel and torch.compile put before every name, and only then', () => {
-    const namesOf = (names: string[]) => {
-      const arrays = names.map((name) => ({ name, shape: [1], dtype: 'F32' as const, values: Float32Array.of(1) }));
-      const files = [Buffer.concat([...writeTorchFile(arrays)]), Buffer.concat([...writeSafetensors(arrays, {})])];
-      return files.map((bytes) => [...openWeightFile(bytesSource(bytes), 'x').tensors.keys()]);
-    };
-    for (const before of ['module.', '_orig_mod.', 'module._orig_mod.', '_orig_mod.module.'])
-      expect(namesOf([`${before}a`, `${before}b.module.c`])).toEqual([['a', 'b.module.c'], ['a', 'b.module.c']]); // prettier-ignore
-    expect(namesOf(['module.a', 'b'])).toEqual([['module.a', 'b'], ['module.a', 'b']]); // prettier-ignore
+  it('passes over what is inert beside a state dict, and refuses a whole pickled model with advice', () => {
+    expect(contents(open('inert.pth'))).toEqual(asFloat32(expected['inert.pth']));
+    expect(open('inert.pth').metadata).toMatchObject({
+      trained_model: 'vit_tiny_patch16_224',
+      trained_crop_pct: '0.9',
+    });
+    expect(() => open('module.pth')).toThrow(expect.objectContaining({ code: 'weights.module' }) as Error);
+    expect(() => open('module.pth')).toThrow(/torch\.nn\.modules\.container\.Sequential.*model\.state_dict\(\)/);
   });
 
   it('prefers a state_dict to nothing and reads metadata of safetensors', () => {
