@@ -54,6 +54,10 @@ export interface EvaluateJob extends EngineChoice {
   settings: Partial<Recipe>;
   /** Score the moving average of the model in its place. */
   average?: boolean;
+  /** The state dict to take of several, or the beginning of the names of its arrays. */
+  entry?: string;
+  /** A file with class names in the order of the outputs, in place of the weights' own. */
+  classNames?: string;
   /** A folder of class folders to score on instead of the validation images. */
   folder?: string;
   /** File that tells which class a folder's number means; '' or absent: the model's own order, or ImageNet's. */
@@ -125,6 +129,7 @@ export interface ForwardJob extends EngineChoice {
   kind: 'forward';
   model: string;
   weights: string;
+  entry?: string;
   /** A safetensors file with normalised float32 images [B, 3, S, S], named `images` or alone in the file. */
   input: string;
   /** Gets `logits` [B, K] and, of a distilled model, `head` and `head_dist`. */
@@ -197,13 +202,18 @@ const RESULTS = {
     }),
   ),
   'evaluate-teacher': v.nullable(
-    v.object({ score: headScore, card: teacherCard, images: number, dataset: datasetSummary }),
+    v.object({
+      score: headScore,
+      card: teacherCard,
+      images: number,
+      dataset: datasetSummary,
+    }),
   ),
   'check-export': v.nullable(exportCheck),
   predict: v.null(),
   'predict-files': v.object({ model: text, images: number, skipped: v.array(v.object({ file: text, reason: text })) }),
   check: datasetReport,
-  forward: v.object({ output: text, shape: numbers }),
+  forward: v.object({ output: text, shape: numbers, notes: v.array(plainError) }),
   forecast: memoryForecast,
   measure: v.nullable(v.object({ imagesPerSecond: number })),
   preview: batchPreview,

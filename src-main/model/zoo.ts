@@ -1,5 +1,6 @@
 import type { ModelCard } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { deitNames } from './deit-names.ts';
 import { transformer, type TransformerShape } from './deit.ts';
 import { efficientNet, type EfficientNetShape } from './efficientnet.ts';
 import { countParameters, type Init, type Model, type ModelOptions, type Network } from './model.ts';
@@ -11,6 +12,9 @@ interface Preset {
   family: ModelCard['family'];
   inputSize: number;
   cropRatio: number;
+  /** timm's, where ours is that of DeiT. */
+  timmCropRatio?: number;
+  interpolation?: 'bilinear';
   /** Mean and deviation of the pixels. */
   pixels: Pixels;
   /** Published ImageNet top-1, or null. */
@@ -31,8 +35,9 @@ const HALF: Pixels = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 /** timm's start of a ViT's class token; DeiT's is in deit.ts. */
 const NEAR_ZERO: Init = { kind: 'normal', std: 1e-6 };
 
-/** The published accuracies of DeiT are with the shorter edge at input size / 0.875; timm lists 0.9 for the files. */
+/** The published accuracies of DeiT are with the shorter edge at input size / 0.875; timm lists other ratios for the files. */
 const DEIT_CROP = 0.875;
+const TIMM_CROP: Readonly<Record<number, number>> = { 224: 0.9, 384: 1 };
 
 /**
  * To add a preset: 1. a row here (of the family it belongs to), 2. its name in `tests/parity/make-fixtures.py`, which
@@ -71,6 +76,9 @@ const VIT: [string, number, number, number][] = [
   ['vit_base_patch16', 768, 12, 12],
   ['vit_large_patch16', 1024, 24, 16],
 ];
+
+/** Networks whose images timm resizes otherwise than by bicubic interpolation. */
+const BILINEAR = new Set(['tf_efficientnet_lite3', 'tf_efficientnet_lite4']);
 
 /** Name, width, depth, input size, crop, pixels, top-1. The prefix `tf_` and the word `lite` choose the variant. */
 const EFFICIENTNET: [string, number, number, number, number, Pixels, number | null][] = [
@@ -145,7 +153,8 @@ const FETCHABLE = new Set(['tf_efficientnet_lite0']);
 const PRESETS: ReadonlyMap<string, Preset> = new Map([
   ...DEIT.map(([name, dim, heads, inputSize, top1]) => {
     const shape: TransformerShape = { patch: 16, dim, depth: 12, heads, distilled: name.includes('distilled') };
-    return imageTransformer(name, 'deit', shape, { inputSize, cropRatio: DEIT_CROP, pixels: IMAGENET, top1 });
+    const crops = { cropRatio: DEIT_CROP, timmCropRatio: TIMM_CROP[inputSize] };
+    return imageTransformer(name, 'deit', shape, { inputSize, ...crops, pixels: IMAGENET, top1 });
   }),
   ...DEIT3.map(([name, patch, dim, depth, heads, inputSize, cropRatio, top1]) => {
     const shape: TransformerShape = { patch, dim, depth, heads, layerScale: 1e-6, classToken: NEAR_ZERO };
@@ -162,7 +171,8 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map([
     const [lite, tensorflow] = [name.includes('lite'), name.startsWith('tf_')];
     const shape: EfficientNetShape = { width, depth, lite, tensorflow };
     const build = (options: ModelOptions) => efficientNet(shape, options);
-    return [name, { family: 'efficientnet', inputSize, cropRatio, pixels, top1, patch: 1, build }];
+    const filter = BILINEAR.has(name) && { interpolation: 'bilinear' as const };
+    return [name, { family: 'efficientnet', inputSize, cropRatio, ...filter, pixels, top1, patch: 1, build }];
   }),
   ...REGNET.map(([name, depth, initial, slope, multiplier, group, cropRatio, top1]): [string, Preset] => {
     const shape = { depth, initial, slope, multiplier, group, squeeze: name.startsWith('regnety') };
@@ -188,7 +198,7 @@ function imageTransformer(
   name: string,
   family: 'deit' | 'vit',
   shape: TransformerShape,
-  facts: Pick<Preset, 'inputSize' | 'cropRatio' | 'pixels' | 'top1'>,
+  facts: Pick<Preset, 'inputSize' | 'cropRatio' | 'timmCropRatio' | 'pixels' | 'top1'>,
 ): [string, Preset] {
   return [name, { ...facts, family, patch: shape.patch, build: (options) => transformer(shape, options) }];
 }
@@ -254,10 +264,58 @@ export function modelCard(name: string): ModelCard {
   };
 }
 
+/** How images are prepared for a network, where its weights do not say. */
+export interface Preparation {
+  inputSize: number;
+  cropRatio: number;
+  /** timm's ratio where ours is another; null where they are the same. */
+  timmCropRatio: number | null;
+  interpolation: 'bicubic' | 'bilinear';
+  mean: [number, number, number];
+  std: [number, number, number];
+}
+
+/** @throws StillhouseError `argument.invalid`, `model.absent` for an unknown name. */
+export function preparationOf(name: string): Preparation {
+  const { inputSize, cropRatio, timmCropRatio, interpolation = 'bicubic', pixels } = presetOf(name);
+  const { mean, std } = pixels;
+  return { inputSize, cropRatio, timmCropRatio: timmCropRatio ?? null, interpolation, mean: [...mean], std: [...std] };
+}
+
+/** Whether two networks of the same arrays answer alike on the same images. */
+export function answerAlike(one: string, other: string): boolean {
+  const facts = (name: string) => {
+    const { mean, std } = preparationOf(name);
+    return [name.startsWith('tf_'), mean, std].join();
+  };
+  return facts(one) === facts(other);
+}
+
+/**
+ * A network by timm's name, with or without the tag of its weights, or by a name of DeiT's code.
+ * @param inputSize chooses among networks that differ in it.
+ * @returns our name, null where there is none.
+ */
+export function modelNamed(name: string, inputSize?: number): string | null {
+  const [bare] = name.split('.');
+  if (PRESETS.has(bare)) return bare;
+  const names = deitNames(bare) ?? [];
+  return names.find((one) => PRESETS.get(one)?.inputSize === inputSize) ?? names[0] ?? null;
+}
+
+/** What to call a network that is not known by a name: what DeiT calls so, or the nearest names. */
+export function suggestedModels(name: string): string[] {
+  const found = modelNamed(name);
+  if (!found) return nearestNames(name);
+  return deitNames(name.split('.')[0])?.filter((one) => PRESETS.has(one)) ?? [found];
+}
+
 function presetOf(name: string): Preset {
   const preset = PRESETS.get(name);
   if (preset) return preset;
-  const expected = `a model such as ${nearestNames(name).join(', ')}`;
+  const suggested = suggestedModels(name).join(', ');
+  if (deitNames(name)?.length === 0) throw new StillhouseError('model.absent', { name, suggested });
+  const expected = `a model such as ${suggested}`;
   throw new StillhouseError('argument.invalid', { name: 'model', expected, got: JSON.stringify(name) });
 }
 

@@ -151,10 +151,99 @@ export const ERRORS = {
     says: 'TensorFlow refused {op}: {reason}.',
     advice: 'This is a defect; please report it with this text.',
   },
+  'model.absent': {
+    says: '{name} of DeiT is not here.',
+    advice: 'Nearest are {suggested}; stillhouse models lists all.',
+  },
   'weights.format': { says: '{path}: {reason}.', advice: 'Use a .safetensors or .pth file of a supported model.' },
   'weights.hostile': {
     says: '{path} asks to run {name}, which a weight file must not.',
     advice: 'Do not open this file with a tool that executes pickles. Get the weights from a source you trust.',
+  },
+  'weights.module': {
+    says: '{path} is a whole pickled model, {type}, which only the code that made it can read.',
+    advice: 'Where that code is, save its weights alone: torch.save(model.state_dict(), "weights.pth")',
+  },
+  'weights.entry': {
+    says: '{path} does not tell which state dict is meant (asked for: {entry}). It holds {entries}.',
+    advice: 'Name one of them with --entry NAME.',
+  },
+  'weights.entry-taken': {
+    says: '{path} holds several state dicts, {entries}. Taken: {entry}.',
+    advice: 'Take another with --entry NAME.',
+  },
+  'weights.no-average': {
+    says: '{path} holds no moving average of the model. It holds {entries}.',
+    advice: 'Leave the average out, or name a state dict with --entry NAME.',
+  },
+  'weights.prefixes': {
+    says: '{path} holds several networks, with names that begin with {prefixes}.',
+    advice: 'Name one of these beginnings with --entry NAME.',
+  },
+  'weights.left-out': {
+    says: 'Of {path} the arrays {prefix}… are taken; {count} others are left out: {examples}.',
+    advice: 'Take others with --entry NAME, the beginning of their names.',
+  },
+  'weights.ambiguous': {
+    says: '{path} fits {models}, which answer differently, and does not tell which it is.',
+    advice:
+      'Name the network: --model NAME, or Network in the window. A folder of the hub, with {file} beside the weights, tells it too.',
+  },
+  'weights.unrecognised': {
+    says: '{path} fits none of the networks here.',
+    advice: 'stillhouse inspect shows what it holds, stillhouse models the networks that are here.',
+  },
+  'weights.network': {
+    says: '{path} is taken for {model}, as {source} says. Its arrays also fit {others}.',
+    advice: 'Say otherwise with --model NAME, or with Network in the window.',
+  },
+  'weights.other-network': {
+    says: '{source} says that {path} is {named}; it is taken for {model}, which prepares images or computes otherwise.',
+    advice: 'Choose {named} where that is meant.',
+  },
+  'weights.wrong-network': {
+    says: '{source} says that {path} is {named}, not {model}, which would answer otherwise.',
+    advice: 'Choose {named}.',
+  },
+  'weights.unknown-network': {
+    says: '{source} says that {path} is {named}, which is not here.',
+    advice: 'The networks that are here: stillhouse models',
+  },
+  'weights.config': {
+    says: '{path}: {key}: expected {expected}, got {got}.',
+    advice: 'This network is not here, or the file is damaged. Without the file, name the network with --model NAME.',
+  },
+  'weights.crop-deit': {
+    says: 'The crop ratio of {model} is {ratio}, as in the code and the tables of DeiT; timm lists {timm}.',
+    advice: 'Say otherwise with --eval-crop-ratio.',
+  },
+  'weights.squash': {
+    says: '{path} presses whole images into {size} × {size}, whatever their shape; here the centre is cut instead.',
+    advice: 'Answers differ on images that are not square.',
+  },
+  'weights.class-order': {
+    says: '{path} does not name its classes: its outputs are taken for the folders in this order: {order}. In the order of numbers it would be {natural}.',
+    advice: 'Give the names in the order of its outputs, where that is another: --classes FILE.',
+  },
+  'weights.class-number': {
+    says: '{path} does not name its classes: folder {example} is taken for output {example}, counted from 0, not for its place among the sorted names.',
+    advice: 'Give the names in the order of its outputs, where that is another: --classes FILE.',
+  },
+  'weights.class-imagenet': {
+    says: '{path} names its classes otherwise than the folders: its {count} outputs are taken in the order of ImageNet.',
+    advice: 'Give the names in the order of its outputs, where that is another: --classes FILE.',
+  },
+  'weights.class-file': {
+    says: '{path} does not name classes: {got}.',
+    advice: 'Give a text file with one name a line, a JSON list, or {"0": "cat", "1": "dog"}.',
+  },
+  'weights.class-count': {
+    says: '{path} tells {weightClasses} classes apart, the data set has {dataClasses}.',
+    advice: 'Evaluate it on the data that it was trained on, or train it on this one: --finetune.',
+  },
+  'weights.class-names': {
+    says: '{path} tells other classes apart: its number {number} is {theirs}, that of the data is {ours}.',
+    advice: 'Use the data that it was trained on, or give the right names in the order of its outputs: --classes FILE.',
   },
   'weights.keys': {
     says: '{path} does not fit {model}: missing {missing}; unexpected {unexpected}; misshapen {misshapen}.',
@@ -164,10 +253,6 @@ export const ERRORS = {
     says: 'The teacher {teacher} knows {teacherClasses} classes, the data set has {dataClasses}.',
     advice:
       'Fine-tune the teacher on this data set first (Recipe, Train a teacher), or name the classes of its outputs in its card.',
-  },
-  'teacher.class-names': {
-    says: 'The teacher {teacher} learned other classes: its number {number} is {theirs}, that of the data is {ours}.',
-    advice: 'Use the data folder that the teacher was trained on, or train a teacher on this one.',
   },
   'teacher.lacks-classes': {
     says: 'The teacher {teacher} does not know {count} of the {dataClasses} classes of the data: {missing}.',

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { flag, measured, number, numbers, oneOf, text, title } from './shapes.ts';
+import { flag, measured, number, numbers, oneOf, plainError, text, title } from './shapes.ts';
 
 /**
  * What an evaluation found, as plain data. Letters: n images, K classes. Accuracies and shares are in percent,
@@ -61,6 +61,8 @@ const evaluationFacts = v.object({
   count: number,
   skipped: number,
   teacher: v.nullable(text),
+  /** What was taken of the weights where it could have been otherwise; missing in evaluations from before. */
+  notes: v.optional(v.array(plainError)),
   /** The loss as DeiT reports it: the mean over batches; null where it is no number. */
   loss: v.nullable(number),
   seconds: number,

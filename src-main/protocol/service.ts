@@ -240,6 +240,8 @@ export const CALLS = {
       folder: v.optional(text),
       classIndex: v.optional(text),
       realLabels: v.optional(text),
+      entry: v.optional(text),
+      classNames: v.optional(text),
       settings: v.optional(recipe),
     }),
     job,

@@ -1,12 +1,12 @@
 import { basename } from 'node:path';
 import { countParameters, type Model } from '../model/model.ts';
-import { recognise } from '../model/recognise.ts';
 import { fitWeights } from '../model/weights.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { Preprocessing } from '../protocol/export.ts';
-import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
+import type { Recipe } from '../protocol/recipe.ts';
 import { metadataValues } from './foreign-model.ts';
+import { chooseNetwork } from './network.ts';
 import { classCount, withWeights, type Weights } from './weights.ts';
 
 /** A network made from a file alone, as a stranger would: its own words decide what it is. */
@@ -27,17 +27,10 @@ export function readNetwork(path: string, settings: Partial<Recipe>, average = f
 }
 
 function networkOf(weights: Weights, settings: Partial<Recipe>): ReadNetwork {
-  const recipe = parseRecipe({ ...seen(weights), ...weights.settings, ...settings });
+  const { recipe } = chooseNetwork(weights, settings);
   const model = createModel(recipe.model, { classes: classCount(weights), inputSize: recipe.inputSize });
   const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
   return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights) };
-}
-
-/** The network that the arrays make, of a file that does not name it. */
-function seen({ settings, tensors }: Weights): Partial<Recipe> {
-  const found = settings.model ? null : recognise(tensors);
-  if (!found || found.models.length === 0) return {};
-  return { model: found.models[0], ...(found.inputSize && { inputSize: found.inputSize }) };
 }
 
 function preprocessingOf({ metadata }: Weights): Preprocessing | null {

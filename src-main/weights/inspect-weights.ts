@@ -3,7 +3,9 @@ import { type Dtype, DTYPE_BYTES, type NamedArray } from '../formats/named-array
 import type { WeightFile } from '../formats/weight-file.ts';
 import { recognise, type Recognised } from '../model/recognise.ts';
 import { openWeights } from './open-weights.ts';
-import { weightsOf } from './weights.ts';
+import { likely } from './network.ts';
+import { weightsOf, type Said } from './weights.ts';
+import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 
 /** What a weight file holds, as plain data. Names and texts are the file's own: show them with care. */
 export interface WeightReport {
@@ -20,6 +22,10 @@ export interface WeightReport {
   classNames: string[] | null;
   /** The network that the arrays make; null when they make none that is known. */
   network: Recognised | null;
+  /** What the file, or the config beside it, calls its network, and who says it. */
+  said: Said | null;
+  /** What a command would take and leave out. */
+  notes: PlainError[];
   arrays: ArrayReport[];
   /** Of all arrays together. */
   total: { arrays: number; elements: number; bytes: number; dtypes: Partial<Record<Dtype, number>> };
@@ -69,7 +75,7 @@ export function inspectWeights(path: string, options: { entry?: string } = {}): 
       entries,
       entry,
       metadata,
-      ...networkOf(opened),
+      ...networkOf(opened, options.entry),
       arrays,
       total,
       nan: sum(({ nan }) => nan),
@@ -81,13 +87,27 @@ export function inspectWeights(path: string, options: { entry?: string } = {}): 
 }
 
 // A checkpoint of ours holds the optimizer's numbers beside the model's: only the model's make a network.
-function networkOf(opened: Parameters<typeof weightsOf>[0]): Pick<WeightReport, 'network' | 'classNames'> {
-  const { tensors, classes } = weightsOf(opened);
-  const network = recognise(tensors);
-  const named = opened.file.metadata.architecture;
-  if (network?.models.includes(named)) network.models = [named, ...network.models.filter((name) => name !== named)];
-  if (network && tensors !== opened.file.tensors) network.layout = 'Stillhouse checkpoint';
-  return { network, classNames: classes };
+function networkOf(
+  opened: Parameters<typeof weightsOf>[0],
+  entry: string | undefined,
+): Pick<WeightReport, 'network' | 'classNames' | 'said' | 'notes'> {
+  try {
+    const { tensors, classes, said, notes, settings } = weightsOf(opened, { entry });
+    const network = recognise(tensors);
+    if (network) network.models = orderedModels(network, said?.model);
+    const own = settings.model !== undefined && tensors.size < opened.file.tensors.size;
+    if (network && own) network.layout = 'Stillhouse checkpoint';
+    return { network, classNames: classes, said, notes };
+  } catch (error) {
+    // What keeps a file from being used is what a person looks into it for.
+    if (!(error instanceof StillhouseError)) throw error;
+    return { network: recognise(opened.file.tensors), classNames: null, said: null, notes: [toPlainError(error)] };
+  }
+}
+
+function orderedModels({ models, inputSize }: Recognised, said: string | null | undefined): string[] {
+  const found = likely(models, inputSize);
+  return said && found.includes(said) ? [said, ...found.filter((model) => model !== said)] : found;
 }
 
 function totalOf(tensors: ReadonlyMap<string, NamedArray>): WeightReport['total'] {

@@ -42,7 +42,7 @@ export function openWeights(path: string, options: { entry?: string } = {}): Ope
   try {
     if (!main.endsWith('.index.json')) {
       const source = open(main);
-      const file = openWeightFile(source, main, options);
+      const file = openEntry(source, main, options);
       return { path: main, file, files: [{ path: main, bytes: source.size }], close };
     }
     const files: OpenedWeights['files'] = [];
@@ -50,12 +50,25 @@ export function openWeights(path: string, options: { entry?: string } = {}): Ope
       const shard = join(dirname(main), name);
       const source = open(shard);
       files.push({ path: shard, bytes: source.size });
-      return openWeightFile(source, shard, options);
+      return openEntry(source, shard, options);
     };
     const file = joinShards(readShardIndex(open(main), main), openShard, main);
     return { path: main, file, files, close };
   } catch (error) {
     close();
+    throw error;
+  }
+}
+
+/** The state dict of a name; where there is none, the usual one, of which the name may be the beginning of arrays. */
+function openEntry(source: FileSource, path: string, options: { entry?: string }): WeightFile {
+  try {
+    return openWeightFile(source, path, options);
+  } catch (error) {
+    if (!options.entry || !(error instanceof StillhouseError && error.code === 'weights.entry')) throw error;
+    const usual = openWeightFile(source, path);
+    const begins = [...usual.tensors.keys()].some((name) => name.startsWith(`${options.entry}.`));
+    if (begins) return usual;
     throw error;
   }
 }

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { createModel, modelCard } from '../model/zoo.ts';
+import { preparationOf } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
 import { valuesOfGraph, type GraphFacts } from './teacher-graph.ts';
-import { metadataValues, readOnnxFile, readSavedModel } from './foreign-model.ts';
-import { classCount, withWeights } from './weights.ts';
+import { readOnnxFile, readSavedModel } from './foreign-model.ts';
+import { contradiction } from './network.ts';
+import { headClasses, withWeights, type Weights } from './weights.ts';
 
 /** Puts the card of a teacher together: card file, then weight file, then defaults. Nothing is run. */
 
@@ -92,18 +93,17 @@ async function factsOf(path: string, model: string, card: CardValues): Promise<F
 
 function timmFacts(path: string, model: string): Promise<Facts> {
   return withWeights(path, (weights): Facts => {
-    const outputs = classCount(weights);
-    const { inputSize } = modelCard(model);
-    const { mean, std, cropRatio } = createModel(model, { classes: outputs, inputSize });
-    const { settings, classes, metadata } = weights;
+    requireNetwork(weights, model);
+    const { inputSize, mean, std, cropRatio, interpolation } = preparationOf(model);
+    const { settings, classes, preparation } = weights;
     const own = {
-      ...metadataValues(metadata),
+      ...preparation,
       ...(settings.inputSize && { inputSize: settings.inputSize }),
       ...(settings.evalCropRatio && { cropRatio: settings.evalCropRatio }),
-      ...(classes && { classes }),
+      classes: classes ?? undefined,
     };
-    const defaults: CardValues = { inputSize, mean, std, cropRatio, layout: 'NHWC' };
-    return { kind: 'timm', name: model, outputs, batch: null, values: own, defaults };
+    const defaults: CardValues = { inputSize, mean, std, cropRatio, interpolation, layout: 'NHWC' };
+    return { kind: 'timm', name: model, outputs: headClasses(weights), batch: null, values: own, defaults };
   });
 }
 
@@ -130,6 +130,12 @@ function changedNotes(path: string, kept: CardValues, card: CardValues): PlainEr
 
 function textOfField(value: unknown): string {
   return Array.isArray(value) ? value.slice(0, 5).join(' ') : String(value);
+}
+
+/** @throws StillhouseError `weights.wrong-network` where a file names a network that answers otherwise. */
+function requireNetwork(weights: Weights, model: string): void {
+  const [other] = contradiction(weights, model);
+  if (other) throw new StillhouseError('weights.wrong-network', other.params);
 }
 
 /** @throws StillhouseError `teacher.card` */

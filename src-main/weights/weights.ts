@@ -1,7 +1,19 @@
+import { basename } from 'node:path';
 import type { NamedArray } from '../formats/named-array.ts';
-import { StillhouseError } from '../protocol/errors.ts';
+import { beneath } from '../model/prefixes.ts';
+import { modelNamed } from '../model/zoo.ts';
+import {
+  StillhouseError,
+  toPlainError,
+  type ErrorCode,
+  type ErrorParams,
+  type PlainError,
+} from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
+import type { CardValues } from '../protocol/teacher-card.ts';
 import { PREFIX } from '../train/variables.ts';
+import { metadataValues } from './foreign-model.ts';
+import { readHubConfig, type HubConfig } from './hub-config.ts';
 import { openWeights, type OpenedWeights } from './open-weights.ts';
 
 /** What any file with weights holds, whoever wrote it. */
@@ -16,35 +28,71 @@ export interface Weights {
   settings: Partial<Recipe>;
   /** Texts beside the arrays, as they stand there. */
   metadata: Record<string, string>;
+  /** The network that the file, or the config beside it, names; null where neither does. */
+  said: Said | null;
+  /** How images are prepared, as far as the file, or the config beside it, says. */
+  preparation: CardValues;
+  /** What was taken and what was left out, for people. */
+  notes: PlainError[];
+}
+
+/** A network as a file names it. */
+export interface Said {
+  /** The file that names it. */
+  source: string;
+  named: string;
+  /** Our name; null where there is none here. */
+  model: string | null;
+  /** Only how it was trained, which no reader has to go by. */
+  hint: boolean;
+}
+
+/** Which of the arrays in a file are meant. */
+export interface WeightsWish {
+  /** The moving average of the model in its place. */
+  average?: boolean;
+  /** A state dict of a torch file, or the beginning of the names of the network's arrays. */
+  entry?: string;
 }
 
 /**
  * Opens what {@link openWeights} opens while `body` runs.
- * @param options.average take the moving average of the model in its place.
- * @throws what that throws, what `body` throws, and `weights.format` where there is no average to take.
+ * @throws what that throws, what `body` throws, `weights.entry`, `weights.prefixes` where it is not clear which arrays
+ * are meant, `weights.no-average` where there is no average to take, `weights.config`.
  */
 export async function withWeights<Result>(
   path: string,
   body: (weights: Weights) => Result | Promise<Result>,
-  { average = false }: { average?: boolean } = {},
+  { average = false, entry }: WeightsWish = {},
 ): Promise<Result> {
-  const opened = average ? openAverage(path) : openWeights(path);
+  const opened = average && !entry ? openAverage(path) : openWeights(path, entry ? { entry } : {});
   try {
-    const weights = weightsOf(opened);
-    return await body(average ? { ...weights, tensors: averageOf(opened.file.tensors) } : weights);
+    const tensors = average ? averageOf(opened.file.tensors) : undefined;
+    return await body(weightsOf(opened, { entry, average, tensors }));
   } finally {
     opened.close();
   }
 }
 
-/** A checkpoint of ours that holds an average, or that of one of DeiT's. */
+/** What others call the state dict of a moving average: DeiT, timm, and other programs. */
+const AVERAGES = ['model_ema', 'state_dict_ema', 'ema_state_dict', 'ema', 'model_ema_state_dict', 'ema_model', 'swa_model']; // prettier-ignore
+
+/** A checkpoint of ours that holds an average, or that of another program. */
 function openAverage(path: string): OpenedWeights {
   const opened = openWeights(path);
   if ([...opened.file.tensors.keys()].some((name) => name.startsWith(PREFIX.ema))) return opened;
   opened.close();
-  if (opened.file.entries.includes('model_ema')) return openWeights(path, { entry: 'model_ema' });
-  const reason = 'it holds no moving average of the model';
-  throw new StillhouseError('weights.format', { path: opened.path, reason });
+  const { entries } = opened.file;
+  const entry = AVERAGES.find((name) => entries.includes(name));
+  if (entry) return openWeights(path, { entry });
+  throw new StillhouseError('weights.no-average', { path: opened.path, entries: entriesText(entries) });
+}
+
+function entriesText(entries: readonly string[]): string {
+  return entries
+    .map((name) => name || '(…)')
+    .join(', ')
+    .slice(0, 500);
 }
 
 function averageOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
@@ -52,17 +100,94 @@ function averageOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
   return own.length > 0 ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.ema.length), tensor])) : tensors;
 }
 
-/** What opened weights tell, and the model's arrays among theirs. */
-export function weightsOf({ path, file: { tensors, metadata } }: Pick<OpenedWeights, 'path' | 'file'>): Weights {
-  const classes = classNames(metadata.classes);
-  return { path, tensors: modelOf(tensors), classes, settings: settingsOf(metadata), metadata };
+type Opened = Pick<OpenedWeights, 'path' | 'file'>;
+
+/**
+ * What opened weights tell, and the model's arrays among theirs.
+ * @throws StillhouseError `weights.prefixes`, `weights.entry`, `weights.config`
+ */
+export function weightsOf(
+  { path, file }: Opened,
+  { entry, average, tensors = file.tensors }: WeightsWish & { tensors?: Map<string, NamedArray> } = {},
+): Weights {
+  const { metadata } = file;
+  const prefix = entry && file.entry !== entry ? entry : undefined;
+  const { own, left, rivals, taken } = arraysOf(tensors, prefix);
+  if (rivals.length > 1) throw new StillhouseError('weights.prefixes', { path, prefixes: rivals.join(', ') });
+  if (prefix !== undefined && own.size === 0)
+    throw new StillhouseError('weights.entry', { path, entry: prefix, entries: entriesText(file.entries) });
+  const config = readHubConfig(path);
+  const settings = settingsOf(metadata);
+  const said = saidBy(path, metadata, settings, config);
+  const notes: PlainError[] = [];
+  const note = (code: ErrorCode, params: ErrorParams) => notes.push(toPlainError(new StillhouseError(code, params)));
+  if (file.entries.length > 1 && !entry && !average)
+    note('weights.entry-taken', { path, entries: entriesText(file.entries), entry: file.entry || '(…)' });
+  if (left.length > 0) note('weights.left-out', { path, prefix: taken, count: left.length, examples: some(left) });
+  if (config?.squash) note('weights.squash', { path: config.path, size: config.values.inputSize ?? 0 });
+  return {
+    path,
+    tensors: own,
+    classes: config?.classes ?? classNames(metadata.classes ?? metadata.label_names),
+    settings,
+    metadata,
+    said,
+    preparation: {
+      ...trainedValues(metadata, said),
+      ...metadataValues(metadata),
+      ...config?.values,
+      classes: undefined,
+    },
+    notes,
+  };
+}
+
+interface OwnArrays {
+  own: Map<string, NamedArray>;
+  left: string[];
+  rivals: string[];
+  taken: string;
+}
+
+function arraysOf(tensors: Map<string, NamedArray>, prefix: string | undefined): OwnArrays {
+  const model = modelOf(tensors);
+  if (model !== tensors) return { own: model, left: [], rivals: [], taken: '' };
+  const { tensors: own, left, rivals, prefix: taken } = beneath(tensors, prefix);
+  return { own: new Map(own), left, rivals, taken };
+}
+
+function some(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map((name) => (name.length > 80 ? `${name.slice(0, 80)}…` : name));
+  return shown.join(', ') + (names.length > 3 ? ', …' : '');
+}
+
+function saidBy(
+  path: string,
+  { trained_model: trained, trained_input_size: size }: Record<string, string>,
+  { model }: Partial<Recipe>,
+  config: HubConfig | null,
+): Said | null {
+  if (model) return { source: basename(path), named: model, model: modelNamed(model), hint: false };
+  if (config) return { source: basename(config.path), named: config.named, model: config.model, hint: false };
+  const found = trained ? modelNamed(trained, Number(size)) : null;
+  return found ? { source: 'args.model', named: trained, model: found, hint: true } : null;
+}
+
+/** How images were prepared in a training of timm or DeiT, where its arguments tell. */
+function trainedValues(metadata: Record<string, string>, said: Said | null): CardValues {
+  if (!said?.hint) return {};
+  const own = Object.entries(metadata).flatMap(([key, text]): [string, string][] => {
+    const [, name] = /^trained_(input_size|crop_pct|mean|std|interpolation)$/.exec(key) ?? [];
+    return name ? [[name, text]] : [];
+  });
+  return metadataValues(Object.fromEntries(own));
 }
 
 function modelOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
   const own = [...tensors].filter(([name]) => name.startsWith(PREFIX.model));
   const parts = Object.values(PREFIX);
-  const isCheckpoint =
-    own.length > 0 && [...tensors.keys()].every((name) => parts.some((part) => name.startsWith(part)));
+  const beside = [...tensors.keys()].filter((name) => !name.startsWith(PREFIX.model));
+  const isCheckpoint = own.length > 0 && beside.every((name) => parts.some((part) => name.startsWith(part)));
   return isCheckpoint ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.model.length), tensor])) : tensors;
 }
 
@@ -98,9 +223,13 @@ const HEAD = /^(head|head\.fc|fc|_fc|classifier|cls_classifier)\.weight$/;
  * How many classes the network of a weight file tells apart.
  * @throws StillhouseError `weights.format` when no head is found.
  */
-export function classCount({ path, tensors, classes }: Weights): number {
-  if (classes) return classes.length;
+export function headClasses({ path, tensors }: Pick<Weights, 'path' | 'tensors'>): number {
   const head = [...tensors].find(([name, { shape }]) => HEAD.test(name) && shape.length === 2);
   if (!head) throw new StillhouseError('weights.format', { path, reason: 'it has no layer that tells classes apart' });
   return head[1].shape[0];
+}
+
+/** The same, where the file may name them: by its names. @throws as {@link headClasses} */
+export function classCount(weights: Weights): number {
+  return weights.classes?.length ?? headClasses(weights);
 }

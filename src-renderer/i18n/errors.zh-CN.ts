@@ -149,6 +149,94 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 要求执行 {name}，权重文件不得如此。',
     advice: '请勿用会执行 pickle 的工具打开此文件，并从可信来源获取权重。',
   },
+  'model.absent': {
+    says: '此处没有 DeiT 的 {name}。',
+    advice: '最接近的是 {suggested}；stillhouse models 列出全部。',
+  },
+  'weights.module': {
+    says: '{path} 是整个序列化的模型 {type}，只有创建它的代码才能读取。',
+    advice: '在有该代码的地方只保存权重：torch.save(model.state_dict(), "weights.pth")',
+  },
+  'weights.entry': {
+    says: '{path} 未说明指的是哪个 state dict（请求：{entry}）。其中有 {entries}。',
+    advice: '用 --entry NAME 指定其中之一。',
+  },
+  'weights.entry-taken': {
+    says: '{path} 含有多个 state dict：{entries}。已取用：{entry}。',
+    advice: '用 --entry NAME 取用另一个。',
+  },
+  'weights.no-average': {
+    says: '{path} 不含模型的滑动平均。其中有 {entries}。',
+    advice: '不使用平均，或用 --entry NAME 指定一个 state dict。',
+  },
+  'weights.prefixes': {
+    says: '{path} 含有多个网络，名称分别以 {prefixes} 开头。',
+    advice: '用 --entry NAME 指定其中一个开头。',
+  },
+  'weights.left-out': {
+    says: '{path} 中取用以 {prefix} 开头的数组；其余 {count} 个未取用：{examples}。',
+    advice: '用 --entry NAME（名称的开头）取用其他数组。',
+  },
+  'weights.ambiguous': {
+    says: '{path} 同时符合 {models}，它们的回答不同，而文件未说明是哪一个。',
+    advice: '指定网络：命令中用 --model NAME，窗口中用“网络”。权重旁带有 {file} 的 Hub 文件夹也会说明。',
+  },
+  'weights.unrecognised': {
+    says: '{path} 不符合此处的任何网络。',
+    advice: 'stillhouse inspect 显示其内容，stillhouse models 列出此处的网络。',
+  },
+  'weights.network': {
+    says: '按 {source} 所述，{path} 视为 {model}。其数组也符合 {others}。',
+    advice: '若非如此，用 --model NAME 或窗口中的“网络”指定。',
+  },
+  'weights.other-network': {
+    says: '{source} 称 {path} 是 {named}；现视为 {model}，其图像处理或计算方式不同。',
+    advice: '若指的是 {named}，请选择它。',
+  },
+  'weights.wrong-network': {
+    says: '{source} 称 {path} 是 {named} 而不是 {model}，两者回答会不同。',
+    advice: '请选择 {named}。',
+  },
+  'weights.unknown-network': {
+    says: '{source} 称 {path} 是 {named}，此处没有该网络。',
+    advice: '此处的网络：stillhouse models',
+  },
+  'weights.config': {
+    says: '{path}：{key}：应为 {expected}，实为 {got}。',
+    advice: '此处没有这种网络，或文件已损坏。没有该文件时，用 --model NAME 指定网络。',
+  },
+  'weights.crop-deit': {
+    says: '{model} 的裁剪比为 {ratio}，与 DeiT 的代码和表格一致；timm 列为 {timm}。',
+    advice: '用 --eval-crop-ratio 指定其他值。',
+  },
+  'weights.squash': {
+    says: '{path} 把整幅图像压成 {size} × {size}，不论其形状；此处改为裁取中央。',
+    advice: '对非正方形图像，回答会不同。',
+  },
+  'weights.class-order': {
+    says: '{path} 未列出类别名称：其输出按此顺序对应文件夹：{order}。按数字顺序则为 {natural}。',
+    advice: '若顺序不同，请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.class-number': {
+    says: '{path} 未列出类别名称：文件夹 {example} 对应从 0 数起的第 {example} 个输出，而不是它在排序名称中的位置。',
+    advice: '若顺序不同，请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.class-imagenet': {
+    says: '{path} 的类别名称与文件夹不同：其 {count} 个输出按 ImageNet 的顺序对应。',
+    advice: '若顺序不同，请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.class-file': {
+    says: '{path} 未给出类别名称：{got}。',
+    advice: '请给出每行一个名称的文本文件、JSON 列表或 {"0": "cat", "1": "dog"}。',
+  },
+  'weights.class-count': {
+    says: '{path} 区分 {weightClasses} 个类别，数据集有 {dataClasses} 个。',
+    advice: '请在训练它的数据上评估，或在此数据上训练它：--finetune。',
+  },
+  'weights.class-names': {
+    says: '{path} 区分的类别不同：其第 {number} 类是 {theirs}，数据的是 {ours}。',
+    advice: '请使用训练它的数据，或按输出顺序给出正确名称：--classes FILE。',
+  },
   'weights.keys': {
     says: '{path} 与 {model} 不符：缺少 {missing}；多余 {unexpected}；形状不符 {misshapen}。',
     advice: '请选择这些权重所属的模型。',
@@ -156,10 +244,6 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'teacher.classes': {
     says: '教师 {teacher} 有 {teacherClasses} 个类别，数据集有 {dataClasses} 个。',
     advice: '请先在此数据集上微调教师（配方，训练教师），或在其卡片中写明各输出的类别名称。',
-  },
-  'teacher.class-names': {
-    says: '教师 {teacher} 学习的是其他类别：其第 {number} 个为 {theirs}，数据集的为 {ours}。',
-    advice: '请使用训练该教师的数据文件夹，或在此数据上训练教师。',
   },
   'teacher.lacks-classes': {
     says: '数据的 {dataClasses} 个类别中，教师 {teacher} 不认识 {count} 个：{missing}。',

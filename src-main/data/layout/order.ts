@@ -16,3 +16,29 @@ function rank(unit: number): number {
 export function sortByCodePoint(names: string[]): string[] {
   return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareCodePoints) : names.sort();
 }
+
+/** Orders two names as timm's `natural_key` does: in lower case, runs of digits by their number. */
+export function compareNatural(a: string, b: string): number {
+  const [x, y] = [a, b].map((name) => name.toLowerCase().split(/(\d+)/));
+  for (let at = 0; at < Math.min(x.length, y.length); at++) {
+    // Digits stand at odd places.
+    const order = at % 2 === 1 ? compareNumbers(x[at], y[at]) : compareCodePoints(x[at], y[at]);
+    if (order !== 0) return order;
+  }
+  return x.length - y.length;
+}
+
+function compareNumbers(a: string, b: string): number {
+  const [x, y] = [BigInt(a), BigInt(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/**
+ * Names in timm's natural order where it differs from that by code point (torchvision's, and ours), else null. A model
+ * trained with timm on such folders has its outputs in that order.
+ */
+export function naturalOrder(names: readonly string[]): string[] | null {
+  const byCodePoint = sortByCodePoint([...names]);
+  const natural = [...byCodePoint].sort(compareNatural);
+  return natural.some((name, at) => name !== byCodePoint[at]) ? natural : null;
+}

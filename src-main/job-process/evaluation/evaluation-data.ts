@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import type { Sample } from '../../data/layout/sample.ts';
 import { imagenetSynsets, readClassIndex } from '../../data/layout/label-files.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { naturalOrder } from '../../data/layout/order.ts';
+import { StillhouseError, toPlainError, type ErrorCode, type ErrorParams, type PlainError } from '../../protocol/errors.ts'; // prettier-ignore
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
@@ -11,23 +12,65 @@ import { DataNotes } from '../../jobs/data-notes.ts';
 export interface EvaluationData {
   dataset: Dataset;
   images: 'val' | 'folder';
+  /** Class names of the data in the order of its folders. */
+  folders: readonly string[];
+  /** By what order classes were found, where it could be another. */
+  notes: PlainError[];
 }
 
 /** What a weight file tells of its classes. */
 export interface ModelClasses {
+  /** The file, for what is said of it. */
+  path: string;
   count: number;
   /** null where it does not name them. */
   names: readonly string[] | null;
 }
 
 /**
- * The validation images of the recipe's data set.
- * @throws StillhouseError `data.*`
+ * The validation images of the recipe's data set, with labels by the model's names where it has such.
+ * @throws StillhouseError `data.*`, `weights.class-count`, `weights.class-names`
  */
-export async function validationData({ dataPath, splitSeed }: Recipe): Promise<EvaluationData> {
+export async function validationData({ dataPath, splitSeed }: Recipe, model: ModelClasses): Promise<EvaluationData> {
   const dataset = await listed(dataPath, splitSeed);
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
-  return { dataset, images: 'val' };
+  const { classes: folders } = dataset;
+  const { names, notes } = namesFor(folders, model);
+  const places = new Map(names.map((name, place) => [name, place]));
+  const labelOf = folders.map((name) => places.get(name)!);
+  const labelled = (samples: readonly Sample[]) => samples.map((one) => ({ ...one, label: labelOf[one.label] }));
+  const same = labelOf.length === names.length && labelOf.every((label, place) => label === place);
+  const own = same ? dataset : { ...dataset, classes: [...names], train: labelled(dataset.train), val: labelled(dataset.val) }; // prettier-ignore
+  return { dataset: own, images: 'val', folders, notes };
+}
+
+/** What each output of the model is called in the words of the folders. */
+function namesFor(folders: readonly string[], model: ModelClasses): { names: readonly string[]; notes: PlainError[] } {
+  const { path, count, names } = model;
+  if (names && folders.every((folder) => names.includes(folder))) return { names, notes: [] };
+  const synsets = imagenetSynsets();
+  const imagenet = count === IMAGENET && folders.every((folder) => synsets.includes(folder));
+  if (imagenet) return { names: synsets, notes: names ? [noted('weights.class-imagenet', { path, count })] : [] };
+  if (count !== folders.length)
+    throw new StillhouseError('weights.class-count', { path, weightClasses: count, dataClasses: folders.length });
+  if (!names) return { names: folders, notes: orderNotes(path, folders) };
+  const number = names.findIndex((name, place) => name !== folders[place]);
+  const [theirs, ours] = [names[number], folders[number]];
+  throw new StillhouseError('weights.class-names', { path, number, theirs, ours });
+}
+
+function noted(code: ErrorCode, params: ErrorParams): PlainError {
+  return toPlainError(new StillhouseError(code, params));
+}
+
+/** What to say where outputs without names are taken for folders, and another order is as likely. */
+function orderNotes(path: string, folders: readonly string[]): PlainError[] {
+  const natural = naturalOrder(folders);
+  return natural ? [noted('weights.class-order', { path, order: firstOf(folders), natural: firstOf(natural) })] : [];
+}
+
+function firstOf(names: readonly string[]): string {
+  return names.slice(0, 4).join(', ') + (names.length > 4 ? ', …' : '');
 }
 
 /**
@@ -44,10 +87,18 @@ export async function folderData(folder: string, model: ModelClasses, index: str
   const labelOf = await labelling(found.classes, folder, model, index);
   const classes = namesOf(model) ?? numbersOf(found.classes, model);
   const labelled = samples.map(({ file, label }): Sample => ({ file, label: labelOf[label] }));
+  const notes = folderNotes(found.classes, model, index);
   const val = labelled.sort((a, b) => a.label - b.label || (a.file < b.file ? -1 : 1));
   if (val.length === 0) throw new StillhouseError('data.no-classes', { path: folder });
   // A loader looks for images to train on, whatever it is asked for.
-  return { dataset: { ...found, classes: [...classes], train: val, val, splitMade: false }, images: 'folder' };
+  return { dataset: { ...found, classes: [...classes], train: val, val, splitMade: false }, images: 'folder', folders: classes, notes }; // prettier-ignore
+}
+
+function folderNotes(folders: readonly string[], model: ModelClasses, index: string): PlainError[] {
+  if (index || namesOf(model)) return [];
+  if (!folders.every((folder) => NUMBER.test(folder))) return orderNotes(model.path, folders);
+  const moved = folders.findIndex((folder, place) => Number(folder) !== place);
+  return moved < 0 ? [] : [noted('weights.class-number', { path: model.path, example: folders[moved] })];
 }
 
 function listed(path: string, splitSeed: number): Promise<Dataset> {

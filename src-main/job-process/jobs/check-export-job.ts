@@ -40,7 +40,8 @@ export async function runCheckExportJob(job: CheckExportJob, context: JobContext
   const checkpoint = await readNetwork(job.checkpoint, job.settings, job.average);
   const read = await readExport(job.path);
   stage('data');
-  const { dataset } = await validationData(checkpoint.recipe);
+  const { model, classes: names } = checkpoint;
+  const { dataset } = await validationData(checkpoint.recipe, { path: job.checkpoint, count: model.classes, names });
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const found = 'problem' in read ? unread(read.problem) : await compared(job, { checkpoint, exported: read, dataset, engine }, context); // prettier-ignore

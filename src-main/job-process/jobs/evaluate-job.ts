@@ -5,11 +5,10 @@ import { readRealLabels } from '../../data/layout/label-files.ts';
 import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import type { SkippedImage } from '../../data/batches/image-cache.ts';
 import type { Model } from '../../model/model.ts';
-import { recognise } from '../../model/recognise.ts';
 import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import type { Answering, EvaluationFacts, EvaluationReport } from '../../protocol/evaluation.ts';
-import { parseRecipe, type Recipe } from '../../protocol/recipe.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
 import { writeEvaluation } from '../../runs/evaluation-file.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
@@ -18,16 +17,19 @@ import { answersFor, AnswerRecorder, type Answered, type Answers } from '../../t
 import type { Evaluation } from '../../train/evaluate.ts';
 import { headReport, orNull, type RightLabels } from '../../train/report.ts';
 import { PREFIX } from '../../train/variables.ts';
-import { folderData, validationData, type EvaluationData } from '../evaluation/evaluation-data.ts';
+import { folderData, validationData, type EvaluationData, type ModelClasses } from '../evaluation/evaluation-data.ts';
 import { reportOf } from '../../jobs/evaluation-report.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
 import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { decodeWorkers } from '../images/decode-workers.ts';
 import { openTeacher, planTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
-import { requireClasses, setParams } from '../training/train-state.ts';
+import { setParams } from '../training/train-state.ts';
 import type { EvaluateJob, JobResults } from '../../jobs/job-protocol.ts';
-import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+import { readClassNames } from '../../weights/class-names.ts';
+import { chooseNetwork, type ChosenNetwork } from '../../weights/network.ts';
+import { classCount, headClasses, withWeights, type Weights } from '../../weights/weights.ts';
+import { StillhouseError, type PlainError } from '../../protocol/errors.ts';
 
 /**
  * Scores weights on the validation images of a data set, or on a folder, and keeps every image's answers where it
@@ -42,18 +44,19 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   stage('data');
   const data = await (job.folder
     ? folderData(job.folder, asked.classes, job.classIndex ?? '')
-    : validationData(recipe));
+    : validationData(recipe, asked.classes));
+  const notes = [...asked.notes, ...data.notes];
   const real = job.realLabels ? await realOf(job.realLabels, data.dataset) : null;
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   try {
     stage('weights');
-    const found = await scored(job, { ...asked, data, engine, state }, context);
+    const found = await scored(job, { ...asked, data, engine, state, notes }, context);
     if (!found) return null;
     const { scores, answered, skipped } = found;
     const { dataset } = data;
-    const facts = factsOf(job, { ...asked, data, scores, answered, skipped, real, started });
+    const facts = factsOf(job, { ...asked, data, scores, answered, skipped, real, started, notes });
     if (job.keep) await writeEvaluation(job.keep.folder, facts, { ...answered, classes: dataset.classes });
     const report: EvaluationReport = reportOf(facts, { ...answered, classes: dataset.classes }, 'test');
     return { scores, report, model: recipe.model, images: facts.count, skipped, dataset: summarise(dataset) };
@@ -62,27 +65,26 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   }
 }
 
-/** What was asked, over what the file says of itself, over the defaults; the file to read, and its classes. */
+/** What was asked, over what the file says of itself, over the network's own; the file to read, and its classes. */
 interface Asked {
   path: string;
   recipe: Recipe;
-  classes: { count: number; names: readonly string[] | null };
+  prepared: ChosenNetwork['prepared'];
+  classes: ModelClasses;
+  notes: PlainError[];
 }
 
-function askedOf({ weights, settings, average }: EvaluateJob): Promise<Asked> {
-  const ask = (file: Weights): Asked => ({
-    path: file.path,
-    recipe: parseRecipe({ ...networkOf(file), ...file.settings, ...settings }),
-    classes: { count: classCount(file), names: file.classes },
-  });
-  return withWeights(weights, ask, { average });
-}
-
-/** The network that the arrays make, of a file that does not name it. */
-function networkOf({ settings, tensors }: Weights): Partial<Recipe> {
-  const seen = settings.model ? null : recognise(tensors);
-  if (!seen || seen.models.length === 0) return {};
-  return { model: seen.models[0], ...(seen.inputSize && { inputSize: seen.inputSize }) };
+function askedOf(job: EvaluateJob): Promise<Asked> {
+  const given = job.classNames ? readClassNames(job.classNames) : null;
+  const ask = (file: Weights): Asked => {
+    const { recipe, prepared, notes } = chooseNetwork(file, job.settings);
+    const count = given ? headClasses(file) : classCount(file);
+    const names = given ?? file.classes;
+    if (names && names.length !== count)
+      throw new StillhouseError('weights.class-count', { path: file.path, weightClasses: count, dataClasses: names.length }); // prettier-ignore
+    return { path: file.path, recipe, prepared, notes, classes: { path: file.path, count, names } };
+  };
+  return withWeights(job.weights, ask, job);
 }
 
 function realOf(path: string, { val, classes }: Dataset): Promise<RightLabels> {
@@ -102,19 +104,24 @@ interface Scored {
 /** Runs student and teacher over all images; null when stopped. */
 async function scored(
   job: EvaluateJob,
-  { path, recipe, data: { dataset }, engine, state }: Asked & { data: EvaluationData; engine: Engine; state: State },
+  { path, recipe, prepared, data: { dataset, folders }, engine, state, notes }: Asked & { data: EvaluationData; engine: Engine; state: State }, // prettier-ignore
   context: JobContext,
 ): Promise<Scored | null> {
   const { classes } = dataset;
-  const student = await loadStudent(job, { state, recipe, path, classes });
-  const plan = hasTeacher(recipe) ? await planTeacher(recipe, classes) : null;
+  const student = {
+    ...(await loadStudent(job, { state, recipe, path, classes })),
+    mean: prepared.mean,
+    std: prepared.std,
+  };
+  const plan = hasTeacher(recipe) ? await planTeacher(recipe, classes, { folders }) : null;
+  notes.push(...(plan?.card.notes ?? []));
   const opened = plan && (await openTeacher(plan, { engine, state, classes }));
   try {
     // A loader wants a whole batch to train on, whatever it is asked for.
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
     const skipped: SkippedImage[] = [];
     const newWorkers = (recipe: LoaderRecipe) => decodeWorkers(job.engine, engine, recipe);
-    const looks = { ...evaluationRecipe(recipe), batchSize };
+    const looks = { ...evaluationRecipe(recipe), evalInterpolation: prepared.interpolation, batchSize };
     const loader = createLoader({
       dataset,
       recipe: looks,
@@ -170,19 +177,18 @@ function joined({ student, teacher }: Recorders): Answered {
 }
 
 function loadStudent(
-  { average }: EvaluateJob,
+  wish: EvaluateJob,
   { state, recipe, path, classes }: { state: State; recipe: Recipe; path: string; classes: readonly string[] },
 ): Promise<Model> {
   const student = createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
   return withWeights(
     path,
     (weights) => {
-      requireClasses(student.name, weights, classes);
       const { params } = fitWeights(student, weights.tensors, { path, newHead: false });
       setParams(state, PREFIX.model, student.specs, params);
       return student;
     },
-    { average },
+    wish,
   );
 }
 
@@ -193,7 +199,7 @@ function hasTeacher({ distillationType, teacherPath }: Recipe): boolean {
 
 function factsOf(
   job: EvaluateJob,
-  { path, recipe, data, scores, answered, skipped, real, started }: Asked & Scored & { data: EvaluationData; real: RightLabels | null; started: number }, // prettier-ignore
+  { path, recipe, data, scores, answered, skipped, real, started, notes }: Asked & Scored & { data: EvaluationData; real: RightLabels | null; started: number }, // prettier-ignore
 ): EvaluationFacts {
   const classes = data.dataset.classes.length;
   const time = Date.now();
@@ -214,6 +220,7 @@ function factsOf(
     count: answered.files.length,
     skipped: skipped.length,
     teacher: answered.heads.has('teacher') ? teacherLabel(recipe) : null,
+    notes,
     loss: orNull(scores.test.loss),
     seconds: (performance.now() - started) / 1000,
     heads: heads.map((head) => headReport(answered, head, { classes, real })),

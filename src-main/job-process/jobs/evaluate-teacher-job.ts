@@ -55,7 +55,14 @@ export async function runEvaluateTeacherJob(
       stop: context.stop,
       onProgress: (done) => tell((scored = done), loader.val),
     });
-    return scores && { score: scores.test, card: opened.card, images: scored, dataset: summarise(dataset) };
+    return (
+      scores && {
+        score: scores.test,
+        card: opened.card,
+        images: scored,
+        dataset: summarise(dataset),
+      }
+    );
   } finally {
     await opened.close();
     state.dispose();

@@ -17,7 +17,8 @@ import { fuse } from '../../train/metrics.ts';
 import { PREFIX } from '../../train/variables.ts';
 import type { ForwardJob, JobResults } from '../../jobs/job-protocol.ts';
 import { setParams } from '../training/train-state.ts';
-import { classCount, withWeights } from '../../weights/weights.ts';
+import { contradiction } from '../../weights/network.ts';
+import { headClasses, withWeights, type Weights } from '../../weights/weights.ts';
 
 /**
  * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
@@ -29,19 +30,20 @@ export async function runForwardJob(job: ForwardJob): Promise<JobResults['forwar
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   try {
-    const model = await withWeights(job.weights, (weights) => {
+    const take = (weights: Weights) => {
       const model = createModel(job.model, {
-        classes: classCount(weights),
+        classes: headClasses(weights),
         inputSize: input.height,
         inputWidth: input.width,
       });
       const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
       setParams(state, PREFIX.model, model.specs, params);
-      return model;
-    });
+      return { model, notes: [...weights.notes, ...contradiction(weights, job.model)] };
+    };
+    const { model, notes } = await withWeights(job.weights, take, job);
     const arrays = await logitsOf(engine, state, model, input);
     await writeChunksAtomic(job.output, writeSafetensors(arrays, {}), safetensorsBytes(arrays, {}));
-    return { output: job.output, shape: [...arrays[0].shape] };
+    return { output: job.output, shape: [...arrays[0].shape], notes };
   } finally {
     state.dispose();
   }

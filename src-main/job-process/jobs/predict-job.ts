@@ -6,13 +6,12 @@ import { imagenetSynsets } from '../../data/layout/label-files.ts';
 import { imageMaker, type ImageMaker, type ViewOptions } from '../../data/decode/image.ts';
 import { reasonOf } from '../../data/layout/read-file.ts';
 import type { Model } from '../../model/model.ts';
-import { recognise } from '../../model/recognise.ts';
 import { rollout, rolloutShape } from '../../model/rollout.ts';
 import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
-import { parseRecipe, type Recipe } from '../../protocol/recipe.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
 import { State } from '../../trace/state.ts';
@@ -27,6 +26,7 @@ import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { openTeacher, planTeacher, teacherAnswers } from '../teacher/teacher.ts';
 import { setParams } from '../training/train-state.ts';
 import type { PredictJob } from '../../jobs/job-protocol.ts';
+import { chooseNetwork } from '../../weights/network.ts';
 import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
 
 const QUALITY = 92;
@@ -86,9 +86,9 @@ interface Oracle {
 type Logits = [Answering, Float32Array | null][];
 
 async function openOracle(job: PredictJob, engine: Engine, state: State): Promise<Oracle> {
-  const { recipe, classes, student } = await loadNetwork(job, state);
+  const { recipe, classes, student, interpolation } = await loadNetwork(job, state);
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize: 1 });
-  const maker = imageMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
+  const maker = imageMaker({ ...evaluationRecipe(recipe), evalInterpolation: interpolation }, engineDecodeNow(engine));
   const teacher = await openAdviser(recipe, classes, engine, state);
   const look = async (image: Uint8Array): Promise<PhotoAnswer> => {
     const started = performance.now();
@@ -121,15 +121,15 @@ async function openOracle(job: PredictJob, engine: Engine, state: State): Promis
 /** Loads the network of a weight file, by what the file says of itself and by `settings`. */
 export async function loadNetwork(job: Pick<PredictJob, 'weights' | 'average' | 'classes' | 'settings'>, state: State) {
   const load = (weights: Weights) => {
-    const seen = weights.settings.model ? null : recognise(weights.tensors);
-    const network = seen?.models[0] ? { model: seen.models[0], ...(seen.inputSize && { inputSize: seen.inputSize }) } : {}; // prettier-ignore
-    const recipe = parseRecipe({ ...network, ...weights.settings, ...job.settings });
+    const { recipe, prepared } = chooseNetwork(weights, job.settings);
     const count = classCount(weights);
     const classes = weights.classes ?? job.classes ?? (count === 1000 ? imagenetSynsets() : numbers(count));
-    const student = createModel(recipe.model, { classes: count, inputSize: recipe.inputSize });
+    const network = createModel(recipe.model, { classes: count, inputSize: recipe.inputSize });
+    const { mean, std, interpolation } = prepared;
+    const student = { ...network, mean, std };
     const { params } = fitWeights(student, weights.tensors, { path: weights.path, newHead: false });
     setParams(state, PREFIX.model, student.specs, params);
-    return { recipe, classes, student };
+    return { recipe, classes, student, interpolation };
   };
   return withWeights(job.weights, load, { average: job.average });
 }

@@ -184,8 +184,8 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   let teacher: OpenTeacher | null = null;
   try {
     stage('weights');
-    const note = await fillState(state, models.student, job.recipe, begin);
-    if (note) log.note(note);
+    const notes = await fillState(state, models.student, job.recipe, begin);
+    for (const note of notes) log.note(note);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
     for (const one of teacher?.card.notes ?? []) log.note(one);
     if (teacher?.outside) keepTeacher(job.run, teacher.card);
@@ -233,7 +233,7 @@ export async function createModels(recipe: Recipe, classes: readonly string[], k
   const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
   if (distillationType === 'none') return { student, teacher: null };
   if (!teacherPath) throw new StillhouseError('teacher.missing');
-  return { student, teacher: await planTeacher(recipe, classes, kept) };
+  return { student, teacher: await planTeacher(recipe, classes, { kept }) };
 }
 
 /** @returns what to note of it. */
@@ -242,11 +242,11 @@ async function fillState(
   student: Model,
   recipe: Recipe,
   { checkpoint, pretrained }: Begin,
-): Promise<PlainError | null> {
+): Promise<PlainError[]> {
   if (checkpoint) startResumed(state, student, checkpoint, recipe);
   else if (pretrained) return startPretrained(state, student, pretrained, recipe);
   else startFresh(state, student, recipe);
-  return null;
+  return [];
 }
 
 function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {

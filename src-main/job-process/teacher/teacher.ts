@@ -37,16 +37,18 @@ export interface OpenTeacher extends Teacher {
 /**
  * Reads the card of a teacher and finds the classes of the data among its own.
  * @param kept what a run that is resumed took of it before.
+ * @param folders the same classes in the order of their folders, which outputs without names are taken for.
  * @throws StillhouseError `file.missing`, `weights.*`, `teacher.*`, `argument.invalid`
  */
 export async function planTeacher(
   { teacherModel, teacherPath }: Pick<Recipe, 'teacherModel' | 'teacherPath'>,
   classes: readonly string[],
-  kept?: CardValues,
+  { kept, folders = classes }: { kept?: CardValues; folders?: readonly string[] } = {},
 ): Promise<Teacher> {
   const read = await readTeacherCard(teacherPath, teacherModel, kept);
-  const columns = classColumns(read, classes);
-  const card = { ...read, notes: [...read.notes, ...orderNotes(read, classes)] };
+  const named = read.classes ?? (read.outputs === folders.length ? folders : null);
+  const columns = classColumns({ ...read, classes: named && [...named] }, classes);
+  const card = { ...read, notes: [...read.notes, ...orderNotes(read, folders)] };
   if (card.kind !== 'timm') return { card, columns, network: null };
   const { inputSize, mean, std, cropRatio, interpolation } = card;
   const model = createModel(teacherModel, { classes: card.outputs ?? classes.length, inputSize });
@@ -72,7 +74,7 @@ export interface TeacherPlace {
 export async function openTeacher(teacher: Teacher, { engine, state, classes }: TeacherPlace): Promise<OpenTeacher> {
   const { card, network } = teacher;
   if (network) {
-    await loadFrozen(state, PREFIX.teacher, network, card.path, null);
+    await loadFrozen(state, PREFIX.teacher, network, card.path);
     return { ...teacher, outside: null, close: async () => undefined };
   }
   const outside = await openExternal(card, { engine, classes });

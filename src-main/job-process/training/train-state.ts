@@ -9,7 +9,8 @@ import { optimizerVariables } from '../../train/update.ts';
 import { PREFIX, variablesOf } from '../../train/variables.ts';
 import type { TensorSpec } from '../../trace/program.ts';
 import type { State } from '../../trace/state.ts';
-import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+import { contradiction } from '../../weights/network.ts';
+import { withWeights } from '../../weights/weights.ts';
 
 /**
  * Fills the variables of a training: the student's parameters, what the optimizer keeps of them, their average, and
@@ -32,19 +33,24 @@ function startAverage(state: State, { specs }: Model, { modelEma }: Recipe): voi
 
 /**
  * Values from a weight file; what the file has for other classes is drawn from the seed instead.
- * @returns a note of what was taken.
+ * @returns notes of what was taken.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
-export async function startPretrained(state: State, student: Model, path: string, recipe: Recipe): Promise<PlainError> {
+export async function startPretrained(
+  state: State,
+  student: Model,
+  path: string,
+  recipe: Recipe,
+): Promise<PlainError[]> {
   startFresh(state, student, recipe);
-  const note = await withWeights(path, (weights) => {
+  const notes = await withWeights(path, (weights) => {
     const { params, report } = fitWeights(student, weights.tensors, { path, newHead: true });
     const given = student.specs.filter(({ name }) => name in params);
     setParams(state, PREFIX.model, given, params);
-    return startNote(weights.path, student, report);
+    return [startNote(weights.path, student, report), ...weights.notes, ...contradiction(weights, student.name)];
   });
   startAverage(state, student, recipe);
-  return note;
+  return notes;
 }
 
 function startNote(path: string, { specs }: Model, { layout, renewed, resized, left, grids }: FitReport): PlainError {
@@ -88,33 +94,13 @@ export function startResumed(
 
 /**
  * A network that is only asked: a teacher, or one to evaluate.
- * @param classes which the file must be of; null where that is known already.
- * @throws StillhouseError `teacher.classes`, `teacher.class-names` for a network of other classes, `weights.*`,
- * `file.missing`.
+ * @throws StillhouseError `weights.*`, `file.missing`.
  */
-export async function loadFrozen(
-  state: State,
-  prefix: string,
-  model: Model,
-  path: string,
-  classes: readonly string[] | null,
-): Promise<void> {
+export async function loadFrozen(state: State, prefix: string, model: Model, path: string): Promise<void> {
   await withWeights(path, (weights) => {
-    if (classes) requireClasses(model.name, weights, classes);
     const { params } = fitWeights(model, weights.tensors, { path, newHead: false });
     setParams(state, prefix, model.specs, params);
   });
-}
-
-/** @throws StillhouseError `teacher.classes`, `teacher.class-names` when a file's network knows other classes. */
-export function requireClasses(teacher: string, weights: Weights, classes: readonly string[]): void {
-  const teacherClasses = classCount(weights);
-  if (teacherClasses !== classes.length)
-    throw new StillhouseError('teacher.classes', { teacher, teacherClasses, dataClasses: classes.length });
-  const number = weights.classes?.findIndex((name, label) => name !== classes[label]) ?? -1;
-  if (number < 0) return;
-  const [theirs, ours] = [weights.classes?.[number] ?? '', classes[number]];
-  throw new StillhouseError('teacher.class-names', { teacher, number, theirs, ours });
 }
 
 function misfits(tensor: NamedArray | undefined, { shape }: TensorSpec): boolean {

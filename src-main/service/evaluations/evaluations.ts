@@ -87,6 +87,8 @@ export class Evaluations {
       folder: optional(asked.folder),
       classIndex: optional(asked.classIndex),
       realLabels: optional(asked.realLabels),
+      classNames: optional(asked.classNames),
+      ...(asked.entry && { entry: asked.entry }),
     };
     return jobs.start('evaluate', `evaluate:${JSON.stringify(asked)}`, 'files', async (context) => {
       const result = await runJob(spawnJob, job, context);

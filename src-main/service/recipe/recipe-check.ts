@@ -8,7 +8,7 @@ import { parseMinmax } from '../../data/augment/mix.ts';
 import { stepsPerEpoch } from '../../data/batches/sampler.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { planFit } from '../../model/weights.ts';
-import { createModel, isModel, listModels, modelCard } from '../../model/zoo.ts';
+import { createModel, isModel, listModels, modelCard, suggestedModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import { sayReason } from '../../protocol/reasons.ts';
@@ -29,7 +29,8 @@ import { teacherKind } from '../../runs/teacher-kind.ts';
 import { diskCost, tooLittleDisk } from '../../jobs/disk-cost.ts';
 import { recipeWarnings } from './recipe-warnings.ts';
 import { readTeacherCard } from '../../weights/teacher-card.ts';
-import { classColumns } from '../../weights/teacher-classes.ts';
+import { contradiction } from '../../weights/network.ts';
+import { classColumns, orderNotes } from '../../weights/teacher-classes.ts';
 import { withWeights, type Weights } from '../../weights/weights.ts';
 
 /** What a check asks of the rest of the service. */
@@ -90,7 +91,10 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
       warnings:
         problems.length > 0
           ? []
-          : recipeWarnings(recipe, steps, isModel(recipe.model) && modelCard(recipe.model).distilled),
+          : [
+              ...recipeWarnings(recipe, steps, isModel(recipe.model) && modelCard(recipe.model).distilled),
+              ...findings.notes,
+            ],
       scaledLr: scaledLr(recipe),
       stepsPerEpoch: steps,
       classes: classes.length,
@@ -107,6 +111,8 @@ function epochSteps({ batchSize, repeatedAug }: Recipe, count: number): number {
 class Findings {
   readonly problems: RecipeProblem[] = [];
   readonly errors: PlainError[] = [];
+  /** What is taken of weights, where it could be otherwise. */
+  readonly notes: PlainError[] = [];
 
   /** A complete recipe; a value that is wrong is replaced by its default, so that the rest can still be checked. */
   fields(given: Record<string, unknown>): Recipe {
@@ -131,11 +137,11 @@ class Findings {
   }
 
   model({ model, inputSize, distillationType, teacherModel, teacherPath }: Recipe): void {
-    if (!isModel(model)) this.problem('model', 'a model of the list', model);
+    if (!isModel(model)) this.problem('model', suggestedModels(model).join(', '), model);
     const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
     if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
     if (distillationType === 'none' || teacherKind(teacherPath) !== 'timm') return;
-    if (!isModel(teacherModel)) this.problem('teacherModel', 'a model of the list', teacherModel);
+    if (!isModel(teacherModel)) this.problem('teacherModel', suggestedModels(teacherModel).join(', '), teacherModel);
   }
 
   distillation({ distillationType, teacherPath }: Recipe): void {
@@ -152,7 +158,11 @@ class Findings {
   /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
   async weights({ finetune }: Recipe, model: Model | undefined): Promise<void> {
     if (!model || !finetune || !existsSync(finetune)) return;
-    const fits = ({ path, tensors }: Weights) => void planFit(model, tensors, { path, newHead: true });
+    const fits = (weights: Weights): void => {
+      const { path, tensors, notes } = weights;
+      planFit(model, tensors, { path, newHead: true });
+      this.notes.push(...notes, ...contradiction(weights, model.name));
+    };
     await this.try(() => withWeights(finetune, fits));
   }
 
@@ -199,7 +209,11 @@ class Findings {
     const { distillationType, teacherPath, teacherModel } = recipe;
     if (distillationType === 'none' || !teacherPath || !existsSync(teacherPath)) return;
     if (this.problems.some(({ key }) => key === 'teacherModel')) return;
-    await this.try(async () => classColumns(await readTeacherCard(teacherPath, teacherModel), classes));
+    await this.try(async () => {
+      const card = await readTeacherCard(teacherPath, teacherModel);
+      classColumns(card, classes);
+      this.notes.push(...card.notes, ...orderNotes(card, classes));
+    });
   }
 
   /** The student, as far as it can be made; with 1000 classes while the data are not known. */

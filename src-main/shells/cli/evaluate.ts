@@ -5,12 +5,20 @@ import { cacheFolder } from '../../runs/places.ts';
 import { LIST_NAME } from '../../jobs/data-notes.ts';
 import { keepPlace } from '../../service/evaluations/evaluation-place.ts';
 import type { JobResults } from '../../jobs/job-protocol.ts';
-import { withWeights } from '../../weights/weights.ts';
+import { weightFileOf } from '../../weights/open-weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
-import { integerValue, pathValue, recipeOptions, recipeValues, type Parsed } from './options.ts';
+import {
+  integerValue,
+  pathValue,
+  recipeOptions,
+  recipeValues,
+  textValue,
+  type Option,
+  type Parsed,
+} from './options.ts';
 import { scoreText } from './progress.ts';
-import { inJobProcess } from './weights.ts';
+import { ENTRY, inJobProcess } from './weights.ts';
 
 /** Options of a training, beside its settings, that an evaluation does not read. */
 const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
@@ -18,6 +26,12 @@ const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
 /** Settings that an evaluation reads. */
 const EVALUATED =
   /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
+
+const CLASSES: Option = {
+  flag: 'classes',
+  value: 'FILE',
+  help: 'Class names in the order of the outputs, where the weights tell none: one a line, or JSON, a list or {"0": …}.',
+};
 
 export const evaluate: Command = {
   name: 'evaluate',
@@ -29,6 +43,8 @@ export const evaluate: Command = {
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
     { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name.", excludes: ['checkpoint'] },
     { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
+    ENTRY,
+    CLASSES,
     {
       flag: 'folder',
       value: 'DIR',
@@ -65,10 +81,13 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
   const settings = recipeValues(parsed);
   const threads = integerValue(parsed, 'threads', 1, 1024);
   const { engine, gpu } = await chooseEngine(settings.device);
-  const weights = await withWeights(given, ({ path }) => path);
+  const weights = weightFileOf(given);
+  const entry = textValue(parsed, 'entry');
   const job = {
     ...({ kind: 'evaluate', engine, gpu, threads, weights, settings } as const),
     average: parsed.values.get('average') === true,
+    ...(entry && { entry }),
+    classNames: pathValue(parsed, 'classes'),
     folder: pathValue(parsed, 'folder'),
     classIndex: pathValue(parsed, 'class-index'),
     realLabels: pathValue(parsed, 'real-labels'),
@@ -102,7 +121,8 @@ export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readon
   });
 }
 
-function noteLeftOut({ dataset, skipped }: Evaluated, { reporter }: Shell): void {
+function noteLeftOut({ dataset, skipped, report }: Evaluated, { reporter }: Shell): void {
+  for (const { message } of report.facts.notes ?? []) reporter.note(message);
   const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
   if (dataset.excluded > 0) reporter.note(left.message);
   for (const { file, reason } of skipped) reporter.note(`Left out: ${file} (${reason})`);

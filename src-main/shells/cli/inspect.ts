@@ -3,19 +3,18 @@ import { inspectWeights, type ArrayReport, type WeightReport } from '../../weigh
 import type { Command } from './command.ts';
 import { textValue } from './options.ts';
 import { bytes } from './progress.ts';
+import { ENTRY } from './weights.ts';
 
 export const inspect: Command = {
   name: 'inspect',
   summary: 'Show what a weight file holds, and which network it belongs to; nothing in it is executed.',
   words: 'FILE',
   count: [1, 1],
-  options: [
-    { flag: 'entry', value: 'NAME', help: 'Of a .pth file with several state dicts (model, model_ema, …), which one.' },
-    { flag: 'values', value: null, help: 'Show the least and the greatest number of every array.' },
-  ],
+  options: [ENTRY, { flag: 'values', value: null, help: 'Show the least and the greatest number of every array.' }],
   run: (parsed, shell) => {
     const report = inspectWeights(resolve(parsed.words[0]), { entry: textValue(parsed, 'entry') });
     const text = describeWeights(report, parsed.values.get('values') === true);
+    for (const { message } of report.notes) shell.reporter.note(plain(message));
     shell.reporter.result(text, { type: 'weights', ...report });
     return Promise.resolve();
   },
@@ -50,19 +49,26 @@ function describeEntries({ entries, entry }: WeightReport): string[] {
     : [`State dicts: ${entries.map(name).join(', ')}; this is ${name(entry)}`];
 }
 
-function describeNetwork({ network, classNames }: WeightReport): string[] {
+function describeNetwork(report: WeightReport): string[] {
+  const { network, classNames } = report;
   if (!network) return ['Network: none that is known'];
   const { layout, models, nearest, classes, inputSize, distilled } = network;
-  const [first, ...others] = models;
   const name = nearest
     ? `none that is known; ${nearest.differences} arrays differ from ${nearest.model}`
-    : first + (others.length > 0 ? ` (the same arrays as ${others.join(', ')})` : '');
+    : taken(report) + models.join(' or ');
   const names = classNames ? ` (${clip(classNames.map(plain).join(', '), 100)})` : '';
   return [
     `Network: ${name}, names of ${layout}${distilled ? ', distilled' : ''}`,
     `Classes: ${classes === null ? 'no head' : `${classes}${names}`}`,
     ...(inputSize === null ? [] : [`Input size: ${inputSize}`]),
   ];
+}
+
+/** What the file, or its config, calls its network. */
+function taken({ said, network }: WeightReport): string {
+  if (!said) return '';
+  const more = network?.models.length === 1 && network.models[0] === said.model ? '' : 'its arrays fit ';
+  return more && `${plain(said.model ?? said.named)}, as ${plain(said.source)} says; ${more}`;
 }
 
 function describeFiniteness({ nan, infinite, arrays }: WeightReport): string {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { fieldOf, type Recipe } from '../../protocol/recipe.ts';
@@ -9,6 +9,7 @@ import {
   type CardValues,
   type TeacherCard,
 } from '../../protocol/teacher-card.ts';
+import { readClassNames } from '../../weights/class-names.ts';
 import { cardPath, changeTeacherCard, readTeacherCard } from '../../weights/teacher-card.ts';
 import type { Command, Shell } from './command.ts';
 import { withService } from './local-service.ts';
@@ -32,7 +33,7 @@ const FIELD_OPTIONS: readonly (Option & { field: CardField })[] = [
   { flag: 'std', field: 'std', value: 'R G B', numbers: true, help: 'Then the pixels are divided by it.' },
   { flag: 'crop-ratio', field: 'cropRatio', value: 'X', help: 'For evaluation the shorter edge becomes size / ratio.' },
   { flag: 'interpolation', field: 'interpolation', value: 'bicubic|bilinear', choices: ['bicubic', 'bilinear'], help: 'How images are brought to its size.' }, // prettier-ignore
-  { flag: 'classes', field: 'classes', value: 'FILE|DIR', help: 'Names in the order of its outputs: a text file with one a line, a JSON list, or a data folder whose order it has.' }, // prettier-ignore
+  { flag: 'classes', field: 'classes', value: 'FILE|DIR', help: 'Names in the order of its outputs: a text file with one a line, a JSON list or dict, or a data folder whose order it has.' }, // prettier-ignore
   { flag: 'output', field: 'output', value: 'logits|probabilities', choices: ['logits', 'probabilities'], help: 'What it answers: before or after the softmax.' }, // prettier-ignore
   { flag: 'input-name', field: 'inputName', value: 'NAME', help: 'Which of several inputs takes the images.' },
   { flag: 'output-name', field: 'outputName', value: 'NAME', help: 'Which of several outputs has the scores.' },
@@ -107,18 +108,7 @@ async function classNames(path: string, shell: Shell): Promise<string[]> {
     const { classes } = await withService(shell, ({ calls }) => calls['dataset.inspect']({ path }));
     return classes.map(({ name }) => name);
   }
-  const text = readText(path);
-  if (/^\s*\[/.test(text)) return JSON.parse(text) as string[];
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  return lines.filter((line) => line !== '');
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
-  }
+  return readClassNames(path);
 }
 
 function describeCard(card: TeacherCard): string {

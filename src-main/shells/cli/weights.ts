@@ -25,6 +25,12 @@ import { bytes } from './progress.ts';
 const CHECKS = ['check', 'check-only'];
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
+export const ENTRY: Option = {
+  flag: 'entry',
+  value: 'NAME',
+  help: 'Which of several state dicts in a file (model, model_ema, …), or the beginning of the names of its arrays.',
+};
+
 export const forward: Command = {
   name: 'forward',
   summary: 'Write the raw logits of a given batch, for comparing networks.',
@@ -33,6 +39,7 @@ export const forward: Command = {
   options: [
     { flag: 'model', value: 'NAME', help: 'The network, by its timm name.', required: true },
     { flag: 'weights', value: 'FILE', help: 'Its weights: .safetensors, .pth, or a checkpoint.', required: true },
+    ENTRY,
     {
       flag: 'input',
       value: 'FILE',
@@ -55,8 +62,10 @@ export const forward: Command = {
     const model = textValue(parsed, 'model') ?? '';
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const { engine, gpu } = await chooseEngine(recipeValues(parsed).device);
-    const job = { kind: 'forward', engine, gpu, threads, model, weights, input, output } as const;
+    const entry = textValue(parsed, 'entry');
+    const job = { kind: 'forward', engine, gpu, threads, model, weights, entry, input, output } as const;
     const result = await inJobProcess(job, shell);
+    for (const { message } of result.notes) shell.reporter.note(message);
     shell.reporter.result(`${result.output}: logits [${result.shape.join(', ')}]`, { type: 'result', ...result });
   },
 };
