@@ -1,4 +1,9 @@
-import type { FieldOf } from './field.ts';
+import type { Condition, FieldOf } from './field.ts';
+
+/** Images of a batch are mixed with one another. */
+export const MIXING = [{ mixup: 'on', cutmix: 'on', cutmixMinmax: 'on' }] as const satisfies Condition;
+/** Rectangles of images are erased; as in DeiT, 3-Augment leaves that out. */
+export const ERASING = [{ reprob: 'on' }, { threeAugment: 'off' }] as const satisfies Condition;
 
 /**
  * DeiT's augmentation: the names, defaults and meanings of its main.py. The order is that in which an image meets
@@ -30,6 +35,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '0.08',
     label: 'Smallest crop',
     help: "Least share of the image's area that a random crop keeps.",
+    usedWhen: [{ threeAugment: 'off', src: 'off' }],
   },
   {
     key: 'hflip',
@@ -66,6 +72,7 @@ export const AUGMENTATION_FIELDS = [
     paper: 'rand-m9-mstd0.5-inc1',
     label: 'Auto-augment',
     help: 'RandAugment (rand-m9-mstd0.5-inc1: magnitude 9, deviation 0.5) or AutoAugment (original, v0); empty: off.',
+    usedWhen: [{ threeAugment: 'off' }],
   },
   {
     key: 'colorJitter',
@@ -79,6 +86,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '0.3',
     label: 'Colour jitter',
     help: 'Strength of random brightness, contrast and saturation; unused while auto-augment is on, except in 3-Augment.',
+    usedWhen: [{ threeAugment: 'on', aa: 'off' }],
   },
   {
     key: 'threeAugment',
@@ -101,6 +109,7 @@ export const AUGMENTATION_FIELDS = [
     paper: 'off',
     label: 'Simple random crop',
     help: 'With 3-Augment: the shorter edge is resized and a square cut, in place of a random share of the area.',
+    usedWhen: [{ threeAugment: 'on' }],
   },
   {
     key: 'reprob',
@@ -114,6 +123,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '0.25',
     label: 'Random erasing',
     help: 'Chance that rectangles of an image are painted over.',
+    usedWhen: [{ threeAugment: 'off' }],
   },
   {
     key: 'remode',
@@ -126,6 +136,7 @@ export const AUGMENTATION_FIELDS = [
     paper: 'pixel',
     label: 'Erase with',
     help: 'pixel: noise. rand: one random colour a rectangle. const: the mean colour.',
+    usedWhen: ERASING,
   },
   {
     key: 'recount',
@@ -139,6 +150,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '1',
     label: 'Most erased',
     help: 'Most rectangles in an image; they share the area.',
+    usedWhen: ERASING,
   },
   {
     key: 'mixup',
@@ -189,6 +201,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '1.0',
     label: 'Mixing probability',
     help: 'Chance that anything is mixed.',
+    usedWhen: MIXING,
   },
   {
     key: 'mixupSwitchProb',
@@ -202,6 +215,7 @@ export const AUGMENTATION_FIELDS = [
     paper: '0.5',
     label: 'CutMix probability',
     help: 'Chance of CutMix instead of Mixup where both are on.',
+    usedWhen: [{ mixup: 'on' }, { cutmix: 'on', cutmixMinmax: 'on' }],
   },
   {
     key: 'mixupMode',
@@ -214,6 +228,7 @@ export const AUGMENTATION_FIELDS = [
     paper: 'batch',
     label: 'Mixing draws',
     help: 'One draw for the whole batch, for each pair of partners, or for each image.',
+    usedWhen: MIXING,
   },
   {
     key: 'repeatedAug',

@@ -1,5 +1,21 @@
 export type FieldGroup = 'data' | 'model' | 'distillation' | 'schedule' | 'optimizer' | 'augmentation' | 'run';
 
+/** `on`: a number above 0, a text, or true; `off` the opposite; a list: one of these choices. */
+type State = 'on' | 'off' | readonly string[];
+/** All of its clauses hold; a clause holds where any of its settings is as it says. */
+export type Condition = readonly { readonly [key: string]: State }[];
+
+/** Whether a condition holds among the values of a recipe. */
+export function holds(condition: Condition, values: { readonly [key: string]: unknown }): boolean {
+  return condition.every((clause) => Object.entries(clause).some(([key, state]) => isIn(state, values[key])));
+}
+
+function isIn(state: State, value: unknown): boolean {
+  if (typeof state !== 'string') return state.some((choice) => choice === value);
+  const on = typeof value === 'string' ? value.trim() !== '' : Boolean(value);
+  return on === (state === 'on');
+}
+
 interface FieldBase<Key extends string> {
   key: Key;
   group: FieldGroup;
@@ -11,6 +27,8 @@ interface FieldBase<Key extends string> {
   unit: string;
   /** The value of the DeiT paper's main recipe (DeiT-B, ImageNet), as text; '' where the paper has none. */
   paper: string;
+  /** When it has an effect; always where it does not say. */
+  usedWhen?: Condition;
 }
 
 /** One described setting: its key, type, default, bounds and words. */

@@ -86,6 +86,7 @@ export const MODEL_FIELDS = [
     paper: '0.1',
     label: 'Stochastic depth',
     help: 'Largest rate at which a residual branch is skipped; grows linearly from 0 over the blocks.',
+    usedWhen: [{ trainMode: 'on' }],
   },
   {
     key: 'drop',
@@ -99,6 +100,7 @@ export const MODEL_FIELDS = [
     paper: '0',
     label: 'Dropout',
     help: 'Share of numbers set to 0: after positions, attention and MLP layers; in CNNs before the head.',
+    usedWhen: [{ trainMode: 'on' }],
   },
   {
     key: 'deit3Style',
@@ -168,6 +170,7 @@ export const MODEL_FIELDS = [
     paper: 'regnety_160',
     label: 'Teacher',
     help: 'Network of the teacher weights, by its timm name.',
+    usedWhen: [{ distillationType: ['soft', 'hard'] }],
   },
   {
     key: 'teacherPath',
@@ -179,6 +182,7 @@ export const MODEL_FIELDS = [
     paper: '',
     label: 'Teacher weights',
     help: 'Weight file, ONNX file or SavedModel folder; the teacher must know the classes of the data set.',
+    usedWhen: [{ distillationType: ['soft', 'hard'] }],
   },
   {
     key: 'distillationAlpha',
@@ -192,6 +196,7 @@ export const MODEL_FIELDS = [
     paper: '0.5',
     label: 'Distillation weight',
     help: 'Share of the distillation loss in the total.',
+    usedWhen: [{ distillationType: ['soft', 'hard'] }],
   },
   {
     key: 'distillationTau',
@@ -205,5 +210,6 @@ export const MODEL_FIELDS = [
     paper: '3 (soft)',
     label: 'Temperature',
     help: 'Softens the probabilities of both networks; soft distillation only.',
+    usedWhen: [{ distillationType: ['soft'] }],
   },
 ] as const satisfies readonly FieldOf<string>[];

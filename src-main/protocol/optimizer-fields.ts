@@ -78,6 +78,7 @@ export const SCHEDULE_FIELDS = [
     paper: 'off',
     label: 'Rate by step',
     help: 'The rate moves with each step, as in timm, not once an epoch. Not for plateau.',
+    usedWhen: [{ sched: ['cosine', 'tanh', 'step'] }],
   },
   {
     key: 'warmupEpochs',
@@ -104,6 +105,7 @@ export const SCHEDULE_FIELDS = [
     paper: '1e-6',
     label: 'Warm-up rate',
     help: 'First learning rate; not scaled.',
+    usedWhen: [{ warmupEpochs: 'on' }],
   },
   {
     key: 'minLr',
@@ -117,6 +119,7 @@ export const SCHEDULE_FIELDS = [
     paper: '1e-5',
     label: 'Lowest rate',
     help: 'Floor of cosine, tanh and plateau; not scaled.',
+    usedWhen: [{ sched: ['cosine', 'tanh', 'plateau'] }],
   },
   {
     key: 'cooldownEpochs',
@@ -130,6 +133,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Cool-down',
     help: 'Epochs more at the lowest rate once cosine or tanh have ended. (DeiT names 10 and does nothing with it.)',
+    usedWhen: [{ sched: ['cosine', 'tanh'] }],
   },
   {
     key: 'decayEpochs',
@@ -143,6 +147,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Step length',
     help: 'Epochs between two falls of the step schedule.',
+    usedWhen: [{ sched: ['step'] }],
   },
   {
     key: 'decayRate',
@@ -156,6 +161,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Fall',
     help: 'What step and plateau multiply the rate by.',
+    usedWhen: [{ sched: ['step', 'plateau'] }],
   },
   {
     key: 'patienceEpochs',
@@ -169,6 +175,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Patience',
     help: 'Epochs without a better Acc@1 that plateau waits for before the rate falls.',
+    usedWhen: [{ sched: ['plateau'] }],
   },
   {
     key: 'lrNoise',
@@ -193,6 +200,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Most noise',
     help: 'Greatest share by which noise may change the rate.',
+    usedWhen: [{ lrNoise: 'on' }],
   },
   {
     key: 'lrNoiseStd',
@@ -206,6 +214,7 @@ export const SCHEDULE_FIELDS = [
     paper: '',
     label: 'Noise std',
     help: 'Standard deviation of the noise, as a share of the rate.',
+    usedWhen: [{ lrNoise: 'on' }],
   },
 ] as const satisfies readonly FieldOf<string>[];
 
@@ -247,6 +256,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '1e-8',
     label: 'Epsilon',
     help: 'Added to the denominator of AdamW and LAMB.',
+    usedWhen: [{ opt: ['adamw', 'lamb'] }],
   },
   {
     key: 'optBeta1',
@@ -260,6 +270,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '0.9',
     label: 'Beta 1',
     help: 'Decay of the mean gradient in AdamW and LAMB.',
+    usedWhen: [{ opt: ['adamw', 'lamb'] }],
   },
   {
     key: 'optBeta2',
@@ -273,6 +284,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '0.999',
     label: 'Beta 2',
     help: 'Decay of the mean squared gradient in AdamW and LAMB.',
+    usedWhen: [{ opt: ['adamw', 'lamb'] }],
   },
   {
     key: 'momentum',
@@ -286,6 +298,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '',
     label: 'Momentum',
     help: 'Share of the last move that sgd and momentum keep.',
+    usedWhen: [{ opt: ['sgd', 'momentum'] }],
   },
   {
     key: 'clipGrad',
@@ -311,6 +324,7 @@ export const OPTIMIZER_FIELDS = [
     paper: 'norm',
     label: 'Clip by',
     help: 'norm: of all gradients together. value: each number. agc: a share of the norm of its own weights.',
+    usedWhen: [{ clipGrad: 'on' }],
   },
   {
     key: 'layerDecay',
@@ -370,6 +384,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '',
     label: 'Decay of the average',
     help: 'Share of the average that each step keeps.',
+    usedWhen: [{ modelEma: 'on' }],
   },
   {
     key: 'modelEmaWarmup',
@@ -381,5 +396,6 @@ export const OPTIMIZER_FIELDS = [
     paper: '',
     label: 'Average warm-up',
     help: 'As in timm: the average forgets fast at first, so that a short run does not average in its start.',
+    usedWhen: [{ modelEma: 'on' }],
   },
 ] as const satisfies readonly FieldOf<string>[];

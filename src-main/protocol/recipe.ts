@@ -1,6 +1,6 @@
-import { AUGMENTATION_FIELDS } from './augmentation-fields.ts';
+import { AUGMENTATION_FIELDS, ERASING, MIXING } from './augmentation-fields.ts';
 import { StillhouseError } from './errors.ts';
-import type { FieldOf } from './field.ts';
+import { holds, type FieldOf } from './field.ts';
 import { MODEL_FIELDS } from './model-fields.ts';
 import { OPTIMIZER_FIELDS, SCHEDULE_FIELDS } from './optimizer-fields.ts';
 import { RUN_FIELDS } from './run-fields.ts';
@@ -121,14 +121,19 @@ export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
   return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
 }
 
-/** Whether the images of a batch are mixed with one another. */
-export function mixes({ mixup, cutmix, cutmixMinmax }: Recipe): boolean {
-  return mixup > 0 || cutmix > 0 || cutmixMinmax.trim() !== '';
+/** Whether a setting has an effect beside the others. */
+export function isUsed({ usedWhen }: Field, recipe: Recipe): boolean {
+  return usedWhen === undefined || holds(usedWhen, recipe);
 }
 
-/** Whether rectangles of images are erased; as in DeiT, 3-Augment leaves that out. */
-export function erases({ reprob, threeAugment }: Recipe): boolean {
-  return reprob > 0 && !threeAugment;
+/** Whether the images of a batch are mixed with one another. */
+export function mixes(recipe: Recipe): boolean {
+  return holds(MIXING, recipe);
+}
+
+/** Whether rectangles of images are erased. */
+export function erases(recipe: Recipe): boolean {
+  return holds(ERASING, recipe);
 }
 
 /** Epochs that are trained: as in timm, cool-down comes after the end of a cosine or tanh. */

@@ -22,6 +22,7 @@ export function spentColumn(part: SpentPart): `spent.${SpentPart}` {
 }
 /** Seconds of an epoch by what they were spent on. */
 const SPENT_COLUMNS = [...PLACE_COLUMNS, ...SPENT_PARTS.map(spentColumn)] as const;
+type Numbers = Record<string, number | null>;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
 
@@ -98,14 +99,19 @@ export class RunHistory {
     this.lastStep = row;
     const numbers = STEP_NUMBER_NAMES.map((name) => [name, stepNumber(row, name)]);
     const place = { step: row.step, epoch: epochsOf(row), time: this.active };
-    this.steps.push({ ...place, ...Object.fromEntries(numbers), ...(compiled && { stepTime: null }) });
+    this.steps.push({ ...place, ...(Object.fromEntries(numbers) as Numbers), ...(compiled && { stepTime: null }) });
   }
 
   private appendEpoch(row: EpochRow): void {
     cut(this.epochs, row.step);
     this.lastEpoch = row;
     const numbers = EPOCH_NUMBER_NAMES.map((name) => [name, epochNumber(row, name)]);
-    this.epochs.push({ step: row.step, epoch: row.epoch + 1, time: this.active, ...Object.fromEntries(numbers) });
+    this.epochs.push({
+      step: row.step,
+      epoch: row.epoch + 1,
+      time: this.active,
+      ...(Object.fromEntries(numbers) as Numbers),
+    });
     this.countEpoch(row);
   }
 

@@ -16,6 +16,7 @@ export const recipePage = {
   read: 'The file was read: {n} setting is taken from it. | The file was read: {n} settings are taken from it.',
   refused: 'Nothing was taken from the file:',
   line: 'Line {line}:',
+  idle: 'no effect beside the other settings',
   unused: '{key} changes nothing here.',
   takeRest: 'Take the rest',
   tooLarge: 'The file is larger than 256 KiB.',

@@ -18,6 +18,7 @@ export const recipePage: typeof en = {
   read: '已读取文件：采用其中 {n} 项设置。',
   refused: '没有采用文件中的任何内容：',
   line: '第 {line} 行：',
+  idle: '在当前设置下不起作用',
   unused: '{key} 在这里不起作用。',
   takeRest: '采用其余设置',
   tooLarge: '文件大于 256 KiB。',

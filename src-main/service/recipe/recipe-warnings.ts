@@ -5,7 +5,16 @@ import {
   type ErrorParams,
   type PlainError,
 } from '../../protocol/errors.ts';
-import { fieldOf, flagOf, mixes, scaledLr, totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
+import {
+  FIELDS,
+  fieldOf,
+  flagOf,
+  isUsed,
+  scaledLr,
+  totalEpochs,
+  type Recipe,
+  type RecipeKey,
+} from '../../protocol/recipe.ts';
 
 /** AdamW rates above this many times the paper's 1e-3 seldom end well: DeiT's users report losses that are no number. */
 const HIGHEST_RATE = 4e-3;
@@ -41,29 +50,5 @@ function differ({ trainMode, dropPath, drop }: Recipe): boolean {
 
 /** Settings that the others leave without an effect. */
 export function unusedKeys(recipe: Recipe): RecipeKey[] {
-  const { sched, opt, distillationType, threeAugment, reprob } = recipe;
-  const keys: RecipeKey[] = [];
-  const unless = (used: boolean, ...of: RecipeKey[]): void => {
-    if (!used) keys.push(...of);
-  };
-  unless(distillationType !== 'none', 'distillationAlpha', 'teacherPath');
-  unless(distillationType === 'soft', 'distillationTau');
-  unless(sched === 'step', 'decayEpochs');
-  unless(sched === 'step' || sched === 'plateau', 'decayRate');
-  unless(sched === 'plateau', 'patienceEpochs');
-  unless(sched !== 'step', 'minLr');
-  unless(sched === 'cosine' || sched === 'tanh', 'cooldownEpochs');
-  unless(recipe.warmupEpochs > 0, 'warmupLr');
-  unless(recipe.lrNoise.trim() !== '', 'lrNoisePct', 'lrNoiseStd');
-  unless(opt === 'adamw' || opt === 'lamb', 'optEps', 'optBeta1', 'optBeta2');
-  unless(opt === 'sgd' || opt === 'momentum', 'momentum');
-  unless(recipe.clipGrad > 0, 'clipMode');
-  unless(recipe.modelEma, 'modelEmaDecay', 'modelEmaWarmup');
-  unless(!threeAugment, 'aa', 'reprob');
-  unless(threeAugment || recipe.aa === '', 'colorJitter');
-  unless(threeAugment, 'src');
-  unless(reprob > 0 && !threeAugment, 'remode', 'recount');
-  unless(mixes(recipe), 'mixupProb', 'mixupMode');
-  unless(recipe.mixup > 0 && (recipe.cutmix > 0 || recipe.cutmixMinmax.trim() !== ''), 'mixupSwitchProb');
-  return keys;
+  return FIELDS.filter((field) => !isUsed(field, recipe)).map(({ key }) => key);
 }

@@ -10,12 +10,17 @@ import { DEIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
 import type { Preset } from '../../../src-main/protocol/preset-types.ts';
 import { PRESET_GROUPS, presetCommand, PRESETS } from '../../../src-main/protocol/presets.ts';
 import {
+  defaultRecipe,
+  fieldOf,
   FIELDS,
   flagOf,
+  isUsed,
   parseRecipe,
   parseSavedRecipe,
   totalEpochs,
   type Field,
+  type Recipe,
+  type RecipeKey,
 } from '../../../src-main/protocol/recipe.ts';
 import { checkRecipe } from '../../../src-main/service/recipe/recipe-check.ts';
 import { describeDefault } from '../../../src-renderer/i18n/fields.ts';
@@ -40,6 +45,44 @@ test('every field has a flag of its own and a default that passes', () => {
   expect(new Set(FIELDS.map(({ key }) => flagOf(key))).size).toBe(FIELDS.length);
   expect(parseRecipe(Object.fromEntries(FIELDS.map((field) => [field.key, field.default])))).toEqual(parseRecipe({}));
 });
+
+test('a setting counts or not by settings that exist, whose values they can have, and by no other', () => {
+  for (const field of FIELDS) {
+    const named = [...new Set((field.usedWhen ?? []).flatMap((clause) => Object.keys(clause)))];
+    const values = named.map((key) => {
+      const of = fieldOf(key);
+      if (!of) throw new Error(`${field.key} counts by ${key}, which is no setting`);
+      const states = field.usedWhen!.flatMap((clause) => (clause[key] ? [clause[key]] : []));
+      for (const state of states)
+        if (typeof state === 'string') expect(of.type, key).not.toBe('choice');
+        else expect(of.type === 'choice' ? of.choices : [], key).toEqual(expect.arrayContaining([...state]));
+      if (of.type === 'choice') return of.choices;
+      return of.type === 'boolean'
+        ? [true, false]
+        : of.type === 'integer' || of.type === 'number'
+          ? [0, 1]
+          : ['', ' x'];
+    });
+    const recipes = values.reduce<Record<string, unknown>[]>(
+      (all, some, index) => all.flatMap((recipe) => some.map((value) => ({ ...recipe, [named[index]]: value }))),
+      [{ ...defaultRecipe() }],
+    );
+    const used = new Set(recipes.map((recipe) => isUsed(field, recipe as Recipe)));
+    expect(used, field.key).toEqual(new Set(named.length > 0 ? [true, false] : [true]));
+  }
+});
+
+test.each<[RecipeKey, Partial<Recipe>, boolean]>([
+  ['mixupSwitchProb', { mixup: 1, cutmix: 0, cutmixMinmax: '0.2 0.8' }, true],
+  ['mixupSwitchProb', { mixup: 1, cutmix: 0, cutmixMinmax: ' ' }, false],
+  ['mixupSwitchProb', { mixup: 0, cutmix: 1 }, false],
+  ['mixupProb', { mixup: 0, cutmix: 1 }, true],
+  ['colorJitter', { aa: 'original', threeAugment: true }, true],
+  ['colorJitter', { aa: 'original' }, false],
+  ['remode', { reprob: 0.5, threeAugment: true }, false],
+  ['scaleMin', { threeAugment: true, src: true }, false],
+  ['scaleMin', { src: true }, true],
+])('%s beside %j', (key, given, used) => expect(isUsed(fieldOf(key)!, { ...defaultRecipe(), ...given })).toBe(used));
 
 describe('a preset', () => {
   test.each(PRESETS.map((preset) => [preset.id, preset] as const))('%s lacks nothing but the data, the teacher and weights', async (_, preset) => {
@@ -136,12 +179,24 @@ function bounds(field: Field): string {
   return field.type === 'choice' ? field.choices.join(', ') : field.type === 'boolean' ? 'on, off' : field.type;
 }
 
+/** When a field counts, as a sentence; '' where it always does. */
+function usedText({ usedWhen }: Field): string {
+  if (!usedWhen) return '';
+  const entry = ([key, state]: [string, 'on' | 'off' | readonly string[]]): string => {
+    const flag = `\`--${flagOf(key as RecipeKey)}\``;
+    return typeof state === 'string'
+      ? `${state === 'on' ? 'with' : 'without'} ${flag}`
+      : `with ${flag} ${state.join(' or ')}`;
+  };
+  return ` Counts only ${usedWhen.map((clause) => Object.entries(clause).map(entry).join(' or ')).join(', and ')}.`;
+}
+
 function fieldTables(): string {
   const groups = [...new Set(FIELDS.map(({ group }) => group))];
   const row = (field: Field) => {
     const { key, unit, paper, help } = field;
     const value = `${describeDefault(field, 'en')}${unit && field.default !== '' ? ` ${unit}` : ''}`;
-    return [`\`--${flagOf(key)}\``, cell(value), cell(bounds(field)), cell(paper), cell(help)];
+    return [`\`--${flagOf(key)}\``, cell(value), cell(bounds(field)), cell(paper), cell(help) + usedText(field)];
   };
   return groups
     .map((group) => {
