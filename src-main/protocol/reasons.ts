@@ -55,6 +55,23 @@ export const REASONS = {
   'fetch.busy': 'the server is busy or broken ({status})',
   'fetch.status': 'the server answered {status}',
   'fetch.web-page': 'the server sent a web page in place of the file (a login, or a wrong address)',
+
+  // Images that are not read (`src-main/data/decode`, docs/images.md).
+  'image.none': 'it is not an image, or its header is damaged',
+  'image.other-sort': 'it is {sort}, which is not read; convert it to PNG or JPEG',
+  'image.too-large': '{width} × {height} pixels are too many; scale it down',
+  'image.ends-early': 'the file ends before the image does',
+  'image.bad-header': 'the {format} header is damaged',
+  'image.bad-codes': 'the {format} is damaged: a code stands for nothing',
+  'image.colour-beyond': 'the file is damaged: a pixel has colour {index} of a palette of {count}',
+  'image.sample-beyond': 'the file is damaged: a sample is {sample}, above the stated maximum {maximum}',
+  'image.size-differs': 'its header says {width} × {height} pixels, its data {dataWidth} × {dataHeight}; save it again',
+  'image.jpeg-deep': 'it is a JPEG of {bits} bits, and only those of 8 are read; convert it to PNG',
+  'image.jpeg-lossless': 'it is a lossless or hierarchical JPEG, which is not read; convert it to PNG',
+  'image.jpeg-channels': 'it is a JPEG of {count} channels, which is not read; convert it to PNG',
+  'image.bmp-other': 'it is a BMP of {bits} bits and compression {compression}, which is not read; convert it to PNG',
+  'image.bmp-inside': 'it is a {format} inside a BMP, which is not read; convert it to PNG',
+  'image.decoder': 'the {format} cannot be decoded ({words}); get it again, or save it anew as PNG',
 } as const satisfies Record<string, string>;
 
 export type ReasonCode = keyof typeof REASONS;

@@ -17,7 +17,7 @@ export interface ImageResult {
 }
 
 /** Results of another version of the check are worth nothing. */
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = JSON.stringify({ format: 'stillhouse-check', version: VERSION });
 /** Results that are written at once. */
 const BATCH = 500;

@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { FINDING_KINDS, type DatasetReport, type Finding, type FindingKind } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { CheckResults, type ImageResult } from './check-results.ts';
-import { decodeImage, readableSize, type Decode } from '../decode/decode.ts';
+import { decodeImage, type Decode } from '../decode/decode.ts';
+import { readableSize } from '../decode/reading.ts';
 import { findDuplicates, type FoundFile } from './duplicates.ts';
 import { readSample, samplePlace, type Dataset } from '../layout/folder.ts';
 import type { Sample } from '../layout/sample.ts';
@@ -134,7 +135,7 @@ class Check {
       const { file, problem, oddities } = result;
       if (problem) files.push({ file, ...problem });
       for (const kind of oddities) files.push({ kind, file, reason: '' });
-      if (result.hash && result.size > 0) hashes.write(result.hash, index * HASH, HASH, 'base64');
+      if (result.hash && result.size > 0 && !problem) hashes.write(result.hash, index * HASH, HASH, 'base64');
     }
     return group(files.concat(findDuplicates(samples, dataset.train.length, hashes, dataset.classes)));
   }
@@ -164,7 +165,9 @@ class Check {
   private async factsOf(bytes: Uint8Array, file: string): Promise<Pick<ImageResult, 'hash' | 'problem' | 'oddities'>> {
     const facts = imageFacts(bytes, file);
     const digest = hash('sha256', bytes, 'buffer').subarray(0, HASH).toString('base64');
-    return { hash: digest, problem: await this.problemOf(bytes, facts), oddities: facts.oddities };
+    const problem = await this.problemOf(bytes, facts);
+    // What cannot be used is no odd image that can.
+    return { hash: digest, problem, oddities: problem ? [] : facts.oddities };
   }
 
   private async problemOf(bytes: Uint8Array, facts: ImageFacts): Promise<ImageResult['problem']> {

@@ -1,10 +1,12 @@
-import { decodeNetpbm } from './netpbm.ts';
-import { imageSize, type ImageSize } from './image-size.ts';
+import { reason, ReasonError } from '../../protocol/reasons.ts';
+import { reasonOf } from '../layout/read-file.ts';
+import type { ImageFormat, ImageSize } from './image-size.ts';
 import type { Crop, Pixels } from './pixels.ts';
+import { differs, placed, readingOf } from './reading.ts';
 import { cropPixels } from './resize.ts';
 
 /**
- * Decodes all of a JPEG, PNG, GIF (first frame), BMP or WebP to RGB. Handed in by whoever owns the decoder. Rejects when
+ * Decodes all of a JPEG, PNG, or WebP (one frame without alpha) to RGB. Handed in by whoever owns the decoder. Rejects when
  * the bytes cannot be decoded.
  */
 export type Decode = (bytes: Uint8Array) => Promise<Pixels>;
@@ -20,29 +22,54 @@ export type DecodeNow = (
   room: (width: number, height: number) => Uint8Array,
 ) => void;
 
-// Above this a decoded image could take all memory; Pillow calls twice its 89 million pixels a decompression bomb.
-const MOST_PIXELS = 178_956_970;
-
 /**
- * Size of an image that `decode` or our own decoder can read.
- * @throws Error whose message says, for a person, why it cannot be used.
+ * The part `crop` of an image (null: all of it), by `decode` where it is right, else by our own decoders.
+ * Rejects with a ReasonError saying why it cannot be used.
  */
-export function readableSize(bytes: Uint8Array): ImageSize {
-  if (bytes.length === 0) throw new Error('the file is empty');
-  const size = imageSize(bytes);
-  if (!size) throw new Error('it is not an image, or its header is damaged');
-  if (size.format === 'tiff') throw new Error('TIFF is not supported; convert it to PNG');
-  if (size.width * size.height > MOST_PIXELS)
-    throw new Error(`${size.width} × ${size.height} pixels are too many; scale it down`);
-  return size;
-}
-
-/** The part `crop` of an image (null: all of it), by `decode`, or for PGM and PPM ourselves. Rejects saying why not. */
 export async function decodeImage(
   bytes: Uint8Array,
-  { format }: ImageSize,
+  size: ImageSize,
   crop: Crop | null,
   decode: Decode,
 ): Promise<Pixels> {
-  return cropPixels(format === 'netpbm' ? decodeNetpbm(bytes) : await decode(bytes), crop);
+  const reading = readingOf(bytes, size);
+  if ('data' in reading) return cropPixels(reading, crop);
+  const pixels = await decode(reading.file).catch((error: unknown) => {
+    throw refused(error, size.format);
+  });
+  if (pixels.width !== reading.width || pixels.height !== reading.height) throw differs(reading, pixels);
+  return cropPixels(placed(pixels, reading.within), crop);
+}
+
+/**
+ * The same on this thread, whole or of a JPEG the part `crop`, into the memory that `room` gives.
+ * @throws ReasonError saying why it cannot be used.
+ */
+export function decodeImageNow(
+  bytes: Uint8Array,
+  size: ImageSize,
+  crop: Crop | null,
+  { decode, room }: { decode: DecodeNow; room(width: number, height: number): Uint8Array },
+): void {
+  const reading = readingOf(bytes, size);
+  if ('data' in reading) return room(reading.width, reading.height).set(reading.data);
+  const expected = crop ?? reading;
+  let part: Pixels | undefined;
+  try {
+    decode(reading.file, crop, (width, height) => {
+      if (width !== expected.width || height !== expected.height) throw differs(expected, { width, height });
+      if (!reading.within) return room(width, height);
+      part = { width, height, data: new Uint8Array(width * height * 3) };
+      return part.data;
+    });
+  } catch (error) {
+    throw refused(error, size.format);
+  }
+  if (part) room(size.width, size.height).set(placed(part, reading.within).data);
+}
+
+function refused(error: unknown, format: ImageFormat): ReasonError {
+  if (error instanceof ReasonError) return error;
+  const words = reasonOf(error);
+  return new ReasonError(reason('image.decoder', { format: format.toUpperCase(), words }), { cause: error });
 }

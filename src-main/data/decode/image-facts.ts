@@ -1,3 +1,4 @@
+import { jpegSegments } from './jpeg.ts';
 import { netpbmHeader, imageSize, type ImageFormat, type ImageSize } from './image-size.ts';
 
 /** Something about an image that is no fault, but that a person should know of before training on it. */
@@ -76,30 +77,6 @@ function lookAtJpeg(view: DataView): Look {
     if (view.getUint8(start + 5) === 4) oddities.push('cmyk');
   }
   return { oddities, cutShort: true };
-}
-
-interface Segment {
-  marker: number;
-  /** First byte after the length. */
-  start: number;
-  end: number;
-}
-
-/** Segments up to the start of the scan, included. A file that is cut inside a segment has fewer. */
-function* jpegSegments(view: DataView): Generator<Segment> {
-  for (let at = 2; at + 4 <= view.byteLength;) {
-    if (view.getUint8(at) !== 0xff) return;
-    const marker = view.getUint8(at + 1);
-    const standsAlone = marker === 0xff || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    if (standsAlone) {
-      at += marker === 0xff ? 1 : 2;
-      continue;
-    }
-    const end = at + 2 + Math.max(2, view.getUint16(at + 2));
-    if (end > view.byteLength) return;
-    yield { marker, start: at + 4, end };
-    at = end;
-  }
 }
 
 // Whatever follows the end mark, some cameras write their own data there, is no part of the image.
@@ -224,6 +201,7 @@ function lookAtNetpbm(view: DataView): Look {
   const { kind, width, height, maximum, offset } = header;
   const channels = kind === 'P3' || kind === 'P6' ? 3 : 1;
   const isRaw = kind === 'P5' || kind === 'P6';
+  if (kind === 'P4') return { oddities: [], cutShort: view.byteLength - offset < Math.ceil(width / 8) * height };
   const needed = width * height * channels * (maximum > 255 ? 2 : 1);
   return {
     oddities: maximum > 255 ? ['deep'] : [],

@@ -1,4 +1,7 @@
-/** Formats told by their first bytes, whatever the file is called. `netpbm` is PPM and PGM. */
+import { bmpHeader } from './bmp.ts';
+import { gifFrame } from './gif.ts';
+
+/** Formats told by their first bytes, whatever the file is called. `netpbm` is PPM, PGM and PBM. */
 export type ImageFormat = 'jpeg' | 'png' | 'gif' | 'bmp' | 'webp' | 'netpbm' | 'tiff';
 
 export interface ImageSize {
@@ -38,7 +41,7 @@ const READERS: readonly Reader[] = [
     signature: (bytes) => text(bytes, 0, 4) === 'RIFF' && text(bytes, 8, 12) === 'WEBP',
     size: webpSize,
   },
-  { format: 'netpbm', signature: (bytes) => /^P[2356][\s#]/.test(text(bytes, 0, 3)), size: netpbmSize },
+  { format: 'netpbm', signature: (bytes) => /^P[1-6][\s#]/.test(text(bytes, 0, 3)), size: netpbmSize },
   { format: 'tiff', signature: (bytes) => /^(II[*+]\0|MM\0[*+])/.test(text(bytes, 0, 4)), size: () => [0, 0] },
 ];
 
@@ -77,14 +80,17 @@ function pngSize(view: DataView): Size | null {
 }
 
 function gifSize(view: DataView): Size | null {
-  return view.byteLength < 10 ? null : [view.getUint16(6, true), view.getUint16(8, true)];
+  const frame = gifFrame(bytesIn(view));
+  return frame && [frame.width, frame.height];
 }
 
 function bmpSize(view: DataView): Size | null {
-  if (view.byteLength < 26) return null;
-  if (view.getUint32(14, true) === 12) return [view.getUint16(18, true), view.getUint16(20, true)];
-  // A negative height means that the rows run from the top.
-  return [view.getInt32(18, true), Math.abs(view.getInt32(22, true))];
+  const header = bmpHeader(bytesIn(view));
+  return header && [header.width, header.height];
+}
+
+function bytesIn(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 function webpSize(view: DataView): Size | null {
@@ -102,12 +108,12 @@ function uint24(view: DataView, at: number): number {
 }
 
 function netpbmSize(view: DataView): Size | null {
-  const header = netpbmHeader(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+  const header = netpbmHeader(bytesIn(view));
   return header && [header.width, header.height];
 }
 
 export interface NetpbmHeader {
-  kind: 'P2' | 'P3' | 'P5' | 'P6';
+  kind: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P6';
   width: number;
   height: number;
   /** Largest sample, 1 to 65535. */
@@ -116,13 +122,16 @@ export interface NetpbmHeader {
   offset: number;
 }
 
-/** The header of a PGM (P2, P5) or PPM (P3, P6): numbers between white space, comments from # to the line's end. */
+/** The header of a PBM (P1, P4), PGM (P2, P5) or PPM (P3, P6): numbers between white space, comments from # to the line's end. */
 export function netpbmHeader(bytes: Uint8Array): NetpbmHeader | null {
   const start = text(bytes, 0, 4096);
   const gap = '(?:\\s|#[^\\n]*\\n)+';
-  const match = new RegExp(`^(P[2356])${gap}(\\d{1,9})${gap}(\\d{1,9})${gap}(\\d{1,5})\\s`).exec(start);
+  const match =
+    new RegExp(`^(P[2356])${gap}(\\d{1,9})${gap}(\\d{1,9})${gap}(\\d{1,5})\\s`).exec(start) ??
+    new RegExp(`^(P[14])${gap}(\\d{1,9})${gap}(\\d{1,9})(\\s)`).exec(start);
   if (!match) return null;
-  const [width, height, maximum] = match.slice(2).map(Number) as [number, number, number];
+  const [width, height] = [Number(match[2]), Number(match[3])];
+  const maximum = /P[14]/.test(match[1]) ? 1 : Number(match[4]);
   if (maximum < 1 || maximum > 65535) return null;
   return { kind: match[1] as NetpbmHeader['kind'], width, height, maximum, offset: match[0].length };
 }

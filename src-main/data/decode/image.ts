@@ -1,11 +1,11 @@
 import { drawTrain, evalGeometry, type AugmentOptions, type Window } from '../augment/augment.ts';
 import { parsePolicy, type Policy } from '../augment/auto-augment.ts';
-import { readableSize, type DecodeNow } from './decode.ts';
+import { decodeImageNow, type DecodeNow } from './decode.ts';
 import type { Crop, Filter, Pixels } from './pixels.ts';
 import { resizeRaster, type ResizeOrder } from './fast-resize.ts';
 import { bytesOf, emptyRaster, freshMemory, keepMemory, put, type Raster } from './kernels.ts';
-import { decodeNetpbm } from './netpbm.ts';
 import type { ImageSize } from './image-size.ts';
+import { readableSize } from './reading.ts';
 import { operateOn } from '../augment/pixel-ops.ts';
 import type { Draws } from '../random.ts';
 import { cropPixels, cutWindow, flipRows } from './resize.ts';
@@ -30,7 +30,7 @@ export interface ImageMaker {
    * Makes a view [S, S, 3] of one image for each of `looks` into the array beside it. The image is decoded once.
    * `keep` asks for its decoded pixels in memory that threads share; without that, and with one look at a JPEG, only
    * the part looked at is decoded, which gives the same bytes.
-   * @throws Error saying for a person why the bytes cannot be used.
+   * @throws ReasonError why the bytes cannot be used.
    */
   fromFile(bytes: Uint8Array, looks: readonly [Look, Uint8Array][], keep: boolean): Pixels | null;
   /** The same from pixels that were kept. */
@@ -64,7 +64,7 @@ export function imageMaker(options: ViewOptions, decode: DecodeNow): ImageMaker 
         show(view, decodedPart(bytes, size, view.crop, decode), into);
         return null;
       }
-      const whole = decodedWhole(bytes, size, decode);
+      const whole = decodedInto(bytes, size, null, decode);
       const mark = keepMemory();
       for (const [view, into] of views) {
         freshMemory(mark);
@@ -101,27 +101,25 @@ const END_WITHIN = 65536;
 // The columns at the edges of a decoded crop differ; chroma of four columns may be shared.
 const MARGIN = 4;
 
-function decodedPart(bytes: Uint8Array, { width, height }: Size, crop: Crop | null, decode: DecodeNow): Part {
-  if (!crop) return { raster: decodedInto(bytes, null, decode), crop };
+function decodedPart(bytes: Uint8Array, size: ImageSize, crop: Crop | null, decode: DecodeNow): Part {
+  const { width, height } = size;
+  if (!crop) return { raster: decodedInto(bytes, size, null, decode), crop };
   const left = Math.max(0, crop.left - MARGIN);
   const window = { ...crop, left, width: Math.min(width, crop.left + crop.width + MARGIN) - left };
   const all = window.width === width && window.height === height;
   return {
-    raster: decodedInto(bytes, all ? null : window, decode),
+    raster: decodedInto(bytes, size, all ? null : window, decode),
     crop: { ...crop, left: crop.left - left, top: all ? crop.top : 0 },
   };
 }
 
-function decodedInto(bytes: Uint8Array, crop: Crop | null, decode: DecodeNow): Raster {
+function decodedInto(bytes: Uint8Array, size: ImageSize, crop: Crop | null, decode: DecodeNow): Raster {
   let raster: Raster | undefined;
-  decode(bytes, crop, (width, height) => bytesOf((raster = emptyRaster(width, height))));
+  decodeImageNow(bytes, size, crop, {
+    decode,
+    room: (width, height) => bytesOf((raster = emptyRaster(width, height))),
+  });
   return raster!;
-}
-
-function decodedWhole(bytes: Uint8Array, { format }: ImageSize, decode: DecodeNow): Raster {
-  if (format !== 'netpbm') return decodedInto(bytes, null, decode);
-  const { width, height, data } = decodeNetpbm(bytes);
-  return { at: put(data), width, height };
 }
 
 function sharedCopy(raster: Raster): Pixels {

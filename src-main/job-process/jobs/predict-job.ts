@@ -11,6 +11,7 @@ import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
+import { ReasonError } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
@@ -162,7 +163,11 @@ function viewOf(maker: ImageMaker, image: Uint8Array, side: number): Uint8Array 
   try {
     maker.fromFile(image, [['eval', view]], false);
   } catch (error) {
-    throw new StillhouseError('photo.unreadable', { reason: reasonOf(error) }, { cause: error });
+    throw new StillhouseError(
+      'photo.unreadable',
+      { reason: error instanceof ReasonError ? error.reason : reasonOf(error) },
+      { cause: error },
+    );
   }
   return view;
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { drawTrain } from '../../data/augment/augment.ts';
 import { parsePolicy } from '../../data/augment/auto-augment.ts';
-import { readableSize } from '../../data/decode/decode.ts';
+import { readableSize } from '../../data/decode/reading.ts';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import { createLoader, placeOf, type Batch } from '../../data/batches/loader.ts';
 import { Random } from '../../data/random.ts';

@@ -204,7 +204,7 @@ describe('checkImages', () => {
     const dataset = { ...(await listDataset(root)), train: samples, val: [] };
     const known = samples.map(({ file }) => JSON.stringify([file, 9, 5, 'AAECAwQFBgcICQoLDA0ODw==', '', '']));
     await mkdir(dirname(results), { recursive: true });
-    await writeFile(results, ['{"format":"stillhouse-check","version":1}', ...known, ''].join('\n'));
+    await writeFile(results, ['{"format":"stillhouse-check","version":2}', ...known, ''].join('\n'));
     // Stopped at once, so that all of it is what earlier checks found.
     const report = await checkImages(dataset, ownDecode, { results, signal: AbortSignal.abort() });
     expect(report.findings).toMatchObject([{ kind: 'duplicate', count: 149_999 }]);
