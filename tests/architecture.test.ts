@@ -28,7 +28,7 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/data',
     imports: ['resources', 'src-main/protocol', 'src-main/base', 'src-main/formats'],
-    packages: ['node:*'],
+    packages: ['csv-parse', 'yauzl', 'node:*'],
   },
   {
     folder: 'src-main/install',

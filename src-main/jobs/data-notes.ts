@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../base/files.ts';
 const MOST_SHOWN = 1000;
 export const LIST_NAME = 'excluded.txt';
 export const REPORT_NAME = 'data-report.json';
+const READING_NAME = 'reading.txt';
 
 /**
  * What is known of data folders beside what is in them: the report of the last check and the list of images to leave
@@ -23,9 +24,23 @@ export class DataNotes {
     return join(this.folderOf(path), LIST_NAME);
   }
 
-  /** When that list was last written, milliseconds since 1970; 0 where there is none. */
-  edited(path: string): number {
-    return statSync(this.listPath(path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  /** Changes when the list or the reading does. */
+  edited(path: string): string {
+    return `${statSync(this.listPath(path), { throwIfNoEntry: false })?.mtimeMs ?? 0} ${this.reading(path)}`;
+  }
+
+  /** How a person said the folder is to be read; '' where nobody did. */
+  reading(path: string): string {
+    try {
+      return readFileSync(join(this.folderOf(path), READING_NAME), 'utf8').trim();
+    } catch {
+      return '';
+    }
+  }
+
+  /** Keeps how the folder is to be read; '' forgets it. @throws StillhouseError `disk.full`, `disk.denied`. */
+  setReading(path: string, reading: string): void {
+    this.write(path, READING_NAME, reading);
   }
 
   /** What the last check of a data folder found, or null. */

@@ -26,6 +26,10 @@ export const datasetSummary = v.object({
   /** Images that the list of excluded ones leaves out; they are in no count. */
   excluded: number,
   warnings: v.array(plainError),
+  /** How a person said the folder is to be read; '' where nobody did. */
+  reading: v.optional(text),
+  /** How the folder was read, and what was passed over. */
+  notes: v.array(plainError),
 });
 export type DatasetSummary = v.InferOutput<typeof datasetSummary>;
 

@@ -50,6 +50,150 @@ export const ERRORS = {
     says: 'The list of labels cannot be used: {reason}.',
     advice: 'Correct it, or sort the validation images into class folders.',
   },
+  'data.splits-or-classes': {
+    says: 'The folders {folders} hold the same folders ({inner}): they may be splits, or classes.',
+    advice: 'Say which with --data-reading "{first}" or "{second}", or in the Data view.',
+  },
+  'data.names-unclear': {
+    says: '{train} and {val} are named like splits, but share no class folder.',
+    advice: 'Say with --data-reading whether they are splits ("{first}") or classes ("{second}").',
+  },
+  'data.train-or-class': {
+    says: '{folder} holds folders, and beside it images lie in {others}: it may be the training split, or a class.',
+    advice: 'Say which with --data-reading "{first}" or "{second}".',
+  },
+  'data.several-train': {
+    says: 'More than one folder is named like the training split: {folders}.',
+    advice: 'Say which with --data-reading "{first}" or "{second}".',
+  },
+  'data.several-sets': {
+    says: 'Each of {folders} is a data set of its own, with {inner} and class folders.',
+    advice: 'Choose one of them as the data folder.',
+  },
+  'data.no-train': {
+    says: 'Folders are named like splits ({folders}), and none of them is for training.',
+    advice: 'Choose a folder with train; or say --data-reading "{first}", or "{second}" if they are classes.',
+  },
+  'data.split-beside': {
+    says: '{folder} is named like a split and holds the class folders that lie beside it.',
+    advice: 'Say with --data-reading whether it is a split ("{first}") or a class ("{second}").',
+  },
+  'data.flat': {
+    says: '{folder} holds {count} images, but no class folders, and no list names their classes.',
+    advice:
+      'Add a list (a CSV with file and label), or sort them; if the folders are classes: --data-reading "{first}".',
+  },
+  'data.no-such-folder': {
+    says: 'The reading names the folder {folder}, which is not in {path}.',
+    advice: 'Name folders relative to the data folder: train=FOLDER,val=FOLDER.',
+  },
+  'data.no-such-list': { says: 'There is no list {list} in {path}.', advice: 'Name a .csv, .tsv or .txt file there.' },
+  'data.list-line': {
+    says: '{list}, line {line}: {reason}.',
+    advice: 'Correct the line. Names with quotation marks or separators stand in quotation marks, as in any CSV.',
+  },
+  'data.list-columns': {
+    says: 'In {list} more than one column may be the label: {columns}.',
+    advice: 'Give the column of the label the header "label".',
+  },
+  'data.list-length': {
+    says: '{list} has {lines} labels for {images} images.',
+    advice: 'A list of labels alone needs one line for each image; better name the image in each line.',
+  },
+  'data.list-base': {
+    says: '{list} numbers classes from {lowest} to {highest}; with {classes} classes, 0 or 1 may be the first.',
+    advice: 'Say which with --data-reading "{first}" or "{second}".',
+  },
+  'data.list-range': {
+    says: '{list}, line {line}: there is no class {got}; numbers go from {from} to {last}.',
+    advice: 'Correct the list, or add the missing class folders.',
+  },
+  'data.list-twice': {
+    says: '{list}, line {line}: {file} has another class in an earlier line.',
+    advice: 'Leave one class for each image.',
+  },
+  'data.list-ambiguous': {
+    says: '{list}, line {line}: more than one image is called {name}.',
+    advice: 'Write the folder too: folder/name.jpg.',
+  },
+  'data.lists-differ': {
+    says: '{a} and {b} give images different classes.',
+    advice: 'Say which counts with --data-reading "{first}" or "{second}".',
+  },
+  'data.list-unknown': {
+    says: '{count} images have a label in {list} that is no class: {labels}.',
+    advice: 'They are left out; correct the labels or add the class folders.',
+  },
+  'data.only-others': {
+    says: '{path} holds images only of sorts that are not read: {kinds}.',
+    advice: 'Convert them to JPEG or PNG.',
+  },
+  'data.compressed-tar': {
+    says: '{path} is compressed as a whole: there is no way into its middle, where an image begins.',
+    advice: 'Unpack it, or pack it again without compression: gunzip makes a .tar, which is read in place.',
+  },
+  'data.packed': {
+    says: '{path} is an archive of a kind that is not read.',
+    advice: 'Unpack it, or pack it as .tar or .zip, which are read in place.',
+  },
+  'data.table-file': {
+    says: '{path} holds images as a table or database, which is not read.',
+    advice: 'Write its images out into a folder for each class.',
+  },
+  'data.read-wrapped': { says: 'The data were found in {folder}, the only folder there.', advice: '' },
+  'data.read-names': {
+    says: '{train} is read as the training images and {val} as those to validate with, by their names.',
+    advice: 'If they are classes: --data-reading "{instead}".',
+  },
+  'data.read-inside': {
+    says: 'The splits lie in the class folders: {train} to train on, {val} to validate with.',
+    advice: 'To use all as one: --data-reading "classes".',
+  },
+  'data.read-as-class': {
+    says: '{folder} is named like a split and is read as a class, as the folders beside it.',
+    advice: 'If it is none, choose another data folder or move it away.',
+  },
+  'data.test-as-val': {
+    says: 'There is no val: {folder} serves for validation.',
+    advice: 'To keep it out of the training altogether: --data-reading "{instead}".',
+  },
+  'data.left-out': { says: 'Not used: {folders}.', advice: 'To use another split: --data-reading "train=…,val=…".' },
+  'data.beside': { says: 'Folders beside the splits are not used: {folders}.', advice: '' },
+  'data.order': {
+    says: 'Classes are numbered by code point, as in torchvision ({ours}); timm orders them {timm}.',
+    advice: 'It counts where a model or a list from elsewhere numbers classes.',
+  },
+  'data.read-list': {
+    says: '{list} gives {count} of {total} images in {folder} their classes by name (columns {file} and {label}).',
+    advice: 'To use another list: --data-reading "list=FILE".',
+  },
+  'data.read-numbered-list': {
+    says: '{list} gives {count} of {total} images in {folder} their classes by number, from {from} (columns {file} and {label}).',
+    advice:
+      'Numbers are places among the class names by code point. Otherwise: --data-reading "labels=0" or "labels=1".',
+  },
+  'data.read-lines': {
+    says: '{list} gives {count} of {total} images in {folder} their classes, line by line in the order of their names.',
+    advice: '',
+  },
+  'data.read-numbered-lines': {
+    says: '{list} numbers the classes of {count} of {total} images in {folder} from {from}, line by line in the order of their names.',
+    advice: 'Otherwise: --data-reading "labels=0" or "labels=1".',
+  },
+  'data.read-devkit': {
+    says: '{list} and the devkit give {count} of {total} images in {folder} their classes.',
+    advice: '',
+  },
+  'data.passed-images': {
+    says: '{count} images are of sorts that are not read: {kinds}.',
+    advice: 'Convert them to JPEG or PNG to use them.',
+  },
+  'data.passed-junk': { says: 'Passed over what other programs left: {names}.', advice: '' },
+  'data.passed-files': { says: '{count} other files were passed over: {kinds}.', advice: '' },
+  'data.passed-loose': {
+    says: '{count} images lie in {folder} itself, in no class folder, and are not used.',
+    advice: 'Move them into class folders to use them.',
+  },
   'data.more-warnings': { says: '{count} more of the kind {code}.', advice: 'Only the first are listed.' },
   'data.excluded': {
     says: '{count} images are left out by the list {list}.',
@@ -559,7 +703,7 @@ export class StillhouseError extends Error {
     readonly params: ErrorParams = {},
     options?: { cause?: unknown },
   ) {
-    super(`${fill(ERRORS[code].says, params)} ${fill(ERRORS[code].advice, params)}`, options);
+    super(`${fill(ERRORS[code].says, params)} ${fill(ERRORS[code].advice, params)}`.trim(), options);
     this.name = 'StillhouseError';
   }
 }

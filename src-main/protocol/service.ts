@@ -74,7 +74,8 @@ export const CALLS = {
   'engine.wheels': call(v.strictObject({ device: engineDevice }), v.string()),
   'job.cancel': call(v.strictObject({ job: text }), nothing),
   'job.list': call(v.strictObject({}), v.array(jobProgress)),
-  'dataset.inspect': call(v.strictObject({ path: text }), datasetSummary),
+  /** `reading` is kept as how the folder is to be read from now on, '' leaves it to its contents. */
+  'dataset.inspect': call(v.strictObject({ path: text, reading: v.optional(text) }), datasetSummary),
   /**
    * Decodes every image that has not been since it changed, with `anew` every image; the job's result is a
    * DatasetReport. One that is cancelled leaves a report of what it has checked, and the next goes on from there.

@@ -182,7 +182,10 @@ class Core {
 
   data() {
     return {
-      'dataset.inspect': ({ path }) => this.datasets.inspect(path),
+      'dataset.inspect': ({ path, reading }) => {
+        if (reading !== undefined) this.datasets.setReading(path, reading);
+        return this.datasets.inspect(path);
+      },
       'dataset.check': async ({ path, anew }) => {
         return { job: this.startCheck(absolute(path), await this.engine.choose('cpu'), anew) };
       },
@@ -261,7 +264,7 @@ class Core {
 
   private async check(recipe: Record<string, unknown>): Promise<CheckedRecipe> {
     return checkRecipe(recipe, {
-      dataset: (path) => this.datasets.dataset(path),
+      dataset: (recipe) => this.datasets.ofRecipe(recipe),
       runsFolder: this.places.runs,
     });
   }
@@ -271,7 +274,7 @@ class Core {
     const checked = await this.check(given);
     const refused = refusal(checked);
     if (refused) throw refused;
-    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const recipe = this.datasets.settled(checked.recipe);
     const { engine } = await this.engine.choose('cpu');
     const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
     return runJob(this.options.spawnJob, { kind: 'preview', engine, recipe, excluded, ...what });
@@ -289,7 +292,7 @@ class Core {
     const refused = refusal(checked);
     if (refused) throw refused;
     const engine = await this.engine.choose(checked.recipe.device);
-    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const recipe = this.datasets.settled(checked.recipe);
     const { id, path } = this.shelf.create(recipe, checked.classes, engineName(engine.gpu));
     holding(path, (lock) => {
       this.notes.copyTo(recipe.dataPath, path);

@@ -56,6 +56,136 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'data.unlabelled': { says: '{count} 张验证图片在 {list} 中没有类别。', advice: '这些图片不参与训练，其余照常使用。' },
   'data.label-list': { says: '标签列表无法使用：{reason}。', advice: '请更正该列表，或把验证图片按类别放入文件夹。' },
+  'data.splits-or-classes': {
+    says: '文件夹 {folders} 内含相同的文件夹（{inner}）：它们可能是数据划分，也可能是类别。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明，或在“数据”页选择。',
+  },
+  'data.names-unclear': {
+    says: '{train} 与 {val} 的名称像数据划分，却没有共同的类别文件夹。',
+    advice: '用 --data-reading 说明它们是划分（"{first}"）还是类别（"{second}"）。',
+  },
+  'data.train-or-class': {
+    says: '{folder} 内含文件夹，旁边的 {others} 中也有图片：它可能是训练集，也可能是一个类别。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明。',
+  },
+  'data.several-train': {
+    says: '名称像训练集的文件夹不止一个：{folders}。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明。',
+  },
+  'data.several-sets': {
+    says: '{folders} 各自是一个数据集，含 {inner} 和类别文件夹。',
+    advice: '请选择其中一个作为数据文件夹。',
+  },
+  'data.no-train': {
+    says: '文件夹的名称像数据划分（{folders}），但没有用于训练的。',
+    advice: '请选择含 train 的文件夹；或用 --data-reading "{first}"，若是类别则用 "{second}"。',
+  },
+  'data.split-beside': {
+    says: '{folder} 的名称像数据划分，其中又有与旁边相同的类别文件夹。',
+    advice: '用 --data-reading 说明它是划分（"{first}"）还是类别（"{second}"）。',
+  },
+  'data.flat': {
+    says: '{folder} 中有 {count} 张图片，但没有类别文件夹，也没有列表说明其类别。',
+    advice: '请添加列表（含文件名和标签的 CSV），或将图片分入文件夹；若这些文件夹就是类别：--data-reading "{first}"。',
+  },
+  'data.no-such-folder': {
+    says: '读取方式中的文件夹 {folder} 不在 {path} 中。',
+    advice: '请用相对于数据文件夹的名称：train=FOLDER,val=FOLDER。',
+  },
+  'data.no-such-list': { says: '{path} 中没有列表 {list}。', advice: '请写出其中的 .csv、.tsv 或 .txt 文件。' },
+  'data.list-line': {
+    says: '{list} 第 {line} 行：{reason}。',
+    advice: '请更正该行。含引号或分隔符的名称应放在引号内，与一般 CSV 相同。',
+  },
+  'data.list-columns': {
+    says: '{list} 中可能是标签的列不止一个：{columns}。',
+    advice: '请将标签列的表头改为 "label"。',
+  },
+  'data.list-length': {
+    says: '{list} 有 {lines} 个标签，而图片有 {images} 张。',
+    advice: '只含标签的列表须每张图片一行；最好在每行写出图片名。',
+  },
+  'data.list-base': {
+    says: '{list} 的类别编号从 {lowest} 到 {highest}；共 {classes} 类，首个编号可能是 0 或 1。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明。',
+  },
+  'data.list-range': {
+    says: '{list} 第 {line} 行：没有类别 {got}；编号范围为 {from} 到 {last}。',
+    advice: '请更正列表，或补上缺少的类别文件夹。',
+  },
+  'data.list-twice': {
+    says: '{list} 第 {line} 行：{file} 在前面的行中是另一类别。',
+    advice: '每张图片只保留一个类别。',
+  },
+  'data.list-ambiguous': {
+    says: '{list} 第 {line} 行：名为 {name} 的图片不止一张。',
+    advice: '请同时写出文件夹：folder/name.jpg。',
+  },
+  'data.lists-differ': {
+    says: '{a} 与 {b} 给图片的类别不同。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明以哪个为准。',
+  },
+  'data.list-unknown': {
+    says: '{list} 中 {count} 张图片的标签不是任何类别：{labels}。',
+    advice: '它们不参与；请更正标签或补上类别文件夹。',
+  },
+  'data.only-others': { says: '{path} 只含不能读取的图片格式：{kinds}。', advice: '请转换为 JPEG 或 PNG。' },
+  'data.compressed-tar': {
+    says: '{path} 是整体压缩的：无法直接从中间读取图片。',
+    advice: '请解包，或改为不压缩的包：gunzip 得到的 .tar 可直接读取。',
+  },
+  'data.packed': { says: '{path} 是不能读取的压缩包格式。', advice: '请解包，或打包为可直接读取的 .tar 或 .zip。' },
+  'data.table-file': {
+    says: '{path} 以表格或数据库形式保存图片，不能读取。',
+    advice: '请将其中的图片按类别写入各自的文件夹。',
+  },
+  'data.read-wrapped': { says: '数据位于 {folder}，它是其中唯一的文件夹。', advice: '' },
+  'data.read-names': {
+    says: '按名称，{train} 用于训练，{val} 用于验证。',
+    advice: '若它们是类别：--data-reading "{instead}"。',
+  },
+  'data.read-inside': {
+    says: '数据划分位于各类别文件夹内：{train} 用于训练，{val} 用于验证。',
+    advice: '要合并使用：--data-reading "classes"。',
+  },
+  'data.read-as-class': {
+    says: '{folder} 的名称像数据划分，但与旁边的文件夹一样作为类别读取。',
+    advice: '若它不是类别，请另选数据文件夹或将其移走。',
+  },
+  'data.test-as-val': {
+    says: '没有验证集：{folder} 用于验证。',
+    advice: '若要在训练中完全不用它：--data-reading "{instead}"。',
+  },
+  'data.left-out': { says: '未使用：{folders}。', advice: '要使用其他划分：--data-reading "train=…,val=…"。' },
+  'data.beside': { says: '数据划分旁的文件夹未使用：{folders}。', advice: '' },
+  'data.order': {
+    says: '类别按码位编号，与 torchvision 相同（{ours}）；timm 的顺序为 {timm}。',
+    advice: '使用外来的模型或带编号的列表时须注意。',
+  },
+  'data.read-list': {
+    says: '{list} 按名称给出 {folder} 中 {total} 张图片里 {count} 张的类别（列 {file} 和 {label}）。',
+    advice: '要用其他列表：--data-reading "list=FILE"。',
+  },
+  'data.read-numbered-list': {
+    says: '{list} 按编号（从 {from} 起）给出 {folder} 中 {total} 张图片里 {count} 张的类别（列 {file} 和 {label}）。',
+    advice: '编号是类别名按码位排序的位置。否则：--data-reading "labels=0" 或 "labels=1"。',
+  },
+  'data.read-lines': {
+    says: '{list} 按图片名的顺序逐行给出 {folder} 中 {total} 张图片里 {count} 张的类别。',
+    advice: '',
+  },
+  'data.read-numbered-lines': {
+    says: '{list} 按图片名的顺序逐行给出 {folder} 中 {total} 张图片里 {count} 张的类别编号，从 {from} 起。',
+    advice: '否则：--data-reading "labels=0" 或 "labels=1"。',
+  },
+  'data.read-devkit': { says: '{list} 与开发包给出 {folder} 中 {total} 张图片里 {count} 张的类别。', advice: '' },
+  'data.passed-images': { says: '{count} 张图片的格式不能读取：{kinds}。', advice: '要使用请转换为 JPEG 或 PNG。' },
+  'data.passed-junk': { says: '已跳过其他程序留下的内容：{names}。', advice: '' },
+  'data.passed-files': { says: '已跳过 {count} 个其他文件：{kinds}。', advice: '' },
+  'data.passed-loose': {
+    says: '{folder} 中有 {count} 张图片不在任何类别文件夹内，未使用。',
+    advice: '要使用请移入类别文件夹。',
+  },
   'data.more-warnings': { says: '另有 {count} 条 {code} 类的提示。', advice: '只列出前面的部分。' },
   'data.excluded': { says: '列表 {list} 排除了 {count} 张图片。', advice: '编辑该列表即可更改。' },
   'data.findings': {

@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
 import type { DecodeWorkers } from './workers.ts';
 import { drawErase, type Box, type EraseOptions } from '../augment/erase.ts';
-import { samplePath, type Dataset } from '../layout/folder.ts';
+import { samplePlace, type Dataset } from '../layout/folder.ts';
 import type { Sample } from '../layout/sample.ts';
 import { drawMix, isMixing, type MixDraw, type MixOptions } from '../augment/mix.ts';
 import type { ViewOptions } from '../decode/image.ts';
 import { imageCache, type ImageCache, type SkippedImage, type Wanted } from './image-cache.ts';
 import { Random } from '../random.ts';
-import type { BytesPlace } from '../layout/read-now.ts';
 import { epochOrder, stepsPerEpoch, type Order } from './sampler.ts';
 
 /**
@@ -102,7 +100,7 @@ export function createLoader(options: LoaderOptions): Loader {
   const { rank, world } = options.share ?? { rank: 0, world: 1 };
   const steps = stepsPerEpoch({ count: train.length, batchSize, repeats, world });
   if (steps === 0) throw new StillhouseError('recipe.invalid', { key: 'repeatedAug', expected: FEW, got: 'true' });
-  const shelf = imageCache({ ...options, place: (file) => placeOf(dataset, file), path: dataset.path });
+  const shelf = imageCache({ ...options, place: (file) => samplePlace(dataset, file), path: dataset.path });
   const rows = Math.min(MOST_ROWS, Math.ceil(batchSize / workers.size));
   const run = { workers: workers.size, depth: BATCHES_AHEAD };
   return {
@@ -137,13 +135,6 @@ export function createLoader(options: LoaderOptions): Loader {
     },
     close: () => workers.close(),
   };
-}
-
-/** Where the bytes of an image lie, by its name in the data set. */
-export function placeOf({ path, archives }: Dataset, file: string): BytesPlace {
-  const found = archives?.get(file);
-  if (found) return { path: join(path, found.archive), offset: found.offset, size: found.size };
-  return { path: samplePath({ path }, { file }), offset: 0, size: null };
 }
 
 function emptyBatch({ recipe: { inputSize }, noiseRows }: LoaderOptions, count: number): Batch {

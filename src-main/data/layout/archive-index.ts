@@ -4,9 +4,11 @@ export interface ImagePlace {
   archive: string;
   offset: number;
   size: number;
+  /** Bytes that these inflate to where they are deflated, as in a zip archive. */
+  inflated?: number;
 }
 
-/** Places of images by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 150 bytes of memory each. */
+/** Places of images by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 160 bytes of memory each. */
 export class ArchiveIndex {
   private readonly archives: string[] = [];
   private readonly archiveNumbers = new Map<string, number>();
@@ -14,6 +16,8 @@ export class ArchiveIndex {
   private readonly owners: number[] = [];
   private readonly offsets: number[] = [];
   private readonly sizes: number[] = [];
+  /** -1 for what is stored as it is. */
+  private readonly inflated: number[] = [];
 
   get size(): number {
     return this.numbers.size;
@@ -23,10 +27,11 @@ export class ArchiveIndex {
     const number = this.numbers.get(file);
     if (number === undefined) return undefined;
     const { archives, owners, offsets, sizes } = this;
-    return { archive: archives[owners[number]], offset: offsets[number], size: sizes[number] };
+    const place = { archive: archives[owners[number]], offset: offsets[number], size: sizes[number] };
+    return this.inflated[number] < 0 ? place : { ...place, inflated: this.inflated[number] };
   }
 
-  set(file: string, { archive, offset, size }: ImagePlace): void {
+  set(file: string, { archive, offset, size, inflated = -1 }: ImagePlace): void {
     const owner = this.archiveNumbers.get(archive) ?? this.archives.push(archive) - 1;
     this.archiveNumbers.set(archive, owner);
     const known = this.numbers.get(file);
@@ -36,5 +41,6 @@ export class ArchiveIndex {
     this.owners[number] = owner;
     this.offsets[number] = offset;
     this.sizes[number] = size;
+    this.inflated[number] = inflated;
   }
 }

@@ -4,66 +4,59 @@ import { childPath, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
 
 /** One folder inside an archive. */
-interface TarFolder {
-  folders: Map<string, TarFolder>;
+interface ArchiveFolder {
+  folders: Map<string, ArchiveFolder>;
   /** Archives directly inside, by name. */
-  archives: Map<string, TarFolder>;
+  archives: Map<string, ArchiveFolder>;
   images: Set<string>;
 }
 
 /**
  * Looks through an archive on disk and the archives inside it; where its images lie goes into the index. What cannot
- * be read of it becomes a warning. A lone folder that holds everything is passed through.
+ * be read of it becomes a warning.
  */
 export async function openArchive(roots: Roots, file: string): Promise<Branch> {
   const { path, index, warnings, archiveCache } = roots;
-  const { places, faults } = await lookThrough(join(path, file), archiveCache);
+  const { places, passed, faults } = await lookThrough(join(path, file), archiveCache);
   for (const { name, reason } of faults)
     warnings.add('data.unreadable', { path: (name ? childPath(file, name) : file) || path, reason });
+  roots.passed.add(passed.counts);
   const folder = emptyFolder();
-  for (const { name, offset, size } of places) {
+  for (const { name, ...place } of places) {
     const [parent, base] = folderOf(folder, name);
     // An archive inside is named itself, so that it is known without images too.
     if (ARCHIVE.test(base)) innerFolder(parent, base);
     else {
       parent.images.add(base);
-      index.set(childPath(file, name), { archive: file, offset, size });
+      index.set(childPath(file, name), { archive: file, ...place });
     }
   }
-  return tarBranch('', ...passThrough(folder, file));
+  return archiveFolder('', file, folder);
 }
 
-function emptyFolder(): TarFolder {
+function emptyFolder(): ArchiveFolder {
   return { folders: new Map(), archives: new Map(), images: new Set() };
 }
 
 /** The folder that a member lies in, made where it is new, and its own name. */
-function folderOf(root: TarFolder, name: string): [TarFolder, string] {
+function folderOf(root: ArchiveFolder, name: string): [ArchiveFolder, string] {
   const parts = name.split('/');
   const base = parts.pop()!;
   return [parts.reduce(innerFolder, root), base];
 }
 
-function innerFolder(folder: TarFolder, name: string): TarFolder {
+function innerFolder(folder: ArchiveFolder, name: string): ArchiveFolder {
   const siblings = ARCHIVE.test(name) ? folder.archives : folder.folders;
   const inner = siblings.get(name) ?? emptyFolder();
   siblings.set(name, inner);
   return inner;
 }
 
-// `flowers.tar` often holds everything in one folder `flowers/`.
-function passThrough(folder: TarFolder, file: string): [file: string, folder: TarFolder] {
-  const [only, ...others] = folder.folders;
-  const inside = only && only[1].folders.size + only[1].archives.size;
-  if (others.length > 0 || !inside || folder.images.size + folder.archives.size > 0) return [file, folder];
-  return passThrough(only[1], childPath(file, only[0]));
-}
-
-function tarBranch(name: string, file: string, folder: TarFolder, isArchive = false): Branch {
+function archiveFolder(name: string, file: string, folder: ArchiveFolder, isArchive = false): Branch {
   const children = [
-    ...[...folder.folders].map(([name, inner]) => tarBranch(name, childPath(file, name), inner)),
+    ...[...folder.folders].map(([name, inner]) => archiveFolder(name, childPath(file, name), inner)),
     ...[...folder.archives].map(([name, inner]) =>
-      tarBranch(name.replace(ARCHIVE, ''), childPath(file, name), inner, true),
+      archiveFolder(name.replace(ARCHIVE, ''), childPath(file, name), inner, true),
     ),
   ];
   return {
@@ -71,12 +64,13 @@ function tarBranch(name: string, file: string, folder: TarFolder, isArchive = fa
     file,
     isArchive,
     branches: () => Promise.resolve(children),
+    loose: () => Promise.resolve([...folder.images]),
     images: () => Promise.resolve(imagesOf(file, folder)),
   };
 }
 
-function imagesOf(file: string, folder: TarFolder): string[] {
-  const found: { file: string; folder: TarFolder }[] = [];
+function imagesOf(file: string, folder: ArchiveFolder): string[] {
+  const found: { file: string; folder: ArchiveFolder }[] = [];
   const waiting = [{ file, folder }];
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     found.push(next);

@@ -1,5 +1,6 @@
 import type { ArchiveIndex } from './archive-index.ts';
 import type { Warnings } from '../check/warnings.ts';
+import type { PassedOver } from './passed-over.ts';
 
 /** Names of readable images: torchvision's list, GIF, and further endings of JPEG and Netpbm. */
 export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|tiff?|webp|gif)$/i;
@@ -11,8 +12,10 @@ export interface Branch {
   /** Its place relative to the data folder, with `/`; '' for the data folder itself. */
   file: string;
   isArchive: boolean;
-  /** Folders, and archives, directly inside. */
+  /** Folders, and archives, directly inside; not those that other programs left there. */
   branches(): Promise<Branch[]>;
+  /** Names of the images directly inside. */
+  loose(): Promise<string[]>;
   /** Files of images at any depth, relative to the data folder: sorted by folder, then name. */
   images(): Promise<string[]>;
 }
@@ -22,14 +25,18 @@ export interface Roots {
   /** The data folder, or the archive that is the data set. */
   path: string;
   index: ArchiveIndex;
+  /** What is wrong. */
   warnings: Warnings;
+  /** What was taken how. */
+  notes: Warnings;
+  passed: PassedOver;
   /** Folder that keeps what archives hold, or null. */
   archiveCache: string | null;
 }
 
 /**
  * Classes among branches: folders, or where there are none archives, because an archive beside the folders is most
- * likely what they were unpacked from. Names that begin with a dot are no classes.
+ * likely what they were unpacked from.
  */
 export function classBranches(branches: readonly Branch[]): Branch[] {
   const folders = branches.filter(({ isArchive }) => !isArchive);

@@ -6,20 +6,31 @@ import { openArchive } from './archive.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { childPath, IMAGE, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
+import { leftByPrograms } from './passed-over.ts';
 import { reasonOf } from './read-file.ts';
 
 /** A folder on disk. Its entries are read when they are asked for. */
 export function diskBranch(roots: Roots, name: string, file: string): Branch {
+  let read: Promise<Entry[]> | undefined;
+  const entries = (): Promise<Entry[]> =>
+    (read ??= entriesOf(join(roots.path, file)).then((found) => {
+      for (const { name, kind } of found) roots.passed.entry(name, childPath(file, name), kind === 'folder');
+      return found;
+    }));
   return {
     name,
     file,
     isArchive: false,
     branches: async () => {
-      const entries = await entriesOf(join(roots.path, file));
-      return entries.flatMap(({ name, kind }): Branch[] => {
+      const usable = (await entries()).filter(({ name, kind }) => !leftByPrograms(name, kind === 'folder'));
+      return usable.flatMap(({ name, kind }): Branch[] => {
         if (kind === 'folder') return [diskBranch(roots, name, childPath(file, name))];
         return ARCHIVE.test(name) ? [archiveBranch(roots, childPath(file, name))] : [];
       });
+    },
+    loose: async () => {
+      const files = (await entries()).filter(({ kind }) => kind === 'file').map(({ name }) => name);
+      return files.filter((name) => IMAGE.test(name) && !leftByPrograms(name, false));
     },
     images: () => scanFolders(roots, file),
   };
@@ -34,6 +45,7 @@ export function archiveBranch(roots: Roots, file: string): Branch {
     file,
     isArchive: true,
     branches: async () => (await open()).branches(),
+    loose: async () => (await open()).loose(),
     images: async () => (await open()).images(),
   };
 }
@@ -126,22 +138,24 @@ async function tryScan(roots: Roots, folder: string): Promise<Scan> {
   }
 }
 
-async function scanFolder({ path, warnings }: Roots, folder: string): Promise<Scan> {
+async function scanFolder({ path, warnings, passed }: Roots, folder: string): Promise<Scan> {
   const scan: Scan = { files: [], folders: [], linked: [] };
   const place = (name: string): string => childPath(folder, name);
   // Entry by entry: a folder of a million files must not stall whoever shares this thread.
   for await (const entry of await opendir(join(path, folder), { bufferSize: 256 })) {
     const { name } = entry;
-    if (entry.isDirectory()) scan.folders.push(place(name));
-    else if (entry.isSymbolicLink()) {
+    if (entry.isDirectory()) {
+      const left = leftByPrograms(name, true);
+      if (left) passed.junk(left, place(name));
+      else scan.folders.push(place(name));
+    } else if (entry.isSymbolicLink()) {
       const target = await stat(join(path, folder, name)).catch(() => null);
       if (target?.isDirectory()) scan.linked.push(place(name));
       // A broken link stays in the list when named like an image: the check then reports it by name.
-      else if (IMAGE.test(name) && (target === null || target.isFile())) scan.files.push(name);
-    } else if (IMAGE.test(name)) {
-      if (entry.isFile()) scan.files.push(name);
-      else warnings.add('data.unreadable', { path: place(name), reason: 'it is not a file' });
-    }
+      else if (passed.isImage(place(name)) && (target === null || target.isFile())) scan.files.push(name);
+    } else if (!entry.isFile()) {
+      if (IMAGE.test(name)) warnings.add('data.unreadable', { path: place(name), reason: 'it is not a file' });
+    } else if (passed.isImage(place(name))) scan.files.push(name);
   }
   return scan;
 }

@@ -1,15 +1,19 @@
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../../protocol/data-types.ts';
 import { StillhouseError, type PlainError } from '../../protocol/errors.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import { ARCHIVE } from './archive-scan.ts';
-import { classBranches, type Branch, type Roots } from './branch.ts';
+import { arrange, list, type Arrangement } from './arrangement.ts';
+import type { Branch, Roots } from './branch.ts';
 import { classTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
-import { findLabels } from './labels.ts';
-import { sortByCodePoint } from './order.ts';
+import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
+import { naturalOrder, sortByCodePoint } from './order.ts';
+import { inWords, PassedOver } from './passed-over.ts';
 import { readFilePart, readImageFile, reasonOf, type ReadOptions } from './read-file.ts';
+import type { BytesPlace } from './read-now.ts';
+import { parseReading, splitsReading, type Reading } from './reading.ts';
 import type { Sample } from './sample.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';
@@ -24,6 +28,8 @@ export interface Dataset {
   /** val was taken out of train by `stratifiedSplit`. */
   splitMade: boolean;
   warnings: PlainError[];
+  /** What was taken how, and what was passed over. */
+  notes: PlainError[];
   /** Images that the list of excluded ones left out. */
   excluded: number;
   /** Where the images lie that are in archives; null when there are none. */
@@ -35,13 +41,12 @@ export interface ListOptions {
   excluded?: ReadonlySet<string>;
   /** Decides which images are set aside where there is no val. */
   splitSeed?: number;
+  /** How a person says the folder is to be read, see {@link parseReading}; '' by its names and contents. */
+  reading?: string;
   /** Folder that keeps what was found in archives, for the next time. */
   archiveCache?: string;
 }
 
-// Names of splits; `dir/train` of a data set from a public list and ImageNet's own archives.
-const TRAIN_NAMES = ['train', 'ilsvrc2012_img_train'];
-const VAL_NAMES = ['val', 'valid', 'validation', 'ilsvrc2012_img_val', 'test'];
 /** Where Kaggle's ImageNet has its train and val. */
 const KAGGLE = ['ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC'];
 const SCANNERS = 8;
@@ -50,40 +55,125 @@ const SCANNERS = 8;
  * Lists the images of a data set: `train/<class>/…` with `val/<class>/…`, or with a flat `val/` and a list of its
  * labels; or `<class>/…`, of which a tenth is set aside for val. Each of these folders may be a tar archive, and so may
  * the data set itself. Nothing is opened but archives and lists of labels, and nothing is written.
- * @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`, `data.vanished`.
+ * What was taken how is in the notes; what can be read in two ways is refused.
+ * @throws StillhouseError `data.no-folder`, `data.no-classes`, `folder.unreadable`, `data.vanished`, and those of
+ * {@link arrange} and {@link findLabels}.
  */
 export async function listDataset(path: string, options: ListOptions = {}): Promise<Dataset> {
-  const { archiveCache = null } = options;
-  const roots: Roots = { path, index: new ArchiveIndex(), warnings: new Warnings(), archiveCache };
-  const splits = await findSplits(await rootOf(roots));
-  const found = await scanClasses(splits.train.classes);
-  const classes = sortByCodePoint([...found.keys()]);
-  if (![...found.values()].some((files) => files.length > 0)) throw await nothingIn(path);
-  for (const name of classes)
-    if (found.get(name)!.length === 0) roots.warnings.add('data.empty-class', { path: join(splits.train.file, name) });
+  const roots = rootsOf(path, options.archiveCache ?? null);
+  const reading = parseReading(options.reading ?? '');
+  const arrangement = await arrange(await rootOf(roots), reading, roots);
+  const listed = (await flatTrain(arrangement, reading, roots)) ?? (await classTrain(arrangement, roots));
+  const { classes, samples } = listed;
   if (classes.length === 1) roots.warnings.add('data.one-class', { name: classes[0] });
-  const samples = samplesOf(classes, found);
-  const given = splits.val && (await valSamples(splits.val, classes, roots));
+  const natural = naturalOrder(classes);
+  if (natural) roots.notes.add('data.order', { ours: list(classes), timm: list(natural) });
+  const given = arrangement.val && (await valSamples(arrangement, listed, reading, roots));
   const { train, val } = given ? { train: samples, val: given } : stratifiedSplit(samples, options.splitSeed);
   if (val.length === 0) roots.warnings.add('data.no-val', { path });
-  const { index, warnings } = roots;
+  const { index, warnings, notes, passed } = roots;
+  passed.tell(notes);
   return {
     path,
-    layout: splits.layout,
+    layout: arrangement.isSplit || listed.list ? 'train-val' : 'classes',
     classes,
     ...withoutExcluded(train, val, options.excluded),
     splitMade: !given,
     warnings: warnings.all(),
+    notes: notes.all(),
     archives: index.size > 0 ? index : null,
   };
 }
 
+function rootsOf(path: string, archiveCache: string | null): Roots {
+  const [warnings, notes] = [new Warnings(), new Warnings()];
+  return { path, index: new ArchiveIndex(), warnings, notes, passed: new PassedOver(), archiveCache };
+}
+
+/** Images to train on, or to split. */
+interface Listed {
+  classes: string[];
+  samples: Sample[];
+  /** The list that named their classes, and what it could name; null where folders did. */
+  list: LabelRequest['taken'];
+}
+
+async function classTrain({ train, isSplit, root }: Arrangement, roots: Roots): Promise<Listed> {
+  if (isSplit && train.classes.length === 0) {
+    const count = (await train.branch.loose()).length;
+    throw new StillhouseError('data.flat', { folder: train.branch.file || '.', count, first: 'classes', second: '' });
+  }
+  const found = await scanClasses(train.classes);
+  const classes = sortByCodePoint([...found.keys()]);
+  if (![...found.values()].some((files) => files.length > 0)) throw await nothingIn(roots, root);
+  for (const name of classes)
+    if (found.get(name)!.length === 0) roots.warnings.add('data.empty-class', { path: join(train.branch.file, name) });
+  await tellLoose(train.branch, roots);
+  return { classes, samples: samplesOf(classes, found), list: null };
+}
+
+/** Images that lie in one folder and have their classes from a list: of train, or of the whole. Null without such. */
+async function flatTrain({ train, isSplit }: Arrangement, reading: Reading, roots: Roots): Promise<Listed | null> {
+  const [only, ...others] = train.classes;
+  if (others.length > 0 || reading.classes || (only && isSplit)) return null;
+  const branch = only ?? train.branch;
+  const files = await branch.images();
+  if (files.length === 0 || (await branch.branches()).length > 0) return null;
+  const folders = foldersOf(branch, roots.path);
+  const found = await findLabels({ folders, files, classes: null, role: 'train', reading, taken: null });
+  if (!found) return null;
+  say(found, files, branch, roots);
+  const classes = sortByCodePoint([...new Set(found.labels.values())]);
+  return { classes, samples: labelSamples(found.labels, classes), list: { source: found.source, files } };
+}
+
+/** Where the lists of a folder's images may lie. */
+function foldersOf({ file, isArchive }: Branch, path: string): string[] {
+  const home = ARCHIVE.test(path) ? dirname(path) : path;
+  return file === '' || isArchive || ARCHIVE.test(path) ? [home] : [home, join(path, file)];
+}
+
+function labelSamples(labels: ReadonlyMap<string, string>, classes: readonly string[]): Sample[] {
+  const places = new Map(classes.map((name, place) => [name, place]));
+  const samples = [...labels].map(([file, label]) => ({ file, label: places.get(label)! }));
+  return samples.sort((a, b) => a.label - b.label);
+}
+
+/** Says which list was used, and which images it leaves without a class. */
+function say(found: FoundLabels, files: readonly string[], { file }: Branch, { notes, warnings }: Roots): void {
+  const { note, labels, unknown, source } = found;
+  notes.add(note.code, { ...note.params, folder: file || '.' });
+  const strange = Object.values(unknown).reduce((sum, count) => sum + count, 0);
+  const missing = files.length - labels.size - strange;
+  if (missing > 0) warnings.add('data.unlabelled', { count: missing, list: basename(source) });
+  if (strange > 0)
+    warnings.add('data.list-unknown', { count: strange, list: basename(source), labels: inWords(unknown) });
+}
+
+/** Images beside class folders belong to no class. */
+async function tellLoose(branch: Branch, { notes }: Roots): Promise<void> {
+  const { length: count } = await branch.loose();
+  if (count > 0) notes.add('data.passed-loose', { count, folder: branch.file || '.' });
+}
+
 /** No image was found; or there were some, and the disk went while they were looked for. */
-async function nothingIn(path: string): Promise<StillhouseError> {
-  return stat(path).then(
-    () => new StillhouseError('data.no-classes', { path }),
-    (cause: unknown) => new StillhouseError('data.vanished', { path, reason: reasonOf(cause) }, { cause }),
-  );
+async function nothingIn({ path, passed }: Roots, root: Branch): Promise<StillhouseError> {
+  const gone = await stat(path).then(() => null, (cause: unknown) => cause); // prettier-ignore
+  if (gone) return new StillhouseError('data.vanished', { path, reason: reasonOf(gone) }, { cause: gone });
+  const { images } = passed.counts;
+  if (Object.keys(images).length > 0) return new StillhouseError('data.only-others', { path, kinds: inWords(images) });
+  const files = await readdir(join(path, root.file)).catch(() => []);
+  const packed = files.map((file) => packedError(join(path, root.file, file))).find((error) => error !== null);
+  return packed ?? new StillhouseError('data.no-classes', { path });
+}
+
+/** What to do with a file that holds images in a way that is not read; null for any other. */
+function packedError(path: string): StillhouseError | null {
+  if (/\.(tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)$/i.test(path)) return new StillhouseError('data.compressed-tar', { path });
+  if (/\.(7z|rar)$/i.test(path)) return new StillhouseError('data.packed', { path });
+  if (/\.(parquet|arrow|feather|tfrecords?|lmdb|mdb|h5|hdf5|npz|npy|pkl|rec)$/i.test(path))
+    return new StillhouseError('data.table-file', { path });
+  return null;
 }
 
 function withoutExcluded(
@@ -98,56 +188,26 @@ function withoutExcluded(
   return { ...left, excluded: all - left.train.length - left.val.length };
 }
 
-/** The branch that holds the splits or the classes. */
+/** The branch that everything lies in. @throws StillhouseError for a file that cannot be read as a folder. */
 async function rootOf(roots: Roots): Promise<Branch> {
   const { path } = roots;
-  if (ARCHIVE.test(path) && (await stat(path).catch(() => null))?.isFile()) return archiveBranch(roots, '');
+  if ((await stat(path).catch(() => null))?.isFile()) {
+    if (ARCHIVE.test(path)) return archiveBranch(roots, '');
+    const packed = packedError(path);
+    if (packed) throw packed;
+  }
   for (const place of KAGGLE)
     if (await stat(join(path, place, 'train')).catch(() => null)) return diskBranch(roots, '', place);
-  const folder = diskBranch(roots, '', '');
-  const inside = await folder.branches();
-  const [only] = inside;
-  // A lone archive that holds more than one class is the data set itself.
-  const isLone = inside.length === 1 && only.isArchive && !isNamed(only, [...TRAIN_NAMES, ...VAL_NAMES]);
-  return isLone && (await only.branches()).length > 1 ? only : folder;
+  return diskBranch(roots, '', '');
 }
 
-interface Splits {
-  layout: DatasetLayout;
-  train: { file: string; classes: Branch[] };
-  /** null where it is to be made. */
-  val: { branch: Branch; classes: Branch[] } | null;
-}
-
-/** A folder named train is the training split if it holds folders; without val it may be a class (of railways). */
-async function findSplits(root: Branch): Promise<Splits> {
-  const top = await root.branches();
-  const named = async (wanted: string): Promise<{ branch: Branch; classes: Branch[] } | null> => {
-    const branches = top.filter((branch) => isNamed(branch, [wanted]));
-    const branch = branches.find(({ isArchive }) => !isArchive) ?? branches[0];
-    return branch ? { branch, classes: classBranches(await branch.branches()) } : null;
-  };
-  const isSplit = <Split>(split: Split | null): split is Split => split !== null;
-  const trains = (await Promise.all(TRAIN_NAMES.map(named))).filter(isSplit);
-  const vals = (await Promise.all(VAL_NAMES.map(named))).filter(isSplit);
-  const train = trains.find(({ classes }) => classes.length > 0) ?? null;
-  if (!train) return { layout: 'classes', train: { file: root.file, classes: classBranches(top) }, val: null };
-  const val = vals.find(({ classes }) => classes.length > 0) ?? vals[0] ?? null;
-  return { layout: 'train-val', train: { file: train.branch.file, classes: train.classes }, val };
-}
-
-function isNamed({ name }: Branch, names: readonly string[]): boolean {
-  return names.includes(name.toLowerCase());
-}
-
-/** Files of each class, sorted. Folders whose name begins with a dot count only with images. */
+/** Files of each class, sorted. */
 async function scanClasses(branches: readonly Branch[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   const queue = branches.values();
   const scanner = async (): Promise<void> => {
     for (const branch of queue) {
-      const files = await branch.images();
-      if (files.length > 0 || !branch.name.startsWith('.')) found.set(branch.name, files);
+      found.set(branch.name, await branch.images());
     }
   };
   await Promise.all(Array.from({ length: SCANNERS }, scanner));
@@ -160,44 +220,36 @@ function samplesOf(classes: readonly string[], found: ReadonlyMap<string, string
 
 /** Images of a val that the data set brings: in class folders, or flat with a list. null: there is none to use. */
 async function valSamples(
-  { branch, classes: branches }: NonNullable<Splits['val']>,
-  classes: readonly string[],
+  { val, valRole, train }: Arrangement,
+  { classes, list: taken }: Listed,
+  reading: Reading,
   roots: Roots,
 ): Promise<Sample[] | null> {
+  const { branch, classes: branches } = val!;
+  const served = (samples: Sample[]): Sample[] => {
+    const [folder, instead] = [branch.file, splitsReading(train.branch.file, null)];
+    if (valRole === 'test') roots.notes.add('data.test-as-val', { folder, instead });
+    return samples;
+  };
   const known = new Set(classes);
   // Folders that are no classes (val/images of tiny ImageNet) hold flat images too.
   if (branches.some(({ name }) => known.has(name))) {
     const found = await scanClasses(branches);
     compareClasses(classes, found, roots.warnings);
-    return samplesOf(classes, found);
+    await tellLoose(branch, roots);
+    return served(samplesOf(classes, found));
   }
   const files = await branch.images();
-  const labelled = await labelledSamples(branch, files, classes, roots);
-  if (labelled) return labelled;
+  const folders = foldersOf(branch, roots.path);
+  const found =
+    files.length > 0 ? await findLabels({ folders, files, classes, role: valRole ?? 'val', reading, taken }) : null;
+  if (found && found.labels.size > 0) {
+    say(found, files, branch, roots);
+    return served(labelSamples(found.labels, classes));
+  }
   const difference = files.length > 0 ? `${branch.file} holds no class folders` : `${branch.file} holds no images`;
   roots.warnings.add('data.class-mismatch', { difference });
   return null;
-}
-
-async function labelledSamples(
-  { file, isArchive }: Branch,
-  files: readonly string[],
-  classes: readonly string[],
-  { path, warnings }: Roots,
-): Promise<Sample[] | null> {
-  if (files.length === 0) return null;
-  try {
-    const folders = [path, ...(isArchive || ARCHIVE.test(path) ? [] : [join(path, file)])];
-    const found = await findLabels(folders, files, classes);
-    if (!found) return null;
-    const missing = files.length - found.labels.size;
-    if (missing > 0) warnings.add('data.unlabelled', { count: missing, list: basename(found.source) });
-    if (found.labels.size === 0) return null;
-    return [...found.labels].map(([file, label]) => ({ file, label })).sort((a, b) => a.label - b.label);
-  } catch (error) {
-    warnings.add('data.label-list', { reason: (error as Error).message });
-    return null;
-  }
 }
 
 function compareClasses(classes: readonly string[], val: ReadonlyMap<string, string[]>, warnings: Warnings): void {
@@ -223,11 +275,11 @@ export async function inspectFolder(path: string): Promise<DatasetSummary> {
 
 /** Counts for each class of a data set, with the names of those that are synsets. */
 export function summarise(dataset: Dataset): DatasetSummary {
-  const { path, layout, splitMade, warnings, train, val, excluded } = dataset;
+  const { path, layout, splitMade, warnings, notes, train, val, excluded } = dataset;
   const classes = dataset.classes.map((name) => ({ name, ...classTitle(name), train: 0, val: 0 }));
   for (const { label } of train) classes[label].train++;
   for (const { label } of val) classes[label].val++;
-  return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings };
+  return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings, notes };
 }
 
 /** Where a sample's file is on this machine; for one in an archive only its name, see {@link samplePlace}. */
@@ -236,13 +288,11 @@ export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 
 }
 
 /** Where the bytes of an image lie: in a file of their own (`size` null), or in an archive. */
-export function samplePlace(
-  dataset: Pick<Dataset, 'path' | 'archives'>,
-  file: string,
-): { path: string; offset: number; size: number | null } {
+export function samplePlace(dataset: Pick<Dataset, 'path' | 'archives'>, file: string): BytesPlace {
   const place = dataset.archives?.get(file);
   if (!place) return { path: samplePath(dataset, { file }), offset: 0, size: null };
-  return { path: join(dataset.path, place.archive), offset: place.offset, size: place.size };
+  const { archive, ...part } = place;
+  return { path: join(dataset.path, archive), ...part };
 }
 
 /**
@@ -254,6 +304,6 @@ export function readSample(
   file: string,
   options: ReadOptions,
 ): Promise<Uint8Array> {
-  const { path, offset, size } = samplePlace(dataset, file);
-  return size === null ? readImageFile(path, options) : readFilePart(path, { offset, size }, options);
+  const { path, size, ...part } = samplePlace(dataset, file);
+  return size === null ? readImageFile(path, options) : readFilePart(path, { ...part, size }, options);
 }

@@ -4,14 +4,22 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { readMatlabStructs } from '../../formats/matlab.ts';
+import { StillhouseError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
+import { IMAGE } from './branch.ts';
+import { readColumns, withoutBoxes, type LabelRow } from './label-columns.ts';
+import { numbering, type Numbering } from './label-numbers.ts';
+import { parseTable } from './label-table.ts';
 import { compareCodePoints } from './order.ts';
+import { reasonOf } from './read-file.ts';
+import type { Reading } from './reading.ts';
+import { splitName, type SplitRole } from './split-names.ts';
 import { readTar } from './tar.ts';
 
 /**
  * Which class each image of a flat validation folder has, from the lists that data sets come with:
  *
  * - `LOC_val_solution.csv`, `val.txt`, `val_annotations.txt` and their like: file and label in each line, the label a
- *   class or its number among the sorted classes (from 0; from 1 where the highest is the count);
+ *   class or its number among the sorted classes;
  * - a list of labels alone, one a line, for the images in the order of their names;
  * - `ILSVRC2012_validation_ground_truth.txt`: numbers of ImageNet's own, which the devkit's `meta.mat` or
  *   `map_clsloc.txt` explains; the devkit as a folder or still packed.
@@ -35,40 +43,95 @@ const DEVKIT = /^(ILSVRC20\d\d_)?devkit/i;
 /** Bytes of a list: 50,000 lines of ImageNet's largest take 4 MB. */
 const LARGEST_LIST = 64 * 2 ** 20;
 
+/** What is asked of lists. */
+export interface LabelRequest {
+  /** Folders to look in; the first is the data folder. */
+  folders: readonly string[];
+  /** The images, relative to the data folder. */
+  files: readonly string[];
+  /** Sorted; null where the labels themselves are the classes. */
+  classes: readonly string[] | null;
+  role: SplitRole;
+  reading: Reading;
+  /** Images that a list was used for already: what names them there names no other. */
+  taken: { source: string; files: readonly string[] } | null;
+}
+
 /** Labels by file, without the images that the list does not name, or whose class there is not. */
 export interface FoundLabels {
   source: string;
-  labels: Map<string, number>;
+  labels: Map<string, string>;
+  /** Labels that are no class, with the number of their images. */
+  unknown: Record<string, number>;
+  /** What to say of the list once it is used. */
+  note: { code: ErrorCode; params: ErrorParams };
 }
 
 /**
  * Looks for a list that names the classes of flat images, in the folders given, their devkits, and for ImageNet's own
  * names in the three folders above.
- * @param files of the images, relative to the data folder.
  * @returns null when there is none.
- * @throws Error naming the list and saying why it cannot be used.
+ * @throws StillhouseError `data.label-list`, `data.list-*`: a list that cannot be used, or two that differ.
  */
-export async function findLabels(
-  folders: readonly string[],
-  files: readonly string[],
-  classes: readonly string[],
-): Promise<FoundLabels | null> {
+export async function findLabels(request: LabelRequest): Promise<FoundLabels | null> {
+  const { folders, files, reading, role } = request;
   const lists = await listsIn(folders);
-  const ordered = NAMED.flatMap((pattern) => lists.filter(({ path }) => pattern.test(basename(path))));
   const truth = lists.find(({ path }) => GROUND_TRUTH.test(basename(path)));
-  if (truth) return explained(truth, lists, files, classes);
-  for (const list of new Set(ordered)) {
-    const found = await tryTo(list, async () => labelsOf(rowsOf(await textOf(list)), files, classes));
-    if (found) return found;
-  }
-  return null;
+  if (truth && request.classes && reading.list === null)
+    return explained(truth, lists, files, request.classes).catch(asListError(truth));
+  const others = lists.filter(({ path }) => !GROUND_TRUTH.test(basename(path)) && !EXPLAINED.test(basename(path)));
+  const rank = ({ path }: List): number => {
+    const at = NAMED.findIndex((pattern) => pattern.test(basename(path)));
+    return at < 0 ? NAMED.length : at;
+  };
+  const wanted = others.filter(({ path }) => (reading.list ? basename(path) === reading.list : fitsRole(path, role)));
+  if (reading.list && wanted.length === 0)
+    throw new StillhouseError('data.no-such-list', { list: reading.list, path: folders[0] });
+  return firstUsable(
+    wanted.sort((a, b) => rank(a) - rank(b)),
+    request,
+  );
 }
 
-async function tryTo(list: List, work: () => Promise<Map<string, number> | null>): Promise<FoundLabels | null> {
-  const labels = await work().catch((error: unknown) => {
-    throw new Error(`${list.path}: ${(error as Error).message}`, { cause: error });
-  });
-  return labels && { source: list.path, labels };
+/** A list for another split is none for this one, nor is what Kaggle wants to be sent. */
+function fitsRole(path: string, role: SplitRole): boolean {
+  const name = basename(path).replace(/\.\w+$/, '');
+  if (/submission/i.test(name)) return false;
+  const of = splitName(name)?.role ?? role;
+  return (of === 'train') === (role === 'train');
+}
+
+async function firstUsable(lists: readonly List[], request: LabelRequest): Promise<FoundLabels | null> {
+  const usable: FoundLabels[] = [];
+  let fault: unknown = null;
+  for (const list of lists) {
+    try {
+      const found = labelsOf(await textOf(list), list.path, request);
+      if (found) usable.push({ ...found, source: list.path });
+    } catch (error) {
+      // A text that is no table (a README) need not be one.
+      if (/\.[ct]sv$/i.test(list.path) || isNamed(list.path)) fault ??= error;
+    }
+  }
+  const [first, ...others] = usable;
+  const other = others.find(({ labels }) => [...labels].some(([file, label]) => (first.labels.get(file) ?? label) !== label)); // prettier-ignore
+  if (other) {
+    const [a, b] = [basename(first.source), basename(other.source)];
+    throw new StillhouseError('data.lists-differ', { a, b, first: `list=${a}`, second: `list=${b}` });
+  }
+  if (!first && fault) throw fault;
+  return first ?? null;
+}
+
+function isNamed(path: string): boolean {
+  return NAMED.some((pattern) => pattern.test(basename(path)));
+}
+
+function asListError({ path }: List): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof StillhouseError) throw error;
+    throw new StillhouseError('data.label-list', { reason: `${path}: ${reasonOf(error)}` }, { cause: error });
+  };
 }
 
 async function listsIn(folders: readonly string[]): Promise<List[]> {
@@ -97,7 +160,7 @@ async function listsOf(folder: string): Promise<List[]> {
 }
 
 function isList(name: string): boolean {
-  return GROUND_TRUTH.test(name) || EXPLAINED.test(name) || NAMED.some((pattern) => pattern.test(name));
+  return GROUND_TRUTH.test(name) || EXPLAINED.test(name) || /^(?!\.).*\.(txt|csv|tsv)$/i.test(name);
 }
 
 /** ImageNet's devkit, unpacked or as `.tar.gz`. */
@@ -133,68 +196,122 @@ async function textOf(list: List): Promise<string> {
   return (await list.bytes()).toString('utf8').replace(/^\ufeff/, '');
 }
 
-/** A line of a list; `file` is null where lines hold labels alone. */
-interface Row {
-  file: string | null;
-  label: string;
-}
-
-function rowsOf(text: string): Row[] {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const separator = [/\t/, /,/].find((mark) => lines.length > 0 && mark.test(lines[0]));
-  return lines.map((line) => {
-    const trimmed = line.trim();
-    if (separator) {
-      const [file, label = ''] = trimmed.split(separator);
-      // LOC_val_solution.csv: "n03995372 85 1 499 272", the class and where it is in the image.
-      return { file: file.trim(), label: label.trim().split(/ \d+ \d+ \d+ \d+/)[0] };
-    }
-    const [, file = null, label] = /^(?:(.*\S)\s+)?(\S+)$/.exec(trimmed)!;
-    return { file, label };
-  });
-}
-
-/** Labels by file, or null when the rows are no list of these images. */
-function labelsOf(
-  rows: readonly Row[],
-  files: readonly string[],
-  classes: readonly string[],
-): Map<string, number> | null {
-  const number = numbering(rows, classes);
-  if (rows.every(({ file }) => file === null)) {
-    if (rows.length !== files.length) return null;
-    const inOrder = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
-    return collect(inOrder.map((file, at) => [file, number(rows[at].label)]));
+/** Labels of the images, or null when the list names none of them. */
+function labelsOf(text: string, path: string, request: LabelRequest): Omit<FoundLabels, 'source'> | null {
+  const { files, classes, reading, taken } = request;
+  const list = basename(path);
+  const index = new ImageIndex(files, taken?.source === path ? taken.files : [], list);
+  const facts = { name: list, isImage: (cell: string) => index.has(cell), classes: classes && new Set(classes) };
+  const found = readColumns(parseTable(text, list), facts);
+  if (!found) return null;
+  const isAlone = found.rows.every(({ file }) => file === null);
+  if (isAlone && (!classes || !isLabels(found.rows, classes))) return null;
+  if (isAlone && found.rows.length !== files.length) {
+    // The names of the classes, one a line, label nothing.
+    if (found.rows.length === classes?.length && found.rows.every(({ label }) => facts.classes?.has(label)))
+      return null;
+    throw new StillhouseError('data.list-length', { list, lines: found.rows.length, images: files.length });
   }
-  const byStem = new Map(rows.map(({ file, label }) => [stemOf(file ?? ''), label]));
-  const labels = collect(files.map((file) => [file, number(byStem.get(stemOf(file)))]));
-  return labels.size > 0 ? labels : null;
+  const rows = found.rows.map((row) =>
+    classes?.includes(row.label) ? row : { ...row, label: withoutBoxes(row.label) },
+  );
+  const labelled = isAlone ? inOrder(rows, files) : byFile(rows, index, list);
+  const counted = classes ? numbering(list, rows, classes, reading.labels) : null;
+  return collect(labelled, classes, counted, { list, total: files.length, ...found.columns });
 }
 
-function collect(pairs: readonly (readonly [string, number | undefined])[]): Map<string, number> {
-  return new Map(pairs.filter((pair): pair is [string, number] => pair[1] !== undefined));
+function isLabels(rows: readonly LabelRow[], classes: readonly string[]): boolean {
+  const known = new Set(classes);
+  return rows.every(({ label }) => known.has(label) || /^\d+$/.test(label));
 }
 
-function stemOf(file: string): string {
-  return basename(file.replaceAll('\\', '/')).replace(/\.\w{1,5}$/, '');
+function inOrder(rows: readonly LabelRow[], files: readonly string[]): Map<string, string> {
+  const sorted = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
+  return new Map(sorted.map((file, at) => [file, rows[at].label]));
 }
 
-/** Turns labels as written into class numbers. */
-function numbering(
-  rows: readonly Row[],
-  classes: readonly string[],
-): (label: string | undefined) => number | undefined {
-  const byName = new Map(classes.map((name, number) => [name, number]));
-  const written = rows.map(({ label }) => label).filter((label) => /^\d+$/.test(label) && !byName.has(label));
-  const highest = written.reduce((high, label) => Math.max(high, Number(label)), 0);
-  const first = highest === classes.length && !written.some((label) => Number(label) === 0) ? 1 : 0;
-  return (label) => {
-    if (label === undefined) return undefined;
-    const known = byName.get(label);
-    if (known !== undefined || !/^\d+$/.test(label)) return known;
-    const number = Number(label) - first;
-    return number >= 0 && number < classes.length ? number : undefined;
-  };
+/** @throws StillhouseError `data.list-twice` for an image with two classes. */
+function byFile(rows: readonly LabelRow[], index: ImageIndex, list: string): Map<string, string> {
+  const labels = new Map<string, string>();
+  for (const { file: cell, label, line } of rows) {
+    const file = index.file(cell ?? '', line);
+    if (file === null) continue;
+    if ((labels.get(file) ?? label) !== label) throw new StillhouseError('data.list-twice', { list, line, file });
+    if (label === '') throw new StillhouseError('data.list-line', { list, line, reason: 'there is no label' });
+    labels.set(file, label);
+  }
+  return labels;
+}
+
+function collect(
+  labelled: ReadonlyMap<string, string>,
+  classes: readonly string[] | null,
+  counted: Numbering | null,
+  of: { list: string; total: number; file: string; label: string },
+): Omit<FoundLabels, 'source'> | null {
+  const labels = new Map<string, string>();
+  const unknown: Record<string, number> = {};
+  for (const [file, label] of labelled) {
+    const number = counted?.of(label);
+    if (!classes || !counted) labels.set(file, label);
+    else if (number === undefined) unknown[label] = (unknown[label] ?? 0) + 1;
+    else labels.set(file, classes[number]);
+  }
+  if (labels.size === 0) return null;
+  const params = { ...of, count: labels.size };
+  const from = counted?.from ?? null;
+  if (of.file === '') return { labels, unknown, note: { code: from === null ? 'data.read-lines' : 'data.read-numbered-lines', params: { ...params, from: from ?? 0 } } }; // prettier-ignore
+  if (from === null) return { labels, unknown, note: { code: 'data.read-list', params } };
+  return { labels, unknown, note: { code: 'data.read-numbered-list', params: { ...params, from } } };
+}
+
+/** Images by the names that lists have for them: with or without folders, with or without the end. */
+class ImageIndex {
+  private readonly byName = new Map<string, string[]>();
+
+  private readonly taken: ReadonlySet<string>;
+
+  constructor(
+    files: readonly string[],
+    taken: readonly string[],
+    private readonly list: string,
+  ) {
+    this.taken = new Set(taken);
+    for (const file of [...files, ...taken]) {
+      const name = basename(file);
+      const stem = name.replace(IMAGE, '');
+      for (const key of stem === name ? [name] : [name, stem]) {
+        const known = this.byName.get(key);
+        if (known) known.push(file);
+        else this.byName.set(key, [file]);
+      }
+    }
+  }
+
+  has(cell: string): boolean {
+    return this.found(cell).length > 0;
+  }
+
+  /** @throws StillhouseError `data.list-ambiguous` where several images have that name. */
+  file(cell: string, line: number): string | null {
+    const [file, ...others] = this.found(cell);
+    if (others.length > 0) throw new StillhouseError('data.list-ambiguous', { list: this.list, line, name: cell });
+    return file ?? null;
+  }
+
+  private found(cell: string): string[] {
+    const named = this.named(cell);
+    return named.some((file) => this.taken.has(file)) ? [] : named;
+  }
+
+  private named(cell: string): string[] {
+    const path = cell.replaceAll('\\', '/').replace(/^(\.?\/)+/, '');
+    const name = basename(path);
+    const known = this.byName.get(name) ?? this.byName.get(name.replace(/\.\w{1,5}$/, '')) ?? [];
+    if (known.length < 2) return known;
+    const whole = known.filter((file) => `/${file}`.endsWith(`/${path}`) || `/${file.replace(IMAGE, '')}`.endsWith(`/${path}`)); // prettier-ignore
+    return whole.length > 0 ? whole : known;
+  }
 }
 
 /** ImageNet's ground truth: a number of its own for each image, explained by the devkit. */
@@ -203,20 +320,18 @@ async function explained(
   lists: readonly List[],
   files: readonly string[],
   classes: readonly string[],
-): Promise<FoundLabels | null> {
-  return tryTo(truth, async () => {
-    const ids = (await textOf(truth)).trim().split(/\s+/).map(Number);
-    const synsets = await synsetsById(lists);
-    const number = new Map(classes.map((name, at) => [name, at]));
-    const inOrder = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
-    const numbered = inOrder.map((file) => Number(/_(\d{8})\.\w+$/.exec(file)?.[1]));
-    const byName = numbered.every((value) => value >= 1 && value <= ids.length);
-    if (!byName && ids.length !== files.length)
-      throw new Error(`it has ${ids.length} lines for ${files.length} images`);
-    return collect(
-      inOrder.map((file, at) => [file, number.get(synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? '')]),
-    );
-  });
+): Promise<FoundLabels> {
+  const ids = (await textOf(truth)).trim().split(/\s+/).map(Number);
+  const synsets = await synsetsById(lists);
+  const known = new Set(classes);
+  const sorted = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
+  const numbered = sorted.map((file) => Number(/_(\d{8})\.\w+$/.exec(file)?.[1]));
+  const byName = numbered.every((value) => value >= 1 && value <= ids.length);
+  if (!byName && ids.length !== files.length) throw new Error(`it has ${ids.length} lines for ${files.length} images`);
+  const pairs = sorted.map((file, at) => [file, synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? ''] as const);
+  const labels = new Map(pairs.filter(([, synset]) => known.has(synset)));
+  const params = { list: basename(truth.path), count: labels.size, total: files.length };
+  return { source: truth.path, labels, unknown: {}, note: { code: 'data.read-devkit', params } };
 }
 
 /** Synsets by ImageNet's numbers. @throws Error when nothing explains them. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { inflate } from './read-now.ts';
 
 const LARGEST = 1 << 30;
 
@@ -26,13 +27,13 @@ export function readImageFile(path: string, { timeout }: ReadOptions): Promise<U
  */
 export function readFilePart(
   path: string,
-  { offset, size }: { offset: number; size: number },
+  { offset, size, inflated }: { offset: number; size: number; inflated?: number },
   { timeout }: ReadOptions,
 ): Promise<Uint8Array> {
   const work = openAnd(path, async (file) => {
     const bytes = await readBytes(file, offset, size);
     if (bytes.length < size) throw new Error('the archive ends early');
-    return bytes;
+    return inflated === undefined ? bytes : inflate(bytes, inflated);
   });
   return inTime(timeout, work);
 }

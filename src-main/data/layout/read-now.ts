@@ -1,3 +1,4 @@
+import { inflateRawSync } from 'node:zlib';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** Where the bytes of an image lie on this machine. */
@@ -6,16 +7,32 @@ export interface BytesPlace {
   offset: number;
   /** null: to the end of the file. */
   size: number | null;
+  /** Bytes that these inflate to where they are deflated. */
+  inflated?: number;
 }
 
 const LARGEST = 1 << 30;
+
+/** Inflates what lies deflated in an archive. @throws Error where it does not come to the bytes that were stated. */
+export function inflate(bytes: Uint8Array, expected: number): Uint8Array {
+  if (expected > LARGEST) throw new Error('the file is larger than 1 GiB');
+  let inflated: Uint8Array;
+  try {
+    // More than stated is cut off by an error, so a small file cannot fill the memory.
+    inflated = inflateRawSync(bytes, { maxOutputLength: Math.max(1, expected) });
+  } catch (error) {
+    throw new Error('its compressed bytes are damaged', { cause: error });
+  }
+  if (inflated.length !== expected) throw new Error('its compressed bytes are damaged');
+  return inflated;
+}
 
 /**
  * All bytes at a place, read on this thread: a tenth of the time of promises, and a disk that hangs holds nothing but
  * the thread. A named pipe is refused, not waited for.
  * @throws Error saying why it could not be read; the `code` of a file-system error is kept.
  */
-export function readNow({ path, offset, size: wanted }: BytesPlace): Uint8Array {
+export function readNow({ path, offset, size: wanted, inflated }: BytesPlace): Uint8Array {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(file);
@@ -30,7 +47,7 @@ export function readNow({ path, offset, size: wanted }: BytesPlace): Uint8Array 
       if (count === 0) break;
       filled += count;
     }
-    return bytes.subarray(0, filled);
+    return inflated === undefined ? bytes.subarray(0, filled) : inflate(bytes, inflated);
   } finally {
     closeSync(file);
   }

@@ -31,8 +31,11 @@ export interface ModelClasses {
  * The validation images of the recipe's data set, with labels by the model's names where it has such.
  * @throws StillhouseError `data.*`, `weights.class-count`, `weights.class-names`
  */
-export async function validationData({ dataPath, splitSeed }: Recipe, model: ModelClasses): Promise<EvaluationData> {
-  const dataset = await listed(dataPath, splitSeed);
+export async function validationData(
+  { dataPath, splitSeed, dataReading }: Recipe,
+  model: ModelClasses,
+): Promise<EvaluationData> {
+  const dataset = await listed(dataPath, splitSeed, dataReading);
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   const { classes: folders } = dataset;
   const { names, notes } = namesFor(folders, model);
@@ -101,9 +104,11 @@ function folderNotes(folders: readonly string[], model: ModelClasses, index: str
   return moved < 0 ? [] : [noted('weights.class-number', { path: model.path, example: folders[moved] })];
 }
 
-function listed(path: string, splitSeed: number): Promise<Dataset> {
-  const excluded = new DataNotes(dataNotesFolder()).excludedFiles(path);
-  return listDataset(path, { excluded, splitSeed, archiveCache: archivesFolder() });
+function listed(path: string, splitSeed: number, said = ''): Promise<Dataset> {
+  const notes = new DataNotes(dataNotesFolder());
+  const excluded = notes.excludedFiles(path);
+  const reading = said || notes.reading(path);
+  return listDataset(path, { excluded, splitSeed, reading, archiveCache: archivesFolder() });
 }
 
 const IMAGENET = 1000;

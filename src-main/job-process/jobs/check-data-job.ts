@@ -1,6 +1,7 @@
 import { checkImages } from '../../data/check/check.ts';
 import { listDataset } from '../../data/layout/folder.ts';
-import { archivesFolder } from '../../runs/places.ts';
+import { DataNotes } from '../../jobs/data-notes.ts';
+import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
 import { loadEngine } from '../../runtime/engine.ts';
 import { engineDecode } from '../images/engine-decode.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
@@ -14,7 +15,10 @@ import type { CheckJob, JobResults } from '../../jobs/job-protocol.ts';
 export async function runCheckJob(job: CheckJob, context: JobContext): Promise<JobResults['check']> {
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   stage('data');
-  const dataset = await listDataset(job.dataPath, { archiveCache: archivesFolder() });
+  const dataset = await listDataset(job.dataPath, {
+    archiveCache: archivesFolder(),
+    reading: new DataNotes(dataNotesFolder()).reading(job.dataPath),
+  });
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const onProgress = progressTeller(context, 'check');

@@ -28,6 +28,7 @@ export async function runEvaluateTeacherJob(
   const dataset = await listDataset(recipe.dataPath, {
     excluded,
     splitSeed: recipe.splitSeed,
+    reading: recipe.dataReading,
     archiveCache: archivesFolder(),
   });
   const { classes } = dataset;

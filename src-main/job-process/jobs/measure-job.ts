@@ -29,8 +29,8 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
   const stage = (name: string): void => context.tell({ tell: 'progress', stage: name, done: 0, total: 0 });
   stage('data');
   const excluded = new Set(job.excluded);
-  const { splitSeed, dataPath } = recipe;
-  const dataset = await listDataset(dataPath, { excluded, splitSeed, archiveCache: archivesFolder() });
+  const { splitSeed, dataPath, dataReading: reading } = recipe;
+  const dataset = await listDataset(dataPath, { excluded, splitSeed, reading, archiveCache: archivesFolder() });
   const models = await createModels(recipe, dataset.classes);
   stage('engine');
   const { student } = models;

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { drawTrain } from '../../data/augment/augment.ts';
 import { parsePolicy } from '../../data/augment/auto-augment.ts';
 import { readableSize } from '../../data/decode/reading.ts';
-import { listDataset, type Dataset } from '../../data/layout/folder.ts';
-import { createLoader, placeOf, type Batch } from '../../data/batches/loader.ts';
+import { listDataset, samplePlace, type Dataset } from '../../data/layout/folder.ts';
+import { createLoader, type Batch } from '../../data/batches/loader.ts';
 import { Random } from '../../data/random.ts';
 import { readNow } from '../../data/layout/read-now.ts';
 import type { Model } from '../../model/model.ts';
@@ -30,6 +30,7 @@ export async function runPreviewJob(job: PreviewJob): Promise<JobResults['previe
   const dataset = await listDataset(recipe.dataPath, {
     excluded: new Set(job.excluded),
     splitSeed: recipe.splitSeed,
+    reading: recipe.dataReading,
     archiveCache: archivesFolder(),
   });
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
@@ -100,7 +101,7 @@ function factsOf(
   { dataset, recipe, epoch, number }: { dataset: Dataset; recipe: Recipe; epoch: number; number: number },
 ): Omit<PreviewImage, 'image'> {
   const file = batch.files[row];
-  const { width, height } = readableSize(readNow(placeOf(dataset, file)));
+  const { width, height } = readableSize(readNow(samplePlace(dataset, file)));
   const draws = new Random(recipe.seed, 'augment', epoch, number * batch.labels.length + row);
   const drawn = drawTrain(draws, width, height, trainingRecipe(recipe), parsePolicy(recipe.aa));
   const { lambda, box } = batch.mix?.[row] ?? { lambda: 1, box: null };

@@ -65,6 +65,7 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
   const dataset = await listDataset(job.recipe.dataPath, {
     excluded: new Set(excluded.keys()),
     splitSeed: job.recipe.splitSeed,
+    reading: job.recipe.dataReading,
     archiveCache: archivesFolder(),
   });
   const lock = lockFolder(job);
@@ -168,7 +169,8 @@ interface Setting {
 }
 
 async function train({ job, context, dataset, begin, log, guard, reserve }: Setting): Promise<End> {
-  for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.warnings]) log.note(note);
+  for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.notes, ...dataset.warnings])
+    log.note(note);
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });

@@ -5,6 +5,8 @@ import { listDataset, samplePlace, summarise, type Dataset } from '../../data/la
 import type { Sample } from '../../data/layout/sample.ts';
 import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { parseReading } from '../../data/layout/reading.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 
 export type Split = 'train' | 'val';
@@ -30,6 +32,8 @@ export interface ImageFile {
   path: string;
   offset: number;
   size: number | null;
+  /** Bytes that these inflate to where they are deflated. */
+  inflated?: number;
 }
 
 interface Listing {
@@ -39,7 +43,7 @@ interface Listing {
 
 /** The data folders that windows look at: what they hold, which images are used, their images by opaque id. */
 export class Datasets {
-  private readonly listings = new Map<string, { edited: number; listing: Promise<Listing> }>();
+  private readonly listings = new Map<string, { edited: string; listing: Promise<Listing> }>();
   private readonly images = new Map<string, ImageFile>();
   private readonly secret = randomBytes(32);
 
@@ -56,12 +60,31 @@ export class Datasets {
   async inspect(path: string): Promise<DatasetSummary> {
     const folder = absolute(path);
     this.listings.delete(folder);
-    return summarise((await this.listing(folder)).dataset);
+    return { ...summarise((await this.listing(folder)).dataset), reading: this.notes.reading(folder) };
   }
 
   /** The listing of a folder, from the last {@link inspect} where there was one. Throws as it does. */
   async dataset(path: string): Promise<Dataset> {
     return (await this.listing(absolute(path))).dataset;
+  }
+
+  /** The folder of a recipe, read as the recipe says, or where it says nothing as {@link dataset}. Throws as it does. */
+  async ofRecipe({ dataPath, dataReading }: Pick<Recipe, 'dataPath' | 'dataReading'>): Promise<Dataset> {
+    const folder = absolute(dataPath);
+    if (dataReading === '' || dataReading === this.notes.reading(folder)) return this.dataset(folder);
+    return this.list(folder, dataReading);
+  }
+
+  /** Keeps how a folder is to be read; '' leaves it to its contents. @throws StillhouseError `recipe.invalid`. */
+  setReading(path: string, reading: string): void {
+    parseReading(reading);
+    this.notes.setReading(absolute(path), reading.trim());
+  }
+
+  /** A recipe with the whole path of its data, and how they are read. */
+  settled(recipe: Recipe): Recipe {
+    const dataPath = absolute(recipe.dataPath);
+    return { ...recipe, dataPath, dataReading: recipe.dataReading || this.notes.reading(dataPath) };
   }
 
   /**
@@ -108,16 +131,16 @@ export class Datasets {
     return this.images.get(id) ?? null;
   }
 
-  private list(folder: string): Promise<Dataset> {
+  private list(folder: string, reading: string): Promise<Dataset> {
     const { notes, archiveCache } = this;
-    return listDataset(folder, { excluded: notes.excludedFiles(folder), archiveCache });
+    return listDataset(folder, { excluded: notes.excludedFiles(folder), archiveCache, reading });
   }
 
   private listing(folder: string): Promise<Listing> {
     const known = this.listings.get(folder);
     const edited = this.notes.edited(folder);
     if (known?.edited === edited) return known.listing;
-    const listing = this.list(folder).then(group);
+    const listing = this.list(folder, this.notes.reading(folder)).then(group);
     this.listings.set(folder, { edited, listing });
     listing.catch(() => this.listings.delete(folder));
     for (const oldest of this.listings.keys()) {

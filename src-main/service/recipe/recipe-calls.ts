@@ -1,7 +1,7 @@
 import type { LrSchedule, MemoryForecast, TimeForecast } from '../../protocol/data-types.ts';
 import type { Handlers } from '../../protocol/service.ts';
 import { engineName } from '../../runs/places.ts';
-import { absolute, type Datasets } from '../data/datasets.ts';
+import type { Datasets } from '../data/datasets.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 import type { EngineManager } from '../engine/engine-manager.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -60,7 +60,7 @@ export class RecipeCalls {
     const engine = await this.engineOf(recipe.device);
     const speed = this.speeds.get(speedKey(recipe, engine)) ?? speedOfRuns(this.parts.runsFolder, recipe, engine);
     if (!speed) return null;
-    const { val } = await this.parts.datasets.dataset(recipe.dataPath);
+    const { val } = await this.parts.datasets.ofRecipe(recipe);
     return timeForecast(recipe, { stepsPerEpoch: check.stepsPerEpoch, validation: val.length }, speed);
   }
 
@@ -74,7 +74,7 @@ export class RecipeCalls {
     const checked = await this.parts.check(given);
     const refused = refusal(checked);
     if (refused) throw refused;
-    const recipe = { ...checked.recipe, dataPath: absolute(checked.recipe.dataPath) };
+    const recipe = this.parts.datasets.settled(checked.recipe);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
     const key = speedKey(checked.recipe, engineName(gpu));
     const excluded = [...notes.excludedFiles(recipe.dataPath)];

@@ -36,7 +36,7 @@ import { withWeights, type Weights } from '../../weights/weights.ts';
 /** What a check asks of the rest of the service. */
 export interface RecipeFacts {
   /** @throws StillhouseError what is wrong with a data folder. */
-  dataset(path: string): Promise<Dataset>;
+  dataset(recipe: Recipe): Promise<Dataset>;
   /** Where runs go that name no folder. */
   runsFolder: string;
 }
@@ -63,7 +63,7 @@ export function modelCards(): ReadonlyMap<string, ModelCard> {
 export async function checkRecipe(given: Record<string, unknown>, facts: RecipeFacts): Promise<CheckedRecipe> {
   const findings = new Findings();
   const recipe = findings.fields(given);
-  const dataset = await findings.try(() => facts.dataset(recipe.dataPath));
+  const dataset = await findings.try(() => facts.dataset(recipe));
   const classes = dataset?.classes ?? [];
   findings.model(recipe);
   const model = findings.build(recipe, classes.length);

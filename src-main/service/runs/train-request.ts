@@ -44,13 +44,19 @@ export async function prepareTraining(
 ): Promise<PreparedTraining> {
   const { run, base, resume } = sourceOf(request);
   const notes = new DataNotes(dataNotesFolder());
-  const dataset = (path: string): Promise<Dataset> =>
-    listDataset(path, { excluded: notes.excludedFiles(path), archiveCache: archivesFolder() });
+  const dataset = ({ dataPath: path, dataReading }: Recipe): Promise<Dataset> =>
+    listDataset(path, {
+      excluded: notes.excludedFiles(path),
+      archiveCache: archivesFolder(),
+      reading: dataReading || notes.reading(path),
+    });
   const facts = { dataset, runsFolder };
   const checked = await checkRecipe({ ...base, ...request.given, ...(run && { outputDir: run }) }, facts);
   const refused = refusal(checked);
   if (refused) throw refused;
-  const { recipe, classes, check } = checked;
+  const { classes, check } = checked;
+  const dataReading = checked.recipe.dataReading || notes.reading(checked.recipe.dataPath);
+  const recipe = { ...checked.recipe, dataReading };
   const engine = await choose(recipe.device);
   const owner = run && lockOwner(run);
   if (owner) throw lockedError(run, owner);

@@ -27,6 +27,11 @@ const OPTIONS: readonly Option[] = [
   },
   { flag: 'take-back', value: 'KIND', help: 'Use the images of a kind again.', choices: FINDING_KINDS },
   {
+    flag: 'data-reading',
+    value: 'READING',
+    help: 'Where the folder can be read in two ways: classes; train=FOLDER,val=FOLDER; labels=0 or labels=1; list=FILE; several with commas between. It is kept for this folder, for training too; auto forgets it.',
+  },
+  {
     flag: 'strict',
     value: null,
     needs: ['check'],
@@ -43,6 +48,9 @@ export const data: Command = {
   run: async (parsed, shell) => {
     const path = resolve(parsed.words[0]);
     await withService(shell, async (desk) => {
+      const said = textValue(parsed, 'data-reading');
+      const reading = said === 'auto' ? '' : said;
+      if (reading !== undefined) await desk.calls['dataset.inspect']({ path, reading });
       const checked = parsed.values.get('check') === true ? await check(path, parsed, desk) : null;
       for (const [flag, out] of [
         ['leave-out', true],
@@ -94,7 +102,7 @@ function language(): 'en' | 'zh' {
 }
 
 function describeData(summary: DatasetSummary, report: DatasetReport | null, excluded: ExcludedList): string {
-  const { path, classes, train, val, splitMade, warnings } = summary;
+  const { path, classes, train, val, splitMade, warnings, notes, reading } = summary;
   const names = classes.map(({ name }) => printable(name));
   const width = names.reduce((most, name) => Math.max(most, name.length), 0);
   const number = (count: number): string => String(count).padStart(8);
@@ -107,7 +115,8 @@ function describeData(summary: DatasetSummary, report: DatasetReport | null, exc
     ...names.map(row),
     ...(report ? describeReport(report) : []),
     ...(excluded.count > 0 ? [`${summary.excluded} images are left out by the list ${excluded.list}`] : []),
-    ...warnings.map(({ message }) => printable(message)),
+    ...(reading ? [`Read as you said: --data-reading "${printable(reading)}"`] : []),
+    ...[...notes, ...warnings].map(({ message }) => printable(message)),
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { createReadStream, readFile } from 'node:fs';
 import { extname, join, normalize, sep } from 'node:path';
+import { inflateRawSync } from 'node:zlib';
 import { protocol } from 'electron';
 import type { ImageFile } from '../../service/data/datasets.ts';
 import { APP_ORIGIN, IMAGE_SCHEME } from './channels.ts';
@@ -116,10 +117,11 @@ function sendBytes(name: string, body: Buffer, extra: Record<string, string>): A
 }
 
 /** All bytes of an image, which may be a part of an archive. */
-async function readImage({ path, offset, size }: ImageFile): Promise<Buffer> {
+async function readImage({ path, offset, size, inflated }: ImageFile): Promise<Buffer> {
   const pieces: Buffer[] = [];
   if (size === 0) return Buffer.alloc(0);
   const end = size === null ? undefined : offset + size - 1;
   for await (const piece of createReadStream(path, { start: offset, end })) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
+  const bytes = Buffer.concat(pieces);
+  return inflated === undefined ? bytes : inflateRawSync(bytes, { maxOutputLength: Math.max(1, inflated) });
 }

@@ -3,6 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { inflateRaw } from 'node:zlib';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { ImageFile } from '../../service/data/datasets.ts';
 
@@ -65,7 +67,7 @@ export async function sendStatic(response: ServerResponse, path: string): Promis
  */
 export async function sendImage(response: ServerResponse, image: ImageFile, most: number): Promise<boolean> {
   const size = image.size ?? (await stat(image.path)).size;
-  if (size > most) return false;
+  if (Math.max(size, image.inflated ?? 0) > most) return false;
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   response.setHeader('Cache-Control', 'private, max-age=3600');
   const type = IMAGE_TYPES[extname(image.name).toLowerCase()] ?? 'application/octet-stream';
@@ -75,12 +77,26 @@ export async function sendImage(response: ServerResponse, image: ImageFile, most
 
 async function send(
   response: ServerResponse,
-  { path, offset, size }: Omit<ImageFile, 'name'>,
+  { path, offset, size, inflated }: Omit<ImageFile, 'name'>,
   type: string,
 ): Promise<void> {
   const length = size ?? (await stat(path)).size;
+  if (inflated !== undefined) {
+    const packed = await readBytes(path, { start: offset, end: offset + length - 1 });
+    const bytes = await inflate(packed, { maxOutputLength: Math.max(1, inflated) });
+    response.writeHead(200, { 'Content-Type': type, 'Content-Length': bytes.length });
+    return void response.end(bytes);
+  }
   response.writeHead(200, { 'Content-Type': type, 'Content-Length': length });
   // An end before the start would be refused.
   if (length === 0) return void response.end();
   await pipeline(createReadStream(path, { start: offset, end: offset + length - 1 }), response);
+}
+
+const inflate = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw);
+
+async function readBytes(path: string, part: { start: number; end: number }): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of createReadStream(path, part)) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }

@@ -43,6 +43,10 @@ describe('listDataset', () => {
       ],
       splitMade: false,
       warnings: [],
+      notes: [
+        expect.objectContaining({ code: 'data.beside', params: { folders: 'extra' } }),
+        expect.objectContaining({ code: 'data.passed-files', params: { count: 1, kinds: '1 × .txt' } }),
+      ],
       excluded: 0,
       archives: null,
     });

@@ -128,15 +128,19 @@ describe('a flat val', () => {
     await put('val.txt', 'ILSVRC2012_val_00000001.JPEG n01440764\nILSVRC2012_val_00000002.JPEG n99999999\n');
     const partly = await listDataset(root);
     expect(Object.keys(labelsOf(partly))).toEqual(['ILSVRC2012_val_00000001.JPEG']);
-    expect(partly.warnings).toMatchObject([{ code: 'data.unlabelled', params: { count: 4, list: 'val.txt' } }]);
+    expect(partly.warnings).toMatchObject([
+      { code: 'data.unlabelled', params: { count: 3, list: 'val.txt' } },
+      { code: 'data.list-unknown', params: { count: 1, labels: '1 × n99999999' } },
+    ]);
 
     await put('ILSVRC2012_validation_ground_truth.txt', IDS.join('\n'));
-    const unexplained = await listDataset(root);
-    expect(unexplained.splitMade).toBe(true);
-    expect(unexplained.warnings[0]).toMatchObject({ code: 'data.label-list' });
-    expect(unexplained.warnings[0].params.reason).toMatch(/ground_truth\.txt: its numbers need meta\.mat/);
+    const refused = (reason: RegExp): object => ({
+      code: 'data.label-list',
+      params: { reason: expect.stringMatching(reason) },
+    });
+    await expect(listDataset(root)).rejects.toMatchObject(refused(/ground_truth\.txt: its numbers need meta\.mat/));
     await put('meta.mat', 'MATLAB 5.0 MAT-file, cut short');
-    expect((await listDataset(root)).warnings[0].params.reason).toMatch(/it is not a MATLAB file/);
+    await expect(listDataset(root)).rejects.toMatchObject(refused(/it is not a MATLAB file/));
   });
 
   it('without a list leaves the split to Stillhouse', async () => {
