@@ -1,5 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
-import { IMAGE } from './branch.ts';
+import { IMAGE } from './image-name.ts';
 import type { LabelTable, TableRow } from './label-table.ts';
 
 /** A line of a list; `file` is null where lines hold labels alone. */

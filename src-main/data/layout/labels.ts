@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { readMatlabStructs } from '../../formats/matlab.ts';
 import { StillhouseError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
-import { IMAGE } from './branch.ts';
+import { IMAGE } from './image-name.ts';
 import { readColumns, withoutBoxes, type LabelRow } from './label-columns.ts';
 import { numbering, type Numbering } from './label-numbers.ts';
 import { parseTable } from './label-table.ts';

@@ -1,5 +1,5 @@
 import type { Warnings } from '../check/warnings.ts';
-import { IMAGE } from './branch.ts';
+import { IMAGE } from './image-name.ts';
 
 const LEFT_BY_PROGRAMS =
   /^(__macosx|__pycache__|\.ipynb_checkpoints|@eadir|@recycle|#recycle|#snapshot|\$recycle\.bin|system volume information|lost\+found|thumbs\.db|ehthumbs\.db|desktop\.ini|\.ds_store)$/i;
