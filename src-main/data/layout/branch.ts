@@ -2,9 +2,6 @@ import type { ArchiveIndex } from './archive-index.ts';
 import type { Warnings } from '../check/warnings.ts';
 import type { PassedOver } from './passed-over.ts';
 
-/** Names of readable images: torchvision's list, GIF, and further endings of JPEG and Netpbm. */
-export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|tiff?|webp|gif)$/i;
-
 /** A folder of a data set, on disk or inside an archive: an archive is a folder too. */
 export interface Branch {
   /** Without the `.tar` of an archive. */

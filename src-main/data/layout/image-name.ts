@@ -1,2 +1,2 @@
-/** torchvision's list, and GIF. */
+/** Names of readable images: torchvision's list, GIF, and further endings of JPEG and Netpbm. */
 export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|tiff?|webp|gif)$/i;
