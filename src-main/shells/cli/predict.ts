@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { IMAGE } from '../../data/layout/branch.ts';
+import { IMAGE } from '../../data/layout/image-name.ts';
 import { download } from '../../install/http-download.ts';
 import { isAddress, parseSource } from '../../install/weight-source.ts';
 import { spawnJob } from '../../jobs/job-process.ts';
