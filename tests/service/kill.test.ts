@@ -15,7 +15,7 @@ it('a run that is killed again and again loses no checkpoint and ends as if noth
     const entry = join(await buildPrograms(['trainer', 'onnx', 'image']), 'trainer.mjs');
     const dataPath = makeTinyData(join(folder, 'data'), { train: 8, val: 2 });
     const recipe = parseRecipe({
-      ...{ model: 'test_deit_patch16_32', dataPath, inputSize: 32, batchSize: 4, numWorkers: 1, epochs: 6 },
+      ...{ model: 'deit_tiny_patch16_224', dataPath, inputSize: 32, batchSize: 4, numWorkers: 1, epochs: 6 },
       ...{ precision: 'float32', sched: 'plateau', warmupEpochs: 0, lr: 1e-4, unscaleLr: true, microBatch: 2 },
       ...{ repeatedAug: false, modelEma: true, saveMinutes: 1e-5, keepCheckpoints: 1 },
     });
@@ -24,7 +24,7 @@ it('a run that is killed again and again loses no checkpoint and ends as if noth
     const draw = draws(3);
     let newest = 0;
     for (const aim of ORDER) {
-      await attempt({ entry, run: killed, recipe, kill: { aim, draw } });
+      expect(await attempt({ entry, run: killed, recipe, kill: { aim, draw } })).toMatchObject({ ended: 'killed' });
       const damage = inspect(killed);
       expect(damage.lost).toEqual([]);
       expect(damage.newest).toBeGreaterThanOrEqual(newest);
