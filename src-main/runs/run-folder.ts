@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
@@ -187,6 +187,17 @@ function safeEntries(folder: string) {
   } catch {
     return [];
   }
+}
+
+/** Tells whether a folder is that of a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(join(folder, 'run.json'));
+}
+
+/** The run whose `checkpoints` hold a file; null for any other file. */
+export function runOfCheckpoint(file: string): string | null {
+  const run = dirname(dirname(file));
+  return dirname(file) === checkpointsFolder(run) && isRun(run) ? run : null;
 }
 
 /** Where a run keeps its checkpoints. */

@@ -13,7 +13,8 @@ import { useService } from '../composables/use-service.ts';
 
 /** The view that a request is shown in. */
 type Shown = 'train' | 'data' | 'recipe';
-const ENDED: readonly RunState[] = ['finished', 'failed', 'crashed'];
+/** Ends that a person is notified of; one who stops a run knows. */
+const NOTIFIED: readonly RunState[] = ['finished', 'failed', 'crashed'];
 
 /** The window beside others on a desktop: what it is asked to open, and what it tells while nobody looks at it. */
 export const useDesktop = defineStore('desktop', () => {
@@ -75,7 +76,7 @@ export const useDesktop = defineStore('desktop', () => {
     service.onEvent((event) => {
       if (event.event !== 'run') return;
       for (const row of event.rows)
-        if (row.type === 'state' && ENDED.includes(row.state)) listener(event.run, row.state);
+        if (row.type === 'state' && NOTIFIED.includes(row.state)) listener(event.run, row.state);
     });
 
   const told = computed(() => ({

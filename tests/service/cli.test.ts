@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
+import { exportedFiles } from '../../src-main/runs/export-list.ts';
 import { readLog } from '../../src-main/runs/history.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
@@ -321,6 +322,7 @@ describe('training', () => {
       expect(code).toBe(0);
       answers.push(readAll(join(folder, `${weights}.logits`)));
     }
+    expect(exportedFiles(run)).toEqual(expect.arrayContaining([join(folder, 'model.pth')]));
     expect(answers[1]).toEqual(answers[0]);
     expect(answers[2]).toEqual(answers[0]);
     const { logits, head, head_dist: headDist } = answers[0];

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { evaluationsFolder } from '../../runs/evaluation-file.ts';
+import { runOfCheckpoint } from '../../runs/run-folder.ts';
 import type { EvaluateJob } from '../../jobs/job-protocol.ts';
 
 /** Where evaluations of weights are kept that are no run's. */
@@ -10,9 +10,7 @@ export function looseEvaluations(cacheFolder: string): string {
 
 /** Where the answers on images are kept: in the run that a checkpoint belongs to, else in the cache. */
 export function keepPlace(weights: string, cacheFolder: string): NonNullable<EvaluateJob['keep']> {
-  const [checkpoints, file] = [dirname(weights), basename(weights)];
-  const run = dirname(checkpoints);
-  const own = basename(checkpoints) === 'checkpoints' && existsSync(join(run, 'run.json'));
-  if (!own) return { folder: looseEvaluations(cacheFolder), run: null, checkpoint: null };
-  return { folder: evaluationsFolder(run), run: basename(run), checkpoint: file };
+  const run = runOfCheckpoint(weights);
+  if (!run) return { folder: looseEvaluations(cacheFolder), run: null, checkpoint: null };
+  return { folder: evaluationsFolder(run), run: basename(run), checkpoint: basename(weights) };
 }

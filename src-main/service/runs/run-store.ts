@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RunDetail, RunSummary } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
@@ -7,7 +7,7 @@ import type { RunState } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { createRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
+import { createRun, isRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
 import { RunSummaries } from '../../runs/summary.ts';
 
 /** The runs on disk: those in the runs folder, and those that were told to live elsewhere. */
@@ -139,10 +139,6 @@ function foldersIn(parent: string): string[] {
   } catch {
     return [];
   }
-}
-
-function isRun(path: string): boolean {
-  return existsSync(join(path, 'run.json'));
 }
 
 function readElsewhere(register: string): string[] {

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { RecipeCheck } from '../../protocol/data-types.ts';
@@ -7,7 +7,7 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { openCheckpoint } from '../../runs/checkpoint-file.ts';
 import { lockOwner, lockedError } from '../../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineName } from '../../runs/places.ts';
-import { checkpointsFolder, openRun } from '../../runs/run-folder.ts';
+import { isRun, openRun, runOfCheckpoint } from '../../runs/run-folder.ts';
 import type { ChosenEngine, EngineManager } from '../engine/engine-manager.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { checkRecipe, refusal } from '../recipe/recipe-check.ts';
@@ -85,7 +85,7 @@ function sourceOf({ given, resume }: TrainRequest): Source {
   }
   if (!existsSync(resume)) throw new StillhouseError('file.missing', { path: resume });
   const isFolder = statSync(resume).isDirectory();
-  const home = isFolder ? resume : homeOf(resume);
+  const home = isFolder ? resume : runOfCheckpoint(resume);
   if (home && (output ?? home) === home) return ownRun(home, isFolder ? 'auto' : resume);
   const checkpoint = openCheckpoint(resume);
   checkpoint.close();
@@ -97,14 +97,4 @@ const WITH = '--output-dir beside it';
 
 function ownRun(run: string, resume: string): Source {
   return { run, base: openRun(run).recipe, resume };
-}
-
-/** The run folder that a checkpoint file lies in, or null. */
-function homeOf(file: string): string | null {
-  const run = dirname(dirname(file));
-  return dirname(file) === checkpointsFolder(run) && isRun(run) ? run : null;
-}
-
-function isRun(folder: string): boolean {
-  return existsSync(join(folder, 'run.json'));
 }

@@ -120,7 +120,8 @@ function say(text: string, { out }: Terminal): number {
 }
 
 function overview(): string {
-  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`);
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`);
   return `Stillhouse ${VERSION}: trains DeiT by distillation.
 
 Usage: stillhouse COMMAND [OPTIONS]

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { CHECK_IMAGES, EXPORT_FORMATS, hasPassed, MOST_CHECK_IMAGES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
+import { rememberExport } from '../../runs/export-list.ts';
+import { runOfCheckpoint } from '../../runs/run-folder.ts';
 import { exportFile } from '../../runs/export.ts';
 import { spawnJob } from '../../jobs/job-process.ts';
 import type { CheckExportJob, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
@@ -120,6 +122,8 @@ export const exportWeights: Command = {
     const only = parsed.values.get('check-only') === true;
     const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
     const written = only ? null : await exportFile(checkpoint, format, output, { shardBytes: megabytes && megabytes * 1e6, average }); // prettier-ignore
+    const run = written && runOfCheckpoint(checkpoint);
+    if (run) rememberExport(run, written.path);
     const told = written && `${written.path}: ${bytes(written.bytes)}`;
     if (!only && parsed.values.get('check') !== true)
       return shell.reporter.result(told!, { type: 'result', format, ...written });
