@@ -30,7 +30,9 @@ const hasChinese = (text: string): boolean => /[\u4e00-\u9fff]/.test(text);
 
 /** Two lower-case English words in a row: a sentence. Names, paths, flags and commands of Stillhouse are none. */
 const englishIn = (text: string): string[] =>
-  text.replace(/\{\w+\}|(?:stillhouse|pip) [a-z-]+|--[a-z-]+/g, '').match(/(?<![\w./-])[a-z]{2,} [a-z]{2,}(?![\w./-])/g) ?? [];
+  text
+    .replace(/\{\w+\}|(?:stillhouse|pip) [a-z-]+|--[a-z-]+/g, '')
+    .match(/(?<![\w./-])[a-z]{2,} [a-z]{2,}(?![\w./-])/g) ?? [];
 const english = flatten(en);
 const chinese = flatten(zh);
 
