@@ -1,7 +1,7 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import { classBranches, type Branch, type Roots } from './branch.ts';
 import { compareCodePoints } from './order.ts';
-import { splitsReading, type Reading } from './reading.ts';
+import { splitsReading, type Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitName, type SplitRole } from './split-names.ts';
 
 /** One split: the folder it was found in, and its class folders; none where its images lie flat. */

@@ -13,7 +13,7 @@ import { naturalOrder, sortByCodePoint } from './order.ts';
 import { inWords, PassedOver } from './passed-over.ts';
 import { readFilePart, readImageFile, reasonOf, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';
-import { parseReading, splitsReading, type Reading } from './reading.ts';
+import { parseReading, splitsReading, type Reading } from '../../protocol/data-reading.ts';
 import type { Sample } from './sample.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';

@@ -11,7 +11,7 @@ import { numbering, type Numbering } from './label-numbers.ts';
 import { parseTable } from './label-table.ts';
 import { compareCodePoints } from './order.ts';
 import { reasonOf } from './read-file.ts';
-import type { Reading } from './reading.ts';
+import type { Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitRole } from './split-names.ts';
 import { readTar } from './tar.ts';
 

@@ -5,7 +5,7 @@ import { listDataset, samplePlace, summarise, type Dataset } from '../../data/la
 import type { Sample } from '../../data/layout/sample.ts';
 import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { parseReading } from '../../data/layout/reading.ts';
+import { parseReading } from '../../protocol/data-reading.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 

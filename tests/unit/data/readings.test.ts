@@ -7,7 +7,7 @@ import { listDataset, readSample, samplePlace, type Dataset } from '../../../src
 import { parseTable } from '../../../src-main/data/layout/label-table.ts';
 import { naturalOrder } from '../../../src-main/data/layout/order.ts';
 import { readNow } from '../../../src-main/data/layout/read-now.ts';
-import { parseReading } from '../../../src-main/data/layout/reading.ts';
+import { parseReading } from '../../../src-main/protocol/data-reading.ts';
 import { splitName } from '../../../src-main/data/layout/split-names.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));

@@ -1,4 +1,4 @@
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError } from './errors.ts';
 
 /** How a person says a data folder is to be read, where names and contents do not decide; all null: by these. */
 export interface Reading {
