@@ -46,6 +46,19 @@ function wrong(got: string): StillhouseError {
   return new StillhouseError('recipe.invalid', { key: 'dataReading', expected, got });
 }
 
+/** Adds a reading to what was said before; splits and classes take each other's place. Throws as {@link parseReading}. */
+export function withReading(said: string, added: string): string {
+  const [before, now] = [parseReading(said), parseReading(added)];
+  const { classes, train, val } = now.classes || now.train !== null ? now : before;
+  const [labels, list] = [now.labels ?? before.labels, now.list ?? before.list];
+  return [
+    ...(classes ? ['classes'] : []),
+    ...(train === null ? [] : [splitsReading(train, val)]),
+    ...(list === null ? [] : [`list=${list}`]),
+    ...(labels === null ? [] : [`labels=${labels}`]),
+  ].join();
+}
+
 /** Writes a reading that names splits. */
 export function splitsReading(train: string, val: string | null): string {
   return val === null ? `train=${train}` : `train=${train},val=${val}`;

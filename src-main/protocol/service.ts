@@ -80,6 +80,8 @@ export const CALLS = {
    * Decodes every image that has not been since it changed, with `anew` every image; the job's result is a
    * DatasetReport. One that is cancelled leaves a report of what it has checked, and the next goes on from there.
    */
+  /** How a person said the folder is to be read; '' where nobody did. */
+  'dataset.reading': call(v.strictObject({ path: text }), text),
   'dataset.check': call(v.strictObject({ path: text, anew: v.optional(v.boolean()) }), job),
   'dataset.report': call(v.strictObject({ path: text }), v.nullable(datasetReport)),
   'dataset.excluded': call(v.strictObject({ path: text }), excludedList),

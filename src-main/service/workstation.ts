@@ -186,6 +186,7 @@ class Core {
         if (reading !== undefined) this.datasets.setReading(path, reading);
         return this.datasets.inspect(path);
       },
+      'dataset.reading': async ({ path }) => this.notes.reading(absolute(path)),
       'dataset.check': async ({ path, anew }) => {
         return { job: this.startCheck(absolute(path), await this.engine.choose('cpu'), anew) };
       },

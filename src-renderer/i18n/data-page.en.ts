@@ -7,6 +7,20 @@ export const dataPage = {
   recent: 'Recent',
   forget: 'Forget {path}',
   missing: '{path} (not there now)',
+  notes: 'How the folder was read',
+  reading: {
+    choose: 'How the folder is to be read',
+    read: 'Read {how}',
+    said: 'Read as you chose: {how}.',
+    undo: 'Read by its contents',
+    classes: 'as classes',
+    train: '{train} as train',
+    splits: '{train} as train, {val} as val',
+    labels: 'class numbers from {from}',
+    list: 'labels from {list}',
+    here: 'this folder',
+    join: '{a}, {b}',
+  },
 };
 
 export const sampleRun = {

@@ -8,6 +8,20 @@ export const dataPage: typeof enData = {
   recent: '最近使用',
   forget: '忘记 {path}',
   missing: '{path}（当前不存在）',
+  notes: '文件夹的读取方式',
+  reading: {
+    choose: '选择文件夹的读取方式',
+    read: '{how}读取',
+    said: '按您的选择：{how}读取。',
+    undo: '按内容读取',
+    classes: '作为类别',
+    train: '以 {train} 为训练集',
+    splits: '以 {train} 为训练集、{val} 为验证集',
+    labels: '类别编号从 {from} 起',
+    list: '按列表 {list} 的标签',
+    here: '此文件夹',
+    join: '{a}，{b}',
+  },
 };
 
 export const sampleRun: typeof enSample = {

@@ -8,6 +8,7 @@ import type {
   FindingKind,
   ImagePage,
 } from '../../src-main/protocol/data-types.ts';
+import { withReading } from '../../src-main/protocol/data-reading.ts';
 import { useJobs } from './jobs.ts';
 import { isText, isTextList, keep, readKept } from '../composables/kept.ts';
 import { useService } from '../composables/use-service.ts';
@@ -37,6 +38,10 @@ export const useDataset = defineStore('dataset', () => {
   const error = shallowRef<PlainError | null>(null);
   const checkError = shallowRef<PlainError | null>(null);
   const reading = ref(false);
+  /** How a person said the folder is to be read; '' where nobody did. */
+  const chosenReading = ref('');
+  /** Counts the times a folder was opened: only the newest is shown. */
+  let opened = 0;
 
   const sampleJob = computed(() => jobs.ofKind('sample'));
   const checkJob = computed(() => jobs.ofKind('check'));
@@ -52,28 +57,48 @@ export const useDataset = defineStore('dataset', () => {
   };
   /** Counts the folder again, without what is left out now. */
   const recount = async (of: string): Promise<void> => {
+    const time = opened;
     const read = await service.call('dataset.inspect', { path: of });
-    if (path.value === of) summary.value = read;
+    if (path.value === of && time === opened) take(read);
   };
-  /** Reads the folder at `chosen` and makes it the data set; a failure leaves the old summary out and says why. */
-  const open = async (chosen: string): Promise<void> => {
+  const take = (read: DatasetSummary): void => {
+    summary.value = read;
+    chosenReading.value = read.reading ?? '';
+  };
+  const refuse = async (of: string, thrown: unknown, isNewest: () => boolean): Promise<void> => {
+    const said = await service.call('dataset.reading', { path: of }).catch(() => '');
+    if (!isNewest()) return;
+    chosenReading.value = said;
+    error.value = toPlainError(thrown);
+  };
+  /**
+   * Reads the folder at `chosen` and makes it the data set; a failure leaves the old summary out and says why.
+   * @param as how it is to be read from now on, '' by its contents; as before when left out.
+   */
+  const open = async (chosen: string, as?: string): Promise<void> => {
     const wanted = chosen.trim();
     if (!wanted) return;
+    const time = ++opened;
+    const isNewest = (): boolean => time === opened;
     path.value = wanted;
     reading.value = true;
     error.value = checkError.value = summary.value = report.value = excluded.value = null;
     try {
-      const read = await service.call('dataset.inspect', { path: wanted });
-      if (path.value !== wanted) return;
+      const said = as === undefined ? {} : { reading: as };
+      const read = await service.call('dataset.inspect', { path: wanted, ...said });
+      if (!isNewest()) return;
       await readNotes(wanted);
-      summary.value = read;
+      if (!isNewest()) return;
+      take(read);
       recent.value = [wanted, ...recent.value.filter((other) => other !== wanted)].slice(0, MOST_RECENT);
     } catch (thrown) {
-      if (path.value === wanted) error.value = toPlainError(thrown);
+      await refuse(wanted, thrown, isNewest);
     } finally {
-      if (path.value === wanted) reading.value = false;
+      if (isNewest()) reading.value = false;
     }
   };
+  /** Reads the folder again as a person says, beside what they said before; '' by its contents alone. */
+  const chooseReading = (how: string): Promise<void> => open(path.value, how && withReading(chosenReading.value, how));
   const forget = (gone: string): void => {
     recent.value = recent.value.filter((other) => other !== gone);
   };
@@ -137,9 +162,11 @@ export const useDataset = defineStore('dataset', () => {
     error,
     checkError,
     reading,
+    chosenReading,
     sampleJob,
     checkJob,
     open,
+    chooseReading,
     forget,
     useSample,
     check,

@@ -84,6 +84,7 @@ export class ScriptedService {
     },
     'job.list': async () => [...this.jobs.values()],
     'dataset.inspect': async ({ path }) => this.inspect(path),
+    'dataset.reading': async () => '',
     'dataset.check': async () => this.job('check', 'check', 4160, 'files'),
     'dataset.report': async () => null,
     'dataset.excluded': async () => NONE_EXCLUDED,

@@ -7,7 +7,7 @@ import { listDataset, readSample, samplePlace, type Dataset } from '../../../src
 import { parseTable } from '../../../src-main/data/layout/label-table.ts';
 import { naturalOrder } from '../../../src-main/data/layout/order.ts';
 import { readNow } from '../../../src-main/data/layout/read-now.ts';
-import { parseReading } from '../../../src-main/protocol/data-reading.ts';
+import { parseReading, withReading } from '../../../src-main/protocol/data-reading.ts';
 import { splitName } from '../../../src-main/data/layout/split-names.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));
@@ -285,6 +285,17 @@ describe('a zip archive', () => {
     expect(() => readNow({ ...place, inflated: 10_000 })).toThrow('damaged');
     expect(() => readNow({ ...place, inflated: 2 ** 40 })).toThrow('larger than 1 GiB');
   });
+});
+
+describe('withReading', () => {
+  it.each([
+    ['', 'classes', 'classes'],
+    ['classes', 'train=a,val=b', 'train=a,val=b'],
+    ['train=a,val=b,labels=1', 'train=c', 'train=c,labels=1'],
+    ['train=a,val=b', 'classes', 'classes'],
+    ['list=a.csv,labels=0', 'labels=1', 'list=a.csv,labels=1'],
+    ['classes', 'list=a,b.csv', 'classes,list=a,b.csv'],
+  ])('adds to "%s" what "%s" says', (said, added, both) => expect(withReading(said, added)).toBe(both));
 });
 
 describe('parseReading', () => {

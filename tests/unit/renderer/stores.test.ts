@@ -298,6 +298,58 @@ describe('jobs', () => {
     expect(dataset.error).toMatchObject({ code: 'data.no-folder', params: { path: '/nowhere' } });
     expect(dataset.reading).toBe(false);
   });
+
+  test('a folder with two readings is read as chosen, beside what was chosen before, and by its contents again', async () => {
+    open();
+    const dataset = useDataset();
+    const inspect = service.handlers['dataset.inspect'];
+    const sent: (string | undefined)[] = [];
+    let kept = '';
+    service.handlers['dataset.reading'] = async () => kept;
+    service.handlers['dataset.inspect'] = async ({ path, reading }) => {
+      sent.push(reading);
+      kept = reading ?? kept;
+      const choices = kept.includes('list') ? ['labels=0', 'labels=1'] : ['list=a.csv', 'list=b.csv'];
+      if (!kept.includes('labels'))
+        throw new StillhouseError('data.lists-differ', { a: 'a', b: 'b', first: choices[0], second: choices[1] });
+      return { ...(await inspect({ path })), reading: kept };
+    };
+    await dataset.open(DATA);
+    expect([dataset.error?.params.first, dataset.chosenReading]).toEqual(['list=a.csv', '']);
+    await dataset.chooseReading('list=b.csv');
+    expect([dataset.error?.params.first, dataset.chosenReading]).toEqual(['labels=0', 'list=b.csv']);
+    await dataset.chooseReading('labels=1');
+    expect([dataset.error, dataset.chosenReading]).toEqual([null, 'list=b.csv,labels=1']);
+    expect(dataset.summary?.classes).toHaveLength(10);
+    await dataset.chooseReading('');
+    expect([dataset.summary, dataset.chosenReading]).toEqual([null, '']);
+    expect(sent.filter((said) => said !== undefined)).toEqual(['list=b.csv', 'list=b.csv,labels=1', '']);
+  });
+
+  test.each([
+    ['classes', 'train=a,val=b'],
+    ['train=a,val=b', 'classes'],
+  ])('of two readings of a folder, %s and then %s, the newest answer stays', async (early, late) => {
+    open();
+    const dataset = useDataset();
+    await dataset.open(DATA);
+    const inspect = service.handlers['dataset.inspect'];
+    const answers = new Map<string, () => void>();
+    service.handlers['dataset.inspect'] = async ({ path, reading = '' }) => {
+      await new Promise<void>((done) => answers.set(reading, done));
+      if (reading === 'classes') throw new StillhouseError('data.no-classes', { path });
+      return { ...(await inspect({ path })), reading };
+    };
+    const readings = [dataset.chooseReading(early), dataset.chooseReading(late)];
+    await waitFor(() => expect(answers.size).toBe(2));
+    answers.get(late)!();
+    await readings[1];
+    answers.get(early)!();
+    await readings[0];
+    expect(dataset.reading).toBe(false);
+    expect(dataset.error?.code).toBe(late === 'classes' ? 'data.no-classes' : undefined);
+    expect(dataset.summary?.reading).toBe(late === 'classes' ? undefined : late);
+  });
 });
 
 describe('recipe', () => {

@@ -1,0 +1,32 @@
+import { parseReading } from '../../../src-main/protocol/data-reading.ts';
+
+type Translate = (key: string, named: Record<string, string>) => string;
+
+/** How a folder is to be read, such as `train=a,val=b`, in words; as it is where it cannot be parsed. */
+export function readingWords(text: string, t: Translate): string {
+  const parts = partsOf(text, t);
+  return parts.length === 0 ? text : parts.reduce((a, b) => t('dataPage.reading.join', { a, b }));
+}
+
+function partsOf(text: string, t: Translate): string[] {
+  const reading = parsed(text);
+  if (!reading) return [];
+  const { classes, train, val, list, labels } = reading;
+  const named = (folder: string): string => (folder === '.' ? t('dataPage.reading.here', {}) : folder);
+  const parts: string[] = [];
+  if (classes) parts.push(t('dataPage.reading.classes', {}));
+  if (train !== null && val !== null)
+    parts.push(t('dataPage.reading.splits', { train: named(train), val: named(val) }));
+  else if (train !== null) parts.push(t('dataPage.reading.train', { train: named(train) }));
+  if (list !== null) parts.push(t('dataPage.reading.list', { list }));
+  if (labels !== null) parts.push(t('dataPage.reading.labels', { from: String(labels) }));
+  return parts;
+}
+
+function parsed(text: string): ReturnType<typeof parseReading> | null {
+  try {
+    return parseReading(text);
+  } catch {
+    return null;
+  }
+}
