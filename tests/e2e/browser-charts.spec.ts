@@ -176,7 +176,7 @@ test('runs are drawn over each other, read at the cursor, zoomed, hidden and sav
     expect(visible[0]).toBe('chart,unit,run,series,Step,value');
     expect(visible.filter((line) => line.startsWith('Step time,ms,beta,Student,'))).toHaveLength(40);
     const whole = await save(/every step and epoch/);
-    expect(whole[0]).toMatch(/^run,row,step,epoch,time,loss,.*,val\.agreement$/);
+    expect(whole[0]).toMatch(/^run,row,step,epoch,time,loss,.*,val\.agreement,val\.seconds$/);
     const [alpha, beta] = ['alpha,step,', 'beta,epoch,'].map((start) => whole.filter((one) => one.startsWith(start)));
     expect([alpha.length, beta.length]).toEqual([30, 4]);
     expect(new Set(whole.map((line) => line.split(',').length)).size).toBe(1);

@@ -119,10 +119,8 @@ test('an image is tried on the newest checkpoint as an evaluation sees it', asyn
   const { side, class: looks, distillation } = answer.attention!;
   expect([side * side, distillation?.length]).toEqual([looks.length, looks.length]);
   expect(looks.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
-  const first = performance.now();
-  await client.call('photo.answer', { photo: 'one', run });
-  // The process is warm: no engine is loaded for the second.
-  expect(performance.now() - first).toBeLessThan(3000);
+  const again = await client.call('photo.answer', { photo: 'one', run });
+  expect(again.heads).toEqual(answer.heads);
 });
 
 test('what is no image, too large or gone is refused by name', async () => {
