@@ -1,4 +1,5 @@
 import { inflateSync } from 'node:zlib';
+import { ReasonError, reason } from '../protocol/reasons.ts';
 
 /**
  * Enough of MATLAB's level 5 files (version 6 and later, compressed or not) to read a struct array of texts and
@@ -25,8 +26,7 @@ const MOST_FIELDS = 1000;
  */
 export function readMatlabStructs(bytes: Uint8Array, name: string): MatlabStruct[] {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (file.length < 128 || file.toString('latin1', 126, 128) !== 'IM')
-    throw new Error('it is not a MATLAB file of level 5, written on this kind of machine');
+  if (file.length < 128 || file.toString('latin1', 126, 128) !== 'IM') throw new ReasonError(reason('matlab.other'));
   for (const element of elements(file.subarray(128))) {
     const whole = element.type === COMPRESSED ? inflateSync(element.data, { maxOutputLength: LARGEST }) : null;
     const [matrix] = whole ? elements(whole) : [element];
@@ -34,7 +34,7 @@ export function readMatlabStructs(bytes: Uint8Array, name: string): MatlabStruct
     const parts = [...elements(matrix.data)];
     if (text(parts[2]) === name) return structs(parts);
   }
-  throw new Error(`it has no variable ${name}`);
+  throw new ReasonError(reason('matlab.no-variable', { name }));
 }
 
 interface Element {
@@ -49,7 +49,7 @@ function* elements(bytes: Buffer): Generator<Element> {
     const small = first >>> 16;
     const size = small || bytes.readUInt32LE(at + 4);
     const start = at + (small ? 4 : 8);
-    if (start + size > bytes.length || small > 4) throw new Error('the MATLAB file ends early');
+    if (start + size > bytes.length || small > 4) throw new ReasonError(reason('matlab.cut'));
     const type = small ? first & 0xffff : first;
     yield { type, data: bytes.subarray(start, start + size) };
     // Compressed elements are not padded to 8 bytes, all others are.
@@ -59,13 +59,14 @@ function* elements(bytes: Buffer): Generator<Element> {
 
 function structs(parts: readonly Element[]): MatlabStruct[] {
   const [flags, dimensions, , width, names, ...values] = parts;
-  if (classOf(flags) !== STRUCT_CLASS || !dimensions || !width || !names) throw new Error('it is no struct array');
+  if (classOf(flags) !== STRUCT_CLASS || !dimensions || !width || !names)
+    throw new ReasonError(reason('matlab.no-structs'));
   const length = numbers(width)[0] ?? 0;
   const count = numbers(dimensions).reduce((product, side) => product * side, 1);
   const fields = length > 0 ? Math.floor(names.data.length / length) : 0;
-  if (fields < 1 || fields > MOST_FIELDS) throw new Error(`it has ${fields} fields`);
+  if (fields < 1 || fields > MOST_FIELDS) throw new ReasonError(reason('matlab.fields', { count: fields }));
   if (values.length !== fields * count)
-    throw new Error(`expected ${fields * count} values of a struct array, got ${values.length}`);
+    throw new ReasonError(reason('matlab.values', { expected: fields * count, got: values.length }));
   const keys = Array.from({ length: fields }, (_, field) =>
     names.data.toString('latin1', field * length, (field + 1) * length).replace(/\0.*$/s, ''),
   );
@@ -96,7 +97,7 @@ function text(element: Element | undefined): string {
 /** Numbers by their type on disk, which may be narrower than that of the variable. */
 function numbers({ type, data }: Element): number[] {
   const read = READERS[type];
-  if (!read) throw new Error(`numbers of type ${type} are not read here`);
+  if (!read) throw new ReasonError(reason('matlab.numbers', { type }));
   const [bytes, at] = read;
   return Array.from({ length: Math.floor(data.length / bytes) }, (_, index) => at(data, index * bytes));
 }

@@ -2,6 +2,7 @@ import type { GraphScope, GraphSketch, SketchNode } from './graph-sketch.ts';
 import { ProtoReader, type ProtoField } from './protobuf-reader.ts';
 import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** What an ONNX file says of itself; its weights are not read. Field numbers are those of onnx.proto. */
 export interface OnnxHeader {
@@ -43,7 +44,7 @@ export function readOnnxHeader(source: ByteSource, path: string): OnnxHeader {
       metadata[key] = value;
     }
   }
-  if (!graph) throw reader.bad('it is not an ONNX model: it has no graph');
+  if (!graph) throw reader.bad(reason('onnx.no-graph'));
   return { ...graph, metadata };
 }
 
@@ -66,7 +67,7 @@ function readGraph(reader: ProtoReader, graph: ProtoField): Omit<OnnxHeader, 'me
     } else if (field.number === GRAPH.input) inputs.push(readValue(reader, field));
     else if (field.number === GRAPH.output) outputs.push(readValue(reader, field));
   }
-  if (main.nodes.every(({ op }) => op === 'Constant')) throw reader.bad('it is not an ONNX model: its graph is empty');
+  if (main.nodes.every(({ op }) => op === 'Constant')) throw reader.bad(reason('onnx.empty-graph'));
   // Old files list their weights among the inputs.
   const sketch: GraphSketch = { main, functions: new Map() };
   return { name, inputs: inputs.filter((input) => !weights.has(input.name)), outputs, sketch };

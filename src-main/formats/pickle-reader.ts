@@ -1,4 +1,5 @@
 import { badFormat, viewOf, type ByteSource } from './source.ts';
+import { reason } from '../protocol/reasons.ts';
 
 const WINDOW = 1 << 16;
 const MAX_LINE = 4096;
@@ -52,7 +53,7 @@ export class PickleReader {
   line(): string {
     const codes: number[] = [];
     for (let code = this.byte(); code !== 0x0a; code = this.byte()) {
-      if (codes.push(code) > MAX_LINE) throw badFormat(this.path, `its pickle has a line of over ${MAX_LINE} bytes`);
+      if (codes.push(code) > MAX_LINE) throw badFormat(this.path, reason('pickle.line', { most: MAX_LINE }));
     }
     return String.fromCharCode(...codes);
   }
@@ -60,8 +61,7 @@ export class PickleReader {
   private need(length: number): void {
     if (this.at + length <= this.window.length) return;
     const position = this.position;
-    if (!(position + length <= this.end))
-      throw badFormat(this.path, `its pickle ends early or is too long, at byte ${position}`);
+    if (!(position + length <= this.end)) throw badFormat(this.path, reason('pickle.cut', { position }));
     this.window = this.source.read(position, Math.min(Math.max(length, WINDOW), this.end - position));
     this.start = position;
     this.at = 0;

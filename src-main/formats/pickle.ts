@@ -1,5 +1,6 @@
 import { badFormat, viewOf } from './source.ts';
 import type { PickleReader } from './pickle-reader.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 
 /**
  * A pickle machine that executes nothing: it builds plain data, and each global it meets must be on the caller's list
@@ -57,11 +58,11 @@ export function unpickle(reader: PickleReader, host: PickleHost): unknown {
     const code = reader.byte();
     if (code === STOP) return machine.pop();
     const operation = OPERATIONS.get(code);
-    if (!operation) throw machine.bad(`uses operation 0x${code.toString(16)}, which is not supported`);
+    if (!operation) throw machine.bad(reason('pickle.operation', { code: code.toString(16) }));
     operation(machine);
-    if (machine.stack.length > MAX_HELD || machine.memo.size > MAX_HELD) throw machine.bad('holds too many objects');
+    if (machine.stack.length > MAX_HELD || machine.memo.size > MAX_HELD) throw machine.bad(reason('pickle.objects'));
   }
-  throw machine.bad(`has more than ${MAX_STEPS} operations`);
+  throw machine.bad(reason('pickle.operations', { most: MAX_STEPS }));
 }
 
 class Machine {
@@ -75,8 +76,8 @@ class Machine {
     readonly host: PickleHost,
   ) {}
 
-  bad(reason: string): Error {
-    return badFormat(this.reader.path, `its pickle ${reason}`);
+  bad(what: Reason): Error {
+    return badFormat(this.reader.path, reason('pickle.is', { what }));
   }
 
   push(value: unknown): void {
@@ -85,7 +86,7 @@ class Machine {
 
   /** Pushes something that holds others; their number is bounded. */
   hold(value: unknown): void {
-    if (++this.containers > MAX_CONTAINERS) throw this.bad('holds too many containers');
+    if (++this.containers > MAX_CONTAINERS) throw this.bad(reason('pickle.containers'));
     this.stack.push(value);
   }
 
@@ -96,19 +97,19 @@ class Machine {
 
   pop(): unknown {
     const value = this.stack.pop();
-    if (value === undefined) throw this.bad('takes from an empty stack');
-    if (value === MARK) throw this.bad('takes a mark for a value');
+    if (value === undefined) throw this.bad(reason('pickle.empty-stack'));
+    if (value === MARK) throw this.bad(reason('pickle.mark'));
     return value;
   }
 
   drop(): void {
-    if (this.stack.length === 0) throw this.bad('takes from an empty stack');
+    if (this.stack.length === 0) throw this.bad(reason('pickle.empty-stack'));
     if (this.stack.pop() === MARK) this.marks.pop();
   }
 
   popMark(): unknown[] {
     const mark = this.marks.pop();
-    if (mark === undefined || this.stack[mark] !== MARK) throw this.bad('looks for a mark that is not there');
+    if (mark === undefined || this.stack[mark] !== MARK) throw this.bad(reason('pickle.no-mark'));
     const items = this.stack.splice(mark);
     items.shift();
     return items;
@@ -117,24 +118,26 @@ class Machine {
   /** The topmost value, left in place. */
   top(): unknown {
     const value = this.stack.at(-1);
-    if (value === undefined || value === MARK) throw this.bad('takes from an empty stack');
+    if (value === undefined || value === MARK) throw this.bad(reason('pickle.empty-stack'));
     return value;
   }
 
   popArgs(): readonly unknown[] {
     const args = this.pop();
-    if (!(args instanceof PickleTuple)) throw this.bad('calls without a tuple of arguments');
+    if (!(args instanceof PickleTuple)) throw this.bad(reason('pickle.no-tuple'));
     return args.items;
   }
 
   call(callee: unknown, args: readonly unknown[]): void {
     if (!(callee instanceof PickleGlobal) || !callee.call)
-      throw this.bad(`calls ${callee instanceof PickleGlobal ? callee.name : 'what cannot be called'}`);
+      throw this.bad(
+        callee instanceof PickleGlobal ? reason('pickle.calls', { name: callee.name }) : reason('pickle.uncallable'),
+      );
     this.hold(callee.call(args));
   }
 
   global(module: unknown, name: unknown): PickleGlobal {
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.bad('names a global without text');
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.bad(reason('pickle.no-text'));
     return this.host.global(`${module}.${name}`);
   }
 
@@ -143,15 +146,15 @@ class Machine {
   }
 
   recall(index: number): void {
-    if (!this.memo.has(index)) throw this.bad('recalls what it did not remember');
+    if (!this.memo.has(index)) throw this.bad(reason('pickle.recall'));
     this.push(this.memo.get(index));
   }
 
   setItems(items: readonly unknown[]): void {
     const target = this.top();
     const dict = target instanceof PickleDict ? target : null;
-    if (items.length % 2 !== 0) throw this.bad('sets a key without its value');
-    if (!dict && !(target instanceof PickleRecord)) throw this.bad('sets items of what is no dict');
+    if (items.length % 2 !== 0) throw this.bad(reason('pickle.no-value'));
+    if (!dict && !(target instanceof PickleRecord)) throw this.bad(reason('pickle.no-dict'));
     for (let i = 0; i < items.length; i += 2) dict?.items.set(items[i], items[i + 1]);
   }
 
@@ -159,7 +162,7 @@ class Machine {
     const target = this.top();
     if (Array.isArray(target)) for (const item of items) target.push(item);
     else if (target instanceof Set) for (const item of items) target.add(item);
-    else if (!(target instanceof PickleRecord)) throw this.bad('appends to what is no list');
+    else if (!(target instanceof PickleRecord)) throw this.bad(reason('pickle.no-list'));
   }
 
   build(): void {
@@ -167,7 +170,7 @@ class Machine {
     const target = this.top();
     if (target instanceof PickleDict) target.attributes = state;
     else if (target instanceof PickleRecord) target.state = state;
-    else throw this.bad('sets the state of what has none');
+    else throw this.bad(reason('pickle.no-state'));
   }
 
   text(length: number): void {
@@ -183,7 +186,7 @@ class Machine {
   }
 
   integer(length: number): void {
-    if (length > MAX_INTEGER_BYTES) throw this.bad(`holds a number of ${length} bytes`);
+    if (length > MAX_INTEGER_BYTES) throw this.bad(reason('pickle.long-number', { bytes: length }));
     let value = 0n;
     const bytes = this.reader.bytes(length);
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
@@ -192,7 +195,7 @@ class Machine {
 
   decimal(line: string): void {
     if (line === '00' || line === '01') return this.push(line === '01');
-    if (!/^[+-]?\d{1,150}L?$/.test(line)) throw this.bad('holds a malformed number');
+    if (!/^[+-]?\d{1,150}L?$/.test(line)) throw this.bad(reason('pickle.number'));
     this.push(narrow(BigInt(line.replace(/L$/, ''))));
   }
 }
@@ -280,7 +283,7 @@ const OPERATIONS = new Map<number, Operation>([
 ]);
 
 function checkProtocol(machine: Machine, version: number): void {
-  if (version > 5) throw machine.bad(`has protocol ${version}, newer than 5`);
+  if (version > 5) throw machine.bad(reason('pickle.protocol', { version }));
 }
 
 function popMany(machine: Machine, count: number): unknown[] {
@@ -301,7 +304,7 @@ function callWith(machine: Machine, args: readonly unknown[]): void {
 }
 
 function callNamed(machine: Machine, named: unknown): void {
-  if (!(named instanceof PickleDict)) throw machine.bad('calls without a dict of named arguments');
+  if (!(named instanceof PickleDict)) throw machine.bad(reason('pickle.no-named'));
   callWith(machine, machine.popArgs());
 }
 
@@ -310,12 +313,12 @@ function callFirst(machine: Machine, [callee, ...args]: unknown[]): void {
 }
 
 function index(machine: Machine, line: string): number {
-  if (!/^\d{1,15}$/.test(line)) throw machine.bad('remembers under a malformed number');
+  if (!/^\d{1,15}$/.test(line)) throw machine.bad(reason('pickle.remember'));
   return Number(line);
 }
 
 function unquote(machine: Machine, line: string): string {
   const quoted = /^(['"])([^\\]*)\1$/.exec(line);
-  if (!quoted) throw machine.bad('holds a text with escapes');
+  if (!quoted) throw machine.bad(reason('pickle.escapes'));
   return quoted[2];
 }

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import type { ByteSource } from './source.ts';
 
 /**
@@ -40,13 +41,13 @@ export class ProtoReader {
 
   /** The fields of a message. @throws StillhouseError `teacher.format` */
   fields({ offset, length, isBytes }: ProtoField): Generator<ProtoField, void, undefined> {
-    if (!isBytes) throw this.bad('a number stands where a message is expected');
+    if (!isBytes) throw this.bad(reason('protobuf.no-message'));
     return this.between(offset, offset + length);
   }
 
   /** The text of a field. @throws StillhouseError `teacher.format` when it is none, or absurdly long. */
   text({ offset, length, isBytes }: ProtoField): string {
-    if (!isBytes || length > MOST_TEXT) throw this.bad('a name is missing or too long');
+    if (!isBytes || length > MOST_TEXT) throw this.bad(reason('protobuf.name'));
     return new TextDecoder().decode(this.source.read(offset, length));
   }
 
@@ -56,17 +57,17 @@ export class ProtoReader {
   }
 
   /** The failure of the file. */
-  bad(reason: string): StillhouseError {
+  bad(reason: Reason): StillhouseError {
     return new StillhouseError('teacher.format', { path: this.path, reason });
   }
 
   private *between(from: number, end: number): Generator<ProtoField, void, undefined> {
     let at = from;
     while (at < end) {
-      if (--this.fieldsLeft < 0) throw this.bad('it has too many parts');
+      if (--this.fieldsLeft < 0) throw this.bad(reason('protobuf.parts'));
       const [tag, next] = this.varint(at, end);
       const [number, wire] = [Math.floor(tag / 8), tag % 8];
-      if (number < 1 || number > 536_870_911) throw this.bad('it is damaged: a field has no number');
+      if (number < 1 || number > 536_870_911) throw this.bad(reason('protobuf.no-number'));
       const field = this.field(number, wire, next, end);
       yield field.read;
       at = field.end;
@@ -75,7 +76,7 @@ export class ProtoReader {
 
   private field(number: number, wire: number, at: number, end: number): { read: ProtoField; end: number } {
     const fixed = (length: number) => {
-      if (at + length > end) throw this.bad('it is cut off');
+      if (at + length > end) throw this.bad(reason('protobuf.cut'));
       return { read: { number, value: 0, offset: at, length, isBytes: false }, end: at + length };
     };
     switch (wire) {
@@ -87,27 +88,27 @@ export class ProtoReader {
         return fixed(8);
       case 2: {
         const [length, offset] = this.varint(at, end);
-        if (length < 0 || length > end - offset) throw this.bad('it is cut off');
+        if (length < 0 || length > end - offset) throw this.bad(reason('protobuf.cut'));
         return { read: { number, value: 0, offset, length, isBytes: true }, end: offset + length };
       }
       case 5:
         return fixed(4);
       default:
-        throw this.bad('it is damaged: a field has no known type');
+        throw this.bad(reason('protobuf.type'));
     }
   }
 
   private varint(at: number, end: number): [value: number, end: number] {
     let [low, high] = [0, 0n];
     for (let index = 0; index < 10; index++) {
-      if (at >= end) throw this.bad('it is cut off');
+      if (at >= end) throw this.bad(reason('protobuf.cut'));
       const byte = this.byte(at++);
       // Seven bytes hold 49 bits, which a number holds too.
       if (index < 7) low += (byte & 0x7f) * 2 ** (7 * index);
       else high += BigInt(byte & 0x7f) << BigInt(7 * index);
       if (byte < 0x80) return [high === 0n ? low : signed(BigInt(low) + high), at];
     }
-    throw this.bad('it is damaged: a number does not end');
+    throw this.bad(reason('protobuf.endless'));
   }
 
   private byte(at: number): number {

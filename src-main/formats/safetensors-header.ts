@@ -1,4 +1,5 @@
 import type { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason, type ReasonValue } from '../protocol/reasons.ts';
 
 /** One entry of the header: byte range from the end of the header on. */
 export interface HeaderEntry {
@@ -23,32 +24,32 @@ export class HeaderScanner {
 
   constructor(
     private readonly bytes: Uint8Array,
-    private readonly fail: (reason: string) => StillhouseError,
+    private readonly fail: (reason: Reason) => StillhouseError,
   ) {}
 
   /** The whole header. @throws what `fail` makes. */
   scan(): { metadata: Record<string, string>; entries: Map<string, HeaderEntry> } {
     const entries = new Map<string, HeaderEntry>();
     let metadata: Record<string, string> | null = null;
-    if (this.bytes[0] !== OPEN) throw this.fail('its header does not start with {');
+    if (this.bytes[0] !== OPEN) throw this.fail(reason('safetensors.brace'));
     this.members((name) => {
       if (entries.has(name) || (name === '__metadata__' && metadata))
-        throw this.fail(`its header names ${clip(name)} twice`);
+        throw this.fail(reason('safetensors.name-twice', { name: clip(name) }));
       if (name === '__metadata__') metadata = this.metadata();
       else entries.set(name, this.entry(name));
-      if (entries.size > MAX_ENTRIES) throw this.fail(`its header holds more than ${MAX_ENTRIES} arrays`);
+      if (entries.size > MAX_ENTRIES) throw this.fail(reason('safetensors.arrays', { most: MAX_ENTRIES }));
     });
     this.blank();
-    if (this.at !== this.bytes.length) throw this.fail(`its header goes on after its end, at byte ${this.at}`);
+    if (this.at !== this.bytes.length) throw this.fail(reason('safetensors.after-end', { at: this.at }));
     return { metadata: metadata ?? {}, entries };
   }
 
   private metadata(): Record<string, string> {
     const metadata = new Map<string, string>();
     this.members((name) => {
-      if (metadata.has(name)) throw this.fail(`its metadata names ${clip(name)} twice`);
+      if (metadata.has(name)) throw this.fail(reason('safetensors.metadata-twice', { name: clip(name) }));
       metadata.set(name, this.text());
-      if (metadata.size > MAX_ENTRIES) throw this.fail(`its metadata holds more than ${MAX_ENTRIES} texts`);
+      if (metadata.size > MAX_ENTRIES) throw this.fail(reason('safetensors.texts', { most: MAX_ENTRIES }));
     });
     return Object.fromEntries(metadata);
   }
@@ -59,12 +60,12 @@ export class HeaderScanner {
       if (key === 'dtype' && dtype === null) dtype = this.text();
       else if (key === 'shape' && !shape) shape = this.integers();
       else if (key === 'data_offsets' && !range) range = this.integers();
-      else throw this.fail(`array ${clip(name)} has an unexpected or repeated ${clip(key)}`);
+      else throw this.fail(reason('safetensors.key', { name: clip(name), key: clip(key) }));
     });
     const [begin, end, ...rest] = range ?? [];
     if (dtype === null || !shape || begin === undefined || end === undefined || rest.length > 0)
-      throw this.fail(`array ${clip(name)} lacks its dtype, shape or two data_offsets`);
-    if (end < begin) throw this.fail(`array ${clip(name)} ends before it begins`);
+      throw this.fail(reason('safetensors.lacks', { name: clip(name) }));
+    if (end < begin) throw this.fail(reason('safetensors.backwards', { name: clip(name) }));
     return { dtype: clip(dtype), shape, begin, end };
   }
 
@@ -85,7 +86,7 @@ export class HeaderScanner {
     if (this.take(CLOSE_LIST)) return numbers;
     do {
       numbers.push(this.integer());
-      if (numbers.length > MAX_SIDES) throw this.fail(`its header has a list of more than ${MAX_SIDES} numbers`);
+      if (numbers.length > MAX_SIDES) throw this.fail(reason('safetensors.list', { most: MAX_SIDES }));
     } while (this.take(COMMA));
     this.expect(CLOSE_LIST);
     return numbers;
@@ -96,8 +97,8 @@ export class HeaderScanner {
     const start = this.at;
     while (this.at - start < 20 && this.bytes[this.at] >= 0x30 && this.bytes[this.at] <= 0x39) this.at++;
     const digits = String.fromCharCode(...this.bytes.subarray(start, this.at));
-    if (!/^(0|[1-9]\d*)$/.test(digits)) throw this.unexpected('a whole number');
-    if (!Number.isSafeInteger(Number(digits))) throw this.fail(`its header has the number ${digits}, beyond 2^53`);
+    if (!/^(0|[1-9]\d*)$/.test(digits)) throw this.unexpected(reason('part.whole-number'));
+    if (!Number.isSafeInteger(Number(digits))) throw this.fail(reason('safetensors.number', { digits }));
     return Number(digits);
   }
 
@@ -110,7 +111,7 @@ export class HeaderScanner {
     try {
       return JSON.parse(this.decoder.decode(this.bytes.subarray(start, this.at))) as string;
     } catch {
-      throw this.fail(`its header has a malformed text at byte ${start}`);
+      throw this.fail(reason('safetensors.text', { start }));
     }
   }
 
@@ -129,9 +130,10 @@ export class HeaderScanner {
     if (!this.take(byte)) throw this.unexpected(String.fromCharCode(byte));
   }
 
-  private unexpected(expected: string): StillhouseError {
-    const got = this.at < this.bytes.length ? JSON.stringify(String.fromCharCode(this.bytes[this.at])) : 'its end';
-    return this.fail(`its header at byte ${Math.min(this.at, this.bytes.length)}: expected ${expected}, got ${got}`);
+  private unexpected(expected: ReasonValue): StillhouseError {
+    const got =
+      this.at < this.bytes.length ? JSON.stringify(String.fromCharCode(this.bytes[this.at])) : reason('part.end');
+    return this.fail(reason('safetensors.at', { at: Math.min(this.at, this.bytes.length), expected, got }));
   }
 }
 

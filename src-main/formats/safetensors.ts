@@ -3,6 +3,7 @@ import { DTYPE_BYTES, fromFloat32, MAX_RANK, namedArray } from './named-array.ts
 import type { ArrayToWrite, Dtype, NamedArray } from './named-array.ts';
 import { HeaderScanner, type HeaderEntry } from './safetensors-header.ts';
 import { badFormat, readChecked, uint64At, viewOf, type ByteSource } from './source.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /**
  * The safetensors format: 8 bytes of header length, a JSON header of names, dtypes, shapes and byte ranges, then the
@@ -40,10 +41,11 @@ export function readSafetensors(source: ByteSource, path: string): Safetensors {
 }
 
 function readHeader(source: ByteSource, path: string): { text: Uint8Array; dataStart: number } {
-  const length = uint64At(viewOf(readChecked(source, 0, 8, path, 'the header length')), 0);
-  if (length > MAX_HEADER) throw badFormat(path, `its header claims ${length} bytes, more than ${MAX_HEADER}`);
+  const length = uint64At(viewOf(readChecked(source, 0, 8, path, reason('part.header-length'))), 0);
+  if (length > MAX_HEADER)
+    throw badFormat(path, reason('safetensors.header-long', { bytes: length, most: MAX_HEADER }));
   if (8 + length > source.size)
-    throw badFormat(path, `its header claims ${length} bytes, the file has ${source.size - 8} after the length`);
+    throw badFormat(path, reason('safetensors.header-beyond', { bytes: length, left: source.size - 8 }));
   return { text: source.read(8, length), dataStart: 8 + length };
 }
 
@@ -53,20 +55,20 @@ function checkLayout(entries: Map<string, HeaderEntry>, dataLength: number, path
   const sorted = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let reached = 0;
   for (const [name, { begin, end }] of sorted) {
-    if (begin !== reached)
-      throw badFormat(path, `array ${name} starts at byte ${begin}, expected ${reached}: a gap or an overlap`);
+    if (begin !== reached) throw badFormat(path, reason('safetensors.gap', { name, begin, expected: reached }));
     reached = end;
   }
-  if (reached > dataLength) throw badFormat(path, `its arrays need ${reached} bytes, the file has ${dataLength}`);
-  if (reached < dataLength) throw badFormat(path, `${dataLength - reached} bytes after its arrays belong to none`);
+  if (reached > dataLength) throw badFormat(path, reason('safetensors.short', { needed: reached, has: dataLength }));
+  if (reached < dataLength) throw badFormat(path, reason('safetensors.rest', { bytes: dataLength - reached }));
 }
 
 function checkEntry(name: string, { dtype, shape, begin, end }: HeaderEntry, path: string): void {
-  if (!Object.hasOwn(DTYPE_BYTES, dtype)) throw badFormat(path, `array ${name} has the unsupported type ${dtype}`);
-  if (shape.length > MAX_RANK) throw badFormat(path, `array ${name} has rank ${shape.length}, more than ${MAX_RANK}`);
+  if (!Object.hasOwn(DTYPE_BYTES, dtype)) throw badFormat(path, reason('safetensors.dtype', { name, dtype }));
+  if (shape.length > MAX_RANK)
+    throw badFormat(path, reason('safetensors.rank', { name, rank: shape.length, most: MAX_RANK }));
   const bytes = shapeSize(shape) * DTYPE_BYTES[dtype as Dtype];
   if (end - begin !== bytes)
-    throw badFormat(path, `array ${name} spans ${end - begin} bytes, its type and shape need ${bytes}`);
+    throw badFormat(path, reason('safetensors.span', { name, bytes: end - begin, needed: bytes }));
 }
 
 /** Bytes of the file that {@link writeSafetensors} makes of the same arguments. */

@@ -4,6 +4,7 @@ import { scope, sketchGraph } from './tensorflow-sketch.ts';
 import { ProtoReader, type ProtoField } from './protobuf-reader.ts';
 import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** What `saved_model.pb` says of the graph that it holds for serving. */
 export interface SavedModelHeader {
@@ -52,8 +53,9 @@ export function readSavedModelHeader(source: ByteSource, path: string): SavedMod
     if (found.includes('serve')) return readMetaGraph(reader, field);
     tags.push(found.join('+'));
   }
-  const has = tags.length > 0 ? `it has graphs for ${tags.join(', ')} alone` : 'it has no graph';
-  throw reader.bad(`it is not a SavedModel for serving: ${has}`);
+  const has =
+    tags.length > 0 ? reason('saved-model.graphs', { tags: tags.join(', ') }) : reason('saved-model.no-graph');
+  throw reader.bad(reason('saved-model.not-serving', { has }));
 }
 
 function tagsOf(reader: ProtoReader, metaGraph: ProtoField): string[] {

@@ -3,6 +3,7 @@ import type { ArrayToWrite, NamedArray } from './named-array.ts';
 import { DTYPE_BYTES } from './named-array.ts';
 import { badFormat, readChecked, type ByteSource } from './source.ts';
 import type { WeightFile } from './weight-file.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /**
  * Weights in several files beside an index, as Hugging Face writes them: `model.safetensors.index.json` or
@@ -22,18 +23,18 @@ export type ShardIndex = ReadonlyMap<string, readonly string[]>;
  * @throws StillhouseError `weights.format`
  */
 export function readShardIndex(source: ByteSource, path: string): ShardIndex {
-  if (source.size > MAX_INDEX) throw badFormat(path, `it has ${source.size} bytes, more than ${MAX_INDEX}`);
-  const bytes = readChecked(source, 0, source.size, path, 'the index');
-  if (depthOf(bytes) > MAX_DEPTH) throw badFormat(path, 'it is nested deeper than an index of weights');
+  if (source.size > MAX_INDEX) throw badFormat(path, reason('shards.large', { bytes: source.size, most: MAX_INDEX }));
+  const bytes = readChecked(source, 0, source.size, path, reason('part.index'));
+  if (depthOf(bytes) > MAX_DEPTH) throw badFormat(path, reason('shards.deep'));
   const files = new Map<string, string[]>();
   for (const [name, file] of Object.entries(weightMap(bytes, path))) {
-    if (!isPlainName(file)) throw badFormat(path, `it names ${clip(JSON.stringify(file))}, which is no file beside it`);
+    if (!isPlainName(file)) throw badFormat(path, reason('shards.no-file', { file: clip(JSON.stringify(file)) }));
     const names = files.get(file) ?? [];
     files.set(file, names);
     names.push(name);
-    if (files.size > MAX_FILES) throw badFormat(path, `it names more than ${MAX_FILES} files`);
+    if (files.size > MAX_FILES) throw badFormat(path, reason('shards.files', { most: MAX_FILES }));
   }
-  if (files.size === 0) throw badFormat(path, 'it names no weights');
+  if (files.size === 0) throw badFormat(path, reason('shards.none'));
   return files;
 }
 
@@ -55,10 +56,10 @@ function weightMap(bytes: Uint8Array, path: string): object {
   try {
     index = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw badFormat(path, 'it is not JSON', error);
+    throw badFormat(path, reason('file.not-json'), error);
   }
   const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : null;
-  if (typeof map !== 'object' || map === null || Array.isArray(map)) throw badFormat(path, 'it has no weight_map');
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) throw badFormat(path, reason('shards.no-map'));
   return map;
 }
 
@@ -77,11 +78,11 @@ export function joinShards(index: ShardIndex, open: (file: string) => WeightFile
     const shard = open(file);
     first ??= shard;
     const missing = names.find((name) => !shard.tensors.has(name));
-    if (missing !== undefined) throw badFormat(path, `${file} lacks ${clip(missing)}, which the index says it holds`);
+    if (missing !== undefined) throw badFormat(path, reason('shards.lacks', { file, name: clip(missing) }));
     if (shard.tensors.size > names.length) {
       const known = new Set(names);
       const surplus = [...shard.tensors.keys()].find((name) => !known.has(name)) ?? '';
-      throw badFormat(path, `${file} holds ${clip(surplus)}, which the index does not say`);
+      throw badFormat(path, reason('shards.surplus', { file, name: clip(surplus) }));
     }
     for (const name of names) tensors.set(name, shard.tensors.get(name)!);
   }

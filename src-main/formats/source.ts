@@ -1,4 +1,5 @@
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 
 /** Bytes at random access: a file, or memory. Lengths are bytes. */
 export interface ByteSource {
@@ -13,7 +14,7 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
 }
 
 /** The failure of every reader here: the file is not what its format demands. */
-export function badFormat(path: string, reason: string, cause?: unknown): StillhouseError {
+export function badFormat(path: string, reason: Reason, cause?: unknown): StillhouseError {
   return new StillhouseError('weights.format', { path, reason }, { cause });
 }
 
@@ -21,10 +22,10 @@ export function badFormat(path: string, reason: string, cause?: unknown): Stillh
  * Reads after checking the range, so that no length from a file is allocated before it is known to exist.
  * @throws StillhouseError `weights.format`
  */
-export function readChecked(source: ByteSource, offset: number, length: number, path: string, what: string) {
+export function readChecked(source: ByteSource, offset: number, length: number, path: string, part: Reason) {
   const inside = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   if (!inside || offset + length > source.size)
-    throw badFormat(path, `${what} ends beyond the end of the file (${source.size} bytes)`);
+    throw badFormat(path, reason('part.beyond', { part, size: source.size }));
   return source.read(offset, length);
 }
 

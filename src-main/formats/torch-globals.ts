@@ -1,4 +1,5 @@
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import type { Dtype } from './named-array.ts';
 import { PickleDict, PickleGlobal, PickleRecord, PickleTuple } from './pickle.ts';
 import { badFormat } from './source.ts';
@@ -120,7 +121,7 @@ export function torchGlobal(name: string, path: string): PickleGlobal {
       name,
     )
   )
-    throw badFormat(path, `it holds tensors of an unsupported kind, ${clip(name)}`);
+    throw badFormat(path, reason('torch.kind', { name: clip(name) }));
   if (acts(name)) throw new StillhouseError('weights.hostile', { path, name: clip(name) });
   return new PickleGlobal(name, (args) => new PickleRecord(clip(name), args));
 }
@@ -169,12 +170,12 @@ const BUILDERS: Record<string, Builder> = {
 
 function typeOf(dtype: unknown, path: string): Dtype {
   const type = dtype instanceof PickleGlobal ? dtypeOfGlobal(dtype.name) : undefined;
-  if (!type) throw badFormat(path, 'a tensor in it has no type');
+  if (!type) throw badFormat(path, reason('torch.no-type'));
   return type;
 }
 
 function parameter(tensor: unknown, path: string): TorchTensor {
-  if (!(tensor instanceof TorchTensor)) throw badFormat(path, 'a parameter in it is no tensor');
+  if (!(tensor instanceof TorchTensor)) throw badFormat(path, reason('torch.parameter'));
   return tensor;
 }
 
@@ -188,10 +189,10 @@ function rebuilt(build: unknown, args: unknown, path: string): unknown {
 function orderedDict(pairs: unknown, path: string): PickleDict {
   const dict = new PickleDict();
   if (pairs === undefined) return dict;
-  if (!Array.isArray(pairs)) throw badFormat(path, 'a dict in it is not made of pairs');
+  if (!Array.isArray(pairs)) throw badFormat(path, reason('torch.pairs'));
   for (const pair of pairs as unknown[]) {
     const items: readonly unknown[] = pair instanceof PickleTuple ? pair.items : Array.isArray(pair) ? pair : [];
-    if (items.length !== 2) throw badFormat(path, 'a dict in it is not made of pairs');
+    if (items.length !== 2) throw badFormat(path, reason('torch.pairs'));
     dict.items.set(items[0], items[1]);
   }
   return dict;

@@ -2,6 +2,7 @@ import { shapeSize } from '../base/shape-size.ts';
 import { DTYPE_BYTES, MAX_RANK, namedArray, type Dtype, type NamedArray } from './named-array.ts';
 import { PickleTuple } from './pickle.ts';
 import { badFormat } from './source.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** Tensors of a torch file: views with offset and strides on storages that several may share. */
 
@@ -42,18 +43,18 @@ export function makeTensor(
   [offset, size, stride]: readonly unknown[],
   path: string,
 ): TorchTensor {
-  if (!isStorage(storage)) throw badFormat(path, 'a tensor in it has no storage');
+  if (!isStorage(storage)) throw badFormat(path, reason('torch.tensor-storage'));
   const type = dtype ?? storage.dtype;
-  if (!type) throw badFormat(path, 'a tensor in it has no type');
+  if (!type) throw badFormat(path, reason('torch.no-type'));
   const [shape, strides] = [integers(size, path), integers(stride, path)];
   const [start] = integers([offset], path);
   if (shape.length !== strides.length || shape.length > MAX_RANK)
-    throw badFormat(path, `a tensor in it has ${shape.length} sides and ${strides.length} strides`);
+    throw badFormat(path, reason('torch.strides', { sides: shape.length, strides: strides.length }));
   const count = shapeSize(shape);
   const capacity = storage.dtype ? storage.count : Math.floor(storage.count / DTYPE_BYTES[type]);
   const last = shape.reduce((sum, side, i) => sum + (side - 1) * strides[i], start);
-  if (count > 0 && !(last < capacity)) throw badFormat(path, `a tensor in it lies outside its storage of ${capacity}`);
-  if (count > Math.max(capacity, MAX_EXPANDED)) throw badFormat(path, `a tensor in it claims ${count} elements`);
+  if (count > 0 && !(last < capacity)) throw badFormat(path, reason('torch.outside', { size: capacity }));
+  if (count > Math.max(capacity, MAX_EXPANDED)) throw badFormat(path, reason('torch.claims', { count }));
   return new TorchTensor(storage, type, start, shape, strides);
 }
 
@@ -65,7 +66,7 @@ function integers(value: unknown, path: string): number[] {
   const items: readonly unknown[] = value instanceof PickleTuple ? value.items : Array.isArray(value) ? value : [null];
   return items.map((item) => {
     if (typeof item !== 'number' || !Number.isSafeInteger(item) || item < 0)
-      throw badFormat(path, 'a tensor in it has a side, stride or offset that is no size');
+      throw badFormat(path, reason('torch.no-number'));
     return item;
   });
 }

@@ -6,6 +6,7 @@ import { badFormat, type ByteSource } from './source.ts';
 import { looksLikePickle, readTorchLegacy, readTorchZip } from './torch-file.ts';
 import { TorchTensor, toNamedArray } from './torch-tensor.ts';
 import { looksLikeZip } from './zip.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** A weight file of any kind, opened: nothing of its arrays is read before it is asked for. */
 export interface WeightFile {
@@ -37,7 +38,7 @@ export function openWeightFile(source: ByteSource, path: string, options: { entr
     case 'torch-legacy':
       return torchFile('torch-legacy', readTorchLegacy(source, path), path, options.entry);
     case null:
-      throw badFormat(path, 'it is neither a safetensors file nor one of torch');
+      throw badFormat(path, reason('weights.neither'));
   }
 }
 
@@ -102,7 +103,7 @@ function namedTensors(dict: PickleDict, path: string): Map<string, NamedArray> {
   const tensors = [...dict.items].filter((item): item is [unknown, TorchTensor] => item[1] instanceof TorchTensor);
   return new Map(
     tensors.map(([name, tensor]) => {
-      if (typeof name !== 'string' || name === '') throw badFormat(path, 'a tensor in it has no name');
+      if (typeof name !== 'string' || name === '') throw badFormat(path, reason('torch.no-name'));
       return [name, toNamedArray(tensor)];
     }),
   );

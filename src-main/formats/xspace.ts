@@ -1,4 +1,5 @@
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /**
  * What TensorFlow's profiler recorded, out of its `XSpace` (a protobuf message: field numbers below are those of
@@ -157,5 +158,5 @@ function varint(bytes: Uint8Array, from: number): [value: number, next: number] 
 }
 
 function damaged(): StillhouseError {
-  return new StillhouseError('internal', { reason: 'what the profiler recorded cannot be read' });
+  return new StillhouseError('internal', { reason: reason('profile.unread') });
 }

@@ -1,5 +1,6 @@
 import { inflateRawSync } from 'node:zlib';
 import { badFormat, readChecked, uint64At, viewOf, type ByteSource } from './source.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /**
  * Reading zip archives as torch writes them: by the central directory, entries stored without compression. Deflated
@@ -69,30 +70,30 @@ function findDirectory(source: ByteSource, path: string): Directory {
       offset: tail.getUint32(at + 16, true),
     };
     const directory = readEnd64(source, end, path) ?? plain;
-    if (directory.offset + directory.size > end) throw badFormat(path, 'its zip directory lies beyond its end');
+    if (directory.offset + directory.size > end) throw badFormat(path, reason('zip.directory-beyond'));
     return directory;
   }
-  throw badFormat(path, 'it is cut short: the zip directory at its end is missing');
+  throw badFormat(path, reason('zip.cut'));
 }
 
 function readEnd64(source: ByteSource, end: number, path: string): Directory | null {
   if (end < 20) return null;
   const locator = viewOf(source.read(end - 20, 20));
   if (locator.getUint32(0, true) !== LOCATOR64) return null;
-  const record = viewOf(readChecked(source, uint64At(locator, 8), 56, path, 'its zip64 directory'));
-  if (record.getUint32(0, true) !== END64) throw badFormat(path, 'its zip64 directory is malformed');
+  const record = viewOf(readChecked(source, uint64At(locator, 8), 56, path, reason('part.zip64')));
+  if (record.getUint32(0, true) !== END64) throw badFormat(path, reason('zip.zip64'));
   return { count: uint64At(record, 32), size: uint64At(record, 40), offset: uint64At(record, 48) };
 }
 
 function readDirectory(source: ByteSource, { offset, size, count }: Directory, path: string): Record[] {
   if (size > MAX_DIRECTORY || count > MAX_ENTRIES || count * 46 > size)
-    throw badFormat(path, `its zip directory claims ${count} entries in ${size} bytes`);
-  const view = viewOf(readChecked(source, offset, size, path, 'its zip directory'));
+    throw badFormat(path, reason('zip.claims', { count, bytes: size }));
+  const view = viewOf(readChecked(source, offset, size, path, reason('part.zip')));
   const records: Record[] = [];
   const names = new Set<string>();
   for (let at = 0, i = 0; i < count; i++) {
     const { record, next } = readRecord(view, at, path);
-    if (names.has(record.name)) throw badFormat(path, `its zip directory names ${record.name} twice`);
+    if (names.has(record.name)) throw badFormat(path, reason('zip.twice', { name: record.name }));
     names.add(record.name);
     records.push({ ...record, start: contentStart(source, record, path) });
     at = next;
@@ -101,14 +102,14 @@ function readDirectory(source: ByteSource, { offset, size, count }: Directory, p
 }
 
 function readRecord(view: DataView, at: number, path: string): { record: Omit<Record, 'start'>; next: number } {
-  const malformed = () => badFormat(path, 'its zip directory is malformed');
+  const malformed = () => badFormat(path, reason('zip.directory'));
   if (at + 46 > view.byteLength || view.getUint32(at, true) !== CENTRAL) throw malformed();
   const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => view.getUint16(at + field, true));
   const extraAt = at + 46 + nameLength;
   const next = extraAt + extraLength + commentLength;
   if (next > view.byteLength) throw malformed();
   const name = textOf(view, at + 46, nameLength);
-  if (view.getUint16(at + 8, true) & 1) throw badFormat(path, `its entry ${name} is encrypted`);
+  if (view.getUint16(at + 8, true) & 1) throw badFormat(path, reason('zip.encrypted', { name }));
   const fields = [24, 20, 42].map((field) => view.getUint32(at + field, true));
   const [size, packed, local] = widen(fields, view, extraAt, extraLength, malformed);
   return { record: { name, method: view.getUint16(at + 10, true), size, packed, local }, next };
@@ -134,13 +135,18 @@ function widen(fields: number[], view: DataView, at: number, length: number, mal
 }
 
 function contentStart(source: ByteSource, record: Omit<Record, 'start'>, path: string): number {
-  const header = viewOf(readChecked(source, record.local, 30, path, `the zip entry ${record.name}`));
-  if (header.getUint32(0, true) !== LOCAL)
-    throw badFormat(path, `its zip entry ${record.name} is not where it should be`);
+  const header = viewOf(readChecked(source, record.local, 30, path, reason('part.zip-entry', { name: record.name })));
+  if (header.getUint32(0, true) !== LOCAL) throw badFormat(path, reason('zip.elsewhere', { name: record.name }));
   const [nameLength, extraLength] = [header.getUint16(26, true), header.getUint16(28, true)];
-  const name = readChecked(source, record.local + 30, nameLength, path, `the zip entry ${record.name}`);
+  const name = readChecked(
+    source,
+    record.local + 30,
+    nameLength,
+    path,
+    reason('part.zip-entry', { name: record.name }),
+  );
   if (textOf(viewOf(name), 0, nameLength) !== record.name)
-    throw badFormat(path, `its zip entry ${record.name} is called otherwise in its own header`);
+    throw badFormat(path, reason('zip.other-name', { name: record.name }));
   return record.local + 30 + nameLength + extraLength;
 }
 
@@ -149,18 +155,14 @@ function checkOverlap(records: readonly Record[], limit: number, path: string): 
   const sorted = [...records].sort((a, b) => a.local - b.local);
   sorted.forEach((record, i) => {
     const end = record.start + record.packed;
-    if (!(end <= (sorted[i + 1]?.local ?? limit)))
-      throw badFormat(path, `its zip entry ${record.name} runs into what follows it`);
+    if (!(end <= (sorted[i + 1]?.local ?? limit))) throw badFormat(path, reason('zip.overlap', { name: record.name }));
     if (record.method === 0 && record.packed !== record.size)
-      throw badFormat(path, `its zip entry ${record.name} is stored with two different sizes`);
+      throw badFormat(path, reason('zip.sizes', { name: record.name }));
     const bound = Math.min(record.packed * MAX_RATIO, MAX_INFLATED);
     if (record.method === 8 && !(record.size <= bound))
-      throw badFormat(
-        path,
-        `its zip entry ${record.name} claims ${record.size} bytes from ${record.packed}: a zip bomb`,
-      );
+      throw badFormat(path, reason('zip.bomb', { name: record.name, bytes: record.size, packed: record.packed }));
     if (record.method !== 0 && record.method !== 8)
-      throw badFormat(path, `its zip entry ${record.name} uses the unsupported compression ${record.method}`);
+      throw badFormat(path, reason('zip.method', { name: record.name, method: record.method }));
   });
 }
 
@@ -168,10 +170,10 @@ function toEntry(source: ByteSource, record: Record, budget: { left: number }, p
   const { name, method, packed, size, start } = record;
   const read = (offset: number, length: number): Uint8Array => {
     if (!(offset >= 0 && length >= 0 && offset + length <= size))
-      throw badFormat(path, `its zip entry ${name} has ${size} bytes, fewer than needed`);
-    if (method === 0) return readChecked(source, start + offset, length, path, `the zip entry ${name}`);
+      throw badFormat(path, reason('zip.short', { name, bytes: size }));
+    if (method === 0) return readChecked(source, start + offset, length, path, reason('part.zip-entry', { name }));
     budget.left -= size;
-    if (budget.left < 0) throw badFormat(path, `its zip entry ${name} would be inflated again and again: a zip bomb`);
+    if (budget.left < 0) throw badFormat(path, reason('zip.again', { name }));
     return inflate(source.read(start, packed), size, name, path).slice(offset, offset + length);
   };
   return { name, size, read };
@@ -182,9 +184,9 @@ function inflate(packed: Uint8Array, size: number, name: string, path: string): 
   try {
     content = inflateRawSync(packed, { maxOutputLength: Math.max(size, 1) });
   } catch (error) {
-    throw badFormat(path, `its zip entry ${name} cannot be inflated`, error);
+    throw badFormat(path, reason('zip.inflate', { name }), error);
   }
-  if (content.length !== size) throw badFormat(path, `its zip entry ${name} is not as long as it claims`);
+  if (content.length !== size) throw badFormat(path, reason('zip.length', { name }));
   return content;
 }
 

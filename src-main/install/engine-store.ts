@@ -2,7 +2,8 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import weightPins from '../../resources/engine/weights.json';
 import type { EngineStatus } from '../protocol/data-types.ts';
-import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { StillhouseError, toPlainError, type PlainError, reasonOf } from '../protocol/errors.ts';
+import { reason, type Reason, type ReasonValue } from '../protocol/reasons.ts';
 import { downloadBytes, ENGINES, identityOf, membersOf, placeOf, unpackedBytes, type EnginePin } from './engine-pin.ts';
 import {
   diskError,
@@ -29,7 +30,7 @@ const MARK = 'verified.json';
 export interface Sight {
   gpus: number;
   /** Why there is none. */
-  reason: string | null;
+  reason: Reason | string | null;
 }
 
 /** Loads the engine of a folder in a process of its own and runs an op. @throws when it does not work. */
@@ -192,7 +193,7 @@ async function requireUnpacked(folder: string, pin: EnginePin): Promise<void> {
 async function marked(
   options: InstallOptions,
   pin: EnginePin,
-  params: { file: string; expected: string; got: string },
+  params: { file: string; expected: ReasonValue; got: string },
 ) {
   const error = new StillhouseError('engine.corrupt', params);
   writeMark(options.folder, { wheel: identityOf(pin), error: toPlainError(error) });
@@ -243,7 +244,7 @@ async function tryOut({ folder, verify, onProgress, signal }: InstallOptions, pi
     const told =
       error instanceof StillhouseError
         ? error
-        : new StillhouseError('engine.load', { reason: (error as Error).message });
+        : new StillhouseError('engine.load', { reason: reasonOf(error) });
     writeMark(folder, { wheel, error: toPlainError(told) });
     throw told;
   }
@@ -295,8 +296,8 @@ export async function fetchWeights(options: WeightOptions): Promise<string> {
     await takeWeights(pin, file, options);
   } catch (error) {
     if (!(error instanceof StillhouseError) || error.code !== 'engine.corrupt') throw error;
-    const reason = `${error.params.file} is not what was pinned`;
-    throw new StillhouseError('weights.download', { model, reason }, { cause: error });
+    const why = reason('download.pinned', { file: error.params.file });
+    throw new StillhouseError('weights.download', { model, reason: why }, { cause: error });
   }
   return file;
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpu } from '../protocol/data-types.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 
 /** What this machine says of its NVIDIA GPUs; nothing of CUDA is loaded. */
 export interface GpuSurvey {
@@ -11,7 +12,7 @@ export interface GpuSurvey {
   /** NVIDIA's display devices on the bus, with a driver or without. */
   devices: number;
   /** Why the driver did not tell of its GPUs; null when it did, or when there is no driver. */
-  complaint: string | null;
+  complaint: Reason | string | null;
 }
 
 /** Where the machine is looked at. */
@@ -45,12 +46,12 @@ export async function surveyGpus(places: SurveyPlaces = {}): Promise<GpuSurvey> 
 interface Answer {
   driver: string | null;
   gpus: Gpu[];
-  complaint: string | null;
+  complaint: Reason | string | null;
 }
 
 async function askDriver(programs: readonly string[]): Promise<Answer> {
   const args = [`--query-gpu=${COLUMNS.join(',')}`, '--format=csv,noheader,nounits'];
-  let complaint: string | null = null;
+  let complaint: Reason | string | null = null;
   for (const program of programs) {
     const { found, output, failed } = await run(program, args);
     if (!found) continue;
@@ -59,7 +60,7 @@ async function askDriver(programs: readonly string[]): Promise<Answer> {
       const cells = rows.map((row) => row.split(',').map((cell) => cell.trim()));
       return { driver: cells[0][6], gpus: cells.map(gpuOf), complaint: null };
     }
-    complaint = output.trim().split('\n').at(-1) || `${program} says nothing`;
+    complaint = output.trim().split('\n').at(-1) || reason('gpu.silent', { program });
   }
   return { driver: null, gpus: [], complaint };
 }

@@ -6,6 +6,7 @@ import fetchScript from '../../resources/engine/fetch.py?raw';
 import { StillhouseError, type ErrorCode } from '../protocol/errors.ts';
 import { diskError, hashFile, requireSpace, fileSize } from '../base/files.ts';
 import { throwIfCancelled } from '../base/process.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { meter, type OnProgress } from './meter.ts';
 import type { Member, PinnedFile } from './wheel.ts';
 
@@ -36,7 +37,7 @@ type Message =
   | { done: true }
   | {
       error: 'no-pip' | 'not-found' | 'refused' | 'network' | 'too-long' | 'busy' | 'disk-full' | 'failed';
-      reason: string;
+      reason: Reason | string;
     };
 
 /** Bytes of a pinned wheel that have arrived in `folder`, whole or in part. */
@@ -147,8 +148,8 @@ function listen(child: ChildProcess, onBytes: (done: number) => void): ReturnTyp
   return new Promise((resolve, reject) => {
     child.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? resolve(null) : reject(error)));
     child.on('close', (code, signal) => {
-      const reason = complaint.trim().split('\n').at(-1) ?? '';
-      resolve(last ?? { error: 'failed', reason: reason || `pip ended with ${signal ?? code}` });
+      const words = complaint.trim().split('\n').at(-1);
+      resolve(last ?? { error: 'failed', reason: words || reason('download.pip', { code: signal ?? String(code) }) });
     });
   });
 }

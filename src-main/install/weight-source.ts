@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import published from '../../resources/weights/published.json' with { type: 'json' };
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { isAllowed } from './http-download.ts';
 
 /** ImageNet weights that timm lists for a network, with the facts beside them. */
@@ -68,7 +69,7 @@ export function parseSource(text: string): WeightSource {
   throw new StillhouseError('argument.invalid', { name: 'address', expected: EXPECTED, got: text });
 }
 
-const EXPECTED = 'https://… (http on this machine alone) or hf_hub:owner/name';
+const EXPECTED = reason('value.address');
 
 function urlSource(address: string): WeightSource {
   const file = basename(new URL(address).pathname) || 'weights.pth';

@@ -71,7 +71,7 @@ export async function getWeights(source: WeightSource, options: FetchOptions): P
 export async function getPublished(name: string, options: FetchOptions): Promise<string> {
   const weights = findPublished(name);
   if (!weights)
-    throw new StillhouseError('argument.invalid', { name: 'weights', expected: 'a network of stillhouse weights', got: name }); // prettier-ignore
+    throw new StillhouseError('argument.invalid', { name: 'weights', expected: reason('value.network'), got: name }); // prettier-ignore
   const sources = sourcesOf(weights);
   let failure: unknown;
   for (const source of sources) {

@@ -81,7 +81,7 @@ async function unpackOne(
   syncToDisk(target);
 }
 
-function corrupt(member: Member, expected: string, got: string): StillhouseError {
+function corrupt(member: Member, expected: ReasonValue, got: string): StillhouseError {
   return new StillhouseError('engine.corrupt', { file: member.path, expected, got });
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sayReason } from '../protocol/reasons.ts';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { formatExclusions, parseExclusions, type Exclusions } from '../data/layout/excluded.ts';
@@ -90,7 +91,7 @@ export class DataNotes {
     const { out, kept } = this.exclusions(path);
     const before = out.size;
     for (const { file, reason } of this.filesOf(path, kind))
-      if (!kept.has(file) && !out.has(file)) out.set(file, reason ? `${kind}: ${reason}` : kind);
+      if (!kept.has(file) && !out.has(file)) out.set(file, reason ? `${kind}: ${sayReason(reason)}` : kind);
     if (out.size > before) this.writeList(path, { out, kept });
   }
 

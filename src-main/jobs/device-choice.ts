@@ -1,6 +1,7 @@
 import type { EngineDevice, EngineStatus } from '../protocol/data-types.ts';
 import { gpuIndex, type Device } from '../protocol/device.ts';
-import { StillhouseError, type PlainError } from '../protocol/errors.ts';
+import { StillhouseError, fromPlainError, reasonOf } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { GPU_NEEDS } from '../install/engine-pin.ts';
 import { visibleGpus, type GpuSurvey } from '../install/gpus.ts';
 
@@ -47,7 +48,7 @@ function whyNoDriver({ platform, survey }: DeviceFacts): StillhouseError | null 
   if (driver === null) return new StillhouseError(devices > 0 ? 'gpu.no-driver' : 'gpu.none', { needed });
   if (isOlder(driver, needed)) return new StillhouseError('gpu.driver-old', { driver, needed });
   if (gpus.length > 0) return null;
-  return new StillhouseError('gpu.driver-silent', { reason: complaint ?? 'it shows no GPU' });
+  return new StillhouseError('gpu.driver-silent', { reason: complaint ?? reason('gpu.none-shown') });
 }
 
 function whyNotThisGpu(index: number, { visible, survey }: DeviceFacts): StillhouseError | null {
@@ -63,10 +64,12 @@ function whyNotThisGpu(index: number, { visible, survey }: DeviceFacts): Stillho
 function whyNotWithEngine(index: number, { state, error, gpus, gpuReason }: EngineStatus): StillhouseError | null {
   if (state === 'missing' || state === 'partial') return new StillhouseError('gpu.no-engine');
   if (state !== 'verified')
-    return new StillhouseError('gpu.engine-unready', { reason: error ? toldReason(error) : 'it was never tried' });
+    return new StillhouseError('gpu.engine-unready', {
+      reason: error ? reasonOf(fromPlainError(error)) : reason('gpu.never-tried'),
+    });
   if (gpus !== null && gpus > index) return null;
-  const reason = gpuReason ?? `it found ${gpus ?? 0} GPUs when it was last tried`;
-  return new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason });
+  const why = gpuReason ?? reason('gpu.found', { count: gpus ?? 0 });
+  return new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason: why });
 }
 
 /** Whether a version like `525.60.13` comes before another. */
@@ -81,9 +84,4 @@ export function requireDevice(asked: string, facts: DeviceFacts): DeviceChoice {
   const choice = chooseDevice(asked, facts);
   if (choice.reason && asked.startsWith('cuda')) throw choice.reason;
   return choice;
-}
-
-/** What an error says of its cause, to be told within another. */
-export function toldReason({ params, message }: PlainError): string {
-  return String(params.reason ?? message);
 }

@@ -2,7 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { StillhouseError, fromPlainError } from '../protocol/errors.ts';
+import { StillhouseError, fromPlainError, reasonOf } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
 import { readJobEvent, type JobCommand, type JobEvent, type JobRequest, type JobResults } from './job-protocol.ts';
 
@@ -108,7 +109,7 @@ function outcome(child: ChildProcess, job: JobRequest, onEvent: (event: JobEvent
     onEvent(event);
   });
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new StillhouseError('run.died', { reason: error.message })));
+    child.on('error', (error) => reject(new StillhouseError('run.died', { reason: reasonOf(error) })));
     // `close` and not `exit`: only then have all messages and output arrived.
     child.on('close', (code, signal) => {
       if (verdict?.tell === 'done') resolve(verdict.result);
@@ -116,17 +117,17 @@ function outcome(child: ChildProcess, job: JobRequest, onEvent: (event: JobEvent
       else if (asked.get(child)) reject(asked.get(child)!);
       else {
         const byKernel = signal === 'SIGKILL' && !asked.has(child) && kernelKills() > killsBefore;
-        const reason = byKernel ? 'the system ended it' : causeOfDeath(code, signal, tail);
+        const why = byKernel ? reason('process.ended') : causeOfDeath(code, signal, tail);
         const starved = byKernel || (signal !== 'SIGKILL' && tellsOfMemory(tail));
-        reject(starved && job.kind === 'train' ? memoryError(job.recipe, reason, memory) : new StillhouseError('run.died', { reason })); // prettier-ignore
+        reject(starved && job.kind === 'train' ? memoryError(job.recipe, why, memory) : new StillhouseError('run.died', { reason: why })); // prettier-ignore
       }
     });
   });
 }
 
-function causeOfDeath(code: number | null, signal: NodeJS.Signals | null, tail: string): string {
-  const memory = signal === 'SIGKILL' ? '; if nobody did that, the system ran out of memory' : '';
-  const how = signal ? `killed by ${signal}${memory}` : `exit code ${code}`;
-  const last = tail.trim().split('\n').at(-1)?.trim();
-  return last && signal !== 'SIGKILL' ? `${how}: ${last}` : how;
+function causeOfDeath(code: number | null, signal: NodeJS.Signals | null, tail: string): Reason {
+  if (signal === 'SIGKILL') return reason('process.killed-memory', { signal });
+  const how = signal ? reason('process.killed', { signal }) : reason('process.exit', { code: String(code) });
+  const words = tail.trim().split('\n').at(-1)?.trim();
+  return words ? reason('process.last-words', { how, words }) : how;
 }

@@ -6,7 +6,17 @@ import { epochRow, headScore, historyRows } from '../protocol/events.ts';
 import { exportCheck } from '../protocol/export.ts';
 import { memoryForecast } from '../protocol/recipe-data.ts';
 import type { Recipe } from '../protocol/recipe.ts';
-import { FIRST, number, numbers, oneOf, plainError, text, texts, whatIsWrong } from '../protocol/shapes.ts';
+import {
+  FIRST,
+  number,
+  numbers,
+  oneOf,
+  plainError,
+  text,
+  texts,
+  whatIsWrong,
+  reasonOrText,
+} from '../protocol/shapes.ts';
 import { teacherCard } from '../protocol/teacher-card.ts';
 import type { LockOwner } from '../runs/lock.ts';
 
@@ -197,7 +207,7 @@ const RESULTS = {
       model: text,
       /** How many were scored; those left out are in `skipped`. */
       images: number,
-      skipped: v.array(v.object({ file: text, reason: text })),
+      skipped: v.array(v.object({ file: text, reason: reasonOrText })),
       dataset: datasetSummary,
     }),
   ),
@@ -220,7 +230,7 @@ const RESULTS = {
   'verify-engine': v.object({
     version: text,
     devices: texts,
-    sight: v.nullable(v.object({ gpus: number, reason: v.nullable(text) })),
+    sight: v.nullable(v.object({ gpus: number, reason: v.nullable(reasonOrText) })),
   }),
 } as const satisfies Record<JobRequest['kind'], v.GenericSchema>;
 

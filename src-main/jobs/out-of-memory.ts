@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { flagOf, type Recipe, type RecipeKey } from '../protocol/recipe.ts';
 import { readableBytes } from '../base/bytes.ts';
 import { partSize } from '../train/parts.ts';
@@ -53,7 +54,7 @@ export function lighterSettings(recipe: Recipe): string {
  * What a training that got no memory ends with.
  * @param memory resident bytes when they were last told; 0 while unknown.
  */
-export function memoryError(recipe: Recipe, reason: string, memory = 0): StillhouseError {
-  const held = memory > 0 ? `; it held ${readableBytes(memory)}` : '';
-  return new StillhouseError('run.out-of-memory', { reason: `${reason}${held}`, settings: lighterSettings(recipe) });
+export function memoryError(recipe: Recipe, how: Reason, memory = 0): StillhouseError {
+  const told = memory > 0 ? reason('process.held', { how, bytes: readableBytes(memory) }) : how;
+  return new StillhouseError('run.out-of-memory', { reason: told, settings: lighterSettings(recipe) });
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { batchNorm, conv2d, convNorm, type ConvOptions } from './layers.ts';
 import { within, type ModelOptions, type Network, type Params, type ParamSpec } from './model.ts';
 import { divideNoise, dropout, dropPath, noiseOf } from './noise.ts';
@@ -93,7 +94,7 @@ function moved(running: tf.Tensor, latest: tf.Tensor): tf.Tensor {
 /** The running variance is the unbiased one, as torch's: one value a channel has none. */
 function checkCount(x: tf.Tensor4D): void {
   if (x.size > x.shape[3]) return;
-  const expected = 'at least 2 images, or larger ones, for batch normalization';
+  const expected = reason('value.batch-norm');
   throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
 }
 

@@ -1,5 +1,6 @@
 import type { NamedArray } from '../formats/named-array.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { DIST_TOKEN, withTokensOf } from './distillation-token.ts';
 import { toTimmNames, type Tensors } from './key-names.ts';
 import type { Model, ParamSpec } from './model.ts';
@@ -134,13 +135,13 @@ function valuesOf(
 ): Float32Array {
   if (!array) return new Float32Array(spec.shape.reduce((product, side) => product * side, 1));
   if (!spec.integer && !FLOATS.has(array.dtype)) {
-    const reason = `${spec.name} holds ${array.dtype} numbers, expected floating-point ones`;
-    throw new StillhouseError('weights.format', { path, reason });
+    const why = reason('weights.dtype', { name: spec.name, dtype: array.dtype });
+    throw new StillhouseError('weights.format', { path, reason: why });
   }
   const values = array.toFloat32();
   if (!allFinite(values)) {
-    const reason = `${spec.name} holds values that are not finite`;
-    throw new StillhouseError('weights.format', { path, reason });
+    const why = reason('weights.not-finite', { name: spec.name });
+    throw new StillhouseError('weights.format', { path, reason: why });
   }
   const grids = fit === 'resized' ? gridsOf(model, array.shape, grid) : null;
   return grids ? resizePositions(values, grids.extra, grids.dim, grids.from, grids.to) : values;

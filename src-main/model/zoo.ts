@@ -1,6 +1,7 @@
 import type { ModelCard } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { deitNames } from './deit-names.ts';
+import { reason, type ReasonValue } from '../protocol/reasons.ts';
 import { transformer, type TransformerShape } from './deit.ts';
 import { efficientNet, type EfficientNetShape } from './efficientnet.ts';
 import { countParameters, type Init, type Model, type ModelOptions, type Network } from './model.ts';
@@ -315,24 +316,24 @@ function presetOf(name: string): Preset {
   if (preset) return preset;
   const suggested = suggestedModels(name).join(', ');
   if (deitNames(name)?.length === 0) throw new StillhouseError('model.absent', { name, suggested });
-  const expected = `a model such as ${suggested}`;
+  const expected = reason('value.model-such', { names: suggested });
   throw new StillhouseError('argument.invalid', { name: 'model', expected, got: JSON.stringify(name) });
 }
 
 function checkOptions(model: string, { patch }: Preset, options: ModelOptions): void {
   const { classes, inputSize, inputWidth = inputSize, dropPath = 0, drop = 0 } = options;
   const whole = (value: number) => Number.isInteger(value) && value > 0;
-  const check = (good: boolean, name: string, expected: string, got: number) => {
+  const check = (good: boolean, name: string, expected: ReasonValue, got: number) => {
     if (!good) throw new StillhouseError('argument.invalid', { name, expected, got });
   };
-  check(whole(classes), 'classes', 'a whole number above 0', classes);
-  const sizes = patch === 1 ? 'a whole number above 0' : `a multiple of ${patch} for ${model}`;
+  check(whole(classes), 'classes', reason('value.above-0'), classes);
+  const sizes = patch === 1 ? reason('value.above-0') : reason('value.multiple', { patch, model });
   check(whole(inputSize) && inputSize % patch === 0, 'inputSize', sizes, inputSize);
-  const widths = patch === 1 ? `${inputSize}: ${model} takes square images` : sizes;
+  const widths = patch === 1 ? reason('value.square', { side: inputSize, model }) : sizes;
   const wide = patch === 1 ? inputWidth === inputSize : whole(inputWidth) && inputWidth % patch === 0;
   check(wide, 'inputWidth', widths, inputWidth);
-  check(drop >= 0 && drop < 1, 'drop', 'a number from 0 and below 1', drop);
-  check(dropPath >= 0 && dropPath < 1, 'dropPath', 'a number from 0 and below 1', dropPath);
+  check(drop >= 0 && drop < 1, 'drop', reason('value.below-1'), drop);
+  check(dropPath >= 0 && dropPath < 1, 'dropPath', reason('value.below-1'), dropPath);
 }
 
 /** The three names that take the fewest edits to reach. */

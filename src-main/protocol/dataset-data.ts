@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { flag, number, oneOf, plainError, text, title } from './shapes.ts';
+import { flag, number, oneOf, plainError, text, title, reasonOrText } from './shapes.ts';
 
 /** What calls tell of a data set and its images. */
 
@@ -50,7 +50,7 @@ export type FindingKind = v.InferOutput<typeof findingKind>;
 /** Kinds of findings that an image cannot be used with. */
 export const UNUSABLE_KINDS: readonly FindingKind[] = ['unreadable', 'truncated', 'empty'];
 
-const findings = v.array(v.object({ file: text, reason: text }));
+const findings = v.array(v.object({ file: text, reason: reasonOrText }));
 
 const finding = v.object({
   kind: findingKind,

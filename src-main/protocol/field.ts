@@ -1,3 +1,5 @@
+import type { Reason } from './reasons.ts';
+
 export type FieldGroup = 'data' | 'model' | 'distillation' | 'schedule' | 'optimizer' | 'augmentation' | 'run';
 
 /** `on`: a number above 0, a text, or true; `off` the opposite; a list: one of these choices. */
@@ -38,5 +40,5 @@ export type FieldOf<Key extends string> = FieldBase<Key> &
     | { type: 'boolean'; default: boolean }
     | { type: 'choice'; default: string; choices: readonly string[] }
     /** `pattern` is a regular expression that a value must match, `expected` says so in words. */
-    | { type: 'text' | 'path'; default: string; pattern?: string; expected?: string }
+    | { type: 'text' | 'path'; default: string; pattern?: string; expected?: Reason }
   );

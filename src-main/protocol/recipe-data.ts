@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FIELDS, fieldOf, type Recipe, type RecipeKey, type RecipeProblem } from './recipe.ts';
-import { flag, measured, number, numbers, oneOf, plainError, text } from './shapes.ts';
+import { flag, measured, number, numbers, oneOf, plainError, text, reasonOrText } from './shapes.ts';
 
 /** What calls tell of recipes and of what a training by them would come to. Sizes are bytes. */
 
@@ -41,7 +41,7 @@ export type ModelCard = v.InferOutput<typeof modelCard>;
 
 const recipeProblem: v.GenericSchema<RecipeProblem> = v.object({
   key: v.custom<RecipeKey>((value) => typeof value === 'string' && fieldOf(value) !== undefined, 'a setting'),
-  expected: text,
+  expected: reasonOrText,
   got: text,
 });
 

@@ -1,4 +1,5 @@
 import { AUGMENTATION_FIELDS, ERASING, MIXING } from './augmentation-fields.ts';
+import { reason, type Reason, type ReasonValue } from './reasons.ts';
 import { StillhouseError } from './errors.ts';
 import { holds, type FieldOf } from './field.ts';
 import { MODEL_FIELDS } from './model-fields.ts';
@@ -57,31 +58,33 @@ export function defaultRecipe(): Recipe {
 /** One thing wrong with a recipe, for the form to show beside its field. */
 export interface RecipeProblem {
   key: RecipeKey;
-  expected: string;
+  expected: ReasonValue;
   got: string;
 }
 
 /** What is wrong with one value, or undefined. */
 export function checkField(field: Field, value: unknown): RecipeProblem | undefined {
-  const problem = (expected: string): RecipeProblem => ({ key: field.key, expected, got: JSON.stringify(value) });
+  const problem = (expected: Reason): RecipeProblem => ({ key: field.key, expected, got: JSON.stringify(value) });
   switch (field.type) {
     case 'integer':
     case 'number': {
-      const range = `${field.type === 'integer' ? 'a whole number' : 'a number'} from ${field.min} to ${field.max}`;
+      const { min, max } = field;
+      const range = reason(field.type === 'integer' ? 'value.between' : 'value.number-between', { min, max });
       const good =
         typeof value === 'number' && (field.type === 'number' ? Number.isFinite(value) : Number.isInteger(value));
-      return good && value >= field.min && value <= field.max ? undefined : problem(range);
+      return good && value >= min && value <= max ? undefined : problem(range);
     }
     case 'boolean':
-      return typeof value === 'boolean' ? undefined : problem('true or false');
+      return typeof value === 'boolean' ? undefined : problem(reason('value.true-false'));
     case 'choice':
       return typeof value === 'string' && field.choices.includes(value)
         ? undefined
-        : problem(`one of ${field.choices.join(', ')}`);
+        : problem(reason('value.one-of', { choices: field.choices.join(', ') }));
     case 'text':
     case 'path':
-      if (typeof value !== 'string' || value.includes('\0')) return problem('text');
-      if (field.pattern && !new RegExp(field.pattern).test(value)) return problem(field.expected ?? field.pattern);
+      if (typeof value !== 'string' || value.includes('\0')) return problem(reason('value.text'));
+      if (field.pattern && !new RegExp(field.pattern).test(value))
+        return problem(field.expected ?? reason('raw.text', { text: field.pattern }));
       return undefined;
   }
 }

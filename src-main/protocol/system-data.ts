@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { recipeReading } from './recipe-data.ts';
-import { number, oneOf, plainError, text } from './shapes.ts';
+import { number, oneOf, plainError, text, reasonOrText } from './shapes.ts';
 
 /** What calls tell of the machine and its engines. Sizes are bytes, times milliseconds since 1970. */
 
@@ -43,7 +43,7 @@ const engineStatus = v.object({
   /** GPUs that it found when it was last loaded; null for the CPU engine, or before it was loaded. */
   gpus: v.nullable(number),
   /** Why it found none. */
-  gpuReason: v.nullable(text),
+  gpuReason: v.nullable(reasonOrText),
 });
 export type EngineStatus = v.InferOutput<typeof engineStatus>;
 

@@ -6,6 +6,7 @@ import type { CheckpointInfo } from '../protocol/data-types.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import type { Position } from '../train/position.ts';
 import { openFile, type FileSource } from './file-source.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** One checkpoint file: its name, and what its header says beside the tensors. */
 
@@ -79,7 +80,7 @@ export function encodeFacts(facts: CheckpointFacts, id: string, time: number): R
 }
 
 function decodeFacts(metadata: Record<string, string>, path: string): CheckpointFacts & { id: string; time: number } {
-  if (metadata.format !== FORMAT) throw badFormat(path, 'it is not a checkpoint of Stillhouse');
+  if (metadata.format !== FORMAT) throw badFormat(path, reason('checkpoint.other'));
   try {
     const position = JSON.parse(metadata.position) as Position;
     const { epoch, batch, step, lossSum } = position;
@@ -93,7 +94,7 @@ function decodeFacts(metadata: Record<string, string>, path: string): Checkpoint
     if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string')) throw new Error('classes');
     return { id: metadata.id ?? '', time, position, recipe, classes };
   } catch (error) {
-    throw badFormat(path, `its header is not a checkpoint's (${(error as Error).message})`, error);
+    throw badFormat(path, reason('checkpoint.header', { why: (error as Error).message }), error);
   }
 }
 

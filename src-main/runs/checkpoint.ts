@@ -6,7 +6,8 @@ import type { ArrayToWrite } from '../formats/named-array.ts';
 import { safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { badFormat } from '../formats/source.ts';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
-import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { StillhouseError, toPlainError, type PlainError, reasonOf } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import type { EpochRow } from '../protocol/events.ts';
 import { diskError, removeLeftovers, writeChunksAtomic } from '../base/files.ts';
 import { checkpointFile, encodeFacts, parseCheckpoint } from './checkpoint-file.ts';
@@ -123,8 +124,7 @@ function presentFile(run: string, file: string): string {
 }
 
 function damagedNote(path: string, error: unknown): PlainError {
-  const reason = error instanceof StillhouseError ? error.params.reason : undefined;
-  return toPlainError(new StillhouseError('checkpoint.damaged', { path, reason: reason ?? String(error) }));
+  return toPlainError(new StillhouseError('checkpoint.damaged', { path, reason: reasonOf(error) }));
 }
 
 async function openVerified(run: string, path: string): Promise<Checkpoint> {
@@ -134,7 +134,7 @@ async function openVerified(run: string, path: string): Promise<Checkpoint> {
     const checkpoint = parseCheckpoint(source, path);
     // An entry of an earlier file of this name says nothing about this one.
     const expected = entry?.id === checkpoint.id ? entry.sha256 : null;
-    if (expected && expected !== (await hashOf(source))) throw badFormat(path, 'its content is not what was saved');
+    if (expected && expected !== (await hashOf(source))) throw badFormat(path, reason('checkpoint.content'));
     const info = listCheckpoints(run).find((candidate) => candidate.file === checkpoint.info.file);
     return { ...checkpoint, info: info ?? checkpoint.info };
   } catch (error) {

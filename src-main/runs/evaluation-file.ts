@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
@@ -90,13 +91,13 @@ export function readAnswers(folder: string, id: string): KeptAnswers {
   const source = openFile(path);
   try {
     const { metadata, tensors } = readSafetensors(source, path);
-    const damaged = (reason: string) => new StillhouseError('evaluation.damaged', { path, reason });
+    const damaged = (reason: Reason) => new StillhouseError('evaluation.damaged', { path, reason });
     const [files, classes] = [textsOf(metadata.files), textsOf(metadata.classes)];
-    if (!files || !classes) throw damaged('its metadata lacks names');
+    if (!files || !classes) throw damaged(reason('evaluation.names'));
     const floats = (name: string, width: number): Float32Array => {
       const tensor = tensors.get(name);
       if (tensor?.shape.reduce((product, side) => product * side, 1) !== files.length * width)
-        throw damaged(`${name} is not of ${files.length} images`);
+        throw damaged(reason('evaluation.images', { name, count: files.length }));
       return tensor.toFloat32();
     };
     const kept = tensors.get('test.top')?.shape[1] ?? 0;
@@ -110,11 +111,11 @@ export function readAnswers(folder: string, id: string): KeptAnswers {
         rank: Int32Array.from(floats(`${head}.rank`, 1)),
       },
     ]);
-    if (heads.length === 0) throw damaged('no head has answered');
+    if (heads.length === 0) throw damaged(reason('evaluation.no-head'));
     const labels = Int32Array.from(floats('labels', 1));
     const known = (label: number): boolean => label >= -1 && label < classes.length;
     if (![labels, ...heads.map(([, { top }]) => top)].every((ids) => ids.every(known)))
-      throw damaged('it names a class that there is not');
+      throw damaged(reason('evaluation.class'));
     return { files, labels, kept, heads: new Map(heads), classes };
   } finally {
     source.close();

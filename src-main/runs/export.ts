@@ -11,6 +11,7 @@ import type { ExportFormat } from '../protocol/export.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
 import { checkpointsFolder, exportsFolder } from './run-folder.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** Weights for others: the model of a checkpoint under timm's names, without optimizer, with what using it takes. */
 
@@ -78,7 +79,7 @@ export async function exportFile(
     const target = resolve(typeof output === 'string' ? output : output(checkpoint));
     const model = modelOf(checkpoint);
     const own = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
-    if (!own) throw badFormat(path, 'it holds no moving average of the model');
+    if (!own) throw badFormat(path, reason('weights.no-average'));
     const shards = divideShards(own, basename(target), shardBytes);
     const facts = describeModel(checkpoint, model, average);
     mkdirParent(target);
@@ -103,7 +104,8 @@ function modelOf({ recipe, classes }: Checkpoint): Model {
 function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'model.'): ArrayToWrite[] {
   return specs.map(({ name, shape, integer }) => {
     const array = tensors.get(prefix + name);
-    if (array?.shape.join() !== shape.join()) throw badFormat(path, `it lacks ${name} [${shape.join(', ')}]`);
+    if (array?.shape.join() !== shape.join())
+      throw badFormat(path, reason('weights.lacks', { name, shape: shape.join(', ') }));
     return { name, shape, dtype: integer ? 'I64' : 'F32', values: () => array.toFloat32() };
   });
 }

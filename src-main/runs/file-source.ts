@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteSource } from '../formats/source.ts';
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 
 /** A file as a source; whoever opened it closes it. */
 export interface FileSource extends ByteSource {
@@ -34,7 +35,7 @@ function openOrThrow(path: string): number {
     return openSync(path, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new StillhouseError('file.missing', { path });
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+    throw new StillhouseError('file.unreadable', { path, reason: reasonOf(error) }, { cause: error });
   }
 }
 
@@ -43,7 +44,7 @@ function readWhole(file: number, offset: number, length: number, path: string): 
   const bytes = new Uint8Array(new ArrayBuffer(length));
   for (let at = 0; at < length;) {
     const read = readSync(file, bytes, at, Math.min(length - at, 1 << 30), offset + at);
-    if (read === 0) throw new StillhouseError('weights.format', { path, reason: 'it has become shorter' });
+    if (read === 0) throw new StillhouseError('weights.format', { path, reason: reason('file.shorter') });
     at += read;
   }
   return bytes;

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
 
@@ -83,22 +84,22 @@ export function openRun(folder: string): RunFile {
 
 /** The content of a `run.json`. @throws StillhouseError `run.damaged`, `recipe.*` */
 export function parseRun(text: string, folder: string): RunFile {
-  const damaged = (reason: string) => new StillhouseError('run.damaged', { path: folder, reason });
+  const damaged = (reason: Reason) => new StillhouseError('run.damaged', { path: folder, reason });
   let given: Record<string, unknown> | null;
   try {
     given = JSON.parse(text) as Record<string, unknown> | null;
   } catch {
-    throw damaged('run.json is not JSON');
+    throw damaged(reason('run.not-json'));
   }
-  if (typeof given !== 'object' || given === null) throw damaged('run.json is not an object');
+  if (typeof given !== 'object' || given === null) throw damaged(reason('run.not-object'));
   const { format, created, classes, recipe } = given;
-  if (format !== 1) throw damaged(`run.json has format ${JSON.stringify(format) ?? 'none'}, expected 1`);
-  if (typeof created !== 'number') throw damaged('run.json lacks created');
+  if (format !== 1) throw damaged(reason('run.format', { format: JSON.stringify(format) ?? 'none' }));
+  if (typeof created !== 'number') throw damaged(reason('run.no-created'));
   if (!Array.isArray(classes) || !classes.every((name) => typeof name === 'string'))
-    throw damaged('run.json lacks its list of classes');
-  if (typeof recipe !== 'object' || recipe === null) throw damaged('run.json lacks its recipe');
+    throw damaged(reason('run.no-classes'));
+  if (typeof recipe !== 'object' || recipe === null) throw damaged(reason('run.no-recipe'));
   const [id, version, engine, dataPath] = ['id', 'version', 'engine', 'dataPath'].map((key) => {
-    if (typeof given[key] !== 'string') throw damaged(`run.json lacks ${key}`);
+    if (typeof given[key] !== 'string') throw damaged(reason('run.lacks', { key }));
     return given[key];
   });
   const applied = parseSavedRecipe(recipe as Record<string, unknown>);

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import type { NativeFunction } from './library.ts';
 
 /** CUDA's own driver library, which belongs to the system's driver: what it says is what TensorFlow will meet. */
@@ -39,15 +40,15 @@ const CAPABILITY_MINOR = 76;
 const NAME_BYTES = 256;
 
 /** What CUDA's error numbers mean that a person can act on. */
-const MEANINGS: Readonly<Record<number, string>> = {
-  2: 'out of memory',
-  3: 'the driver is shutting down',
-  34: 'the library is a stub, not a driver',
-  100: 'no CUDA device is found',
-  802: 'the system is not ready yet',
-  803: 'driver and library have different versions; restart the machine',
-  804: 'the driver is too old for this GPU',
-  999: 'unknown error; the driver may need a restart',
+const MEANINGS: Readonly<Record<number, Reason>> = {
+  2: reason('gpu.no-memory'),
+  3: reason('gpu.shutting-down'),
+  34: reason('gpu.stub'),
+  100: reason('gpu.no-device'),
+  802: reason('gpu.not-ready'),
+  803: reason('gpu.versions'),
+  804: reason('gpu.old-driver'),
+  999: reason('gpu.unknown'),
 };
 
 /**
@@ -93,13 +94,13 @@ function load(file: string): Functions {
     const bound = Object.entries(SIGNATURES).map(([name, signature]) => [name, library.func(signature)]);
     return Object.fromEntries(bound) as Functions;
   } catch (error) {
-    const reason = `${file} does not load (${(error as Error).message.replace(/^.*?: /, '')})`;
-    throw new StillhouseError('gpu.driver-silent', { reason }, { cause: error });
+    const why = reason('gpu.no-load', { file, why: (error as Error).message.replace(/^.*?: /, '') });
+    throw new StillhouseError('gpu.driver-silent', { reason: why }, { cause: error });
   }
 }
 
 function check(result: unknown): void {
   if (result === 0) return;
-  const reason = MEANINGS[Number(result)] ?? `CUDA error ${Number(result)}`;
-  throw new StillhouseError('gpu.driver-silent', { reason });
+  const why = MEANINGS[Number(result)] ?? reason('gpu.error', { code: Number(result) });
+  throw new StillhouseError('gpu.driver-silent', { reason: why });
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { Binding, EagerSink } from './binding.ts';
 import { contextConfig, type ContextOptions } from './config.ts';
 import { askCudaDriver, type CudaDevice } from './cuda-driver.ts';
@@ -63,7 +64,7 @@ export async function loadEngine(folder: string, options: EngineOptions = {}): P
   const device = gpu === null ? null : requireGpu(library, context, gpu);
   const binding = new Binding(new EagerSink(library, context), String(library.TF_Version()));
   registerBackend(binding);
-  if (!(await tf.setBackend(BACKEND))) throw new StillhouseError('engine.load', { reason: 'tfjs refused the backend' });
+  if (!(await tf.setBackend(BACKEND))) throw new StillhouseError('engine.load', { reason: reason('engine.backend') });
   current = {
     tf: library,
     context,
@@ -99,9 +100,11 @@ function requireGpu(library: Tf, context: Pointer, index: number): CudaDevice {
   const device = devices[index];
   const listed = listDevices(library, context).some(({ type }) => type === 'GPU');
   if (listed && device) return device;
-  const refused = device ? `TensorFlow does not take ${device.name}` : `CUDA sees ${devices.length} GPUs`;
-  const reason = cuda < CUDA ? `the driver knows CUDA only up to ${cuda}` : refused;
-  throw new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason });
+  const refused = device
+    ? reason('gpu.refused', { device: device.name })
+    : reason('gpu.sees', { count: devices.length });
+  const why = cuda < CUDA ? reason('gpu.cuda-up-to', { version: cuda }) : refused;
+  throw new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason: why });
 }
 
 /** tfjs-node's JavaScript kernels over our binding. Its package root would load its C++ addon, so it is not imported. */

@@ -1,4 +1,5 @@
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import type { Engine } from './engine.ts';
 import type { Pointer, Tf } from './library.ts';
 
@@ -61,7 +62,7 @@ function collect({ profiler, libc }: Tf, session: Pointer): Uint8Array {
         libc,
         (place) => (profiler.collect(place, session, space), pointerAt(libc, place)),
       );
-      if (status !== OK) throw refused('it could not collect what was recorded');
+      if (status !== OK) throw refused(reason('profile.collect'));
       return bytesOf({ profiler, libc }, space);
     } finally {
       profiler.deleteSpace(space);
@@ -75,7 +76,7 @@ function bytesOf({ profiler, libc }: Pick<Tf, 'profiler' | 'libc'>, message: Poi
   const bytes = new Uint8Array(profiler.size(message) as number);
   const block = libc.malloc(bytes.length + 1) as Pointer;
   try {
-    if (!profiler.serialize(message, block, bytes.length)) throw refused('it could not write what was recorded');
+    if (!profiler.serialize(message, block, bytes.length)) throw refused(reason('profile.write'));
     libc.copyIn(bytes, block, bytes.length);
     return bytes;
   } finally {
@@ -103,10 +104,10 @@ function attempt<Result>(body: () => Result): Result | Error {
   try {
     return body();
   } catch (error) {
-    return error instanceof StillhouseError ? error : refused((error as Error).message);
+    return error instanceof StillhouseError ? error : refused(reasonOf(error));
   }
 }
 
-function refused(reason: string): StillhouseError {
-  return new StillhouseError('engine.op', { op: 'the profiler', reason });
+function refused(why: Reason): StillhouseError {
+  return new StillhouseError('engine.op', { op: 'the profiler', reason: why });
 }

@@ -1,5 +1,5 @@
 import { existsSync, statSync, type Stats } from 'node:fs';
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../protocol/errors.ts';
 import type { FoundThing } from '../protocol/system-data.ts';
 import { runPath } from '../runs/run-folder.ts';
 import { readRecipeFile } from './recipe/recipe-file.ts';
@@ -27,6 +27,6 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+    throw new StillhouseError('file.unreadable', { path, reason: reasonOf(error) }, { cause: error });
   }
 }

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path';
 import type { Folder, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reasonIn } from '../protocol/reasons.ts';
 import { VERSION } from '../protocol/version.ts';
 
 export interface SystemPlaces {
@@ -41,7 +42,11 @@ const MOST_ENTRIES = 2000;
 export async function browse(path: string = homedir()): Promise<Folder> {
   const folder = resolve(path);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw new StillhouseError('folder.unreadable', { path: folder, reason: reasonOf(error) }, { cause: error });
+    throw new StillhouseError(
+      'folder.unreadable',
+      { path: folder, reason: reasonIn(error, NOT_A_FOLDER) },
+      { cause: error },
+    );
   });
   const shown = entries.filter(({ name }) => !name.startsWith('.')).slice(0, MOST_ENTRIES);
   const known = await Promise.all(shown.map(({ name }) => entryOf(folder, name)));
@@ -64,16 +69,12 @@ async function entryOf(folder: string, name: string): Promise<Entry | null> {
   return found.isFile() ? { name, path, kind: 'file', bytes: found.size } : null;
 }
 
+// What these mean of a folder that is to be listed.
+const NOT_A_FOLDER = { ENOENT: 'os.missing', ENOTDIR: 'os.no-folder-but-file' } as const;
+
 const collator = new Intl.Collator('en', { numeric: true });
 
 function byKindAndName(one: Entry, other: Entry): number {
   if (one.kind !== other.kind) return one.kind === 'folder' ? -1 : 1;
   return collator.compare(one.name, other.name);
-}
-
-function reasonOf(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'it does not exist';
-  if (code === 'ENOTDIR') return 'it is a file';
-  return code === 'EACCES' || code === 'EPERM' ? 'permission denied' : String(code ?? error);
 }

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { scaledLr, type Recipe } from '../protocol/recipe.ts';
 import { torchNormals } from './torch-normal.ts';
 
@@ -79,7 +80,7 @@ export function parseLrNoise(text: string): [number] | [number, number] | null {
   if (shares.length === 0) return null;
   const [from, to = 1] = shares;
   if (shares.length <= 2 && from >= 0 && from < to && to <= 1) return shares as [number] | [number, number];
-  const expected = 'one share from 0 to 1, or two of which the second is greater, like 0.4 0.9';
+  const expected = reason('value.rates');
   throw new StillhouseError('recipe.invalid', { key: 'lrNoise', expected, got: JSON.stringify(text) });
 }
 

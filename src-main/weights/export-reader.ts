@@ -3,6 +3,7 @@ import { countParameters, type Model } from '../model/model.ts';
 import { fitWeights } from '../model/weights.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import type { ReasonValue } from '../protocol/reasons.ts';
 import type { Preprocessing } from '../protocol/export.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { metadataValues } from './foreign-model.ts';
@@ -48,7 +49,7 @@ function preparationOf({ model, recipe }: ReadNetwork): Preprocessing {
 /** What the file says or holds otherwise than the checkpoint; nothing where it is as it should be. */
 export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
   const file = basename(path);
-  const wrong = (what: string, expected: string, got: string): PlainError[] =>
+  const wrong = (what: string, expected: ReasonValue, got: string): PlainError[] =>
     expected === got ? [] : [toPlainError(new StillhouseError('export.facts', { file, what, expected, got }))];
   const [ours, theirs] = [preparationOf(checkpoint), exported.preprocessing];
   const preparation = (Object.keys(ours) as (keyof Preprocessing)[]).flatMap((key) =>

@@ -5,6 +5,7 @@ import { reference } from '../formats/tensorflow-sketch.ts';
 import { readSavedModelHeader, type Signature } from '../formats/saved-model-header.ts';
 import { describeInterface, type TensorInterface } from '../formats/tensor-interface.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { reason, type ReasonValue } from '../protocol/reasons.ts';
 import { parseCard, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 import { openFile } from '../runs/file-source.ts';
 import { graphFacts, type GraphFacts } from './teacher-graph.ts';
@@ -99,7 +100,7 @@ function chosenSignature(
   const signature = name === undefined ? undefined : signatures.get(name);
   if (signature && (wanted || name === 'serving_default' || names.length === 1)) return [name, signature];
   const list = [...signatures].map(([key, { inputs, outputs }]) => `${key} (${listed(inputs)} → ${listed(outputs)})`);
-  throw misfit(path, wanted ? `a signature named ${wanted}` : 'a signature named serving_default', list.join('; '));
+  throw misfit(path, wanted ? reason('value.signature', { name: wanted }) : reason('value.serving'), list.join('; '));
 }
 
 function interfaceFacts(path: string, inputs: TensorInterface[], outputs: TensorInterface[], card: CardValues) {
@@ -119,13 +120,13 @@ function chosen(
   path: string,
   tensors: TensorInterface[],
   name: string | undefined,
-  expected: string,
+  expected: ReasonValue,
   fits: (tensor: TensorInterface) => boolean,
 ): TensorInterface {
   const named = name === undefined ? tensors : tensors.filter((tensor) => tensor.name === name);
   const fitting = named.filter(fits);
   if (fitting.length === 1) return fitting[0];
-  throw misfit(path, name === undefined ? expected : `${expected}, named ${name}`, listed(tensors));
+  throw misfit(path, name === undefined ? expected : reason('value.named', { what: expected, name }), listed(tensors));
 }
 
 /** Layout and side, where the shape fixes them. */
@@ -135,14 +136,14 @@ function imageOf(path: string, input: TensorInterface, card: CardValues): CardVa
   const layout = sides[0] === 3 ? 'NCHW' : sides[2] === 3 ? 'NHWC' : undefined;
   const known = layout ?? card.layout;
   if (known && card.layout && known !== card.layout)
-    throw misfit(path, `${card.layout} images, as its card says`, describeInterface(input));
+    throw misfit(path, reason('value.layout', { layout: card.layout }), describeInterface(input));
   const channels = known === 'NHWC' ? sides[2] : sides[0];
   if (known ? channels !== 3 && channels !== null : sides.every((side) => side !== null))
-    throw misfit(path, 'images of three channels', describeInterface(input));
+    throw misfit(path, reason('value.channels'), describeInterface(input));
   const [height, width] = known === 'NHWC' ? sides : sides.slice(1);
-  if (height !== width) throw misfit(path, 'square images', describeInterface(input));
+  if (height !== width) throw misfit(path, reason('value.squares'), describeInterface(input));
   if (height && card.inputSize && card.inputSize !== height)
-    throw misfit(path, `images of side ${card.inputSize}, as its card says`, describeInterface(input));
+    throw misfit(path, reason('value.side', { side: card.inputSize }), describeInterface(input));
   return { ...(layout && { layout }), ...(height && { inputSize: height }) };
 }
 
@@ -150,7 +151,7 @@ function listed(tensors: readonly TensorInterface[]): string {
   return tensors.map(describeInterface).join(', ') || 'none';
 }
 
-function misfit(path: string, expected: string, got: string): StillhouseError {
+function misfit(path: string, expected: ReasonValue, got: string): StillhouseError {
   return new StillhouseError('teacher.interface', { path, expected, got });
 }
 

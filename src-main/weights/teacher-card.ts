@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { preparationOf } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { reason, type ReasonValue } from '../protocol/reasons.ts';
 import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCard } from '../protocol/teacher-card.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { teacherKind } from '../runs/teacher-kind.ts';
@@ -142,7 +143,7 @@ function requireNetwork(weights: Weights, model: string): void {
 function readCardFile(path: string): CardValues {
   const file = cardPath(path);
   if (!existsSync(file)) return {};
-  if (statSync(file).size > 1 << 26) throw wrong(file, 'the file', 'a card', 'a file of more than 64 MiB');
+  if (statSync(file).size > 1 << 26) throw wrong(file, 'the file', reason('value.card'), reason('value.over-64-mib'));
   const read = parseCard(readFileSync(file, 'utf8'));
   if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
   return read;
@@ -177,7 +178,7 @@ function requireFields(file: string, values: CardValues): void {
   if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
 }
 
-function wrong(path: string, key: string, expected: string, got: string): StillhouseError {
+function wrong(path: string, key: string, expected: ReasonValue, got: ReasonValue): StillhouseError {
   return new StillhouseError('teacher.card', { path, key, expected, got });
 }
 
@@ -185,7 +186,7 @@ function wrong(path: string, key: string, expected: string, got: string): Stillh
 function requireNames({ path, classes, outputs }: TeacherCard, card: CardValues): void {
   if (!classes || outputs === null || classes.length === outputs) return;
   const place = card.classes ? cardPath(path) : path;
-  throw wrong(place, 'classes', `${outputs} names, one for each output`, `${classes.length}`);
+  throw wrong(place, 'classes', reason('value.output-names', { count: outputs }), `${classes.length}`);
 }
 
 function sourceOf(values: CardValues, key: CardField): 'file' | 'default' {

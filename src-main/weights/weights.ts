@@ -9,6 +9,7 @@ import {
   type ErrorParams,
   type PlainError,
 } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import type { CardValues } from '../protocol/teacher-card.ts';
 import { PREFIX } from '../train/variables.ts';
@@ -225,7 +226,7 @@ const HEAD = /^(head|head\.fc|fc|_fc|classifier|cls_classifier)\.weight$/;
  */
 export function headClasses({ path, tensors }: Pick<Weights, 'path' | 'tensors'>): number {
   const head = [...tensors].find(([name, { shape }]) => HEAD.test(name) && shape.length === 2);
-  if (!head) throw new StillhouseError('weights.format', { path, reason: 'it has no layer that tells classes apart' });
+  if (!head) throw new StillhouseError('weights.format', { path, reason: reason('weights.no-head') });
   return head[1].shape[0];
 }
 

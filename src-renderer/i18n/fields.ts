@@ -1,6 +1,6 @@
 import { fieldOf, type Field, type RecipeKey, type RecipeProblem } from '../../src-main/protocol/recipe.ts';
 import { zhChoices, zhFields, zhUnits } from './fields.zh-CN.ts';
-import { translatePhrase } from './phrases.ts';
+import { describeReason } from './reasons.ts';
 
 export interface FieldWords {
   label: string;
@@ -43,7 +43,7 @@ export function describeDefault(field: Field, locale: string): string {
 
 /** What a field expects instead of what it got. */
 export function describeProblem({ key, expected, got }: RecipeProblem, locale: string): string {
-  const wanted = translatePhrase(expected, locale);
+  const wanted = describeReason(expected, locale);
   const plain = got.replace(/^"(.*)"$/, '$1');
   const text = fieldOf(key)?.type === 'choice' || plain === '' ? '' : plain;
   if (locale === 'zh-CN') {

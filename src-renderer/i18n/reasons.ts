@@ -1,10 +1,9 @@
-import { REASONS, isReason, reasonText, type ReasonCode, type ReasonValue } from '../../src-main/protocol/reasons.ts';
-import { translatePhrase } from './phrases.ts';
+import { REASONS, reasonText, type ReasonCode, type ReasonValue } from '../../src-main/protocol/reasons.ts';
 import { zhReasons } from './reasons.zh-CN.ts';
 
 const TABLES: Record<string, Record<ReasonCode, string>> = { en: REASONS, 'zh-CN': zhReasons };
 
 /** A reason, or another parameter of an error, in the window's language. */
 export function describeReason(value: ReasonValue, locale: string): string {
-  return isReason(value) ? reasonText(value, TABLES[locale] ?? REASONS) : translatePhrase(String(value), locale);
+  return reasonText(value, TABLES[locale] ?? REASONS);
 }

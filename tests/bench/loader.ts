@@ -8,8 +8,10 @@ import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { serveWorkers, threadWorkers } from '../../src-main/data/batches/worker-threads.ts';
 import { listDataset } from '../../src-main/data/layout/folder.ts';
+import type { SkippedImage } from '../../src-main/data/batches/image-cache.ts';
 import { createLoader, type Loader } from '../../src-main/data/batches/loader.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
+import { sayReason } from '../../src-main/protocol/reasons.ts';
 import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { cacheFolder, engineFolder } from '../../src-main/runs/places.ts';
 import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
@@ -161,7 +163,7 @@ async function startLoader(
     data: { folder: engineFolder(), context: engine.context } satisfies DecoderData,
     recipe: own,
   });
-  const onSkip = ({ file, reason }: { file: string; reason: string }): void => console.error(file, reason);
+  const onSkip = ({ file, reason }: SkippedImage): void => console.error(file, sayReason(reason));
   return createLoader({ dataset: await listDataset(data), recipe: own, workers, onSkip, ...options });
 }
 

@@ -1,4 +1,5 @@
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
+import { reason } from '../../src-main/protocol/reasons.ts';
 import type {
   CheckpointInfo,
   EngineDevice,
@@ -208,7 +209,7 @@ export class ScriptedService {
     },
     'run.series': async ({ run, from, count }) => seriesOf(this.history.get(run)!, from, count),
     'run.bad-step': async ({ run }) => {
-      throw new StillhouseError('run.bad-step', { path: run, reason: 'the file is gone' });
+      throw new StillhouseError('run.bad-step', { path: run, reason: reason('os.gone') });
     },
     'run.profile': async ({ run }) => (this.recipes.get(run)?.profile ? PROFILE : null),
     'run.delete': async ({ run }) => {

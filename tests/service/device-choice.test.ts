@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EngineDevice, EngineStatus, Gpu } from '../../src-main/protocol/data-types.ts';
 import { gpuIndex } from '../../src-main/protocol/device.ts';
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
+import { reason } from '../../src-main/protocol/reasons.ts';
 import type { GpuSurvey } from '../../src-main/install/gpus.ts';
 import { chooseDevice, isOlder, requireDevice, type DeviceFacts } from '../../src-main/jobs/device-choice.ts';
 
@@ -81,7 +82,7 @@ describe('why no GPU computes', () => {
         },
       },
     ],
-    ['an engine that saw none', 'gpu.not-seen', { cuda: { gpus: 0, gpuReason: 'no CUDA device is found' } }],
+    ['an engine that saw none', 'gpu.not-seen', { cuda: { gpus: 0, gpuReason: reason('gpu.no-device') } }],
   ];
 
   it.each(cases)('%s is told as %s', (_, code, change) => {

@@ -106,7 +106,10 @@ test('a trainer that is killed in a utility process is told like any other', asy
   const { run, pid } = await trainLong(client);
   process.kill(pid, 'SIGKILL');
   const row = await heard.row(run, (row): row is StateRow => row.type === 'state' && row.state === 'crashed');
-  expect(row.error).toMatchObject({ code: 'run.died', params: { reason: 'killed by SIGKILL' } });
+  expect(row.error).toMatchObject({
+    code: 'run.died',
+    params: { reason: { code: 'process.killed', params: { signal: 'SIGKILL' } } },
+  });
 });
 
 test('when the service is killed, the run saves and ends by itself; when both are, it is crashed', async () => {

@@ -177,7 +177,7 @@ describe('a training that is killed', () => {
     });
     await expect(trainer.done).rejects.toMatchObject({
       code: 'run.died',
-      params: { reason: expect.stringContaining('SIGKILL') },
+      message: expect.stringContaining('SIGKILL'),
     });
     expect(listCheckpoints(job.run)).toHaveLength(1);
     const again = trainJob('killed', { epochs: 2 }, 'auto');
@@ -262,7 +262,7 @@ describe('the process', () => {
     const missing = spawnJob(trainJob('never'), { entry: join(folder, 'nothing.mjs') });
     await expect(missing.done).rejects.toMatchObject({
       code: 'run.died',
-      params: { reason: expect.stringMatching(/^exit code 1: /) },
+      message: expect.stringMatching(/exit code 1: /),
     });
     const nobody = spawnJob(trainJob('never'), { entry, node: join(folder, 'no-node') });
     await expect(nobody.done).rejects.toMatchObject({ code: 'run.died' });
@@ -300,7 +300,7 @@ describe('the process', () => {
     const incomplete = start({ kind: 'verify-engine', engine, threads: 2, gpus: true }).trainer.done;
     await expect(incomplete).rejects.toMatchObject({
       code: 'engine.load',
-      params: { reason: expect.stringContaining('libnvJitLink.so.12') as string },
+      message: expect.stringContaining('libnvJitLink.so.12') as string,
     });
   });
 });

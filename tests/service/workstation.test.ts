@@ -12,6 +12,7 @@ import { isAlive } from '../../src-main/base/process.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownOptions, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
+import { reason } from '../../src-main/protocol/reasons.ts';
 
 // Two cores train, evaluate and save here, and other suites beside them.
 vi.setConfig({ testTimeout: 240_000 });
@@ -66,10 +67,10 @@ describe('looking around', () => {
     ]);
     await expect(client.call('system.browse', { path: join(places.root, 'gone') })).rejects.toMatchObject({
       code: 'folder.unreadable',
-      params: { reason: 'it does not exist' },
+      params: { reason: reason('os.missing') },
     });
     await expect(client.call('system.browse', { path: join(places.root, 'note.txt') })).rejects.toMatchObject({
-      params: { reason: 'it is a file' },
+      params: { reason: reason('os.no-folder-but-file') },
     });
   });
 
@@ -365,7 +366,7 @@ describe('a run', () => {
     const { path } = (await summaryOf(victim))!;
     process.kill(jobProcessOf(path), 'SIGKILL');
     const row = await heard.row(victim, isState('crashed'));
-    expect(row.error).toMatchObject({ code: 'run.died', params: { reason: expect.stringContaining('SIGKILL') } });
+    expect(row.error).toMatchObject({ code: 'run.died', message: expect.stringContaining('SIGKILL') });
     expect(await summaryOf(victim)).toMatchObject({ state: 'crashed', error: { code: 'run.died' } });
 
     const seen = heard.rows(other).filter(isStep).length;

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { LEVELS, LEVELS_OF_TEN, type Leveled, type LeveledName } from './levels.ts';
 import type { DrawnOperation } from './pixel-ops.ts';
 import { AUTO_AUGMENT, INCREASING, PLAIN, SETS, THREE } from './policies.ts';
@@ -68,7 +69,7 @@ export function parsePolicy(text: string): Policy | null {
 }
 
 function invalid(text: string): StillhouseError {
-  const expected = `empty, or text such as rand-m9-mstd0.5-inc1 (or ${Object.keys(AUTO_AUGMENT).join(', ')})`;
+  const expected = reason('value.policy', { names: Object.keys(AUTO_AUGMENT).join(', ') });
   return new StillhouseError('recipe.invalid', { key: 'aa', expected, got: text });
 }
 

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { Box } from './erase.ts';
 import type { Draws } from '../random.ts';
 
@@ -48,7 +49,7 @@ export function parseMinmax(text: string): [number, number] | null {
   if (least >= 0 && least < 1 && most >= least && most <= 1 && more.length === 0) return [least, most];
   throw new StillhouseError('recipe.invalid', {
     key: 'cutmixMinmax',
-    expected: 'empty, or two shares such as 0.2 0.8',
+    expected: reason('value.two-shares'),
     got: text,
   });
 }

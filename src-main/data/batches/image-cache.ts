@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { ReasonError, reason, type Reason } from '../../protocol/reasons.ts';
 import { byteCache } from './byte-cache.ts';
 import type { DecodeWorkers, FailedOrder, ImageOrder } from './workers.ts';
 import type { Pixels } from '../decode/pixels.ts';
 import type { Sample } from '../layout/sample.ts';
 import type { BytesPlace } from '../layout/read-now.ts';
-import { reasonOf } from '../layout/read-file.ts';
 
 /** What a row of a batch is to show. */
 export interface Wanted {
@@ -19,7 +19,7 @@ export interface Wanted {
 export interface SkippedImage {
   /** Relative to the data folder. */
   file: string;
-  reason: string;
+  reason: Reason;
 }
 
 /** Has images made by a crew, and remembers those it has seen while there is room. */
@@ -30,7 +30,7 @@ export interface ImageCache {
    */
   fill<One extends Wanted>(images: Uint8Array, wanted: readonly One[]): Promise<One[]>;
   /** Why the last image that failed did. */
-  lastReason(): string;
+  lastReason(): Reason;
 }
 
 export interface ImageCacheOptions {
@@ -50,7 +50,7 @@ export function imageCache(options: ImageCacheOptions): ImageCache {
   const decoded = byteCache<Pixels>(cacheBytes);
   const evaluated = byteCache<Uint8Array>(cacheBytes);
   const told = new Set<string>();
-  let reason = '';
+  let last = reason('file.empty');
   const orderOf = ({ sample: { file }, row, draw }: Wanted): ImageOrder => {
     const pixels = decoded.get(file) ?? null;
     return { place: options.place(file), row, draw, pixels, keep: draw !== null && !pixels && decoded.hasRoom() };
@@ -58,7 +58,7 @@ export function imageCache(options: ImageCacheOptions): ImageCache {
   const skip = async ({ sample: { file } }: Wanted, failure: FailedOrder): Promise<void> => {
     // One file missing is an accident, the whole folder missing is the end.
     if (failure.disk) await assertFolder(options.path, options.folderTimeout);
-    reason = `${file}: ${failure.reason}`;
+    last = reason('file.within', { file, why: failure.reason });
     if (!told.has(file)) options.onSkip({ file, reason: failure.reason });
     told.add(file);
   };
@@ -80,14 +80,14 @@ export function imageCache(options: ImageCacheOptions): ImageCache {
           evaluated.keep(one.sample.file, rowOf(one).slice(), rowBytes);
       return [...lost];
     },
-    lastReason: () => reason,
+    lastReason: () => last,
   };
 }
 
 async function assertFolder(path: string, timeout = 30_000): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the disk did not answer within ${timeout / 1000} s`)), timeout);
+    timer = setTimeout(() => reject(new ReasonError(reason('os.silent', { seconds: timeout / 1000 }))), timeout);
   });
   try {
     await Promise.race([stat(path), late]);

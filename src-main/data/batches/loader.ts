@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { ahead } from './ahead.ts';
 import type { DecodeWorkers } from './workers.ts';
@@ -76,7 +77,7 @@ export interface Loader {
 /** Times that repeated augmentation shows an image in a row. */
 export const REPEATS = 3;
 /** What a recipe has to be where an epoch of repeats, rounded to whole 256 images, is shorter than a batch. */
-export const FEW = 'off where an epoch has less than a batch of images';
+export const FEW = reason('value.few-images');
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
 /** Most rows of a batch made as one task: few messages, and whole repeats of an image. */

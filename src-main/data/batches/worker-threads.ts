@@ -9,6 +9,7 @@ import {
 } from './workers.ts';
 import type { DecodeNow } from '../decode/decode.ts';
 import { imageMaker, type ViewOptions } from '../decode/image.ts';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 /**
  * A crew of threads. Each has one task at a time and notes in shared memory which file it is reading. Reads block their
@@ -88,9 +89,7 @@ export function threadWorkers(options: WorkersOptions): DecodeWorkers {
       deal();
     });
     member.worker.on('error', (error) => fail(member, error));
-    member.worker.on('exit', (code) =>
-      fail(member, new Error(`a thread of the data pipeline ended with code ${code}`)),
-    );
+    member.worker.on('exit', (code) => fail(member, new ReasonError(reason('thread.data', { code }))));
   };
   const look = (): void => {
     const now = Date.now();
@@ -111,7 +110,7 @@ export function threadWorkers(options: WorkersOptions): DecodeWorkers {
     size: 2 * threads,
     make: (task) =>
       new Promise((resolve, reject) => {
-        if (members.size === 0) return reject(new Error('the threads of the data pipeline have ended'));
+        if (members.size === 0) return reject(new ReasonError(reason('thread.data-ended')));
         waiting.push({ task, offset: 0, result: { failed: [], kept: [] }, resolve, reject });
         deal();
       }),
@@ -156,7 +155,7 @@ function giveUp({ note, job, seen }: Member, timeout: number): Job | null {
   const stuck = seen.note - READING;
   const { orders } = job.task;
   const end = sameFileUntil(orders, stuck);
-  addTo(job, { failed: failures(stuck, end, `the disk did not answer within ${timeout / 1000} s`, true), kept: [] });
+  addTo(job, { failed: failures(stuck, end, reason('os.silent', { seconds: timeout / 1000 }), true), kept: [] });
   return { ...job, task: { ...job.task, orders: orders.slice(end) }, offset: job.offset + end };
 }
 

@@ -1,9 +1,10 @@
+import { reasonOf } from '../../protocol/errors.ts';
+import type { Reason } from '../../protocol/reasons.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Pixels } from '../decode/pixels.ts';
 import type { Look, ImageMaker } from '../decode/image.ts';
 import { Random } from '../random.ts';
 import { readNow, type BytesPlace } from '../layout/read-now.ts';
-import { reasonOf } from '../layout/read-file.ts';
 
 /**
  * Who makes the images of batches: this thread, or threads of their own (`crew-threads.ts`). Both carry out the same
@@ -34,7 +35,7 @@ export interface WorkersTask {
 export interface FailedOrder {
   /** Its place among the orders. */
   order: number;
-  reason: string;
+  reason: Reason;
   /** Whether it was the disk that failed, not the decoder. */
   disk: boolean;
 }
@@ -107,7 +108,7 @@ export function sameFileUntil(orders: readonly ImageOrder[], first: number): num
 }
 
 /** Orders from `first` up to below `end`, all failed alike. */
-export function failures(first: number, end: number, reason: string, disk: boolean): FailedOrder[] {
+export function failures(first: number, end: number, reason: Reason, disk: boolean): FailedOrder[] {
   return Array.from({ length: end - first }, (_, at) => ({ order: first + at, reason, disk }));
 }
 

@@ -1,4 +1,5 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import type { Reason } from '../../protocol/reasons.ts';
 import { dirname } from 'node:path';
 import { writeLinesAtomic } from '../../base/files.ts';
 import type { FindingKind } from '../../protocol/data-types.ts';
@@ -12,7 +13,7 @@ export interface ImageResult {
   /** First 16 bytes of the SHA-256 of the file, in base64; '' when it could not be read. */
   hash: string;
   /** Why it cannot be used, or null. */
-  problem: { kind: FindingKind; reason: string } | null;
+  problem: { kind: FindingKind; reason: Reason | string } | null;
   oddities: FindingKind[];
 }
 

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { FINDING_KINDS, type DatasetReport, type Finding, type FindingKind } from '../../protocol/data-types.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { CheckResults, type ImageResult } from './check-results.ts';
 import { decodeImage, type Decode } from '../decode/decode.ts';
 import { readableSize } from '../decode/reading.ts';
@@ -10,7 +11,7 @@ import { findDuplicates, type FoundFile } from './duplicates.ts';
 import { readSample, samplePlace, type Dataset } from '../layout/folder.ts';
 import type { Sample } from '../layout/sample.ts';
 import { imageFacts, type ImageFacts } from '../decode/image-facts.ts';
-import { inTime, reasonOf, SlowDiskError } from '../layout/read-file.ts';
+import { inTime, SlowDiskError } from '../layout/read-file.ts';
 
 export interface CheckOptions {
   /** Called after each image. */
@@ -171,14 +172,14 @@ class Check {
   }
 
   private async problemOf(bytes: Uint8Array, facts: ImageFacts): Promise<ImageResult['problem']> {
-    if (bytes.length === 0) return { kind: 'empty', reason: 'the file is empty' };
+    if (bytes.length === 0) return { kind: 'empty', reason: reason('file.empty') };
     try {
       const size = readableSize(bytes);
       const decode = (): Promise<unknown> => decodeImage(bytes, size, null, this.decode);
       await (size.width * size.height * 3 > LARGE ? this.alone(decode) : decode());
       return null;
     } catch (error) {
-      if (facts.cutShort) return { kind: 'truncated', reason: 'the file ends before the image does' };
+      if (facts.cutShort) return { kind: 'truncated', reason: reason('image.cut') };
       return { kind: 'unreadable', reason: reasonOf(error) };
     }
   }

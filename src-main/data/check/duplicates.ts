@@ -1,11 +1,13 @@
 import type { FindingKind } from '../../protocol/data-types.ts';
 import type { Sample } from '../layout/sample.ts';
+import { reason, type Reason } from '../../protocol/reasons.ts';
 
 /** An image in a finding, with what is wrong with it. */
 export interface FoundFile {
   kind: FindingKind;
   file: string;
-  reason: string;
+  /** Empty where the kind says it all. */
+  reason: Reason | string;
 }
 
 /** Bytes of a hash. */
@@ -59,12 +61,16 @@ function describeGroup(
     const { file, label } = samples[index];
     if (ofOther !== undefined) {
       const { file: same, label: other } = samples[label === samples[first].label ? ofOther : first];
-      found.push({ kind: 'conflict', file, reason: `the same as ${same}, of the class ${classes[other]}` });
+      found.push({
+        kind: 'conflict',
+        file,
+        reason: reason('image.same-other-class', { file: same, class: classes[other] }),
+      });
     }
     if (index < train && inVal !== undefined)
-      found.push({ kind: 'leak', file, reason: `the same as ${samples[inVal].file}` });
+      found.push({ kind: 'leak', file, reason: reason('image.same', { file: samples[inVal].file }) });
     if (index === first || index === inVal) continue;
     const earlier = index >= train ? inVal! : first;
-    found.push({ kind: 'duplicate', file, reason: `the same as ${samples[earlier].file}` });
+    found.push({ kind: 'duplicate', file, reason: reason('image.same', { file: samples[earlier].file }) });
   }
 }

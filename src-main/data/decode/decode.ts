@@ -1,5 +1,5 @@
+import { reasonOf } from '../../protocol/errors.ts';
 import { reason, ReasonError } from '../../protocol/reasons.ts';
-import { reasonOf } from '../layout/read-file.ts';
 import type { ImageFormat, ImageSize } from './image-size.ts';
 import type { Crop, Pixels } from './pixels.ts';
 import { differs, placed, readingOf } from './reading.ts';

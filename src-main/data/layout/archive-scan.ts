@@ -1,10 +1,11 @@
+import { reasonOf } from '../../protocol/errors.ts';
+import type { Reason } from '../../protocol/reasons.ts';
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeLinesAtomic } from '../../base/files.ts';
 import { childPath } from './branch.ts';
 import { leftByPrograms, PassedOver, type Counts } from './passed-over.ts';
-import { reasonOf } from './read-file.ts';
 import { listTar } from './tar.ts';
 import { listZip, type ZipPlace } from './zip.ts';
 
@@ -21,7 +22,7 @@ export interface ArchiveScan {
   /** What of it is not used. */
   passed: PassedOver;
   /** What could not be read: of the archive itself ('') or of one inside it. */
-  faults: { name: string; reason: string }[];
+  faults: { name: string; reason: Reason }[];
 }
 
 /** Archives inside an archive that are looked through at the same time. */

@@ -1,14 +1,14 @@
 import type { Dirent } from 'node:fs';
 import { opendir, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { openArchive } from './archive.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { childPath, type Branch, type Roots } from './branch.ts';
 import { IMAGE } from './image-name.ts';
 import { compareCodePoints, sortByCodePoint } from './order.ts';
 import { leftByPrograms } from './passed-over.ts';
-import { reasonOf } from './read-file.ts';
 
 /** A folder on disk. Its entries are read when they are asked for. */
 export function diskBranch(roots: Roots, name: string, file: string): Branch {
@@ -155,7 +155,7 @@ async function scanFolder({ path, warnings, passed }: Roots, folder: string): Pr
       // A broken link stays in the list when named like an image: the check then reports it by name.
       else if (passed.isImage(place(name)) && (target === null || target.isFile())) scan.files.push(name);
     } else if (!entry.isFile()) {
-      if (IMAGE.test(name)) warnings.add('data.unreadable', { path: place(name), reason: 'it is not a file' });
+      if (IMAGE.test(name)) warnings.add('data.unreadable', { path: place(name), reason: reason('file.not-file') });
     } else if (passed.isImage(place(name))) scan.files.push(name);
   }
   return scan;

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../../protocol/data-types.ts';
-import { StillhouseError, type PlainError } from '../../protocol/errors.ts';
+import { StillhouseError, type PlainError, reasonOf } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { arrange, list, type Arrangement } from './arrangement.ts';
@@ -11,7 +12,7 @@ import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
 import { naturalOrder, sortByCodePoint } from './order.ts';
 import { inWords, PassedOver } from './passed-over.ts';
-import { readFilePart, readImageFile, reasonOf, type ReadOptions } from './read-file.ts';
+import { readFilePart, readImageFile, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';
 import { parseReading, splitsReading, type Reading } from '../../protocol/data-reading.ts';
 import type { Sample } from './sample.ts';
@@ -247,7 +248,7 @@ async function valSamples(
     say(found, files, branch, roots);
     return served(labelSamples(found.labels, classes));
   }
-  const difference = files.length > 0 ? `${branch.file} holds no class folders` : `${branch.file} holds no images`;
+  const difference = reason(files.length > 0 ? 'data.no-class-folders' : 'data.no-images', { file: branch.file });
   roots.warnings.add('data.class-mismatch', { difference });
   return null;
 }
@@ -256,11 +257,12 @@ function compareClasses(classes: readonly string[], val: ReadonlyMap<string, str
   const known = new Set(classes);
   const extra = sortByCodePoint([...val.keys()].filter((name) => !known.has(name)));
   const missing = classes.filter((name) => !val.get(name)?.length);
-  const parts = [
-    ...(missing.length > 0 ? [`without val images ${someOf(missing)}`] : []),
-    ...(extra.length > 0 ? [`only in val, not used ${someOf(extra)}`] : []),
+  const [one, other] = [
+    ...(missing.length > 0 ? [reason('data.without-val', { classes: someOf(missing) })] : []),
+    ...(extra.length > 0 ? [reason('data.only-val', { classes: someOf(extra) })] : []),
   ];
-  if (parts.length > 0) warnings.add('data.class-mismatch', { difference: parts.join('; ') });
+  const difference = other ? reason('list.both', { one, other }) : one;
+  if (difference) warnings.add('data.class-mismatch', { difference });
 }
 
 function someOf(names: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import table from '../../../resources/classes/imagenet.json';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason, type Reason } from '../../protocol/reasons.ts';
 
 /**
  * Files that tell what an evaluation may count as right: ReaL's labels of ImageNet's validation images (Beyer et al.,
@@ -30,30 +31,30 @@ export async function readRealLabels(
   files: readonly string[],
   classes: readonly string[],
 ): Promise<Map<string, ReadonlySet<number>>> {
-  const wrong = (reason: string) => new StillhouseError('evaluation.real', { path, reason });
+  const wrong = (why: Reason) => new StillhouseError('evaluation.real', { path, reason: why });
   const lists = await readJson(path, wrong);
-  if (!Array.isArray(lists)) throw wrong('expected a list of lists, got something else');
+  if (!Array.isArray(lists)) throw wrong(reason('labels.no-list'));
   const synsets = imagenetSynsets();
   const places = new Map(classes.map((name, place) => [name, place]));
-  if (!synsets.some((synset) => places.has(synset))) throw wrong('the classes of the data are not those of ImageNet');
+  if (!synsets.some((synset) => places.has(synset))) throw wrong(reason('labels.other-classes'));
   const found = new Map<string, ReadonlySet<number>>();
   for (const file of files) {
     const number = Number(NUMBERED.exec(file)?.[1] ?? 0);
     if (number === 0) continue;
-    if (number > lists.length) throw wrong(`it has ${lists.length} lists, and there is image ${number}`);
+    if (number > lists.length) throw wrong(reason('labels.too-few-lists', { lists: lists.length, number }));
     const numbers = listOf(lists[number - 1], number, synsets.length, wrong);
     found.set(file, new Set(numbers.map((index) => places.get(synsets[index]) ?? -1)));
   }
-  if (found.size === 0) throw wrong('no image is named as ImageNet’s are, ILSVRC2012_val_00000001.JPEG');
+  if (found.size === 0) throw wrong(reason('labels.no-names'));
   return found;
 }
 
-function listOf(value: unknown, number: number, classes: number, wrong: (reason: string) => Error): number[] {
+function listOf(value: unknown, number: number, classes: number, wrong: (why: Reason) => Error): number[] {
   const isClass = (index: unknown): index is number =>
     typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < classes;
   if (Array.isArray(value) && value.every(isClass)) return value;
   const got = JSON.stringify(value)?.slice(0, 40) ?? 'nothing';
-  throw wrong(`list ${number} holds ${got}, expected whole numbers from 0 to ${classes - 1}`);
+  throw wrong(reason('labels.number', { number, got, last: classes - 1 }));
 }
 
 /**
@@ -63,43 +64,43 @@ function listOf(value: unknown, number: number, classes: number, wrong: (reason:
  * @throws StillhouseError `evaluation.class-index`, `file.missing`, `file.unreadable`.
  */
 export async function readClassIndex(path: string): Promise<string[]> {
-  const wrong = (reason: string) => new StillhouseError('evaluation.class-index', { path, reason });
+  const wrong = (why: Reason) => new StillhouseError('evaluation.class-index', { path, reason: why });
   const value = await readJson(path, wrong);
-  if (typeof value !== 'object' || value === null) throw wrong('expected an object or a list, got something else');
+  if (typeof value !== 'object' || value === null) throw wrong(reason('labels.no-object'));
   const pairs = Object.entries(value).map(([key, entry]) => pairOf(key, entry, wrong));
   const names: string[] = [];
   for (const [number, name] of pairs) {
-    if (names[number] !== undefined) throw wrong(`number ${number} is there twice`);
+    if (names[number] !== undefined) throw wrong(reason('labels.twice', { number }));
     names[number] = name;
   }
-  if (names.length !== pairs.length || pairs.length === 0) throw wrong('its numbers do not count from 0 without a gap');
+  if (names.length !== pairs.length || pairs.length === 0) throw wrong(reason('labels.gap'));
   return names;
 }
 
-function pairOf(key: string, entry: unknown, wrong: (reason: string) => Error): [number, string] {
+function pairOf(key: string, entry: unknown, wrong: (why: Reason) => Error): [number, string] {
   const { cid = key, wnid } = (typeof entry === 'object' && entry !== null ? entry : {}) as Record<string, unknown>;
   const name: unknown = typeof entry === 'string' ? entry : Array.isArray(entry) ? entry[0] : wnid;
   const number = Number(cid);
   if (typeof name !== 'string' || !Number.isInteger(number) || number < 0 || number > 1e6)
-    throw wrong(`entry ${key.slice(0, 20)} names no number and class`);
+    throw wrong(reason('labels.entry', { key: key.slice(0, 20) }));
   return [number, name];
 }
 
-async function readJson(path: string, wrong: (reason: string) => Error): Promise<unknown> {
+async function readJson(path: string, wrong: (why: Reason) => Error): Promise<unknown> {
   let text: string;
   try {
     const { size } = await stat(path);
-    if (size > LARGEST) throw wrong('it is larger than 64 MiB');
+    if (size > LARGEST) throw wrong(reason('file.over-64-mib'));
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')
       throw new StillhouseError('file.missing', { path }, { cause: error });
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+    throw new StillhouseError('file.unreadable', { path, reason: reasonOf(error) }, { cause: error });
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw wrong('it is not JSON');
+    throw wrong(reason('file.not-json'));
   }
 }

@@ -1,19 +1,19 @@
+import { reasonOf, StillhouseError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { readMatlabStructs } from '../../formats/matlab.ts';
-import { StillhouseError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
 import { IMAGE } from './image-name.ts';
 import { readColumns, withoutBoxes, type LabelRow } from './label-columns.ts';
 import { numbering, type Numbering } from './label-numbers.ts';
 import { parseTable } from './label-table.ts';
 import { compareCodePoints } from './order.ts';
-import { reasonOf } from './read-file.ts';
 import type { Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitRole } from './split-names.ts';
 import { readTar } from './tar.ts';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 /**
  * Which class each image of a flat validation folder has, from the lists that data sets come with:
@@ -130,7 +130,7 @@ function isNamed(path: string): boolean {
 function asListError({ path }: List): (error: unknown) => never {
   return (error) => {
     if (error instanceof StillhouseError) throw error;
-    throw new StillhouseError('data.label-list', { reason: `${path}: ${reasonOf(error)}` }, { cause: error });
+    throw new StillhouseError('data.label-list', { reason: reason('file.within', { file: path, why: reasonOf(error) }) }, { cause: error });
   };
 }
 
@@ -188,7 +188,7 @@ async function packedLists(path: string): Promise<List[]> {
 
 async function readSmall(path: string): Promise<Buffer> {
   const { size } = await stat(path);
-  if (size > LARGEST_LIST) throw new Error('the list is larger than 64 MiB');
+  if (size > LARGEST_LIST) throw new ReasonError(reason('file.list-over-64-mib'));
   return readFile(path);
 }
 
@@ -327,7 +327,7 @@ async function explained(
   const sorted = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
   const numbered = sorted.map((file) => Number(/_(\d{8})\.\w+$/.exec(file)?.[1]));
   const byName = numbered.every((value) => value >= 1 && value <= ids.length);
-  if (!byName && ids.length !== files.length) throw new Error(`it has ${ids.length} lines for ${files.length} images`);
+  if (!byName && ids.length !== files.length) throw new ReasonError(reason('labels.lines', { lines: ids.length, files: files.length }));
   const pairs = sorted.map((file, at) => [file, synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? ''] as const);
   const labels = new Map(pairs.filter(([, synset]) => known.has(synset)));
   const params = { list: basename(truth.path), count: labels.size, total: files.length };
@@ -337,7 +337,7 @@ async function explained(
 /** Synsets by ImageNet's numbers. @throws Error when nothing explains them. */
 async function synsetsById(lists: readonly List[]): Promise<Map<number, string>> {
   const list = lists.find(({ path }) => EXPLAINED.test(basename(path)));
-  if (!list) throw new Error('its numbers need meta.mat or map_clsloc.txt of the devkit beside it');
+  if (!list) throw new ReasonError(reason('labels.devkit'));
   if (list.path.endsWith('.txt')) {
     const lines = (await textOf(list)).trim().split(/\r?\n/);
     return new Map(lines.map((line) => line.split(/\s+/)).map(([synset, id]) => [Number(id), synset]));

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { inflate } from './read-now.ts';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 const LARGEST = 1 << 30;
 
@@ -32,7 +33,7 @@ export function readFilePart(
 ): Promise<Uint8Array> {
   const work = openAnd(path, async (file) => {
     const bytes = await readBytes(file, offset, size);
-    if (bytes.length < size) throw new Error('the archive ends early');
+    if (bytes.length < size) throw new ReasonError(reason('file.archive-short'));
     return inflated === undefined ? bytes : inflate(bytes, inflated);
   });
   return inTime(timeout, work);
@@ -52,9 +53,9 @@ export async function inTime<Result>(timeout: number, work: Promise<Result>): Pr
 }
 
 /** The disk kept a reader waiting for too long. */
-export class SlowDiskError extends Error {
+export class SlowDiskError extends ReasonError {
   constructor(timeout: number) {
-    super(`the disk did not answer within ${timeout / 1000} s`);
+    super(reason('os.silent', { seconds: timeout / 1000 }));
   }
 }
 
@@ -66,7 +67,7 @@ async function openAnd<Result>(
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
-    if (!stats.isFile()) throw new Error('it is not a file');
+    if (!stats.isFile()) throw new ReasonError(reason('file.not-file'));
     return await work(file, stats.size);
   } finally {
     await file.close();
@@ -86,24 +87,5 @@ async function readBytes(file: FileHandle, start: number, size: number): Promise
 }
 
 function assertSize(size: number): void {
-  if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
-}
-
-const REASONS: Record<string, string> = {
-  ENOENT: 'the file is gone',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ELOOP: 'it is a link that leads to itself',
-  EISDIR: 'it is a folder',
-  EIO: 'the disk reports an error',
-  ENAMETOOLONG: 'its name is too long',
-};
-
-/** Why reading or decoding failed, in a few words for a person. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // The decoder's own words, not the advice that goes with them.
-  if (error instanceof StillhouseError && error.params.reason) return String(error.params.reason);
-  const { code } = error as NodeJS.ErrnoException;
-  return (code && REASONS[code]) ?? error.message.split('\n')[0];
+  if (size > LARGEST) throw new ReasonError(reason('file.over-1-gib'));
 }

@@ -1,5 +1,6 @@
 import { inflateRawSync } from 'node:zlib';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 /** Where the bytes of an image lie on this machine. */
 export interface BytesPlace {
@@ -36,10 +37,10 @@ export function readNow({ path, offset, size: wanted, inflated }: BytesPlace): U
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(file);
-    if (!stats.isFile()) throw new Error('it is not a file');
+    if (!stats.isFile()) throw new ReasonError(reason('file.not-file'));
     const size = wanted ?? stats.size;
-    if (size > LARGEST) throw new Error('the file is larger than 1 GiB');
-    if (offset + size > stats.size) throw new Error('the archive is shorter than it was');
+    if (size > LARGEST) throw new ReasonError(reason('file.over-1-gib'));
+    if (offset + size > stats.size) throw new ReasonError(reason('file.archive-shrunk'));
     const bytes = Buffer.allocUnsafeSlow(size);
     let filled = 0;
     while (filled < size) {

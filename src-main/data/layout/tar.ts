@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 /** One regular file of an archive. */
 export interface TarFile {
@@ -10,7 +11,7 @@ export interface TarFile {
 const BLOCK = 512;
 /** Files above this, in bytes, are an error: everything wanted from an archive is held in memory. */
 const LARGEST = 256 * 2 ** 20;
-const EARLY = 'the archive ends early';
+const EARLY = reason('file.archive-short');
 
 /**
  * Regular files of a tar archive (ustar, GNU long names, pax paths) whose name passes `wanted`, in order; links, devices
@@ -73,7 +74,7 @@ async function* walkTar(take: Take, wanted: (name: string) => boolean): AsyncGen
     const keep = isName || (isFile && wanted(fullName));
     if (keep && size > LARGEST) throw new Error(`readTar: ${fullName} has ${size} bytes`);
     const data = ((await take(padded, keep)) ?? Buffer.alloc(0)).subarray(0, size);
-    if (keep && data.length < size) throw new Error(EARLY);
+    if (keep && data.length < size) throw new ReasonError(EARLY);
     if (isFile) yield { name: fullName, size, offset: at + BLOCK, data: keep ? data : null };
     if (isName) longName = type === 'x' ? paxPath(data) : data.toString('utf8').replace(/\0.*$/s, '');
     else if (type !== 'g') longName = null;
@@ -85,10 +86,10 @@ function parseHeader(header: Buffer): { name: string; size: number; type: string
   const field = (from: number, to: number): string => header.toString('utf8', from, to).replace(/\0.*$/s, '');
   const stated = parseInt(field(148, 156), 8);
   const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
-  if (sum !== stated) throw new Error('the archive is damaged');
+  if (sum !== stated) throw new ReasonError(reason('file.archive-damaged'));
   // Above 8 GiB the size is written in binary.
   const size = header[124] & 0x80 ? Number(header.readBigUInt64BE(128)) : parseInt(field(124, 136), 8);
-  if (!Number.isSafeInteger(size) || size < 0) throw new Error('the archive is damaged');
+  if (!Number.isSafeInteger(size) || size < 0) throw new ReasonError(reason('file.archive-damaged'));
   const prefix = header.toString('latin1', 257, 262) === 'ustar' ? field(345, 500) : '';
   const name = field(0, 100);
   return { name: prefix ? `${prefix}/${name}` : name, size, type: String.fromCharCode(header[156]) };
@@ -115,7 +116,7 @@ function fileReader(file: FileHandle, start: number, end: number): Take {
   let [window, windowStart] = [Buffer.alloc(0) as Buffer, start];
   return async (size, keep) => {
     if (at === end && keep) return null;
-    if (at + size > end) throw new Error(EARLY);
+    if (at + size > end) throw new ReasonError(EARLY);
     at += size;
     if (!keep) return null;
     const from = at - size - windowStart;
@@ -123,7 +124,7 @@ function fileReader(file: FileHandle, start: number, end: number): Take {
     windowStart = at - size;
     const buffer = Buffer.allocUnsafe(Math.max(size, Math.min(WINDOW, end - windowStart)));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, windowStart);
-    if (bytesRead < size) throw new Error(EARLY);
+    if (bytesRead < size) throw new ReasonError(EARLY);
     window = buffer.subarray(0, bytesRead);
     return window.subarray(0, size);
   };
@@ -140,7 +141,7 @@ function streamReader(chunks: AsyncIterable<Buffer>): Take {
       if (rest.length === 0) {
         const next = await iterator.next();
         if (next.done) {
-          if (missing < size || !keep) throw new Error(EARLY);
+          if (missing < size || !keep) throw new ReasonError(EARLY);
           return null;
         }
         rest = next.value;

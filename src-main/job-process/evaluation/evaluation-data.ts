@@ -4,6 +4,7 @@ import type { Sample } from '../../data/layout/sample.ts';
 import { imagenetSynsets, readClassIndex } from '../../data/layout/label-files.ts';
 import { naturalOrder } from '../../data/layout/order.ts';
 import { StillhouseError, toPlainError, type ErrorCode, type ErrorParams, type PlainError } from '../../protocol/errors.ts'; // prettier-ignore
+import { reason, type Reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
@@ -129,21 +130,22 @@ async function labelling(
 ): Promise<number[]> {
   const names = namesOf(model);
   const places = new Map((names ?? []).map((name, place) => [name, place]));
-  const wrong = (difference: string) => new StillhouseError('evaluation.classes', { path, difference });
+  const wrong = (difference: Reason) => new StillhouseError('evaluation.classes', { path, difference });
   if (names && !index && folders.every((folder) => places.has(folder))) return folders.map((one) => places.get(one)!);
   if (folders.every((folder) => NUMBER.test(folder))) {
     const byNumber = await numbered(index, names, model.count);
     return folders.map((folder) => {
       const name = byNumber[Number(folder)];
       const label = name === undefined ? undefined : places.size > 0 ? places.get(name) : Number(name);
-      if (label === undefined) throw wrong(`there is no class ${folder}`);
+      if (label === undefined) throw wrong(reason('evaluation.no-class', { name: folder }));
       return label;
     });
   }
   if (!names && folders.length === model.count) return [...folders.keys()];
   const unknown = folders.filter((folder) => !places.has(folder));
-  if (names) throw wrong(`unknown (${unknown.length}): ${unknown.slice(0, 5).join(', ')}`);
-  throw wrong(`${folders.length} folders, and the model has ${model.count} classes without names`);
+  if (names)
+    throw wrong(reason('evaluation.unknown', { count: unknown.length, names: unknown.slice(0, 5).join(', ') }));
+  throw wrong(reason('evaluation.unnamed', { folders: folders.length, classes: model.count }));
 }
 
 /** The name of the class with each number; the number itself where the model names none. */

@@ -6,6 +6,7 @@ import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { writeChunksAtomic } from '../../base/files.ts';
+import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 import { openFile } from '../../runs/file-source.ts';
 import type { Values } from '../../runtime/dtypes.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
@@ -63,7 +64,7 @@ function readInput(path: string): Input {
     const { tensors } = readSafetensors(source, path);
     const only = tensors.size === 1 ? [...tensors.values()][0] : undefined;
     const array = tensors.get('images') ?? tensors.get('pictures') ?? only;
-    if (!array) throw misfit(`a tensor named images, or one alone in ${path}`, [...tensors.keys()].join(', '));
+    if (!array) throw misfit(reason('value.images-tensor', { path }), [...tensors.keys()].join(', '));
     return toChannelsLast(array);
   } finally {
     source.close();
@@ -74,7 +75,7 @@ function readInput(path: string): Input {
 function toChannelsLast(array: NamedArray): Input {
   const [count, channels, height, width] = array.shape;
   if (array.shape.length !== 4 || channels !== 3 || count < 1)
-    throw misfit('images of shape [B, 3, H, W]', `[${array.shape.join(', ')}]`);
+    throw misfit(reason('value.images-shape'), `[${array.shape.join(', ')}]`);
   const [values, area] = [array.toFloat32(), height * width];
   const images = new Float32Array(values.length);
   for (let image = 0; image < count; image++)
@@ -84,7 +85,7 @@ function toChannelsLast(array: NamedArray): Input {
   return { count, height, width, images };
 }
 
-function misfit(expected: string, got: string): StillhouseError {
+function misfit(expected: ReasonValue, got: string): StillhouseError {
   return new StillhouseError('argument.invalid', { name: 'input', expected, got });
 }
 

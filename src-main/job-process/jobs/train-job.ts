@@ -7,6 +7,7 @@ import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches
 import { countParameters, type Model } from '../../model/model.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { diskError } from '../../base/files.ts';
@@ -82,7 +83,9 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
         Promise.race([train({ job, context, dataset, begin, log, guard, reserve }), guard.stalled]).catch(
           (error: unknown) => {
             const text = error instanceof Error ? error.message : String(error);
-            throw tellsOfMemory(text) ? memoryError(job.recipe, firstLine(text), process.memoryUsage.rss()) : error;
+            throw tellsOfMemory(text)
+              ? memoryError(job.recipe, reason('raw.text', { text: firstLine(text) }), process.memoryUsage.rss())
+              : error;
           },
         );
       return await withLog(job.run, context, body, ending);

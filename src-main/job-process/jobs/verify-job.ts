@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { askCudaDriver } from '../../runtime/cuda-driver.ts';
 import { loadEngine, type Engine } from '../../runtime/engine.ts';
 import type { Sight } from '../../install/engine-store.ts';
 import { loadLibrary } from '../../runtime/library.ts';
-import { toldReason } from '../../jobs/device-choice.ts';
 import type { JobResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function runVerifyJob(job: VerifyEngineJob): Promise<JobResults['ve
   const product = tf.matMul(a, a);
   const got = [...(await product.data())].join();
   tf.dispose([a, product]);
-  if (got !== '7,10,15,22') throw new StillhouseError('engine.load', { reason: `a product came out as ${got}` });
+  if (got !== '7,10,15,22') throw new StillhouseError('engine.load', { reason: reason('engine.product', { got }) });
   return { version: engine.version, devices: engine.devices().map(({ name }) => name), sight };
 }
 
@@ -36,6 +36,6 @@ async function openOnGpu(job: VerifyEngineJob): Promise<{ engine: Engine; sight:
   } catch (error) {
     if (!(error instanceof StillhouseError) || !error.code.startsWith('gpu.')) throw error;
     const engine = await openOnProcessor(job);
-    return { engine, sight: { gpus: 0, reason: toldReason(toPlainError(error)) } };
+    return { engine, sight: { gpus: 0, reason: reasonOf(error) } };
   }
 }

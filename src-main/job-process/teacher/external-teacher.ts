@@ -1,4 +1,5 @@
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
 import type { Engine } from '../../runtime/engine.ts';
 import { SavedModel } from '../../runtime/saved-model.ts';
@@ -102,8 +103,7 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
     try {
       return await work();
     } catch (error) {
-      const reason = error instanceof StillhouseError ? String(error.params.reason ?? error.message) : String(error);
-      throw new StillhouseError('teacher.run', { path, reason: reason.slice(0, 500) }, { cause: error });
+      throw new StillhouseError('teacher.run', { path, reason: reasonOf(error) }, { cause: error });
     }
   };
   const model = await told(() => SavedModel.load(engine, path, input, output));
@@ -127,7 +127,7 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
 
 function requireShape({ path }: TeacherCard, { shape }: Answers, count: number, width: number): void {
   if (shape.length === 2 && shape[0] === count && shape[1] === width) return;
-  const expected = `scores [${count}, ${width}] for ${count} images`;
+  const expected = reason('value.scores', { count, width, images: count });
   throw new StillhouseError('teacher.interface', { path, expected, got: `[${shape.join(', ')}]` });
 }
 

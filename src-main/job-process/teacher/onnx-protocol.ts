@@ -1,3 +1,5 @@
+import type { Reason } from '../../protocol/reasons.ts';
+
 /** What the thread of an ONNX teacher is started with. */
 export interface OnnxOrder {
   path: string;
@@ -20,4 +22,4 @@ export interface OnnxQuestion {
 
 /** What the thread tells: once that it is ready or has failed, then one answer or failure for each question. */
 export type OnnxAnswer =
-  { tell: 'ready' } | { tell: 'answer'; values: Float32Array; shape: number[] } | { tell: 'failed'; reason: string };
+  { tell: 'ready' } | { tell: 'answer'; values: Float32Array; shape: number[] } | { tell: 'failed'; reason: Reason };

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason, sayReason, type Reason } from '../../protocol/reasons.ts';
 import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
 
 /** An ONNX file that answers images, on a thread of its own. */
@@ -14,8 +15,8 @@ export class OnnxTeacher {
     private readonly path: string,
   ) {
     worker.on('message', (answer: OnnxAnswer) => this.waiting.shift()?.resolve(answer));
-    worker.on('error', (error) => this.end(error.message));
-    worker.on('exit', (code) => this.end(`its thread ended with code ${code}`));
+    worker.on('error', (error) => this.end(reasonOf(error)));
+    worker.on('exit', (code) => this.end(reason('thread.code', { code })));
   }
 
   /**
@@ -49,7 +50,7 @@ export class OnnxTeacher {
 
   /** Fails what is still asked, and ends the thread after what it computes now. */
   async close(): Promise<void> {
-    this.end('it was closed');
+    this.end(reason('thread.closed'));
     await this.worker.terminate();
   }
 
@@ -63,18 +64,21 @@ export class OnnxTeacher {
     return answer.tell === 'answer' ? answer : { values: new Float32Array(0), shape: [] };
   }
 
-  private end(reason: string): void {
-    this.over ??= this.failure(reason);
+  private end(why: Reason): void {
+    this.over ??= this.failure(why);
     for (const { reject } of this.waiting.splice(0)) reject(this.over);
   }
 
-  private failure(reason: string): StillhouseError {
-    return new StillhouseError('teacher.run', { path: this.path, reason: oneLine(reason) });
+  private failure(why: Reason): StillhouseError {
+    return new StillhouseError('teacher.run', { path: this.path, reason: inOneLine(why) });
   }
 }
 
-function oneLine(text: string): string {
-  return text.trim().replace(/\s+/g, ' ').replace(/\.$/, '').slice(0, 500);
+// ONNX Runtime's words go over many lines.
+function inOneLine(why: Reason): Reason {
+  if (why.code !== 'raw.text') return why;
+  const text = sayReason(why).trim().replace(/\s+/g, ' ').replace(/\.$/, '').slice(0, 500);
+  return reason('raw.text', { text });
 }
 
 /** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { inParts, wholePixels, type Answers } from './batch-parts.ts';
 import type { OnnxAnswer, OnnxOrder, OnnxQuestion } from './onnx-protocol.ts';
+import { ReasonError, reason, reasonIn } from '../../protocol/reasons.ts';
 
 /**
  * The thread that runs an ONNX file. ONNX Runtime works on the thread that calls it, so it has this one to itself;
@@ -25,14 +26,13 @@ function answer(session: ort.InferenceSession, order: OnnxOrder, { images, count
     const fed = order.inputType === 'uint8' ? new ort.Tensor('uint8', wholePixels(values), shape) : new ort.Tensor('float32', values, shape); // prettier-ignore
     const results = await session.run({ [order.inputName]: fed }, [order.outputName]);
     const { type, data, dims } = results[order.outputName];
-    if (type !== 'float32') throw new Error(`it answers in ${type}, not in float32`);
+    if (type !== 'float32') throw new ReasonError(reason('teacher.type', { type }));
     return { values: data as Float32Array, shape: dims };
   });
 }
 
 async function main(port: NonNullable<typeof parentPort>, order: OnnxOrder): Promise<void> {
   const tell = (message: OnnxAnswer): void => port.postMessage(message);
-  const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
   try {
     const session = await open(order);
     tell({ tell: 'ready' });
@@ -43,11 +43,11 @@ async function main(port: NonNullable<typeof parentPort>, order: OnnxOrder): Pro
         .then(() => answer(session, order, question))
         .then(
           ({ values, shape }) => tell({ tell: 'answer', values, shape: [...shape] }),
-          (error: unknown) => tell({ tell: 'failed', reason: reasonOf(error) }),
+          (error: unknown) => tell({ tell: 'failed', reason: reasonIn(error) }),
         );
     });
   } catch (error) {
-    tell({ tell: 'failed', reason: reasonOf(error) });
+    tell({ tell: 'failed', reason: reasonIn(error) });
   }
 }
 

@@ -7,6 +7,7 @@ import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../..
 import { StillhouseError } from '../../protocol/errors.ts';
 import { parseReading } from '../../protocol/data-reading.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 
 export type Split = 'train' | 'val';
@@ -97,7 +98,7 @@ export class Datasets {
     if (label === -1)
       throw new StillhouseError('argument.invalid', {
         name: 'class',
-        expected: 'a class of the data',
+        expected: reason('value.class'),
         got: name ?? '',
       });
     const samples = label === undefined ? dataset[split] : (byClass[split][label] ?? []);

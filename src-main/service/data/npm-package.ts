@@ -5,7 +5,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileSize, folderSize } from '../../base/files.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 
 /** A package as pinned: whatever the registry serves must be these bytes. */
 export interface PinnedPackage {
@@ -50,8 +51,8 @@ export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal
     }
     if (!(await isPinned(archive, pin))) {
       await rm(archive, { force: true });
-      const reason = `${pin.package} ${pin.version} is not what was pinned; the registry serves other bytes`;
-      throw new StillhouseError('sample.build', { reason });
+      const why = reason('download.registry', { package: pin.package, version: pin.version });
+      throw new StillhouseError('sample.build', { reason: why });
     }
   }
   onBytes(pin.bytes);
@@ -70,8 +71,10 @@ const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-update-notif
 function runNpm(args: string[], cwd: string, signal: AbortSignal | undefined): Promise<void> {
   const windows = process.platform === 'win32';
   return new Promise((resolve, reject) => {
-    const failed = (reason: string): void => {
-      reject(signal?.aborted ? new StillhouseError('job.cancelled') : new StillhouseError('sample.build', { reason }));
+    const failed = (why: ReasonValue): void => {
+      reject(
+        signal?.aborted ? new StillhouseError('job.cancelled') : new StillhouseError('sample.build', { reason: why }),
+      );
     };
     const child = spawn(windows ? 'npm.cmd' : 'npm', [...args, ...QUIET], {
       cwd,
@@ -82,9 +85,11 @@ function runNpm(args: string[], cwd: string, signal: AbortSignal | undefined): P
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4000)));
     child.on('error', (error: NodeJS.ErrnoException) =>
-      failed(error.code === 'ENOENT' ? 'npm was not found; it comes with Node.js' : error.message),
+      failed(error.code === 'ENOENT' ? reason('download.no-npm') : reasonOf(error)),
     );
-    child.on('close', (code) => (code === 0 ? resolve() : failed(complaint(said) || `npm ended with code ${code}`)));
+    child.on('close', (code) =>
+      code === 0 ? resolve() : failed(complaint(said) || reason('download.npm', { code: String(code) })),
+    );
   });
 }
 

@@ -1,4 +1,5 @@
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { FromService, ToService } from '../service-link.ts';
 import { jobEnvironment, type JobProcess, type JobProcessOptions } from '../../jobs/job-process.ts';
 import {
@@ -42,10 +43,10 @@ export class RelayJobProcesses {
         },
         exit: (code, signal) => {
           this.trainers.delete(trainer);
-          const reason = signal ? `killed by ${signal}` : `exit code ${code}`;
+          const why = signal ? reason('process.killed', { signal }) : reason('process.exit', { code: String(code) });
           if (verdict?.tell === 'done') resolve(verdict.result);
           else if (!verdict && because) reject(because);
-          else reject(verdict ? fromPlainError(verdict.error) : new StillhouseError('run.died', { reason }));
+          else reject(verdict ? fromPlainError(verdict.error) : new StillhouseError('run.died', { reason: why }));
         },
       });
     });

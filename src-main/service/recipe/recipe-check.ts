@@ -11,7 +11,7 @@ import { planFit } from '../../model/weights.ts';
 import { createModel, isModel, listModels, modelCard, suggestedModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
-import { sayReason } from '../../protocol/reasons.ts';
+import { sayReason, reason, type ReasonValue } from '../../protocol/reasons.ts';
 import {
   checkField,
   defaultRecipe,
@@ -139,7 +139,7 @@ class Findings {
   model({ model, inputSize, distillationType, teacherModel, teacherPath }: Recipe): void {
     if (!isModel(model)) this.problem('model', suggestedModels(model).join(', '), model);
     const patch = Number(/_patch(\d+)/.exec(model)?.[1] ?? 1);
-    if (inputSize % patch !== 0) this.problem('inputSize', `a multiple of ${patch} for ${model}`, inputSize);
+    if (inputSize % patch !== 0) this.problem('inputSize', reason('value.multiple', { patch, model }), inputSize);
     if (distillationType === 'none' || teacherKind(teacherPath) !== 'timm') return;
     if (!isModel(teacherModel)) this.problem('teacherModel', suggestedModels(teacherModel).join(', '), teacherModel);
   }
@@ -152,7 +152,7 @@ class Findings {
 
   paths({ finetune, outputDir }: Recipe): void {
     if (finetune && !existsSync(finetune)) this.error('file.missing', { path: finetune });
-    if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', 'a path from the root', outputDir);
+    if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', reason('value.root-path'), outputDir);
   }
 
   /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
@@ -177,12 +177,12 @@ class Findings {
     const { bceLoss, smoothing, sched, schedOnUpdates, attnOnly, trainMode, distillationType } = recipe;
     const taught = distillationType !== 'none';
     this.grammar(() => parseLrNoise(recipe.lrNoise));
-    if (bceLoss && smoothing > 0) this.problem('smoothing', '0 with binary cross-entropy', smoothing);
-    if (sched === 'plateau' && schedOnUpdates) this.problem('schedOnUpdates', 'off for plateau', 'true');
+    if (bceLoss && smoothing > 0) this.problem('smoothing', reason('value.bce'), smoothing);
+    if (sched === 'plateau' && schedOnUpdates) this.problem('schedOnUpdates', reason('value.plateau'), 'true');
     const attends = model?.specs.some(({ name }) => name.includes('.attn.')) ?? true;
-    if (attnOnly && !attends) this.problem('attnOnly', 'off for a network without attention', 'true');
-    if (!trainMode && taught) this.problem('trainMode', 'on for distillation', 'false');
-    if (recipe.cosub && taught) this.problem('cosub', 'off for distillation', 'true');
+    if (attnOnly && !attends) this.problem('attnOnly', reason('value.no-attention'), 'true');
+    if (!trainMode && taught) this.problem('trainMode', reason('value.distilled'), 'false');
+    if (recipe.cosub && taught) this.problem('cosub', reason('value.not-distilled'), 'true');
   }
 
   /** What a text of the recipe lacks is shown beside its field. */
@@ -192,7 +192,7 @@ class Findings {
     } catch (error) {
       if (!(error instanceof StillhouseError && error.code === 'recipe.invalid')) throw error;
       const { key, expected, got } = error.params;
-      this.problem(key as RecipeKey, sayReason(expected), sayReason(got));
+      this.problem(key as RecipeKey, expected, sayReason(got));
     }
   }
 
@@ -227,7 +227,7 @@ class Findings {
     }
   }
 
-  private problem(key: RecipeKey, expected: string, got: string | number): void {
+  private problem(key: RecipeKey, expected: ReasonValue, got: string | number): void {
     if (this.problems.every((problem) => problem.key !== key))
       this.problems.push({ key, expected, got: JSON.stringify(got) });
   }

@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { RecipeReading } from '../../protocol/data-types.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
 import { FIELDS } from '../../protocol/recipe.ts';
 import { readRecipe } from './recipe-text.ts';
 
@@ -20,9 +21,9 @@ export function readRecipeFile(path: string): RecipeReading {
 
 function textOf(path: string): string {
   try {
-    if (statSync(path).size > MOST_BYTES) throw new Error('larger than 256 KiB');
+    if (statSync(path).size > MOST_BYTES) throw new ReasonError(reason('file.over-256-kib'));
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+    throw new StillhouseError('file.unreadable', { path, reason: reasonOf(error) }, { cause: error });
   }
 }

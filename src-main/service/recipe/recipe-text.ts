@@ -2,6 +2,7 @@ import { LineCounter, parseDocument, isMap, isScalar, isSeq, stringify, type Nod
 import type { RecipeReading } from '../../protocol/data-types.ts';
 import { DEIT_FLAGS, deitFlagOf } from '../../protocol/deit-flags.ts';
 import { StillhouseError, toPlainError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import {
   checkField,
@@ -58,7 +59,7 @@ export function readRecipe(text: string): RecipeReading {
   if (document.errors.length > 0) return reading.result;
   const { contents } = document;
   if (!isMap(contents)) {
-    reading.problem(1, 'recipe.syntax', { reason: 'it names no settings, like epochs: 300' });
+    reading.problem(1, 'recipe.syntax', { reason: reason('recipe.no-settings') });
     return reading.result;
   }
   const lineOf = (node: unknown): number => lines.linePos((node as Node).range?.[0] ?? 0).line;

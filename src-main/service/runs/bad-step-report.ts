@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as v from 'valibot';
-import { reasonOf } from '../../data/layout/read-file.ts';
 import { badStep, type BadStep } from '../../protocol/data-types.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { reason, type Reason } from '../../protocol/reasons.ts';
 import { FIRST, whatIsWrong } from '../../protocol/shapes.ts';
 import { badStepFile } from '../../runs/bad-step.ts';
 import { parseOwnJson } from '../../runs/own-json.ts';
@@ -32,18 +32,18 @@ export async function badStepReport(run: string, datasets: Datasets): Promise<Ba
 }
 
 function readBadStep(path: string): v.InferOutput<typeof written> {
-  const refuse = (reason: string, cause?: unknown) =>
-    new StillhouseError('run.bad-step', { path, reason }, cause === undefined ? {} : { cause });
+  const refuse = (why: Reason, cause?: unknown) =>
+    new StillhouseError('run.bad-step', { path, reason: why }, cause === undefined ? {} : { cause });
   let given: unknown;
   try {
-    if (statSync(path).size > MOST_BYTES) throw refuse('it is too large');
+    if (statSync(path).size > MOST_BYTES) throw refuse(reason('file.too-large'));
     given = parseOwnJson(readFileSync(path, 'utf8'));
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
-    throw refuse(error instanceof SyntaxError ? 'it is not JSON' : reasonOf(error), error);
+    throw refuse(error instanceof SyntaxError ? reason('file.not-json') : reasonOf(error), error);
   }
   const parsed = v.safeParse(written, given, FIRST);
   if (parsed.success) return parsed.output;
   const { name, expected, got } = whatIsWrong(parsed.issues[0], 'it');
-  throw refuse(`${name}: expected ${expected}, got ${got}`);
+  throw refuse(reason('value.wrong', { name, expected, got }));
 }

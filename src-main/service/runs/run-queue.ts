@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { QueueEntry, QueueReport } from '../../protocol/data-types.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { writeFileAtomic } from '../../base/files.ts';
@@ -124,7 +125,7 @@ export class RunQueue {
       if (entries.length >= MOST_ENTRIES)
         throw new StillhouseError('argument.invalid', {
           name: 'queue.add',
-          expected: `at most ${MOST_ENTRIES} waiting runs`,
+          expected: reason('value.waiting', { count: MOST_ENTRIES }),
           got: `${entries.length + 1}`,
         });
       return [...entries, entry];

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { RunDetail, RunSummary } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { RunState } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
@@ -118,7 +119,7 @@ export class RunStore {
     const shown = { ...summary, id, outside: dirname(summary.path) !== this.folder };
     if (live) return { ...shown, state: live, error: null };
     if (summary.state !== 'crashed' || summary.error) return shown;
-    return { ...shown, error: toPlainError(new StillhouseError('run.died', { reason: 'it is gone' })) };
+    return { ...shown, error: toPlainError(new StillhouseError('run.died', { reason: reason('process.gone') })) };
   }
 
   private keep(path: string): void {

@@ -8,6 +8,7 @@ import {
   type FindingKind,
 } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { sayReason } from '../../protocol/reasons.ts';
 import type { Command } from './command.ts';
 import { withService, type LocalService } from './local-service.ts';
 import { textValue, type Option, type Parsed } from './options.ts';
@@ -128,7 +129,9 @@ function describeReport({ checked, total, reused, findings, file }: DatasetRepor
   const before = reused > 0 ? `, ${reused} of them unchanged since an earlier check` : '';
   const lines = findings.flatMap(({ kind, count, files }) => [
     `${WORDS[kind]}: ${count}`,
-    ...files.slice(0, SHOWN).map(({ file, reason }) => `  ${printable(file)}${reason ? `: ${printable(reason)}` : ''}`),
+    ...files
+      .slice(0, SHOWN)
+      .map(({ file, reason }) => `  ${printable(file)}${reason ? `: ${printable(sayReason(reason))}` : ''}`),
     ...(count > SHOWN ? [`  and ${count - SHOWN} more`] : []),
   ]);
   return [`${part} images checked${before}`, ...lines, ...(file ? [`The whole report: ${file}`] : [])];

@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { sayReason } from '../../protocol/reasons.ts';
 import { FIELDS, flagOf } from '../../protocol/recipe.ts';
 import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
 import { cacheFolder } from '../../runs/places.ts';
@@ -125,7 +126,7 @@ function noteLeftOut({ dataset, skipped, report }: Evaluated, { reporter }: Shel
   for (const { message } of [...(report.facts.notes ?? []), ...dataset.notes]) reporter.note(message);
   const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
   if (dataset.excluded > 0) reporter.note(left.message);
-  for (const { file, reason } of skipped) reporter.note(`Left out: ${file} (${reason})`);
+  for (const { file, reason } of skipped) reporter.note(`Left out: ${file} (${sayReason(reason)})`);
 }
 
 const NAMES = { test: 'decision', class: 'class head', distillation: 'distillation head', teacher: 'teacher' } as const;

@@ -1,4 +1,5 @@
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { nearest } from '../../base/nearest-word.ts';
 import { strangeVariables } from './environment.ts';
@@ -107,7 +108,7 @@ function checkWords({ name, words, count: [least, most] }: Command, parsed: Pars
   const { length } = parsed.words;
   if (length >= least && length <= most) return;
   const got = length < least ? 'nothing' : parsed.words.slice(most).join(' ') || '""';
-  throw new StillhouseError('argument.invalid', { name, expected: words || 'options only', got });
+  throw new StillhouseError('argument.invalid', { name, expected: words || reason('value.options-only'), got });
 }
 
 function help(name: string | undefined, terminal: Terminal): number {

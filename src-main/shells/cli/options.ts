@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 import { nearest } from '../../base/nearest-word.ts';
 import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 
@@ -136,11 +137,13 @@ function unknown(argument: string, name: string, options: readonly Option[]): St
 }
 
 function invalid(option: Option, got: string): StillhouseError {
-  const expected = option.choices ? `one of ${option.choices.join(', ')}` : (option.value ?? 'no value');
+  const expected = option.choices
+    ? reason('value.one-of', { choices: option.choices.join(', ') })
+    : (option.value ?? 'no value');
   return wrong(option.flag, expected, got);
 }
 
-function wrong(flag: string, expected: string, got: string): StillhouseError {
+function wrong(flag: string, expected: ReasonValue, got: string): StillhouseError {
   return new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got });
 }
 
@@ -243,7 +246,7 @@ export function integerValue({ values }: Parsed, flag: string, min: number, max:
   if (typed === undefined) return undefined;
   const value = numberOf(String(typed));
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  const expected = `a whole number from ${min} to ${max}`;
+  const expected = reason('value.between', { min, max });
   throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: String(typed) });
 }
 

@@ -13,6 +13,7 @@ import { encodePng } from '../../../src-main/data/decode/png.ts';
 import type { DatasetReport, FindingKind } from '../../../src-main/protocol/data-types.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
 import { ownDecode } from '../../helpers/own-decode.ts';
+import { reason, sayReason } from '../../../src-main/protocol/reasons.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/images/', import.meta.url));
 let home: string;
@@ -71,7 +72,7 @@ describe('checkImages', () => {
     ]);
     expect(report.findings[0].files[0]).toEqual({
       file: 'train/a/0.png',
-      reason: 'it is not an image, or its header is damaged',
+      reason: reason('image.damaged'),
     });
     expect(filesOf(report, 'unreadable')).toEqual(['train/a/0.png', 'val/b/2.png']);
     expect(seen.at(-1)).toBe(12);
@@ -91,7 +92,7 @@ describe('checkImages', () => {
       ['leak', expect.arrayContaining(['train/a/0.png', 'train/a/again.png', 'train/b/1.png'])],
       ['duplicate', ['train/b/1.png']],
     ]);
-    const reasons = report.findings.flatMap(({ files }) => files.map(({ reason }) => reason));
+    const reasons = report.findings.flatMap(({ files }) => files.map(({ reason }) => sayReason(reason)));
     expect(reasons).toContain('the same as val/a/leaked.png');
     expect(reasons).toContain('the same as train/b/1.png, of the class b');
   });
@@ -174,7 +175,7 @@ describe('checkImages', () => {
       file === 'train/a/2.png' ? readSlowly(never, options.timeout) : readSample(dataset, file, options);
     const report = await check({ read: stubborn, fileTimeout: 50 });
     expect(report.findings).toMatchObject([
-      { kind: 'unreadable', files: [{ file: 'train/a/2.png', reason: 'the disk did not answer within 0.05 s' }] },
+      { kind: 'unreadable', files: [{ file: 'train/a/2.png', reason: reason('os.silent', { seconds: 0.05 }) }] },
     ]);
     const dead = check({ read: (_dataset, _file, { timeout }) => readSlowly(never, timeout), fileTimeout: 50 });
     await expect(dead).rejects.toMatchObject({ code: 'data.vanished' });
@@ -186,7 +187,7 @@ describe('checkImages', () => {
     await rm(join(root, 'val/b/0.png'));
     execFileSync('mkfifo', [join(root, 'val/b/0.png')]);
     const report = await checkImages(dataset, ownDecode);
-    expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: 'it is not a file' }] }]);
+    expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: reason('file.not-file') }] }]);
   });
 
   it('names a file that may not be read', async () => {
@@ -195,7 +196,7 @@ describe('checkImages', () => {
     await chmod(join(root, 'train/a/0.png'), 0);
     const dataset = await listDataset(root);
     const report = await asNobody(() => checkImages(dataset, ownDecode));
-    expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: 'permission denied' }] }]);
+    expect(report.findings).toMatchObject([{ kind: 'unreadable', files: [{ reason: reason('os.denied') }] }]);
   });
 
   it('takes more findings than a call has room for', async () => {
@@ -241,7 +242,11 @@ describe('findDuplicates', () => {
     const found = findDuplicates(samples, 90_000, Buffer.alloc(16 * samples.length, 7), ['a']);
     expect(found.filter(({ kind }) => kind === 'leak')).toHaveLength(90_000);
     expect(found.filter(({ kind }) => kind === 'duplicate')).toHaveLength(99_998);
-    expect(found.at(-1)).toEqual({ kind: 'duplicate', file: '99999.png', reason: 'the same as 90000.png' });
+    expect(found.at(-1)).toEqual({
+      kind: 'duplicate',
+      file: '99999.png',
+      reason: reason('image.same', { file: '90000.png' }),
+    });
   });
 });
 

@@ -14,6 +14,7 @@ import type { Engine } from '../../../src-main/runtime/engine.ts';
 import { encodeJpeg } from '../../../src-main/runtime/images.ts';
 import { buildPrograms } from '../../helpers/build.ts';
 import { testEngine } from '../../helpers/engine.ts';
+import { reason, sayReason } from '../../../src-main/protocol/reasons.ts';
 
 /** The loader with the threads and the decoder that a training has, on disks that fail. */
 const recipe: LoaderRecipe = {
@@ -108,7 +109,7 @@ describe('a disk that fails in the middle of an epoch', () => {
     expect(rest).toHaveLength(8);
     for (const { files, labels } of rest)
       expect(files.map((file) => Number(file.includes('right')))).toEqual([...labels]);
-    const reasons = new Map(skipped.map(({ file, reason }) => [file, reason]));
+    const reasons = new Map(skipped.map(({ file, reason }) => [file, sayReason(reason)]));
     expect(reasons.size).toBe(skipped.length);
     expect(reasons.get(dataset.train[1].file)).toBe('the file is gone');
     expect(reasons.get(dataset.train[2].file)).toMatch(/Invalid JPEG|header is damaged/);
@@ -159,8 +160,8 @@ describe('a read that does not return', () => {
     const images = new Uint8Array(new SharedArrayBuffer(6 * rowBytes)).fill(9);
     const { failed } = await workers.make({ images, rowBytes, orders });
     expect(failed).toEqual([
-      { order: hanging - 1, reason: 'the file is gone', disk: true },
-      { order: hanging, reason: 'the disk did not answer within 0.3 s', disk: true },
+      { order: hanging - 1, reason: reason('os.gone'), disk: true },
+      { order: hanging, reason: reason('os.silent', { seconds: 0.3 }), disk: true },
     ]);
     const rowsLeft = (): number[] =>
       orders

@@ -1,18 +1,18 @@
+import { reasonOf } from '../../../src-main/protocol/errors.ts';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { sayReason, ReasonError } from '../../../src-main/protocol/reasons.ts';
 import { drawTrain } from '../../../src-main/data/augment/augment.ts';
 import { decodeImage, type Decode } from '../../../src-main/data/decode/decode.ts';
 import type { Pixels } from '../../../src-main/data/decode/pixels.ts';
 import { readableSize, readingOf } from '../../../src-main/data/decode/reading.ts';
-import { ReasonError } from '../../../src-main/protocol/reasons.ts';
 import { imageSize } from '../../../src-main/data/decode/image-size.ts';
 import { imageMaker, type Look } from '../../../src-main/data/decode/image.ts';
 import { decodePng } from '../../../src-main/data/decode/png.ts';
 import { Random } from '../../../src-main/data/random.ts';
-import { reasonOf } from '../../../src-main/data/layout/read-file.ts';
 import { cropPixels, flipRows, resizePixels } from '../../../src-main/data/decode/resize.ts';
 import { encodeJpeg } from '../../../src-main/runtime/images.ts';
 import { engineDecode, engineDecodeNow } from '../../../src-main/job-process/images/engine-decode.ts';
@@ -142,7 +142,7 @@ describe('the engine as decoder', () => {
   ])('says why %s cannot be used', async (name, reason) => {
     const bytes = await bytesOf(name);
     const attempt = (async () => decodeImage(bytes, readableSize(bytes), null, decode))();
-    expect(reasonOf(await attempt.catch((error: unknown) => error))).toMatch(reason);
+    expect(sayReason(reasonOf(await attempt.catch((error: unknown) => error)))).toMatch(reason);
   });
 
   it.each(['plain.jpg', 'rgb.png', 'animated.gif', 'plain.bmp', 'lossless.webp', 'raw.ppm', 'large.jpg'])(

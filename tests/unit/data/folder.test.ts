@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/layout/folder.ts';
 import { stratifiedSplit } from '../../../src-main/data/layout/split.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 
 let home: string;
 let root: string;
@@ -137,7 +138,7 @@ describe('listDataset', () => {
     const { classes, warnings } = await asNobody(() => listDataset(root));
     await chmod(join(root, 'b'), 0o700);
     expect(classes).toEqual(['a', 'b']);
-    expect(warnings[0]).toMatchObject({ code: 'data.unreadable', params: { path: 'b', reason: 'permission denied' } });
+    expect(warnings[0]).toMatchObject({ code: 'data.unreadable', params: { path: 'b', reason: reason('os.denied') } });
   });
 
   it('says when there is one class only', async () => {

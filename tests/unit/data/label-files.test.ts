@@ -37,15 +37,15 @@ describe('real.json', () => {
     [[], 'there is image 1'],
   ])('that is %j is refused with what is wrong', async (value, reason) => {
     const wrong = readRealLabels(written(value), [image(1)], synsets);
-    await expect(wrong).rejects.toMatchObject({ code: 'evaluation.real', params: { reason: expect.stringContaining(reason) } }); // prettier-ignore
+    await expect(wrong).rejects.toMatchObject({ code: 'evaluation.real', message: expect.stringContaining(reason) }); // prettier-ignore
   });
 
   it('is refused for images and classes that are not of ImageNet', async () => {
     await expect(readRealLabels(written([[1]]), ['val/a.png'], synsets)).rejects.toMatchObject({
-      params: { reason: expect.stringContaining('ILSVRC2012_val_00000001.JPEG') },
+      message: expect.stringContaining('ILSVRC2012_val_00000001.JPEG'),
     });
     await expect(readRealLabels(written([[1]]), [image(1)], ['cat'])).rejects.toMatchObject({
-      params: { reason: expect.stringContaining('not those of ImageNet') },
+      message: expect.stringContaining('not those of ImageNet'),
     });
     await expect(readRealLabels(join(folder, 'gone.json'), [image(1)], synsets)).rejects.toMatchObject({
       code: 'file.missing',
@@ -70,7 +70,7 @@ describe('a class index', () => {
   ])('that is %j is refused with what is wrong', async (value, reason) => {
     await expect(readClassIndex(written(value))).rejects.toMatchObject({
       code: 'evaluation.class-index',
-      params: { reason: expect.stringContaining(reason) },
+      message: expect.stringContaining(reason),
     });
   });
 });

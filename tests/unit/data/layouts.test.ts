@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { classTitle } from '../../../src-main/data/layout/class-titles.ts';
 import { listDataset, readSample, summarise, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { readMatlabStructs } from '../../../src-main/formats/matlab.ts';
+import { reason, sayReason } from '../../../src-main/protocol/reasons.ts';
 
 const fixtures = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));
 /** Synsets of the fixture meta.mat, by ImageNet's numbers from 1. */
@@ -235,10 +236,10 @@ describe('an archive', () => {
     const cats = [...train, ...val].filter(({ label }) => label === 0);
     expect(cats.length).toBe(3);
     expect(warnings).toMatchObject([
-      { code: 'data.unreadable', params: { path: 'cat.tar', reason: 'the archive ends early' } },
+      { code: 'data.unreadable', params: { path: 'cat.tar', reason: reason('file.archive-short') } },
     ]);
     await writeFile(join(root, 'cat.tar'), 'this is no archive '.repeat(100));
-    expect((await listDataset(root)).warnings[0].params.reason).toBe('the archive is damaged');
+    expect((await listDataset(root)).warnings[0].params.reason).toEqual(reason('file.archive-damaged'));
   });
 
   it('that has become shorter is told when it is read', async () => {
@@ -310,7 +311,7 @@ describe('listing', () => {
     await new Promise((resolve) => server.close(resolve));
     expect([...train, ...val].map(({ file }) => file).sort()).toEqual(['a/1.png', 'a/2.png', 'b/1.png']);
     expect(warnings.map(({ params }) => params.path)).toEqual(expect.arrayContaining(['a/pipe.png', 'b/socket.png']));
-    expect(warnings.every(({ params }) => params.reason === 'it is not a file')).toBe(true);
+    expect(warnings.every(({ params }) => sayReason(params.reason) === 'it is not a file')).toBe(true);
   });
 
   it('tells of hundreds of faults in a few words', async () => {

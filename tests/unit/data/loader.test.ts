@@ -8,6 +8,7 @@ import { createLoader, type Batch, type LoaderOptions } from '../../../src-main/
 import type { SkippedImage } from '../../../src-main/data/batches/image-cache.ts';
 import { encodePng } from '../../../src-main/data/decode/png.ts';
 import { ownWorkers, ownDecodeNow } from '../../helpers/own-decode.ts';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 
 const SIDE = 16;
 const recipe = {
@@ -175,8 +176,8 @@ describe('trainBatches', () => {
     const { loader, skipped } = loaderOf(dataset);
     const epochs = [await collect(loader.trainBatches(0)), await collect(loader.trainBatches(1))];
     expect(skipped.sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual([
-      { file: dataset.train[3].file, reason: 'it is not an image, or its header is damaged' },
-      { file: dataset.train[5].file, reason: 'the file is gone' },
+      { file: dataset.train[3].file, reason: reason('image.damaged') },
+      { file: dataset.train[5].file, reason: reason('os.gone') },
     ]);
     for (const batches of epochs) {
       const files = batches.flatMap((batch) => batch.files);
@@ -231,7 +232,7 @@ describe('evalBatches', () => {
     const expected = dataset.val.filter((_, index) => index !== 1);
     expect(batches.flatMap(({ files }) => files)).toEqual(expected.map(({ file }) => file));
     expect(batches.flatMap(({ labels }) => [...labels])).toEqual(expected.map(({ label }) => label));
-    expect(skipped).toEqual([{ file: dataset.val[1].file, reason: 'the file is empty' }]);
+    expect(skipped).toEqual([{ file: dataset.val[1].file, reason: reason('file.empty') }]);
     const again = await collect(loader.evalBatches());
     expect(again).toEqual(batches);
   });

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 import { ENGINES, membersOf, requirementsOf, type EnginePin } from '../../../src-main/install/engine-pin.ts';
 import { bytesNeeded, install, status, tryInstalled, verifyInstalled } from '../../../src-main/install/engine-store.ts';
 import type { ByteProgress } from '../../../src-main/install/meter.ts';
@@ -106,7 +107,7 @@ it('keeps the wheels that have arrived when it is stopped, and asks only for the
   expect(await bytesNeeded(folder, engine)).toBe(600_000 + engine.wheels[2].bytes);
   server.asked.length = 0;
   const after = await install({ folder, pin: engine, verify: sees(0) });
-  expect(after).toMatchObject({ state: 'verified', gpus: 0, gpuReason: 'no CUDA device is found' });
+  expect(after).toMatchObject({ state: 'verified', gpus: 0, gpuReason: reason('gpu.no-device') });
   expect(server.asked).toEqual([engine.wheels[2].file]);
 });
 

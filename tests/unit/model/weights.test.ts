@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 import { namedArray, type NamedArray } from '../../../src-main/formats/named-array.ts';
 import { transformer } from '../../../src-main/model/deit.ts';
 import { resizePositions } from '../../../src-main/model/positions.ts';
@@ -122,7 +123,7 @@ describe('what does not fit', () => {
     );
     expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({
       code: 'weights.format',
-      params: { reason: 'norm.bias holds values that are not finite' },
+      params: { reason: reason('weights.not-finite', { name: 'norm.bias' }) },
     });
   });
 
@@ -135,7 +136,7 @@ describe('what does not fit', () => {
     );
     expect(refusal(() => fitWeights(model, tensors, options))).toMatchObject({
       code: 'weights.format',
-      params: { reason: `norm.bias holds ${dtype} numbers, expected floating-point ones` },
+      params: { reason: reason('weights.dtype', { name: 'norm.bias', dtype }) },
     });
   });
 

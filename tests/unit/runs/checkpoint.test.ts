@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { sayReason } from '../../../src-main/protocol/reasons.ts';
 import {
   amendCheckpoint,
   bestCheckpoint,
@@ -50,7 +51,7 @@ async function loadedStep(run: string, file?: string): Promise<{ step: number; n
   const value = checkpoint.tensors.get('model.a')!.toFloat32()[0];
   checkpoint.close();
   expect(value).toBe(checkpoint.position.step);
-  return { step: value, notes: notes.map((note) => `${note.code}: ${note.params.reason}`) };
+  return { step: value, notes: notes.map((note) => `${note.code}: ${sayReason(note.params.reason)}`) };
 }
 
 /** Changes one byte in the middle of the tensors. */

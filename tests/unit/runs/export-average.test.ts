@@ -6,6 +6,7 @@ import { saveCheckpoint, type StateTensor } from '../../../src-main/runs/checkpo
 import { exportCheckpoint, exportFile } from '../../../src-main/runs/export.ts';
 import { openFile } from '../../../src-main/runs/file-source.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from './state.ts';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 
 it('puts the moving average beside the model into a file of torch, and into no other; alone where asked', async () => {
   const name = 'tf_efficientnet_lite0';
@@ -41,5 +42,5 @@ it('puts the moving average beside the model into a file of torch, and into no o
   expect(new Set(values)).toEqual(new Set([2]));
   const { file: without } = await saveCheckpoint(run, { ...about, ...facts({ step: 40 }), recipe: about.recipe }, filled('model.', 1)); // prettier-ignore
   const refused = exportFile(join(run, 'checkpoints', without), 'pth', output, { average: true });
-  await expect(refused).rejects.toMatchObject({ params: { reason: 'it holds no moving average of the model' } });
+  await expect(refused).rejects.toMatchObject({ params: { reason: reason('weights.no-average') } });
 });

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 import { openWeightFile, type WeightFile } from '../../../src-main/formats/weight-file.ts';
 import { fitWeights } from '../../../src-main/model/weights.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
@@ -128,7 +129,7 @@ describe('what cannot be exported', () => {
     const { file } = await saveCheckpoint(other, facts(), [['model.cls_token', [1, 1, 192], new Float32Array(192)]]);
     await expect(exportCheckpoint(other, { checkpoint: file, format: 'pth', output })).rejects.toMatchObject({
       ...bad,
-      params: { reason: 'it lacks pos_embed [1, 197, 192]' },
+      params: { reason: reason('weights.lacks', { name: 'pos_embed', shape: '1, 197, 192' }) },
     });
     expect(existsSync(output)).toBe(false);
   });
