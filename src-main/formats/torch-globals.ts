@@ -182,7 +182,7 @@ function parameter(tensor: unknown, path: string): TorchTensor {
 // A tensor with attributes of its own, or of a subclass.
 function rebuilt(build: unknown, args: unknown, path: string): unknown {
   if (!(build instanceof PickleGlobal) || !build.call || !(args instanceof PickleTuple))
-    throw badFormat(path, 'a tensor in it is made in a way that is not known');
+    throw badFormat(path, reason('torch.build'));
   return build.call(args.items);
 }
 

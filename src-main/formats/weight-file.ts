@@ -64,7 +64,7 @@ function torchFile(kind: WeightFile['kind'], saved: unknown, path: string, wante
 function noEntry(saved: unknown, entries: readonly string[], path: string, wanted?: string): StillhouseError {
   const type = entries.length === 0 ? moduleIn(saved) : null;
   if (type) return new StillhouseError('weights.module', { path, type });
-  if (entries.length === 0) return badFormat(path, 'it does not hold a state dict');
+  if (entries.length === 0) return badFormat(path, reason('weights.no-state-dict'));
   const names = entries.map((name) => name || 'the whole file').join(', ');
   return new StillhouseError('weights.entry', { path, entry: wanted ?? '–', entries: names.slice(0, 500) });
 }

@@ -242,9 +242,7 @@ async function tryOut({ folder, verify, onProgress, signal }: InstallOptions, pi
   } catch (error) {
     throwIfCancelled(signal);
     const told =
-      error instanceof StillhouseError
-        ? error
-        : new StillhouseError('engine.load', { reason: reasonOf(error) });
+      error instanceof StillhouseError ? error : new StillhouseError('engine.load', { reason: reasonOf(error) });
     writeMark(folder, { wheel, error: toPlainError(told) });
     throw told;
   }

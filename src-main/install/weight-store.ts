@@ -5,7 +5,7 @@ import { diskError, fileSize, hashFile, syncToDisk, writeFileAtomic } from '../b
 import { throwIfCancelled } from '../base/process.ts';
 import { isAlive } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import type { Reason } from '../protocol/reasons.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { download, type Arrived } from './http-download.ts';
 import { meter, type OnProgress } from './meter.ts';
 import { findInCaches, HUB_FILES } from './weight-caches.ts';

@@ -6,6 +6,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as yauzl from 'yauzl';
 import { StillhouseError } from '../protocol/errors.ts';
+import type { ReasonValue } from '../protocol/reasons.ts';
 import { syncToDisk } from '../base/files.ts';
 
 /** A file as it was pinned: its size in bytes and SHA-256 in hexadecimal. */

@@ -221,7 +221,11 @@ const RESULTS = {
   ),
   'check-export': v.nullable(exportCheck),
   predict: v.null(),
-  'predict-files': v.object({ model: text, images: number, skipped: v.array(v.object({ file: text, reason: text })) }),
+  'predict-files': v.object({
+    model: text,
+    images: number,
+    skipped: v.array(v.object({ file: text, reason: reasonOrText })),
+  }),
   check: datasetReport,
   forward: v.object({ output: text, shape: numbers, notes: v.array(plainError) }),
   forecast: memoryForecast,

@@ -1,5 +1,6 @@
 import { DEVICE_PATTERN } from './device.ts';
 import type { FieldOf } from './field.ts';
+import { reason } from './reasons.ts';
 
 /** How a run computes and what it writes. The order is that of the form. */
 export const RUN_FIELDS = [
@@ -59,7 +60,7 @@ export const RUN_FIELDS = [
     simple: false,
     default: 'auto',
     pattern: DEVICE_PATTERN,
-    expected: 'auto, cpu or cuda:0, cuda:1 …',
+    expected: reason('value.device'),
     unit: '',
     paper: 'cuda',
     label: 'Device',

@@ -20,8 +20,8 @@ export interface ForeignFacts {
   graph: GraphFacts;
 }
 
-const IMAGES = 'one input of float32 or uint8 images, [B, 3, S, S] or [B, S, S, 3]';
-const SCORES = 'one output of float32 scores, [B, classes]';
+const IMAGES = reason('value.one-input');
+const SCORES = reason('value.one-output');
 
 /**
  * Reads the head of an ONNX file. What `card` says of input and output is used to choose among several.

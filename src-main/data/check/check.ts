@@ -179,7 +179,7 @@ class Check {
       await (size.width * size.height * 3 > LARGE ? this.alone(decode) : decode());
       return null;
     } catch (error) {
-      if (facts.cutShort) return { kind: 'truncated', reason: reason('image.cut') };
+      if (facts.cutShort) return { kind: 'truncated', reason: reason('image.ends-early') };
       return { kind: 'unreadable', reason: reasonOf(error) };
     }
   }

@@ -1,5 +1,5 @@
 import { reasonOf } from '../../protocol/errors.ts';
-import type { Reason } from '../../protocol/reasons.ts';
+import { reason, type Reason } from '../../protocol/reasons.ts';
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -90,10 +90,10 @@ function isLeft(name: string, passed: PassedOver): boolean {
   return true;
 }
 
-function faultOf(place: ArchivePlace & { fault?: string | null }, isArchive: boolean, isOuter: boolean): string | null {
+function faultOf(place: ArchivePlace & { fault?: Reason | null }, isArchive: boolean, isOuter: boolean): Reason | null {
   if (place.fault) return place.fault;
-  if (isArchive && !isOuter) return 'it is an archive in an archive in an archive; unpack one of them';
-  if (isArchive && place.inflated !== undefined) return 'it is compressed inside another archive; unpack that';
+  if (isArchive && !isOuter) return reason('archive.deep');
+  if (isArchive && place.inflated !== undefined) return reason('archive.compressed');
   return null;
 }
 

@@ -130,7 +130,11 @@ function isNamed(path: string): boolean {
 function asListError({ path }: List): (error: unknown) => never {
   return (error) => {
     if (error instanceof StillhouseError) throw error;
-    throw new StillhouseError('data.label-list', { reason: reason('file.within', { file: path, why: reasonOf(error) }) }, { cause: error });
+    throw new StillhouseError(
+      'data.label-list',
+      { reason: reason('file.within', { file: path, why: reasonOf(error) }) },
+      { cause: error },
+    );
   };
 }
 
@@ -327,7 +331,8 @@ async function explained(
   const sorted = [...files].sort((a, b) => compareCodePoints(basename(a), basename(b)));
   const numbered = sorted.map((file) => Number(/_(\d{8})\.\w+$/.exec(file)?.[1]));
   const byName = numbered.every((value) => value >= 1 && value <= ids.length);
-  if (!byName && ids.length !== files.length) throw new ReasonError(reason('labels.lines', { lines: ids.length, files: files.length }));
+  if (!byName && ids.length !== files.length)
+    throw new ReasonError(reason('labels.lines', { lines: ids.length, files: files.length }));
   const pairs = sorted.map((file, at) => [file, synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? ''] as const);
   const labels = new Map(pairs.filter(([, synset]) => known.has(synset)));
   const params = { list: basename(truth.path), count: labels.size, total: files.length };

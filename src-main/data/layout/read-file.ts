@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { StillhouseError } from '../../protocol/errors.ts';
 import { inflate } from './read-now.ts';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
 

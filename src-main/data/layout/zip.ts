@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import * as yauzl from 'yauzl';
+import { reason, ReasonError, type Reason } from '../../protocol/reasons.ts';
 
 /** Where a file lies in a zip archive. */
 export interface ZipPlace {
@@ -11,7 +12,7 @@ export interface ZipPlace {
   /** Bytes that these inflate to where they are deflated; missing where they are stored as they are. */
   inflated?: number;
   /** Why it cannot be read, or null. */
-  fault: string | null;
+  fault: Reason | null;
 }
 
 /**
@@ -53,7 +54,7 @@ class PartReader extends yauzl.RandomAccessReader {
     callback: (error: Error | null) => void,
   ): void {
     this.file.read(buffer, offset, length, this.start + position).then(
-      ({ bytesRead }) => callback(bytesRead < length ? new Error('the archive ends early') : null),
+      ({ bytesRead }) => callback(bytesRead < length ? new ReasonError(reason('file.archive-short')) : null),
       (error: Error) => callback(error),
     );
   }
@@ -109,11 +110,11 @@ async function placeOf(
 ): Promise<Omit<ZipPlace, 'name'>> {
   const { compressedSize: size, uncompressedSize, compressionMethod, generalPurposeBitFlag } = entry;
   const place = { offset: start, size };
-  if (generalPurposeBitFlag & 1) return { ...place, fault: 'it is encrypted' };
+  if (generalPurposeBitFlag & 1) return { ...place, fault: reason('archive.encrypted') };
   if (compressionMethod !== 0 && compressionMethod !== 8)
-    return { ...place, fault: `it is compressed by method ${compressionMethod}; store or deflate it` };
+    return { ...place, fault: reason('archive.method', { method: compressionMethod }) };
   const offset = start + (await dataStart(zip, entry));
-  if (offset + size > end) throw new Error('the archive ends early');
+  if (offset + size > end) throw new ReasonError(reason('file.archive-short'));
   return { offset, size, ...(compressionMethod === 8 && { inflated: uncompressedSize }), fault: null };
 }
 

@@ -9,6 +9,7 @@ import { spawnJob } from '../../jobs/job-process.ts';
 import type { JobResults } from '../../jobs/job-protocol.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type FilePrediction } from '../../protocol/evaluation.ts';
+import { sayReason } from '../../protocol/reasons.ts';
 import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
@@ -39,7 +40,8 @@ export const predict: Command = {
       const found = await gather(parsed.words, temporary, shell);
       if (found.files.length === 0) throw new StillhouseError('data.no-images', { path: parsed.words.join(', ') });
       const { skipped } = await answer(parsed, shell, weights, found);
-      for (const { file, reason } of skipped) shell.reporter.note(`Left out: ${found.nameOf(file)} (${reason})`);
+      for (const { file, reason } of skipped)
+        shell.reporter.note(`Left out: ${found.nameOf(file)} (${sayReason(reason)})`);
       if (skipped.length > 0) throw new StillhouseError('photo.left-out', { count: skipped.length });
     } finally {
       rmSync(temporary, { recursive: true, force: true });

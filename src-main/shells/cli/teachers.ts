@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
 import { fieldOf, type Recipe } from '../../protocol/recipe.ts';
 import {
   CARD_FIELDS,

@@ -72,7 +72,7 @@ describe('checkImages', () => {
     ]);
     expect(report.findings[0].files[0]).toEqual({
       file: 'train/a/0.png',
-      reason: reason('image.damaged'),
+      reason: reason('image.none'),
     });
     expect(filesOf(report, 'unreadable')).toEqual(['train/a/0.png', 'val/b/2.png']);
     expect(seen.at(-1)).toBe(12);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { inspectFolder, listDataset, samplePath } from '../../../src-main/data/layout/folder.ts';
 import { stratifiedSplit } from '../../../src-main/data/layout/split.ts';
 import { asNobody } from '../../helpers/as-nobody.ts';
-import { reason } from '../../../src-main/protocol/reasons.ts';
+import { reason, sayReason } from '../../../src-main/protocol/reasons.ts';
 
 let home: string;
 let root: string;
@@ -101,7 +101,9 @@ describe('listDataset', () => {
     expect(val).toEqual([{ file: 'val/a/1.png', label: 0 }]);
     expect(codes(warnings)).toEqual(['data.empty-class', 'data.class-mismatch']);
     expect(warnings[0].params).toEqual({ path: join('train', 'empty') });
-    expect(warnings[1].params.difference).toBe('without val images (2): b, empty; only in val, not used (1): c');
+    expect(sayReason(warnings[1].params.difference)).toBe(
+      'without val images (2): b, empty; only in val, not used (1): c',
+    );
   });
 
   it('takes a folder named train for a class when it is one', async () => {
@@ -113,7 +115,7 @@ describe('listDataset', () => {
     await make('Train/a/1.jpg', 'Train/b/1.jpg', 'Train/b/2.jpg', 'test/loose.jpg');
     const split = await listDataset(root);
     expect(split).toMatchObject({ layout: 'train-val', splitMade: true, val: [{ label: 1 }] });
-    expect(split.warnings[0].params.difference).toBe('test holds no class folders');
+    expect(sayReason(split.warnings[0].params.difference)).toBe('test holds no class folders');
     await make('validation/a/9.jpg', 'validation/b/9.jpg');
     const given = await listDataset(root);
     expect(given).toMatchObject({

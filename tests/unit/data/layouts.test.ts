@@ -135,10 +135,7 @@ describe('a flat val', () => {
     ]);
 
     await put('ILSVRC2012_validation_ground_truth.txt', IDS.join('\n'));
-    const refused = (reason: RegExp): object => ({
-      code: 'data.label-list',
-      params: { reason: expect.stringMatching(reason) },
-    });
+    const refused = (words: RegExp): object => ({ code: 'data.label-list', message: expect.stringMatching(words) });
     await expect(listDataset(root)).rejects.toMatchObject(refused(/ground_truth\.txt: its numbers need meta\.mat/));
     await put('meta.mat', 'MATLAB 5.0 MAT-file, cut short');
     await expect(listDataset(root)).rejects.toMatchObject(refused(/it is not a MATLAB file/));

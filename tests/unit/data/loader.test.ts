@@ -176,7 +176,7 @@ describe('trainBatches', () => {
     const { loader, skipped } = loaderOf(dataset);
     const epochs = [await collect(loader.trainBatches(0)), await collect(loader.trainBatches(1))];
     expect(skipped.sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual([
-      { file: dataset.train[3].file, reason: reason('image.damaged') },
+      { file: dataset.train[3].file, reason: reason('image.none') },
       { file: dataset.train[5].file, reason: reason('os.gone') },
     ]);
     for (const batches of epochs) {

@@ -66,7 +66,7 @@ async function serve(): Promise<PackageIndex> {
   return index;
 }
 
-const sees = (gpus: number) => async () => ({ gpus, reason: gpus > 0 ? null : 'no CUDA device is found' });
+const sees = (gpus: number) => async () => ({ gpus, reason: gpus > 0 ? null : reason('gpu.no-device') });
 const thrown = (work: Promise<unknown>): Promise<StillhouseError> =>
   work.then(
     () => new StillhouseError('internal', { reason: 'nothing was thrown' }),

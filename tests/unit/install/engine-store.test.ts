@@ -11,6 +11,7 @@ import { diskError } from '../../../src-main/base/files.ts';
 import { meter, type ByteProgress } from '../../../src-main/install/meter.ts';
 import { arrivedBytes, fetchPackage, type PackagePin } from '../../../src-main/install/package-fetch.ts';
 import { makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 
 const NAME = 'small-engine';
 
@@ -110,7 +111,7 @@ describe('offline install', () => {
     );
     const broken = await status(folder, engineOf(pin));
     expect(broken.state).toBe('broken');
-    expect(broken.error?.params.reason).toBe('wrong machine');
+    expect(broken.error?.params.reason).toEqual(reason('raw.text', { text: 'wrong machine' }));
     rmSync(wheels, { recursive: true });
     expect((await install({ folder, verify: works, pin: engineOf(pin) })).state).toBe('verified');
   });

@@ -7,7 +7,6 @@ import { getPublished, getWeights, idOf, listStored, removeStored } from '../../
 import { findPublished, parseSource, publishedWeights, sourcesOf } from '../../../src-main/install/weight-source.ts';
 import { listModels } from '../../../src-main/model/zoo.ts';
 import { fileServer, type FileServer, type Manners } from '../../helpers/file-server.ts';
-import { reason } from '../../../src-main/protocol/reasons.ts';
 
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) % 251);
 const SHA = createHash('sha256').update(BYTES).digest('hex');
