@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { StillhouseError } from '../protocol/errors.ts';
+import { sayReason } from '../protocol/reasons.ts';
 import { namesOf } from './hub-config.ts';
 
 /**
@@ -41,6 +42,6 @@ function namesInJson(path: string, text: string): string[] {
   try {
     return namesOf(path, 'classes', id2label ?? labels ?? json) ?? [];
   } catch (error) {
-    throw error instanceof StillhouseError ? wrong(String(error.params.got)) : error;
+    throw error instanceof StillhouseError ? wrong(sayReason(error.params.got)) : error;
   }
 }

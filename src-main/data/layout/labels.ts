@@ -103,14 +103,14 @@ function fitsRole(path: string, role: SplitRole): boolean {
 
 async function firstUsable(lists: readonly List[], request: LabelRequest): Promise<FoundLabels | null> {
   const usable: FoundLabels[] = [];
-  let fault: unknown = null;
+  let fault: Error | null = null;
   for (const list of lists) {
     try {
       const found = labelsOf(await textOf(list), list.path, request);
       if (found) usable.push({ ...found, source: list.path });
     } catch (error) {
       // A text that is no table (a README) need not be one.
-      if (/\.[ct]sv$/i.test(list.path) || isNamed(list.path)) fault ??= error;
+      if (/\.[ct]sv$/i.test(list.path) || isNamed(list.path)) fault ??= error as Error;
     }
   }
   const [first, ...others] = usable;

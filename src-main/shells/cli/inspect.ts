@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 import { textValue } from './options.ts';
 import { bytes } from './progress.ts';
 import { ENTRY } from './weights.ts';
-import { reason } from '../../protocol/reasons.ts';
+import { reason, sayReason } from '../../protocol/reasons.ts';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -44,7 +44,7 @@ export function describeWeights(report: WeightReport, values: boolean): string {
 }
 
 function describeEntries({ entries, entry }: WeightReport): string[] {
-  const name = (one: string) => (one === '' ? reason('weights.whole') : plain(one));
+  const name = (one: string) => (one === '' ? sayReason(reason('weights.whole')) : plain(one));
   return entries.length === 1 && entry === ''
     ? []
     : [`State dicts: ${entries.map(name).join(', ')}; this is ${name(entry)}`];

@@ -31,7 +31,7 @@ const hasChinese = (text: string): boolean => /[\u4e00-\u9fff]/.test(text);
 /** Two lower-case English words in a row: a sentence. Names, paths, flags and commands of Stillhouse are none. */
 const englishIn = (text: string): string[] =>
   text
-    .replace(/\{\w+\}|(?:stillhouse|pip|docker) [a-z-]+|--[a-z-]+/g, '')
+    .replace(/\{\w+\}|(?:stillhouse|pip|docker|apt) [a-z-]+|--[a-z-]+/g, '')
     .match(/(?<![\w./-])[a-z]{2,} [a-z]{2,}(?![\w./-])/g) ?? [];
 const english = flatten(en);
 const chinese = flatten(zh);
