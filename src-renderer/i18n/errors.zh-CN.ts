@@ -288,16 +288,16 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '在有该代码的地方只保存权重：torch.save(model.state_dict(), "weights.pth")',
   },
   'weights.entry': {
-    says: '{path} 未说明指的是哪个 state dict（请求：{entry}）。其中有 {entries}。',
+    says: '{path} 未说明指的是哪个 状态字典（请求：{entry}）。其中有 {entries}。',
     advice: '用 --entry NAME 指定其中之一。',
   },
   'weights.entry-taken': {
-    says: '{path} 含有多个 state dict：{entries}。已取用：{entry}。',
+    says: '{path} 含有多个 状态字典：{entries}。已取用：{entry}。',
     advice: '用 --entry NAME 取用另一个。',
   },
   'weights.no-average': {
     says: '{path} 不含模型的滑动平均。其中有 {entries}。',
-    advice: '不使用平均，或用 --entry NAME 指定一个 state dict。',
+    advice: '不使用平均，或用 --entry NAME 指定一个 状态字典。',
   },
   'weights.prefixes': {
     says: '{path} 含有多个网络，名称分别以 {prefixes} 开头。',
