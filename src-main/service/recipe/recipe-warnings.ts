@@ -50,5 +50,6 @@ function differ({ trainMode, dropPath, drop }: Recipe): boolean {
 
 /** Settings that the others leave without an effect. */
 export function unusedKeys(recipe: Recipe): RecipeKey[] {
-  return FIELDS.filter((field) => !isUsed(field, recipe)).map(({ key }) => key);
+  // Presets name a teacher's network whether or not one is asked: that is no oversight.
+  return FIELDS.filter((field) => field.key !== 'teacherModel' && !isUsed(field, recipe)).map(({ key }) => key);
 }
