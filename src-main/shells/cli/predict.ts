@@ -5,7 +5,6 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { IMAGE } from '../../data/layout/image-name.ts';
 import { download } from '../../install/http-download.ts';
 import { isAddress, parseSource } from '../../install/weight-source.ts';
-import { spawnJob } from '../../jobs/job-process.ts';
 import type { JobResults } from '../../jobs/job-protocol.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type FilePrediction } from '../../protocol/evaluation.ts';
@@ -14,7 +13,8 @@ import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Parsed } from './options.ts';
-import { publishedFile } from './published.ts';
+import { fetchedWeights } from './published.ts';
+import { inJobProcess } from './weights.ts';
 
 const TOP = 5;
 const SETTINGS = /^(model|input-size|eval-crop-ratio|eval-heads|device)$/;
@@ -54,7 +54,7 @@ async function weightsOf(parsed: Parsed, shell: Shell): Promise<string> {
   const given = pathValue(parsed, 'checkpoint');
   if (given) return withWeights(given, ({ path }) => path);
   const model = textValue(parsed, 'model');
-  if (model) return publishedFile(model, shell);
+  if (model) return fetchedWeights(model, shell);
   throw new StillhouseError('argument.invalid', { name: 'predict', expected: '--model NAME or --checkpoint FILE', got: 'neither' }); // prettier-ignore
 }
 
@@ -125,28 +125,14 @@ async function answer(
   const { engine, gpu } = await chooseEngine(settings.device);
   const { root, files } = found;
   const write = writerOf(parsed, shell, found);
-  const job = spawnJob(
-    {
-      ...({ kind: 'predict-files', engine, gpu, weights, root, files, top, settings } as const),
-      threads: integerValue(parsed, 'threads', 1, 1024),
-      average: parsed.values.get('average') === true,
-    },
-    {
-      onEvent: (event) => {
-        if (event.tell === 'predictions') event.rows.forEach(write);
-        if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
-      },
-    },
-  );
-  const interrupts = shell.onInterrupt(
-    () => job.stop(),
-    () => job.kill(),
-  );
-  try {
-    return await job.done;
-  } finally {
-    interrupts.release();
-  }
+  const job = {
+    ...({ kind: 'predict-files', engine, gpu, weights, root, files, top, settings } as const),
+    threads: integerValue(parsed, 'threads', 1, 1024),
+    average: parsed.values.get('average') === true,
+  };
+  return inJobProcess(job, shell, (event) => {
+    if (event.tell === 'predictions') event.rows.forEach(write);
+  });
 }
 
 function writerOf(parsed: Parsed, { reporter, terminal }: Shell, { nameOf }: Found): (row: FilePrediction) => void {

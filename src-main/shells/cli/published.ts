@@ -30,7 +30,7 @@ export const weights: Command = {
     if (what === undefined || (verb !== 'get' && verb !== 'rm'))
       throw new StillhouseError('argument.invalid', { name: 'weights', expected: weights.words, got: parsed.words.join(' ') }); // prettier-ignore
     if (verb === 'get') {
-      const path = await fetched(what, shell);
+      const path = await fetchedWeights(what, shell);
       return shell.reporter.result(path, { type: 'result', name: what, path });
     }
     const freed = await removeStored(what, weightsFolder());
@@ -81,13 +81,13 @@ export async function localWeights(parsed: Parsed, { options }: Pick<Command, 'o
   for (const flag of WEIGHT_FLAGS.filter((flag) => known.has(flag))) {
     const value = parsed.values.get(flag);
     const wanted = typeof value === 'string' ? wantedOf(flag, value, parsed) : null;
-    if (wanted !== null) parsed.values.set(flag, await fetched(wanted, shell));
+    if (wanted !== null) parsed.values.set(flag, await fetchedWeights(wanted, shell));
   }
   for (const [at, word] of parsed.words.entries())
-    if (known.has('entry') && isAddress(word)) parsed.words[at] = await fetched(word, shell);
+    if (known.has('entry') && isAddress(word)) parsed.words[at] = await fetchedWeights(word, shell);
   if (parsed.values.get('pretrained') !== true) return;
   if (parsed.values.has('finetune')) throw both();
-  parsed.values.set('finetune', await fetched(String(parsed.values.get('model') ?? ''), shell));
+  parsed.values.set('finetune', await fetchedWeights(String(parsed.values.get('model') ?? ''), shell));
 }
 
 function both(): StillhouseError {
@@ -101,12 +101,8 @@ function wantedOf(flag: string, value: string, parsed: Parsed): string | null {
   return String(parsed.values.get('teacher-model') ?? 'regnety_160');
 }
 
-/** The path of published weights, fetched where they are not on this machine. */
-export function publishedFile(name: string, shell: Shell): Promise<string> {
-  return fetched(name, shell);
-}
-
-async function fetched(what: string, shell: Shell): Promise<string> {
+/** Fetches weights by an address or a published name, where they are not on this machine. @returns their path. */
+export async function fetchedWeights(what: string, shell: Shell): Promise<string> {
   const stop = new AbortController();
   const interrupts = shell.onInterrupt(
     () => stop.abort(),
@@ -127,12 +123,7 @@ async function fetched(what: string, shell: Shell): Promise<string> {
 }
 
 function uncheckedNote(what: string): string {
-  const published = isAddress(what) ? undefined : findPublished(what);
-  const hash = published ? published.hash : isAddress(what) && parseSource(what).kind === 'url' && hashOf(what);
+  const source = isAddress(what) ? parseSource(what) : null;
+  const hash = source?.kind === 'url' ? source.hash : findPublished(what)?.hash;
   return hash === null ? ' (its address carries no hash, so nothing vouches for it but the connection)' : '';
-}
-
-function hashOf(address: string): string | null {
-  const source = parseSource(address);
-  return source.kind === 'url' ? source.hash : null;
 }

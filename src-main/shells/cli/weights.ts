@@ -5,7 +5,7 @@ import { rememberExport } from '../../runs/export-list.ts';
 import { runOfCheckpoint } from '../../runs/run-folder.ts';
 import { exportFile } from '../../runs/export.ts';
 import { spawnJob } from '../../jobs/job-process.ts';
-import type { CheckExportJob, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
+import type { CheckExportJob, JobEvent, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
 import { withWeights } from '../../weights/weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
@@ -148,10 +148,15 @@ async function checked(
   return check;
 }
 
-/** Does one job in a trainer process, showing its progress; an interruption ends it. */
-export async function inJobProcess<Job extends JobRequest>(job: Job, shell: Shell): Promise<JobResults[Job['kind']]> {
+/** Does one job in a process of its own, showing its progress; an interruption ends it. */
+export async function inJobProcess<Job extends JobRequest>(
+  job: Job,
+  shell: Shell,
+  onEvent: (event: JobEvent) => void = () => undefined,
+): Promise<JobResults[Job['kind']]> {
   const trainer = spawnJob(job, {
     onEvent: (event) => {
+      onEvent(event);
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
     },
   });
