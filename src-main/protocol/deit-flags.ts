@@ -1,6 +1,6 @@
 import type { RecipeKey } from './recipe.ts';
 
-/** One option of DeiT's main.py, and what became of it here. */
+/** One option of DeiT's programs, and what became of it here. */
 export interface DeitFlag {
   /** As DeiT writes it, without the leading dashes. */
   flag: string;
@@ -91,12 +91,12 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   same('mixupSwitchProb', 'mixup-switch-prob', '0.5'),
   same('mixupMode', 'mixup-mode', 'batch'),
   same('teacherModel', 'teacher-model', 'regnety_160'),
-  other('teacherPath', 'teacher-path', '', 'A file, not an address; also ONNX and SavedModel.'),
+  other('teacherPath', 'teacher-path', '', 'Also ONNX, SavedModel and auto. Of an address the fetched file is kept.'),
   same('distillationType', 'distillation-type', 'none'),
   same('distillationAlpha', 'distillation-alpha', '0.5'),
   same('distillationTau', 'distillation-tau', '1'),
   same('cosub', 'cosub', 'off'),
-  other('finetune', 'finetune', '', 'A file, not an address.'),
+  other('finetune', 'finetune', '', 'Of an address the fetched file is kept.'),
   same('attnOnly', 'attn-only', 'off'),
   other('dataPath', 'data-path', '/datasets01/imagenet_full_size/061417/', 'None: it is asked for.'),
   none('data-set', 'IMNET', 'The folder says what it holds: classes are counted, not named.', { only: ['IMNET'] }),
@@ -116,8 +116,24 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none('dist_url', 'env://', 'One process trains.', {}),
 ];
 
+/** What DeiT's run_with_submitit.py has beside them, in its order. */
+export const SUBMITIT_FLAGS: readonly DeitFlag[] = [
+  none('ngpus', '8', 'One process trains, on the device of `--device`.', {}),
+  none('nodes', '2', 'One process trains, on this machine.', {}),
+  none('timeout', '2800', 'No scheduler ends a training. Ctrl-C saves and stops it, `--resume` goes on.', {}),
+  other('outputDir', 'job_dir', '', 'The folder of the run, as it is there; %j, the number of a job, is refused.'),
+  none('partition', 'learnfair', 'No scheduler is asked: it trains on this machine.', {}),
+  none(
+    'use_volta32',
+    'off',
+    'It asks for GPUs of 32 GB. Here `--device` chooses, and `--micro-batch` fits a batch in.',
+    {},
+  ),
+  none('comment', '', 'No scheduler reads it.', {}),
+];
+
 /** DeiT's option of a name, with dashes, underscores or capitals; undefined for no option of DeiT. */
 export function deitFlagOf(name: string): DeitFlag | undefined {
   const plain = (text: string): string => text.replace(/[-_]/g, '').toLowerCase();
-  return DEIT_FLAGS.find(({ flag }) => plain(flag) === plain(name));
+  return [...DEIT_FLAGS, ...SUBMITIT_FLAGS].find(({ flag }) => plain(flag) === plain(name));
 }

@@ -363,6 +363,7 @@ export const REASONS = {
   'value.images-tensor': 'a tensor named images, or one alone in {path}',
   'value.images-shape': 'images of shape [B, 3, H, W]',
   'value.network': 'a network of stillhouse weights',
+  'value.no-job-number': 'a folder without %j, the number that a scheduler gives a job',
   'value.address': 'https://… (http on this machine alone) or hf_hub:owner/name',
   'value.between': 'a whole number from {min} to {max}',
   'value.number-between': 'a number from {min} to {max}',

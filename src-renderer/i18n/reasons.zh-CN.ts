@@ -352,6 +352,7 @@ export const zhReasons = {
   'value.images-tensor': '名为 images 的张量，或 {path} 中唯一的张量',
   'value.images-shape': '形状为 [B, 3, H, W] 的图片',
   'value.network': 'stillhouse weights 所列的网络',
+  'value.no-job-number': '不含 %j（调度系统的任务编号）的文件夹',
   'value.address': 'https://…（http 仅限本机）或 hf_hub:owner/name',
   'value.between': '{min} 到 {max} 之间的整数',
   'value.number-between': '{min} 到 {max} 之间的数',

@@ -162,6 +162,7 @@ const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
   cutmixMinmax: { value: 'LEAST MOST', numbers: true },
   lrNoise: { value: 'FROM [TO]', numbers: true },
   decayRate: { also: 'dr' },
+  outputDir: { also: 'job-dir' },
   opt: {
     words: new Map([
       ['fusedadamw', 'adamw'],

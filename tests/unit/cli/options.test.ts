@@ -11,9 +11,11 @@ import {
   type Option,
 } from '../../../src-main/shells/cli/options.ts';
 
-const DEIT = JSON.parse(
-  readFileSync(new URL('../../fixtures/deit-main-options.json', import.meta.url), 'utf8'),
-) as Record<string, string>;
+/** Every option of DeiT's main.py, or of its run_with_submitit.py, with its default. */
+function deit(program: 'main' | 'submitit'): Record<string, string> {
+  const file = new URL(`../../fixtures/deit-${program}-options.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+}
 
 const read = (...argv: string[]) => recipeValues(parseArguments(argv, recipeOptions()));
 
@@ -135,8 +137,8 @@ describe('describeOptions', () => {
 describe("DeiT's options that are no setting", () => {
   const typed = (...argv: string[]) => parseArguments(argv, [...recipeOptions(), ...deitOptions()]);
 
-  it('are all accepted as DeiT has them: every option of its main.py with its default', () => {
-    const refused = Object.entries(DEIT).filter(([flag, value]) => {
+  it.each(['main', 'submitit'] as const)('of %s are all accepted, each with its default', (program) => {
+    const refused = Object.entries(deit(program)).filter(([flag, value]) => {
       // An empty default is what DeiT makes of no option.
       if (value === '' || flag === 'eval') return false;
       const words = value === 'on' || value === 'off' ? [`--${flag}`] : [`--${flag}`, ...value.split(' ')];
@@ -154,6 +156,21 @@ describe("DeiT's options that are no setting", () => {
     expect(recipeValues(parsed)).toEqual({ numWorkers: 4 });
     expect(deitNotes(parsed).map((note) => note.split(' ')[0])).toEqual(['--data-set', '--pin-mem', '--dist_url']);
     expect(deitNotes(typed('--no-pin-mem'))).toEqual([]);
+  });
+
+  it('of a command for a cluster say what its steps come to on one machine', () => {
+    const parsed = typed(...'--batch-size 32 --use_volta32 --nodes 2 --timeout 60 --comment now'.split(' '));
+    const [steps, ...others] = deitNotes(parsed).reverse();
+    expect(steps).toMatch(/steps of 512 images.*has 32.*--batch-size 512 --micro-batch 32$/);
+    expect(others.map((note) => note.split(' ')[0])).toEqual(['--comment', '--use_volta32', '--timeout', '--nodes']);
+    expect(deitNotes(typed('--nodes', '1', '--ngpus', '1'))).toHaveLength(2);
+    expect(deitNotes(typed('--use_volta32')).at(-1)).toMatch(/steps of 1024 images/);
+    expect(() => deitNotes(typed('--nodes', 'two'))).toThrow('--nodes: expected');
+  });
+
+  it('name the folder of the run by --job_dir, which has no number of a job', () => {
+    expect(recipeValues(typed('--job_dir', '/run'))).toEqual({ outputDir: '/run' });
+    expect(() => deitNotes(typed('--job_dir', '/runs/%j'))).toThrow('--job_dir: expected a folder without %j');
   });
 
   it.each([

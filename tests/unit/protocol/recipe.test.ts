@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
-import { DEIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
+import { DEIT_FLAGS, SUBMITIT_FLAGS } from '../../../src-main/protocol/deit-flags.ts';
 import type { Preset } from '../../../src-main/protocol/preset-types.ts';
 import { PRESET_GROUPS, presetCommand, PRESETS } from '../../../src-main/protocol/presets.ts';
 import {
@@ -27,6 +27,7 @@ import { checkRecipe } from '../../../src-main/service/recipe/recipe-check.ts';
 import { describeDefault } from '../../../src-renderer/i18n/fields.ts';
 import en from '../../../src-renderer/i18n/en.ts';
 import deitDefaults from '../../fixtures/deit-main-options.json' with { type: 'json' };
+import submititDefaults from '../../fixtures/deit-submitit-options.json' with { type: 'json' };
 
 /** The recipe's table and presets: what they promise, and that `docs/recipe.md` says the same. */
 
@@ -150,7 +151,7 @@ describe('recipe check', () => {
   });
 });
 
-describe("DeiT's main.py", () => {
+describe("DeiT's programs", () => {
   test('has every option here, with its default or a word on what differs', () => {
     expect(DEIT_FLAGS.map(({ flag }) => flag)).toEqual(Object.keys(deitDefaults));
     for (const { flag, default: initial, keys, differs } of DEIT_FLAGS) {
@@ -162,6 +163,11 @@ describe("DeiT's main.py", () => {
       expect(typeof own === 'number' ? Number(initial) : initial, flag).toBe(own);
       expect(flagOf(key), flag).toBe(flag === 'ThreeAugment' ? 'three-augment' : flag.replaceAll('_', '-'));
     }
+  });
+
+  test('have what run_with_submitit.py adds too', () => {
+    expect(Object.fromEntries(SUBMITIT_FLAGS.map((flag) => [flag.flag, flag.default]))).toEqual(submititDefaults);
+    for (const { flag, differs } of SUBMITIT_FLAGS) expect(differs, flag).toBeTruthy();
   });
 });
 
@@ -238,11 +244,11 @@ to 1e-9, five steps of each optimizer to 1e-6, and the losses of fifty steps of 
 
 const DEIT_INTRODUCTION = `## From DeiT's command line
 
-Every option of DeiT's \`main.py\`, and what it is here. \`stillhouse train\` takes all of them in DeiT's spelling, with
+Every option of DeiT's \`main.py\`, then what its \`run_with_submitit.py\` adds, and what it is here. \`stillhouse train\` takes all of them in DeiT's spelling, with
 dashes or underscores; an option that changes nothing is said so, and one that would change what is trained is refused.`;
 
 function deitTable(): string {
-  const rows = DEIT_FLAGS.map(({ flag, default: initial, keys, differs = '' }) => {
+  const rows = [...DEIT_FLAGS, ...SUBMITIT_FLAGS].map(({ flag, default: initial, keys, differs = '' }) => {
     const here = keys.map((key) => {
       const field = FIELDS.find((known) => known.key === key)!;
       return `\`--${flagOf(key)}\`, ${describeDefault(field, 'en')}`;
