@@ -1,5 +1,6 @@
 import type { NamedArray } from './named-array.ts';
 import { StillhouseError } from '../protocol/errors.ts';
+import { EXPORT_FORMATS, type WeightKind } from '../protocol/export-formats.ts';
 import { PickleDict, PickleRecord, PickleTuple } from './pickle.ts';
 import { looksLikeSafetensors, readSafetensors, type Safetensors } from './safetensors.ts';
 import { badFormat, type ByteSource } from './source.ts';
@@ -10,7 +11,7 @@ import { reason } from '../protocol/reasons.ts';
 
 /** A weight file of any kind, opened: nothing of its arrays is read before it is asked for. */
 export interface WeightFile {
-  kind: 'safetensors' | 'torch-zip' | 'torch-legacy';
+  kind: WeightKind;
   /** The state dicts that the file holds, '' for one that is the whole file. */
   entries: string[];
   /** The one of `entries` that `tensors` is. */
@@ -19,6 +20,10 @@ export interface WeightFile {
   metadata: Record<string, string>;
   tensors: Map<string, NamedArray>;
 }
+
+const FORMATS = Object.values(EXPORT_FORMATS)
+  .map(({ name }) => name)
+  .join(', ');
 
 /** Which entry of a torch file is taken when none is asked for: the first of these that is there. */
 const PREFERRED = ['model', 'state_dict', 'model_state_dict', 'net', 'network', ''];
@@ -38,11 +43,11 @@ export function openWeightFile(source: ByteSource, path: string, options: { entr
     case 'torch-legacy':
       return torchFile('torch-legacy', readTorchLegacy(source, path), path, options.entry);
     case null:
-      throw badFormat(path, reason('weights.neither'));
+      throw badFormat(path, reason('weights.neither', { formats: FORMATS }));
   }
 }
 
-function kindOf(source: ByteSource): WeightFile['kind'] | null {
+function kindOf(source: ByteSource): WeightKind | null {
   if (looksLikeZip(source)) return 'torch-zip';
   // The brace of one may be inside the other; a header length has zeros above its low bytes, a pickle has not.
   const braced = looksLikeSafetensors(source);
@@ -51,7 +56,7 @@ function kindOf(source: ByteSource): WeightFile['kind'] | null {
   return braced ? 'safetensors' : null;
 }
 
-function torchFile(kind: WeightFile['kind'], saved: unknown, path: string, wanted?: string): WeightFile {
+function torchFile(kind: WeightKind, saved: unknown, path: string, wanted?: string): WeightFile {
   const dicts = stateDicts(saved);
   const entries = [...dicts.keys()];
   const fallback = entries.length === 1 ? entries[0] : undefined;

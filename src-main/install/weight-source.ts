@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import published from '../../resources/weights/published.json' with { type: 'json' };
 import { StillhouseError } from '../protocol/errors.ts';
+import { WEIGHT_ENDINGS } from '../protocol/export-formats.ts';
 import { reason } from '../protocol/reasons.ts';
 import { isAllowed } from './http-download.ts';
 
@@ -51,6 +52,11 @@ export function sourcesOf({ url, hub }: PublishedWeights): WeightSource[] {
   return [...(url ? [urlSource(url)] : []), ...(hub ? [hubSource(hub)] : [])];
 }
 
+const HUB_ADDRESS = new RegExp(
+  String.raw`^hf[_-]hub:(?://)?([\w.-]+/[\w.-]+)(?:@([\w./-]+?))?(?:/([\w.-]+\.(?:${WEIGHT_ENDINGS.join('|')})))?$`,
+  'i',
+);
+
 /** Tells whether a text is an address and no path. */
 export function isAddress(text: string): boolean {
   return /^(https?:\/\/|hf[_-]hub:)/i.test(text);
@@ -62,8 +68,7 @@ export function isAddress(text: string): boolean {
  * @throws StillhouseError `argument.invalid`
  */
 export function parseSource(text: string): WeightSource {
-  const hub =
-    /^hf[_-]hub:(?:\/\/)?([\w.-]+\/[\w.-]+)(?:@([\w./-]+?))?(?:\/([\w.-]+\.(?:safetensors|bin|pth|pt)))?$/i.exec(text);
+  const hub = HUB_ADDRESS.exec(text);
   if (hub) return { kind: 'hub', repository: hub[1], revision: hub[2] ?? 'main', file: hub[3] ?? null };
   if (/^https?:/i.test(text) && URL.canParse(text) && isAllowed(text)) return urlSource(text);
   throw new StillhouseError('argument.invalid', { name: 'address', expected: EXPECTED, got: text });

@@ -1,3 +1,4 @@
+import { exportEndings } from './export-formats.ts';
 import { ReasonError, fillWith, isReason, reasonIn, sayReason, type Reason, type ReasonValue } from './reasons.ts';
 
 /**
@@ -299,7 +300,7 @@ export const ERRORS = {
     says: '{name} of DeiT is not here.',
     advice: 'Nearest are {suggested}; stillhouse models lists all.',
   },
-  'weights.format': { says: '{path}: {reason}.', advice: 'Use a .safetensors or .pth file of a supported model.' },
+  'weights.format': { says: '{path}: {reason}.', advice: `Use a ${exportEndings(' or ')} file of a supported model.` },
   'weights.hostile': {
     says: '{path} asks to run {name}, which a weight file must not.',
     advice: 'Do not open this file with a tool that executes pickles. Get the weights from a source you trust.',
@@ -596,7 +597,7 @@ export const ERRORS = {
   'file.missing': { says: 'There is no file at {path}.', advice: 'Check the path.' },
   'file.unknown': {
     says: '{path} is nothing that can be opened here.',
-    advice: 'Open a folder of images, a run folder, a recipe (.yaml, .json) or weights (.safetensors, .pth).',
+    advice: `Open a folder of images, a run folder, a recipe (.yaml, .json) or weights (${exportEndings(', ')}).`,
   },
   'file.exists': { says: 'There is a file at {path} already.', advice: 'Move it away, then try again.' },
   'recipe.syntax': { says: 'This is no recipe: {reason}.', advice: 'A recipe is YAML or JSON, such as epochs: 300.' },
@@ -666,6 +667,10 @@ export const ERRORS = {
   'export.no-checkpoint': {
     says: 'The checkpoint that {path} was made from is not there any more.',
     advice: 'Export a checkpoint that is there, or name one to compare with.',
+  },
+  'export.ending': {
+    says: '{path} ends like a file of another format than {format}.',
+    advice: 'Give it the ending of its format, or choose the format that its ending says.',
   },
   'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
   'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },

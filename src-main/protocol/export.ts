@@ -1,11 +1,8 @@
 import * as v from 'valibot';
+import { EXPORT_FORMAT_NAMES } from './export-formats.ts';
 import { flag, measured, number, numbers, oneOf, plainError, text } from './shapes.ts';
 
 /** Exports of a run, and what a check of one found. */
-
-export const EXPORT_FORMATS = ['safetensors', 'pth'] as const;
-const exportFormat = oneOf(EXPORT_FORMATS);
-export type ExportFormat = v.InferOutput<typeof exportFormat>;
 
 /** Images that a check compares the answers on, unless it is told otherwise, and the most it may be told. */
 export const CHECK_IMAGES = 64;
@@ -83,7 +80,7 @@ export type ExportCheck = v.InferOutput<typeof exportCheck>;
 /** One file written for use elsewhere. */
 const exportInfo = v.object({
   path: text,
-  format: exportFormat,
+  format: oneOf(EXPORT_FORMAT_NAMES),
   /** Of all files where there are several. */
   bytes: number,
   time: number,

@@ -1,3 +1,4 @@
+import { exportEndings } from './export-formats.ts';
 import type { FieldOf } from './field.ts';
 
 /** Data, student and teacher of a recipe. The order is that of the form. */
@@ -83,7 +84,7 @@ export const MODEL_FIELDS = [
     unit: '',
     paper: '',
     label: 'Start from weights',
-    help: 'A .safetensors or .pth file to start from; a head of other classes and a distillation token it lacks are made anew.',
+    help: `A ${exportEndings(' or ')} file to start from; a head of other classes and a distillation token it lacks are made anew.`,
   },
   {
     key: 'dropPath',

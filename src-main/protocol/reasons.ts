@@ -232,7 +232,7 @@ export const REASONS = {
   'torch.no-name': 'a tensor in it has no name',
 
   // Weight files of any kind.
-  'weights.neither': 'it is neither a safetensors file nor one of torch',
+  'weights.neither': 'it is no weight file of a known format (known: {formats})',
   'weights.whole': 'the whole file',
   'weights.no-state-dict': 'it does not hold a state dict',
   'weights.no-average': 'it holds no moving average of the model',

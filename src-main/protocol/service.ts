@@ -12,7 +12,8 @@ import {
   photoAnswer,
 } from './evaluation.ts';
 import { jobProgress } from './events.ts';
-import { EXPORT_FORMATS, MOST_CHECK_IMAGES, exportInfos } from './export.ts';
+import { MOST_CHECK_IMAGES, exportInfos } from './export.ts';
+import { EXPORT_FORMAT_NAMES } from './export-formats.ts';
 import {
   givenRecipe as recipe,
   lrSchedule,
@@ -283,7 +284,7 @@ export const CALLS = {
     v.strictObject({
       run: runId,
       checkpoint: text,
-      format: v.picklist(EXPORT_FORMATS),
+      format: v.picklist(EXPORT_FORMAT_NAMES),
       output: v.optional(text),
       average: v.optional(v.boolean()),
     }),

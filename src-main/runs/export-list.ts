@@ -1,18 +1,15 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { writeFileAtomic } from '../base/files.ts';
+import { formatOfPath, isShard } from '../protocol/export-formats.ts';
 import { exportsFolder } from './run-folder.ts';
 
 /** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */
 
-const WEIGHTS = /\.(safetensors|pth)(\.index\.json)?$/;
-/** A file that an index names. */
-const SHARD = /-\d{5}-of-\d{5}\.(safetensors|pth)$/;
-
 /** Paths of all that is still there. */
 export function exportedFiles(run: string): string[] {
   const folder = exportsFolder(run);
-  const own = namesIn(folder).filter((name) => WEIGHTS.test(name) && !SHARD.test(name));
+  const own = namesIn(folder).filter((name) => formatOfPath(name) !== null && !isShard(name));
   return [...own.map((name) => join(folder, name)), ...elsewhere(run)].filter((path) => existsSync(path));
 }
 

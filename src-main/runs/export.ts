@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
-import { safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { divideShards, shardIndexText } from '../formats/shards.ts';
 import { badFormat } from '../formats/source.ts';
-import { torchFileBytes, writeTorchFile, type TorchFileOptions } from '../formats/torch-writer.ts';
 import type { Model } from '../model/model.ts';
+import { StillhouseError } from '../protocol/errors.ts';
 import { createModel } from '../model/zoo.ts';
-import type { ExportFormat } from '../protocol/export.ts';
+import { EXPORT_FORMATS, endingOf, formatOfPath, type ExportFormat } from '../protocol/export-formats.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
+import { EXPORT_WRITERS, type Description } from './export-writers.ts';
 import { checkpointsFolder, exportsFolder } from './run-folder.ts';
 import { reason } from '../protocol/reasons.ts';
 
@@ -36,7 +36,7 @@ export interface ExportRequest {
 
 /**
  * Exports a checkpoint of a run.
- * @throws StillhouseError `file.missing`, `weights.format`, `disk.full`, `disk.denied`
+ * @throws StillhouseError `file.missing`, `weights.format`, `export.ending`, `disk.full`, `disk.denied`
  */
 export async function exportCheckpoint(run: string, request: ExportRequest): Promise<Exported> {
   const { checkpoint, format, output, average } = request;
@@ -52,7 +52,7 @@ function defaultOutput(run: string, { recipe, position }: Checkpoint, { format, 
     throw diskError(error, folder, 0);
   }
   const epoch = String(position.epoch).padStart(4, '0');
-  return join(folder, `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}.${format}`);
+  return join(folder, `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}.${endingOf(format)}`);
 }
 
 /** How to export a file. */
@@ -66,7 +66,7 @@ export interface ExportOptions {
 /**
  * Exports any checkpoint file. An existing `output` is replaced when the new one is whole. Arrays of more than
  * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
- * @throws as {@link exportCheckpoint}
+ * @throws StillhouseError as {@link exportCheckpoint}
  */
 export async function exportFile(
   path: string,
@@ -77,6 +77,8 @@ export async function exportFile(
   const checkpoint = openCheckpoint(path);
   try {
     const target = resolve(typeof output === 'string' ? output : output(checkpoint));
+    if ((formatOfPath(target) ?? format) !== format)
+      throw new StillhouseError('export.ending', { path: target, format });
     const model = modelOf(checkpoint);
     const own = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
     if (!own) throw badFormat(path, reason('weights.no-average'));
@@ -84,9 +86,12 @@ export async function exportFile(
     const facts = describeModel(checkpoint, model, average);
     mkdirParent(target);
     let bytes = 0;
-    const beside = shards.length === 1 && !average ? averageOf(checkpoint, model) : undefined;
-    for (const { file, arrays } of shards)
-      bytes += (await writeExport(join(dirname(target), file), format, arrays, facts, beside)).bytes;
+    const beside =
+      shards.length === 1 && !average && EXPORT_FORMATS[format].holdsAverage ? averageOf(checkpoint, model) : undefined;
+    for (const { file, arrays } of shards) {
+      const written = EXPORT_WRITERS[format](arrays, facts, beside);
+      bytes += (await writeChunksAtomic(join(dirname(target), file), written.chunks, written.bytes)).bytes;
+    }
     if (shards.length === 1) return { path: target, bytes };
     // The index comes last: it is only there when all that it names is.
     const index = `${target}.index.json`;
@@ -110,8 +115,6 @@ function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'mod
   });
 }
 
-type Description = NonNullable<TorchFileOptions['metadata']>;
-
 /** What a user of the weights has to know, by timm's words. */
 function describeModel({ recipe, classes, position }: Checkpoint, model: Model, average: boolean): Description {
   return {
@@ -134,27 +137,6 @@ function describeModel({ recipe, classes, position }: Checkpoint, model: Model, 
 function averageOf(checkpoint: Checkpoint, model: Model): ArrayToWrite[] | undefined {
   const kept = checkpoint.tensors.has(`ema.${model.specs[0].name}`);
   return kept ? arraysOf(checkpoint, model, 'ema.') : undefined;
-}
-
-/** @param average goes into a file of torch, as DeiT's own checkpoints have it. */
-async function writeExport(
-  path: string,
-  format: ExportFormat,
-  arrays: readonly ArrayToWrite[],
-  facts: Description,
-  average?: ArrayToWrite[],
-) {
-  if (format === 'pth') {
-    const options: TorchFileOptions = { metadata: facts, ...(average && { wrap: 'model', average }) };
-    return writeChunksAtomic(path, writeTorchFile(arrays, options), torchFileBytes(arrays, options));
-  }
-  const texts = Object.entries(facts).map(([key, fact]) => [
-    key,
-    typeof fact === 'string' ? fact : JSON.stringify(fact),
-  ]);
-  // `format: pt` is what other readers look for: the layouts are torch's.
-  const metadata = { format: 'pt', ...(Object.fromEntries(texts) as Record<string, string>) };
-  return writeChunksAtomic(path, writeSafetensors(arrays, metadata), safetensorsBytes(arrays, metadata));
 }
 
 function mkdirParent(path: string): void {

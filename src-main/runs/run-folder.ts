@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
+import { EXPORT_FORMAT_NAMES, endingOf } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
@@ -158,8 +159,11 @@ export function trashedFile(folder: string): string | undefined {
 }
 
 const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations', 'tensorboard'];
-const OWN_FILES =
-  /^(manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|.+\.(safetensors|pth)((\.index)?(\.check)?\.json)?|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$/;
+// An export as the window writes it, its index, its check.
+const OWN_EXPORTS = `.+\\.(${EXPORT_FORMAT_NAMES.map(endingOf).join('|')})((\\.index)?(\\.check)?\\.json)?`;
+const OWN_FILES = new RegExp(
+  String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$`,
+);
 const OWN_ENTRIES =
   /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
 const TRASHED = /^trashed-\d+\.json$/;

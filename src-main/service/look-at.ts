@@ -1,13 +1,15 @@
 import { existsSync, statSync, type Stats } from 'node:fs';
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { formatOfPath } from '../protocol/export-formats.ts';
 import type { FoundThing } from '../protocol/system-data.ts';
 import { runPath } from '../runs/run-folder.ts';
 import { readRecipeFile } from './recipe/recipe-file.ts';
 
-const FILES: readonly (readonly [RegExp, FoundThing['kind']])[] = [
-  [/\.(ya?ml|json)$/i, 'recipe'],
-  [/\.(pth|safetensors)$/i, 'weights'],
-  [/\.(tar|tar\.gz|tgz)$/i, 'data'],
+// An index of weights ends like a recipe, so weights come first.
+const FILES: readonly (readonly [(path: string) => boolean, FoundThing['kind']])[] = [
+  [(path) => formatOfPath(path) !== null, 'weights'],
+  [(path) => /\.(ya?ml|json)$/i.test(path), 'recipe'],
+  [(path) => /\.(tar|tar\.gz|tgz)$/i.test(path), 'data'],
 ];
 
 /**
@@ -18,7 +20,7 @@ export function lookAt(path: string): FoundThing {
   const found = statOf(path);
   if (!found) throw new StillhouseError('file.missing', { path });
   if (found.isDirectory()) return { kind: existsSync(runPath(path)) ? 'run' : 'data', path, reading: null };
-  const kind = found.isFile() ? FILES.find(([name]) => name.test(path))?.[1] : undefined;
+  const kind = found.isFile() ? FILES.find(([fits]) => fits(path))?.[1] : undefined;
   if (!kind) throw new StillhouseError('file.unknown', { path });
   return { kind, path, reading: kind === 'recipe' ? readRecipeFile(path) : null };
 }

@@ -1,6 +1,6 @@
 import { shapeSize } from '../base/shape-size.ts';
 import { type Dtype, DTYPE_BYTES, type NamedArray } from '../formats/named-array.ts';
-import type { WeightFile } from '../formats/weight-file.ts';
+import type { WeightKind } from '../protocol/export-formats.ts';
 import { recognise, type Recognised } from '../model/recognise.ts';
 import { openWeights } from './open-weights.ts';
 import { likely } from './network.ts';
@@ -11,7 +11,7 @@ import { StillhouseError, toPlainError, type PlainError } from '../protocol/erro
 export interface WeightReport {
   /** The file that was read: of a folder, the one in it. */
   path: string;
-  kind: WeightFile['kind'];
+  kind: WeightKind;
   /** Every file that holds arrays, with its bytes. */
   files: { path: string; bytes: number }[];
   /** The state dicts in the file, '' for one that is the whole file, and the one that this report is of. */

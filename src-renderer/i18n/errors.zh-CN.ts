@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorWords } from '../../src-main/protocol/errors.ts';
+import { exportEndings } from '../../src-main/protocol/export-formats.ts';
 
 /** Every error code in Chinese, with the same `{names}` as in English. */
 export const zhErrors: Record<ErrorCode, ErrorWords> = {
@@ -274,7 +275,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '该文件已删除。请重试；若仍如此，说明服务器或途中的设备改动了文件。',
   },
   'engine.op': { says: 'TensorFlow 拒绝了 {op}：{reason}。', advice: '这是程序缺陷，请附上此文字报告。' },
-  'weights.format': { says: '{path}：{reason}。', advice: '请使用受支持模型的 .safetensors 或 .pth 文件。' },
+  'weights.format': { says: '{path}：{reason}。', advice: `请使用受支持模型的 ${exportEndings(' 或 ')} 文件。` },
   'weights.hostile': {
     says: '{path} 要求执行 {name}，权重文件不得如此。',
     advice: '请勿用会执行 pickle 的工具打开此文件，并从可信来源获取权重。',
@@ -544,7 +545,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'file.missing': { says: '{path} 处没有文件。', advice: '请检查路径。' },
   'file.unknown': {
     says: '无法在此打开 {path}。',
-    advice: '请打开图片文件夹、运行文件夹、配方（.yaml、.json）或权重（.safetensors、.pth）。',
+    advice: `请打开图片文件夹、运行文件夹、配方（.yaml、.json）或权重（${exportEndings('、')}）。`,
   },
   'file.exists': { says: '{path} 处已有文件。', advice: '请将其移走后重试。' },
   'folder.unreadable': { says: '无法打开 {path}：{reason}。', advice: '请选择其他文件夹。' },
@@ -585,6 +586,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'export.no-checkpoint': {
     says: '生成 {path} 的检查点已不存在。',
     advice: '请导出现有的检查点，或指定用于比较的检查点。',
+  },
+  'export.ending': {
+    says: '{path} 的扩展名属于另一种格式，而不是 {format}。',
+    advice: '请使用该格式的扩展名，或选择扩展名所表示的格式。',
   },
   'export.failed': { says: '{path} 未通过检查。', advice: '请勿使用该文件；请重新导出。' },
   'job.cancelled': { says: '已取消。', advice: '需要时可以重新开始。' },

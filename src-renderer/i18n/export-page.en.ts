@@ -1,3 +1,5 @@
+import { EXPORT_FORMATS, type ExportFormat } from '../../src-main/protocol/export-formats.ts';
+
 /** The words of the Export view. */
 export const exportPage = {
   checkpoint: 'Checkpoint',
@@ -8,10 +10,9 @@ export const exportPage = {
   average: 'Moving average of the model',
   averageShort: ' (average)',
   format: 'Format',
-  formats: {
-    safetensors: { name: 'safetensors', about: "timm's names; safe to open, mapped into memory." },
-    pth: { name: 'PyTorch .pth', about: 'A state dict of tensors; torch.load opens it with weights_only.' },
-  },
+  formats: Object.fromEntries(
+    Object.entries(EXPORT_FORMATS).map(([format, { name, about }]) => [format, { name, about }]),
+  ) as Record<ExportFormat, { name: string; about: string }>,
   output: 'Write to',
   outputExample: 'in the run folder, under exports',
   outputHelp: 'Path of the file; empty: the exports folder of the run.',

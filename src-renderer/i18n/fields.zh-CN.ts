@@ -1,4 +1,5 @@
 import type { RecipeKey } from '../../src-main/protocol/recipe.ts';
+import { exportEndings } from '../../src-main/protocol/export-formats.ts';
 
 /** Label and help of every recipe field in Chinese. */
 export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
@@ -13,7 +14,7 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   model: { label: '学生', help: '要训练的模型，用其 timm 名称。' },
   finetune: {
     label: '起始权重',
-    help: '作为起点的 .safetensors 或 .pth 文件；类别不同的头与其中没有的蒸馏词元会重新建立。',
+    help: `作为起点的 ${exportEndings(' 或 ')} 文件；类别不同的头与其中没有的蒸馏词元会重新建立。`,
   },
   dropPath: { label: '随机深度', help: '残差分支被跳过的最大概率；从 0 起随层数线性增长。' },
   drop: { label: '随机失活', help: '置零的数值比例：用于位置、注意力与 MLP 各层之后；卷积网络只在头之前。' },

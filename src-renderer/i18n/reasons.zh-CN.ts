@@ -221,7 +221,7 @@ export const zhReasons = {
   'torch.no-name': '其中有张量没有名称',
 
   // Weight files of any kind.
-  'weights.neither': '既不是 safetensors 文件，也不是 torch 文件',
+  'weights.neither': '不是已知格式的权重文件（已知：{formats}）',
   'weights.whole': '整个文件',
   'weights.no-state-dict': '其中没有状态字典',
   'weights.no-average': '其中没有模型的滑动平均',

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../src-main/formats/safetensors.ts';
+import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
 import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { writeChunksAtomic } from '../../src-main/base/files.ts';
@@ -44,7 +45,7 @@ async function checked(path: string, images?: number): Promise<ExportCheck> {
 
 const codes = ({ problems }: ExportCheck) => problems.map(({ code }) => code);
 
-test.each(['safetensors', 'pth'] as const)('an export as %s is the checkpoint, bit by bit', async (format) => {
+test.each(EXPORT_FORMAT_NAMES)('an export as %s is the checkpoint, bit by bit', async (format) => {
   const { path, bytes } = await client.call('export.write', { run, checkpoint, format });
   const check = await checked(path);
   const epoch = heard.rows(run).find((row) => row.type === 'epoch')!;

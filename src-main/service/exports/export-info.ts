@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
-import type { ExportFormat, ExportInfo } from '../../protocol/export.ts';
+import type { ExportInfo } from '../../protocol/export.ts';
+import { EXPORT_FORMAT_NAMES, formatOfKind, formatOfPath } from '../../protocol/export-formats.ts';
 import { checkpointFile } from '../../runs/checkpoint-file.ts';
 import { readCheck } from '../../runs/export-check-file.ts';
 import { exportedFiles } from '../../runs/export-list.ts';
@@ -29,9 +30,10 @@ export function filesOf(path: string): string[] {
 /** What a file says of itself. Nothing of its arrays is read. */
 export function exportInfo(run: string, path: string): ExportInfo {
   const { size, mtimeMs } = statSync(path);
-  const format: ExportFormat = path.replace(/\.index\.json$/, '').endsWith('.pth') ? 'pth' : 'safetensors';
-  const known = { path, format, bytes: size, time: mtimeMs, check: readCheck(path) };
+  const known = { path, bytes: size, time: mtimeMs, check: readCheck(path) };
   const unknown = {
+    // The ending speaks for a file that cannot be read.
+    format: formatOfPath(path) ?? EXPORT_FORMAT_NAMES[0],
     checkpoint: null,
     epoch: null,
     average: false,
@@ -54,13 +56,17 @@ export function exportInfo(run: string, path: string): ExportInfo {
   }
 }
 
-type Words = Pick<ExportInfo, 'checkpoint' | 'epoch' | 'average' | 'wrapped' | 'model' | 'classes' | 'inputSize'>;
+type Words = Pick<
+  ExportInfo,
+  'format' | 'checkpoint' | 'epoch' | 'average' | 'wrapped' | 'model' | 'classes' | 'inputSize'
+>;
 
 function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
   const weights = weightsOf(opened);
   const { settings, metadata } = weights;
   const [epoch, step] = [numberOf(metadata.epoch), numberOf(metadata.step)];
   return {
+    format: formatOfKind(opened.file.kind),
     checkpoint: checkpointOf(run, epoch, step),
     epoch,
     average: metadata.average === 'true',

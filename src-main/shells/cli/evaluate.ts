@@ -1,4 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
+import { exportEndings } from '../../protocol/export-formats.ts';
 import { sayReason } from '../../protocol/reasons.ts';
 import { FIELDS, flagOf } from '../../protocol/recipe.ts';
 import type { ClassReport, HeadReport } from '../../protocol/evaluation.ts';
@@ -41,7 +42,11 @@ export const evaluate: Command = {
   words: '',
   count: [0, 0],
   options: [
-    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), a .safetensors or .pth.' },
+    {
+      flag: 'checkpoint',
+      value: 'FILE',
+      help: `A checkpoint, a run folder (its best one), a ${exportEndings(' or ')}.`,
+    },
     { flag: 'resume', value: 'FILE', help: "The same, by DeiT's name.", excludes: ['checkpoint'] },
     { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
     ENTRY,

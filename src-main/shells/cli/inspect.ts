@@ -4,6 +4,7 @@ import type { Command } from './command.ts';
 import { textValue } from './options.ts';
 import { bytes } from './progress.ts';
 import { ENTRY } from './weights.ts';
+import { kindWords } from '../../protocol/export-formats.ts';
 import { reason, sayReason } from '../../protocol/reasons.ts';
 
 export const inspect: Command = {
@@ -21,19 +22,13 @@ export const inspect: Command = {
   },
 };
 
-const KINDS: Record<WeightReport['kind'], string> = {
-  safetensors: 'safetensors',
-  'torch-zip': 'torch, zip format',
-  'torch-legacy': 'torch, format from before 1.6',
-};
-
 /** A report for people. */
 export function describeWeights(report: WeightReport, values: boolean): string {
   const { path, kind, files, total, metadata } = report;
   const size = files.reduce((sum, file) => sum + file.bytes, 0);
   const dtypes = Object.entries(total.dtypes).map(([dtype, count]) => `${dtype} ${count}`);
   return [
-    `${plain(path)}: ${KINDS[kind]}${files.length > 1 ? `, ${files.length} files` : ''}, ${bytes(size)}`,
+    `${plain(path)}: ${kindWords(kind)}${files.length > 1 ? `, ${files.length} files` : ''}, ${bytes(size)}`,
     ...describeEntries(report),
     ...describeNetwork(report),
     `Arrays: ${total.arrays} (${dtypes.join(', ')}), ${total.elements.toLocaleString('en')} numbers, ${bytes(total.bytes)}`,

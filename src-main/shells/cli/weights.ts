@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { CHECK_IMAGES, EXPORT_FORMATS, hasPassed, MOST_CHECK_IMAGES, type ExportCheck, type ExportFormat } from '../../protocol/export.ts'; // prettier-ignore
+import { CHECK_IMAGES, hasPassed, MOST_CHECK_IMAGES, type ExportCheck } from '../../protocol/export.ts';
+import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS, exportEndings, formatOfPath, type ExportFormat } from '../../protocol/export-formats.ts'; // prettier-ignore
 import { rememberExport } from '../../runs/export-list.ts';
 import { runOfCheckpoint } from '../../runs/run-folder.ts';
 import { exportFile } from '../../runs/export.ts';
@@ -33,6 +34,9 @@ export const ENTRY: Option = {
   help: 'Which of several state dicts in a file (model, model_ema, …), or the beginning of the names of its arrays.',
 };
 
+const DEFAULT_FORMAT = EXPORT_FORMAT_NAMES[0];
+const FORMAT_NOTES = EXPORT_FORMAT_NAMES.map((name) => `${name}: ${EXPORT_FORMATS[name].about}`).join(' ');
+
 export const forward: Command = {
   name: 'forward',
   summary: 'Write the raw logits of a given batch, for comparing networks.',
@@ -40,7 +44,7 @@ export const forward: Command = {
   count: [0, 0],
   options: [
     { flag: 'model', value: 'NAME', help: 'The network, by its timm name.', required: true },
-    { flag: 'weights', value: 'FILE', help: 'Its weights: .safetensors, .pth, or a checkpoint.', required: true },
+    { flag: 'weights', value: 'FILE', help: `Its weights: ${exportEndings(', ')}, or a checkpoint.`, required: true },
     ENTRY,
     {
       flag: 'input',
@@ -81,10 +85,10 @@ export const exportWeights: Command = {
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
     {
       flag: 'format',
-      value: EXPORT_FORMATS.join('|'),
+      value: EXPORT_FORMAT_NAMES.join('|'),
       excludes: ['check-only'],
-      choices: EXPORT_FORMATS,
-      help: "Default: by the output's ending.",
+      choices: EXPORT_FORMAT_NAMES,
+      help: `Default: by the output's ending, ${DEFAULT_FORMAT} for any other. ${FORMAT_NOTES}`,
     },
     { flag: 'output', value: 'FILE', help: 'Where to write it.', required: true },
     { flag: 'average', value: null, help: 'The moving average of the model in its place, where one was kept.' },
@@ -115,8 +119,9 @@ export const exportWeights: Command = {
   ],
   run: async (parsed, shell) => {
     const output = pathValue(parsed, 'output') ?? '';
-    const ending: ExportFormat = /\.(pth|pt|bin)$/.test(output) ? 'pth' : 'safetensors';
-    const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending;
+    const ending = formatOfPath(output);
+    const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending ?? DEFAULT_FORMAT;
+    if (!ending && format === DEFAULT_FORMAT) shell.reporter.note(`The file is written as ${format}.`);
     const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
     const average = parsed.values.get('average') === true;
     const only = parsed.values.get('check-only') === true;

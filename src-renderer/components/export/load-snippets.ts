@@ -1,4 +1,4 @@
-import type { ExportFormat } from '../../../src-main/protocol/export.ts';
+import type { ExportFormat } from '../../../src-main/protocol/export-formats.ts';
 
 /** What a reader of an exported file has to know of it. */
 export interface ExportedModel {
@@ -11,42 +11,60 @@ export interface ExportedModel {
   path: string;
 }
 
+/** How Python reads the weights of one format and, beside them, the facts by which images are prepared. */
+interface PythonReader {
+  imports: string;
+  /** Lines that set `weights`, a state dict, and `about`, a dict of facts. */
+  lines(exported: ExportedModel): string[];
+  /** The expression of a fact in `about`, and of one that is a plain text. */
+  fact(name: string): string;
+  text(name: string): string;
+}
+
+const READERS: Readonly<Record<ExportFormat, PythonReader>> = {
+  safetensors: {
+    imports: 'import json, safetensors, timm, torch',
+    lines: ({ path }) => [
+      `with safetensors.safe_open(${quoted(path)}, "pt") as file:`,
+      '    weights = {name: file.get_tensor(name) for name in file.keys()}',
+      '    about = file.metadata()',
+    ],
+    fact: (name) => `json.loads(about["${name}"])`,
+    text: (name) => `about["${name}"]`,
+  },
+  pth: {
+    imports: 'import timm, torch',
+    lines: ({ path, wrapped }) => {
+      const [weights, about] = wrapped ? ['saved["model"]', 'saved["metadata"]'] : ['saved', 'saved.metadata'];
+      return [`saved = torch.load(${quoted(path)}, weights_only=True)`, `weights, about = ${weights}, ${about}`];
+    },
+    fact: (name) => `about["${name}"]`,
+    text: (name) => `about["${name}"]`,
+  },
+};
+
 /** Python lines that make the network with timm and ask it about an image; only models with patches take a size. */
 export function timmSnippet(exported: ExportedModel): string {
   const { model, classes, inputSize, format } = exported;
   const size = model.includes('_patch') ? `, img_size=${inputSize}` : '';
-  const about = format === 'safetensors' ? (name: string) => `json.loads(about["${name}"])` : (name: string) => `about["${name}"]`; // prettier-ignore
-  const text = format === 'safetensors' ? 'about["interpolation"]' : about('interpolation');
+  const { imports, lines, fact, text } = READERS[format];
   return [
-    format === 'safetensors' ? 'import json, safetensors, timm, torch' : 'import timm, torch',
+    imports,
     'from PIL import Image',
     'from timm.data import create_transform',
     '',
-    ...(format === 'safetensors' ? readSafetensors(exported) : readTorch(exported)),
+    ...lines(exported),
     `model = timm.create_model(${JSON.stringify(model)}, num_classes=${classes}${size})`,
     'model.load_state_dict(weights)',
     'model.eval()',
     '',
-    `view = create_transform(${about('input_size')}, interpolation=${text}, crop_pct=${about('crop_pct')},`,
-    `                        mean=${about('mean')}, std=${about('std')})`,
+    `view = create_transform(${fact('input_size')}, interpolation=${text('interpolation')}, crop_pct=${fact('crop_pct')},`,
+    `                        mean=${fact('mean')}, std=${fact('std')})`,
     'image = view(Image.open("image.jpg").convert("RGB"))',
     'with torch.inference_mode():',
     '    probabilities = model(image[None]).softmax(-1)[0]',
-    `print(${about('classes')}[int(probabilities.argmax())], float(probabilities.max()))`,
+    `print(${fact('classes')}[int(probabilities.argmax())], float(probabilities.max()))`,
   ].join('\n');
-}
-
-function readSafetensors({ path }: ExportedModel): string[] {
-  return [
-    `with safetensors.safe_open(${quoted(path)}, "pt") as file:`,
-    '    weights = {name: file.get_tensor(name) for name in file.keys()}',
-    '    about = file.metadata()',
-  ];
-}
-
-function readTorch({ path, wrapped }: ExportedModel): string[] {
-  const [weights, about] = wrapped ? ['saved["model"]', 'saved["metadata"]'] : ['saved', 'saved.metadata'];
-  return [`saved = torch.load(${quoted(path)}, weights_only=True)`, `weights, about = ${weights}, ${about}`];
 }
 
 /** Command lines of our own program that read the file: what it is, how it scores, what it answers on a folder. */

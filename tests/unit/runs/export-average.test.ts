@@ -41,6 +41,6 @@ it('puts the moving average beside the model into a file of torch, and into no o
   source.close();
   expect(new Set(values)).toEqual(new Set([2]));
   const { file: without } = await saveCheckpoint(run, { ...about, ...facts({ step: 40 }), recipe: about.recipe }, filled('model.', 1)); // prettier-ignore
-  const refused = exportFile(join(run, 'checkpoints', without), 'pth', output, { average: true });
+  const refused = exportFile(join(run, 'checkpoints', without), 'safetensors', output, { average: true });
   await expect(refused).rejects.toMatchObject({ params: { reason: reason('weights.no-average') } });
 });

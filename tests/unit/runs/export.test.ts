@@ -7,6 +7,7 @@ import { fitWeights } from '../../../src-main/model/weights.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import type { Model } from '../../../src-main/model/model.ts';
 import { saveCheckpoint, type StateTensor } from '../../../src-main/runs/checkpoint.ts';
+import { EXPORT_FORMAT_NAMES } from '../../../src-main/protocol/export-formats.ts';
 import { exportCheckpoint, exportFile } from '../../../src-main/runs/export.ts';
 import { openFile } from '../../../src-main/runs/file-source.ts';
 import { openWeights } from '../../../src-main/weights/open-weights.ts';
@@ -48,7 +49,7 @@ function withFile<Result>(path: string, body: (file: WeightFile) => Result): Res
   }
 }
 
-describe.each(['safetensors', 'pth'] as const)('an export as %s', (format) => {
+describe.each(EXPORT_FORMAT_NAMES)('an export as %s', (format) => {
   it('is divided over files beyond a size, which are read as one by their index', async () => {
     const folder = temporaryFolder();
     const path = join(run, 'checkpoints', checkpoint);
@@ -130,6 +131,14 @@ describe('what cannot be exported', () => {
     await expect(exportCheckpoint(other, { checkpoint: file, format: 'pth', output })).rejects.toMatchObject({
       ...bad,
       params: { reason: reason('weights.lacks', { name: 'pos_embed', shape: '1, 197, 192' }) },
+    });
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it('is written under no ending of another format', async () => {
+    const output = join(temporaryFolder(), 'model.safetensors');
+    await expect(exportCheckpoint(run, { checkpoint, format: 'pth', output })).rejects.toMatchObject({
+      code: 'export.ending',
     });
     expect(existsSync(output)).toBe(false);
   });

@@ -23,6 +23,7 @@ test('files are what their names say', () => {
   const kinds = {
     'a.pth': 'weights',
     'b.SafeTensors': 'weights',
+    'model.safetensors.index.json': 'weights',
     'c.tar': 'data',
     'd.tar.gz': 'data',
     'e.tgz': 'data',
