@@ -115,8 +115,14 @@ export function parseCard(text: string): CardValues | CardProblem {
   } catch {
     return { key: 'the file', expected: 'JSON', got: JSON.stringify(text.slice(0, 40)) };
   }
-  const result = v.safeParse(CARD, data);
-  if (result.success) return result.output;
+  const problem = cardProblem(data);
+  return problem ?? v.parse(CARD, data);
+}
+
+/** Names the first thing that is wrong with the fields of a card, or nothing. */
+export function cardProblem(fields: unknown): CardProblem | undefined {
+  const result = v.safeParse(CARD, fields);
+  if (result.success) return undefined;
   const [issue] = result.issues;
   const unknown = issue.expected === 'never' && `one of ${Object.keys(CARD_FIELDS).join(', ')}`;
   const expected = unknown || (issue.expected ?? issue.message);

@@ -4,7 +4,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { fieldOf, type Recipe } from '../../protocol/recipe.ts';
 import {
   CARD_FIELDS,
-  wrongCardFields,
+  cardProblem,
   type CardField,
   type CardValues,
   type TeacherCard,
@@ -71,8 +71,11 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
         .split(/[\s,]+/)
         .map(numberOf);
     else values[field] = value === 'N' || value === 'X' ? numberOf(typed) : typed;
-    if (wrongCardFields({ [field]: values[field] }).length > 0)
-      throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected: value!, got: typed });
+    const problem = cardProblem({ [field]: values[field] });
+    if (problem !== undefined) {
+      const expected = `${value} (${problem.key}: ${problem.expected})`;
+      throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: typed });
+    }
   }
   return values;
 }
