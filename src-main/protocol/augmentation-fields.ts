@@ -73,6 +73,7 @@ export const AUGMENTATION_FIELDS = [
     label: 'Auto-augment',
     help: 'RandAugment (rand-m9-mstd0.5-inc1: magnitude 9, deviation 0.5) or AutoAugment (original, v0); empty: off.',
     usedWhen: [{ threeAugment: 'off' }],
+    changesSpeed: true,
   },
   {
     key: 'colorJitter',
@@ -98,6 +99,7 @@ export const AUGMENTATION_FIELDS = [
     paper: 'off',
     label: '3-Augment',
     help: "DeiT III's: one of grey, solarize and blur, then colour jitter; auto-augment and erasing are unused.",
+    changesSpeed: true,
   },
   {
     key: 'src',

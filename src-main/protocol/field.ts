@@ -29,6 +29,8 @@ interface FieldBase<Key extends string> {
   unit: string;
   /** The value of the DeiT paper's main recipe (DeiT-B, ImageNet), as text; '' where the paper has none. */
   paper: string;
+  /** It changes the time of a step or of reading its images, so that a speed is only known for equal values. */
+  changesSpeed?: true;
   /** When it has an effect; always where it does not say. */
   usedWhen?: Condition;
 }

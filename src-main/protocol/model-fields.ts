@@ -1,3 +1,4 @@
+import { DISTILLATION_NAMES, distillationHelp } from './distillations.ts';
 import { exportEndings } from './export-formats.ts';
 import type { FieldOf } from './field.ts';
 
@@ -50,6 +51,7 @@ export const MODEL_FIELDS = [
     paper: '224',
     label: 'Input size',
     help: 'Side of the square image the student sees; a multiple of the patch size.',
+    changesSpeed: true,
   },
   {
     key: 'evalCropRatio',
@@ -74,6 +76,7 @@ export const MODEL_FIELDS = [
     paper: 'deit_base_distilled_patch16_224',
     label: 'Student',
     help: 'Model to train, by its timm name.',
+    changesSpeed: true,
   },
   {
     key: 'finetune',
@@ -148,6 +151,7 @@ export const MODEL_FIELDS = [
     paper: 'off',
     label: 'Attention only',
     help: 'Train attention, class head and position embedding; the rest stays as it starts and takes no memory to train.',
+    changesSpeed: true,
   },
   {
     key: 'trainMode',
@@ -166,11 +170,12 @@ export const MODEL_FIELDS = [
     group: 'distillation',
     simple: true,
     default: 'none',
-    choices: ['none', 'soft', 'hard'],
+    choices: ['none', ...DISTILLATION_NAMES],
     unit: '',
     paper: 'hard',
     label: 'Distillation',
-    help: "hard: the teacher's decision is the label. soft: its probabilities are. none: no teacher.",
+    help: distillationHelp(),
+    changesSpeed: true,
   },
   {
     key: 'teacherModel',
@@ -182,7 +187,7 @@ export const MODEL_FIELDS = [
     paper: 'regnety_160',
     label: 'Teacher',
     help: 'Network of the teacher weights, by its timm name.',
-    usedWhen: [{ distillationType: ['soft', 'hard'] }],
+    usedWhen: [{ distillationType: DISTILLATION_NAMES }],
   },
   {
     key: 'teacherPath',
@@ -194,7 +199,7 @@ export const MODEL_FIELDS = [
     paper: '',
     label: 'Teacher weights',
     help: 'Weight file, ONNX file or SavedModel folder; the teacher must know the classes of the data set.',
-    usedWhen: [{ distillationType: ['soft', 'hard'] }],
+    usedWhen: [{ distillationType: DISTILLATION_NAMES }],
   },
   {
     key: 'distillationAlpha',
@@ -208,7 +213,7 @@ export const MODEL_FIELDS = [
     paper: '0.5',
     label: 'Distillation weight',
     help: 'Share of the distillation loss in the total.',
-    usedWhen: [{ distillationType: ['soft', 'hard'] }],
+    usedWhen: [{ distillationType: DISTILLATION_NAMES }],
   },
   {
     key: 'distillationTau',

@@ -230,6 +230,7 @@ export const OPTIMIZER_FIELDS = [
     paper: 'adamw',
     label: 'Optimizer',
     help: "sgd has Nesterov's momentum and momentum the plain one, as in timm. lamb: DeiT III.",
+    changesSpeed: true,
   },
   {
     key: 'weightDecay',
@@ -360,6 +361,7 @@ export const OPTIMIZER_FIELDS = [
     paper: '',
     label: 'Co-train submodels',
     help: 'Each image twice a step, with other layers skipped; each answer also learns from the other. About twice the time; by binary cross-entropy; no teacher.',
+    changesSpeed: true,
   },
   {
     key: 'modelEma',
@@ -371,6 +373,7 @@ export const OPTIMIZER_FIELDS = [
     paper: 'off',
     label: 'Average of weights',
     help: 'Keep a moving average of the model and score it beside the model. (DeiT keeps one unless told not to, and never scores it.)',
+    changesSpeed: true,
   },
   {
     key: 'modelEmaDecay',

@@ -28,6 +28,7 @@ export const RUN_FIELDS = [
     paper: 'float16 (AMP)',
     label: 'Precision',
     help: 'Of matrix products while training; all else is float32. float16 scales the loss, for GPUs without bfloat16. auto: bfloat16 where the device multiplies it.',
+    changesSpeed: true,
   },
   {
     key: 'microBatch',
@@ -52,6 +53,7 @@ export const RUN_FIELDS = [
     paper: '',
     label: 'Recompute activations',
     help: 'Compute each block again for its gradient instead of keeping it: about a third slower, far less memory.',
+    changesSpeed: true,
   },
   {
     key: 'device',
@@ -78,6 +80,7 @@ export const RUN_FIELDS = [
     paper: '10',
     label: 'Image threads',
     help: 'Threads that decode and augment images ahead of the step.',
+    changesSpeed: true,
   },
   {
     key: 'saveEvery',

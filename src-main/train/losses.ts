@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Distillation } from '../protocol/distillations.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 
 /** The losses of the method. B images, K classes; each is a mean over the batch and float32. */
@@ -71,7 +72,7 @@ export function smoothTargets(labels: tf.Tensor1D, classes: number, smoothing: n
  * @param student [B, K] logits of the distillation head
  * @param teacher [B, K] logits
  */
-export function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
+function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
   const decisions = tf.argMax<tf.Tensor1D>(teacher, 1);
   return softTargetCrossEntropy(student, smoothTargets(decisions, teacher.shape[1], 0));
 }
@@ -87,6 +88,25 @@ export function softDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D, tem
   const crossEntropy = softTargetCrossEntropy(tf.div(student, temperature), targets);
   const divergence = tf.add(crossEntropy, detachedScalar(negativeEntropy)); // mean over the batch
   return tf.mul<tf.Scalar>(divergence, (temperature * temperature) / teacher.shape[1]);
+}
+
+/** Computes a loss from the logits [B, K] of student and teacher. */
+type DistillationLoss = (student: tf.Tensor2D, teacher: tf.Tensor2D, recipe: Recipe) => tf.Scalar;
+
+const DISTILLATION_LOSSES: Readonly<Record<Distillation, DistillationLoss>> = {
+  soft: (student, teacher, { distillationTau }) => softDistillation(student, teacher, distillationTau),
+  hard: hardDistillation,
+};
+
+/**
+ * Computes the distillation loss that a recipe asks for.
+ * @param student [B, K] logits of the head that learns from the teacher
+ * @param teacher [B, K] logits
+ * @throws Error for a recipe without distillation: a defect of the caller.
+ */
+export function distillationLoss(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
+  if (recipe.distillationType === 'none') throw new Error('a teacher was given to a recipe without distillation');
+  return DISTILLATION_LOSSES[recipe.distillationType](student, teacher, recipe);
 }
 
 /** A value that gradients do not pass through. */

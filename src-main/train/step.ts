@@ -10,7 +10,7 @@ import type { Program, TensorSpec } from '../trace/program.ts';
 import { callProgram, record } from '../trace/recorder.ts';
 import type { State } from '../trace/state.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
-import { classLoss, hardDistillation, smoothTargets, softDistillation } from './losses.ts';
+import { classLoss, distillationLoss, smoothTargets } from './losses.ts';
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import type { EvalStep, StepBatch, StepLosses, TrainStep } from './step-types.ts';
@@ -236,7 +236,10 @@ function lossesOf(
   }
   const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
   if (!teacherLogits) return { loss: lossClass, lossClass };
-  const lossDistillation = tf.mul<tf.Scalar>(distillation(recipe, heads.headDist ?? heads.head, teacherLogits), share);
+  const lossDistillation = tf.mul<tf.Scalar>(
+    distillationLoss(recipe, heads.headDist ?? heads.head, teacherLogits),
+    share,
+  );
   const alpha = recipe.distillationAlpha;
   return {
     loss: tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)),
@@ -249,12 +252,6 @@ function lossesOf(
 function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
   for (const tensor of Object.values(tensors)) tf.keep(tensor);
   return tensors;
-}
-
-function distillation(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
-  return recipe.distillationType === 'hard'
-    ? hardDistillation(student, teacher)
-    : softDistillation(student, teacher, recipe.distillationTau);
 }
 
 function lowering(precision: Precision = 'float32'): LowerOptions {

@@ -9,12 +9,6 @@ export interface FieldWords {
   paper: string;
 }
 
-const EN_CHOICES: Record<string, string> = {
-  'distillationType.none': 'none',
-  'distillationType.soft': 'soft',
-  'distillationType.hard': 'hard',
-};
-
 /** Label, help, unit and the paper's value of a field in the window's language. */
 export function describeField(field: Field, locale: string): FieldWords {
   const { label, help, unit, paper } = field;
@@ -30,7 +24,7 @@ export function describeField(field: Field, locale: string): FieldWords {
 
 /** A choice by its name; one without a name of its own shows as it is written in a recipe. */
 export function describeChoice(key: RecipeKey, choice: string, locale: string): string {
-  return (locale === 'zh-CN' ? zhChoices : EN_CHOICES)[`${key}.${choice}`] ?? choice;
+  return (locale === 'zh-CN' ? zhChoices[`${key}.${choice}`] : undefined) ?? choice;
 }
 
 /** The default of a field as text; an empty one is a dash. */

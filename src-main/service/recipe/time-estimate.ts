@@ -1,14 +1,11 @@
 import type { TimeForecast } from '../../protocol/data-types.ts';
 import type { EpochRow, StepRow } from '../../protocol/events.ts';
-import { totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
+import { FIELDS, totalEpochs, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 import { readHistoryEnd } from '../../runs/history.ts';
 import { listRuns, type RunFile } from '../../runs/run-folder.ts';
 
-/** Settings that change what an image costs. The batch size does too, but less: a run with another one still tells. */
-const COSTLY: readonly RecipeKey[] = [
-  ...(['model', 'inputSize', 'distillationType', 'precision', 'recompute', 'attnOnly', 'modelEma', 'opt'] as const),
-  ...(['cosub', 'aa', 'threeAugment', 'numWorkers'] as const),
-];
+// The batch size changes the speed too, but less: a run with another one still serves.
+const COSTLY: readonly RecipeKey[] = FIELDS.filter((field) => field.changesSpeed).map(({ key }) => key);
 const OF_TEACHER: readonly RecipeKey[] = ['teacherModel', 'teacherPath'];
 
 /** How fast a recipe trains on this machine, as far as it was seen. */
