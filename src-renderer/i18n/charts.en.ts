@@ -1,3 +1,5 @@
+import { chartTitles, lineNames } from './chart-names.ts';
+
 /** The charts of the Train view. */
 export const charts = {
   xAxis: 'Horizontal axis',
@@ -40,21 +42,8 @@ export const charts = {
   teacher: 'Teacher',
   dataWait: 'Waiting for data',
   feed: 'Feeding',
-  loss: { title: 'Loss', unit: '' },
-  acc1: { title: "Validation Acc{'@'}1", unit: '%' },
-  acc5: { title: "Validation Acc{'@'}5", unit: '%' },
-  agreement: { title: 'Agreement with the teacher', unit: '%' },
-  lr: { title: 'Learning rate', unit: '' },
-  speed: { title: 'Throughput', unit: 'images/s' },
-  stepTime: { title: 'Step time', unit: 'ms' },
-  memory: { title: 'Memory', unit: 'GB' },
-  epochTime: { title: 'Time of each epoch', unit: 's' },
-  lines: {
-    agreement: 'Agreement',
-    lr: 'Learning rate',
-    speed: 'Images/s',
-    memory: 'Memory',
-  },
+  ...chartTitles('en'),
+  lines: lineNames('en'),
   marks: {
     title: 'Events',
     help: 'Checkpoints, resumes, pauses, notes and the end, along the horizontal axis',

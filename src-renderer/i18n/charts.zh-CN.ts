@@ -1,3 +1,5 @@
+import { chartTitles, lineNames } from './chart-names.ts';
+
 /** The charts of the Train view. */
 export const charts = {
   xAxis: '横轴',
@@ -40,21 +42,8 @@ export const charts = {
   teacher: '教师',
   dataWait: '等待数据',
   feed: '送入数据',
-  loss: { title: '损失', unit: '' },
-  acc1: { title: "验证 Acc{'@'}1", unit: '%' },
-  acc5: { title: "验证 Acc{'@'}5", unit: '%' },
-  agreement: { title: '与教师的一致率', unit: '%' },
-  lr: { title: '学习率', unit: '' },
-  speed: { title: '吞吐量', unit: '张/秒' },
-  stepTime: { title: '单步时间', unit: '毫秒' },
-  memory: { title: '内存', unit: 'GB' },
-  epochTime: { title: '每轮用时', unit: '秒' },
-  lines: {
-    agreement: '一致率',
-    lr: '学习率',
-    speed: '张/秒',
-    memory: '内存',
-  },
+  ...chartTitles('zh-CN'),
+  lines: lineNames('zh-CN'),
   marks: {
     title: '事件',
     help: '沿横轴标出检查点、恢复、暂停、提示与结束',

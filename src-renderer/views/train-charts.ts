@@ -1,4 +1,5 @@
 import type { Unit } from '../../src-main/protocol/step-numbers.ts';
+import type { ChartName } from '../i18n/chart-names.ts';
 import type { Series } from '../components/charts/series.ts';
 import { SPENT_COLORS } from '../components/train/time-colors.ts';
 import type { XAxis } from '../stores/preferences.ts';
@@ -42,9 +43,8 @@ interface Chart {
 }
 
 /**
- * The charts in their order. To add one of a number that is measured (`protocol/step-numbers.ts`,
- * `protocol/epoch-numbers.ts`): 1. a row here, 2. its words in `i18n/charts.en.ts` and `i18n/charts.zh-CN.ts`: title and
- * unit under its id, and the names of its lines.
+ * The charts in their order. To add one of a number that is measured: 1. a row here, 2. its names in
+ * `i18n/chart-names.ts`. See "A chart" in docs/adding.md.
  */
 const CHARTS = {
   loss: {
@@ -86,7 +86,7 @@ const CHARTS = {
     ...{ unit: 'seconds', after: 'epoch', alone: true },
     lines: (lines) => lines.spent((part) => ({ color: SPENT_COLORS[part], dash: SOLID, width: 0 })),
   },
-} as const satisfies Record<string, Chart>;
+} as const satisfies Partial<Record<ChartName, Chart>>;
 export type ChartId = keyof typeof CHARTS;
 const ROWS: readonly (readonly [ChartId, Chart])[] = (Object.keys(CHARTS) as ChartId[]).map((id) => [id, CHARTS[id]]);
 export const CHART_IDS: readonly ChartId[] = ROWS.map(([id]) => id);
