@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ARCHIVE, lookThrough } from './archive-scan.ts';
 import { childPath, type Branch, type Roots } from './branch.ts';
-import { compareCodePoints, sortByCodePoint } from './order.ts';
+import { compareCodePoints, sortByCodePoint } from '../../base/name-order.ts';
 
 /** One folder inside an archive. */
 interface ArchiveFolder {

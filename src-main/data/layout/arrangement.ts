@@ -1,6 +1,6 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import { classBranches, type Branch, type Roots } from './branch.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../base/name-order.ts';
 import { splitsReading, type Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitName, type SplitRole } from './split-names.ts';
 

@@ -7,7 +7,7 @@ import { openArchive } from './archive.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { childPath, type Branch, type Roots } from './branch.ts';
 import { IMAGE } from './image-name.ts';
-import { compareCodePoints, sortByCodePoint } from './order.ts';
+import { compareCodePoints, sortByCodePoint } from '../../base/name-order.ts';
 import { leftByPrograms } from './passed-over.ts';
 
 /** A folder on disk. Its entries are read when they are asked for. */

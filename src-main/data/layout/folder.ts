@@ -10,7 +10,7 @@ import type { Branch, Roots } from './branch.ts';
 import { classTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
-import { naturalOrder, sortByCodePoint } from './order.ts';
+import { naturalOrder, sortByCodePoint } from '../../base/name-order.ts';
 import { inWords, PassedOver } from './passed-over.ts';
 import { readFilePart, readImageFile, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';

@@ -9,7 +9,7 @@ import { IMAGE } from './image-name.ts';
 import { readColumns, withoutBoxes, type LabelRow } from './label-columns.ts';
 import { numbering, type Numbering } from './label-numbers.ts';
 import { parseTable } from './label-table.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../base/name-order.ts';
 import type { Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitRole } from './split-names.ts';
 import { readTar } from './tar.ts';

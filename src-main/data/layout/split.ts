@@ -1,5 +1,5 @@
 import type { Sample } from './sample.ts';
-import { compareCodePoints } from './order.ts';
+import { compareCodePoints } from '../../base/name-order.ts';
 
 /**
  * Sets a tenth of each class aside, at least one image where the class has two. Which ones depends on their names

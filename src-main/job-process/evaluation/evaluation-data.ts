@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import type { Sample } from '../../data/layout/sample.ts';
 import { imagenetSynsets, readClassIndex } from '../../data/layout/label-files.ts';
-import { naturalOrder } from '../../data/layout/order.ts';
+import { naturalOrder } from '../../base/name-order.ts';
 import { StillhouseError, toPlainError, type ErrorCode, type ErrorParams, type PlainError } from '../../protocol/errors.ts'; // prettier-ignore
 import { reason, type Reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';

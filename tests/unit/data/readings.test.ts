@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listDataset, readSample, samplePlace, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { parseTable } from '../../../src-main/data/layout/label-table.ts';
-import { naturalOrder } from '../../../src-main/data/layout/order.ts';
+import { naturalOrder } from '../../../src-main/base/name-order.ts';
 import { readNow } from '../../../src-main/data/layout/read-now.ts';
 import { parseReading, withReading } from '../../../src-main/protocol/data-reading.ts';
 import { splitName } from '../../../src-main/data/layout/split-names.ts';
