@@ -84,8 +84,6 @@ export interface PredictJob extends EngineChoice {
   /** A weight file or a checkpoint. */
   weights: string;
   average: boolean;
-  /** Classes by label, where the file does not name them. */
-  classes: readonly string[] | null;
   /** What the file does not say of itself, and the teacher to ask beside it. */
   settings: Partial<Recipe>;
 }
@@ -96,6 +94,10 @@ export interface PredictFilesJob extends EngineChoice {
   /** A weight file or a checkpoint. */
   weights: string;
   average: boolean;
+  /** The state dict to take of several, or the beginning of the names of its arrays. */
+  entry?: string;
+  /** A file with class names in the order of the outputs, in place of the weights' own. */
+  classNames?: string;
   /** The folder that `files` are relative to. */
   root: string;
   files: readonly string[];
@@ -140,6 +142,8 @@ export interface ForwardJob extends EngineChoice {
   model: string;
   weights: string;
   entry?: string;
+  /** A file with class names in the order of the outputs, to write beside the logits. */
+  classNames?: string;
   /** A safetensors file with normalised float32 images [B, 3, S, S], named `images` or alone in the file. */
   input: string;
   /** Gets `logits` [B, K] and, of a distilled model, `head` and `head_dist`. */
@@ -225,6 +229,7 @@ const RESULTS = {
     model: text,
     images: number,
     skipped: v.array(v.object({ file: text, reason: reasonOrText })),
+    notes: v.array(plainError),
   }),
   check: datasetReport,
   forward: v.object({ output: text, shape: numbers, notes: v.array(plainError) }),

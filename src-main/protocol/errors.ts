@@ -329,6 +329,10 @@ export const ERRORS = {
     says: 'Of {path} the arrays {prefix}… are taken; {count} others are left out: {examples}.',
     advice: 'Take others with --entry NAME, the beginning of their names.',
   },
+  'weights.taken': {
+    says: '{path} is taken for {model}: {why}.',
+    advice: 'Name another network with --model NAME, or Network in the window.',
+  },
   'weights.ambiguous': {
     says: '{path} fits {models}, which answer differently, and does not tell which it is.',
     advice:
@@ -360,7 +364,7 @@ export const ERRORS = {
   },
   'weights.crop-deit': {
     says: 'The crop ratio of {model} is {ratio}, as in the code and the tables of DeiT; timm lists {timm}.',
-    advice: 'Say otherwise with --eval-crop-ratio.',
+    advice: 'Say otherwise with --eval-crop-ratio, of a teacher with cropRatio in its card.',
   },
   'weights.squash': {
     says: '{path} presses whole images into {size} × {size}, whatever their shape; here the centre is cut instead.',
@@ -377,6 +381,18 @@ export const ERRORS = {
   'weights.class-imagenet': {
     says: '{path} names its classes otherwise than the folders: its {count} outputs are taken in the order of ImageNet.',
     advice: 'Give the names in the order of its outputs, where that is another: --classes FILE.',
+  },
+  'weights.class-thousand': {
+    says: '{path} does not name its classes: its {count} outputs are taken for those of ImageNet-1k, in their order.',
+    advice: 'Give the names in the order of its outputs, where they are others: --classes FILE.',
+  },
+  'weights.class-numbers': {
+    says: '{path} does not name its classes: its {count} outputs are called by their numbers, from 0.',
+    advice: 'Give the names in the order of its outputs: --classes FILE.',
+  },
+  'weights.names-count': {
+    says: '{path} has {count} outputs, but {names} classes are named.',
+    advice: 'Give as many names as it has outputs, in their order: --classes FILE.',
   },
   'weights.class-file': {
     says: '{path} does not name classes: {got}.',
@@ -443,6 +459,11 @@ export const ERRORS = {
   'teacher.taken-order': {
     says: 'The teacher {teacher} names no classes: its {count} outputs are taken in the order of the folders: {classes}.',
     advice: 'If they have another order, give their names: --teacher-classes FILE, or classes in its card.',
+  },
+  'teacher.class-order': {
+    says: 'timm would have ordered the folders otherwise, by their numbers: {natural}. The teacher {teacher} is taken to have learnt them in this order: {order}.',
+    advice:
+      'If timm trained it on such folders, give its names in their order: --teacher-classes FILE, or classes in its card.',
   },
   'teacher.assumed': {
     says: 'Neither the card of {path} nor its file says {fields}: the usual values are taken.',
@@ -581,6 +602,11 @@ export const ERRORS = {
   'evaluation.classes': {
     says: 'The folders of {path} are not classes of the model: {difference}.',
     advice: 'Name each folder as its class, or by the number of the class, counted from 0.',
+  },
+  'evaluation.matched': {
+    says: 'The outputs are matched to the folders {how}.',
+    advice:
+      'Give the names in the order of the outputs, where they are others: --classes FILE, or Class names in the window.',
   },
   'evaluation.missing': { says: 'There is no evaluation {id}.', advice: 'Evaluate again.' },
   'evaluation.damaged': { says: 'The evaluation at {path} cannot be read: {reason}.', advice: 'Evaluate again.' },

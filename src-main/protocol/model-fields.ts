@@ -90,6 +90,17 @@ export const MODEL_FIELDS = [
     help: `A ${exportEndings(' or ')} file to start from; a head of other classes and a distillation token it lacks are made anew.`,
   },
   {
+    key: 'finetuneEntry',
+    type: 'text',
+    group: 'model',
+    simple: false,
+    default: '',
+    unit: '',
+    paper: '',
+    label: 'Entry of those weights',
+    help: 'Which of several state dicts to start from (model_ema, state_dict_ema, …), or the beginning of the names of its arrays.',
+  },
+  {
     key: 'dropPath',
     type: 'number',
     group: 'model',

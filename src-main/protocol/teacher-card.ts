@@ -25,6 +25,7 @@ export const CARD_FIELDS = {
   inputName: name,
   outputName: name,
   signature: name,
+  entry: name,
 } as const;
 
 export type CardField = keyof typeof CARD_FIELDS;
@@ -73,6 +74,8 @@ export const teacherCard = v.object({
   inputName: text,
   outputName: text,
   signature: text,
+  /** The state dict of a weight file that is taken, or the beginning of its arrays' names; '' for the usual one. */
+  entry: text,
   /** Where each field that a card may hold comes from. */
   from: v.custom<Record<CardField, CardSource>>(
     (value) =>

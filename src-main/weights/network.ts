@@ -7,6 +7,7 @@ import {
   type ErrorParams,
   type PlainError,
 } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { parseRecipe, type Recipe } from '../protocol/recipe.ts';
 import type { Weights } from './weights.ts';
 
@@ -27,7 +28,8 @@ export interface ChosenNetwork {
 export function chooseNetwork(weights: Weights, asked: Partial<Recipe>): ChosenNetwork {
   const notes = [...weights.notes];
   const note = (code: ErrorCode, params: ErrorParams) => notes.push(toPlainError(new StillhouseError(code, params)));
-  const { model, seen } = modelOf(weights, asked.model, note);
+  const { model, seen, why } = modelOf(weights, asked.model, note);
+  if (why && weights.settings.model === undefined) note('weights.taken', { path: weights.path, model, why });
   const preset = preparationOf(model);
   const own = weights.said?.model === model ? weights.preparation : {};
   const { mean = preset.mean, std = preset.std, interpolation = preset.interpolation } = own;
@@ -44,30 +46,38 @@ export function chooseNetwork(weights: Weights, asked: Partial<Recipe>): ChosenN
 
 type Note = (code: ErrorCode, params: ErrorParams) => void;
 
-function modelOf(weights: Weights, asked: string | undefined, note: Note): { model: string; seen?: number } {
+interface Taken {
+  model: string;
+  /** Side of the images that its positions are for. */
+  seen?: number;
+  /** Why it is taken; left out where a note says so already. */
+  why?: Reason;
+}
+
+function modelOf(weights: Weights, asked: string | undefined, note: Note): Taken {
   const { path, said, tensors } = weights;
   const found = recognise(tensors);
   const seen = found?.inputSize ?? undefined;
   if (asked) {
     for (const other of contradiction(weights, asked)) note(other.code, other.params);
-    return { model: asked, seen };
+    return { model: asked, seen, why: reason('weights.as-asked') };
   }
   const models = found ? likely(found.models, found.inputSize) : [];
   if (said?.hint && said.model && models.includes(said.model)) {
     const others = models.filter((model) => model !== said.model).join(', ');
     if (others) note('weights.network', { path, model: said.model, source: said.source, others });
-    return { model: said.model, seen };
+    return { model: said.model, seen, why: others ? undefined : reason('weights.as-fits') };
   }
   if (said && !said.hint) {
     const { source, named } = said;
     if (!said.model) throw new StillhouseError('weights.unknown-network', { source, path, named });
-    return { model: said.model, seen };
+    return { model: said.model, seen, why: reason('weights.as-said', { source }) };
   }
   if (models.length > 1)
     throw new StillhouseError('weights.ambiguous', { path, models: models.join(', '), file: 'config.json' });
   const model = models[0] ?? found?.nearest?.model;
   if (model === undefined) throw new StillhouseError('weights.unrecognised', { path });
-  return { model, seen };
+  return { model, seen, why: reason(models.length > 0 ? 'weights.as-fits' : 'weights.as-nearest') };
 }
 
 /** Of networks that take the same arrays, those whose images the positions are for, where there are such. */

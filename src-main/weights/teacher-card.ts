@@ -52,7 +52,7 @@ async function wholeCard(path: string, model: string, card: CardValues, kept: Ca
     (Object.keys(CARD_FIELDS) as CardField[]).map((key) => [key, key in card ? 'card' : sourceOf(values, key)]),
   ) as TeacherCard['from'];
   const { kind, name, outputs, batch, inputType = 'float32' as const } = facts;
-  const notes = [...changedNotes(path, kept, card), ...seen.notes];
+  const notes = [...changedNotes(path, kept, card), ...(found.notes ?? []), ...seen.notes];
   const whole = {
     ...merged,
     mean: triple(merged.mean),
@@ -71,7 +71,7 @@ async function wholeCard(path: string, model: string, card: CardValues, kept: Ca
   return whole;
 }
 
-const FREE = { layout: 'NCHW', classes: null, inputName: '', outputName: '', signature: '' } as const;
+const FREE = { layout: 'NCHW', classes: null, inputName: '', outputName: '', signature: '', entry: '' } as const;
 
 /** What reading a file gave: what it tells of the card, and what follows from its kind. */
 interface Facts extends Pick<TeacherCard, 'kind' | 'name' | 'outputs' | 'batch'> {
@@ -79,12 +79,14 @@ interface Facts extends Pick<TeacherCard, 'kind' | 'name' | 'outputs' | 'batch'>
   defaults: CardValues;
   inputType?: TeacherCard['inputType'];
   graph?: GraphFacts;
+  /** What was taken of a weight file, and what was left out. */
+  notes?: PlainError[];
 }
 
 async function factsOf(path: string, model: string, card: CardValues): Promise<Facts> {
   switch (teacherKind(path)) {
     case 'timm':
-      return timmFacts(path, model);
+      return timmFacts(path, model, card);
     case 'onnx':
       return { kind: 'onnx', defaults: { layout: 'NCHW' }, ...readOnnxFile(path, card) };
     case 'savedmodel':
@@ -92,10 +94,10 @@ async function factsOf(path: string, model: string, card: CardValues): Promise<F
   }
 }
 
-function timmFacts(path: string, model: string): Promise<Facts> {
-  return withWeights(path, (weights): Facts => {
+function timmFacts(path: string, model: string, { entry, cropRatio: wanted }: CardValues): Promise<Facts> {
+  const facts = (weights: Weights): Facts => {
     requireNetwork(weights, model);
-    const { inputSize, mean, std, cropRatio, interpolation } = preparationOf(model);
+    const { inputSize, mean, std, cropRatio, timmCropRatio: timm, interpolation } = preparationOf(model);
     const { settings, classes, preparation } = weights;
     const own = {
       ...preparation,
@@ -104,8 +106,12 @@ function timmFacts(path: string, model: string): Promise<Facts> {
       classes: classes ?? undefined,
     };
     const defaults: CardValues = { inputSize, mean, std, cropRatio, interpolation, layout: 'NHWC' };
-    return { kind: 'timm', name: model, outputs: headClasses(weights), batch: null, values: own, defaults };
-  });
+    const assumed = timm !== null && wanted === undefined && own.cropRatio === undefined;
+    const crop = assumed ? [new StillhouseError('weights.crop-deit', { model, ratio: cropRatio, timm })] : [];
+    const notes = [...weights.notes, ...crop.map(toPlainError)];
+    return { kind: 'timm', name: model, outputs: headClasses(weights), batch: null, values: own, defaults, notes };
+  };
+  return withWeights(path, facts, { entry });
 }
 
 /** What changes the answers, and that only the usual values are known of. What it answers shows itself at once. */

@@ -1,3 +1,4 @@
+import { naturalOrder } from '../base/name-order.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
 
@@ -34,7 +35,14 @@ export function classColumns(
 /** What is taken of a teacher that names no classes; [] of one that does. */
 export function orderNotes({ name: teacher, classes: names }: TeacherCard, classes: readonly string[]): PlainError[] {
   if (names || classes.length === 0) return [];
-  const list = classes.slice(0, SHOWN).map((name, place) => `${place + 1} ${name}`);
-  const shown = [...list, ...(classes.length > SHOWN ? ['…'] : [])].join(', ');
-  return [toPlainError(new StillhouseError('teacher.taken-order', { teacher, count: classes.length, classes: shown }))];
+  const list = firstOf(classes.map((name, place) => `${place + 1} ${name}`));
+  const taken = new StillhouseError('teacher.taken-order', { teacher, count: classes.length, classes: list });
+  const natural = naturalOrder(classes);
+  const orders = natural && { teacher, order: firstOf(classes), natural: firstOf(natural) };
+  const other = orders ? [new StillhouseError('teacher.class-order', orders)] : [];
+  return [taken, ...other].map(toPlainError);
+}
+
+function firstOf(names: readonly string[]): string {
+  return [...names.slice(0, SHOWN), ...(names.length > SHOWN ? ['…'] : [])].join(', ');
 }

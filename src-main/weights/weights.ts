@@ -25,6 +25,8 @@ export interface Weights {
   tensors: Map<string, NamedArray>;
   /** Class names by label, where the file tells them. */
   classes: string[] | null;
+  /** The name of the file that tells them. */
+  classSource: string;
   /** What the model was trained with, of a checkpoint or an export of ours; {} of other files. */
   settings: Partial<Recipe>;
   /** Texts beside the arrays, as they stand there. */
@@ -97,8 +99,8 @@ function entriesText(entries: readonly string[]): string {
 }
 
 function averageOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
-  const own = [...tensors].filter(([name]) => name.startsWith(PREFIX.ema));
-  return own.length > 0 ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.ema.length), tensor])) : tensors;
+  const own = partOf(tensors, PREFIX.ema);
+  return own.size > 0 ? own : tensors;
 }
 
 type Opened = Pick<OpenedWeights, 'path' | 'file'>;
@@ -130,6 +132,7 @@ export function weightsOf(
     path,
     tensors: own,
     classes: config?.classes ?? classNames(metadata.classes ?? metadata.label_names),
+    classSource: basename(config?.classes ? config.path : path),
     settings,
     metadata,
     said,
@@ -151,8 +154,10 @@ interface OwnArrays {
 }
 
 function arraysOf(tensors: Map<string, NamedArray>, prefix: string | undefined): OwnArrays {
-  const model = modelOf(tensors);
-  if (model !== tensors) return { own: model, left: [], rivals: [], taken: '' };
+  if (isOwnCheckpoint(tensors)) {
+    const part = prefix === undefined ? PREFIX.model : `${prefix.replace(/\.+$/, '')}.`;
+    return { own: partOf(tensors, part), left: [], rivals: [], taken: '' };
+  }
   const { tensors: own, left, rivals, prefix: taken } = beneath(tensors, prefix);
   return { own: new Map(own), left, rivals, taken };
 }
@@ -184,12 +189,17 @@ function trainedValues(metadata: Record<string, string>, said: Said | null): Car
   return metadataValues(Object.fromEntries(own));
 }
 
-function modelOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
-  const own = [...tensors].filter(([name]) => name.startsWith(PREFIX.model));
+/** Whether arrays are those of a checkpoint of ours: the model, and what training keeps beside it. */
+function isOwnCheckpoint(tensors: Map<string, NamedArray>): boolean {
+  const names = [...tensors.keys()];
   const parts = Object.values(PREFIX);
-  const beside = [...tensors.keys()].filter((name) => !name.startsWith(PREFIX.model));
-  const isCheckpoint = own.length > 0 && beside.every((name) => parts.some((part) => name.startsWith(part)));
-  return isCheckpoint ? new Map(own.map(([name, tensor]) => [name.slice(PREFIX.model.length), tensor])) : tensors;
+  const models = names.some((name) => name.startsWith(PREFIX.model));
+  return models && names.every((name) => parts.some((part) => name.startsWith(part)));
+}
+
+function partOf(tensors: Map<string, NamedArray>, part: string): Map<string, NamedArray> {
+  const own = [...tensors].filter(([name]) => name.startsWith(part));
+  return new Map(own.map(([name, tensor]) => [name.slice(part.length), tensor]));
 }
 
 function classNames(text: string | undefined): string[] | null {
@@ -228,6 +238,16 @@ export function headClasses({ path, tensors }: Pick<Weights, 'path' | 'tensors'>
   const head = [...tensors].find(([name, { shape }]) => HEAD.test(name) && shape.length === 2);
   if (!head) throw new StillhouseError('weights.format', { path, reason: reason('weights.no-head') });
   return head[1].shape[0];
+}
+
+/**
+ * Names of a network's outputs, once they are known to be as many.
+ * @throws StillhouseError `weights.names-count`
+ */
+export function requireClasses(weights: Weights, names: string[]): string[] {
+  const count = headClasses(weights);
+  if (names.length === count) return names;
+  throw new StillhouseError('weights.names-count', { path: weights.path, count, names: names.length });
 }
 
 /** The same, where the file may name them: by its names. @throws as {@link headClasses} */

@@ -308,6 +308,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 中取用以 {prefix} 开头的数组；其余 {count} 个未取用：{examples}。',
     advice: '用 --entry NAME（名称的开头）取用其他数组。',
   },
+  'weights.taken': {
+    says: '{path} 视为 {model}：{why}。',
+    advice: '若是其他网络，用 --model NAME 或窗口中的“网络”指定。',
+  },
   'weights.ambiguous': {
     says: '{path} 同时符合 {models}，它们的回答不同，而文件未说明是哪一个。',
     advice: '指定网络：命令中用 --model NAME，窗口中用“网络”。权重旁带有 {file} 的 Hub 文件夹也会说明。',
@@ -338,7 +342,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'weights.crop-deit': {
     says: '{model} 的裁剪比为 {ratio}，与 DeiT 的代码和表格一致；timm 列为 {timm}。',
-    advice: '用 --eval-crop-ratio 指定其他值。',
+    advice: '用 --eval-crop-ratio 指定其他值，教师则用其卡片中的 cropRatio。',
   },
   'weights.squash': {
     says: '{path} 把整幅图像压成 {size} × {size}，不论其形状；此处改为裁取中央。',
@@ -351,6 +355,18 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'weights.class-number': {
     says: '{path} 未列出类别名称：文件夹 {example} 对应从 0 数起的第 {example} 个输出，而不是它在排序名称中的位置。',
     advice: '若顺序不同，请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.class-thousand': {
+    says: '{path} 没有类别名称：其 {count} 个输出视为 ImageNet-1k 的类别，按其顺序。',
+    advice: '若是其他类别，请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.class-numbers': {
+    says: '{path} 没有类别名称：其 {count} 个输出用编号表示，从 0 开始。',
+    advice: '请按输出顺序给出名称：--classes FILE。',
+  },
+  'weights.names-count': {
+    says: '{path} 有 {count} 个输出，但给出了 {names} 个类别名称。',
+    advice: '请按输出顺序给出同样多的名称：--classes FILE。',
   },
   'weights.class-imagenet': {
     says: '{path} 的类别名称与文件夹不同：其 {count} 个输出按 ImageNet 的顺序对应。',
@@ -415,6 +431,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'teacher.scale-unclear': {
     says: '{path} 先缩放图像({steps}),但没有说明它需要什么范围的数。',
     advice: '请在卡片中给出 mean 和 std(此前像素在 [0, 1] 内):stillhouse teacher-card {path} --mean R G B --std R G B',
+  },
+  'teacher.class-order': {
+    says: 'timm 会按数字给文件夹排另一种顺序：{natural}。此处认为教师 {teacher} 学到的顺序是：{order}。',
+    advice: '如果它由 timm 在这样的文件夹上训练，请按其顺序给出名称：--teacher-classes FILE，或卡片中的 classes。',
   },
   'teacher.taken-order': {
     says: '教师 {teacher} 没有类别名称:它的 {count} 个输出按文件夹的顺序对应:{classes}。',
@@ -535,6 +555,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'evaluation.classes': {
     says: '{path} 中的文件夹不是模型的类别：{difference}。',
     advice: '请以类别名称或类别编号（从 0 起）命名各文件夹。',
+  },
+  'evaluation.matched': {
+    says: '输出与文件夹的对应方式：{how}。',
+    advice: '若名称不同，请按输出顺序给出：--classes FILE，或窗口中的“类别名称”。',
   },
   'evaluation.missing': { says: '没有评估 {id}。', advice: '请重新评估。' },
   'evaluation.damaged': { says: '无法读取 {path} 处的评估：{reason}。', advice: '请重新评估。' },

@@ -16,6 +16,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     label: '起始权重',
     help: `作为起点的 ${exportEndings(' 或 ')} 文件；类别不同的头与其中没有的蒸馏词元会重新建立。`,
   },
+  finetuneEntry: {
+    label: '权重中的条目',
+    help: '从几个状态字典中的哪一个开始（model_ema、state_dict_ema 等），或其数组名称的开头。',
+  },
   dropPath: { label: '随机深度', help: '残差分支被跳过的最大概率；从 0 起随层数线性增长。' },
   drop: { label: '随机失活', help: '置零的数值比例：用于位置、注意力与 MLP 各层之后；卷积网络只在头之前。' },
   deit3Style: {

@@ -469,7 +469,7 @@ function teacherCard(path: string, model: string): TeacherCard {
     ...{ kind: onnx ? 'onnx' : 'timm', path, name: onnx ? path.slice(path.lastIndexOf('/') + 1) : model },
     ...{ inputSize: 224, layout: 'NCHW', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], cropRatio: 0.875 },
     ...{ interpolation: 'bicubic', classes: null, outputs: CLASSES.length, output: 'logits', batch: null },
-    ...{ inputName: 'images', outputName: 'logits', signature: '', inputType: 'float32', notes: [] },
+    ...{ inputName: 'images', outputName: 'logits', signature: '', entry: '', inputType: 'float32', notes: [] },
     from: Object.fromEntries(fields.map((key) => [key, 'default'])) as TeacherCard['from'],
   };
 }

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { openExternal, type ExternalTeacher } from '../../src-main/job-process/teacher/external-teacher.ts';
+import { openTeacher, planTeacher } from '../../src-main/job-process/teacher/teacher.ts';
+import { State } from '../../src-main/trace/state.ts';
 import { cardPath, changeTeacherCard, readTeacherCard } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
@@ -71,6 +73,21 @@ describe('an outside teacher answers what torch does', () => {
     const columns = classes.map((name) => EXPECTED.classes.indexOf(name));
     const picked = EXPECTED.logits.map((row) => columns.map((column) => row[column]));
     expectClose(await answers(teacherFixture('plain.onnx'), classes), picked);
+  });
+
+  it('in the order of the folders, where it names none and the student has them otherwise', async () => {
+    const folders = EXPECTED.classes;
+    const classes = [folders[3], folders[1], folders[0], folders[2]];
+    const plan = await planTeacher({ teacherPath: teacherFixture('plain-saved'), teacherModel: '' }, classes, { folders }); // prettier-ignore
+    expect(plan.card).toMatchObject({ classes: null, outputs: 4 });
+    const { outside, close } = await openTeacher(plan, { engine, state: new State(engine), classes });
+    try {
+      const values = [...(await outside!.ask(fixtureImages('NHWC'), 3))];
+      const expected = EXPECTED.logits.map((row) => [row[3], row[1], row[0], row[2]]);
+      expectClose([0, 4, 8].map((at) => values.slice(at, at + 4)), expected); // prettier-ignore
+    } finally {
+      await close();
+    }
   });
 
   it('to several questions at a time, in order', async () => {

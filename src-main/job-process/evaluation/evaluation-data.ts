@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import type { Sample } from '../../data/layout/sample.ts';
 import { imagenetSynsets, readClassIndex } from '../../data/layout/label-files.ts';
@@ -26,6 +26,8 @@ export interface ModelClasses {
   count: number;
   /** null where it does not name them. */
   names: readonly string[] | null;
+  /** Where the names come from; left out where nothing needs to be said: of a checkpoint of ours. */
+  source?: Reason;
 }
 
 /**
@@ -51,10 +53,11 @@ export async function validationData(
 /** What each output of the model is called in the words of the folders. */
 function namesFor(folders: readonly string[], model: ModelClasses): { names: readonly string[]; notes: PlainError[] } {
   const { path, count, names } = model;
-  if (names && folders.every((folder) => names.includes(folder))) return { names, notes: [] };
+  if (names && folders.every((folder) => names.includes(folder))) return { names, notes: matched(model.source) };
   const synsets = imagenetSynsets();
   const imagenet = count === IMAGENET && folders.every((folder) => synsets.includes(folder));
-  if (imagenet) return { names: synsets, notes: names ? [noted('weights.class-imagenet', { path, count })] : [] };
+  const code = names ? 'weights.class-imagenet' : 'weights.class-thousand';
+  if (imagenet) return { names: synsets, notes: [noted(code, { path, count })] };
   if (count !== folders.length)
     throw new StillhouseError('weights.class-count', { path, weightClasses: count, dataClasses: folders.length });
   if (!names) return { names: folders, notes: orderNotes(path, folders) };
@@ -67,10 +70,16 @@ function noted(code: ErrorCode, params: ErrorParams): PlainError {
   return toPlainError(new StillhouseError(code, params));
 }
 
-/** What to say where outputs without names are taken for folders, and another order is as likely. */
+function matched(how: Reason | undefined): PlainError[] {
+  return how ? [noted('evaluation.matched', { how })] : [];
+}
+
+/** What to say where outputs without names are taken for folders: with the other order, where that is as likely. */
 function orderNotes(path: string, folders: readonly string[]): PlainError[] {
   const natural = naturalOrder(folders);
-  return natural ? [noted('weights.class-order', { path, order: firstOf(folders), natural: firstOf(natural) })] : [];
+  const order = firstOf(folders);
+  if (natural) return [noted('weights.class-order', { path, order, natural: firstOf(natural) })];
+  return matched(reason('match.order', { order }));
 }
 
 function firstOf(names: readonly string[]): string {
@@ -99,10 +108,15 @@ export async function folderData(folder: string, model: ModelClasses, index: str
 }
 
 function folderNotes(folders: readonly string[], model: ModelClasses, index: string): PlainError[] {
-  if (index || namesOf(model)) return [];
-  if (!folders.every((folder) => NUMBER.test(folder))) return orderNotes(model.path, folders);
+  const { path, count, names, source } = model;
+  const numbers = folders.every((folder) => NUMBER.test(folder));
+  if (index && numbers) return matched(reason('match.index', { source: basename(index) }));
+  const known = namesOf(model);
+  if (known && numbers && !folders.every((folder) => known.includes(folder))) return matched(reason('match.number'));
+  if (known) return names ? matched(source) : [noted('weights.class-thousand', { path, count })];
+  if (!numbers) return orderNotes(path, folders);
   const moved = folders.findIndex((folder, place) => Number(folder) !== place);
-  return moved < 0 ? [] : [noted('weights.class-number', { path: model.path, example: folders[moved] })];
+  return moved < 0 ? matched(reason('match.number')) : [noted('weights.class-number', { path, example: folders[moved] })]; // prettier-ignore
 }
 
 function listed(path: string, splitSeed: number, said = ''): Promise<Dataset> {

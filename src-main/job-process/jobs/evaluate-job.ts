@@ -28,8 +28,9 @@ import { setParams } from '../training/train-state.ts';
 import type { EvaluateJob, JobResults } from '../../jobs/job-protocol.ts';
 import { readClassNames } from '../../weights/class-names.ts';
 import { chooseNetwork, type ChosenNetwork } from '../../weights/network.ts';
-import { classCount, headClasses, withWeights, type Weights } from '../../weights/weights.ts';
-import { StillhouseError, type PlainError } from '../../protocol/errors.ts';
+import { headClasses, requireClasses, withWeights, type Weights } from '../../weights/weights.ts';
+import type { PlainError } from '../../protocol/errors.ts';
+import { reason } from '../../protocol/reasons.ts';
 
 /**
  * Scores weights on the validation images of a data set, or on a folder, and keeps every image's answers where it
@@ -78,11 +79,12 @@ function askedOf(job: EvaluateJob): Promise<Asked> {
   const given = job.classNames ? readClassNames(job.classNames) : null;
   const ask = (file: Weights): Asked => {
     const { recipe, prepared, notes } = chooseNetwork(file, job.settings);
-    const count = given ? headClasses(file) : classCount(file);
-    const names = given ?? file.classes;
-    if (names && names.length !== count)
-      throw new StillhouseError('weights.class-count', { path: file.path, weightClasses: count, dataClasses: names.length }); // prettier-ignore
-    return { path: file.path, recipe, prepared, notes, classes: { path: file.path, count, names } };
+    const named = given ?? file.classes;
+    const names = named && requireClasses(file, named);
+    const count = names?.length ?? headClasses(file);
+    const told = file.settings.model === undefined ? reason('match.told', { source: file.classSource }) : undefined;
+    const source = given ? reason('match.given') : told;
+    return { path: file.path, recipe, prepared, notes, classes: { path: file.path, count, names, source } };
   };
   return withWeights(job.weights, ask, job);
 }

@@ -18,8 +18,9 @@ import { fuse } from '../../train/metrics.ts';
 import { PREFIX } from '../../train/variables.ts';
 import type { ForwardJob, JobResults } from '../../jobs/job-protocol.ts';
 import { setParams } from '../training/train-state.ts';
+import { readClassNames } from '../../weights/class-names.ts';
 import { contradiction } from '../../weights/network.ts';
-import { headClasses, withWeights, type Weights } from '../../weights/weights.ts';
+import { headClasses, requireClasses, withWeights, type Weights } from '../../weights/weights.ts';
 
 /**
  * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
@@ -28,6 +29,7 @@ import { headClasses, withWeights, type Weights } from '../../weights/weights.ts
  */
 export async function runForwardJob(job: ForwardJob): Promise<JobResults['forward']> {
   const input = readInput(job.input);
+  const given = job.classNames ? readClassNames(job.classNames) : null;
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   try {
@@ -39,11 +41,14 @@ export async function runForwardJob(job: ForwardJob): Promise<JobResults['forwar
       });
       const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
       setParams(state, PREFIX.model, model.specs, params);
-      return { model, notes: [...weights.notes, ...contradiction(weights, job.model)] };
+      const names = given ?? weights.classes;
+      const classes = names && requireClasses(weights, names);
+      return { model, classes, notes: [...weights.notes, ...contradiction(weights, job.model)] };
     };
-    const { model, notes } = await withWeights(job.weights, take, job);
+    const { model, classes, notes } = await withWeights(job.weights, take, job);
     const arrays = await logitsOf(engine, state, model, input);
-    await writeChunksAtomic(job.output, writeSafetensors(arrays, {}), safetensorsBytes(arrays, {}));
+    const texts: Record<string, string> = classes ? { classes: JSON.stringify(classes) } : {};
+    await writeChunksAtomic(job.output, writeSafetensors(arrays, texts), safetensorsBytes(arrays, texts));
     return { output: job.output, shape: [...arrays[0].shape], notes };
   } finally {
     state.dispose();

@@ -27,9 +27,9 @@ export async function runPredictFilesJob(
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
   const state = new State(engine);
   const skipped: SkippedImage[] = [];
-  const { recipe, classes, student } = await loadNetwork({ ...job, classes: null }, state);
+  const { recipe, classes, student, interpolation, notes } = await loadNetwork(job, state);
   const batchSize = Math.min(MOST_ROWS, Math.max(1, job.files.length));
-  const looks = { ...evaluationRecipe(recipe), batchSize };
+  const looks = { ...evaluationRecipe(recipe), evalInterpolation: interpolation, batchSize };
   const loader = createLoader({
     ...{ dataset: listOf(job, classes), recipe: looks, workers: decodeWorkers(job.engine, engine, looks) },
     ...{ noiseRows: 0, onSkip: (one: SkippedImage) => skipped.push(one) },
@@ -47,7 +47,7 @@ export async function runPredictFilesJob(
       images += rows.length;
       context.tell({ tell: 'progress', stage: 'predict', done: images + skipped.length, total: job.files.length });
     }
-    return { model: recipe.model, images, skipped };
+    return { model: recipe.model, images, skipped, notes };
   } finally {
     step.dispose();
     await loader.close();

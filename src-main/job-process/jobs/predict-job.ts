@@ -8,7 +8,7 @@ import type { Model } from '../../model/model.ts';
 import { rollout, rolloutShape } from '../../model/rollout.ts';
 import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
-import { StillhouseError, toPlainError, reasonOf } from '../../protocol/errors.ts';
+import { StillhouseError, toPlainError, reasonOf, type PlainError } from '../../protocol/errors.ts';
 import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
 import { ReasonError } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
@@ -25,9 +25,10 @@ import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { openTeacher, planTeacher, teacherAnswers } from '../teacher/teacher.ts';
 import { setParams } from '../training/train-state.ts';
-import type { PredictJob } from '../../jobs/job-protocol.ts';
+import type { PredictFilesJob, PredictJob } from '../../jobs/job-protocol.ts';
+import { readClassNames } from '../../weights/class-names.ts';
 import { chooseNetwork } from '../../weights/network.ts';
-import { classCount, withWeights, type Weights } from '../../weights/weights.ts';
+import { headClasses, requireClasses, withWeights, type Weights } from '../../weights/weights.ts';
 
 const QUALITY = 92;
 
@@ -119,19 +120,33 @@ async function openOracle(job: PredictJob, engine: Engine, state: State): Promis
 }
 
 /** Loads the network of a weight file, by what the file says of itself and by `settings`. */
-export async function loadNetwork(job: Pick<PredictJob, 'weights' | 'average' | 'classes' | 'settings'>, state: State) {
+export async function loadNetwork(
+  job: Pick<PredictFilesJob, 'weights' | 'average' | 'settings' | 'entry' | 'classNames'>,
+  state: State,
+) {
+  const given = job.classNames ? readClassNames(job.classNames) : null;
   const load = (weights: Weights) => {
-    const { recipe, prepared } = chooseNetwork(weights, job.settings);
-    const count = classCount(weights);
-    const classes = weights.classes ?? job.classes ?? (count === 1000 ? imagenetSynsets() : numbers(count));
-    const network = createModel(recipe.model, { classes: count, inputSize: recipe.inputSize });
+    const { recipe, prepared, notes } = chooseNetwork(weights, job.settings);
+    const { classes, assumed } = classesOf(weights, given);
+    const network = createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
     const { mean, std, interpolation } = prepared;
     const student = { ...network, mean, std };
     const { params } = fitWeights(student, weights.tensors, { path: weights.path, newHead: false });
     setParams(state, PREFIX.model, student.specs, params);
-    return { recipe, classes, student, interpolation };
+    return { recipe, classes, student, interpolation, notes: [...notes, ...assumed] };
   };
-  return withWeights(job.weights, load, { average: job.average });
+  return withWeights(job.weights, load, job);
+}
+
+/** The names of outputs: those that are given, else those that the file tells, else ImageNet's or their numbers. */
+function classesOf(weights: Weights, given: string[] | null): { classes: string[]; assumed: PlainError[] } {
+  const names = given ?? weights.classes;
+  if (names) return { classes: requireClasses(weights, names), assumed: [] };
+  const count = headClasses(weights);
+  const imagenet = count === 1000;
+  const code = imagenet ? 'weights.class-thousand' : 'weights.class-numbers';
+  const note = toPlainError(new StillhouseError(code, { path: weights.path, count }));
+  return { classes: imagenet ? imagenetSynsets() : numbers(count), assumed: [note] };
 }
 
 function numbers(count: number): string[] {

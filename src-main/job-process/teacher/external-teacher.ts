@@ -27,6 +27,8 @@ export interface ExternalTeacherOptions {
   engine: Engine;
   /** Class names of the data, in order. */
   classes: readonly string[];
+  /** Which of its outputs stands for each class; null: they are the same; left out: as its card says. */
+  columns?: readonly number[] | null;
   /** The bundle of the ONNX thread, where it is not beside this one. */
   onnxEntry?: string;
 }
@@ -42,7 +44,7 @@ interface Source {
  * @throws StillhouseError `teacher.*`
  */
 export async function openExternal(given: TeacherCard, options: ExternalTeacherOptions): Promise<ExternalTeacher> {
-  const columns = classColumns(given, options.classes);
+  const { columns = classColumns(given, options.classes) } = options;
   const width = given.classes?.length ?? options.classes.length;
   const source = given.kind === 'onnx' ? await openOnnx(given, options) : await openSavedModel(given, options.engine);
   const answersTo = async (images: Float32Array, count: number): Promise<Float32Array> => {

@@ -46,9 +46,10 @@ export async function planTeacher(
   { kept, folders = classes }: { kept?: CardValues; folders?: readonly string[] } = {},
 ): Promise<Teacher> {
   const read = await readTeacherCard(teacherPath, teacherModel, kept);
-  const named = read.classes ?? (read.outputs === folders.length ? folders : null);
+  const { outputs } = read;
+  const named = read.classes ?? (outputs === null || outputs === folders.length ? folders : null);
   const columns = classColumns({ ...read, classes: named && [...named] }, classes);
-  const card = { ...read, notes: [...read.notes, ...orderNotes(read, folders)] };
+  const card = { ...read, notes: [...read.notes, ...orderNotes(read, named ?? classes)] };
   if (card.kind !== 'timm') return { card, columns, network: null };
   const { inputSize, mean, std, cropRatio, interpolation } = card;
   const model = createModel(teacherModel, { classes: card.outputs ?? classes.length, inputSize });
@@ -74,10 +75,10 @@ export interface TeacherPlace {
 export async function openTeacher(teacher: Teacher, { engine, state, classes }: TeacherPlace): Promise<OpenTeacher> {
   const { card, network } = teacher;
   if (network) {
-    await loadFrozen(state, PREFIX.teacher, network, card.path);
+    await loadFrozen(state, PREFIX.teacher, network, card);
     return { ...teacher, outside: null, close: async () => undefined };
   }
-  const outside = await openExternal(card, { engine, classes });
+  const outside = await openExternal(card, { engine, classes, columns: teacher.columns });
   return { ...teacher, card: outside.card, outside, close: () => outside.close() };
 }
 

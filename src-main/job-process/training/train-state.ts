@@ -10,7 +10,7 @@ import { PREFIX, variablesOf } from '../../train/variables.ts';
 import type { TensorSpec } from '../../trace/program.ts';
 import type { State } from '../../trace/state.ts';
 import { contradiction } from '../../weights/network.ts';
-import { withWeights } from '../../weights/weights.ts';
+import { withWeights, type Weights } from '../../weights/weights.ts';
 
 /**
  * Fills the variables of a training: the student's parameters, what the optimizer keeps of them, their average, and
@@ -43,12 +43,13 @@ export async function startPretrained(
   recipe: Recipe,
 ): Promise<PlainError[]> {
   startFresh(state, student, recipe);
-  const notes = await withWeights(path, (weights) => {
+  const take = (weights: Weights): PlainError[] => {
     const { params, report } = fitWeights(student, weights.tensors, { path, newHead: true });
     const given = student.specs.filter(({ name }) => name in params);
     setParams(state, PREFIX.model, given, params);
     return [startNote(weights.path, student, report), ...weights.notes, ...contradiction(weights, student.name)];
-  });
+  };
+  const notes = await withWeights(path, take, { entry: recipe.finetuneEntry });
   startAverage(state, student, recipe);
   return notes;
 }
@@ -96,11 +97,17 @@ export function startResumed(
  * A network that is only asked: a teacher, or one to evaluate.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
-export async function loadFrozen(state: State, prefix: string, model: Model, path: string): Promise<void> {
-  await withWeights(path, (weights) => {
-    const { params } = fitWeights(model, weights.tensors, { path, newHead: false });
+export async function loadFrozen(
+  state: State,
+  prefix: string,
+  model: Model,
+  { path, entry }: { path: string; entry?: string },
+): Promise<void> {
+  const take = ({ tensors }: Weights): void => {
+    const { params } = fitWeights(model, tensors, { path, newHead: false });
     setParams(state, prefix, model.specs, params);
-  });
+  };
+  await withWeights(path, take, { entry });
 }
 
 function misfits(tensor: NamedArray | undefined, { shape }: TensorSpec): boolean {

@@ -64,7 +64,7 @@ export class Photos {
     if (this.oracle?.key !== key || this.oracle.ended) {
       void this.oracle?.close();
       this.oracle = new Oracle(key, (onEvent) =>
-        spawnJob({ kind: 'predict', engine, weights, average, classes: null, settings: {} }, { onEvent }),
+        spawnJob({ kind: 'predict', engine, weights, average, settings: {} }, { onEvent }),
       );
     }
     return this.oracle.ask(image);

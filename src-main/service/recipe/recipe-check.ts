@@ -156,14 +156,14 @@ class Findings {
   }
 
   /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
-  async weights({ finetune }: Recipe, model: Model | undefined): Promise<void> {
+  async weights({ finetune, finetuneEntry: entry }: Recipe, model: Model | undefined): Promise<void> {
     if (!model || !finetune || !existsSync(finetune)) return;
     const fits = (weights: Weights): void => {
       const { path, tensors, notes } = weights;
       planFit(model, tensors, { path, newHead: true });
       this.notes.push(...notes, ...contradiction(weights, model.name));
     };
-    await this.try(() => withWeights(finetune, fits));
+    await this.try(() => withWeights(finetune, fits, { entry }));
   }
 
   augmentation(recipe: Recipe): void {

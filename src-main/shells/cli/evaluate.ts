@@ -10,17 +10,10 @@ import type { JobResults } from '../../jobs/job-protocol.ts';
 import { weightFileOf } from '../../weights/open-weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
-import {
-  integerValue,
-  pathValue,
-  recipeOptions,
-  recipeValues,
-  textValue,
-  type Option,
-  type Parsed,
-} from './options.ts';
+import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Parsed } from './options.ts';
 import { scoreText } from './progress.ts';
-import { ENTRY, inJobProcess } from './weights.ts';
+import { describeTeacher, TEACHER_OPTIONS } from './teachers.ts';
+import { CLASSES, ENTRY, inJobProcess } from './weights.ts';
 
 /** Options of a training, beside its settings, that an evaluation does not read. */
 const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
@@ -28,12 +21,6 @@ const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
 /** Settings that an evaluation reads. */
 const EVALUATED =
   /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
-
-const CLASSES: Option = {
-  flag: 'classes',
-  value: 'FILE',
-  help: 'Class names in the order of the outputs, where the weights tell none: one a line, or JSON, a list or {"0": …}.',
-};
 
 export const evaluate: Command = {
   name: 'evaluate',
@@ -68,6 +55,7 @@ export const evaluate: Command = {
     { flag: 'no-keep', value: null, help: 'Leave nothing in the run folder, or in the cache, for the window to show.' },
     { flag: 'csv', value: null, help: 'Print the table of classes as CSV.', excludes: ['json'] },
     ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
+    ...TEACHER_OPTIONS,
     { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
   ],
   run: async (parsed, shell) => {
@@ -85,10 +73,11 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
   const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
   if (!given) throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
   const settings = recipeValues(parsed);
+  await describeTeacher(parsed, settings, shell);
   const threads = integerValue(parsed, 'threads', 1, 1024);
   const { engine, gpu } = await chooseEngine(settings.device);
   const weights = weightFileOf(given);
-  const entry = textValue(parsed, 'entry');
+  const entry = textValue(parsed, 'entry') ?? settings.finetuneEntry;
   const job = {
     ...({ kind: 'evaluate', engine, gpu, threads, weights, settings } as const),
     average: parsed.values.get('average') === true,

@@ -163,6 +163,7 @@ const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
   lrNoise: { value: 'FROM [TO]', numbers: true },
   decayRate: { also: 'dr' },
   outputDir: { also: 'job-dir' },
+  finetuneEntry: { also: 'entry' },
   opt: {
     words: new Map([
       ['fusedadamw', 'adamw'],

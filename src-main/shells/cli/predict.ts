@@ -9,12 +9,12 @@ import type { JobResults } from '../../jobs/job-protocol.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type FilePrediction } from '../../protocol/evaluation.ts';
 import { sayReason } from '../../protocol/reasons.ts';
-import { withWeights } from '../../weights/weights.ts';
+import { weightFileOf } from '../../weights/open-weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Parsed } from './options.ts';
 import { fetchedWeights } from './published.ts';
-import { inJobProcess } from './weights.ts';
+import { CLASSES, ENTRY, inJobProcess } from './weights.ts';
 
 const TOP = 5;
 const SETTINGS = /^(model|input-size|eval-crop-ratio|eval-heads|device)$/;
@@ -27,6 +27,8 @@ export const predict: Command = {
   options: [
     { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, a run folder (its best one), or a weight file.' },
     { flag: 'average', value: null, help: 'Take the moving average of the model, where the file holds one.' },
+    ENTRY,
+    CLASSES,
     { flag: 'top', value: 'N', help: `Classes to name of each image. Default ${TOP}.` },
     { flag: 'csv', value: null, help: 'Print CSV: file, rank, class, English, Chinese, probability.' },
     { flag: 'zh', value: null, help: "Name ImageNet's classes in Chinese." },
@@ -39,7 +41,8 @@ export const predict: Command = {
     try {
       const found = await gather(parsed.words, temporary, shell);
       if (found.files.length === 0) throw new StillhouseError('data.no-images', { path: parsed.words.join(', ') });
-      const { skipped } = await answer(parsed, shell, weights, found);
+      const { skipped, notes } = await answer(parsed, shell, weights, found);
+      for (const { message } of notes) shell.reporter.note(message);
       for (const { file, reason } of skipped)
         shell.reporter.note(`Left out: ${found.nameOf(file)} (${sayReason(reason)})`);
       if (skipped.length > 0) throw new StillhouseError('photo.left-out', { count: skipped.length });
@@ -52,7 +55,7 @@ export const predict: Command = {
 /** A file that was named, or the published weights of the network. */
 async function weightsOf(parsed: Parsed, shell: Shell): Promise<string> {
   const given = pathValue(parsed, 'checkpoint');
-  if (given) return withWeights(given, ({ path }) => path);
+  if (given) return weightFileOf(given);
   const model = textValue(parsed, 'model');
   if (model) return fetchedWeights(model, shell);
   throw new StillhouseError('argument.invalid', { name: 'predict', expected: '--model NAME or --checkpoint FILE', got: 'neither' }); // prettier-ignore
@@ -129,6 +132,8 @@ async function answer(
     ...({ kind: 'predict-files', engine, gpu, weights, root, files, top, settings } as const),
     threads: integerValue(parsed, 'threads', 1, 1024),
     average: parsed.values.get('average') === true,
+    entry: textValue(parsed, 'entry'),
+    classNames: pathValue(parsed, 'classes'),
   };
   return inJobProcess(job, shell, (event) => {
     if (event.tell === 'predictions') event.rows.forEach(write);

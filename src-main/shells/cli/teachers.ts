@@ -38,6 +38,7 @@ const FIELD_OPTIONS: readonly (Option & { field: CardField })[] = [
   { flag: 'input-name', field: 'inputName', value: 'NAME', help: 'Which of several inputs takes the images.' },
   { flag: 'output-name', field: 'outputName', value: 'NAME', help: 'Which of several outputs has the scores.' },
   { flag: 'signature', field: 'signature', value: 'NAME', help: "Which of a SavedModel's signatures is asked." },
+  { flag: 'entry', field: 'entry', value: 'NAME', help: 'Which of several state dicts in a weight file, or the beginning of the names of its arrays.' }, // prettier-ignore
 ];
 
 export const teacherCard: Command = {
@@ -80,29 +81,37 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
   return values;
 }
 
-/** Names the outputs of a teacher on the way to a training or an evaluation. */
-export const TEACHER_CLASSES: Option = {
-  flag: 'teacher-classes',
-  value: 'FILE|DIR',
-  help: "Names of the teacher's classes in the order of its outputs, as teacher-card --classes takes them. They are written to its card.",
-};
+/** What of a teacher's card is said on the way to a training or an evaluation. */
+export const TEACHER_OPTIONS: readonly Option[] = [
+  {
+    flag: 'teacher-classes',
+    value: 'FILE|DIR',
+    help: "Names of the teacher's classes in the order of its outputs, as teacher-card --classes takes them. They are written to its card.",
+  },
+  {
+    flag: 'teacher-entry',
+    value: 'NAME',
+    help: "Which of several state dicts in the teacher's file, as teacher-card --entry takes it. It is written to its card.",
+  },
+];
 
 /**
- * Writes the names of `--teacher-classes` to the teacher's card, where it was typed.
- * @throws StillhouseError `teacher.card` when they are not as many as the outputs.
+ * Writes what {@link TEACHER_OPTIONS} say to the teacher's card, where they were typed.
+ * @throws StillhouseError `teacher.card` when the names are not as many as the outputs, `weights.entry`.
  */
-export async function nameClasses(
+export async function describeTeacher(
   parsed: Parsed,
   { teacherPath = '', teacherModel }: Partial<Recipe>,
   shell: Shell,
 ): Promise<void> {
-  const typed = textValue(parsed, TEACHER_CLASSES.flag);
-  if (typed === undefined) return;
+  const [typed] = TEACHER_OPTIONS.filter(({ flag }) => parsed.values.has(flag));
+  if (!typed) return;
   if (teacherPath === '')
-    throw new StillhouseError('argument.invalid', { name: '--teacher-classes', expected: '--teacher-path beside it', got: 'nothing' }); // prettier-ignore
-  const classes = await classNames(resolve(typed), shell);
+    throw new StillhouseError('argument.invalid', { name: `--${typed.flag}`, expected: '--teacher-path beside it', got: 'nothing' }); // prettier-ignore
+  const [names, entry] = TEACHER_OPTIONS.map(({ flag }) => textValue(parsed, flag));
+  const classes = names === undefined ? undefined : await classNames(resolve(names), shell);
   const model = teacherModel ?? String(fieldOf('teacherModel')?.default);
-  await changeTeacherCard(teacherPath, model, { classes }, []);
+  await changeTeacherCard(teacherPath, model, { ...(classes && { classes }), ...(entry && { entry }) }, []);
   shell.reporter.note(`Written: ${cardPath(teacherPath)}`);
 }
 
@@ -148,18 +157,18 @@ export const evaluateTeacher: Command = {
     ...recipeOptions()
       .filter(({ flag }) => EVALUATED.test(flag))
       .map((option) => ({ ...option, required: /-path$/.test(option.flag) })),
-    TEACHER_CLASSES,
+    ...TEACHER_OPTIONS.map((option) => ({ ...option, also: option.flag.replace('teacher-', '') })),
     { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
   ],
   run: async (parsed, shell) => {
     const settings = recipeValues(parsed);
-    await nameClasses(parsed, settings, shell);
+    await describeTeacher(parsed, settings, shell);
     const { engine, gpu } = await chooseEngine(settings.device);
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const result = await inJobProcess({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');
-    const { score, card, images } = result;
-    for (const { message } of card.notes) shell.reporter.note(message);
+    const { score, card, images, dataset } = result;
+    for (const { message } of [...dataset.notes, ...dataset.warnings, ...card.notes]) shell.reporter.note(message);
     const text = `${card.name} on ${images} images of ${card.inputSize} pixels\n${scoreText(score)}`;
     shell.reporter.result(text, { type: 'result', images, ...score, card });
   },

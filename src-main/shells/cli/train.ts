@@ -27,7 +27,8 @@ import { chooseEngine, describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
 import { PRETRAINED } from './published.ts';
-import { nameClasses, TEACHER_CLASSES } from './teachers.ts';
+import { describeTeacher, TEACHER_OPTIONS } from './teachers.ts';
+import { CLASSES } from './weights.ts';
 import { RECIPE, recipeFile } from './recipe-file.ts';
 
 const RESUME: Option = {
@@ -61,7 +62,8 @@ export const train: Command = {
     EVAL,
     RECIPE,
     presetOption('student', 'Settings to start from; flags change them.'),
-    TEACHER_CLASSES,
+    ...TEACHER_OPTIONS,
+    { ...CLASSES, needs: ['eval'] },
     THREADS,
     ...deitOptions(['resume', 'eval']),
   ],
@@ -72,7 +74,7 @@ export const train: Command = {
 };
 
 async function trainTaught(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<number> {
-  await nameClasses(parsed, given, shell);
+  await describeTeacher(parsed, given, shell);
   return trainRun(parsed, shell, given);
 }
 

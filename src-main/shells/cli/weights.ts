@@ -36,6 +36,11 @@ export const ENTRY: Option = {
 
 const DEFAULT_FORMAT = EXPORT_FORMAT_NAMES[0];
 const FORMAT_NOTES = EXPORT_FORMAT_NAMES.map((name) => `${name}: ${EXPORT_FORMATS[name].about}`).join(' ');
+export const CLASSES: Option = {
+  flag: 'classes',
+  value: 'FILE',
+  help: 'Class names in the order of the outputs, in place of those that the weights tell: one a line, or JSON, a list or {"0": …}.',
+};
 
 export const forward: Command = {
   name: 'forward',
@@ -46,6 +51,7 @@ export const forward: Command = {
     { flag: 'model', value: 'NAME', help: 'The network, by its timm name.', required: true },
     { flag: 'weights', value: 'FILE', help: `Its weights: ${exportEndings(', ')}, or a checkpoint.`, required: true },
     ENTRY,
+    CLASSES,
     {
       flag: 'input',
       value: 'FILE',
@@ -69,7 +75,8 @@ export const forward: Command = {
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const { engine, gpu } = await chooseEngine(recipeValues(parsed).device);
     const entry = textValue(parsed, 'entry');
-    const job = { kind: 'forward', engine, gpu, threads, model, weights, entry, input, output } as const;
+    const classNames = pathValue(parsed, 'classes');
+    const job = { kind: 'forward', engine, gpu, threads, model, weights, entry, classNames, input, output } as const;
     const result = await inJobProcess(job, shell);
     for (const { message } of result.notes) shell.reporter.note(message);
     shell.reporter.result(`${result.output}: logits [${result.shape.join(', ')}]`, { type: 'result', ...result });

@@ -5,6 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { shapeSize } from '../../../src-main/base/shape-size.ts';
 import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
+import type { PlainError } from '../../../src-main/protocol/errors.ts';
+import { sayReason } from '../../../src-main/protocol/reasons.ts';
 import type { Recipe } from '../../../src-main/protocol/recipe.ts';
 import { readClassNames } from '../../../src-main/weights/class-names.ts';
 import { chooseNetwork } from '../../../src-main/weights/network.ts';
@@ -27,11 +29,15 @@ function hub(model: string, files: Record<string, unknown> = {}): string {
   return place;
 }
 
+/** A note's code; of what is taken with the reason. */
+const wordOf = ({ code, params }: PlainError): string =>
+  code === 'weights.taken' ? `${code}: ${sayReason(params.why)}` : code;
+
 const chosen = (path: string, asked: Partial<Recipe> = {}) =>
   withWeights(path, (weights) => {
     const { recipe, prepared, notes } = chooseNetwork(weights, asked);
     const { model, inputSize, evalCropRatio } = recipe;
-    return { model, inputSize, evalCropRatio, ...prepared, classes: weights.classes, notes: notes.map(({ code }) => code) }; // prettier-ignore
+    return { model, inputSize, evalCropRatio, ...prepared, classes: weights.classes, notes: notes.map(wordOf) }; // prettier-ignore
   });
 
 /** As timm 1.0.31 writes it (save_for_hf), shortened. */
@@ -48,18 +54,23 @@ describe('the network of a file', () => {
     const path = hub('vit_tiny_patch16_224', { 'config.json': timm('vit_tiny_patch16_224', cfg, { label_names: ['c', 'a', 'b'] }) }); // prettier-ignore
     expect(await chosen(path)).toEqual({
       ...{ model: 'vit_tiny_patch16_224', inputSize: 224, evalCropRatio: 0.9, interpolation: 'bilinear' },
-      ...{ mean: [0.5, 0.4, 0.3], std: [0.5, 0.5, 0.6], classes: ['c', 'a', 'b'], notes: [] },
+      ...{
+        mean: [0.5, 0.4, 0.3],
+        std: [0.5, 0.5, 0.6],
+        classes: ['c', 'a', 'b'],
+        notes: ['weights.taken: config.json says so'],
+      },
     });
     expect(await chosen(join(path, 'model.safetensors'))).toEqual(await chosen(path));
     expect(await chosen(path, { model: 'deit_tiny_patch16_224' })).toMatchObject({
       ...{ model: 'deit_tiny_patch16_224', evalCropRatio: 0.875, mean: [0.485, 0.456, 0.406] },
-      notes: ['weights.other-network', 'weights.crop-deit'],
+      notes: ['weights.other-network', 'weights.taken: as it was asked for', 'weights.crop-deit'],
     });
   });
 
   it('is tf_efficientnet_b0 where its config says so, though the arrays fit efficientnet_b0', async () => {
     const path = hub('tf_efficientnet_b0', { 'config.json': timm('tf_efficientnet_b0.in1k', { crop_pct: 0.875 }) });
-    expect(await chosen(path)).toMatchObject({ model: 'tf_efficientnet_b0', notes: [] });
+    expect(await chosen(path)).toMatchObject({ model: 'tf_efficientnet_b0', notes: ['weights.taken: config.json says so'] }); // prettier-ignore
   });
 
   it.each([
@@ -68,7 +79,8 @@ describe('the network of a file', () => {
   ])('is asked for where the arrays of %s fit several', async (model, models) => {
     await expect(chosen(hub(model))).rejects.toMatchObject({ code: 'weights.ambiguous', params: { models } });
     const asked = await chosen(hub(model), { model });
-    expect(asked).toMatchObject({ model, evalCropRatio: model.startsWith('vit') ? 0.9 : 0.875, notes: [] });
+    const notes = ['weights.taken: as it was asked for'];
+    expect(asked).toMatchObject({ model, evalCropRatio: model.startsWith('vit') ? 0.9 : 0.875, notes });
   });
 
   it('is that of transformers, by its width, with what its preprocessor says', async () => {
@@ -83,13 +95,13 @@ describe('the network of a file', () => {
     const path = hub('vit_tiny_patch16_224', { 'config.json': config, 'preprocessor_config.json': images });
     expect(await chosen(path)).toMatchObject({
       ...{ model: 'vit_tiny_patch16_224', evalCropRatio: 1, interpolation: 'bilinear', mean: [0.5, 0.5, 0.5] },
-      ...{ classes: ['cat', 'dog', 'owl'], notes: ['weights.squash'] },
+      ...{ classes: ['cat', 'dog', 'owl'], notes: ['weights.squash', 'weights.taken: config.json says so'] },
     });
     const deit = hub('deit_tiny_patch16_224', {
       'config.json': { model_type: 'deit', ...vit, id2label: { 0: 'LABEL_0', 1: 'LABEL_1', 2: 'LABEL_2' } },
       'preprocessor_config.json': { size: { shortest_edge: 256 }, crop_size: 224, do_center_crop: true, resample: 3 },
     });
-    expect(await chosen(deit)).toMatchObject({ model: 'deit_tiny_patch16_224', evalCropRatio: 0.875, classes: null, notes: [] }); // prettier-ignore
+    expect(await chosen(deit)).toMatchObject({ model: 'deit_tiny_patch16_224', evalCropRatio: 0.875, classes: null }); // prettier-ignore
   });
 
   it.each([
