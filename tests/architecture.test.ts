@@ -68,7 +68,7 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/weights',
-    imports: ['protocol', 'formats', 'base', 'model', 'train', 'runs'].map((name) => `src-main/${name}`),
+    imports: ['protocol', 'formats', 'base', 'install', 'model', 'train', 'runs'].map((name) => `src-main/${name}`),
     packages: ['node:*'],
   },
   {

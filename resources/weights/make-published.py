@@ -3,11 +3,14 @@
 Reads the facts (addresses, licence, preparation of images) from timm's package without importing it, so that torch
 is not needed: `pip download --no-deps timm==1.0.31`, unpack the wheel, and give the folder:
 
-    python make-published.py FOLDER NAMES > published.json && npx prettier --write published.json
+    python make-published.py FOLDER NAMES RESULTS > published.json && npx prettier --write published.json
 
-NAMES is a file with one network a line (`stillhouse models`). Accuracies are those of DeiT's README and papers.
+NAMES is a file with one network a line (`stillhouse models`), RESULTS is `results/results-imagenet.csv` of timm's
+repository. `top1` and `top5` are those of DeiT's README and papers, `timmTop1` and `timmTop5` those that timm measured
+with the listed preparation of images.
 """
 import ast
+import csv
 import json
 import re
 import sys
@@ -64,13 +67,27 @@ def tables(source: str) -> dict:
     return found
 
 
-def entry(name: str, facts: dict, first: bool) -> dict:
+def measured(path: str) -> dict:
+    """Top-1 and top-5 by name, input size, crop ratio and interpolation."""
+    with open(path, newline="") as file:
+        return {
+            (row["model"], int(row["img_size"]), float(row["crop_pct"]), row["interpolation"]): (
+                float(row["top1"]),
+                float(row["top5"]),
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def entry(name: str, facts: dict, first: bool, results: dict) -> dict:
     url = facts.get("url") or ""
     hub = facts.get("hf_hub_id") or ""
     if hub == "timm/":
         hub += name.rstrip("*")
     hashed = re.search(r"-([0-9a-f]{8,64})\.pth$", url)
     top1, top5 = ACCURACY.get(name, (None, None))
+    size, crop, filter = facts["input_size"][1], facts.get("crop_pct", 0.875), facts.get("interpolation", "bicubic")
+    timm_top1, timm_top5 = results.get((name, size, crop, filter), (None, None))
     return {
         "name": name,
         "first": first,
@@ -78,18 +95,21 @@ def entry(name: str, facts: dict, first: bool) -> dict:
         "hash": hashed.group(1) if hashed else None,
         "hub": hub or None,
         "licence": facts.get("license"),
-        "inputSize": facts["input_size"][1],
-        "cropRatio": facts.get("crop_pct", 0.875),
-        "interpolation": facts.get("interpolation", "bicubic"),
+        "inputSize": size,
+        "cropRatio": crop,
+        "interpolation": filter,
         "mean": list(facts.get("mean", CONSTANTS["IMAGENET_DEFAULT_MEAN"])),
         "std": list(facts.get("std", CONSTANTS["IMAGENET_DEFAULT_STD"])),
         "top1": top1,
         "top5": top5,
+        "timmTop1": timm_top1,
+        "timmTop5": timm_top5,
     }
 
 
 def main() -> None:
     folder, names = Path(sys.argv[1]), Path(sys.argv[2]).read_text().split()
+    results = measured(sys.argv[3])
     known = {}
     for module in ("deit", "vision_transformer", "regnet", "efficientnet", "resnet"):
         known.update(tables((folder / "timm" / "models" / f"{module}.py").read_text()))
@@ -106,7 +126,7 @@ def main() -> None:
         head = FIRST.get(model, files[0][0] if files else "")
         files.sort(key=lambda file: file[0] != head)
         if files:
-            result[model] = [entry(name, facts, name == head) for name, facts in files]
+            result[model] = [entry(name, facts, name == head, results) for name, facts in files]
     print(json.dumps(result, indent=2))
 
 

@@ -1,14 +1,14 @@
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileSize, hashFile } from '../base/files.ts';
+import type { WeightOwner } from '../protocol/weight-data.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** A file that is on this machine already, put there by another program or by hand. Nothing here writes. */
 export interface FoundWeights {
   path: string;
-  /** Who keeps it there. */
-  owner: 'torch' | 'hub' | 'person';
+  owner: Exclude<WeightOwner, 'store'>;
 }
 
 /** Files of the hub that hold weights, the preferred first. */
@@ -30,9 +30,15 @@ export async function findInCaches(source: WeightSource, folder: string): Promis
   return null;
 }
 
-async function hasHash(path: string, start: string): Promise<boolean> {
-  if ((await fileSize(path)) === null) return false;
-  return (await hashFile(path, () => undefined).catch(() => '')).startsWith(start);
+const hashes = new Map<string, string>();
+
+/** Whether the SHA-256 of a file begins so. A file that has not changed since is hashed once. */
+export async function hasHash(path: string, start: string): Promise<boolean> {
+  const found = await stat(path).catch(() => null);
+  if (!found?.isFile()) return false;
+  const key = [path, found.ino, found.size, found.mtimeMs, found.ctimeMs].join(' ');
+  if (!hashes.has(key)) hashes.set(key, await hashFile(path, () => undefined).catch(() => ''));
+  return hashes.get(key)!.startsWith(start);
 }
 
 /** `TORCH_HOME`, else torch's folder in the cache. */

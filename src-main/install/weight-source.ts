@@ -1,55 +1,35 @@
 import { basename } from 'node:path';
-import published from '../../resources/weights/published.json' with { type: 'json' };
 import { StillhouseError } from '../protocol/errors.ts';
 import { WEIGHT_ENDINGS } from '../protocol/export-formats.ts';
 import { reason } from '../protocol/reasons.ts';
+import { isAddress, type PublishedWeights } from '../protocol/weight-data.ts';
 import { isAllowed } from './http-download.ts';
-
-/** ImageNet weights that timm lists for a network, with the facts beside them. */
-export interface PublishedWeights {
-  /** `<network>.<training>`, timm's name. */
-  name: string;
-  /** Whether the network's name alone means this file. */
-  first: boolean;
-  /** The authors' address; null where only the hub has it. */
-  url: string | null;
-  /** The SHA-256, or its first digits, as the file name carries it. */
-  hash: string | null;
-  /** `owner/name` on the hub. */
-  hub: string | null;
-  /** SPDX name; null where timm does not say. */
-  licence: string | null;
-  inputSize: number;
-  cropRatio: number;
-  interpolation: string;
-  mean: number[];
-  std: number[];
-  /** ImageNet accuracy in percent as the authors state it for this file; null where nothing certain was stated. */
-  top1: number | null;
-  top5: number | null;
-}
+import { publishedTable } from './weight-table.ts';
 
 /** Where weights come from: a file at an address, or a repository of the hub. */
 export type WeightSource =
   | { kind: 'url'; address: string; hash: string | null; file: string }
   | { kind: 'hub'; repository: string; revision: string; file: string | null };
 
-const TABLE: Readonly<Record<string, PublishedWeights[]>> = published;
-
 /** Lists all published weights by network. */
 export function publishedWeights(): [model: string, files: readonly PublishedWeights[]][] {
-  return Object.entries(TABLE);
+  return Object.entries(publishedTable());
 }
 
 /** Finds published weights by timm's name, or those that a network's name alone means; undefined where there are none. */
 export function findPublished(name: string): PublishedWeights | undefined {
-  const files = Object.hasOwn(TABLE, name.split('.')[0]) ? TABLE[name.split('.')[0]] : [];
+  const table = publishedTable();
+  const model = name.split('.')[0];
+  const files = Object.hasOwn(table, model) ? table[model] : [];
   return files.find((file) => file.name === name) ?? (name.includes('.') ? undefined : files[0]);
 }
 
-/** The places of published weights, the authors' first: its name carries the hash. */
-export function sourcesOf({ url, hub }: PublishedWeights): WeightSource[] {
-  return [...(url ? [urlSource(url)] : []), ...(hub ? [hubSource(hub)] : [])];
+/**
+ * The places of published weights, the authors' first: its name carries the hash.
+ * @throws StillhouseError `argument.invalid`
+ */
+export function sourcesOf({ url, hub }: Pick<PublishedWeights, 'url' | 'hub'>): WeightSource[] {
+  return [...(url ? [parseSource(url)] : []), ...(hub ? [hubSource(hub)] : [])];
 }
 
 const HUB_ADDRESS = new RegExp(
@@ -57,9 +37,39 @@ const HUB_ADDRESS = new RegExp(
   'i',
 );
 
-/** Tells whether a text is an address and no path. */
-export function isAddress(text: string): boolean {
-  return /^(https?:\/\/|hf[_-]hub:)/i.test(text);
+/** The weights that a name or an address means, and the places to get them from. */
+export interface WantedWeights {
+  /** What was asked for; of published weights their full name. */
+  name: string;
+  published: PublishedWeights | null;
+  sources: WeightSource[];
+}
+
+/**
+ * Reads an address, or a name of published weights.
+ * @throws StillhouseError `argument.invalid`
+ */
+export function wantedWeights(what: string): WantedWeights {
+  if (isAddress(what)) {
+    const published = publishedAt(what) ?? null;
+    return { name: published?.name ?? what, published, sources: [parseSource(what)] };
+  }
+  const published = findPublished(what);
+  if (published) return { name: published.name, published, sources: sourcesOf(published) };
+  throw new StillhouseError('argument.invalid', { name: 'weights', expected: reason('value.network'), got: what });
+}
+
+function publishedAt(address: string): PublishedWeights | undefined {
+  return allPublished().find(({ url }) => url === address);
+}
+
+function allPublished(): PublishedWeights[] {
+  return publishedWeights().flatMap(([, files]) => files);
+}
+
+/** The published weights whose file has this name, hash and all; undefined where none has. */
+export function publishedFile(name: string): PublishedWeights | undefined {
+  return allPublished().find(({ url, hash }) => hash !== null && url !== null && fileOf(url) === name);
 }
 
 /**
@@ -77,9 +87,13 @@ export function parseSource(text: string): WeightSource {
 const EXPECTED = reason('value.address');
 
 function urlSource(address: string): WeightSource {
-  const file = basename(new URL(address).pathname) || 'weights.pth';
+  const file = fileOf(address);
   // As torch.hub does: the digits between the last hyphen and the ending.
   return { kind: 'url', address, file, hash: /-([0-9a-f]{8,64})\.\w+$/.exec(file)?.[1] ?? null };
+}
+
+function fileOf(address: string): string {
+  return basename(new URL(address).pathname) || 'weights.pth';
 }
 
 function hubSource(repository: string): WeightSource {

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
-import { diskError, fileSize, hashFile, syncToDisk, writeFileAtomic } from '../base/files.ts';
-import { throwIfCancelled } from '../base/process.ts';
-import { isAlive } from '../base/process.ts';
+import { diskError, fileSize, syncToDisk, writeFileAtomic } from '../base/files.ts';
+import { isAlive, throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import type { WeightOwner } from '../protocol/weight-data.ts';
 import { download, type Arrived } from './http-download.ts';
 import { meter, type OnProgress } from './meter.ts';
-import { findInCaches, HUB_FILES } from './weight-caches.ts';
+import { findInCaches, hasHash, HUB_FILES } from './weight-caches.ts';
 import { findPublished, sourcesOf, type WeightSource } from './weight-source.ts';
 
 /** How weights are fetched. */
@@ -54,13 +54,13 @@ const PART = 'download.part';
  * @throws StillhouseError `weights.fetch`, `weights.hash`, `disk.full`, `disk.denied`, `job.cancelled`
  */
 export async function getWeights(source: WeightSource, options: FetchOptions): Promise<string> {
-  const kept = await stored(source, options.folder);
-  if (kept) return kept;
-  const found = await findInCaches(source, options.folder);
+  const found = await locate(source, options.folder);
   if (found) return found.path;
   return alone(join(options.folder, idOf(source)), options.signal, async (folder) => {
     const byNow = await stored(source, options.folder);
-    return byNow ?? (source.kind === 'url' ? fetchUrl(source, folder, options) : fetchHub(source, folder, options));
+    return (
+      byNow?.path ?? (source.kind === 'url' ? fetchUrl(source, folder, options) : fetchHub(source, folder, options))
+    );
   });
 }
 
@@ -72,7 +72,16 @@ export async function getPublished(name: string, options: FetchOptions): Promise
   const weights = findPublished(name);
   if (!weights)
     throw new StillhouseError('argument.invalid', { name: 'weights', expected: reason('value.network'), got: name }); // prettier-ignore
-  const sources = sourcesOf(weights);
+  return getFrom(sourcesOf(weights), options);
+}
+
+/**
+ * Gets weights from the first place that has them, where none of them is on this machine.
+ * @throws StillhouseError the failure of the first place, and those of {@link getWeights}
+ */
+export async function getFrom(sources: readonly WeightSource[], options: FetchOptions): Promise<string> {
+  const found = await locateAny(sources, options.folder);
+  if (found) return found.path;
   let failure: unknown;
   for (const source of sources) {
     try {
@@ -85,9 +94,30 @@ export async function getPublished(name: string, options: FetchOptions): Promise
   throw failure;
 }
 
+/** Weights on this machine. */
+export interface LocatedWeights {
+  path: string;
+  owner: WeightOwner;
+}
+
 /** Where weights are on this machine already; null where they are not. */
-export async function whereIs(source: WeightSource, folder: string): Promise<string | null> {
-  return (await stored(source, folder)) ?? (await findInCaches(source, folder))?.path ?? null;
+export async function locate(source: WeightSource, folder: string): Promise<LocatedWeights | null> {
+  return (await stored(source, folder)) ?? findInCaches(source, folder);
+}
+
+/** The same of several places. */
+export async function locateAny(sources: readonly WeightSource[], folder: string): Promise<LocatedWeights | null> {
+  for (const source of sources) {
+    const found = await locate(source, folder);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Whether a process that lives is fetching an entry of the store. */
+export async function isBeingFetched(id: string, folder: string): Promise<boolean> {
+  const holder = Number(await readFile(`${join(folder, id)}.lock`, 'utf8').catch(() => '0'));
+  return holder > 0 && isAlive(holder);
 }
 
 /** Lists what the store holds, whole or in part. */
@@ -107,32 +137,38 @@ async function entryOf(folder: string, id: string): Promise<StoredWeights | null
   return { id, path: facts ? pathOf(own, facts) : own, facts, bytes };
 }
 
-/** Frees an entry of the store. @returns the bytes that were freed. @throws StillhouseError `argument.invalid` */
+/**
+ * Frees an entry of the store.
+ * @returns the bytes that were freed.
+ * @throws StillhouseError `argument.invalid`, `weights.being-fetched`
+ */
 export async function removeStored(id: string, folder: string): Promise<number> {
   const entry = (await listStored(folder)).find((one) => one.id === id);
   if (!entry) {
     const expected = (await listStored(folder)).map((one) => one.id).join(', ') || 'nothing is stored';
     throw new StillhouseError('argument.invalid', { name: 'weights', expected, got: id });
   }
+  if (await isBeingFetched(id, folder)) throw new StillhouseError('weights.being-fetched', { id });
   await rm(join(folder, id), { recursive: true, force: true });
   return entry.bytes;
 }
 
-async function stored(source: WeightSource, folder: string): Promise<string | null> {
+async function stored(source: WeightSource, folder: string): Promise<LocatedWeights | null> {
   const own = join(folder, idOf(source));
   const facts = await factsOf(own);
-  if (facts) return (await fileSize(join(own, facts.file))) === facts.bytes ? pathOf(own, facts) : null;
-  return placedByHand(source, own);
+  if (!facts) return placedByHand(source, own);
+  const whole = (await fileSize(join(own, facts.file))) === facts.bytes;
+  return whole ? { path: pathOf(own, facts), owner: 'store' } : null;
 }
 
 /** A file that a person put where an error asked for it; one whose name carries a hash must meet it. */
-async function placedByHand(source: WeightSource, own: string): Promise<string | null> {
+async function placedByHand(source: WeightSource, own: string): Promise<LocatedWeights | null> {
   const names = source.file ? [source.file] : HUB_FILES;
   for (const name of names) {
     const path = join(own, name);
     if ((await fileSize(path)) === null) continue;
-    if (source.kind === 'hub') return own;
-    if (source.hash === null || (await hashFile(path, () => undefined)).startsWith(source.hash)) return path;
+    if (source.kind === 'hub') return { path: own, owner: 'person' };
+    if (source.hash === null || (await hasHash(path, source.hash))) return { path, owner: 'person' };
   }
   return null;
 }

@@ -292,6 +292,19 @@ export const ERRORS = {
     says: '{address} is not the file it should be: its SHA-256 begins with {got}, expected {expected}.',
     advice: 'It was deleted. Try again; if this stays, the server or something on the way changes the file.',
   },
+  'weights.table': {
+    says: '{path} is no table of published weights: expected {expected}, got {got}.',
+    advice:
+      'Correct the file that STILLHOUSE_WEIGHTS_TABLE names, or unset it; docs/published-weights.md shows its form.',
+  },
+  'weights.being-fetched': {
+    says: '{id} is being fetched.',
+    advice: 'Cancel that first, or wait until it has arrived.',
+  },
+  'weights.not-here': {
+    says: 'The weights at {path} are not on this machine yet.',
+    advice: 'Fetch them beside this setting, on the Weights page, or with: stillhouse weights get {path}',
+  },
   'engine.op': {
     says: 'TensorFlow refused {op}: {reason}.',
     advice: 'This is a defect; please report it with this text.',

@@ -7,7 +7,7 @@ import { parseCard, type CardValues } from '../protocol/teacher-card.ts';
 /** Reads what a folder of the hub says of the weights in it: `config.json` of timm or of transformers. */
 
 export interface HubConfig {
-  /** The file that says it. */
+  /** The file that says it, be it by its name. */
   path: string;
   /** The network as it is called there, and by our name; null where there is none here. */
   named: string;

@@ -15,6 +15,7 @@ import type { CardValues } from '../protocol/teacher-card.ts';
 import { PREFIX } from '../train/variables.ts';
 import { metadataValues } from './foreign-model.ts';
 import { readHubConfig, type HubConfig } from './hub-config.ts';
+import { publishedConfig } from './published-config.ts';
 import { openWeights, type OpenedWeights } from './open-weights.ts';
 
 /** What any file with weights holds, whoever wrote it. */
@@ -119,7 +120,7 @@ export function weightsOf(
   if (rivals.length > 1) throw new StillhouseError('weights.prefixes', { path, prefixes: rivals.join(', ') });
   if (prefix !== undefined && own.size === 0)
     throw new StillhouseError('weights.entry', { path, entry: prefix, entries: entriesText(file.entries) });
-  const config = readHubConfig(path);
+  const config = readHubConfig(path) ?? publishedConfig(path);
   const settings = settingsOf(metadata);
   const said = saidBy(path, metadata, settings, config);
   const notes: PlainError[] = [];

@@ -274,6 +274,15 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{address} 不是应有的文件：其 SHA-256 以 {got} 开头，应为 {expected}。',
     advice: '该文件已删除。请重试；若仍如此，说明服务器或途中的设备改动了文件。',
   },
+  'weights.table': {
+    says: '{path} 不是公开权重表：应为 {expected}，实为 {got}。',
+    advice: '请改正 STILLHOUSE_WEIGHTS_TABLE 所指的文件，或取消该变量；其格式见 docs/published-weights.md。',
+  },
+  'weights.being-fetched': { says: '正在获取 {id}。', advice: '请先取消，或等它完成。' },
+  'weights.not-here': {
+    says: '{path} 处的权重尚不在本机。',
+    advice: '可在此设置旁、“权重”页获取，或运行：stillhouse weights get {path}',
+  },
   'engine.op': { says: 'TensorFlow 拒绝了 {op}：{reason}。', advice: '这是程序缺陷，请附上此文字报告。' },
   'weights.format': { says: '{path}：{reason}。', advice: `请使用受支持模型的 ${exportEndings(' 或 ')} 文件。` },
   'weights.hostile': {

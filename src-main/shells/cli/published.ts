@@ -1,8 +1,8 @@
-import { listStored, removeStored, getPublished, getWeights, whereIs } from '../../install/weight-store.ts';
+import { getFrom, listStored, locateAny, removeStored } from '../../install/weight-store.ts';
 import type { FetchOptions, StoredWeights } from '../../install/weight-store.ts';
-import { findPublished, isAddress, parseSource, publishedWeights, sourcesOf } from '../../install/weight-source.ts';
-import type { PublishedWeights } from '../../install/weight-source.ts';
+import { publishedWeights, sourcesOf, wantedWeights, type WantedWeights } from '../../install/weight-source.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { isAddress, type PublishedWeights } from '../../protocol/weight-data.ts';
 import { weightsFolder } from '../../runs/places.ts';
 import type { Command, Shell } from './command.ts';
 import { type Option, type Parsed } from './options.ts';
@@ -44,12 +44,13 @@ async function list(all: boolean, { reporter }: Shell): Promise<void> {
   const stored = await listStored(weightsFolder());
   const width = Math.max(...files.map(({ name }) => name.length)) + 2;
   const text = [
-    `${'published'.padEnd(width)}  top-1  licence       on this machine`,
-    ...rows.map(({ name, top1, licence, path }) => {
-      const share = top1 === null ? '' : `${top1.toFixed(1)} %`;
-      return `${name.padEnd(width)} ${share.padStart(7)}  ${(licence ?? 'not stated').padEnd(12)}  ${path ?? '-'}`;
+    `${'published'.padEnd(width)}   top-1  licence       on this machine`,
+    ...rows.map(({ name, top1, timmTop1, licence, path }) => {
+      const share = top1 === null ? `~${timmTop1?.toFixed(1) ?? '-'} %` : `${top1.toFixed(1)} %`;
+      return `${name.padEnd(width)} ${share.padStart(8)}  ${(licence ?? 'not stated').padEnd(12)}  ${path ?? '-'}`;
     }),
     '',
+    'Top-1 on ImageNet as its authors state it; with ~ as timm measured it.',
     stored.length > 0
       ? `In ${weightsFolder()} (free with: stillhouse weights rm ID):`
       : `Nothing is in ${weightsFolder()}.`,
@@ -60,11 +61,8 @@ async function list(all: boolean, { reporter }: Shell): Promise<void> {
 }
 
 async function rowOf(file: PublishedWeights): Promise<PublishedWeights & { path: string | null }> {
-  for (const source of sourcesOf(file)) {
-    const path = await whereIs(source, weightsFolder());
-    if (path) return { ...file, path };
-  }
-  return { ...file, path: null };
+  const found = await locateAny(sourcesOf(file), weightsFolder());
+  return { ...file, path: found?.path ?? null };
 }
 
 function storedLine({ id, facts, bytes: size }: StoredWeights): string {
@@ -114,16 +112,16 @@ export async function fetchedWeights(what: string, shell: Shell): Promise<string
     onProgress: ({ done, total, rate }) => shell.reporter.progress('download', done, total, 'bytes', rate),
   };
   try {
-    const path = isAddress(what) ? await getWeights(parseSource(what), options) : await getPublished(what, options);
-    shell.reporter.note(`Weights: ${what} is ${path}${uncheckedNote(what)}`);
+    const wanted = wantedWeights(what);
+    const path = await getFrom(wanted.sources, options);
+    shell.reporter.note(`Weights: ${what} is ${path}${uncheckedNote(wanted)}`);
     return path;
   } finally {
     interrupts.release();
   }
 }
 
-function uncheckedNote(what: string): string {
-  const source = isAddress(what) ? parseSource(what) : null;
-  const hash = source?.kind === 'url' ? source.hash : findPublished(what)?.hash;
-  return hash === null ? ' (its address carries no hash, so nothing vouches for it but the connection)' : '';
+function uncheckedNote({ sources: [source] }: WantedWeights): string {
+  const unchecked = source.kind === 'url' && source.hash === null;
+  return unchecked ? ' (its address carries no hash, so nothing vouches for it but the connection)' : '';
 }

@@ -4,14 +4,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { getPublished, getWeights, idOf, listStored, removeStored } from '../../../src-main/install/weight-store.ts';
-import { findPublished, parseSource, publishedWeights, sourcesOf } from '../../../src-main/install/weight-source.ts';
+import {
+  findPublished,
+  parseSource,
+  publishedWeights,
+  sourcesOf,
+  wantedWeights,
+} from '../../../src-main/install/weight-source.ts';
 import { listModels } from '../../../src-main/model/zoo.ts';
+import { parsePublishedTable } from '../../../src-main/protocol/weight-data.ts';
 import { fileServer, type FileServer, type Manners } from '../../helpers/file-server.ts';
 
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) % 251);
 const SHA = createHash('sha256').update(BYTES).digest('hex');
 const NAME = `tiny-${SHA.slice(0, 8)}.pth`;
-const VARIABLES = ['TORCH_HOME', 'HF_HUB_CACHE', 'HF_ENDPOINT', 'HF_TOKEN', 'STILLHOUSE_WEIGHTS_MIRROR', 'http_proxy'];
+const VARIABLES = [
+  'TORCH_HOME',
+  'HF_HUB_CACHE',
+  'HF_ENDPOINT',
+  'HF_TOKEN',
+  'STILLHOUSE_WEIGHTS_MIRROR',
+  'STILLHOUSE_WEIGHTS_TABLE',
+  'http_proxy',
+];
 
 let root: string;
 let folder: string;
@@ -212,14 +227,53 @@ describe('published weights', () => {
     expect(server.asked[0].path).toBe('/deit_tiny_patch16_224-a1311bcf.pth');
   });
 
+  it('are taken from any place that has them on this machine before anything is fetched', async () => {
+    const snapshot = join(root, 'hub/models--timm--deit_tiny_patch16_224.fb_in1k/snapshots/main');
+    mkdirSync(snapshot, { recursive: true });
+    writeFileSync(join(snapshot, 'model.safetensors'), BYTES);
+    process.env.STILLHOUSE_WEIGHTS_MIRROR = server.url;
+    expect(await getPublished('deit_tiny_patch16_224', { folder, pauses: [] })).toBe(snapshot);
+    expect(server.asked).toEqual([]);
+  });
+
+  it('are not removed while they are fetched', async () => {
+    const stop = new AbortController();
+    meets(`/${NAME}`, { stallAt: 100_000 });
+    let removed: Promise<unknown> | undefined;
+    const onProgress = (): void => {
+      const id = idOf(parseSource(`${server.url}/${NAME}`));
+      removed ??= removeStored(id, folder).catch((error: unknown) => error);
+      void removed.then(() => stop.abort());
+    };
+    await expect(get(undefined, { signal: stop.signal, onProgress })).rejects.toMatchObject({ code: 'job.cancelled' });
+    expect(await removed).toMatchObject({ code: 'weights.being-fetched' });
+    const [{ id }] = await listStored(folder);
+    expect(await removeStored(id, folder)).toBeGreaterThan(0);
+  });
+
+  it('of a file that STILLHOUSE_WEIGHTS_TABLE names stand before those that come with the program', () => {
+    const path = join(root, 'table.json');
+    const [, [row]] = publishedWeights()[0];
+    process.env.STILLHOUSE_WEIGHTS_TABLE = path;
+    expect(() => publishedWeights()).toThrow(/table\.json is no table of published weights: expected JSON/);
+    const own = { ...row, name: 'deit_tiny_patch16_224.ours', url: `${server.url}/${NAME}`, hub: null };
+    writeFileSync(path, JSON.stringify({ deit_tiny_patch16_224: [{ ...own, top1: 'high' }] }));
+    expect(() => publishedWeights()).toThrow(/deit_tiny_patch16_224\.0\.top1/);
+    writeFileSync(path, JSON.stringify({ deit_tiny_patch16_224: [own] }));
+    expect(findPublished('deit_tiny_patch16_224')).toMatchObject({ name: own.name, first: true });
+    expect(findPublished('deit_tiny_patch16_224.fb_in1k')).toMatchObject({ first: false });
+    expect(wantedWeights(`${server.url}/${NAME}`)).toMatchObject({ name: own.name, sources: [{ hash: SHA.slice(0, 8) }] }); // prettier-ignore
+  });
+
   it('are listed for the networks of the zoo, by the names and hashes of their authors', () => {
+    expect(parsePublishedTable(Object.fromEntries(publishedWeights()))).toHaveProperty('table');
     const models = new Set(listModels().map(({ name }) => name));
     for (const [model, files] of publishedWeights()) {
       expect(models).toContain(model);
       expect(files.filter(({ first }) => first)).toHaveLength(1);
       for (const file of files) expect(sourcesOf(file).length, file.name).toBeGreaterThan(0);
     }
-    expect(findPublished('deit_base_patch16_224')).toMatchObject({ hash: 'b5f2ef4d', top1: 81.8 });
+    expect(findPublished('deit_base_patch16_224')).toMatchObject({ hash: 'b5f2ef4d', top1: 81.8, timmTop1: 81.98 });
     expect(findPublished('regnety_160')).toMatchObject({ name: 'regnety_160.deit_in1k', hash: 'a5fe301d' });
     expect(findPublished('deit_base_distilled_patch16_384')).toMatchObject({ hash: 'd0272ac0' });
     expect(findPublished('no_such_network')).toBeUndefined();

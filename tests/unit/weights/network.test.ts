@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -71,6 +71,21 @@ describe('the network of a file', () => {
   it('is tf_efficientnet_b0 where its config says so, though the arrays fit efficientnet_b0', async () => {
     const path = hub('tf_efficientnet_b0', { 'config.json': timm('tf_efficientnet_b0.in1k', { crop_pct: 0.875 }) });
     expect(await chosen(path)).toMatchObject({ model: 'tf_efficientnet_b0', notes: ['weights.taken: config.json says so'] }); // prettier-ignore
+  });
+
+  // Preparations as timm 1.0.31 lists them for these files; DeiT's keeps the crop that its authors publish with.
+  it.each([
+    ['tf_efficientnet_b0', 'tf_efficientnet_b0_ap-f262efe1.pth', { mean: [0.5, 0.5, 0.5], evalCropRatio: 0.875 }],
+    ['resnet18', 'resnet18-f37072fd.pth', { interpolation: 'bilinear', evalCropRatio: 0.875 }],
+    ['deit_tiny_patch16_224', 'deit_tiny_patch16_224-a1311bcf.pth', { evalCropRatio: 0.875, notes: ['weights.crop-deit'] }], // prettier-ignore
+  ])('is %s where a published file says so by its name, with its preparation', async (model, name, prepared) => {
+    const place = hub(model);
+    renameSync(join(place, 'model.safetensors'), join(place, name));
+    expect(await chosen(join(place, name))).toMatchObject({ model, ...prepared });
+    renameSync(join(place, name), join(place, 'other.pth'));
+    if (model === 'resnet18')
+      expect(await chosen(join(place, 'other.pth'))).toMatchObject({ model, evalCropRatio: 0.95 }); // prettier-ignore
+    else await expect(chosen(join(place, 'other.pth'))).rejects.toMatchObject({ code: 'weights.ambiguous' });
   });
 
   it.each([

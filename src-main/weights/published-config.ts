@@ -1,0 +1,18 @@
+import { basename } from 'node:path';
+import { publishedFile } from '../install/weight-source.ts';
+import { preparationOf, isModel } from '../model/zoo.ts';
+import type { HubConfig } from './hub-config.ts';
+
+/**
+ * What the table of published weights says of a file whose name, hash and all, stands in it: the network, and how its
+ * images are prepared. Null for any other file. DeiT's own crop is kept, with which its accuracies are published.
+ */
+export function publishedConfig(path: string): HubConfig | null {
+  const found = publishedFile(basename(path));
+  const model = found?.name.split('.')[0] ?? '';
+  if (!found || !isModel(model)) return null;
+  const { inputSize, cropRatio, interpolation, mean, std } = found;
+  const crop = preparationOf(model).timmCropRatio === null ? { cropRatio } : {};
+  const values = { inputSize, ...crop, interpolation, mean, std };
+  return { path, named: found.name, model, classes: null, values, squash: false };
+}
