@@ -43,6 +43,7 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
   const branches = 2 * shape.depth;
   return {
     distilled: shape.distilled ?? false,
+    attentionHeads: shape.heads,
     specs: transformerSpecs(shape, options),
     macs: macsOf(shape, options),
     noise: noiseOf(branches, options),

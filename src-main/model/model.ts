@@ -53,6 +53,8 @@ export interface Model {
   /** Width of the image where it is not square: then `inputSize` is the height. */
   inputWidth?: number;
   distilled: boolean;
+  /** Heads of every attention; left out by networks without attention. */
+  attentionHeads?: number;
   /** Multiplications with addition of one image's way through every convolution and matrix product. */
   macs: number;
   mean: [number, number, number];
@@ -91,7 +93,9 @@ export interface ModelOptions {
 export type Deit3Style = 'timm' | 'authors';
 
 /** What a family adds to the facts of a preset. */
-export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train'> & { distilled?: boolean };
+export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train' | 'attentionHeads'> & {
+  distilled?: boolean;
+};
 
 /** Numbers that a model learns: everything but buffers. */
 export function countParameters(specs: readonly ParamSpec[]): number {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { gelu, layerNorm, linear, patchEmbed } from './layers.ts';
-import type { Params } from './model.ts';
+import type { Network, Params } from './model.ts';
 
 /**
  * Where the extra tokens of an image transformer look: attention rollout (Abnar and Zuidema, arXiv 2005.00928). Each
@@ -17,15 +17,12 @@ export interface RolloutShape {
   extra: number;
 }
 
-/** What of a network a rollout needs; null when its parameters are not those of an image transformer of DeiT. */
-export function rolloutShape(specs: readonly { name: string; shape: readonly number[] }[]): RolloutShape | null {
-  const shapeOf = (name: string) => specs.find((spec) => spec.name === name)?.shape;
-  const width = shapeOf('cls_token')?.[2];
-  const positions = shapeOf('pos_embed')?.[1];
-  // Every network of the family has heads of 64; DeiT III's positions leave the class token out.
-  if (width === undefined || positions === undefined || width % 64 !== 0 || !shapeOf('blocks.0.attn.qkv.weight'))
-    return null;
-  return { heads: width / 64, extra: shapeOf('dist_token') ? 2 : 1 };
+/** Returns what a rollout needs of a network; null of one without attention. */
+export function rolloutShape({
+  attentionHeads,
+  distilled,
+}: Pick<Network, 'attentionHeads' | 'distilled'>): RolloutShape | null {
+  return attentionHeads === undefined ? null : { heads: attentionHeads, extra: distilled ? 2 : 1 };
 }
 
 /**

@@ -203,7 +203,7 @@ export function topOf(
 }
 
 async function attentionOf(student: Model, state: State, images: Uint8Array): Promise<TokenAttention | null> {
-  const shape = rolloutShape(student.specs);
+  const shape = rolloutShape(student);
   if (!shape) return null;
   const side = student.inputSize;
   const looks = tf.tidy(() => {
