@@ -54,20 +54,29 @@ export class Photos {
     return bytes;
   }
 
+  /** Asks the newest checkpoint where none is named; one that its run dropped before it was read gives way to the next. */
   private async answer({ photo, run, checkpoint, average = false }: CallParams<'photo.answer'>): Promise<PhotoAnswer> {
     const image = this.photos.get(photo);
     if (!image) throw new StillhouseError('photo.gone');
-    const { shelf, engine: desk, spawnJob } = this.parts;
-    const weights = checkpointOf(shelf.pathOf(run), checkpoint, 'last');
-    const { engine } = await desk.choose('cpu');
-    const key = `${weights} ${average}`;
-    if (this.oracle?.key !== key || this.oracle.ended) {
-      void this.oracle?.close();
-      this.oracle = new Oracle(key, (onEvent) =>
-        spawnJob({ kind: 'predict', engine, weights, average, settings: {} }, { onEvent }),
-      );
+    const { engine } = await this.parts.engine.choose('cpu');
+    for (let before = ''; ;) {
+      const weights = checkpointOf(this.parts.shelf.pathOf(run), checkpoint, 'last');
+      try {
+        return await this.oracleOf(weights, average, engine).ask(image);
+      } catch (error) {
+        const dropped = error instanceof StillhouseError && error.code === 'file.missing' && weights !== before;
+        if (!dropped || checkpoint) throw error;
+        before = weights;
+      }
     }
-    return this.oracle.ask(image);
+  }
+
+  private oracleOf(weights: string, average: boolean, engine: string): Oracle {
+    const key = `${weights} ${average}`;
+    if (this.oracle?.key === key && !this.oracle.ended) return this.oracle;
+    void this.oracle?.close();
+    const job = { kind: 'predict', engine, weights, average, settings: {} } as const;
+    return (this.oracle = new Oracle(key, (onEvent) => this.parts.spawnJob(job, { onEvent })));
   }
 }
 
