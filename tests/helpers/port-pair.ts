@@ -1,7 +1,11 @@
 import type { Port } from '../../src-main/protocol/rpc.ts';
+import { turns } from './wait.ts';
 
-/** Two ends of one in-process port: messages are cloned as JSON and delivered in order, each in a task of its own. */
-export function portPair(): { near: Port; far: Port; close(): void } {
+/**
+ * Two ends of one in-process port: messages are cloned as JSON and delivered in order, each in a task of its own. `idle`
+ * resolves when none is under way, nor follows from one that was by promises alone.
+ */
+export function portPair(): { near: Port; far: Port; close(): void; idle(): Promise<void> } {
   const near = new PortEnd();
   const far = new PortEnd();
   near.other = far;
@@ -13,11 +17,17 @@ export function portPair(): { near: Port; far: Port; close(): void } {
       near.end();
       far.end();
     },
+    idle: async () => {
+      do await turns(1);
+      while (near.underWay + far.underWay > 0);
+    },
   };
 }
 
 class PortEnd implements Port {
   other!: PortEnd;
+  /** Messages that were posted here and have not arrived. */
+  underWay = 0;
   private readonly messages: ((message: unknown) => void)[] = [];
   private readonly closes: (() => void)[] = [];
   private open = true;
@@ -25,7 +35,11 @@ class PortEnd implements Port {
   post(message: unknown): void {
     if (!this.open) throw new Error('the port is closed');
     const text = JSON.stringify(message);
-    setImmediate(() => this.other.deliver(JSON.parse(text)));
+    this.underWay++;
+    setImmediate(() => {
+      this.underWay--;
+      this.other.deliver(JSON.parse(text));
+    });
   }
 
   deliver(message: unknown): void {

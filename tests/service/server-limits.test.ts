@@ -12,6 +12,7 @@ import { serve, type Served } from '../../src-main/shells/server/serve.ts';
 import { keepConnected } from '../../src-renderer/client/connect.ts';
 import { openSocket } from '../../src-renderer/client/socket-port.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { eventually } from '../helpers/wait.ts';
 import { ownOptions, ownPlaces } from '../helpers/workstation.ts';
 
 /** The real server with limits that a test can reach. */
@@ -23,6 +24,7 @@ let served: Served | undefined;
 
 beforeAll(() => writeFileSync(join(rendererFolder, 'index.html'), '<!doctype html><title>Stillhouse</title>'));
 afterEach(async () => {
+  vi.useRealTimers();
   vi.unstubAllGlobals();
   await served?.close();
   served = undefined;
@@ -101,6 +103,7 @@ function portOf(socket: WebSocket): Port {
 
 describe('wrong keys', () => {
   test('make their address wait, longer each time, and no other; who is in stays in', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
     const cookie = await start({ guesses: 3, firstPause: 300, longestPause: 400 }, 'short');
     for (let count = 0; count < 3; count++) expect((await get('/?token=guess')).status).toBe(401);
     const refused = await get('/?token=short');
@@ -110,7 +113,9 @@ describe('wrong keys', () => {
     expect((await get('/?token=short', {}, '127.0.0.2')).status).toBe(200);
     expect((await get('/', { cookie })).status).toBe(200);
     (await open(cookie)).close();
-    await new Promise((resolve) => setTimeout(resolve, 450));
+    vi.advanceTimersByTime(299);
+    expect((await get('/?token=short')).status).toBe(429);
+    vi.advanceTimersByTime(1);
     expect((await get('/?token=short')).status).toBe(200);
     // The right one clears what was counted.
     expect((await get('/?token=guess')).status).toBe(401);
@@ -159,7 +164,7 @@ describe('windows', () => {
     await expect(open(cookie, '127.0.0.3')).rejects.toThrow('503');
     first.close();
     await closed(first);
-    await vi.waitFor(() => open(cookie));
+    await eventually(() => open(cookie));
   });
 
   test('that send more bytes than may be are told to leave', async () => {
@@ -171,11 +176,18 @@ describe('windows', () => {
   });
 
   test('that give no sign of life are ended', async () => {
-    const cookie = await start({ idle: 100 });
+    const cookie = await start();
+    // The looks at the windows, and nothing else, go by a clock of their own.
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const [quiet, alive] = [await open(cookie), await open(cookie)];
     const ended = closed(quiet);
     quiet.pause();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answered = new Promise((resolve) => alive.once('ping', resolve));
+    vi.advanceTimersByTime(LIMITS.idle);
+    await answered;
+    // Its sign of life has come once the server answers what was asked after it.
+    await connect(portOf(alive)).call('job.list', {});
+    vi.advanceTimersByTime(LIMITS.idle);
     quiet.resume();
     expect(await ended).toBe(1006);
     expect(alive.readyState).toBe(WebSocket.OPEN);
@@ -202,15 +214,16 @@ describe('windows', () => {
     expect((await client.call('models.list', {})).length).toBeGreaterThan(3);
     sockets[0].pause();
     const calls = Array.from({ length: 250 }, () => client.call('models.list', {}).catch((error: unknown) => error));
-    const asked = setInterval(() => void client.call('models.list', {}).catch(() => undefined), 20);
     // There is room for another only when that one is gone, though it has not heard of it.
-    const other = await vi.waitFor(() => open(cookie), 20_000);
-    clearInterval(asked);
+    const other = await eventually(() => {
+      client.call('models.list', {}).catch(() => undefined);
+      return open(cookie);
+    });
     expect(sockets).toHaveLength(1);
     other.close();
     await closed(other);
     sockets[0].resume();
-    await vi.waitFor(() => expect(opened).toBe(2), 10_000);
+    await eventually(() => expect(opened).toBe(2));
     const answers = await Promise.all(calls);
     expect(answers).toContainEqual(expect.objectContaining({ code: 'rpc.closed' }));
     expect((await client.call('models.list', {})).length).toBeGreaterThan(3);
@@ -261,7 +274,7 @@ describe('images', () => {
     expect(statuses).toContain(503);
     expect(new Set(statuses).size).toBe(2);
     // The last one's turn ends a moment after its bytes have come.
-    await vi.waitFor(async () => expect((await get(path, { cookie })).status).toBe(200));
+    await eventually(async () => expect((await get(path, { cookie })).status).toBe(200));
     socket.close();
   });
 });
@@ -286,7 +299,7 @@ describe('connections', () => {
     );
     expect(await send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')).toBe('');
     for (const socket of held) socket.destroy();
-    await vi.waitFor(async () => expect((await get('/')).status).toBe(401));
+    await eventually(async () => expect((await get('/')).status).toBe(401));
   });
 
   test('that ask for what is no address are answered, before and after the key', async () => {
@@ -304,8 +317,9 @@ describe('connections', () => {
 });
 
 test('the rate limit lets bursts through and refills with time', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
   const limit = new RateLimit(10, 3);
-  const now = performance.now();
+  const now = 0;
   expect([1, 2, 3, 4].map(() => limit.take(1, now))).toEqual([true, true, true, false]);
   expect(limit.take(1, now + 50)).toBe(false);
   expect(limit.take(1, now + 150)).toBe(true);

@@ -1,7 +1,6 @@
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { EpochRow, HistoryRow, RunState } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
@@ -27,17 +26,23 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const recipe = (more: Partial<Recipe>): Recipe =>
   parseRecipe({
-    ...{ model: 'deit_tiny_patch16_224', dataPath: data, inputSize: 32, batchSize: 4, numWorkers: 1, lr: 1e-3 },
+    ...{ model: 'test_deit_patch16_32', dataPath: data, inputSize: 32, batchSize: 4, numWorkers: 1, lr: 1e-3 },
     ...{ unscaleLr: true, warmupEpochs: 0, keepCheckpoints: 1, ...WITHOUT_AUGMENTATION, ...more },
   });
 
-/** Starts a training; `react` hears each row with the trainer that told it. */
-function start(run: string, more: Partial<Recipe>, react: (row: HistoryRow, trainer: JobProcess<'train'>) => void) {
+/** Starts a training; `react` hears each row with the trainer that told it, `beats` each sign of life. */
+function start(
+  run: string,
+  more: Partial<Recipe>,
+  react: (row: HistoryRow, trainer: JobProcess<'train'>) => void,
+  beats: (trainer: JobProcess<'train'>) => void = () => undefined,
+) {
   const rows: HistoryRow[] = [];
   const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: recipe(more), resume: 'auto' } as const;
   const trainer: JobProcess<'train'> = spawnJob(job, {
     entry,
     onEvent: (event) => {
+      if (event.tell === 'alive') beats(trainer);
       if (event.tell !== 'rows') return;
       rows.push(...event.rows);
       for (const row of event.rows) react(row, trainer);
@@ -53,20 +58,24 @@ const losses = (rows: HistoryRow[]): number[] =>
 describe('a run that a person pauses', () => {
   it('is saved where it stands, makes no step, and goes on as if nothing had been', async () => {
     const run = join(folder, 'paused');
-    const seen = { atPause: 0, after: 0 };
-    const { trainer, rows } = start(run, { epochs: 3 }, (row, trainer) => {
+    const seen = { atPause: 0, rows: 0, after: 0, beats: 0 };
+    const react = (row: HistoryRow, trainer: JobProcess<'train'>): void => {
       if (row.type === 'step' && row.step === 1) trainer.pause(true);
       if (row.type !== 'state' || row.state !== 'paused') return;
       seen.atPause = listCheckpoints(run).at(-1)!.step;
-      const before = rows.length;
-      void wait(1000).then(() => {
-        seen.after = rows.length - before;
-        trainer.pause(false);
-      });
-    });
+      seen.rows = rows.length;
+    };
+    // It lives, and has had time for many steps.
+    const beats = (trainer: JobProcess<'train'>): void => {
+      if (seen.rows === 0 || ++seen.beats !== 3) return;
+      seen.after = rows.length - seen.rows;
+      trainer.pause(false);
+    };
+    const { trainer, rows } = start(run, { epochs: 3 }, react, beats);
     expect(await trainer.done).toEqual({ state: 'finished' });
     expect(states(rows)).toEqual(['starting', 'running', 'paused', 'running', 'finished']);
     expect(seen.atPause).toBeGreaterThanOrEqual(1);
+    expect(seen.beats).toBeGreaterThanOrEqual(3);
     expect(seen.after).toBe(0);
     const { trainer: plain, rows: whole } = start(join(folder, 'unpaused'), { epochs: 3 }, () => undefined);
     await plain.done;

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ahead, type AheadPlan } from '../../../src-main/data/batches/ahead.ts';
+import { turns } from '../../helpers/wait.ts';
 
 type Numbers = number[];
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const plan = (changes: Partial<AheadPlan<Numbers>>): AheadPlan<Numbers> => ({
   first: 0,
   end: 4,
   parts: () => 3,
   make: () => [],
   fill: async (batch, number, part) => {
-    await pause((part * 7 + number * 3) % 5);
+    await turns((part * 7 + number * 3) % 5);
     batch[part] = number * 10 + part;
   },
   workers: 2,
@@ -34,15 +34,15 @@ describe('ahead', () => {
     let [active, most, made] = [0, 0, 0];
     const fill = async (): Promise<void> => {
       most = Math.max(most, ++active);
-      await pause(1);
+      await turns(1);
       active--;
     };
     const batches = ahead(plan({ end: 100, workers: 4, depth: 3, make: () => (made++, []), fill }));
     await batches.next();
-    await pause(60);
+    await turns(100);
     expect({ most, made }).toEqual({ most: 4, made: 3 });
     await batches.next();
-    await pause(60);
+    await turns(100);
     expect(made).toBe(4);
     await batches.return();
   });

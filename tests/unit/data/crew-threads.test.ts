@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,7 @@ import { encodeJpeg } from '../../../src-main/runtime/images.ts';
 import { buildPrograms } from '../../helpers/build.ts';
 import { testEngine } from '../../helpers/engine.ts';
 import { reason, sayReason } from '../../../src-main/protocol/reasons.ts';
+import { eventually } from '../../helpers/wait.ts';
 
 /** The loader with the threads and the decoder that a training has, on disks that fail. */
 const recipe: LoaderRecipe = {
@@ -137,16 +139,19 @@ describe('a disk that fails in the middle of an epoch', () => {
 describe('a read that does not return', () => {
   it('is given up with its thread; the others and the rest of its task go on', async () => {
     const dataset = await makeDataset('hangs', 16, 2);
-    // In these threads, and nowhere else, opening files of that name takes two seconds.
+    // In these threads, and nowhere else, opening files of that name takes until the test lets it.
     const slow = join(root, 'slow.mjs');
+    const [release, left] = [join(root, 'release'), join(root, 'left')];
     await writeFile(
       slow,
       `import fs from 'node:fs';
        import { syncBuiltinESMExports } from 'node:module';
        const open = fs.openSync;
-       const wait = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+       const turn = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+       const wait = () => { while (!fs.existsSync(${JSON.stringify(release)})) turn(); };
        fs.openSync = (path, ...rest) => (String(path).endsWith('/4.jpg') && wait(), open(path, ...rest));
        syncBuiltinESMExports();
+       process.once('exit', () => fs.existsSync(${JSON.stringify(release)}) && fs.writeFileSync(${JSON.stringify(left)}, ''));
        await import(${JSON.stringify(pathToFileURL(script).href)});`,
     );
     const workers = workersOf({ numWorkers: 1 }, 300, slow);
@@ -169,7 +174,8 @@ describe('a read that does not return', () => {
         .filter((row) => images.subarray(row * rowBytes, (row + 1) * rowBytes).every((v) => v === 9));
     expect(rowsLeft()).toEqual([hanging - 1, hanging]);
     // The thread that was given up wakes, and leaves the batch alone.
-    await new Promise((resolve) => setTimeout(resolve, 2200));
+    await writeFile(release, '');
+    await eventually(() => expect(existsSync(left)).toBe(true));
     expect(rowsLeft()).toEqual([hanging - 1, hanging]);
     await workers.close();
   });

@@ -9,6 +9,7 @@ import type { SkippedImage } from '../../../src-main/data/batches/image-cache.ts
 import { encodePng } from '../../../src-main/data/decode/png.ts';
 import { ownWorkers, ownDecodeNow } from '../../helpers/own-decode.ts';
 import { reason } from '../../../src-main/protocol/reasons.ts';
+import { eventually, turns } from '../../helpers/wait.ts';
 
 const SIDE = 16;
 const recipe = {
@@ -207,12 +208,18 @@ describe('trainBatches', () => {
     const { loader } = loaderOf(dataset, { workers: ownWorkers(recipe, counting) });
     const batches = loader.trainBatches(0);
     await batches.next();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(decoded).toBe(24);
+    // The batch that was handed out and two more; it waits for room before it makes another.
+    for (let taken = 1; taken <= 5; taken++) {
+      await eventually(() => expect(decoded).toBe(8 * (taken + 2)));
+      await turns(100);
+      expect(decoded).toBe(8 * (taken + 2));
+      await batches.next();
+    }
+    await eventually(() => expect(decoded).toBe(64));
     await batches.return(undefined);
     await loader.close();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(decoded).toBe(24);
+    await turns(100);
+    expect(decoded).toBe(64);
   });
 
   it('refuses a data set smaller than a batch', async () => {

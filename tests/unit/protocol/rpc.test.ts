@@ -1,5 +1,5 @@
 import { is } from 'valibot';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import type { ServiceEvent } from '../../../src-main/protocol/events.ts';
 import { connect, serve } from '../../../src-main/protocol/rpc.ts';
@@ -22,15 +22,15 @@ function noting(special: Partial<Handlers> = {}): { handlers: Handlers; calls: C
   return { handlers, calls };
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
-
 describe('calls', () => {
   test('carry parameters there and results back, each to its own caller', async () => {
     const { near, far } = portPair();
+    let answered = (): void => undefined;
+    const first = new Promise<void>((resolve) => (answered = resolve));
     const { handlers } = noting({
       'run.start': async ({ recipe }) => ({ run: String(recipe['model']) }),
-      'job.cancel': async ({ job }) => {
-        if (job === 'late') await settle();
+      'job.cancel': async () => {
+        await first;
         throw new StillhouseError('job.cancelled');
       },
     });
@@ -38,6 +38,7 @@ describe('calls', () => {
     const client = connect(near);
     const late = client.call('job.cancel', { job: 'late' });
     await expect(client.call('run.start', { recipe: { model: 'm' } })).resolves.toEqual({ run: 'm' });
+    answered();
     await expect(late).rejects.toMatchObject({ name: 'StillhouseError', code: 'job.cancelled' });
   });
 
@@ -59,11 +60,11 @@ describe('calls', () => {
   });
 
   test('that are open fail when the port closes, and so do later ones', async () => {
-    const { near, far, close } = portPair();
+    const { near, far, close, idle } = portPair();
     serve(far, noting({ 'run.list': () => new Promise(() => undefined) }).handlers);
     const client = connect(near);
     const open = client.call('run.list', {});
-    await settle();
+    await idle();
     close();
     await expect(open).rejects.toMatchObject({ code: 'rpc.closed' });
     await expect(client.call('run.list', {})).rejects.toMatchObject({ code: 'rpc.closed' });
@@ -78,30 +79,30 @@ describe('calls', () => {
   });
 
   test('an answer that comes after the port closed is dropped', async () => {
-    const { near, far, close } = portPair();
+    const { near, far, close, idle } = portPair();
     let finish = (): void => undefined;
     serve(far, noting({ 'run.list': () => new Promise((resolve) => (finish = () => resolve([]))) }).handlers);
     connect(near)
       .call('run.list', {})
       .catch(() => undefined);
-    await settle();
+    await idle();
     close();
     finish();
-    await settle(); // posting to a closed port throws: an unhandled rejection would fail the run
+    await idle(); // posting to a closed port throws: an unhandled rejection would fail the run
   });
 });
 
 test('events reach every listener until it is removed', async () => {
-  const { near, far } = portPair();
+  const { near, far, idle } = portPair();
   const send = serve(far, noting().handlers);
   const client = connect(near);
   const heard: ServiceEvent[] = [];
   const remove = client.onEvent((event) => heard.push(event));
   send({ event: 'runs' });
-  await settle();
+  await idle();
   remove();
   send({ event: 'engine' });
-  await settle();
+  await idle();
   expect(heard).toEqual([{ event: 'runs' }]);
 });
 
@@ -129,7 +130,7 @@ function junk(random: () => number, depth = 0): unknown {
 
 describe('5,000 malformed messages', () => {
   test('to the service: no throw, no call by accident, an answer to whatever has an id', async () => {
-    const { near, far } = portPair();
+    const { near, far, idle } = portPair();
     const { handlers, calls } = noting();
     serve(far, handlers);
     const answers: { id: number; error?: { code: string } }[] = [];
@@ -144,9 +145,10 @@ describe('5,000 malformed messages', () => {
       // Some are met by chance: calls that need no parameter, or one that any short word is good for.
       if (Object.hasOwn(CALLS, String(call)) && is(CALLS[call as CallName].params, params)) good.push(String(call));
       near.post(message);
-      if (count % 100 === 0) await settle();
+      if (count % 100 === 0) await idle();
     }
-    await vi.waitFor(() => expect(answers.length).toBe(named), { timeout: 30_000 });
+    await idle();
+    expect(answers.length).toBe(named);
     expect(named).toBeGreaterThan(2000);
     expect(good.length).toBeLessThan(500);
     expect(calls.filter((name) => !good.includes(name))).toEqual([]);
@@ -156,7 +158,7 @@ describe('5,000 malformed messages', () => {
   });
 
   test('to the window: no throw, and the next true answer still arrives', async () => {
-    const { near, far } = portPair();
+    const { near, far, idle } = portPair();
     const client = connect(near);
     const answer = client.call('run.list', {});
     const random = generator(2);
@@ -165,7 +167,7 @@ describe('5,000 malformed messages', () => {
     }
     // One of them bore its number: whoever waits is told that the answer was none.
     await expect(answer).rejects.toMatchObject({ code: 'protocol.answer', params: { name: 'run.list.' } });
-    await settle();
+    await idle();
     expect(client.ignored).toBeGreaterThan(4000);
     const [next, last] = [client.call('run.list', {}), client.call('run.list', {})];
     far.post({ id: 1, error: { code: 'toString', params: {}, message: '' } });

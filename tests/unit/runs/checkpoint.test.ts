@@ -7,10 +7,10 @@ import {
   statSync,
   truncateSync,
   utimesSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { sayReason } from '../../../src-main/protocol/reasons.ts';
 import {
@@ -352,13 +352,23 @@ describe('a save that fails', () => {
     expect(files(run)).toEqual([]);
   });
 
+  /** Waits until a folder has changed so many times. */
+  const changes = (folder: string, count: number): Promise<void> =>
+    new Promise((resolve) => {
+      const watcher = watch(folder, () => {
+        if (--count > 0) return;
+        watcher.close();
+        resolve();
+      });
+    });
+
   it('by SIGKILL at any moment loses none but the one being written', async () => {
     const run = newRun();
     for (let round = 0; round < 8; round++) {
       const before = latestCheckpoint(run)?.step ?? 0;
       const child = await startChild('save', run);
       await firstLine(child);
-      await setTimeout(round * 7);
+      await changes(join(run, 'checkpoints'), 1 + 3 * round);
       child.kill('SIGKILL');
       await ended(child);
       const { step, notes } = await loadedStep(run);

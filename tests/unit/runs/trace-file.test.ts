@@ -17,7 +17,7 @@ interface Event {
 const read = (folder: string): Event[] => JSON.parse(readFileSync(traceFile(folder), 'utf8')) as Event[];
 const LOOP = { process: 'JobProcess', name: 'Loop' };
 const span = (number: number): TraceSpan => {
-  const start = performance.now();
+  const start = 1000 + 2 * number;
   return { name: `span ${number}`, start, end: start + 1.5, thread: LOOP, facts: { number } };
 };
 

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
@@ -8,6 +7,9 @@ import { runLoop, type BadStep, type LoopParts, type LoopSpan } from '../../../s
 import { nextEpoch, type Position } from '../../../src-main/train/position.ts';
 import type { TrainBatch } from '../../../src-main/train/step-types.ts';
 import { lrAt } from '../../../src-main/train/schedule.ts';
+import { turns } from '../../helpers/wait.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 const recipe = parseRecipe({ epochs: 3, batchSize: 2, warmupEpochs: 1, saveEvery: 2 });
 const START: Position = { epoch: 0, batch: 0, step: 0, lossSum: 0 };
@@ -31,7 +33,7 @@ function tinyRun(over: Partial<LoopParts> = {}, weight = 1) {
     },
     step: {
       run: async ({ labels }, { lr, step }) => {
-        await sleep(1);
+        await turns(1);
         run.lrs.push(lr);
         run.weight = run.weight * 0.9 + labels[0] * lr * 1000 + step / 7;
         return { loss: run.weight, lossClass: run.weight / 2, lossDistillation: null };
@@ -176,23 +178,22 @@ describe('runLoop', () => {
 
   it('tells where the time of its steps, evaluations and checkpoints went', async () => {
     const took = { feed: 2, teacher: 3 };
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
     const step = {
       run: async () => {
-        await sleep(20);
+        vi.advanceTimersByTime(20);
         return { loss: 1, lossClass: 1, lossDistillation: 1, took };
       },
     };
-    const evaluate = () => sleep(30, EVALUATION);
+    const evaluate = async () => (vi.advanceTimersByTime(30), EVALUATION);
     const { run, parts } = tinyRun({ recipe: { ...recipe, epochs: 1 }, step, evaluate });
     await runLoop(parts);
     const [first] = run.rows.filter((row) => row.type === 'step');
-    expect(first.anatomy).toMatchObject(took);
-    expect(first.anatomy.step).toBeGreaterThan(20 - 2 - 3 - 2);
+    expect(first.anatomy).toEqual({ dataWait: 0, ...took, step: 20 - 2 - 3 });
     const whole = Object.values(first.anatomy).reduce((sum, part) => sum + part, 0);
     expect(first.imagesPerSecond).toBeCloseTo((1000 * recipe.batchSize) / whole, 6);
     const epoch = run.rows.find((row) => row.type === 'epoch')!;
-    expect(epoch.evaluationSeconds).toBeGreaterThan(0.028);
-    expect(epoch.evaluationSeconds).toBeLessThan(epoch.seconds);
+    expect([epoch.evaluationSeconds, epoch.seconds]).toEqual([0.03, 0.11]);
     const names = run.spans.map(({ name }) => name);
     expect(names).toEqual([...Array<string[]>(4).fill(['data wait', 'step']).flat(), 'checkpoint', 'evaluation']);
     for (const [at, span] of run.spans.entries()) {
