@@ -8,6 +8,7 @@ import { connect, serve, type Client } from '../../src-main/protocol/rpc.ts';
 import { createWorkstation, type Workstation, type WorkstationOptions } from '../../src-main/service/workstation.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { portPair } from './port-pair.ts';
+import { NEVER } from './wait.ts';
 
 /** A home and a cache of their own in a temporary folder; the cache has the installed engine. */
 export function ownPlaces(engine = true): { root: string; homeFolder: string; cacheFolder: string } {
@@ -60,10 +61,10 @@ export function openFront(
   };
 }
 
-/** The smallest recipe that trains: seconds on two cores. */
+/** The smallest recipe that trains: two narrow blocks, steps of milliseconds. */
 export function tinyRecipe(dataPath: string, changes: Partial<Recipe> = {}): Record<string, string | number | boolean> {
   return {
-    model: 'deit_tiny_distilled_patch16_224',
+    model: 'test_deit_distilled_patch16_32',
     dataPath,
     inputSize: 32,
     batchSize: 8,
@@ -102,15 +103,17 @@ export class Heard {
     });
   }
 
-  until<Found>(what: string, look: () => Found | undefined, timeout = 580_000): Promise<Found> {
+  until<Found>(what: string, look: () => Found | undefined, timeout = NEVER): Promise<Found> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => done(() => reject(new Error(`waited in vain for ${what}`))), timeout);
+      const limit = AbortSignal.timeout(timeout);
+      const give = () => done(() => reject(new Error(`waited in vain for ${what}`)));
+      limit.addEventListener('abort', give);
       const check = (): void => {
         const found = look();
         if (found !== undefined) done(() => resolve(found));
       };
       const done = (settle: () => void): void => {
-        clearTimeout(timer);
+        limit.removeEventListener('abort', give);
         this.checks.delete(check);
         settle();
       };

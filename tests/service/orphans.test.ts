@@ -92,8 +92,10 @@ describe('a service that is killed', () => {
     const { client } = service.window();
     const heard = new Heard();
     client.onEvent(heard.hear);
-    const distils = { model: 'deit_tiny_distilled_patch16_224', distillationType: 'hard', teacherPath } as const;
-    const { run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 4000, ...distils }) });
+    const distils = { model: 'test_deit_distilled_patch16_32', distillationType: 'hard', teacherPath } as const;
+    const { run } = await client.call('run.start', {
+      recipe: tinyRecipe(data, { epochs: 4000, keepCheckpoints: 1000, ...distils }),
+    });
     await heard.row(run, isEpoch);
     const path = join(places.homeFolder, 'runs', run);
 
@@ -177,7 +179,7 @@ function stillhouse(args: string[], program: string): Command {
 }
 
 const trainArgs = (run: string): string[] => [
-  ...['train', '--json', '--data-path', data, '--output-dir', run, '--model', 'deit_tiny_patch16_224'],
+  ...['train', '--json', '--data-path', data, '--output-dir', run, '--model', 'test_deit_patch16_32'],
   ...['--input-size', '32', '--batch-size', '8', '--epochs', '4000', '--save-every', '4000', '--threads', '2'],
   ...['--distillation-type', 'none', '--aa', '', '--no-repeated-aug', '--warmup-epochs', '0'],
 ];

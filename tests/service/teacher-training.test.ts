@@ -37,7 +37,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Everything that is drawn for a batch; the teacher's images are smaller than the student's. */
 const recipe = (teacherPath: string, more: Partial<Recipe> = {}): Recipe =>
   parseRecipe({
-    ...{ model: 'deit_tiny_distilled_patch16_224', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1 },
+    ...{ model: 'test_deit_distilled_patch16_32', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1 },
     ...{ warmupEpochs: 0, lr: 1e-3, unscaleLr: true, ...WITHOUT_AUGMENTATION },
     ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'soft', distillationTau: 2, teacherPath, ...more },
   });
@@ -93,7 +93,7 @@ describe('a distillation', () => {
   }, 120_000);
 
   it('from a network of another size and other classes goes by its own card', async () => {
-    const teacherModel = 'deit_tiny_patch16_224';
+    const teacherModel = 'test_deit_patch16_32';
     const path = join(folder, 'teacher.safetensors');
     await writeNetwork(path, teacherModel, 48, ['blue', 'amber', 'dune', 'clay']);
     const settings = recipe(path, { teacherModel, distillationType: 'hard' });

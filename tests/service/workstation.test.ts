@@ -187,7 +187,8 @@ describe('data', () => {
 
 describe('a recipe', () => {
   test('that fits is told with what it comes to', async () => {
-    const check = await client.call('recipe.check', { recipe: tinyRecipe(data) });
+    const recipe = tinyRecipe(data, { model: 'deit_tiny_distilled_patch16_224' });
+    const check = await client.call('recipe.check', { recipe });
     expect(check).toMatchObject({ problems: [], errors: [], stepsPerEpoch: 6, classes: 3 });
     expect(check.scaledLr).toBeCloseTo((0.003 * 8) / 512, 12);
     // Ti at 32 pixels: 5 positions less than at 224 in (4 + 2) rows, and two heads of 3.
@@ -285,7 +286,7 @@ describe('a run', () => {
     await stop(run);
 
     const detail = await client.call('run.detail', { run });
-    expect(detail.summary).toMatchObject({ state: 'stopped', error: null, model: 'deit_tiny_distilled_patch16_224' });
+    expect(detail.summary).toMatchObject({ state: 'stopped', error: null, model: 'test_deit_distilled_patch16_32' });
     expect(detail.classes).toEqual(['amber', 'blue', 'clay']);
     expect(detail.recipe.epochs).toBe(4000);
     expect(stateRows(run)).toEqual(['starting', 'running', 'stopping', 'stopped']);
