@@ -122,6 +122,8 @@ export interface CheckExportJob extends EngineChoice {
   checkpoint: string;
   /** It holds the moving average of the model. */
   average: boolean;
+  /** The state dict that it holds of several, or the beginning of the names of its arrays. */
+  entry?: string;
   /** How many validation images to compare the answers on. */
   images: number;
   /** What differs from the recipe that the checkpoint was trained with, such as where the data lies. */

@@ -61,45 +61,71 @@ export interface ExportOptions {
   shardBytes?: number;
   /** Export the moving average of the model in its place. */
   average?: boolean;
+  /** Class names to write in place of the checkpoint's, as many. */
+  classes?: string[];
 }
 
 /**
- * Exports any checkpoint file. An existing `output` is replaced when the new one is whole. Arrays of more than
- * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
+ * Exports any checkpoint file, as {@link writeModel} writes.
  * @throws StillhouseError as {@link exportCheckpoint}
  */
 export async function exportFile(
   path: string,
   format: ExportFormat,
   output: string | ((checkpoint: Checkpoint) => string),
-  { shardBytes = SHARD_BYTES, average = false }: ExportOptions = {},
+  { shardBytes, average = false, classes }: ExportOptions = {},
 ): Promise<Exported> {
   const checkpoint = openCheckpoint(path);
   try {
-    const target = resolve(typeof output === 'string' ? output : output(checkpoint));
-    if ((formatOfPath(target) ?? format) !== format)
-      throw new StillhouseError('export.ending', { path: target, format });
     const model = modelOf(checkpoint);
-    const own = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
-    if (!own) throw badFormat(path, reason('weights.no-average'));
-    const shards = divideShards(own, basename(target), shardBytes);
+    const arrays = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
+    if (!arrays) throw badFormat(path, reason('weights.no-average'));
     const facts = describeModel(checkpoint, model, average);
-    mkdirParent(target);
-    let bytes = 0;
-    const beside =
-      shards.length === 1 && !average && EXPORT_FORMATS[format].holdsAverage ? averageOf(checkpoint, model) : undefined;
-    for (const { file, arrays } of shards) {
-      const written = EXPORT_WRITERS[format](arrays, facts, beside);
-      bytes += (await writeChunksAtomic(join(dirname(target), file), written.chunks, written.bytes)).bytes;
-    }
-    if (shards.length === 1) return { path: target, bytes };
-    // The index comes last: it is only there when all that it names is.
-    const index = `${target}.index.json`;
-    writeFileAtomic(index, shardIndexText(shards));
-    return { path: index, bytes };
+    const what = {
+      arrays,
+      facts: { ...facts, ...(classes && { classes }) },
+      beside: average ? undefined : averageOf(checkpoint, model),
+    };
+    return await writeModel(what, format, typeof output === 'string' ? output : output(checkpoint), shardBytes);
   } finally {
     checkpoint.close();
   }
+}
+
+/** A network to write: its arrays by timm's names, facts about it, and its moving average where there is one. */
+export interface ModelToWrite {
+  arrays: ArrayToWrite[];
+  facts: Description;
+  /** For the formats whose row says `holdsAverage`. */
+  beside?: ArrayToWrite[];
+}
+
+/**
+ * Writes a network for others. An existing `output` is replaced when the new one is whole. Arrays of more than
+ * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
+ * @throws StillhouseError `export.ending`, `disk.full`, `disk.denied`
+ */
+export async function writeModel(
+  { arrays: own, facts, beside }: ModelToWrite,
+  format: ExportFormat,
+  output: string,
+  shardBytes = SHARD_BYTES,
+): Promise<Exported> {
+  const target = resolve(output);
+  if ((formatOfPath(target) ?? format) !== format) throw new StillhouseError('export.ending', { path: target, format });
+  const shards = divideShards(own, basename(target), shardBytes);
+  mkdirParent(target);
+  let bytes = 0;
+  const average = shards.length === 1 && EXPORT_FORMATS[format].holdsAverage ? beside : undefined;
+  for (const { file, arrays } of shards) {
+    const written = EXPORT_WRITERS[format](arrays, facts, average);
+    bytes += (await writeChunksAtomic(join(dirname(target), file), written.chunks, written.bytes)).bytes;
+  }
+  if (shards.length === 1) return { path: target, bytes };
+  // The index comes last: it is only there when all that it names is.
+  const index = `${target}.index.json`;
+  writeFileAtomic(index, shardIndexText(shards));
+  return { path: index, bytes };
 }
 
 function modelOf({ recipe, classes }: Checkpoint): Model {

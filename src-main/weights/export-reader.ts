@@ -8,7 +8,7 @@ import type { Preprocessing } from '../protocol/export.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { metadataValues } from './foreign-model.ts';
 import { chooseNetwork } from './network.ts';
-import { classCount, withWeights, type Weights } from './weights.ts';
+import { classCount, withWeights, type Weights, type WeightsWish } from './weights.ts';
 
 /** A network made from a file alone, as a stranger would: its own words decide what it is. */
 export interface ReadNetwork {
@@ -16,22 +16,26 @@ export interface ReadNetwork {
   recipe: Recipe;
   params: Record<string, Float32Array>;
   classes: readonly string[] | null;
+  /** As the file says; null where it does not. */
   preprocessing: Preprocessing | null;
+  /** As it is taken. */
+  prepared: Preprocessing;
 }
 
 /**
  * Reads a network out of any weight file.
  * @throws StillhouseError `file.missing`, `weights.*`, `recipe.invalid` for words that name no network.
  */
-export function readNetwork(path: string, settings: Partial<Recipe>, average = false): Promise<ReadNetwork> {
-  return withWeights(path, (weights) => networkOf(weights, settings), { average });
+export function readNetwork(path: string, settings: Partial<Recipe>, wish: WeightsWish = {}): Promise<ReadNetwork> {
+  return withWeights(path, (weights) => networkOf(weights, settings), wish);
 }
 
 function networkOf(weights: Weights, settings: Partial<Recipe>): ReadNetwork {
-  const { recipe } = chooseNetwork(weights, settings);
+  const { recipe, prepared: taken } = chooseNetwork(weights, settings);
   const model = createModel(recipe.model, { classes: classCount(weights), inputSize: recipe.inputSize });
   const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
-  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights) };
+  const prepared = { inputSize: recipe.inputSize, cropRatio: recipe.evalCropRatio, ...taken };
+  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights), prepared };
 }
 
 function preprocessingOf({ metadata }: Weights): Preprocessing | null {
@@ -40,18 +44,12 @@ function preprocessingOf({ metadata }: Weights): Preprocessing | null {
   return { inputSize, cropRatio, interpolation, mean, std };
 }
 
-/** How images were prepared for the network of a checkpoint. */
-function preparationOf({ model, recipe }: ReadNetwork): Preprocessing {
-  const { inputSize, mean, std } = model;
-  return { inputSize, cropRatio: recipe.evalCropRatio, interpolation: 'bicubic', mean, std };
-}
-
 /** What the file says or holds otherwise than the checkpoint; nothing where it is as it should be. */
 export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
   const file = basename(path);
   const wrong = (what: string, expected: ReasonValue, got: string): PlainError[] =>
     expected === got ? [] : [toPlainError(new StillhouseError('export.facts', { file, what, expected, got }))];
-  const [ours, theirs] = [preparationOf(checkpoint), exported.preprocessing];
+  const [ours, theirs] = [checkpoint.prepared, exported.preprocessing];
   const preparation = (Object.keys(ours) as (keyof Preprocessing)[]).flatMap((key) =>
     wrong(key, String(ours[key]), String(theirs?.[key] ?? '–')),
   );

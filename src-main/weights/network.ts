@@ -32,7 +32,9 @@ export function chooseNetwork(weights: Weights, asked: Partial<Recipe>): ChosenN
   if (why && weights.settings.model === undefined) note('weights.taken', { path: weights.path, model, why });
   const preset = preparationOf(model);
   const own = weights.said?.model === model ? weights.preparation : {};
-  const { mean = preset.mean, std = preset.std, interpolation = preset.interpolation } = own;
+  // A training here evaluates with bicubic, whatever timm lists.
+  const usual = weights.metadata.recipe === undefined ? preset.interpolation : 'bicubic';
+  const { mean = preset.mean, std = preset.std, interpolation = usual } = own;
   const inputSize = own.inputSize ?? seen ?? preset.inputSize;
   const found: Partial<Recipe> = { inputSize, evalCropRatio: own.cropRatio ?? preset.cropRatio };
   const recipe = parseRecipe({ ...found, ...weights.settings, ...asked, model });

@@ -37,7 +37,7 @@ const ALLOWED = 1e-4;
 export async function runCheckExportJob(job: CheckExportJob, context: JobContext): Promise<JobResults['check-export']> {
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   stage('weights');
-  const checkpoint = await readNetwork(job.checkpoint, job.settings, job.average);
+  const checkpoint = await readNetwork(job.checkpoint, job.settings, job);
   const read = await readExport(job.path);
   stage('data');
   const { model, classes: names } = checkpoint;

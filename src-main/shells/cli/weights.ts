@@ -4,10 +4,10 @@ import { CHECK_IMAGES, hasPassed, MOST_CHECK_IMAGES, type ExportCheck } from '..
 import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS, exportEndings, formatOfPath, type ExportFormat } from '../../protocol/export-formats.ts'; // prettier-ignore
 import { rememberExport } from '../../runs/export-list.ts';
 import { runOfCheckpoint } from '../../runs/run-folder.ts';
-import { exportFile } from '../../runs/export.ts';
 import { spawnJob } from '../../jobs/job-process.ts';
 import type { CheckExportJob, JobEvent, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
-import { withWeights } from '../../weights/weights.ts';
+import { exportWeightFile } from '../../weights/export-weights.ts';
+import { weightFileOf } from '../../weights/open-weights.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
 import { checkText } from './export-check.ts';
@@ -89,7 +89,14 @@ export const exportWeights: Command = {
   words: '',
   count: [0, 0],
   options: [
-    { flag: 'checkpoint', value: 'FILE', help: 'A checkpoint, or a run folder (its best one).', required: true },
+    {
+      flag: 'checkpoint',
+      value: 'FILE',
+      help: 'A checkpoint, a run folder (its best one), or a weight file of another program.',
+      required: true,
+    },
+    ENTRY,
+    { ...CLASSES, excludes: CHECKS },
     {
       flag: 'format',
       value: EXPORT_FORMAT_NAMES.join('|'),
@@ -119,6 +126,7 @@ export const exportWeights: Command = {
       needs: CHECKS,
       help: `Validation images to compare on. Default ${CHECK_IMAGES}.`,
     },
+    ...recipeOptions().filter(({ flag }) => /^(model|input-size|eval-crop-ratio)$/.test(flag)),
     ...[...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'), THREADS].map((option) => ({
       ...option,
       needs: CHECKS,
@@ -129,17 +137,25 @@ export const exportWeights: Command = {
     const ending = formatOfPath(output);
     const format = (textValue(parsed, 'format') as ExportFormat | undefined) ?? ending ?? DEFAULT_FORMAT;
     if (!ending && format === DEFAULT_FORMAT) shell.reporter.note(`The file is written as ${format}.`);
-    const checkpoint = await withWeights(pathValue(parsed, 'checkpoint') ?? '', ({ path }) => path);
+    const checkpoint = weightFileOf(pathValue(parsed, 'checkpoint') ?? '');
+    const entry = textValue(parsed, 'entry');
+    const classNames = pathValue(parsed, 'classes');
     const average = parsed.values.get('average') === true;
     const only = parsed.values.get('check-only') === true;
     const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
-    const written = only ? null : await exportFile(checkpoint, format, output, { shardBytes: megabytes && megabytes * 1e6, average }); // prettier-ignore
+    const written = only
+      ? null
+      : await exportWeightFile(checkpoint, {
+          ...{ format, output, shardBytes: megabytes && megabytes * 1e6, average, entry, classNames },
+          settings: recipeValues(parsed),
+        });
+    for (const { message } of written?.notes ?? []) shell.reporter.note(message);
     const run = written && runOfCheckpoint(checkpoint);
     if (run) rememberExport(run, written.path);
     const told = written && `${written.path}: ${bytes(written.bytes)}`;
     if (!only && parsed.values.get('check') !== true)
       return shell.reporter.result(told!, { type: 'result', format, ...written });
-    const check = await checked(parsed, shell, { path: resolve(written?.path ?? output), checkpoint, average });
+    const check = await checked(parsed, shell, { path: resolve(written?.path ?? output), checkpoint, average, entry });
     const text = [...(told ? [told, ''] : []), checkText(check)].join('\n');
     shell.reporter.result(text, { type: 'result', format, ...written, passed: hasPassed(check), check });
     if (!hasPassed(check)) throw new StillhouseError('export.failed', { path: check.path });
@@ -149,7 +165,7 @@ export const exportWeights: Command = {
 async function checked(
   parsed: Parsed,
   shell: Shell,
-  what: Pick<CheckExportJob, 'path' | 'checkpoint' | 'average'>,
+  what: Pick<CheckExportJob, 'path' | 'checkpoint' | 'average' | 'entry'>,
 ): Promise<ExportCheck> {
   const settings = recipeValues(parsed);
   const threads = integerValue(parsed, 'threads', 1, 1024);
