@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
  * What each folder may import, in order: a row may name only rows above it. A name ending in ` (types)` allows
  * type-only imports. docs/architecture.md shows the same table to people.
  *
- * To add a folder: 1. a row here, 2. a row there.
+ * To add a folder: "A folder" in docs/adding.md.
  */
 interface Row {
   folder: string;

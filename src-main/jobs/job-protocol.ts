@@ -25,7 +25,7 @@ import type { LockOwner } from '../runs/lock.ts';
  * or stopped, 1 when it failed. Whatever goes wrong inside arrives as `failed`; a process that ends without `done`
  * or `failed` died.
  *
- * To add a job: 1. its shape here, with its result, 2. its file `<name>-job.ts`, 3. its line in `trainer.worker.ts`.
+ * To add a job: "A job" in docs/adding.md.
  */
 
 /** The engine that a job runs on. */

@@ -2,8 +2,8 @@ import type { NamedArray } from '../formats/named-array.ts';
 import { namedArray } from '../formats/named-array.ts';
 
 /**
- * Names that other programs give to the same parameters. To add one: a row in LAYOUTS; the layout whose names a model
- * knows most of is the one a file has.
+ * Names that other programs give to the same parameters. A file has the layout of which a model knows most names. To
+ * add one: "A name of weights" in docs/adding.md.
  */
 export type Tensors = ReadonlyMap<string, NamedArray>;
 

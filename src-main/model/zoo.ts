@@ -41,9 +41,7 @@ const DEIT_CROP = 0.875;
 const TIMM_CROP: Readonly<Record<number, number>> = { 224: 0.9, 384: 1 };
 
 /**
- * To add a preset: 1. a row here (of the family it belongs to), 2. its name in `tests/parity/make-fixtures.py`, which
- * checks names and shapes against timm, 3. for a new architecture also a logits case there, 4. if its ImageNet weights
- * can be fetched, `FETCHABLE` below and its source among the weights, 5. for foreign key names, `weights.ts`.
+ * To add a network: "A network" in docs/adding.md.
  *
  * Rows: name, dim, heads, input size, top-1 (DeiT's README).
  */

@@ -1,6 +1,6 @@
 /**
  * Every way in which a student learns from its teacher, with a half-sentence that the help of the recipe shows. To add
- * one: see "A loss" in docs/adding.md. The choices of the recipe, its help and which settings count follow from this
+ * one: "A loss" in docs/adding.md. The choices of the recipe, its help and which settings count follow from this
  * table; `train/losses.ts` computes each.
  */
 export const DISTILLATIONS = {

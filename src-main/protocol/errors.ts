@@ -5,7 +5,7 @@ import { ReasonError, fillWith, isReason, reasonIn, sayReason, type Reason, type
  * Every failure a person can cause or meet, by code. The text here is the English one; the window translates by
  * code (`src-renderer/i18n`), with the same `{names}` filled from `params`.
  *
- * To add one: 1. a line in ERRORS, 2. the same code in `src-renderer/i18n/errors.zh-CN.ts`, 3. a test that provokes it.
+ * To add one: "An error" in docs/adding.md.
  */
 export const ERRORS = {
   'argument.invalid': { says: '{name}: expected {expected}, got {got}.', advice: 'Correct the value and try again.' },

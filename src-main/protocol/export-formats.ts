@@ -14,7 +14,7 @@ interface FormatRow {
 }
 
 /**
- * Every format of exports. To add one: see "An export format" in docs/adding.md. Command line, window, lists of files
+ * Every format of exports. To add one: "An export format" in docs/adding.md. Command line, window, lists of files
  * and docs/export-formats.md follow from this table.
  */
 export const EXPORT_FORMATS = {

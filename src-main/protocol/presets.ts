@@ -8,8 +8,7 @@ export const PRESET_GROUPS: readonly PresetGroup[] = ['sample', 'own', 'deit', '
  * Recipes to start from: what each changes of the defaults. The data folder, weights to start from and a student's
  * teacher weights are the person's own and never part of one.
  *
- * To add one: 1. a line here or in `paper-presets.ts`, 2. its name and its words in `src-renderer/i18n/presets.*.ts`,
- * 3. `npm run unit -- tests/unit/protocol -u` for `docs/recipe.md`.
+ * To add one: "A preset" in docs/adding.md.
  */
 export const PRESETS: readonly Preset[] = [
   {

@@ -3,8 +3,7 @@
  * `{ code, params }`: the command line and logs say it in the English of this table, the window in its own language
  * (`src-renderer/i18n/reasons.*.ts`). A reason may hold another one as a parameter.
  *
- * To add one: 1. a line in REASONS, 2. the same code in `src-renderer/i18n/reasons.zh-CN.ts`. Begin it lower-case and
- * end it without a full stop: it stands within a sentence.
+ * To add one: "A reason" in docs/adding.md. Begin it lower-case and end it without a full stop: it stands within a sentence.
  */
 export const REASONS = {
   // What the operating system says, by its error number.

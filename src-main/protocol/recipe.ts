@@ -10,9 +10,7 @@ import { RUN_FIELDS } from './run-fields.ts';
  * The recipe: every setting of a training run, as one described table. Its type, the form, the command line, validation
  * and the documentation follow from it. Names, defaults and meanings are those of DeiT's main.py where it has them.
  *
- * To add a setting: 1. a line in one of the files that end in `-fields.ts`, with `usedWhen` where others decide whether
- * it counts, 2. its label and help in `i18n/fields.zh-CN.ts`, 3. the code that reads it, 4. `npm run unit --
- * tests/unit/protocol -u` for `docs/recipe.md`. DeiT's spelling, if another: `protocol/deit-flags.ts`.
+ * To add a setting: "A recipe setting" in docs/adding.md.
  */
 const TABLE = [
   ...MODEL_FIELDS,

@@ -40,10 +40,11 @@ import { engineReport, folder, foundThing, sampleCost, systemInfo } from './syst
 import { cardFieldName, cardFields, teacherCard } from './teacher-card.ts';
 
 /**
- * Every call a front can make, with the schemas of its parameters and of its answer. Calls command; what becomes of them is told by
- * events (`events.ts`). The schemas are checked at the port: parameters before any handler, answers before any store.
+ * Lists every call that a front can make, with the schemas of its parameters and its answer. A call asks for something to
+ * be done; events (`events.ts`) report what has happened. The schemas are checked at the port: parameters before any
+ * handler, answers before any store.
  *
- * To add a call: 1. a line here, 2. its handler in `service/workstation.ts`, 3. a test over a real port.
+ * To add a call: "A call" in docs/adding.md.
  */
 const text = v.pipe(v.string(), v.maxLength(4096));
 const document = v.pipe(v.string(), v.maxLength(256 * 1024));

@@ -36,9 +36,7 @@ interface StepNumber {
  * Every number that a training measures at its steps, each a mean over the steps since the row before. The types and
  * the schema of a row, its way over a port, the window's columns, CSV and TensorBoard follow from this table.
  *
- * To add a measured number: 1. a row here (of an epoch: in `protocol/epoch-numbers.ts` and in the schema `epochRow` of
- * `protocol/events.ts`), absent where rows of earlier versions lack it, 2. its value in `train/progress.ts` (of an
- * epoch: `train/loop.ts`). To show it: `views/train-charts.ts`.
+ * To add one: "A measured number" in docs/adding.md.
  */
 export const STEP_NUMBERS = {
   loss: { unit: 'plain', exported: 'train/loss' },

@@ -38,8 +38,7 @@ export type CardValues = { [Field in CardField]?: v.InferOutput<(typeof CARD_FIE
  * three places, the first that tells a field: the card file beside the weights (`<weights>.card.json`), the weights
  * themselves, the defaults. `docs/teachers.md` shows all of it to people.
  *
- * To add a field: 1. {@link TeacherCard} and {@link CARD_FIELDS} here, 2. its source and its default in
- * `weights/teacher-card.ts`, 3. an option of `stillhouse teacher-card`, 4. `docs/teachers.md`.
+ * To add a field: "A field of a teacher's card" in docs/adding.md.
  */
 export const teacherCard = v.object({
   /** How it runs: inside the training step, in ONNX Runtime, or as a graph of TensorFlow. */

@@ -8,7 +8,7 @@ import { prepareCuda } from './cuda-libraries.ts';
  * The C API of the TensorFlow library, called by FFI. The only file that knows a C function. Pointers are bigints;
  * whoever gets one frees it.
  *
- * To add a function: 1. a line in SIGNATURES, 2. its TypeScript type in {@link Tf}.
+ * To add a function: "A function of the TensorFlow library" in docs/adding.md.
  */
 export type Pointer = bigint;
 

@@ -6,8 +6,7 @@ import type { TensorSpec } from './program.ts';
  * Operations of a program that are several of TensorFlow's: one node in the program, so that the compiler can choose
  * how to run it. `expand` says what one means, in TensorFlow's ops; an eager run and the interpreter use it.
  *
- * To add one: 1. an entry here, 2. its function in `ops.ts`, 3. if it runs better otherwise, a case in `compile.ts`,
- * 4. a test that compares both.
+ * To add one: "An operation of programs" in docs/adding.md.
  */
 export interface Composite {
   outputs(inputs: TensorSpec[]): TensorSpec[];

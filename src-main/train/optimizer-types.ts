@@ -1,8 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 /**
- * What moves the parameters of a recorded step. To add one: 1. its name in the field `opt` of the recipe, 2. a file
- * like `sgd.ts`, 3. its line in `optimizerOf`, 4. a case in `tests/parity/make-optim-fixtures.py`.
+ * Moves the parameters of a recorded step. To add one: "An optimizer" in docs/adding.md.
  */
 export interface Optimizer {
   /** Prefixes of the variables kept for each parameter, zero at first. */

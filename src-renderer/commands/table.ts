@@ -60,8 +60,8 @@ async function openData({ system, dataset, go }: Context): Promise<void> {
 }
 
 /**
- * Every command of the window. Keys, menu, palette and shortcut pages follow from this table. To add one: 1. a line
- * here, 2. its title in both `i18n/commands.*.ts`.
+ * Every command of the window. Keys, menu, palette and shortcut pages follow from this table. To add one:
+ * "A command of the window" in docs/adding.md.
  */
 export const COMMANDS: readonly Command[] = [
   { id: 'open-folder', group: 'file', keys: ['Mod+O'], blocked: unconnected, act: openData },

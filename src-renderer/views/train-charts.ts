@@ -43,8 +43,7 @@ interface Chart {
 }
 
 /**
- * The charts in their order. To add one of a number that is measured: 1. a row here, 2. its names in
- * `i18n/chart-names.ts`. See "A chart" in docs/adding.md.
+ * The charts in their order. To add one: "A chart" in docs/adding.md.
  */
 const CHARTS = {
   loss: {

@@ -7,8 +7,7 @@ import { bytesOf, emptyRaster, freshMemory, kernels, memoryAt, put, take, type R
  * The operations of RandAugment, AutoAugment, 3-Augment and colour jitter on 8-bit RGB, each to the bit as Pillow does
  * it under timm. An operation drawn is plain data: its name and one number.
  *
- * To add one: 1. its name in {@link OPERATIONS}, 2. what draws it (`auto-augment.ts`, `augment.ts`), 3. a case in
- * `tests/parity/make-augment-fixtures.py`.
+ * To add one: "An augmentation of single images" in docs/adding.md.
  */
 export interface DrawnOperation {
   name: OperationName;

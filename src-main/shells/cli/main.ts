@@ -21,7 +21,7 @@ import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teacher, train } from './train.ts';
 import { exportWeights, forward } from './weights.ts';
 
-/** To add a command: 1. its object, 2. its name here, 3. a test that runs it as a process. */
+/** Every command. To add one: "A command of the command line" in docs/adding.md. */
 const COMMANDS: readonly Command[] = [
   train,
   teacher,
