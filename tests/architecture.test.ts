@@ -125,7 +125,8 @@ const TABLE: Row[] = [
     folder: 'src-renderer/components',
     imports: [
       'src-main/protocol',
-      ...['client', 'history', 'composables', 'stores'].map((name) => `src-renderer/${name} (types)`),
+      ...['client', 'history', 'stores'].map((name) => `src-renderer/${name} (types)`),
+      'src-renderer/composables',
       'src-renderer/i18n',
     ],
     packages: ['chart.js', 'reka-ui', 'vue', 'vue-i18n'],

@@ -11,6 +11,9 @@ const UNSAFE = ['argument', 'assignment', 'call', 'member-access', 'return'].map
 );
 const off = (rules) => Object.fromEntries(rules.map((rule) => [rule, 'off']));
 
+const FOREIGN = { group: ['node:*', 'electron', '@tensorflow/*', 'koffi'], message: 'Not in this environment.' };
+const SERVICE = { group: ['**/use-service.ts'], message: 'Components take props; stores ask the service.' };
+
 const focused = ['only', 'skip', 'fixme'].map((word) => ({
   selector: `CallExpression[callee.property.name='${word}'][callee.object.name=/^(describe|it|test|suite)$/]`,
   message: 'Every test runs, always.',
@@ -69,14 +72,13 @@ export default tseslint.config(
   {
     files: ['src-main/protocol/**/*.ts', 'src-renderer/**/*.{ts,vue}'],
     rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [{ group: ['node:*', 'electron', '@tensorflow/*', 'koffi'], message: 'Not in this environment.' }],
-        },
-      ],
+      'no-restricted-imports': ['error', { patterns: [FOREIGN] }],
       'no-restricted-globals': ['error', 'process', 'Buffer', 'require', 'global', '__dirname'],
     },
+  },
+  {
+    files: ['src-renderer/components/**/*.{ts,vue}'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [FOREIGN, SERVICE] }] },
   },
   { files: NATIVE, rules: off(UNSAFE) },
   { files: ['src-main/runtime/library.ts'], rules: off(['@typescript-eslint/no-explicit-any']) },

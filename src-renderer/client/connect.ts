@@ -36,6 +36,7 @@ export function keepConnected(shell: Shell): ServiceClient {
 class KeptClient implements ServiceClient {
   connection: Connection = 'connecting';
   private client: Client | null = null;
+  private opening = false;
   private pause = FIRST_PAUSE;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private first: Promise<void>;
@@ -77,9 +78,13 @@ class KeptClient implements ServiceClient {
     if (this.connection === 'lost') void this.open();
   }
 
+  /** Opens one port at a time: two of them would tell every event twice. */
   private async open(): Promise<void> {
+    if (this.opening) return;
+    this.opening = true;
     try {
       const port = await this.shell.open();
+      this.opening = false;
       const client = connect(port);
       client.onEvent((event) => this.events.forEach((listener) => listener(event)));
       client.onFault((error) => this.faults.forEach((listener) => listener(error)));
@@ -89,6 +94,7 @@ class KeptClient implements ServiceClient {
       this.become('open');
       this.opens.forEach((listener) => listener());
     } catch {
+      this.opening = false;
       this.lose();
     }
   }

@@ -1,22 +1,30 @@
 import { defineStore } from 'pinia';
-import { shallowRef } from 'vue';
+import { shallowRef, watch } from 'vue';
 import type { BadStep } from '../../src-main/protocol/data-types.ts';
-import { useNotices } from './notices.ts';
+import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
+import { useNotices } from './notices.ts';
+import { useRun } from './run.ts';
 
-/** The batch that a run ended at, while a person looks at it. */
+/** The batch that the open run ended at, while a person looks at it. */
 export const useBadStep = defineStore('bad-step', () => {
   const service = useService();
   const notices = useNotices();
+  const run = useRun();
   const shown = shallowRef<BadStep | null>(null);
+  const reading = latest();
 
-  const open = async (run: string): Promise<void> => {
-    try {
-      shown.value = await service.call('run.bad-step', { run });
-    } catch (thrown) {
-      notices.fail(thrown);
-    }
+  const open = async (id: string): Promise<void> => {
+    await reading.ask(
+      () => service.call('run.bad-step', { run: id }),
+      (read) => (shown.value = read),
+      notices.fail,
+    );
   };
-  const close = (): void => void (shown.value = null);
+  const close = (): void => {
+    reading.drop();
+    shown.value = null;
+  };
+  watch(() => run.currentId, close);
   return { shown, open, close };
 });

@@ -3,6 +3,7 @@ import { ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { CheckpointInfo } from '../../src-main/protocol/data-types.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
+import { latest } from '../composables/latest.ts';
 import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
@@ -13,33 +14,29 @@ export const useCheckpoints = defineStore('checkpoints', () => {
   const notices = useNotices();
   const run = useRun();
   const list = shallowRef<CheckpointInfo[]>([]);
-  const reading = ref(false);
+  const readings = latest(() => run.currentId);
   const error = shallowRef<PlainError | null>(null);
   /** The file the export page starts with; '' for the best. */
   const chosen = ref('');
+  /** Where the history of the open run was written last. */
+  const written = ref('');
+  const writings = latest(() => run.currentId);
 
   const refresh = async (): Promise<void> => {
-    const of = run.currentId;
-    if (!of) {
-      list.value = [];
-      return;
-    }
-    reading.value = true;
-    try {
-      const read = await service.call('checkpoint.list', { run: of });
-      if (of === run.currentId) list.value = read.sort((one, other) => other.step - one.step);
-      error.value = null;
-    } catch (thrown) {
-      if (of !== run.currentId) return;
-      list.value = [];
-      error.value = toPlainError(thrown);
-    } finally {
-      reading.value = false;
-    }
+    const take = (read: CheckpointInfo[], why: PlainError | null): void => {
+      list.value = read.sort((one, other) => other.step - one.step);
+      error.value = why;
+    };
+    await readings.ask(
+      async () => (run.currentId ? service.call('checkpoint.list', { run: run.currentId }) : []),
+      (read) => take(read, null),
+      (thrown) => take([], toPlainError(thrown)),
+    );
   };
-  const remove = async (file: string): Promise<void> => {
+  /** Deletes a checkpoint of the run that it was chosen of, whichever is open by now. */
+  const remove = async (of: string, file: string): Promise<void> => {
     try {
-      await service.call('checkpoint.delete', { run: run.currentId, file });
+      await service.call('checkpoint.delete', { run: of, file });
     } catch (thrown) {
       notices.fail(thrown);
     }
@@ -53,13 +50,15 @@ export const useCheckpoints = defineStore('checkpoints', () => {
     }
     await refresh();
   };
-  /** Writes the history of the open run in another format. @returns where; '' when it failed, which is shown. */
-  const writeHistory = async (format: CallParams<'history.export'>['format']): Promise<string> => {
+  /** Writes the history of the open run in another format; `written` says where, `notices` why not. */
+  const writeHistory = async (format: CallParams<'history.export'>['format']): Promise<void> => {
+    const isNewest = writings.begin();
+    written.value = '';
     try {
-      return (await service.call('history.export', { run: run.currentId, format })).path;
+      const { path } = await service.call('history.export', { run: run.currentId, format });
+      if (isNewest()) written.value = path;
     } catch (thrown) {
       notices.fail(thrown);
-      return '';
     }
   };
   /** The checkpoints of any run, best first; what the teacher picker offers. */
@@ -71,7 +70,7 @@ export const useCheckpoints = defineStore('checkpoints', () => {
     () => run.currentId,
     () => {
       list.value = [];
-      chosen.value = '';
+      chosen.value = written.value = '';
       void refresh();
     },
   );
@@ -83,9 +82,10 @@ export const useCheckpoints = defineStore('checkpoints', () => {
   });
   return {
     list,
-    reading,
+    reading: readings.busy,
     error,
     chosen,
+    written,
     refresh,
     remove,
     pin,

@@ -29,7 +29,7 @@ export const useComparison = defineStore('comparison', () => {
   const hidden = ref<string[]>([]);
   const version = ref(0);
   const read = shallowReactive(new Map<string, ComparedRun>());
-  /** Rows of runs that are being read. */
+  /** Rows that came for the runs that are being read; new ones for each reading. */
   const late = new Map<string, HistoryRow[]>();
   const list = computed(() => ids.value.map((id) => read.get(id) ?? { id, history: null, error: null }));
   let queue = Promise.resolve();
@@ -46,23 +46,30 @@ export const useComparison = defineStore('comparison', () => {
     if (!ids.value.includes(id) || read.has(id)) return;
     const rows: HistoryRow[] = [];
     late.set(id, rows);
+    // Taken out meanwhile, and perhaps put in again: then it is read anew.
+    const isNewest = (): boolean => late.get(id) === rows;
     try {
       const { whole: history, detail } = await wholeOf(id);
+      if (!isNewest()) return;
       appendLate(history, detail.history, rows);
-      if (ids.value.includes(id)) read.set(id, { id, history: markRaw(history), error: null });
+      read.set(id, { id, history: markRaw(history), error: null });
     } catch (thrown) {
-      read.set(id, { id, history: null, error: toPlainError(thrown) });
+      if (isNewest()) read.set(id, { id, history: null, error: toPlainError(thrown) });
     } finally {
-      late.delete(id);
+      if (isNewest()) late.delete(id);
       version.value++;
     }
+  };
+  const forget = (id: string): void => {
+    read.delete(id);
+    late.delete(id);
   };
   /** Draws these runs beside the open one; they are read one after the other. */
   const overlay = (wanted: readonly string[]): void => {
     const next = [...new Set(wanted)].slice(0, MOST_COMPARED);
     const gone = ids.value.filter((id) => !next.includes(id));
     ids.value = next;
-    gone.forEach((id) => read.delete(id));
+    gone.forEach(forget);
     hidden.value = hidden.value.filter((id) => !gone.includes(id));
     for (const id of ids.value) if (!read.has(id)) queue = queue.then(() => load(id));
     version.value++;
@@ -83,7 +90,7 @@ export const useComparison = defineStore('comparison', () => {
   });
   // Rows may have been missed while the port was closed.
   service.onOpen(() => {
-    read.clear();
+    ids.value.forEach(forget);
     overlay(ids.value);
   });
   return { ids, hidden, list, version, overlay, toggle };

@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef, watch } from 'vue';
+import { computed, ref, shallowRef, watch, type Ref } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type {
   DatasetReport,
@@ -10,6 +10,8 @@ import type {
 } from '../../src-main/protocol/data-types.ts';
 import { withReading } from '../../src-main/protocol/data-reading.ts';
 import { useJobs } from './jobs.ts';
+import { useNotices } from './notices.ts';
+import { latest } from '../composables/latest.ts';
 import { isText, isTextList, keep, readKept } from '../composables/kept.ts';
 import { useService } from '../composables/use-service.ts';
 import { useSystem } from './system.ts';
@@ -22,54 +24,66 @@ const MOST_RECENT = 8;
 export const useDataset = defineStore('dataset', () => {
   const service = useService();
   const jobs = useJobs();
+  const notices = useNotices();
   const system = useSystem();
   const path = ref(readKept('data-path', '', isText));
   const recent = ref(readKept('data-recent', [], isTextList));
   /** Recent folders that are not there now. */
   const missing = shallowRef<readonly string[]>([]);
+  const looks = latest();
   const lookForRecent = async (): Promise<void> => {
     const paths = [...recent.value];
-    const there = await service.call('system.exist', { paths }).catch(() => paths.map(() => true));
-    missing.value = paths.filter((_, at) => !there[at]);
+    await looks.ask(
+      () => service.call('system.exist', { paths }),
+      (there) => (missing.value = paths.filter((_, at) => !there[at])),
+      () => (missing.value = []),
+    );
   };
   const summary = shallowRef<DatasetSummary | null>(null);
   const report = shallowRef<DatasetReport | null>(null);
   const excluded = shallowRef<ExcludedList | null>(null);
   const error = shallowRef<PlainError | null>(null);
   const checkError = shallowRef<PlainError | null>(null);
-  const reading = ref(false);
   /** How a person said the folder is to be read; '' where nobody did. */
   const chosenReading = ref('');
-  /** Counts the times a folder was opened: only the newest is shown. */
+  const openings = latest();
+  /** Counts the times a folder was opened: what is read about it holds for this one. */
   let opened = 0;
+  const [counts, reports, lists] = [0, 1, 2].map(() => latest(() => opened));
 
   const sampleJob = computed(() => jobs.ofKind('sample'));
   const checkJob = computed(() => jobs.ofKind('check'));
 
   const readNotes = async (of: string): Promise<void> => {
+    const [isNewest, isNewestList] = [reports.begin(), lists.begin()];
     const [known, list] = await Promise.all([
       service.call('dataset.report', { path: of }),
       service.call('dataset.excluded', { path: of }),
     ]);
-    if (path.value !== of) return;
-    report.value = known;
-    excluded.value = list;
+    if (isNewest()) report.value = known;
+    if (isNewestList()) excluded.value = list;
   };
   /** Counts the folder again, without what is left out now. */
   const recount = async (of: string): Promise<void> => {
-    const time = opened;
+    const isNewest = counts.begin();
     const read = await service.call('dataset.inspect', { path: of });
-    if (path.value === of && time === opened) take(read);
+    if (isNewest()) take(read);
   };
   const take = (read: DatasetSummary): void => {
     summary.value = read;
     chosenReading.value = read.reading ?? '';
   };
-  const refuse = async (of: string, thrown: unknown, isNewest: () => boolean): Promise<void> => {
-    const said = await service.call('dataset.reading', { path: of }).catch(() => '');
-    if (!isNewest()) return;
-    chosenReading.value = said;
-    error.value = toPlainError(thrown);
+  /** What a folder holds; where it cannot be read, why, and how a person said that it is to be. */
+  const readFolder = async (wanted: string, as?: string) => {
+    const time = opened;
+    try {
+      const asked = as === undefined ? {} : { reading: as };
+      const read = await service.call('dataset.inspect', { path: wanted, ...asked });
+      if (time === opened) await readNotes(wanted);
+      return { read };
+    } catch (thrown) {
+      return { thrown, said: await service.call('dataset.reading', { path: wanted }).catch(() => '') };
+    }
   };
   /**
    * Reads the folder at `chosen` and makes it the data set; a failure leaves the old summary out and says why.
@@ -78,24 +92,22 @@ export const useDataset = defineStore('dataset', () => {
   const open = async (chosen: string, as?: string): Promise<void> => {
     const wanted = chosen.trim();
     if (!wanted) return;
-    const time = ++opened;
-    const isNewest = (): boolean => time === opened;
+    opened++;
     path.value = wanted;
-    reading.value = true;
     error.value = checkError.value = summary.value = report.value = excluded.value = null;
-    try {
-      const said = as === undefined ? {} : { reading: as };
-      const read = await service.call('dataset.inspect', { path: wanted, ...said });
-      if (!isNewest()) return;
-      await readNotes(wanted);
-      if (!isNewest()) return;
-      take(read);
-      recent.value = [wanted, ...recent.value.filter((other) => other !== wanted)].slice(0, MOST_RECENT);
-    } catch (thrown) {
-      await refuse(wanted, thrown, isNewest);
-    } finally {
-      if (isNewest()) reading.value = false;
-    }
+    await openings.ask(
+      () => readFolder(wanted, as),
+      ({ read, said, thrown }) => {
+        if (!read) {
+          chosenReading.value = said;
+          error.value = toPlainError(thrown);
+          return;
+        }
+        take(read);
+        recent.value = [wanted, ...recent.value.filter((other) => other !== wanted)].slice(0, MOST_RECENT);
+      },
+      (thrown) => (error.value = toPlainError(thrown)),
+    );
   };
   /** Reads the folder again as a person says, beside what they said before; '' by its contents alone. */
   const chooseReading = (how: string): Promise<void> => open(path.value, how && withReading(chosenReading.value, how));
@@ -106,16 +118,23 @@ export const useDataset = defineStore('dataset', () => {
     const plain = toPlainError(thrown);
     return plain.code === 'job.cancelled' ? null : plain;
   };
-  /** Builds the sample data set, or finds it built, and opens it. */
+  /** Says what went wrong with a folder: in its place, or in passing where another one is open by now. */
+  const fail = (of: string, thrown: unknown, place: Ref<PlainError | null>): void => {
+    const plain = quietly(thrown);
+    if (path.value === of) place.value = plain;
+    else if (plain) notices.fail(thrown);
+  };
+  /** Builds the sample data set, or finds it built, and opens it unless a person has opened another meanwhile. */
   const useSample = async (): Promise<void> => {
+    const before = path.value;
     error.value = null;
     try {
       const { job } = await service.call('dataset.sample', {});
       const done = await jobs.finished(job);
       await system.refresh();
-      await open(String(done.result));
+      if (path.value === before) await open(String(done.result));
     } catch (thrown) {
-      error.value = quietly(thrown);
+      fail(before, thrown, error);
     }
   };
   /** Decodes what has changed since the last check, `anew` every image; stopped or not, `report` says what it found. */
@@ -126,8 +145,9 @@ export const useDataset = defineStore('dataset', () => {
       const { job } = await service.call('dataset.check', { path: checked, anew });
       await jobs.finished(job);
     } catch (thrown) {
-      checkError.value = quietly(thrown);
+      fail(checked, thrown, checkError);
     }
+    if (path.value !== checked) return;
     await readNotes(checked).catch(quietly);
     await recount(checked).catch(quietly);
   };
@@ -135,12 +155,13 @@ export const useDataset = defineStore('dataset', () => {
   const exclude = async (kind: FindingKind, out: boolean): Promise<void> => {
     checkError.value = null;
     const changed = path.value;
+    const isNewest = lists.begin();
     try {
       const list = await service.call('dataset.exclude', { path: changed, kind, out });
-      if (path.value === changed) excluded.value = list;
-      await recount(changed);
+      if (isNewest()) excluded.value = list;
+      if (path.value === changed) await recount(changed);
     } catch (thrown) {
-      checkError.value = quietly(thrown);
+      fail(changed, thrown, checkError);
     }
   };
   const images = (split: Split, of: string, offset: number, limit: number): Promise<ImagePage> =>
@@ -161,7 +182,7 @@ export const useDataset = defineStore('dataset', () => {
     excluded,
     error,
     checkError,
-    reading,
+    reading: openings.busy,
     chosenReading,
     sampleJob,
     checkJob,

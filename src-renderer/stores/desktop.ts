@@ -2,6 +2,7 @@ import { defineStore } from 'pinia';
 import { computed, ref, watch } from 'vue';
 import type { OpenRequest } from '../../src-main/protocol/desktop.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
+import { latest } from '../composables/latest.ts';
 import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
 import { usePreferences } from './preferences.ts';
@@ -31,14 +32,20 @@ export const useDesktop = defineStore('desktop', () => {
   const permission = ref(host ? 'granted' : typeof Notification === 'undefined' ? 'denied' : Notification.permission);
   const canAsk = computed(() => preferences.notify && permission.value === 'default');
 
-  const openRun = async (id: string): Promise<Shown> => {
+  /** What is opened here, while no other run is opened by hand. */
+  const openings = latest(() => run.currentId);
+  const openRun = async (id: string): Promise<Shown | null> => {
+    const isNewest = openings.begin();
     await run.refresh();
+    if (!isNewest()) return null;
     await run.open(id);
     return 'train';
   };
   /** Opens what lies at a path: a folder of images, a run, a recipe or weights to fine-tune. */
   const openPath = async (given: string): Promise<Shown | null> => {
+    const isNewest = openings.begin();
     const { kind, path, reading } = await service.call('system.look', { path: given });
+    if (!isNewest()) return null;
     if (kind === 'run') return (await table.openFolder(path)) ? 'train' : null;
     if (kind === 'data') void dataset.open(path);
     else if (reading) recipe.read(reading);
@@ -68,7 +75,7 @@ export const useDesktop = defineStore('desktop', () => {
     const notification = new Notification(title, { body: id, icon: '/favicon.ico' });
     notification.onclick = () => {
       window.focus();
-      void openRun(id).then(() => (window.location.hash = '#/train'), notices.fail);
+      void openRun(id).then((view) => view && (window.location.hash = '#/train'), notices.fail);
     };
   };
   /** Hears of each run that ends by itself. */
@@ -85,5 +92,5 @@ export const useDesktop = defineStore('desktop', () => {
     keepAwake: preferences.keepAwake,
   }));
   watch(told, (now) => host?.tellSettings(now), { immediate: true });
-  return { canAsk, onOpened, allow, tell, onEnd };
+  return { canAsk, open, onOpened, allow, tell, onEnd };
 });

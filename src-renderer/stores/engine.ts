@@ -2,6 +2,7 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { EngineDevice, EngineReport, EngineStatus } from '../../src-main/protocol/data-types.ts';
+import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
 import { useService } from '../composables/use-service.ts';
 
@@ -12,8 +13,11 @@ export const useEngine = defineStore('engine', () => {
   const service = useService();
   const jobs = useJobs();
   const status = shallowRef<EngineReport | null>(null);
-  const error = shallowRef<PlainError | null>(null);
-  const gpuError = shallowRef<PlainError | null>(null);
+  const readError = shallowRef<PlainError | null>(null);
+  /** What failed of the last thing that a person asked for, by engine. */
+  const actErrors = { cpu: shallowRef<PlainError | null>(null), cuda: shallowRef<PlainError | null>(null) };
+  const error = computed(() => actErrors.cpu.value ?? readError.value);
+  const gpuError = computed(() => actErrors.cuda.value);
   const verifying = ref<EngineDevice | null>(null);
   const checking = ref(false);
 
@@ -30,45 +34,45 @@ export const useEngine = defineStore('engine', () => {
     return device !== 'cpu' || fallsBack ? engine : status.value;
   });
 
-  const guard = async (device: EngineDevice, work: () => Promise<void>): Promise<void> => {
-    const told = device === 'cuda' ? gpuError : error;
+  const readings = latest();
+  const refresh = async (): Promise<void> => {
+    const take = (read: EngineReport | null, why: PlainError | null): void => {
+      if (read) status.value = read;
+      readError.value = why;
+    };
+    await readings.ask(
+      () => service.call('engine.status', {}),
+      (read) => take(read, null),
+      (thrown) => take(null, toPlainError(thrown)),
+    );
+  };
+  const acts = { cpu: latest(), cuda: latest() };
+  /** Does what a person asked for, and reads the status after it: others may have been read meanwhile. */
+  const act = async (device: EngineDevice, work: () => Promise<unknown>): Promise<void> => {
+    const told = actErrors[device];
     told.value = null;
-    try {
-      await work();
-    } catch (thrown) {
+    const fail = (thrown: unknown): void => {
       const plain = toPlainError(thrown);
       told.value = plain.code === 'job.cancelled' ? null : plain;
-    }
+    };
+    if (await acts[device].ask(work, () => undefined, fail)) await refresh();
   };
-  const refresh = (): Promise<void> =>
-    guard('cpu', async () => {
-      status.value = await service.call('engine.status', {});
-    });
   /** Downloads and installs an engine, or takes it from a folder of wheels. */
   const install = (from?: string, device: EngineDevice = 'cpu'): Promise<void> =>
-    guard(device, async () => {
+    act(device, async () => {
       const started = await service.call('engine.install', { device, ...(from === undefined ? {} : { from }) });
       await jobs.finished(started.job);
-      status.value = await service.call('engine.status', {});
     });
   const verify = (device: EngineDevice = 'cpu'): Promise<void> =>
-    guard(device, async () => {
+    act(device, async () => {
       verifying.value = device;
-      try {
-        status.value = await service.call('engine.verify', { device });
-      } finally {
-        verifying.value = null;
-      }
+      await service.call('engine.verify', { device }).finally(() => (verifying.value = null));
     });
   /** Looks for GPUs again. */
   const check = (): Promise<void> =>
-    guard('cuda', async () => {
+    act('cuda', async () => {
       checking.value = true;
-      try {
-        status.value = await service.call('engine.check', {});
-      } finally {
-        checking.value = false;
-      }
+      await service.call('engine.check', {}).finally(() => (checking.value = false));
     });
   const cancel = (device: EngineDevice = 'cpu'): void => {
     const running = device === 'cuda' ? gpuJob.value : job.value;

@@ -8,6 +8,7 @@ import type {
   EvaluationReport,
 } from '../../src-main/protocol/evaluation.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
+import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
 import { useService } from '../composables/use-service.ts';
@@ -24,29 +25,34 @@ export const useEvaluation = defineStore('evaluation', () => {
   const error = shallowRef<PlainError | null>(null);
   const job = computed(() => jobs.ofKind('evaluate'));
 
+  const readings = latest(() => `${id.value} ${head.value}`);
   const open = async (): Promise<void> => {
     const asked = { id: id.value, head: head.value };
-    if (!asked.id) return void (report.value = null);
-    try {
-      const read = await service.call('evaluation.report', asked);
-      if (asked.id === id.value && asked.head === head.value) report.value = read;
-    } catch (thrown) {
+    const fail = (thrown: unknown): void => {
       report.value = null;
       error.value = toPlainError(thrown);
-    }
+    };
+    const read = async () => (asked.id ? service.call('evaluation.report', asked) : null);
+    await readings.ask(read, (found) => (report.value = found), fail);
+  };
+  const listings = latest();
+  const take = (now: EvaluationFacts[]): void => {
+    list.value = now;
+    if (!now.some((one) => one.id === id.value)) id.value = now[0]?.id ?? '';
   };
   const refresh = async (): Promise<void> => {
-    list.value = await service.call('evaluation.list', {});
-    if (!list.value.some((one) => one.id === id.value)) id.value = list.value[0]?.id ?? '';
+    await listings.ask(() => service.call('evaluation.list', {}), take, notices.fail);
   };
-  /** Evaluates and opens what came of it. */
+  /** Evaluates and opens what came of it, unless a person has opened another meanwhile. */
   const start = async (asked: CallParams<'evaluation.start'>): Promise<void> => {
     error.value = null;
+    const before = id.value;
     try {
       const { job } = await service.call('evaluation.start', asked);
       const { result } = await jobs.finished(job);
+      const isUntouched = id.value === before;
       await refresh();
-      id.value = String(result);
+      if (isUntouched && list.value.some((one) => one.id === result)) id.value = String(result);
     } catch (thrown) {
       const plain = toPlainError(thrown);
       if (plain.code !== 'job.cancelled') error.value = plain;
@@ -64,7 +70,11 @@ export const useEvaluation = defineStore('evaluation', () => {
     service.call('evaluation.images', { id: id.value, head: head.value, ...query });
 
   watch([id, head], () => void open());
-  watch(id, () => (head.value = 'test'));
-  service.onOpen(() => void refresh().then(open).catch(notices.fail));
+  watch(id, () => {
+    head.value = 'test';
+    // What another one says must not stand under this one's name.
+    report.value = error.value = null;
+  });
+  service.onOpen(() => void refresh().then(open));
   return { list, id, head, report, error, job, start, remove, images, cancel: jobs.cancel };
 });

@@ -3,6 +3,7 @@ import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
+import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
@@ -24,56 +25,67 @@ export const useExports = defineStore('exports', () => {
   const list = shallowRef<ExportInfo[]>([]);
   /** Path of the one that is looked at. */
   const chosen = ref('');
-  const writing = ref(false);
   const error = shallowRef<PlainError | null>(null);
   /** Path of the file that is being checked. */
   const checking = ref('');
   const job = computed(() => jobs.ofKind('export'));
   const open = computed(() => list.value.find(({ path }) => path === chosen.value) ?? null);
 
-  const refresh = async (): Promise<void> => {
-    const of = run.currentId;
-    const read = of ? await service.call('export.list', { run: of }) : [];
-    if (of !== run.currentId) return;
+  const readings = latest(() => run.currentId);
+  const take = (read: ExportInfo[]): void => {
     list.value = read;
     if (!read.some(({ path }) => path === chosen.value)) chosen.value = read[0]?.path ?? '';
   };
-  const fail = (thrown: unknown): void => {
-    const plain = toPlainError(thrown);
-    if (plain.code !== 'job.cancelled') error.value = plain;
+  const refresh = async (): Promise<void> => {
+    const read = async () => (run.currentId ? service.call('export.list', { run: run.currentId }) : []);
+    await readings.ask(read, take, notices.fail);
   };
-  const check = async (path: string, images: number): Promise<void> => {
-    error.value = null;
-    [checking.value, chosen.value] = [path, path];
+  /** Says what went wrong with an export: beside its run's others, or in passing where another run is open by now. */
+  const fail = (of: string, thrown: unknown): void => {
+    const plain = toPlainError(thrown);
+    if (plain.code === 'job.cancelled') return;
+    if (of === run.currentId) error.value = plain;
+    else notices.fail(thrown);
+  };
+  const checks = latest();
+  const check = async (path: string, images: number, of = run.currentId): Promise<void> => {
+    const isNewest = checks.begin();
+    checking.value = path;
+    if (of === run.currentId) [error.value, chosen.value] = [null, path];
     try {
-      const { job } = await service.call('export.check', { run: run.currentId, path, images });
+      const { job } = await service.call('export.check', { run: of, path, images });
       await jobs.finished(job);
     } catch (thrown) {
-      fail(thrown);
+      fail(of, thrown);
     } finally {
-      checking.value = '';
-      await refresh().catch(notices.fail);
+      if (isNewest()) checking.value = '';
+      await refresh();
     }
   };
+  const writes = latest();
   /** Writes a checkpoint for others and has the file checked, where that is wished. */
   const write = async ({ images, output, ...wish }: ExportWish): Promise<void> => {
-    [writing.value, error.value] = [true, null];
-    try {
-      const target = output.trim() ? { output: output.trim() } : {};
-      const { path } = await service.call('export.write', { run: run.currentId, ...wish, ...target });
-      await refresh();
-      chosen.value = path;
-      writing.value = false;
-      if (images !== null) await check(path, images);
-    } catch (thrown) {
-      fail(thrown);
-    } finally {
-      writing.value = false;
-    }
+    const [of, before] = [run.currentId, chosen.value];
+    error.value = null;
+    const target = output.trim() ? { output: output.trim() } : {};
+    const writeFile = () => service.call('export.write', { run: of, ...wish, ...target });
+    let path = '';
+    await writes.ask(
+      writeFile,
+      (made) => (path = made.path),
+      (thrown) => fail(of, thrown),
+    );
+    if (!path) return;
+    // A person may have chosen another one, or opened another run.
+    const isUntouched = of === run.currentId && chosen.value === before;
+    await refresh();
+    if (isUntouched && of === run.currentId) chosen.value = path;
+    if (images !== null) await check(path, images, of);
   };
-  const remove = async (path: string): Promise<void> => {
+  /** Deletes an export of the run that it was chosen of, whichever is open by now. */
+  const remove = async (of: string, path: string): Promise<void> => {
     try {
-      await service.call('export.delete', { run: run.currentId, path });
+      await service.call('export.delete', { run: of, path });
       await refresh();
     } catch (thrown) {
       notices.fail(thrown);
@@ -84,13 +96,13 @@ export const useExports = defineStore('exports', () => {
     () => run.currentId,
     () => {
       [list.value, chosen.value, error.value] = [[], '', null];
-      void refresh().catch(notices.fail);
+      void refresh();
     },
   );
   // One may have come out of the trash.
   service.onEvent((event) => {
-    if (event.event === 'runs') void refresh().catch(notices.fail);
+    if (event.event === 'runs') void refresh();
   });
-  service.onOpen(() => void refresh().catch(notices.fail));
-  return { list, chosen, open, writing, error, checking, job, check, write, remove, cancel: jobs.cancel };
+  service.onOpen(() => void refresh());
+  return { list, chosen, open, writing: writes.busy, error, checking, job, check, write, remove, cancel: jobs.cancel };
 });

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia';
 import { shallowReactive } from 'vue';
 import { StillhouseError, fromPlainError } from '../../src-main/protocol/errors.ts';
 import type { JobKind, JobProgress } from '../../src-main/protocol/events.ts';
+import { latest } from '../composables/latest.ts';
 import { useNotices } from './notices.ts';
 import { useService } from '../composables/use-service.ts';
 
@@ -52,20 +53,28 @@ export const useJobs = defineStore('jobs', () => {
       notices.fail(error);
     }
   };
-  const refresh = async (): Promise<void> => {
-    const listed = await service.call('job.list', {});
+  const listings = latest();
+  /** What jobs have told since their list was asked for: it is newer than the list. */
+  const since = new Map<string, JobProgress>();
+  const take = (listed: JobProgress[]): void => {
     all.clear();
-    listed.forEach(note);
+    [...listed.filter(({ job }) => !since.has(job)), ...since.values()].forEach(note);
     for (const [job, listeners] of waiting) {
       if (all.has(job)) continue;
       waiting.delete(job);
       listeners.forEach(({ reject }) => reject(new StillhouseError('rpc.closed')));
     }
   };
+  const refresh = async (): Promise<void> => {
+    since.clear();
+    await listings.ask(() => service.call('job.list', {}), take, notices.fail);
+  };
 
   service.onEvent((event) => {
-    if (event.event === 'job') note(event.progress);
+    if (event.event !== 'job') return;
+    if (listings.busy.value) since.set(event.progress.job, event.progress);
+    note(event.progress);
   });
-  service.onOpen(() => void refresh().catch(notices.fail));
+  service.onOpen(() => void refresh());
   return { all, ofKind, finished, cancel };
 });

@@ -1,42 +1,49 @@
 import { defineStore } from 'pinia';
-import { ref, shallowRef } from 'vue';
+import { shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import { MOST_PIECE_BYTES, type PhotoAnswer } from '../../src-main/protocol/evaluation.ts';
+import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
+import { useRun } from './run.ts';
 
-/** An image that a person tries on a run, and what came back. */
+/** An image that a person tries on the open run, and what came back. */
 export const usePhoto = defineStore('photo', () => {
   const service = useService();
-  const asking = ref(false);
+  const open = useRun();
   const answer = shallowRef<PhotoAnswer | null>(null);
   const error = shallowRef<PlainError | null>(null);
   const held = shallowRef<Blob | null>(null);
+  const asking = latest();
   let number = 0;
 
+  const send = async (image: Blob, run: string): Promise<PhotoAnswer> => {
+    const photo = `photo-${++number}`;
+    const bytes = new Uint8Array(await new Response(image).arrayBuffer());
+    for (let offset = 0; offset === 0 || offset < bytes.length; offset += MOST_PIECE_BYTES) {
+      const data = base64(bytes.subarray(offset, offset + MOST_PIECE_BYTES));
+      await service.call('photo.add', { photo, offset, data });
+    }
+    return service.call('photo.answer', { photo, run });
+  };
   /** Shows an image to the run's newest checkpoint. */
   const ask = async (image: Blob, run: string): Promise<void> => {
-    const own = ++number;
     held.value = image;
-    asking.value = true;
     error.value = null;
-    try {
-      const photo = `photo-${own}`;
-      const bytes = new Uint8Array(await new Response(image).arrayBuffer());
-      for (let offset = 0; offset === 0 || offset < bytes.length; offset += MOST_PIECE_BYTES)
-        await service.call('photo.add', {
-          photo,
-          offset,
-          data: base64(bytes.subarray(offset, offset + MOST_PIECE_BYTES)),
-        });
-      const read = await service.call('photo.answer', { photo, run });
-      if (own === number) answer.value = read;
-    } catch (thrown) {
-      if (own === number) error.value = toPlainError(thrown);
-    } finally {
-      if (own === number) asking.value = false;
-    }
+    await asking.ask(
+      () => send(image, run),
+      (read) => (answer.value = read),
+      (thrown) => (error.value = toPlainError(thrown)),
+    );
   };
-  return { asking, answer, error, held, ask };
+  // What one run says of an image is not what another says; the image itself can be tried again.
+  watch(
+    () => open.currentId,
+    () => {
+      asking.drop();
+      answer.value = error.value = null;
+    },
+  );
+  return { asking: asking.busy, answer, error, held, ask };
 });
 
 function base64(bytes: Uint8Array): string {

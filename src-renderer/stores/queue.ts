@@ -3,6 +3,7 @@ import { computed, ref, shallowReactive, shallowRef } from 'vue';
 import type { QueueEntry, QueueReport } from '../../src-main/protocol/data-types.ts';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
+import { latest } from '../composables/latest.ts';
 import { useNotices } from './notices.ts';
 import { useService } from '../composables/use-service.ts';
 
@@ -50,32 +51,53 @@ export const useQueue = defineStore('queue', () => {
     report.value = now;
     void time();
   };
-  const refresh = async (): Promise<void> => take(await service.call('queue.list', {}));
-  const quietly = async (work: () => Promise<QueueReport>): Promise<boolean> => {
+  const reports = latest();
+  const refresh = async (): Promise<void> => {
+    await reports.ask(() => service.call('queue.list', {}), take, notices.fail);
+  };
+  /** Changes the queue. @returns how it is then; null when it failed, which is shown. */
+  const quietly = async (work: () => Promise<QueueReport>): Promise<QueueReport | null> => {
+    const isNewest = reports.begin();
     try {
-      take(await work());
-      return true;
+      const now = await work();
+      if (isNewest()) take(now);
+      return now;
     } catch (thrown) {
       notices.fail(thrown);
-      return false;
+      return null;
     }
   };
   /** Has a recipe, or a run to resume, wait for its turn. */
   const add = async (what: CallParams<'queue.add'>): Promise<boolean> => {
-    if (!(await quietly(() => service.call('queue.add', what)))) return false;
-    notices.tell('queue.added', { n: Math.max(1, entries.value.length) });
+    const now = await quietly(() => service.call('queue.add', what));
+    if (!now) return false;
+    notices.tell('queue.added', { n: Math.max(1, now.entries.length) });
     return true;
   };
-  const move = (id: string, to: number): Promise<boolean> => quietly(() => service.call('queue.move', { id, to }));
+  const move = (id: string, to: number): Promise<unknown> => quietly(() => service.call('queue.move', { id, to }));
+  const removals = latest();
   const remove = async (entry: QueueEntry): Promise<void> => {
-    if (await quietly(() => service.call('queue.remove', { id: entry.id }))) removed.value = entry;
+    const isNewest = removals.begin();
+    if ((await quietly(() => service.call('queue.remove', { id: entry.id }))) && isNewest()) removed.value = entry;
   };
   const restore = async (): Promise<void> => {
     const id = removed.value?.id;
-    if (id && (await quietly(() => service.call('queue.restore', { id })))) removed.value = null;
+    if (!id || !(await quietly(() => service.call('queue.restore', { id })))) return;
+    if (removed.value?.id === id) removed.value = null;
   };
-  const set = (what: CallParams<'queue.set'>): Promise<boolean> => quietly(() => service.call('queue.set', what));
+  const set = (what: CallParams<'queue.set'>): Promise<unknown> => quietly(() => service.call('queue.set', what));
 
+  /** Asks a person; a question that is still open is left, and its start with it. */
+  const question = (busy: PlainError, queues: boolean): Promise<BusyAnswer> => {
+    asking.value?.answer(null);
+    return new Promise((resolve) => {
+      const answer = (given: BusyAnswer): void => {
+        asking.value = null;
+        resolve(given);
+      };
+      asking.value = { busy, queues, answer };
+    });
+  };
   /**
    * Starts what `begin` starts. Where others train, a person says whether it is started beside them or waits in the
    * queue. @returns what it began; null when it waits or was left. @throws what the service refuses it for.
@@ -90,8 +112,7 @@ export const useQueue = defineStore('queue', () => {
       const busy = toPlainError(thrown);
       if (busy.code !== 'run.busy') throw thrown;
       const queues = waiting !== null;
-      const answer = await new Promise<BusyAnswer>((resolve) => (asking.value = { busy, queues, answer: resolve }));
-      asking.value = null;
+      const answer = await question(busy, queues);
       if (answer === 'anyway') return begin(true);
       if (answer === 'queue' && waiting) await add(waiting);
       return null;
@@ -99,11 +120,12 @@ export const useQueue = defineStore('queue', () => {
   };
 
   service.onEvent((event) => {
-    if (event.event === 'queue') void refresh().catch(notices.fail);
+    if (event.event === 'queue') void refresh();
   });
-  service.onOpen(() => void refresh().catch(notices.fail));
+  service.onOpen(() => void refresh());
   const close = (): void => {
     shown.value = false;
+    removals.drop();
     removed.value = null;
   };
   return { report, entries, shown, removed, asking, times, close, add, move, remove, restore, set, startOr };

@@ -25,6 +25,7 @@ import {
 import { useDataset } from './dataset.ts';
 import { useEngine } from './engine.ts';
 import { useJobs } from './jobs.ts';
+import { latest } from '../composables/latest.ts';
 import { isRecord, keep, readKept } from '../composables/kept.ts';
 import { useQueue } from './queue.ts';
 import { fromPreset, presetsOf } from '../composables/recipe-presets.ts';
@@ -64,7 +65,6 @@ export const useRecipe = defineStore('recipe', () => {
   const typed = ref<Partial<Record<RecipeKey, string>>>({});
   const check = shallowRef<RecipeCheck | null>(null);
   const checkError = shallowRef<PlainError | null>(null);
-  const checking = ref(false);
   /** What the recipe would hold in memory; null while that is not known. */
   const forecast = shallowRef<MemoryForecast | null>(null);
   const schedule = shallowRef<LrSchedule | null>(null);
@@ -159,23 +159,18 @@ export const useRecipe = defineStore('recipe', () => {
     return same.find(({ id }) => id === chosen.value[task.value]) ?? same.at(0) ?? null;
   });
 
-  let asked = 0;
+  const checks = latest();
   const ask = async (): Promise<void> => {
-    const ticket = ++asked;
-    checking.value = true;
-    try {
-      const answer = await service.call('recipe.check', { recipe: { ...values.value } });
-      if (ticket !== asked) return;
+    const take = (answer: RecipeCheck | null, why: PlainError | null): void => {
       check.value = answer;
-      checkError.value = null;
-      void foresee();
-    } catch (thrown) {
-      if (ticket !== asked) return;
-      check.value = null;
-      checkError.value = toPlainError(thrown);
-    } finally {
-      if (ticket === asked) checking.value = false;
-    }
+      checkError.value = why;
+    };
+    const isTaken = await checks.ask(
+      () => service.call('recipe.check', { recipe: { ...values.value } }),
+      (answer) => take(answer, null),
+      (thrown) => take(null, toPlainError(thrown)),
+    );
+    if (isTaken) await foresee();
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const askSoon = (): void => {
@@ -183,15 +178,16 @@ export const useRecipe = defineStore('recipe', () => {
     timer = setTimeout(() => void ask(), CHECK_PAUSE);
   };
 
+  const foresights = latest();
   /** The rate and the hours of the recipe: both cost little. */
   const foresee = async (): Promise<void> => {
     const recipe = { ...values.value };
-    const ticket = asked;
+    const isNewest = foresights.begin();
     const [rate, hours] = await Promise.all([
       service.call('recipe.schedule', { recipe }).catch(() => null),
       service.call('recipe.time', { recipe }).catch(() => null),
     ]);
-    if (ticket !== asked) return;
+    if (!isNewest()) return;
     schedule.value = rate;
     time.value = hours;
   };
@@ -207,8 +203,10 @@ export const useRecipe = defineStore('recipe', () => {
       timeError.value = plain.code === 'job.cancelled' ? null : plain;
     }
   };
+  const readings = latest();
   /** Shows what a recipe file says; one without a fault is taken at once, in place of all but the data folder. */
   const read = (said: RecipeReading): void => {
+    readings.drop();
     startError.value = null;
     reading.value = said;
     taken.value = null;
@@ -216,11 +214,11 @@ export const useRecipe = defineStore('recipe', () => {
   };
   const openText = async (text: string): Promise<void> => {
     startError.value = null;
-    try {
-      read(await service.call('recipe.read', { text }));
-    } catch (thrown) {
-      startError.value = toPlainError(thrown);
-    }
+    await readings.ask(
+      () => service.call('recipe.read', { text }),
+      read,
+      (thrown) => (startError.value = toPlainError(thrown)),
+    );
   };
   const takeReading = (): void => replace(takeRead);
   const takeRead = (): void => {
@@ -262,18 +260,20 @@ export const useRecipe = defineStore('recipe', () => {
     forecastTimer = setTimeout(() => void foretell(), FORECAST_PAUSE);
   };
 
+  /** Weights are taken while the recipe is for the same model, and nothing else was chosen to start from. */
+  const fetches = latest(() => `${values.value.model} ${values.value.finetune}`);
   /** Fetches the ImageNet weights of the model being trained and starts from them. */
   const fetchWeights = async (): Promise<void> => {
     weightsError.value = null;
-    const model = values.value.model;
-    try {
-      const { job } = await service.call('weights.fetch', { model });
-      const done = await jobs.finished(job);
-      if (values.value.model === model) set('finetune', String(done.result));
-    } catch (thrown) {
-      const plain = toPlainError(thrown);
-      weightsError.value = plain.code === 'job.cancelled' ? null : plain;
-    }
+    const { model } = values.value;
+    await fetches.ask(
+      async () => jobs.finished((await service.call('weights.fetch', { model })).job),
+      ({ result }) => set('finetune', String(result)),
+      (thrown) => {
+        const plain = toPlainError(thrown);
+        weightsError.value = plain.code === 'job.cancelled' ? null : plain;
+      },
+    );
   };
 
   /** Why a run cannot start now, in the order to mend it. */
@@ -337,7 +337,7 @@ export const useRecipe = defineStore('recipe', () => {
     typed,
     check,
     checkError,
-    checking,
+    checking: checks.busy,
     recheck: askSoon,
     forecast,
     schedule,

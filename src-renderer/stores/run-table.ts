@@ -4,6 +4,7 @@ import type { RunSummary, Trash, TrashItem } from '../../src-main/protocol/data-
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useNotices } from './notices.ts';
+import { latest } from '../composables/latest.ts';
 import { runMatches, sortRuns, type RunColumn } from '../composables/run-filter.ts';
 import { useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
@@ -55,22 +56,43 @@ export const useRunTable = defineStore('run-table', () => {
   };
   const annotate = (notes: CallParams<'run.annotate'>): Promise<boolean> =>
     quietly(() => service.call('run.annotate', notes));
-  const compare = (): Promise<boolean> =>
-    quietly(async () => {
-      const recipes = await service.call('run.recipes', { runs: chosen.value.map(({ id }) => id) });
-      compared.value = chosen.value.flatMap((summary) => {
-        const found = recipes.find((one) => one.run === summary.id);
-        return found ? [{ summary, recipe: found.recipe }] : [];
-      });
-    });
-  const openFolder = (path: string): Promise<boolean> =>
-    quietly(async () => {
+  const comparisons = latest();
+  const compare = async (): Promise<void> => {
+    const asked = chosen.value;
+    await comparisons.ask(
+      () => service.call('run.recipes', { runs: asked.map(({ id }) => id) }),
+      (recipes) => {
+        compared.value = asked.flatMap((summary) => {
+          const found = recipes.find((one) => one.run === summary.id);
+          return found ? [{ summary, recipe: found.recipe }] : [];
+        });
+      },
+      notices.fail,
+    );
+  };
+  const openings = latest(() => run.currentId);
+  /** Opens a run's folder. @returns whether it is open now, and no other that a person has opened meanwhile. */
+  const openFolder = async (path: string): Promise<boolean> => {
+    const isNewest = openings.begin();
+    let isOpen = false;
+    await quietly(async () => {
       const opened = await service.call('run.open', { path });
       await run.refresh();
+      if (!isNewest()) return;
       await run.open(opened.run);
+      isOpen = true;
     });
+    return isOpen;
+  };
   const forget = (id: string): Promise<boolean> => quietly(() => service.call('run.forget', { run: id }));
-  const readTrash = (): Promise<boolean> => quietly(async () => (trash.value = await service.call('trash.list', {})));
+  const readings = latest();
+  const readTrash = async (): Promise<void> => {
+    await readings.ask(
+      () => service.call('trash.list', {}),
+      (read) => (trash.value = read),
+      notices.fail,
+    );
+  };
   const restore = ({ kind, run: id, file }: TrashItem): Promise<boolean> =>
     quietly(async () => {
       if (file === null) await service.call('run.restore', { run: id });

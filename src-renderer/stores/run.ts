@@ -5,6 +5,7 @@ import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.t
 import { ENDED, type HistoryRow, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { gathered } from '../composables/gathered.ts';
+import { latest } from '../composables/latest.ts';
 import { isText, keep, readKept } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';
 import { useQueue } from './queue.ts';
@@ -77,17 +78,17 @@ export const useRun = defineStore('run', () => {
   };
 
   /** Puts every step row into the place of the few that came first. Rows that come meanwhile go into both. */
-  const openWhole = async (run: string, read: RunDetail): Promise<void> => {
-    meanwhile = [];
-    const own = meanwhile;
+  const openWhole = async (run: string, read: RunDetail, isNewest: () => boolean): Promise<void> => {
+    const own: HistoryRow[] = (meanwhile = []);
     const { whole, detail: last } = await wholeHistory(historyOf(service, run), read);
-    if (currentId.value !== run || meanwhile !== own) return;
+    if (!isNewest()) return;
     meanwhile = null;
     if (last !== read) detail.value = markRaw(last);
     appendLate(whole, last.history, own);
     history.value = markRaw(whole);
     version.value++;
   };
+  const openings = latest();
   /** Opens a run: its recipe and its whole history. */
   const open = async (run: string): Promise<void> => {
     if (run !== detail.value?.summary.id) {
@@ -98,21 +99,22 @@ export const useRun = defineStore('run', () => {
     currentId.value = run;
     keep('run', run);
     error.value = null;
-    early = [];
+    const isNewest = openings.begin();
+    const own: HistoryRow[] = (early = []);
     meanwhile = null;
     try {
       const read = await service.call('run.detail', { run });
-      if (currentId.value !== run) return;
+      if (!isNewest()) return;
       const fresh = new RunHistory();
       read.history.forEach((row) => fresh.append(row));
-      unseen(read.history, early).forEach((row) => fresh.append(row));
+      unseen(read.history, own).forEach((row) => fresh.append(row));
       early = null;
       detail.value = markRaw(read);
       history.value = markRaw(fresh);
       version.value++;
-      if (read.stepRows) await openWhole(run, read);
+      if (read.stepRows) await openWhole(run, read, isNewest);
     } catch (thrown) {
-      if (currentId.value !== run) return;
+      if (!isNewest()) return;
       early = null;
       detail.value = null;
       history.value = markRaw(new RunHistory());
@@ -124,6 +126,7 @@ export const useRun = defineStore('run', () => {
   const openAny = async (): Promise<void> => {
     const wanted = list.value.find((run) => run.id === currentId.value) ?? active.value ?? list.value[0];
     if (wanted) return open(wanted.id);
+    openings.drop();
     currentId.value = '';
     detail.value = null;
   };
@@ -139,8 +142,10 @@ export const useRun = defineStore('run', () => {
       const begun = await queue.startOr(begin, { recipe: { ...recipe } });
       if (!begun) return null;
       const { run } = begun;
+      const before = currentId.value;
       await refresh();
-      await open(run);
+      // Who has opened another run meanwhile wants to see that one.
+      if (currentId.value === before) await open(run);
       return run;
     } finally {
       starting.value = false;

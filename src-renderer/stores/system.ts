@@ -4,10 +4,13 @@ import type { Folder, ModelCard, SystemInfo } from '../../src-main/protocol/data
 import type { MenuPart } from '../../src-main/protocol/host.ts';
 import type { Connection } from '../client/connect.ts';
 import { useNotices } from './notices.ts';
+import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 
 /** A question that the window's own picker answers where the shell has no native dialog. */
 export interface PickRequest {
+  /** Another for each question. */
+  id: number;
   kind: 'folder' | 'file';
   extensions: string[];
   start: string;
@@ -24,17 +27,23 @@ export const useSystem = defineStore('system', () => {
   const picking = shallowRef<PickRequest | null>(null);
   const { host } = service.shell;
 
+  const readings = latest();
   const refresh = async (): Promise<void> => {
-    try {
-      info.value = await service.call('system.info', {});
-      models.value = await service.call('models.list', {});
-    } catch (error) {
-      notices.fail(error);
-    }
+    await readings.ask(
+      () => Promise.all([service.call('system.info', {}), service.call('models.list', {})]),
+      ([machine, cards]) => {
+        info.value = machine;
+        models.value = cards;
+      },
+      notices.fail,
+    );
   };
+  let asked = 0;
   const ask = (kind: PickRequest['kind'], extensions: string[], start: string): Promise<string | null> =>
     new Promise((resolve) => {
+      picking.value?.answer(null);
       picking.value = {
+        id: ++asked,
         kind,
         extensions,
         start,

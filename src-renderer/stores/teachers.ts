@@ -3,6 +3,7 @@ import { computed, shallowRef, watch } from 'vue';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { CardField, CardValues, TeacherCard } from '../../src-main/protocol/teacher-card.ts';
+import { latest } from '../composables/latest.ts';
 import { useCheckpoints } from './checkpoints.ts';
 import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
@@ -40,15 +41,13 @@ export const useTeachers = defineStore('teachers', () => {
     ),
   );
 
-  let asked = 0;
+  const readings = latest();
   const refresh = async (): Promise<void> => {
-    const ticket = ++asked;
-    try {
-      const found = await Promise.all(fitting.value.map(optionOf));
-      if (ticket === asked) options.value = found.filter((option): option is TeacherOption => option !== null);
-    } catch (thrown) {
-      notices.fail(thrown);
-    }
+    await readings.ask(
+      () => Promise.all(fitting.value.map(optionOf)),
+      (found) => (options.value = found.filter((option): option is TeacherOption => option !== null)),
+      notices.fail,
+    );
   };
   const optionOf = async (run: RunSummary): Promise<TeacherOption | null> => {
     const [best] = await checkpoints.of(run.id);
@@ -60,26 +59,38 @@ export const useTeachers = defineStore('teachers', () => {
 
   /** What is known of the recipe's teacher; null without one, and while it cannot be read: the recipe's check says why. */
   const card = shallowRef<TeacherCard | null>(null);
-  let cardAsked = 0;
+  const asked = (): string => `${recipe.values.teacherModel} ${recipe.values.teacherPath}`;
+  const cards = latest(asked);
   const readCard = async (path: string, model: string): Promise<void> => {
-    const ticket = ++cardAsked;
-    const found = path ? await service.call('teacher.card', { path, model }).catch(() => null) : null;
-    if (ticket === cardAsked) card.value = found;
+    const read = async () => (path ? service.call('teacher.card', { path, model }) : null);
+    await cards.ask(
+      read,
+      (found) => (card.value = found),
+      () => (card.value = null),
+    );
   };
+  const descriptions = latest(asked);
   const cardError = shallowRef<PlainError | null>(null);
   /** Writes fields to its card file and takes others out. @returns whether it is written; `cardError` says why not. */
   const describe = async (fields: CardValues, drop: CardField[]): Promise<boolean> => {
     const { teacherPath: path, teacherModel: model } = recipe.values;
+    const [isNewest, isShown] = [cards.begin(), descriptions.begin()];
     cardError.value = null;
     try {
       const written = await service.call('teacher.describe', { path, model, fields, drop });
-      if (recipe.values.teacherPath === path) card.value = written;
+      if (isNewest()) card.value = written;
       recipe.recheck();
       return true;
     } catch (thrown) {
-      cardError.value = toPlainError(thrown);
+      if (isShown()) cardError.value = toPlainError(thrown);
+      else notices.fail(thrown);
       return false;
     }
+  };
+  /** The form is closed: what is still on its way is no answer to the next one. */
+  const leave = (): void => {
+    descriptions.drop();
+    cardError.value = null;
   };
   /** Whether its network is one of the list, and not a file of its own. */
   const named = computed(() => !card.value || card.value.kind === 'timm');
@@ -90,5 +101,5 @@ export const useTeachers = defineStore('teachers', () => {
     ([path, model]) => void readCard(path, model),
     { immediate: true },
   );
-  return { options, fitting, card, cardError, named, refresh, describe };
+  return { options, fitting, card, cardError, named, refresh, describe, leave };
 });

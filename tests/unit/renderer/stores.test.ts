@@ -1,11 +1,6 @@
-import { createPinia, setActivePinia } from 'pinia';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { createApp } from 'vue';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors.ts';
 import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
-import { serve } from '../../../src-main/protocol/rpc.ts';
-import { clientKey, keepConnected, type ServiceClient } from '../../../src-renderer/client/connect.ts';
-import type { Shell } from '../../../src-renderer/client/shell.ts';
 import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
@@ -16,41 +11,16 @@ import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
 import { useRun } from '../../../src-renderer/stores/run.ts';
 import { useSystem } from '../../../src-renderer/stores/system.ts';
 import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
-import { portPair } from '../../helpers/port-pair.ts';
 import { DATA, START, STEPS_PER_EPOCH, ScriptedService, epochRows } from '../../helpers/scripted-service.ts';
+import { waitFor, windowClient, type WindowClient } from '../../helpers/window-client.ts';
 
 let service: ScriptedService;
-let cut: () => void;
-let reachable: boolean;
-
-/** The real client over a real port to a scripted service, in an application without a window. */
-function open(): ServiceClient {
-  const shell: Shell = {
-    reloadToReconnect: false,
-    host: null,
-    open: async () => {
-      if (!reachable) throw new StillhouseError('rpc.closed');
-      const pair = portPair();
-      service.onEvent(serve(pair.far, service.handlers));
-      cut = pair.close;
-      return pair.near;
-    },
-    imageUrl: (id) => `/image/${id}`,
-  };
-  const client = keepConnected(shell);
-  const pinia = createPinia();
-  createApp({}).use(pinia).provide(clientKey, client);
-  setActivePinia(pinia);
-  return client;
-}
+let window: WindowClient;
+const open = (): void => void (window = windowClient(service));
 
 beforeEach(() => {
   service = new ScriptedService();
-  reachable = true;
 });
-
-/** Waits for what the window shows, on any machine. */
-const waitFor = <Found>(look: () => Found): Promise<Found> => vi.waitFor(look, { timeout: 580_000 });
 
 describe('connection', () => {
   test('calls made before the port is open wait for it', async () => {
@@ -66,12 +36,12 @@ describe('connection', () => {
     const system = useSystem();
     const run = useRun();
     await waitFor(() => expect(run.listed).toBe(true));
-    reachable = false;
-    cut();
+    window.reachable = false;
+    window.cut();
     expect(system.connection).toBe('lost');
     await expect(run.start({} as never)).rejects.toMatchObject({ code: 'rpc.closed' });
     service.addRun({ state: 'finished', epochs: 2 });
-    reachable = true;
+    window.reachable = true;
     system.retry();
     await waitFor(() => expect(run.list).toHaveLength(1));
     expect(system.connection).toBe('open');
@@ -82,7 +52,7 @@ describe('connection', () => {
     open();
     const system = useSystem();
     await waitFor(() => expect(system.connection).toBe('open'));
-    cut();
+    window.cut();
     await waitFor(() => expect(system.connection).toBe('open'));
   });
 });
@@ -504,7 +474,7 @@ describe('exports', () => {
     open();
     const checkpoints = useCheckpoints();
     await waitFor(() => expect(checkpoints.list).toHaveLength(2));
-    const exports = useExports();
+    const [exports, run] = [useExports(), useRun()];
     const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', images: null } as const;
     await exports.write({ ...wish, output: ' /tmp/model.pth ' });
     expect(exports.open).toMatchObject({ path: '/tmp/model.pth', format: 'pth', check: null });
@@ -514,7 +484,7 @@ describe('exports', () => {
     service.endJob(exports.job!.job, { state: 'failed', error: toPlainError(new StillhouseError('engine.missing')) });
     await checked;
     expect([exports.checking, exports.error?.code]).toEqual(['', 'engine.missing']);
-    await exports.remove('/tmp/model.pth');
+    await exports.remove(run.currentId, '/tmp/model.pth');
     expect([exports.list, exports.open]).toEqual([[], null]);
   });
 });
