@@ -39,6 +39,8 @@ export interface StoredFacts {
 export interface StoredWeights {
   id: string;
   path: string;
+  /** As a person would ask for it again; null where an earlier version did not keep it. */
+  address: string | null;
   /** Null while only a part of it has arrived. */
   facts: StoredFacts | null;
   /** Bytes on the disk. */
@@ -47,6 +49,8 @@ export interface StoredWeights {
 
 const FACTS = 'source.json';
 const PART = 'download.part';
+/** Says of a part what it is of. */
+const ADDRESS = 'address.txt';
 
 /**
  * Gets weights by an address; those already on this machine (the store, torch's and the hub's caches) are taken first.
@@ -58,10 +62,19 @@ export async function getWeights(source: WeightSource, options: FetchOptions): P
   if (found) return found.path;
   return alone(join(options.folder, idOf(source)), options.signal, async (folder) => {
     const byNow = await stored(source, options.folder);
-    return (
-      byNow?.path ?? (source.kind === 'url' ? fetchUrl(source, folder, options) : fetchHub(source, folder, options))
-    );
+    if (byNow) return byNow.path;
+    await noteAddress(source, folder);
+    return source.kind === 'url' ? fetchUrl(source, folder, options) : fetchHub(source, folder, options);
   });
+}
+
+/** @throws StillhouseError `disk.full`, `disk.denied` */
+async function noteAddress(source: WeightSource, own: string): Promise<void> {
+  try {
+    await writeFile(join(own, ADDRESS), addressOf(source));
+  } catch (error) {
+    throw diskError(error, own, 0);
+  }
 }
 
 /**
@@ -134,7 +147,8 @@ async function entryOf(folder: string, id: string): Promise<StoredWeights | null
   if (!facts && !names.includes(PART)) return null;
   const sizes = await Promise.all(names.map((name) => fileSize(join(own, name))));
   const bytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
-  return { id, path: facts ? pathOf(own, facts) : own, facts, bytes };
+  const address = facts?.address ?? (await readFile(join(own, ADDRESS), 'utf8').catch(() => null));
+  return { id, path: facts ? pathOf(own, facts) : own, address, facts, bytes };
 }
 
 /**
@@ -292,7 +306,7 @@ async function finish(own: string, file: string, arrived: Arrived, { address, ha
     await rename(part, join(own, file));
     syncToDisk(own);
     writeFileAtomic(join(own, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
-    await rm(`${part}.json`, { force: true });
+    await Promise.all([`${part}.json`, join(own, ADDRESS)].map((path) => rm(path, { force: true })));
   } catch (error) {
     throw diskError(error, own, arrived.bytes);
   }

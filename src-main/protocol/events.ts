@@ -158,5 +158,6 @@ export const serviceEvent = v.variant('event', [
   v.object({ event: v.literal('runs') }),
   v.object({ event: v.literal('queue') }),
   v.object({ event: v.literal('engine') }),
+  v.object({ event: v.literal('weights') }),
 ]);
 export type ServiceEvent = v.InferOutput<typeof serviceEvent>;

@@ -38,6 +38,7 @@ import {
 import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
 import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
 import { cardFieldName, cardFields, teacherCard } from './teacher-card.ts';
+import { foundWeights, weightList } from './weight-data.ts';
 
 /**
  * Lists every call that a front can make, with the schemas of its parameters and its answer. A call asks for something to
@@ -121,6 +122,14 @@ export const CALLS = {
   'dataset.sample': call(v.strictObject({}), job),
   /** Fetches the ImageNet weights of a teacher; the job's result is the file's path. */
   'weights.fetch': call(v.strictObject({ model: text }), job),
+  /** Published weights, and those that were fetched by address. */
+  'weights.list': call(v.strictObject({}), weightList),
+  /** Where weights are on this machine that a name of published ones or an address means. */
+  'weights.find': call(v.strictObject({ what: text }), foundWeights),
+  /** Fetches them; the job's result is the path of the file, or of the folder of a repository. */
+  'weights.get': call(v.strictObject({ what: text }), job),
+  /** Frees an entry of the store, whole or in part. */
+  'weights.remove': call(v.strictObject({ id: text }), v.object({ bytes: v.number() })),
   /** What is known of a teacher: `model` is the network of a weight file. */
   'teacher.card': call(v.strictObject({ path: text, model: text }), teacherCard),
   /** Writes fields to a teacher's card file, and takes those in `drop` out of it. Nothing is written where the whole is wrong. */
@@ -235,7 +244,10 @@ export const CALLS = {
     }),
     v.object({ count: v.number(), bytes: v.number() }),
   ),
-  /** Scores a run's checkpoint (its best when left out) or any weight file; the job's result is the evaluation's id. */
+  /**
+   * Scores a run's checkpoint (its best when left out) or any weight file; the job's result is the evaluation's id.
+   * `path` may be an address or the name of published weights, which are fetched first.
+   */
   'evaluation.start': call(
     v.strictObject({
       run: v.optional(runId),
@@ -276,9 +288,18 @@ export const CALLS = {
     }),
     v.object({ bytes: v.number() }),
   ),
-  /** What a run's newest checkpoint, or the one named, says of an image that was handed over. */
+  /**
+   * What a run's newest checkpoint, or the one named, says of an image that was handed over; without a run what the
+   * weights at `path` say, a file, or published ones that are on this machine.
+   */
   'photo.answer': call(
-    v.strictObject({ photo: runId, run: runId, checkpoint: v.optional(text), average: v.optional(v.boolean()) }),
+    v.strictObject({
+      photo: runId,
+      run: v.optional(runId),
+      path: v.optional(text),
+      checkpoint: v.optional(text),
+      average: v.optional(v.boolean()),
+    }),
     photoAnswer,
   ),
   'export.write': call(

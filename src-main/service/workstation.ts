@@ -33,6 +33,7 @@ import { SampleRun } from './data/sample-run.ts';
 import { browse, systemInfo } from './system.ts';
 import { changeTeacherCard, readTeacherCard } from '../weights/teacher-card.ts';
 import { runJob } from './jobs/run-job.ts';
+import { WeightCalls } from './weights/weight-calls.ts';
 
 export interface WorkstationOptions {
   shell: SystemInfo['shell'];
@@ -68,6 +69,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.evaluations.handlers(),
       ...core.exports.handlers(),
       ...core.photos.handlers(),
+      ...core.weights.handlers(),
     },
     imageFile: (id) => core.datasets.imageFile(id),
     close: () => core.close(),
@@ -79,6 +81,7 @@ class Core {
   readonly evaluations: Evaluations;
   readonly exports: ExportCalls;
   readonly photos: Photos;
+  readonly weights: WeightCalls;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineManager;
@@ -135,9 +138,11 @@ class Core {
       enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
       onActive: () => this.tellActive(),
     });
-    this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder });
+    this.weights = new WeightCalls({ folder: this.places.weights, jobs, onChange: () => emit({ event: 'weights' }) });
+    const local = this.weights.local.bind(this.weights);
+    this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder, local });
     this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
-    this.photos = new Photos({ shelf, engine, spawnJob });
+    this.photos = new Photos({ shelf, engine, spawnJob, here: this.weights.here.bind(this.weights) });
     const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
     this.recipeCalls = new RecipeCalls({
       runsFolder: this.places.runs,

@@ -17,7 +17,7 @@ import { orNull } from '../../train/report.ts';
 import type { EngineManager } from '../engine/engine-manager.ts';
 import { keepPlace, looseEvaluations } from './evaluation-place.ts';
 import { reportOf } from '../../jobs/evaluation-report.ts';
-import type { Jobs } from '../jobs/jobs.ts';
+import type { JobContext, Jobs } from '../jobs/jobs.ts';
 import type { SpawnJob } from '../runs/run-control.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import { runJob } from '../jobs/run-job.ts';
@@ -29,6 +29,8 @@ interface Parts {
   jobs: Jobs;
   spawnJob: SpawnJob;
   cacheFolder: string;
+  /** The file that a path, an address or a name of published weights means, fetched where it is not here. */
+  local(path: string, context: JobContext): Promise<string>;
 }
 
 /** Evaluations: makes them, and shows those that are kept. */
@@ -74,15 +76,13 @@ export class Evaluations {
 
   private async start(asked: CallParams<'evaluation.start'>): Promise<string> {
     const { jobs, spawnJob, engine: desk, cacheFolder } = this.parts;
-    const weights = asked.run
-      ? checkpointOf(this.parts.shelf.pathOf(asked.run), asked.checkpoint, 'best')
-      : absolute(asked.path ?? '');
+    const checkpoint = asked.run && checkpointOf(this.parts.shelf.pathOf(asked.run), asked.checkpoint, 'best');
     const settings = (asked.settings ?? {}) as Partial<Recipe>;
     const { engine, gpu } = await desk.choose(settings.device);
-    const keep = { ...keepPlace(weights, cacheFolder), ...(asked.run && { run: asked.run }) };
+    const keepOf = (weights: string) => ({ ...keepPlace(weights, cacheFolder), ...(asked.run && { run: asked.run }) });
     const optional = (path: string | undefined): string => (path ? absolute(path) : '');
     const job = {
-      ...({ kind: 'evaluate', engine, gpu, weights, settings, keep } as const),
+      ...({ kind: 'evaluate', engine, gpu, settings } as const),
       average: asked.average ?? false,
       folder: optional(asked.folder),
       classIndex: optional(asked.classIndex),
@@ -91,7 +91,8 @@ export class Evaluations {
       ...(asked.entry && { entry: asked.entry }),
     };
     return jobs.start('evaluate', `evaluate:${JSON.stringify(asked)}`, 'files', async (context) => {
-      const result = await runJob(spawnJob, job, context);
+      const weights = checkpoint || (await this.parts.local(asked.path ?? '', context));
+      const result = await runJob(spawnJob, { ...job, weights, keep: keepOf(weights) }, context);
       return result?.report.facts.id ?? null;
     });
   }

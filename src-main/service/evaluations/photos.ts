@@ -18,9 +18,11 @@ interface Parts {
   shelf: RunStore;
   engine: EngineManager;
   spawnJob: SpawnJob;
+  /** The file that a path, an address or a name means. @throws StillhouseError `weights.not-here` */
+  here(path: string): Promise<string>;
 }
 
-/** Images that a person tries on the newest checkpoint of a run, also while it trains. */
+/** Images that a person tries on the newest checkpoint of a run, also while it trains, or on weights from elsewhere. */
 export class Photos {
   private readonly photos = new Map<string, Uint8Array>();
   private oracle: Oracle | null = null;
@@ -55,17 +57,17 @@ export class Photos {
   }
 
   /** Asks the newest checkpoint where none is named; one that its run dropped before it was read gives way to the next. */
-  private async answer({ photo, run, checkpoint, average = false }: CallParams<'photo.answer'>): Promise<PhotoAnswer> {
+  private async answer({ photo, average = false, ...asked }: CallParams<'photo.answer'>): Promise<PhotoAnswer> {
     const image = this.photos.get(photo);
     if (!image) throw new StillhouseError('photo.gone');
     const { engine } = await this.parts.engine.choose('cpu');
     for (let before = ''; ;) {
-      const weights = checkpointOf(this.parts.shelf.pathOf(run), checkpoint, 'last');
+      const weights = await this.weightsOf(asked);
       try {
         return await this.oracleOf(weights, average, engine).ask(image);
       } catch (error) {
         const dropped = error instanceof StillhouseError && error.code === 'file.missing' && weights !== before;
-        if (!dropped || checkpoint) throw error;
+        if (!dropped || !asked.run || asked.checkpoint) throw error;
         before = weights;
       }
     }
@@ -77,6 +79,13 @@ export class Photos {
     void this.oracle?.close();
     const job = { kind: 'predict', engine, weights, average, settings: {} } as const;
     return (this.oracle = new Oracle(key, (onEvent) => this.parts.spawnJob(job, { onEvent })));
+  }
+
+  /** @throws StillhouseError `run.missing`, `run.no-checkpoint`, `weights.not-here`, `argument.invalid` */
+  private async weightsOf({ run, checkpoint, path }: Pick<CallParams<'photo.answer'>, 'run' | 'checkpoint' | 'path'>) {
+    if (run) return checkpointOf(this.parts.shelf.pathOf(run), checkpoint, 'last');
+    if (path) return this.parts.here(path);
+    throw new StillhouseError('argument.invalid', { name: 'photo.answer', expected: 'run, path', got: '–' });
   }
 }
 

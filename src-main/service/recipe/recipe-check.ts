@@ -22,6 +22,7 @@ import {
   type RecipeKey,
   type RecipeProblem,
 } from '../../protocol/recipe.ts';
+import { isAddress } from '../../protocol/weight-data.ts';
 import { parseLrNoise } from '../../train/schedule.ts';
 import { updateVariables } from '../../train/update.ts';
 import { trainable } from '../../train/variables.ts';
@@ -147,12 +148,17 @@ class Findings {
   distillation({ distillationType, teacherPath }: Recipe): void {
     if (distillationType === 'none') return;
     if (!teacherPath) this.error('teacher.missing', {});
-    else if (!existsSync(teacherPath)) this.error('file.missing', { path: teacherPath });
+    else this.present(teacherPath);
   }
 
   paths({ finetune, outputDir }: Recipe): void {
-    if (finetune && !existsSync(finetune)) this.error('file.missing', { path: finetune });
+    if (finetune) this.present(finetune);
     if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', reason('value.root-path'), outputDir);
+  }
+
+  /** Weights at an address have to be fetched before a run begins, which keeps a path of this machine. */
+  private present(path: string): void {
+    if (!existsSync(path)) this.error(isAddress(path) ? 'weights.not-here' : 'file.missing', { path });
   }
 
   /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
