@@ -13,14 +13,14 @@ export interface Scalars {
   values: readonly (readonly [tag: string, value: number])[];
 }
 
-/** The first records of a file: its version, and that what a reader knows of this run from other files is void. */
+/** Returns the first records of a file: its version, and a mark by which a reader drops earlier files of this run. */
 export function eventFileStart(time: number): Buffer {
   const version = message([doubleField(1, time / 1000), textField(3, 'brain.Event:2')]);
   const start = message([doubleField(1, time / 1000), varintField(2, 0), bytesField(7, varintField(1, 1))]);
   return Buffer.concat([record(version), record(start)]);
 }
 
-/** One record with the scalars of a step; values that are no finite number are kept as they are. */
+/** Encodes one record with the scalars of a step; values that are not finite are kept as they are. */
 export function eventRecord({ time, step, values }: Scalars): Buffer {
   const summary = values.map(([tag, value]) => bytesField(1, message([textField(1, tag), floatField(2, value)])));
   return record(message([doubleField(1, time / 1000), varintField(2, step), bytesField(5, message(summary))]));
@@ -42,7 +42,7 @@ const CASTAGNOLI = Uint32Array.from({ length: 256 }, (_, byte) => {
   return sum;
 });
 
-/** CRC-32C, masked as TensorFlow masks it: a checksum of bytes that hold checksums would be weak. */
+/** Computes CRC-32C, masked as TensorFlow masks it: a checksum over bytes that hold checksums would be weak. */
 export function maskedCrc(bytes: Uint8Array): number {
   let sum = 0xffffffff;
   for (const byte of bytes) sum = CASTAGNOLI[(sum ^ byte) & 0xff] ^ (sum >>> 8);

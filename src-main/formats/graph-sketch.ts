@@ -63,7 +63,7 @@ const AFFINE: Readonly<Record<string, Rescaling['op']>> = {
 /** Nodes that are walked over at most: a graph may be a circle. */
 const MOST_STEPS = 1000;
 
-/** What makes the numbers of an output; null for anything else than these. */
+/** Finds the operation that makes the numbers of an output; null for any other than softmax, log-softmax or sigmoid. */
 export function closingOf(sketch: GraphSketch, output: TensorRef): Closing | null {
   const seen: string[] = [];
   for (const { op } of backwards(sketch, output)) {
@@ -104,7 +104,7 @@ function calledBy(sketch: GraphSketch, { op, calls }: SketchNode): GraphScope | 
   return sketch.functions.get(calls) ?? null;
 }
 
-/** How a graph scales the images of an input before anything else looks at them. */
+/** Finds how a graph scales its input images before any other operation sees them. */
 export function rescalingsOf(sketch: GraphSketch, input: TensorRef): Rescaling[] {
   const found: Rescaling[] = [];
   let place: Place = { scope: sketch.main, call: null, outer: null };
@@ -169,8 +169,8 @@ function constantOf(from: Place, tensor: TensorRef): { value: number[] | null } 
 export type PixelRange = 'unit' | 'byte' | 'unclear';
 
 /**
- * What follows from the first rescalings: a network is shown numbers whose range is a few units wide, so that what is
- * scaled by 1/127.5 comes in [0, 255] and what is scaled by 1/0.225 in [0, 1]. null where nothing is changed.
+ * Derives the range of the input from the first rescalings. A network sees numbers in a range a few units wide, so an
+ * input scaled by 1/127.5 lies in [0, 255] and one scaled by 1/0.225 in [0, 1]. Returns null where nothing is rescaled.
  */
 export function rangeOf(steps: readonly Rescaling[]): PixelRange | null {
   let [scale, shift] = [[1], [0]];

@@ -20,10 +20,7 @@ const NUMERIC_CLASSES = [6, 15] as const;
 const LARGEST = 256 * 2 ** 20;
 const MOST_FIELDS = 1000;
 
-/**
- * The struct array `name` of a MATLAB file.
- * @throws Error saying what is wrong with the file.
- */
+/** Reads the struct array `name` of a MATLAB file. @throws Error saying what is wrong with the file. */
 export function readMatlabStructs(bytes: Uint8Array, name: string): MatlabStruct[] {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (file.length < 128 || file.toString('latin1', 126, 128) !== 'IM') throw new ReasonError(reason('matlab.other'));

@@ -40,7 +40,7 @@ export interface ArrayToWrite {
 /** Largest rank of an array in any file. */
 export const MAX_RANK = 16;
 
-/** An array whose elements `read` supplies. */
+/** Makes an array whose elements `read` supplies. */
 export function namedArray(dtype: Dtype, shape: number[], read: () => Uint8Array): NamedArray {
   return {
     dtype,
@@ -52,7 +52,7 @@ export function namedArray(dtype: Dtype, shape: number[], read: () => Uint8Array
   };
 }
 
-/** Little-endian elements as float32. Float32 input whose memory is aligned is viewed, not copied. */
+/** Reads little-endian elements as float32. Float32 input with aligned memory is viewed, not copied. */
 export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   const count = bytes.length / DTYPE_BYTES[dtype];
   if (dtype === 'F32' && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
@@ -64,7 +64,7 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return out;
 }
 
-/** Values as little-endian elements of `dtype`: F32, I32 (of whole numbers below 2²⁴) or I64, which are written. */
+/** Writes values as little-endian elements of `dtype`: F32, I32 (whole numbers below 2²⁴) or I64. */
 export function fromFloat32(dtype: Dtype, values: Float32Array): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   if (dtype === 'I32') return new Uint8Array(Int32Array.from(values).buffer);

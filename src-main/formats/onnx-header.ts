@@ -32,7 +32,10 @@ const TYPES: Record<number, string> = {
   16: 'bfloat16',
 };
 
-/** @throws StillhouseError `teacher.format` when it is no ONNX model, or damaged. */
+/**
+ * Reads inputs, outputs, metadata and operations of an ONNX model; its weights are skipped.
+ * @throws StillhouseError `teacher.format` when it is no ONNX model, or damaged.
+ */
 export function readOnnxHeader(source: ByteSource, path: string): OnnxHeader {
   const reader = new ProtoReader(source, path);
   const metadata: Record<string, string> = {};

@@ -5,7 +5,7 @@ export function message(fields: readonly Uint8Array[]): Buffer {
   return Buffer.concat(fields);
 }
 
-/** @param value a whole number from 0 to 2^53. */
+/** Encodes a field that holds a whole number. @param value a whole number from 0 to 2^53. */
 export function varintField(field: number, value: number): Buffer {
   return Buffer.from([...key(field, 0), ...varint(value)]);
 }
@@ -26,7 +26,7 @@ export function textField(field: number, text: string): Buffer {
   return bytesField(field, Buffer.from(text));
 }
 
-/** Bytes, or a message inside another. */
+/** Encodes a field that holds bytes, or a message inside another. */
 export function bytesField(field: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([...key(field, 2), ...varint(bytes.length)]), bytes]);
 }

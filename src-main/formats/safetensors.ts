@@ -18,7 +18,7 @@ export interface Safetensors {
   tensors: Map<string, NamedArray>;
 }
 
-/** Whether the bytes start like a safetensors file: a header length, then an opening brace. */
+/** Tells whether the bytes start like a safetensors file: a header length, then an opening brace. */
 export function looksLikeSafetensors(source: ByteSource): boolean {
   return source.size >= 9 && source.read(8, 1)[0] === 0x7b;
 }
@@ -71,13 +71,14 @@ function checkEntry(name: string, { dtype, shape, begin, end }: HeaderEntry, pat
     throw badFormat(path, reason('safetensors.span', { name, bytes: end - begin, needed: bytes }));
 }
 
-/** Bytes of the file that {@link writeSafetensors} makes of the same arguments. */
+/** Counts the bytes of the file that {@link writeSafetensors} makes from the same arguments. */
 export function safetensorsBytes(arrays: readonly ArrayToWrite[], metadata: Record<string, string>): number {
   return arrays.reduce((sum, array) => sum + bytesOf(array), encodeHeader(arrays, metadata).length);
 }
 
 /**
- * A safetensors file, piece by piece: the header, padded so that the data starts at a multiple of 8, then each array.
+ * Writes a safetensors file, piece by piece: the header, padded so that the data starts at a multiple of 8, then each
+ * array.
  * @throws Error when an array's values are not as many as its shape says: a defect of the caller.
  */
 export function* writeSafetensors(
@@ -88,7 +89,7 @@ export function* writeSafetensors(
   for (const array of arrays) yield encodeArray(array);
 }
 
-/** The elements of an array to write, as its dtype's bytes. */
+/** Encodes the elements of an array as bytes of its dtype. */
 export function encodeArray({ name, shape, dtype, values }: ArrayToWrite): Uint8Array {
   const floats = typeof values === 'function' ? values() : values;
   if (floats.length !== shapeSize(shape))

@@ -43,7 +43,10 @@ const TYPES: Record<number, string> = {
   19: 'float16',
 };
 
-/** @throws StillhouseError `teacher.format` when it is no SavedModel for serving, or damaged. */
+/**
+ * Reads the signatures of a SavedModel and its operations; variables are skipped.
+ * @throws StillhouseError `teacher.format` when it is no SavedModel for serving, or damaged.
+ */
 export function readSavedModelHeader(source: ByteSource, path: string): SavedModelHeader {
   const reader = new ProtoReader(source, path);
   const tags: string[] = [];

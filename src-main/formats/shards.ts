@@ -68,7 +68,7 @@ function isPlainName(file: unknown): file is string {
 }
 
 /**
- * The arrays of all shards as one file. `open` opens one by its name.
+ * Joins the arrays of all shards into one file. `open` opens a shard by its name.
  * @throws StillhouseError `weights.format` where index and shards disagree, and what `open` throws.
  */
 export function joinShards(index: ShardIndex, open: (file: string) => WeightFile, path: string): WeightFile {
@@ -122,7 +122,7 @@ function splitName(name: string): [string, string] {
   return dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
 }
 
-/** The index of shards, as Hugging Face writes it. */
+/** Writes the index of shards, as Hugging Face does. */
 export function shardIndexText(shards: readonly Shard[]): string {
   const all = shards.flatMap(({ arrays }) => arrays);
   const total_size = all.reduce((sum, { shape, dtype }) => sum + shapeSize(shape) * DTYPE_BYTES[dtype], 0);

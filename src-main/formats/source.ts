@@ -8,12 +8,12 @@ export interface ByteSource {
   read(offset: number, length: number): Uint8Array;
 }
 
-/** A source over bytes in memory. */
+/** Makes a source over bytes in memory. */
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return { size: bytes.length, read: (offset, length) => bytes.slice(offset, offset + length) };
 }
 
-/** The failure of every reader here: the file is not what its format demands. */
+/** Makes the error that every reader here throws: the file breaks a rule of its format. */
 export function badFormat(path: string, reason: Reason, cause?: unknown): StillhouseError {
   return new StillhouseError('weights.format', { path, reason }, { cause });
 }
@@ -29,12 +29,12 @@ export function readChecked(source: ByteSource, offset: number, length: number, 
   return source.read(offset, length);
 }
 
-/** A view for little-endian numbers over `bytes`. */
+/** Makes a view for little-endian numbers over `bytes`. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** An unsigned 64-bit number as a plain one; those beyond 2^53 become Infinity, which no range check passes. */
+/** Reads an unsigned 64-bit number as a plain one; numbers beyond 2^53 become Infinity, which no range check passes. */
 export function uint64At(view: DataView, offset: number): number {
   const value = view.getBigUint64(offset, true);
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(value);

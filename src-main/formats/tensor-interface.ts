@@ -7,7 +7,7 @@ export interface TensorInterface {
   shape: (number | null)[] | null;
 }
 
-/** For people: `images float32 [?, 3, 224, 224]`. */
+/** Describes an input or output for people, as `images float32 [?, 3, 224, 224]`. */
 export function describeInterface({ name, dtype, shape }: TensorInterface): string {
   return `${name} ${dtype} ${shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : 'of any shape'}`;
 }

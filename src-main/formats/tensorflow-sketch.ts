@@ -59,7 +59,7 @@ function addNode(reader: ProtoReader, message: ProtoField, into: GraphScope): vo
   into.makers.set(node.outputs[0] ?? '', node);
 }
 
-/** `name`, `name:1` and, inside a function, `name:output:1`. */
+/** Reads a reference to an output: `name`, `name:1` and, inside a function, `name:output:1`. */
 export function reference(text: string): TensorRef {
   const [name, ...rest] = text.split(':');
   return { name, index: Number(rest.at(-1) ?? 0) || 0 };

@@ -16,14 +16,14 @@ const MAX_PICKLE = 64 << 20;
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 const LEGACY_VERSION = 1001;
 
-/** Whether the bytes start like a pickle, which the older format is a row of. */
+/** Tells whether the bytes start like a pickle; the older torch format is a series of pickles. */
 export function looksLikePickle(source: ByteSource): boolean {
   if (source.size < 2) return false;
   const [first, second] = source.read(0, 2);
   return first === 0x80 ? second <= 5 : '(c]}lI'.includes(String.fromCharCode(first));
 }
 
-/** The object in a zip-format file. @throws StillhouseError `weights.format`, `weights.hostile` */
+/** Reads the object in a file of torch's zip format. @throws StillhouseError `weights.format`, `weights.hostile` */
 export function readTorchZip(source: ByteSource, path: string): unknown {
   const entries = readZip(source, path);
   const prefix = archivePrefix(entries, path);
@@ -74,7 +74,7 @@ function zipStorage(reference: Reference, entries: Map<string, ZipEntry>, prefix
   return { key, dtype, count, base: 0, read: (offset, length) => entry.read(offset, length) };
 }
 
-/** The object in a file of the older format. @throws StillhouseError `weights.format`, `weights.hostile` */
+/** Reads the object in a file of torch's older format. @throws StillhouseError `weights.format`, `weights.hostile` */
 export function readTorchLegacy(source: ByteSource, path: string): unknown {
   const reader = new PickleReader(source, 0, MAX_PICKLE, path);
   const references = new Map<string, Placed>();

@@ -93,7 +93,7 @@ const RECORDS = new Set([
   'numpy.ndarray',
 ]);
 
-/** The element type of a storage class or a dtype by its full name; undefined when it is none. */
+/** Finds the element type of a storage class or a dtype by its full name; undefined for any other name. */
 export function dtypeOfGlobal(name: string): Dtype | undefined {
   const [, storage] = /^torch\.(?:cuda\.)?(\w+Storage)$/.exec(name) ?? [];
   const [, dtype] = /^torch\.([a-z]+\d*)$/.exec(name) ?? [];
@@ -101,13 +101,13 @@ export function dtypeOfGlobal(name: string): Dtype | undefined {
   return dtype && Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype] : undefined;
 }
 
-/** Whether a global is the storage of bytes without a type. */
+/** Tells whether a global is the storage class of bytes without a type. */
 export function isUntypedStorage(name: string): boolean {
   return name === 'torch.storage.UntypedStorage' || name === 'torch.UntypedStorage';
 }
 
 /**
- * The stand-in of a global.
+ * Returns the stand-in of a global.
  * @throws StillhouseError `weights.hostile` naming what is not on the list; `weights.format` for torch's own kinds of
  * tensor that are not supported.
  */

@@ -71,7 +71,7 @@ function integers(value: unknown, path: string): number[] {
   });
 }
 
-/** A tensor as an array that is read when asked for. */
+/** Turns a tensor into an array that is read on demand. */
 export function toNamedArray(tensor: TorchTensor): NamedArray {
   return namedArray(tensor.dtype, tensor.shape, () => readTensor(tensor));
 }

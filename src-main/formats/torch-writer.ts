@@ -24,15 +24,15 @@ const STORAGE = { F32: 'FloatStorage', I64: 'LongStorage' } as const;
 const FOLDER = 'archive';
 
 /**
- * A file that `torch.load(…, weights_only=True)` reads, piece by piece: a state dict of contiguous tensors, each with
- * a storage of its own.
+ * Writes a file that `torch.load(…, weights_only=True)` reads, piece by piece: a state dict of contiguous tensors, each
+ * with a storage of its own.
  * @throws Error when values are not as many as a shape says, or a dtype is not F32 or I64: a defect of the caller.
  */
 export function writeTorchFile(arrays: readonly ArrayToWrite[], options: TorchFileOptions = {}): Generator<Uint8Array> {
   return writeZip(filesOf(arrays, options), { zip64: options.zip64 });
 }
 
-/** Bytes of the file that {@link writeTorchFile} makes of the same arguments, when it needs no zip64. */
+/** Counts the bytes of the file that {@link writeTorchFile} makes from the same arguments, when it needs no zip64. */
 export function torchFileBytes(arrays: readonly ArrayToWrite[], options: TorchFileOptions = {}): number {
   return zipBytes(filesOf(arrays, options));
 }

@@ -29,8 +29,7 @@ export interface OpThread {
 }
 
 /**
- * The ops that each thread ran; what else the profiler noted (scheduling, allocation) is left out, as are threads
- * without an op.
+ * Reads the ops that each thread ran. Scheduling, allocation and threads without an op are left out.
  * @throws StillhouseError `internal` for bytes that are no XSpace.
  */
 export function readXSpace(bytes: Uint8Array): OpThread[] {

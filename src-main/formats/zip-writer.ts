@@ -18,8 +18,8 @@ interface Placed {
 }
 
 /**
- * A zip archive, piece by piece, as torch writes it: nothing compressed, each content at a multiple of 64 bytes. Beyond
- * 4 GB, or when `zip64` asks for it, the directory is in zip64 form.
+ * Writes a zip archive, piece by piece, as torch does: nothing compressed, each content at a multiple of 64 bytes.
+ * Beyond 4 GB, or when `zip64` asks for it, the directory is in zip64 form.
  */
 export function* writeZip(files: readonly ZipContent[], { zip64 = false } = {}): Generator<Uint8Array> {
   const placed: Placed[] = [];
@@ -42,7 +42,7 @@ export function* writeZip(files: readonly ZipContent[], { zip64 = false } = {}):
   yield end(placed.length, directory.length, offset, wide);
 }
 
-/** Bytes of the archive that {@link writeZip} makes of the same files. */
+/** Counts the bytes of the archive that {@link writeZip} makes from the same files. */
 export function zipBytes(files: readonly { name: string; size: number }[]): number {
   let [offset, directory] = [0, 0];
   for (const { name, size } of files) {

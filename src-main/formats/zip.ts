@@ -34,13 +34,14 @@ interface Record {
   start: number;
 }
 
-/** Whether the bytes start like a zip archive. */
+/** Tells whether the bytes start like a zip archive. */
 export function looksLikeZip(source: ByteSource): boolean {
   return source.size >= 22 && viewOf(source.read(0, 4)).getUint32(0, true) === LOCAL;
 }
 
 /**
- * The entries of an archive by name. Directory, local headers and ranges are checked; contents are read when asked for.
+ * Reads the entries of an archive by name. Directory, local headers and ranges are checked; contents are read on
+ * demand.
  * @throws StillhouseError `weights.format`
  */
 export function readZip(source: ByteSource, path: string): Map<string, ZipEntry> {

@@ -25,7 +25,10 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   deit_base_patch16_18x2_LS: [],
 };
 
-/** What a name of DeiT's code is called here, [] where it is not; null for a name that is none of those. */
+/**
+ * Translates a name of DeiT's code into the names used here; [] where the network is not here, null for a name that is
+ * none of DeiT's.
+ */
 export function deitNames(name: string): readonly string[] | null {
   const found = Object.keys(NAMES).find((known) => known.toLowerCase() === name.toLowerCase());
   return found === undefined ? null : NAMES[found];

@@ -36,7 +36,7 @@ export interface TransformerShape {
 const EPS = 1e-6;
 const NARROW: Init = { kind: 'truncatedNormal', std: 0.02 };
 
-/** The network of a shape; `inputSize` and `inputWidth` are multiples of its patch. */
+/** Builds a transformer from its shape; `inputSize` and `inputWidth` are multiples of its patch. */
 export function transformer(given: TransformerShape, options: ModelOptions): Network {
   const style = given.layerScale !== undefined && options.deit3Style === 'authors' ? AUTHORS : TIMM;
   const shape = { ...given, ...style.start };

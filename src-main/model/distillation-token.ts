@@ -9,8 +9,8 @@ export const DIST_TOKEN = 'dist_token';
 const OF_TOKEN = [DIST_TOKEN, 'head_dist.weight', 'head_dist.bias'];
 
 /**
- * The arrays as they are for a model of `specs`: without the token's where it has none. Where the file alone has none,
- * a position of zeros is made for it; token and head are for the caller to draw.
+ * Fits arrays to a model of `specs` with or without a distillation token: drops the arrays of the token where the model
+ * has none, and adds a position of zeros where only the file has none. The caller draws token and head.
  * @returns the arrays, and the names that were left out.
  */
 export function withTokensOf(

@@ -49,7 +49,7 @@ interface Plan {
   padding: (kernel: number) => ConvOptions['padding'];
 }
 
-/** The network of a shape, for any input size. */
+/** Builds an EfficientNet from its shape, for any input size. */
 export function efficientNet(shape: EfficientNetShape, options: ModelOptions): Network {
   const plan = planOf(shape);
   const { blocks } = plan;

@@ -21,12 +21,12 @@ const LAYOUTS: readonly Layout[] = [
   { name: 'Hugging Face', toTimm: fromHuggingFace },
 ];
 
-/** The tensors by timm's names, if they had the names of each layout. */
+/** Renames the tensors to timm's names by each known layout. */
 export function layoutsOf(tensors: Tensors): { layout: string; tensors: Tensors }[] {
   return LAYOUTS.map(({ name, toTimm }) => ({ layout: name, tensors: toTimm(tensors) }));
 }
 
-/** The tensors by timm's names, and the name of the layout that they had. */
+/** Renames the tensors to timm's names by the layout that fits best, and names that layout. */
 export function toTimmNames(tensors: Tensors, known: ReadonlySet<string>): { layout: string; tensors: Tensors } {
   const read = layoutsOf(tensors);
   const hits = read.map((layout) => [...layout.tensors.keys()].filter((name) => known.has(name)).length);

@@ -9,7 +9,7 @@ import { attr, call, saved } from '../trace/ops.ts';
 const FLOAT = [attr.type('T', 'float32')];
 
 /**
- * x · weightᵀ + bias.
+ * Computes x · weightᵀ + bias.
  * @param x [..., in]
  * @param weight [out, in]
  * @param bias [out], or null
@@ -58,7 +58,7 @@ export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor, bias: tf
   });
 }
 
-/** Gaussian error linear unit, exact: x · Φ(x) with Φ by erf. */
+/** Computes the exact Gaussian error linear unit: x · Φ(x) with Φ by erf. */
 export function gelu<T extends tf.Tensor>(x: T): T {
   const probabilityOf = (x: tf.Tensor) => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // Φ(x)
   return withGradient([x], () => {
@@ -71,7 +71,7 @@ export function gelu<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** Sigmoid-weighted linear unit: x · σ(x). */
+/** Computes the sigmoid-weighted linear unit: x · σ(x). */
 export function silu<T extends tf.Tensor>(x: T): T {
   return withGradient([x], () => {
     const gate = tf.sigmoid(x);
@@ -82,7 +82,7 @@ export function silu<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** max(x, 0). */
+/** Computes max(x, 0). */
 export function relu<T extends tf.Tensor>(x: T): T {
   return withGradient([x], () => {
     const value = tf.relu(x);
@@ -90,7 +90,7 @@ export function relu<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** min(max(x, 0), 6). */
+/** Computes min(max(x, 0), 6). */
 export function relu6<T extends tf.Tensor>(x: T): T {
   return withGradient([x], () => {
     const value = tf.relu6(x);
@@ -98,13 +98,13 @@ export function relu6<T extends tf.Tensor>(x: T): T {
   });
 }
 
-/** Softmax over the last axis. */
+/** Computes the softmax over the last axis. */
 export function softmax<T extends tf.Tensor>(x: T): T {
   return tf.softmax<T>(x);
 }
 
 /**
- * Multi-head self-attention between the joint projection and the output projection.
+ * Computes multi-head self-attention between the joint projection and the output projection.
  * @param qkv [B, N, 3·D]: all queries, all keys, all values; inside each, heads side by side
  * @param heads h; each is d = D / h wide and its scores are divided by √d
  * @param asking M: only the first M tokens ask, all N answer
@@ -163,7 +163,7 @@ export interface ConvOptions {
 }
 
 /**
- * Convolution without bias.
+ * Computes a convolution without bias.
  * @param x [B, H, W, C]
  * @param weight [out, C / groups, k, k]
  * @returns [B, H', W', out]
@@ -240,8 +240,8 @@ export interface NormParams {
 }
 
 /**
- * A convolution and the batch norm after it, by running statistics. The norm is folded into the kernel: one pass over
- * the activations less.
+ * Computes a convolution and the batch norm after it, by running statistics. The norm is folded into the kernel, which
+ * saves one pass over the activations.
  */
 export function convNorm(
   x: tf.Tensor4D,
@@ -256,7 +256,7 @@ export function convNorm(
 }
 
 /**
- * Batch norm by the statistics of the batch.
+ * Normalises a batch by its own statistics.
  * @param x [B, H, W, C]
  * @param weight [C]
  * @param bias [C]
@@ -295,7 +295,7 @@ export function squeezeExcite(
   return tf.mul(x, tf.reshape(gate, [batch, 1, 1, channels]));
 }
 
-/** [B, H, W, C] → [B, C]. */
+/** Averages over height and width: [B, H, W, C] → [B, C]. */
 export function globalMean(x: tf.Tensor4D): tf.Tensor2D {
   return tf.mean(x, [1, 2]);
 }

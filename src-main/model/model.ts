@@ -97,7 +97,7 @@ export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'trai
   distilled?: boolean;
 };
 
-/** Numbers that a model learns: everything but buffers. */
+/** Counts the numbers that a model learns: everything but buffers. */
 export function countParameters(specs: readonly ParamSpec[]): number {
   const trained = specs.filter((spec) => !spec.buffer);
   return trained.reduce((sum, spec) => sum + spec.shape.reduce((product, side) => product * side, 1), 0);

@@ -22,7 +22,7 @@ const KEYS = 3;
 /** A float in [0, 1) has at least this many values, evenly spread. */
 const LEVELS = 2 ** 24;
 
-/** The noise of a network with this many branches; null when it draws nothing. */
+/** Returns the noise that a network with this many branches needs; null when it draws nothing. */
 export function noiseOf(branches: number, { dropPath = 0, drop = 0 }: Rates): Model['noise'] {
   const rows = (dropPath > 0 ? branches : 0) + (drop > 0 ? KEYS : 0);
   return rows > 0 ? { shape: (batch) => [rows, batch] } : null;
@@ -44,7 +44,7 @@ function keyOf(uniforms: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Stochastic depth: drops the branch of some images and scales the rest by 1 / (1 − rate).
+ * Drops the branch of some images and scales the rest by 1 / (1 − rate): stochastic depth.
  * @param branch [B, ...]
  * @param uniforms [B] in [0, 1): an image keeps the branch where (1 − rate) + u ≥ 1; null keeps all, unscaled
  */
@@ -55,11 +55,10 @@ export function dropPath<T extends tf.Tensor>(branch: T, rate: number, uniforms:
 }
 
 /**
- * Dropout: makes some numbers 0 and scales the rest by 1 / (1 − rate).
- *
- * A number's bits are Σ keyₖ · wordₖ modulo 2³², with the keys of its image and random words of its place, which
- * TensorFlow's counter-based generator draws anew in each step from the same seed. An odd key permutes all words, so
- * within an image the bits are as independent as the words are.
+ * Makes some numbers 0 and scales the rest by 1 / (1 − rate): dropout. The bits of a number are Σ keyₖ · wordₖ modulo
+ * 2³². The keys belong to its image; the random words belong to its place, and TensorFlow's counter-based generator
+ * draws them anew in each step from the same seed. An odd key permutes all words, so the bits within an image are as
+ * independent as the words are.
  * @param x [B, ...]
  * @param keys of {@link Noise}; null keeps all, unscaled
  * @param place another one for each dropout of a network

@@ -32,7 +32,7 @@ export interface ConvNet {
 /** Weight of the newest batch in the running statistics: torch's default, which timm leaves in place. */
 const MOMENTUM = 0.1;
 
-/** A network of one head from a family's description. */
+/** Builds a network of one head from the description that its family gives. */
 export function convNet(net: ConvNet, options: ModelOptions): Network {
   const { dropPath: rate = 0, drop = 0 } = options;
   return {
@@ -98,7 +98,7 @@ function checkCount(x: tf.Tensor4D): void {
   throw new StillhouseError('argument.invalid', { name: 'batchSize', expected, got: x.shape[0] });
 }
 
-/** Multiplications of a square convolution [out, in / groups, k, k] whose result is `side` × `side`. */
+/** Counts the multiplications of a square convolution [out, in / groups, k, k] whose result is `side` × `side`. */
 export function convMacs(inputs: number, outputs: number, size: number, side: number, groups = 1): number {
   return (inputs / groups) * outputs * (size * side) ** 2;
 }

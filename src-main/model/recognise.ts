@@ -27,7 +27,7 @@ const MAX_ARRAYS = 5000;
 /** A network of which less than this share fits is no likeness. */
 const LIKE = 0.8;
 
-/** null when the arrays are like those of no network that is known. */
+/** Recognises the network whose arrays have these names and shapes; null where no known network is like it. */
 export function recognise(tensors: Tensors): Recognised | null {
   if (tensors.size === 0 || tensors.size > MAX_ARRAYS) return null;
   const layouts = layoutsOf(tensors);

@@ -3,8 +3,8 @@ import { attr, call } from '../trace/ops.ts';
 import type { Params } from './model.ts';
 
 /**
- * `f` of a value and of parameters, keeping neither what it computes: on the way back it is computed again from its
- * inputs. That costs one more forward of `f` and saves the memory of all it keeps.
+ * Computes `f` of a value and of parameters without keeping intermediate values: the gradient computes them again from
+ * the inputs. That costs one more forward pass of `f` and saves the memory of those values.
  */
 export function recomputed<T extends tf.Tensor>(f: (x: T, params: Params) => T, x: T, params: Params): T {
   const names = Object.keys(params);

@@ -31,7 +31,7 @@ interface Block {
   squeezed: number;
 }
 
-/** The network of a shape, for any input size. */
+/** Builds a RegNet from its shape, for any input size. */
 export function regNet(shape: RegNetShape, options: ModelOptions): Network {
   const blocks = blocksOf(shape);
   return convNet(

@@ -31,7 +31,7 @@ interface Block {
   convs: ConvPart[];
 }
 
-/** The network of a shape, for any input size. */
+/** Builds a ResNet from its shape, for any input size. */
 export function resNet(shape: ResNetShape, options: ModelOptions): Network {
   const blocks = blocksOf(shape);
   return convNet(

@@ -26,6 +26,7 @@ export function rolloutShape({
 }
 
 /**
+ * Computes the attention rollout of an image: how much each patch counts for the answer.
  * @param params of the network, by their names in it
  * @param images [1, S, S, 3], normalised
  * @returns shares of the patches [extra, patches], each row adding up to 1

@@ -5,28 +5,28 @@ import type { Init, ParamSpec } from './model.ts';
 const ZEROS: Init = { kind: 'zeros' };
 const ONES: Init = { kind: 'ones' };
 
-/** One trained parameter. */
+/** Describes one trained parameter. */
 export function param(name: string, shape: number[], init: Init): ParamSpec {
   return { name, shape, init, buffer: false };
 }
 
-/** Weight [out, in] and bias [out]. */
+/** Describes weight [out, in] and bias [out]. */
 export function linear(name: string, inputs: number, outputs: number, weight: Init, bias: Init = ZEROS): ParamSpec[] {
   return [param(`${name}.weight`, [outputs, inputs], weight), param(`${name}.bias`, [outputs], bias)];
 }
 
-/** Weight and bias [width] of a layer norm. */
+/** Describes weight and bias [width] of a layer norm. */
 export function layerNorm(name: string, width: number): ParamSpec[] {
   return [param(`${name}.weight`, [width], ONES), param(`${name}.bias`, [width], ZEROS)];
 }
 
-/** A square kernel [out, in / groups, size, size], normal with variance 2 / fan-out (He), no bias. */
+/** Describes a square kernel [out, in / groups, size, size], normal with variance 2 / fan-out (He), no bias. */
 export function conv(name: string, inputs: number, outputs: number, size: number, groups = 1): ParamSpec {
   const std = Math.sqrt(2 / Math.floor((size * size * outputs) / groups));
   return param(`${name}.weight`, [outputs, inputs / groups, size, size], { kind: 'normal', std });
 }
 
-/** Scale, shift, running mean, running variance [width] and the batch counter [] of a batch norm. */
+/** Describes scale, shift, running mean, running variance [width] and the batch counter [] of a batch norm. */
 export function batchNorm(name: string, width: number, weight: Init = ONES): ParamSpec[] {
   return [
     param(`${name}.weight`, [width], weight),
@@ -37,7 +37,7 @@ export function batchNorm(name: string, width: number, weight: Init = ONES): Par
   ];
 }
 
-/** The two 1×1 convolutions with bias of a squeeze-and-excitation. */
+/** Describes the two 1×1 convolutions with bias of a squeeze-and-excitation. */
 export function squeeze(reduce: string, expand: string, channels: number, hidden: number): ParamSpec[] {
   return [
     conv(reduce, channels, hidden, 1),

@@ -40,7 +40,8 @@ export const HEAD = /^(head|head_dist|head\.fc|fc|classifier)\.(weight|bias)$/;
 type Named = Pick<Model, 'name'> & Geometry;
 
 /**
- * The model's parameters from a weight file, row-major float32 by timm's names. Without `newHead` they are complete.
+ * Takes the parameters of a model from a weight file, row-major float32 by timm's names. Without `newHead` they are
+ * complete.
  * @throws StillhouseError `weights.keys` listing what does not fit; `weights.format` for values that are not finite.
  */
 export function fitWeights(
@@ -62,7 +63,7 @@ interface Plan {
 }
 
 /**
- * What {@link fitWeights} will do, by names and shapes alone: no value is read.
+ * Plans what {@link fitWeights} does, by names and shapes alone: no value is read.
  * @throws StillhouseError `weights.keys` listing what does not fit.
  */
 export function planFit(model: Named, tensors: Tensors, options: FitOptions): Plan {
@@ -109,8 +110,8 @@ const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
 type Geometry = Pick<Model, 'specs' | 'inputSize' | 'inputWidth'>;
 
 /**
- * What position embeddings of a shape have to do with a model's: the grids of patches of both, the tokens before them,
- * and the side of a patch. Without `grid` the patches of the shape make a square.
+ * Compares position embeddings of a shape with those of a model: both grids of patches, the tokens before them, and the
+ * side of a patch. Without `grid` the patches of the shape make a square.
  * @returns null where they do not, and where there can be no such embedding.
  */
 export function gridsOf({ specs, inputSize, inputWidth = inputSize }: Geometry, shape: number[], grid?: Grid) {

@@ -203,8 +203,9 @@ function imageTransformer(
 }
 
 /**
- * A network by its timm name.
- * @throws StillhouseError `argument.invalid` for an unknown name, with the nearest ones, and for options it cannot take.
+ * Makes a network by its timm name.
+ * @throws StillhouseError `argument.invalid` for an unknown name, with the nearest ones, and for options it cannot
+ * take.
  */
 export function createModel(name: string, options: ModelOptions): Model {
   const preset = presetOf(name);
@@ -224,12 +225,12 @@ export function createModel(name: string, options: ModelOptions): Model {
   };
 }
 
-/** Every network at 1000 classes and its own input size, in the order of the tables; none that is for tests. */
+/** Lists every network at 1000 classes and its own input size, in the order of the tables, without those for tests. */
 export function listModels(): ModelCard[] {
   return offered().map(modelCard);
 }
 
-/** Whether there is a network of this name, in the list or for tests. */
+/** Tells whether there is a network of this name, in the list or for tests. */
 export function isModel(name: string): boolean {
   return PRESETS.has(name);
 }
@@ -238,13 +239,13 @@ function offered(): string[] {
   return [...PRESETS.keys()].filter((name) => !TEST.includes(name));
 }
 
-/** The name and own input size of every network, in the order of the tables. */
+/** Lists name and own input size of every network, in the order of the tables. */
 export function inputSizes(): Map<string, number> {
   return new Map([...PRESETS].map(([name, { inputSize }]) => [name, inputSize]));
 }
 
 /**
- * What is known of one network at 1000 classes and its own input size.
+ * Describes one network at 1000 classes and its own input size.
  * @throws StillhouseError `argument.invalid` for an unknown name, with the nearest ones.
  */
 export function modelCard(name: string): ModelCard {
@@ -274,14 +275,17 @@ export interface Preparation {
   std: [number, number, number];
 }
 
-/** @throws StillhouseError `argument.invalid`, `model.absent` for an unknown name. */
+/**
+ * Returns how images are prepared for a network: size, crop, interpolation, mean and std.
+ * @throws StillhouseError `argument.invalid`, `model.absent` for an unknown name.
+ */
 export function preparationOf(name: string): Preparation {
   const { inputSize, cropRatio, timmCropRatio, interpolation = 'bicubic', pixels } = presetOf(name);
   const { mean, std } = pixels;
   return { inputSize, cropRatio, timmCropRatio: timmCropRatio ?? null, interpolation, mean: [...mean], std: [...std] };
 }
 
-/** Whether two networks of the same arrays answer alike on the same images. */
+/** Tells whether two networks of the same arrays answer alike on the same images. */
 export function answerAlike(one: string, other: string): boolean {
   const facts = (name: string) => {
     const { mean, std } = preparationOf(name);
@@ -291,7 +295,7 @@ export function answerAlike(one: string, other: string): boolean {
 }
 
 /**
- * A network by timm's name, with or without the tag of its weights, or by a name of DeiT's code.
+ * Finds a network by timm's name, with or without the tag of its weights, or by a name of DeiT's code.
  * @param inputSize chooses among networks that differ in it.
  * @returns our name, null where there is none.
  */
@@ -302,7 +306,7 @@ export function modelNamed(name: string, inputSize?: number): string | null {
   return names.find((one) => PRESETS.get(one)?.inputSize === inputSize) ?? names[0] ?? null;
 }
 
-/** What to call a network that is not known by a name: what DeiT calls so, or the nearest names. */
+/** Suggests names for an unknown network: the one that DeiT calls so, or the nearest names. */
 export function suggestedModels(name: string): string[] {
   const found = modelNamed(name);
   if (!found) return nearestNames(name);

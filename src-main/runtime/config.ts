@@ -24,8 +24,8 @@ export interface ContextOptions {
 }
 
 /**
- * A serialised ConfigProto. With a GPU: that one alone, its memory taken as it is needed, what runs only on the
- * processor placed there, and XLA on whatever it can compile.
+ * Serialises a ConfigProto. For a GPU it names that one alone, lets its memory grow, places CPU-only ops on the
+ * processor, and turns on XLA for all it can compile.
  */
 export function contextConfig({ within, between, gpu = null }: ContextOptions): Uint8Array {
   const threads = [varintField(INTRA_OP_THREADS, within), varintField(INTER_OP_THREADS, between)];

@@ -31,8 +31,8 @@ const RTLD_NOW = 2;
 const RTLD_GLOBAL = 0x100;
 
 /**
- * What must be so before TensorFlow is loaded for a GPU: the CUDA libraries of the engine in `folder` are loaded, and
- * the environment says where XLA finds its assembler. What the person has set there stays.
+ * Prepares the process for a TensorFlow with CUDA, before it is loaded: loads the CUDA libraries in `folder` and sets
+ * the variables by which XLA finds its assembler. Variables that the person has set stay.
  * @throws StillhouseError `engine.load` naming the library that does not load.
  */
 export function prepareCuda(folder: string, libc: Linker): void {
@@ -43,7 +43,7 @@ export function prepareCuda(folder: string, libc: Linker): void {
   }
 }
 
-/** Variables that CUDA and XLA read once, with what `given` has of them. */
+/** Returns the variables that CUDA and XLA read once; a value in `given` takes precedence. */
 export function cudaEnvironment(folder: string, given: NodeJS.ProcessEnv): Record<string, string> {
   const { XLA_FLAGS: flags = '', CUDA_DEVICE_ORDER, NVIDIA_TF32_OVERRIDE } = given;
   const tools = `--xla_gpu_cuda_data_dir="${path.join(folder, 'nvidia', 'cuda_nvcc')}"`;

@@ -17,7 +17,7 @@ export type DType = keyof typeof DTYPES;
 
 const byCode = new Map<number, DType>(Object.entries(DTYPES).map(([name, { code }]) => [code, name as DType]));
 
-/** The name of a TF_DataType value. @throws RangeError for one this project does not use. */
+/** Returns the name of a TF_DataType value. @throws RangeError for one this project does not use. */
 export function dtypeOf(code: number): DType {
   const dtype = byCode.get(code);
   if (!dtype) throw new RangeError(`dtypeOf: unknown TF_DataType ${code}`);

@@ -5,7 +5,7 @@ import { setAttr } from './attrs.ts';
 const POINTER_BYTES = 8;
 
 /**
- * Runs one op, or a registered function by its name, now. The caller owns the returned handles.
+ * Runs one op, or a registered function by its name, and waits for it. The caller owns the returned handles.
  * @throws StillhouseError `engine.op` with TensorFlow's own words.
  */
 export function execute(
@@ -30,7 +30,7 @@ export function execute(
   });
 }
 
-/** As {@link execute}, on a worker thread: the event loop goes on while TensorFlow works. */
+/** Runs one op as {@link execute} does, on a worker thread: the event loop continues while TensorFlow works. */
 export async function executeAsync(
   tf: Tf,
   context: Pointer,

@@ -48,8 +48,8 @@ export async function decodeImage({ tf, context }: DecoderParts, bytes: Uint8Arr
 }
 
 /**
- * The same on this thread, into the memory that `room` gives. Of a JPEG only `crop` (inside the image) is decoded when
- * it is not null: with the bytes of the whole image, but for the leftmost and rightmost column.
+ * Decodes an image on this thread into the memory that `room` gives. Of a JPEG only `crop` (inside the image) is
+ * decoded when it is not null; its bytes are those of the whole image, except for the leftmost and rightmost column.
  * @throws StillhouseError `engine.op` with the decoder's words when the bytes are damaged.
  */
 export function decodeImageNow(
@@ -129,7 +129,7 @@ export interface JpegOptions {
   progressive?: boolean;
 }
 
-/** An image as JPEG. */
+/** Encodes an image as JPEG. */
 export async function encodeJpeg(
   { tf, context }: DecoderParts,
   pixels: Pixels,

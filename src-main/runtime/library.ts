@@ -229,7 +229,7 @@ function bind<Functions>(
   return functions as Functions;
 }
 
-/** Runs `body` with a fresh status; afterwards throws `engine.op` naming `what` when TensorFlow refused. */
+/** Runs `body` with a fresh status, then throws `engine.op` with `what` as its name when TensorFlow refused. */
 export function checked<Result>(tf: Tf, what: string, body: (status: Pointer) => Result): Result {
   const status: Pointer = tf.TF_NewStatus();
   try {

@@ -19,8 +19,8 @@ const PLACE = 512;
 const OK = 1n;
 
 /**
- * Runs `body` while TensorFlow notes what each of its threads does, which slows it by some percent. One recording at a
- * time.
+ * Runs `body` while TensorFlow records what each of its threads does, which slows it by some percent. Only one
+ * recording runs at a time.
  * @returns what the body gave, and the recording or a StillhouseError `engine.op` that says why there is none.
  */
 export async function recordOps<Result>(

@@ -4,7 +4,7 @@ import { DTYPES, dtypeOf, type DType, type Values } from './dtypes.ts';
 
 /** Between typed arrays and native tensors. A `TF_Tensor` made here is deleted by the caller. */
 
-/** A native tensor holding a copy of `values`. For strings, `values` is the list of byte strings. */
+/** Makes a native tensor that holds a copy of `values`; for strings, `values` is a list of byte strings. */
 export function toTensor(tf: Tf, shape: readonly number[], dtype: DType, values: Values | Uint8Array[]): Pointer {
   const count = shapeSize(shape);
   if (values.length !== count) {
@@ -31,7 +31,7 @@ function writeStrings(tf: Tf, data: Pointer, strings: Uint8Array[]): void {
   });
 }
 
-/** A copy of a native tensor's values; bfloat16 and float16 come as their 16-bit patterns, strings as byte strings. */
+/** Copies the values of a native tensor; bfloat16 and float16 come as 16-bit patterns, strings as byte strings. */
 export function fromTensor(tf: Tf, tensor: Pointer, dtype: DType, count: number): Values | Uint8Array[] {
   if (dtype === 'string') return readStrings(tf, tensor, count);
   const values = emptyValues(dtype, count);
@@ -82,7 +82,7 @@ function emptyValues(dtype: DType, count: number): Values {
   }
 }
 
-/** An eager handle holding a copy of `values`. */
+/** Makes an eager handle that holds a copy of `values`. */
 export function toHandle(tf: Tf, shape: readonly number[], dtype: DType, values: Values | Uint8Array[]): Pointer {
   const tensor = toTensor(tf, shape, dtype, values);
   try {
@@ -92,12 +92,12 @@ export function toHandle(tf: Tf, shape: readonly number[], dtype: DType, values:
   }
 }
 
-/** An eager handle that shares the memory of `tensor`. */
+/** Makes an eager handle that shares the memory of `tensor`. */
 export function handleOf(tf: Tf, tensor: Pointer): Pointer {
   return checked<Pointer>(tf, 'new tensor', (status) => tf.TFE_NewTensorHandle(tensor, status));
 }
 
-/** Shape and type of an eager handle. */
+/** Reads shape and type of an eager handle. */
 export function describeHandle(tf: Tf, handle: Pointer): { shape: number[]; dtype: DType } {
   return checked(tf, 'tensor shape', (status) => {
     const rank: number = tf.TFE_TensorHandleNumDims(handle, status);
@@ -108,7 +108,7 @@ export function describeHandle(tf: Tf, handle: Pointer): { shape: number[]; dtyp
   });
 }
 
-/** A copy of an eager handle's values. */
+/** Copies the values of an eager handle. */
 export function fromHandle(tf: Tf, handle: Pointer): Values | Uint8Array[] {
   const { shape, dtype } = describeHandle(tf, handle);
   const tensor: Pointer = checked(tf, 'read tensor', (status) => tf.TFE_TensorHandleResolve(handle, status));

@@ -21,7 +21,7 @@ export const KEPT = 'Identity';
 /** Clusters whose largest result has fewer numbers are not worth a call, nor the time XLA takes to compile them. */
 const SMALLEST = 65536;
 
-/** The program with its element-wise parts gathered into `Cluster` nodes. */
+/** Gathers the element-wise parts of a program into `Cluster` nodes. */
 export function cluster(unclustered: Program, smallest = SMALLEST): Program {
   const program = widenAtUse(unclustered);
   const group = groups(program);

@@ -8,8 +8,8 @@ import { inputsOf, type Program, type ProgramNode, type ValueRef } from './progr
 import type { State } from './state.ts';
 
 /**
- * Runs a program op by op: slow, and what the compiled form is compared with. Unlike the compiled form it leaves the
- * state alone and returns what would be assigned.
+ * Runs a program op by op: slow, and the reference for the compiled form. Unlike that, it leaves the state alone and
+ * returns the values to assign.
  */
 export function interpret(
   engine: Engine,

@@ -15,7 +15,7 @@ export interface LowerOptions {
   fuse: boolean;
 }
 
-/** All passes, in order; the bodies of calls go through them too. */
+/** Runs all passes, in order, on a program and on the bodies of its calls. */
 export function lower(program: Program, options: LowerOptions): Program {
   return lowerWith(program, options, new Map(), (typed) => typed);
 }
@@ -140,7 +140,7 @@ function constant(values: Int32Array): ProgramNode {
   return { op: 'Constant', attrs: [], inputs: [], outputs: [{ shape: [values.length], dtype: 'int32' }], values };
 }
 
-/** A matrix product and the bias added to it alone become one op, which adds before it rounds and writes. */
+/** Fuses a matrix product with a bias that only this product gets: one op, which adds before it rounds and writes. */
 export function fuseBias(program: Program): Program {
   const users = new Map<number, number>();
   const count = ({ node }: ValueRef) => users.set(node, (users.get(node) ?? 0) + 1);

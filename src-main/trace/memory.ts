@@ -6,8 +6,8 @@ import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
 const VIEWS = new Set(['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW']);
 
 /**
- * The most that the values of one run of a lowered program need at a time, bytes, told from the program alone: a value
- * takes memory from where it is computed to its last use. Variables are not counted.
+ * Computes the most bytes that the values of one run of a lowered program need at a time, from the program alone. A
+ * value takes memory from its computation to its last use. Variables are not counted.
  * @param lanes how many calls run side by side
  */
 export function footprint(program: Program, lanes: number): number {

@@ -15,7 +15,7 @@ interface NodeBackend extends tf.KernelBackend {
   executeMultipleOutputs(op: string, attrs: Attr[], inputs: tf.TensorInfo[], outputCount: number): tf.Tensor[];
 }
 
-/** The current tfjs backend, which is tfjs-node's over our binding. */
+/** Returns the current tfjs backend, which is the one of tfjs-node over our binding. */
 export function nodeBackend(): NodeBackend {
   return tf.backend() as NodeBackend;
 }
@@ -46,19 +46,19 @@ export function saved<T extends tf.Tensor>(x: T): T {
   return nodeBackend().binding.sink.recording ? (call('Saved', [], [x])[0] as T) : x;
 }
 
-/** 1 where `x` (a scalar) is a finite number, else 0. No gradient. */
+/** Computes 1 where `x` (a scalar) is a finite number, else 0. It has no gradient. */
 export function finite(x: tf.Tensor): tf.Tensor {
   const answer = call('IsFinite', [attr.type('T', 'float32')], [x])[0];
   return castTo(answer, 'bool', 'float32');
 }
 
-/** x · y, and 0 where y is 0 even if x is infinite or not a number. No gradient. */
+/** Computes x · y, and 0 where y is 0 even if x is infinite or not a number. It has no gradient. */
 export function multiplyNoNan(x: tf.Tensor, y: tf.Tensor): tf.Tensor {
   return call('MulNoNan', [attr.type('T', 'float32')], [x, y])[0];
 }
 
 /**
- * One AdamW update (`composites.ts`). Compiled, it works in place on the state.
+ * Computes one AdamW update (`composites.ts`). Compiled, it changes the state in place.
  * @param state parameter, mean and mean square of its gradient
  * @param scalars learning rate, β₁ᵗ, β₂ᵗ, β₁, β₂, ε·√(1 − β₂ᵗ), 1 − lr·λ
  * @returns the new state, in the same order

@@ -5,7 +5,7 @@ import type { Program, ProgramNode, ValueRef } from './program.ts';
 const SHORT: Record<string, string> = { float32: 'f32', bfloat16: 'bf16', float16: 'f16', int32: 'i32', uint8: 'u8' };
 
 /**
- * A program as text, a line a node: `%3:f32[2,4] = MatMul(%1, %2) transpose_b=true`. Types that TensorFlow infers are
+ * Prints a program, one node a line: `%3:f32[2,4] = MatMul(%1, %2) transpose_b=true`. Types that TensorFlow infers are
  * left out. Equal programs print equally.
  */
 export function print(program: Program): string {
@@ -15,7 +15,7 @@ export function print(program: Program): string {
   return [...lines, ...outputs, ...assigns].join('\n');
 }
 
-/** SHA-256 of the program: of its text and of the values of its constants. */
+/** Computes the SHA-256 of a program, over its text and the values of its constants. */
 export function hash(program: Program): string {
   const sha = createHash('sha256').update(print(program));
   for (const { values } of program.nodes) {

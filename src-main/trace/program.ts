@@ -42,12 +42,12 @@ export interface Program {
   assigns: { variable: string; value: ValueRef }[];
 }
 
-/** The specs of the named inputs, in order. */
+/** Returns the specs of the named inputs, in order. */
 export function inputsOf(program: Program): { name: string; spec: TensorSpec }[] {
   return named(program, 'Input');
 }
 
-/** The specs of the variables read, in order. */
+/** Returns the specs of the variables that are read, in order. */
 export function variablesOf(program: Program): { name: string; spec: TensorSpec }[] {
   return named(program, 'Variable');
 }
@@ -58,7 +58,7 @@ function named(program: Program, op: string): { name: string; spec: TensorSpec }
     .map((node) => ({ name: node.name ?? '', spec: node.outputs[0] }));
 }
 
-/** A node standing for an input. */
+/** Makes a node that stands for an input. */
 export function inputNode(name: string, spec: TensorSpec): ProgramNode {
   return { op: 'Input', name, attrs: [], inputs: [], outputs: [spec] };
 }

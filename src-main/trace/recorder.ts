@@ -56,7 +56,7 @@ export function record(
 }
 
 /**
- * Within a recording: `program`, recorded before and without variables, as one op.
+ * Records `program`, which was recorded before and has no variables, as one op of the current recording.
  * @param inputs a tensor for each input of the program
  * @param after what has to be computed before it begins
  * @returns its outputs by name

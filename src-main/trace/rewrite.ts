@@ -41,7 +41,7 @@ function keyOf(node: ProgramNode): string | null {
   return [node.op, node.name ?? '', inputs, attrs, types, values].join('|');
 }
 
-/** Which nodes the outputs and assigns need. */
+/** Finds the nodes that outputs and assignments need. */
 export function needed(program: Program): boolean[] {
   const marks = new Array<boolean>(program.nodes.length).fill(false);
   for (const { value } of [...program.outputs, ...program.assigns]) marks[value.node] = true;

@@ -5,7 +5,7 @@ import type { Optimizer } from './optimizer-types.ts';
 import { betaPowers, heldBeta, heldRate, plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
-/** AdamW as torch has it. TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled. */
+/** Makes AdamW as torch has it. TensorFlow adds ε to √v where torch adds it to √v/√(1 − β₂ᵗ), so ε is scaled. */
 export function adamwOptimizer(recipe: Recipe): Optimizer {
   return {
     slots: [PREFIX.mean, PREFIX.square],

@@ -78,7 +78,7 @@ export class AnswerRecorder {
   }
 }
 
-/** The `count` greatest of a row, the greatest first; of equal ones the first. */
+/** Finds the `count` greatest values of a row, the greatest first; of equal ones the first. */
 export function greatest(row: Float32Array, count: number): number[] {
   const best: number[] = [];
   for (let k = 0; k < row.length; k++) {
@@ -99,7 +99,7 @@ function logSumExp(row: Float32Array): number {
   return most + Math.log(sum);
 }
 
-/** The answers on `files` in their order; those of files that were not answered are −1 and NaN. */
+/** Selects the answers on `files` in their order; a file without an answer gets −1 and NaN. */
 export function answersFor(files: readonly string[], recorder: AnswerRecorder): Answers {
   const { kept } = recorder;
   const known = new Map(recorder.files.map((file, row) => [file, row]));

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import { shared } from './scalars.ts';
 
-/** Gradients by parameter name, as a recipe bounds them: timm's three modes. */
+/** Bounds gradients, given by parameter name, as a recipe asks: timm's three modes. */
 export function clip(
   { clipGrad, clipMode }: Recipe,
   gradients: Record<string, tf.Tensor>,
@@ -20,7 +20,9 @@ export function clip(
   );
 }
 
-/** All gradients, shortened alike so that their common norm is at most `most`. `slack` is added to the norm, as in torch. */
+/**
+ * Shortens all gradients alike so that their common norm is at most `most`. `slack` is added to the norm, as in torch.
+ */
 export function clipNorm(gradients: Record<string, tf.Tensor>, most: number, slack: number): Record<string, tf.Tensor> {
   const squares = Object.values(gradients).map((gradient) => shared(sumOfSquares(gradient)));
   const total = tf.sqrt(tf.sum(tf.stack(squares)));
@@ -31,7 +33,7 @@ export function clipNorm(gradients: Record<string, tf.Tensor>, most: number, sla
 /** Below any norm that matters, above 0. */
 const TINY = 1e-30;
 
-/** The Euclidean norm of all numbers of a tensor. */
+/** Computes the Euclidean norm over all numbers of a tensor. */
 export function norm(x: tf.Tensor): tf.Tensor {
   return tf.sqrt(sumOfSquares(x));
 }

@@ -98,10 +98,7 @@ export interface DecideParts {
   onAnswers?: (logits: Float32Array, batch: EvalBatch) => void;
 }
 
-/**
- * What a network decides on every image of `batches`, by file.
- * @returns null when it was stopped.
- */
+/** Decides the class of every image in `batches`, by file. @returns null when it was stopped. */
 export async function decideAll(parts: DecideParts): Promise<Map<string, number> | null> {
   const decided = new Map<string, number>();
   for await (const batch of parts.batches) {
@@ -115,7 +112,7 @@ export async function decideAll(parts: DecideParts): Promise<Map<string, number>
   return parts.stop.aborted ? null : decided;
 }
 
-/** A last batch with rows of nothing behind it: the steps take no less than `bytes`. */
+/** Fills a last batch with empty rows: the steps take no less than `bytes`. */
 export function filledUp(images: Uint8Array, bytes: number): Uint8Array {
   if (images.length === bytes) return images;
   const filled = new Uint8Array(bytes);

@@ -4,14 +4,14 @@ import type { Init, ParamSpec } from '../model/model.ts';
 export type Uniforms = (name: string, count: number) => Float64Array;
 
 /**
- * The values that a fresh model starts from, by parameter name. Every parameter draws from the stream of its own
- * name, so a value depends on nothing but the seed behind `uniforms`, the name and the shape.
+ * Draws the values that a fresh model starts from, by parameter name. Every parameter draws from a stream of its own
+ * name, so a value depends only on the seed behind `uniforms`, the name and the shape.
  */
 export function initialValues(specs: readonly ParamSpec[], uniforms: Uniforms): Record<string, Float32Array> {
   return Object.fromEntries(specs.map((spec) => [spec.name, initialValue(spec, uniforms)]));
 }
 
-/** The initial value of one parameter, row-major. */
+/** Draws the initial value of one parameter, row-major. */
 export function initialValue(spec: ParamSpec, uniforms: Uniforms): Float32Array {
   const size = spec.shape.reduce((product, side) => product * side, 1);
   const { init } = spec;
@@ -48,7 +48,7 @@ function inside(u: number): number {
   return Math.min(Math.max(u, 2 ** -33), 1 - 2 ** -33);
 }
 
-/** The z below which a standard normal falls with probability `p` in (0, 1): Wichura's AS 241, to 1e-16. */
+/** Finds the z below which a standard normal falls with probability `p` in (0, 1): Wichura's AS 241, to 1e-16. */
 export function normalQuantile(p: number): number {
   const q = p - 0.5;
   if (Math.abs(q) <= 0.425) return q * ratio(CENTRE, 0.180625 - q * q);

@@ -6,8 +6,8 @@ import { betaPowers, heldRate, plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
 /**
- * LAMB (arXiv 1904.00962) as timm has it, which is NVIDIA's: gradients are first shortened to norm 1 together, and the
- * parameters that are decayed move by a share of their own norm.
+ * Makes LAMB (arXiv 1904.00962) as timm has it, which follows NVIDIA: gradients are first shortened to norm 1 together,
+ * and parameters with weight decay move by a share of their own norm.
  */
 export function lambOptimizer(recipe: Recipe): Optimizer {
   const { optBeta1, optBeta2, optEps } = recipe;

@@ -7,8 +7,8 @@ const HEAD = /^(head|head_dist|fc|classifier)\./;
 const BLOCK = /^(?:blocks\.(\d+)(?:\.(\d+)\.)?|s(\d+)\.b(\d+)\.|layer(\d+)\.(\d+)\.)/;
 
 /**
- * The depth of each parameter below the head, which is 0: blocks count one each, the norm after the last one belongs
- * to it, and the stem is the deepest.
+ * Counts how far each parameter lies below the head, which is at 0: a block counts one, the norm after the last block
+ * belongs to it, and the stem is deepest.
  */
 export function layerDepths(specs: readonly ParamSpec[]): Map<string, number> {
   const trained = specs.filter(({ buffer }) => !buffer);

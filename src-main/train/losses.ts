@@ -5,7 +5,7 @@ import type { Recipe } from '../protocol/recipe.ts';
 /** The losses of the method. B images, K classes; each is a mean over the batch and float32. */
 
 /**
- * Cross-entropy against soft targets: −Σ t·log softmax, mean over the batch.
+ * Computes cross-entropy against soft targets: −Σ t·log softmax, mean over the batch.
  * @param logits [B, K]
  * @param targets [B, K], rows sum to 1; no gradient
  */
@@ -23,7 +23,7 @@ export function softTargetCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D
 }
 
 /**
- * Binary cross-entropy: each class is a yes or no of its own. Mean over the batch and the classes.
+ * Computes binary cross-entropy, where each class is a yes or no of its own; mean over the batch and the classes.
  * @param logits [B, K]
  * @param targets [B, K], how much of a yes; no gradient
  */
@@ -40,12 +40,19 @@ export function binaryCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): t
   return loss(logits);
 }
 
-/** Targets as a recipe asks for: DeiT III says yes to each class that has a share in them. @param targets [B, K] */
+/**
+ * Returns the targets that a recipe asks for: DeiT III says yes to each class that has a share in them.
+ * @param targets [B, K]
+ */
 export function labelsAsAsked({ bceLoss }: Recipe, targets: tf.Tensor2D): tf.Tensor2D {
   return bceLoss ? tf.cast(tf.greater(targets, 0), 'float32') : targets;
 }
 
-/** The loss of the class head that a recipe asks for. @param logits [B, K] @param targets [B, K] */
+/**
+ * Computes the loss of the class head that a recipe asks for.
+ * @param logits [B, K]
+ * @param targets [B, K]
+ */
 export function classLoss(recipe: Recipe, logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Scalar {
   const loss = recipe.bceLoss ? binaryCrossEntropy : softTargetCrossEntropy;
   return loss(logits, labelsAsAsked(recipe, targets));
@@ -58,7 +65,7 @@ function logSoftmax(logits: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * Smoothed one-hot targets: smoothing / K everywhere, and 1 − smoothing more at the label.
+ * Makes smoothed one-hot targets: smoothing / K everywhere, and 1 − smoothing more at the label.
  * @param labels [B] int32
  * @returns [B, K]
  */
@@ -78,7 +85,7 @@ function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar
 }
 
 /**
- * Soft distillation: τ² · KL(teacher ‖ student) at temperature τ, divided by B·K as DeiT's code does.
+ * Computes soft distillation: τ² · KL(teacher ‖ student) at temperature τ, divided by B·K as in DeiT's code.
  * @param student [B, K] logits of the distillation head
  * @param teacher [B, K] logits
  */

@@ -9,7 +9,7 @@ export type EvalHeads = Recipe['evalHeads'];
  * rows, then the rows past the labels are padding and are not read.
  */
 
-/** Index of the greatest logit of each of the first `count` rows; of equal ones the first. */
+/** Finds the index of the greatest logit in each of the first `count` rows; of equal ones the first. */
 export function decisions(logits: Float32Array, count: number, classes: number): Int32Array {
   const best = new Int32Array(count);
   for (let row = 0; row < count; row++) {
@@ -21,7 +21,7 @@ export function decisions(logits: Float32Array, count: number, classes: number):
   return best;
 }
 
-/** How many of the labels are among the `k` greatest logits of their row; equal logits rank by index. */
+/** Counts the labels that are among the `k` greatest logits of their row; equal logits rank by index. */
 export function countTop(logits: Float32Array, labels: Int32Array, classes: number, k: number): number {
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {
@@ -31,7 +31,7 @@ export function countTop(logits: Float32Array, labels: Int32Array, classes: numb
 }
 
 /**
- * How many classes come before `label` in a row [K] of logits: 0 for the decision; of equal ones the first comes
+ * Counts the classes that come before `label` in a row [K] of logits: 0 for the decision; of equal ones the first comes
  * first. A NaN beats the label, as in torch's top-k, and a label whose own logit is NaN ranks behind all K: a broken
  * model must not score.
  */
@@ -43,7 +43,7 @@ export function rankOf(row: Float32Array, label: number): number {
   return rank;
 }
 
-/** Mean cross-entropy of one batch, in nats: logsumexp(logits) − logits[label]. */
+/** Computes the mean cross-entropy of one batch, in nats: logsumexp(logits) − logits[label]. */
 export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: number): number {
   let sum = 0;
   for (let row = 0; row < labels.length; row++) {
@@ -57,14 +57,14 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: 
   return sum / labels.length;
 }
 
-/** Both heads as DeiT decides with them: the arithmetic mean of the two logit vectors. */
+/** Averages both heads, as DeiT decides with them: the arithmetic mean of the two logit vectors. */
 export function fuse(head: Float32Array, headDist: Float32Array): Float32Array {
   return head.map((value, index) => (value + headDist[index]) / 2);
 }
 
 /**
- * The logits that decide, of a network with two heads: the mean of both (as DeiT's code), those of the mean of both
- * heads' probabilities (as its paper), or one head's alone. Of one head, its own.
+ * Returns the logits that decide in a network with two heads: the mean of both (DeiT's code), of their probabilities
+ * (its paper), or one head alone. A single head decides itself.
  */
 export function deciding(
   heads: EvalHeads,
@@ -99,7 +99,7 @@ export interface ScoreMeter {
   score(): HeadScore;
 }
 
-/** A meter for logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
+/** Makes a meter for logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
 export function scoreMeter(classes: number): ScoreMeter {
   let [images, batches, loss, top1, top5] = [0, 0, 0, 0, 0];
   return {

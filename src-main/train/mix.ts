@@ -24,7 +24,7 @@ export interface Draws {
 
 type Inputs = Record<string, tf.Tensor>;
 
-/** Inputs that the step of a recipe has for mixing and erasing. */
+/** Lists the inputs that a step needs for the mixing and erasing of a recipe. */
 export function drawInputs(recipe: Recipe, batchSize: number): Record<string, TensorSpec> {
   const floats = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
   return {
@@ -35,8 +35,8 @@ export function drawInputs(recipe: Recipe, batchSize: number): Record<string, Te
 }
 
 /**
- * The values of {@link drawInputs}. The noise of erasing follows from the recipe's seed and the step, so that a resumed
- * run draws what it would have drawn.
+ * Computes the values of {@link drawInputs}. The noise of erasing follows from the seed of the recipe and the step, so
+ * a resumed run draws the same noise.
  */
 export function drawValues(
   { seed, recount }: Recipe,
@@ -75,7 +75,7 @@ function boxColumns(boxes: readonly (Box | null)[], count: number): Float32Array
 }
 
 /**
- * The images that both networks see.
+ * Erases and mixes the images, which both networks then see.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns the same, erased and mixed as the inputs say
  */
@@ -84,10 +84,7 @@ export function drawnImages(recipe: Recipe, student: Model, images: tf.Tensor4D,
   return mixes(recipe) ? mixImages(erased, inputs) : erased;
 }
 
-/**
- * Targets of mixed images: λ · own + (1 − λ) · the partner's.
- * @param targets [B, K]
- */
+/** Mixes targets as their images are mixed: λ · own + (1 − λ) · the partner's. @param targets [B, K] */
 export function drawnTargets(recipe: Recipe, targets: tf.Tensor2D, inputs: Inputs): tf.Tensor2D {
   if (!mixes(recipe)) return targets;
   const share = tf.reshape(inputs.mixShare, [-1, 1]);

@@ -4,7 +4,7 @@ import { lambOptimizer } from './lamb.ts';
 import type { Optimizer } from './optimizer-types.ts';
 import { sgdOptimizer } from './sgd.ts';
 
-/** The optimizer of a recipe. */
+/** Makes the optimizer of a recipe. */
 export function optimizerOf(recipe: Recipe): Optimizer {
   switch (recipe.opt) {
     case 'adamw':

@@ -19,7 +19,7 @@ export type Part = readonly number[];
 const TOKENS = 8 * 198;
 const WIDTH = 384;
 
-/** What an engine's threads best do to train a model: run parts of its batches, or share its ops. */
+/** Chooses how the threads of an engine train a model best: each runs parts of the batches, or all share each op. */
 export function threadingOf(student: Model): 'lanes' | 'ops' {
   return looksAtWholeBatch(student) ? 'ops' : 'lanes';
 }
@@ -29,7 +29,7 @@ function looksAtWholeBatch(model: Model): boolean {
   return model.specs.some(({ buffer }) => buffer);
 }
 
-/** How many images a part has: as asked, or what keeps `lanes` busy and is good for speed. */
+/** Chooses how many images a part has: as asked, or as many as keep `lanes` busy and are fast. */
 export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
   if (asked > 0) return Math.min(asked, batchSize);
   if (lanes < 2) return batchSize;
@@ -45,9 +45,8 @@ function tokensOf(model: Model): [number, number] {
 }
 
 /**
- * Parts of at most `size` images (of two when that is one), of nearly equal sizes, as many for each lane. A part has
- * an image's mirror image in the batch too, which is what images are mixed with: reversing a part pairs them as
- * reversing the batch does.
+ * Divides a batch into parts of at most `size` images (of two when that is one), of nearly equal sizes, as many for
+ * each lane. Each part holds both images of a mixed pair, so reversing a part pairs them as reversing the batch does.
  */
 export function mirroredParts(batchSize: number, size: number, lanes: number): Part[] {
   const pairs = Math.ceil(batchSize / 2);
@@ -58,7 +57,7 @@ export function mirroredParts(batchSize: number, size: number, lanes: number): P
   });
 }
 
-/** Parts of neighbours, of at most `size` images. */
+/** Divides a batch into parts of neighbours, of at most `size` images. */
 export function neighbourParts(batchSize: number, size: number, lanes: number): Part[] {
   return split(batchSize, size, lanes).map(([from, to]) =>
     Array.from({ length: to - from }, (_, index) => from + index),
@@ -73,7 +72,7 @@ interface Taking {
   views?: number;
 }
 
-/** The parts in which a step takes a batch, in the order in which it takes them; null: it takes it whole. */
+/** Lists the parts in which a step takes a batch, in order; null where it takes the whole batch at once. */
 export function stepParts(student: Model, { batchSize, microBatch, lanes, views = 1 }: Taking): Part[] | null {
   const own = (): number => {
     const size = partSize(student, batchSize, lanes, microBatch);
@@ -83,7 +82,7 @@ export function stepParts(student: Model, { batchSize, microBatch, lanes, views 
   return size < batchSize ? mirroredParts(batchSize, size, lanes) : null;
 }
 
-/** The inputs of the images of a part. */
+/** Selects the inputs that belong to the images of a part. */
 export function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
   const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
   return Object.fromEntries(
@@ -108,7 +107,7 @@ function split(count: number, size: number, lanes: number): [number, number][] {
   return Array.from({ length: parts }, (_, index) => [edge(index), edge(index + 1)]);
 }
 
-/** The part's slices of `tensor` along `axis`; `dtype` is its true type. */
+/** Slices the rows of a part from `tensor` along `axis`; `dtype` is its true type. */
 export function rowsOf<T extends tf.Tensor>(tensor: T, part: Part, axis: number, dtype: DType): T {
   const attrs = [attr.type('Tparams', dtype), attr.type('Tindices', 'int32'), attr.type('Taxis', 'int32')];
   return call('GatherV2', attrs, [tensor, tf.tensor1d([...part], 'int32'), tf.scalar(axis, 'int32')])[0] as T;

@@ -12,7 +12,7 @@ export interface Position {
   scores?: (number | null)[];
 }
 
-/** The start of the epoch after `position`'s, which had this Acc@1. */
+/** Returns the start of the next epoch after `position`, whose epoch scored this Acc@1. */
 export function nextEpoch({ epoch, step, scores }: Position, score: number | null = null): Position {
   return { epoch: epoch + 1, batch: 0, step, lossSum: 0, ...(scores && { scores: [...scores, score] }) };
 }

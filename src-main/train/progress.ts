@@ -16,7 +16,7 @@ export interface ProgressMeter {
   evaluation<Result>(run: () => Promise<Result>): Promise<{ result: Result; seconds: number }>;
 }
 
-/** A meter for one process's share of a run. */
+/** Makes a meter for the share of a run that one process does. */
 export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMeter {
   const forecast = { step: new Recent(), evaluation: 0 };
   let window = newWindow();

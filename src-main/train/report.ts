@@ -14,7 +14,7 @@ import type { Answered, Answers } from './answers.ts';
 /** Images by the classes that others found in them: of each, the labels that count as right. */
 export type RightLabels = ReadonlyMap<string, ReadonlySet<number>>;
 
-/** One head over all images that it answered. */
+/** Reports one head over all images that it answered. */
 export function headReport(
   answered: Answered,
   head: Answering,
@@ -38,7 +38,7 @@ export function headReport(
   };
 }
 
-/** A number that JSON can hold; null for any other. */
+/** Returns a number that JSON can hold; null for any other. */
 export function orNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
@@ -69,8 +69,8 @@ function realScore({ files, kept }: Answered, { top }: Answers, rows: readonly n
 }
 
 /**
- * Bins of equal width by the probability of the decision, the upper edge belonging to the bin (Guo et al.,
- * arXiv 1706.04599).
+ * Sorts decisions into bins of equal width by their probability; the upper edge belongs to the bin (Guo et al., arXiv
+ * 1706.04599).
  */
 export function calibrationBins(
   { top, probability }: Pick<Answers, 'top' | 'probability'>,
@@ -93,14 +93,14 @@ export function calibrationBins(
   }));
 }
 
-/** The mean distance of accuracy and confidence over bins, weighed by their images. */
+/** Computes the mean distance between accuracy and confidence over bins, weighed by their images. */
 export function expectedError(bins: readonly CalibrationBin[]): number {
   const all = bins.reduce((sum, { count }) => sum + count, 0);
   const off = bins.reduce((sum, { count, confidence, accuracy }) => sum + count * Math.abs(accuracy - confidence), 0);
   return all > 0 ? off / all : 0;
 }
 
-/** Cells of the confusion matrix that are not 0, flat: class, decision, images; by class, then decision. */
+/** Lists the cells of the confusion matrix that are not 0, flat: class, decision, images; by class, then decision. */
 export function confusionCells(answered: Answered, head: Answering): number[] {
   const { top } = answersOf(answered, head);
   const counts = new Map<number, Map<number, number>>();
@@ -118,7 +118,7 @@ export function confusionCells(answered: Answered, head: Answering): number[] {
 
 type Scored = Omit<ClassReport, 'name' | 'title'>;
 
-/** Every class in the answers of one head, in their order. */
+/** Reports every class in the answers of one head, in their order. */
 export function classReports(answered: Answered, head: Answering, classes: number): Scored[] {
   const answers = answersOf(answered, head);
   const sums = Array.from({ length: classes }, () => newSums());

@@ -27,12 +27,12 @@ export function startScaler(state: State): void {
   for (const [name, value] of Object.entries(values)) if (!state.has(name)) state.set(name, [], Float32Array.of(value));
 }
 
-/** How many steps have been skipped: torch's optimizer does not count them. */
+/** Returns how many steps have been skipped, which torch's optimizer does not count. */
 export function skippedSteps(state: State): number {
   return state.has(SKIPPED) ? state.read(SKIPPED)[0] : 0;
 }
 
-/** The loss as gradients are taken of it. @param inputs may hold the scaler's variables; else it stays as it is */
+/** Scales the loss before gradients are taken. @param inputs may hold the scaler's variables; else it stays as it is */
 export function scaleLoss(loss: tf.Tensor, inputs: Record<string, tf.Tensor>): tf.Scalar {
   return (SCALE in inputs ? tf.mul(loss, inputs[SCALE]) : loss) as tf.Scalar;
 }
@@ -46,12 +46,15 @@ export interface Unscaled {
   assigns: Record<string, tf.Tensor>;
 }
 
-/** 1 where all gradients are finite, else 0. */
+/** Computes 1 where all gradients are finite, else 0. */
 export function gradientsFit(gradients: Record<string, tf.Tensor>): tf.Tensor {
   return finite(tf.addN(Object.values(gradients).map((gradient) => tf.sum(gradient))));
 }
 
-/** @param good 1, or 0 after a loss that is not finite */
+/**
+ * Divides the gradients by the scale of the loss, and adapts the scale for the next step.
+ * @param good 1, or 0 after a loss that is not finite
+ */
 export function unscale(
   gradients: Record<string, tf.Tensor>,
   variables: Record<string, tf.Tensor>,

@@ -15,9 +15,10 @@ export interface SchedulePlace {
 const START: SchedulePlace = { batch: 0, stepsPerEpoch: 1, scores: [] };
 
 /**
- * The learning rate **used in** a step of an epoch (from 0): linear warm-up, then the schedule, as timm computes it.
- * - By epoch, as DeiT steps it: the rate of epoch `e` is set at the end of that epoch, so epoch `e` runs at the
- *   schedule's value for `e - 1`, and the first two epochs both run at the warm-up rate.
+ * Computes the learning rate that is **used in** a step of an epoch (from 0): linear warm-up, then the schedule, as
+ * timm does.
+ * - By epoch, as DeiT steps it: the rate of epoch `e` is set when the epoch before ends, so epoch `e` runs at the
+ * schedule's value for `e - 1`, and the first two epochs both run at the warm-up rate.
  * - By step, as timm's train.py does: step `n` (from 0) runs at the schedule's value for `n`.
  * - Plateau, as timm's train.py steps it, since DeiT gives it no score: epoch `e` follows the score of `e - 1`.
  */
@@ -29,7 +30,7 @@ export function lrAt(recipe: Recipe, epoch: number, place: SchedulePlace = START
   return started ? shaken(recipe, valueAt(recipe, time, unit), time, unit) : firstLr(recipe);
 }
 
-/** The mean rate over the steps of an epoch, as DeiT's log.txt has it. */
+/** Computes the mean rate over the steps of an epoch, as DeiT's log.txt reports it. */
 export function meanLr(recipe: Recipe, epoch: number, place: Omit<SchedulePlace, 'batch'>): number {
   if (recipe.sched === 'plateau' || !recipe.schedOnUpdates) return lrAt(recipe, epoch, { ...place, batch: 0 });
   let sum = 0;
@@ -72,7 +73,7 @@ function shaken(recipe: Recipe, lr: number, t: number, unit: number): number {
 }
 
 /**
- * Where in a run the rate is shaken, as shares of the epochs: from, or from and to; null for nowhere.
+ * Parses where in a run the learning rate is shaken, as shares of the epochs: from, or from and to; null for nowhere.
  * @throws StillhouseError `recipe.invalid`
  */
 export function parseLrNoise(text: string): [number] | [number, number] | null {

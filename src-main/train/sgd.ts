@@ -4,7 +4,7 @@ import type { Optimizer } from './optimizer-types.ts';
 import { plusShare, shared } from './scalars.ts';
 import { PREFIX } from './variables.ts';
 
-/** Torch's SGD under timm's names: `sgd` with Nesterov's momentum, `momentum` with the plain one. */
+/** Makes torch's SGD under timm's names: `sgd` with Nesterov's momentum, `momentum` with the plain one. */
 export function sgdOptimizer({ opt, momentum }: Recipe): Optimizer {
   return {
     slots: momentum > 0 ? [PREFIX.momentum] : [],

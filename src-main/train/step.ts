@@ -258,7 +258,7 @@ function lowering(precision: Precision = 'float32'): LowerOptions {
   return { precision, fuse: true };
 }
 
-/** The training step of `parts` as it is compiled. */
+/** Lowers the training step of `parts` to the form that is compiled. */
 export function lowerTrainStep(engine: Engine, parts: TrainStepParts): Program {
   return lower(recordTrainStep(engine, parts), lowering(parts.precision));
 }

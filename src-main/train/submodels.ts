@@ -9,17 +9,20 @@ import { binaryCrossEntropy, labelsAsAsked } from './losses.ts';
  * B images of a batch, R rows of noise of a network, K classes.
  */
 
-/** Rows of noise that an image has in a step of a recipe; 0 for none. */
+/** Counts the rows of noise that an image needs in a step of a recipe; 0 for none. */
 export function noiseRows(student: Model, { cosub }: Recipe): number {
   return (student.noise?.shape(1)[0] ?? 0) * (cosub ? 2 : 1);
 }
 
-/** A batch [B, ...] twice, one after the other. */
+/** Repeats a batch [B, ...], one copy after the other. */
 export function twice<T extends tf.Tensor>(batch: T): T {
   return tf.concat([batch, batch]);
 }
 
-/** The noise of both: the first rows [R, B] are of the first, the others of the second. @returns [R, 2·B] */
+/**
+ * Arranges the noise of both submodels side by side: the first rows [R, B] belong to the first one.
+ * @returns [R, 2·B]
+ */
 export function noiseOfBoth(noise: tf.Tensor | null): tf.Tensor | null {
   return noise && tf.concat(tf.split(noise, 2), 1);
 }
@@ -32,7 +35,8 @@ export interface SubmodelLosses {
 }
 
 /**
- * Binary cross-entropy against the labels and against what the other submodel says, which is not moved by it.
+ * Computes binary cross-entropy against the labels and against the answers of the other submodel, which get no gradient
+ * from it.
  * @param logits [2·B, K] of the batch twice
  * @param targets [B, K]
  */

@@ -27,7 +27,7 @@ export interface StepTeacher extends Model {
 }
 
 /**
- * What a frozen teacher makes of images.
+ * Computes the answers of a frozen teacher to images.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns logits [B, K]; of a distilled network the mean of both heads, as it answers in evaluation.
  */
@@ -40,7 +40,7 @@ export function teacherLogits(teacher: StepTeacher, params: Params, images: tf.T
 }
 
 /**
- * The images as a teacher wants them.
+ * Prepares images for a teacher.
  * @param images [B, S, S, 3] in [0, 255]
  * @returns normalised, [B, T, T, 3] or [B, 3, T, T] as its layout says
  */
@@ -50,7 +50,7 @@ export function teacherImages(images: tf.Tensor4D, view: TeacherView): tf.Tensor
   return view.layout === 'NCHW' ? tf.transpose(normal, [0, 3, 1, 2]) : normal;
 }
 
-/** [0, 255] → the normalised range of a network. */
+/** Maps [0, 255] to the normalised range of a network. */
 export function normaliseImages(images: tf.Tensor4D, { mean, std }: Pick<TeacherView, 'mean' | 'std'>): tf.Tensor4D {
   const scale = std.map((value) => 1 / (255 * value));
   const shift = std.map((value, channel) => -mean[channel] / value);

@@ -1,6 +1,6 @@
 /**
- * The normal numbers that `torch.randn(1, generator=g)` gives for a generator of the given seed, one after the other:
- * what timm shakes learning rates with. Each is rounded to float32, as torch's is.
+ * Draws the normal numbers that `torch.randn(1, generator=g)` gives for a generator with this seed, one after the
+ * other; timm shakes learning rates with them. Each is rounded to float32, as in torch.
  */
 export function torchNormals(seed: number): () => number {
   const word = mersenneTwister(seed);

@@ -14,13 +14,13 @@ import { PREFIX, trainable, variablesOf } from './variables.ts';
  * inputs are scalars, computed here in double precision.
  */
 
-/** The inputs of the update, by name. */
+/** Lists the inputs of the update, by name. */
 export function updateInputs(recipe: Recipe): Record<string, TensorSpec> {
   const names = Object.keys(updateScalars(recipe, 0, 1));
   return Object.fromEntries(names.map((name) => [name, { shape: [], dtype: 'float32' as const }]));
 }
 
-/** The values of the inputs in step `step` (from 1). */
+/** Computes the values of these inputs in step `step` (from 1). */
 export function updateScalars(recipe: Recipe, lr: number, step: number): Record<string, number> {
   const average = recipe.modelEma && { emaRate: 1 - emaDecay(recipe, step) };
   return { lr, ...optimizerOf(recipe).scalars(step), ...average };
@@ -32,13 +32,13 @@ function emaDecay({ modelEmaDecay, modelEmaWarmup }: Recipe, step: number): numb
   return Math.min(1 - (1 + (step - 1)) ** (-2 / 3), modelEmaDecay);
 }
 
-/** The variables that are kept for the update beside the model, zero at first. */
+/** Lists the variables that the update keeps beside the model, zero at first. */
 export function optimizerVariables(student: Model, recipe: Recipe): Record<string, TensorSpec> {
   const specs = trainable(student, recipe);
   return Object.assign({}, ...optimizerOf(recipe).slots.map((prefix) => variablesOf(prefix, specs))) as Record<string, TensorSpec>; // prettier-ignore
 }
 
-/** All variables that a training writes: the student, the optimizer's and the average. */
+/** Lists all variables that a training writes: the student, the optimizer and the average. */
 export function updateVariables(student: Model, recipe: Recipe): Record<string, TensorSpec> {
   return {
     ...variablesOf(PREFIX.model, student.specs),
@@ -48,7 +48,7 @@ export function updateVariables(student: Model, recipe: Recipe): Record<string, 
 }
 
 /**
- * New parameters and optimizer state. Gradients of a bad loss count as zero and move nothing.
+ * Computes new parameters and optimizer state. Gradients of a bad loss count as zero and move nothing.
  * @param gradients by parameter name; a parameter without one stays as it is
  * @param good 1, or 0 after a bad loss
  */
@@ -104,14 +104,14 @@ function layerRates(student: Model, { layerDecay }: Recipe, lr: tf.Tensor): (nam
   return (name) => shared(tf.mul(lr, layerDecay ** depths.get(name)!));
 }
 
-/** New buffers, or the old ones after a bad loss. */
+/** Returns the new buffers, or the old ones after a bad loss. */
 export function guarded(updates: Params, params: Params, good: tf.Tensor): Record<string, tf.Tensor> {
   const choose = (name: string) => tf.add(multiplyNoNan(updates[name], good), tf.mul(params[name], tf.sub(1, good)));
   return Object.fromEntries(Object.keys(updates).map((name) => [PREFIX.model + name, choose(name)]));
 }
 
 /**
- * The new average of the model, where the recipe keeps one. Counters are copied, as in timm.
+ * Computes the new average of the model, where the recipe keeps one. Counters are copied, as in timm.
  * @param moved the new values of the step; what is not among them has not changed, nor its average
  */
 export function averaged(

@@ -17,7 +17,7 @@ export const PREFIX = {
   teacher: 'teacher.',
 } as const;
 
-/** The parameters that the optimizer moves. */
+/** Lists the parameters that the optimizer moves. */
 export function trainable(model: Model, { attnOnly }: Pick<Recipe, 'attnOnly'> = { attnOnly: false }): ParamSpec[] {
   return model.specs.filter(({ name, buffer }) => !buffer && (!attnOnly || isOfAttention(name)));
 }
@@ -27,18 +27,18 @@ function isOfAttention(name: string): boolean {
   return name.includes('.attn.') || /^(head|fc)\./.test(name) || name === 'pos_embed';
 }
 
-/** Specs of variables under a prefix. */
+/** Describes variables under a prefix. */
 export function variablesOf(prefix: string, specs: readonly ParamSpec[]): Record<string, TensorSpec> {
   return Object.fromEntries(specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]));
 }
 
-/** The variables of one prefix, by their names without it. */
+/** Selects the variables of one prefix, by their names without it. */
 export function pick(variables: Record<string, tf.Tensor>, prefix: string): Params {
   const entries = Object.entries(variables).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** The variables of some prefixes, by their full names. */
+/** Selects the variables of some prefixes, by their full names. */
 export function pickAll(variables: Record<string, tf.Tensor>, prefixes: readonly string[]): Record<string, tf.Tensor> {
   const entries = Object.entries(variables).filter(([name]) => prefixes.some((prefix) => name.startsWith(prefix)));
   return Object.fromEntries(entries);
