@@ -1,4 +1,4 @@
-/** 1,234,567 → `1.2 MB`. */
+/** Writes a number of bytes for people: 1,234,567 → `1.2 MB`. */
 export function readableBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   const power = Math.min(Math.floor(Math.log10(bytes) / 3), 4);

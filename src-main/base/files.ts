@@ -165,7 +165,10 @@ export function syncToDisk(path: string): void {
   }
 }
 
-/** A name beside `path`, for a file or a folder, that {@link removeLeftovers} knows once this process is gone. */
+/**
+ * Returns a name beside `path`, for a file or a folder, that {@link removeLeftovers} recognises once this process is
+ * gone.
+ */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
 }
@@ -179,13 +182,13 @@ export async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-/** The size of a file in bytes, or null where there is none. */
+/** Returns the size of a file in bytes, or null where there is none. */
 export async function fileSize(path: string): Promise<number | null> {
   const found = await stat(path).catch(() => null);
   return found?.isFile() ? found.size : null;
 }
 
-/** The size of all files in a folder at any depth, in bytes; 0 where there is none. */
+/** Returns the size of all files in a folder at any depth, in bytes; 0 where there is none. */
 export async function folderSize(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
@@ -193,7 +196,7 @@ export async function folderSize(folder: string): Promise<number> {
   return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
-/** The SHA-256 of a file in hexadecimal. @throws StillhouseError `job.cancelled` when `signal` aborts. */
+/** Computes the SHA-256 of a file in hexadecimal. @throws StillhouseError `job.cancelled` when `signal` aborts. */
 export async function hashFile(path: string, onBytes: (done: number) => void, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   let done = 0;
@@ -212,7 +215,10 @@ const DENIED = [
   ...['ELOOP', 'EMFILE', 'ENFILE'],
 ];
 
-/** A failed write as an error that a person can act on; anything else as it was. @param needed bytes, for a full disk. */
+/**
+ * Turns a failed write into an error that a person can act on; returns any other error unchanged.
+ * @param needed bytes, for a full disk.
+ */
 export function diskError(error: unknown, path: string, needed: number): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
   if (code === 'ENOSPC' || code === 'EDQUOT')

@@ -1,4 +1,4 @@
-/** Orders two names by code point, as Python does: UTF-16 differs only where surrogates meet U+E000 to U+FFFF. */
+/** Compares two names by code point, as Python does: UTF-16 differs only where surrogates meet U+E000 to U+FFFF. */
 export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
@@ -17,7 +17,7 @@ export function sortByCodePoint(names: string[]): string[] {
   return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareCodePoints) : names.sort();
 }
 
-/** Orders two names as timm's `natural_key` does: in lower case, runs of digits by their number. */
+/** Compares two names as timm's `natural_key` does: in lower case, runs of digits by their number. */
 export function compareNatural(a: string, b: string): number {
   const [x, y] = [a, b].map((name) => name.toLowerCase().split(/(\d+)/));
   for (let at = 0; at < Math.min(x.length, y.length); at++) {
@@ -34,8 +34,8 @@ function compareNumbers(a: string, b: string): number {
 }
 
 /**
- * Names in timm's natural order where it differs from that by code point (torchvision's, and ours), else null. A model
- * trained with timm on such folders has its outputs in that order.
+ * Sorts names in timm's natural order where it differs from that by code point (torchvision's, and ours), else returns
+ * null. A model trained with timm on such folders has its outputs in that order.
  */
 export function naturalOrder(names: readonly string[]): string[] | null {
   const byCodePoint = sortByCodePoint([...names]);

@@ -1,6 +1,6 @@
 /**
- * The word that was most likely meant: the nearest by letters typed wrongly, left out, added or exchanged, or the only
- * kind that begins so. null where none is near: a third of the letters may be wrong, and one always.
+ * Finds the word that was most likely meant: the nearest by letters typed wrongly, left out, added or exchanged, or the
+ * only one that begins so. Returns null where none is near: a third of the letters may be wrong, and one always.
  */
 export function nearest(typed: string, words: readonly string[]): string | null {
   const most = Math.max(1, Math.floor(typed.length / 3));

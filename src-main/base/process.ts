@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { StillhouseError } from '../protocol/errors.ts';
 
-/** Whether a process of this machine exists; one of another user counts. */
+/** Tells whether a process of this machine exists; one of another user counts. */
 export function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
@@ -13,8 +13,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * What tells a process from a later one with the same number: the boot and the clock tick at which it started.
- * `''` where the system does not say.
+ * Returns the boot and the clock tick at which a process started, which distinguish it from a later one with the same
+ * number; `''` where the system does not say.
  */
 export function startOf(pid: number): string {
   try {
@@ -31,7 +31,7 @@ function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 }
 
-/** @throws StillhouseError `job.cancelled` when `signal` has aborted. */
+/** Throws when `signal` has aborted. @throws StillhouseError `job.cancelled` when `signal` has aborted. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new StillhouseError('job.cancelled');
 }

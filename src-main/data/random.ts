@@ -33,7 +33,7 @@ function upperProduct(a: number, b: number): number {
   return (aHigh * bHigh + (middle >>> 16) + (other >>> 16)) >>> 0;
 }
 
-/** One block of Philox4x32-10 into `out`: four words of 32 bits from four of counter and two of key. */
+/** Computes one block of Philox4x32-10 into `out`: four words of 32 bits from four words of counter and two of key. */
 export function philox(counter: readonly number[], key: readonly number[], out: Uint32Array): void {
   // Plain variables: in this loop, arrays taken apart cost more than the arithmetic.
   let c0 = counter[0];
@@ -138,7 +138,7 @@ export class Random {
   }
 }
 
-/** The whole numbers below `count` in random order (Fisher–Yates). */
+/** Puts the whole numbers below `count` in random order (Fisher–Yates). */
 export function permutation(count: number, random: Random): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last--) {

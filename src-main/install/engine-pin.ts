@@ -23,25 +23,25 @@ export const ENGINES: Readonly<Record<EngineDevice, EnginePin>> = {
 /** What the GPU engine asks of a machine: the oldest driver, and the least compute capability of a GPU. */
 export const GPU_NEEDS = { driver: cudaPin.driver, capability: cudaPin.capability } as const;
 
-/** Every file of an engine, in the order of its wheels. */
+/** Lists every file of an engine, in the order of its wheels. */
 export function membersOf({ wheels }: EnginePin): Member[] {
   return wheels.flatMap(({ members }) => members);
 }
 
 /**
- * Where a file lies inside an engine folder. The GPU engine keeps the folders of its wheels, because its libraries
- * look for one another there; the CPU engine is flat.
+ * Returns the place of a file inside an engine folder. The GPU engine keeps the folders of its wheels, because its
+ * libraries look for one another there; the CPU engine is flat.
  */
 export function placeOf({ device }: EnginePin, { path }: Member): string {
   return device === 'cuda' ? path : basename(path);
 }
 
-/** Bytes to download. */
+/** Counts the bytes to download. */
 export function downloadBytes({ wheels }: EnginePin): number {
   return wheels.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** Bytes on disk once unpacked. */
+/** Counts the bytes on disk once unpacked. */
 export function unpackedBytes(pin: EnginePin): number {
   return membersOf(pin).reduce((sum, { bytes }) => sum + bytes, 0);
 }
@@ -56,7 +56,9 @@ export function identityOf({ wheels }: EnginePin): string {
         .digest('hex');
 }
 
-/** The wheels as pip's requirements, with their hashes: what `pip download --require-hashes` takes on another machine. */
+/**
+ * Lists the wheels as pip's requirements, with their hashes, for `pip download --require-hashes` on another machine.
+ */
 export function requirementsOf({ wheels }: EnginePin): string {
   return wheels.map(({ package: name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}`).join('\n');
 }

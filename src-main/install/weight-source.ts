@@ -25,7 +25,7 @@ export function findPublished(name: string): PublishedWeights | undefined {
 }
 
 /**
- * The places of published weights, the authors' first: its name carries the hash.
+ * Lists the places of published weights, the authors' first: its name carries the hash.
  * @throws StillhouseError `argument.invalid`
  */
 export function sourcesOf({ url, hub }: Pick<PublishedWeights, 'url' | 'hub'>): WeightSource[] {
@@ -67,7 +67,7 @@ function allPublished(): PublishedWeights[] {
   return publishedWeights().flatMap(([, files]) => files);
 }
 
-/** The published weights whose file has this name, hash and all; undefined where none has. */
+/** Finds the published weights whose file has this name, hash and all; undefined where none has. */
 export function publishedFile(name: string): PublishedWeights | undefined {
   return allPublished().find(({ url, hash }) => hash !== null && url !== null && fileOf(url) === name);
 }

@@ -113,12 +113,12 @@ export interface LocatedWeights {
   owner: WeightOwner;
 }
 
-/** Where weights are on this machine already; null where they are not. */
+/** Finds weights that are on this machine already; null where they are not. */
 export async function locate(source: WeightSource, folder: string): Promise<LocatedWeights | null> {
   return (await stored(source, folder)) ?? findInCaches(source, folder);
 }
 
-/** The same of several places. */
+/** Finds weights on this machine from one of several places. */
 export async function locateAny(sources: readonly WeightSource[], folder: string): Promise<LocatedWeights | null> {
   for (const source of sources) {
     const found = await locate(source, folder);
@@ -127,7 +127,7 @@ export async function locateAny(sources: readonly WeightSource[], folder: string
   return null;
 }
 
-/** Whether a process that lives is fetching an entry of the store. */
+/** Tells whether a living process is fetching an entry of the store. */
 export async function isBeingFetched(id: string, folder: string): Promise<boolean> {
   const holder = Number(await readFile(`${join(folder, id)}.lock`, 'utf8').catch(() => '0'));
   return holder > 0 && isAlive(holder);
@@ -200,7 +200,7 @@ function pathOf(own: string, { address, file }: StoredFacts): string {
   return address.startsWith('hf_hub:') ? own : join(own, file);
 }
 
-/** Names the folder of a source: readable, and one for each address. */
+/** Returns the folder name of a source: readable, and different for each address. */
 export function idOf(source: WeightSource): string {
   const address = addressOf(source);
   const mark = createHash('sha256').update(address).digest('hex').slice(0, 8);

@@ -9,7 +9,7 @@ const OWN = published as unknown as PublishedTable;
 let read: { path: string; table: PublishedTable } | undefined;
 
 /**
- * The table of published weights; before its rows those of the file that `STILLHOUSE_WEIGHTS_TABLE` names, in the same
+ * Reads the table of published weights, after the rows of the file that `STILLHOUSE_WEIGHTS_TABLE` names, in the same
  * form. The file is read once.
  * @throws StillhouseError `weights.table`
  */

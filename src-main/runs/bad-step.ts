@@ -62,7 +62,7 @@ export function writeBadStep(
   return path;
 }
 
-/** Where a run keeps its {@link BadStepFile}. */
+/** Returns the path of a run's {@link BadStepFile}. */
 export function badStepFile(folder: string): string {
   return join(folder, 'non-finite.json');
 }

@@ -31,12 +31,12 @@ export interface Checkpoint extends CheckpointFacts {
   close(): void;
 }
 
-/** The file name of a position's checkpoint. Names sort by time. */
+/** Returns the file name of the checkpoint at a position. Names sort by time. */
 export function checkpointFile({ epoch, step }: Position): string {
   return `epoch-${String(epoch).padStart(4, '0')}-step-${String(step).padStart(8, '0')}.safetensors`;
 }
 
-/** Whether a name is one that {@link checkpointFile} gives: a plain name, never a path. */
+/** Tells whether a name is one that {@link checkpointFile} gives: a plain name, never a path. */
 export function isCheckpointFile(name: string): boolean {
   return /^epoch-\d{4,9}-step-\d{8,15}\.safetensors$/.test(name);
 }
@@ -55,7 +55,7 @@ export function openCheckpoint(path: string): Checkpoint {
   }
 }
 
-/** A checkpoint over an open file. @throws StillhouseError `weights.format` */
+/** Reads the header of a checkpoint over an open file. @throws StillhouseError `weights.format` */
 export function parseCheckpoint(source: FileSource, path: string): Checkpoint {
   const { metadata, tensors } = readSafetensors(source, path);
   const { id, time, ...facts } = decodeFacts(metadata, path);
@@ -65,7 +65,7 @@ export function parseCheckpoint(source: FileSource, path: string): Checkpoint {
   return { ...facts, path, id, info, tensors, close: source.close };
 }
 
-/** The header's metadata; `id` is new for each writing. */
+/** Encodes the metadata of the header; `id` is new for each writing. */
 export function encodeFacts(facts: CheckpointFacts, id: string, time: number): Record<string, string> {
   const { position, recipe, classes } = facts;
   const text = JSON.stringify;

@@ -75,17 +75,17 @@ export function amendCheckpoint(run: string, file: string, row: EpochRow): Check
   return toInfos(run, amended).find((info) => info.file === file) ?? null;
 }
 
-/** The complete checkpoints of a run, oldest first. Half-written or damaged files are not among them. */
+/** Lists the complete checkpoints of a run, oldest first, without half-written or damaged files. */
 export function listCheckpoints(run: string): CheckpointInfo[] {
   return toInfos(run, readEntries(run));
 }
 
-/** The newest complete checkpoint, or null. */
+/** Finds the newest complete checkpoint, or null. */
 export function latestCheckpoint(run: string): CheckpointInfo | null {
   return listCheckpoints(run).at(-1) ?? null;
 }
 
-/** The complete checkpoint with the highest accuracy, the earliest of equals; null when none was evaluated. */
+/** Finds the complete checkpoint with the highest accuracy, the earliest of equals; null when none was evaluated. */
 export function bestCheckpoint(run: string): CheckpointInfo | null {
   return listCheckpoints(run).find((info) => info.best) ?? null;
 }

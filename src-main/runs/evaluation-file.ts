@@ -16,7 +16,7 @@ import { parseOwnJson } from './own-json.ts';
  * names of `files` and `classes` as JSON. Those of a run are in its folder `evaluations`.
  */
 
-/** Where a run keeps its evaluations. */
+/** Returns the folder of a run's evaluations. */
 export function evaluationsFolder(run: string): string {
   return join(run, 'evaluations');
 }
@@ -58,7 +58,7 @@ function arraysOf({ labels, kept, heads }: Answered): ArrayToWrite[] {
   return [whole('labels', [count], labels), ...[...heads].flatMap(ofHead)];
 }
 
-/** The evaluations in a folder, newest first; what is not one is passed over. */
+/** Lists the evaluations in a folder, newest first, and passes over anything else. */
 export function listEvaluations(folder: string): EvaluationFacts[] {
   const found = namesIn(folder).flatMap((name) => factsOf(join(folder, name)) ?? []);
   return found.sort((a, b) => b.time - a.time);

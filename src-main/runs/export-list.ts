@@ -6,7 +6,7 @@ import { exportsFolder } from './run-folder.ts';
 
 /** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */
 
-/** Paths of all that is still there. */
+/** Lists the paths of a run's exports that still exist. */
 export function exportedFiles(run: string): string[] {
   const folder = exportsFolder(run);
   const own = namesIn(folder).filter((name) => formatOfPath(name) !== null && !isShard(name));

@@ -28,7 +28,7 @@ interface Kept {
   files: string[];
 }
 
-/** Whether a name is that of an export in the trash. */
+/** Tells whether a name belongs to an export in the trash. */
 export function isTrashedExport(name: string): boolean {
   return /^export-\d+$/.test(name);
 }
@@ -55,7 +55,7 @@ export function trashExport(run: string, path: string, files: readonly string[],
   });
 }
 
-/** The exports in a run's trash that can be taken back, the latest deleted first. */
+/** Lists the exports in a run's trash that can be taken back, the latest deleted first. */
 export function trashedExports(run: string): TrashedExport[] {
   const present = read(run).filter((kept) => existsSync(join(keptFolder(kept), kept.files[0])));
   const found = present.map((kept) => ({ name: nameOf(kept), path: kept.path, time: kept.time, bytes: bytesOf(kept) }));

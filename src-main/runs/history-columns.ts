@@ -15,13 +15,16 @@ function epochNumbers(row: EpochRow): Named {
   return EPOCH_NUMBER_NAMES.map((name) => [EPOCH_NUMBERS[name].exported, epochNumber(row, name)]);
 }
 
-/** The numbers of a row that has any; null for all others. */
+/** Returns the numbers of a row that has any; null for all others. */
 export function numbersOf(row: HistoryRow): Named | null {
   if (row.type === 'step') return stepNumbers(row);
   return row.type === 'epoch' ? epochNumbers(row) : null;
 }
 
-/** A table of comma-separated values, a line a row: time, epoch, step, then the row's numbers; '' where one is missing. */
+/**
+ * Writes a table of comma-separated values, a line a row: time, epoch, step, then the row's numbers; '' where one is
+ * missing.
+ */
 export function historyCsv(history: readonly HistoryRow[], rows: 'epochs' | 'steps'): string {
   const type = rows === 'steps' ? 'step' : 'epoch';
   const lines = history.flatMap((row) => {

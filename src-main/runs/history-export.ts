@@ -32,7 +32,7 @@ export async function exportHistory(run: string, { format, rows = 'epochs', outp
   return { path, bytes: statSync(path).size };
 }
 
-/** A run's history as text, in one of the formats that are text. */
+/** Writes a run's history as text, in one of the text formats. */
 export function historyText(
   run: string,
   format: Exclude<HistoryFormat, 'tensorboard'>,

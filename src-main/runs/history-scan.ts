@@ -128,7 +128,7 @@ function takeState(row: StateRow, before: number, scan: HistoryScan): void {
   scan.facts.state = row;
 }
 
-/** Seconds of a scan up to its last row: those of a run that still trains, or was killed, are not in its facts. */
+/** Returns the seconds of a scan up to its last row; the facts lack them for a run that still trains or was killed. */
 export function secondsOf({ facts, since, time }: HistoryScan): number {
   return facts.seconds + (since === null ? 0 : Math.max(0, time - since) / 1000);
 }

@@ -70,12 +70,12 @@ function appendWhole(file: number, path: string, text: string): void {
   }
 }
 
-/** The rows of a run, oldest first; [] where there are none. Lines that are no rows are left out. */
+/** Reads the rows of a run, oldest first; [] where there are none. Lines that are no rows are left out. */
 export function readHistory(folder: string): HistoryRow[] {
   return linesOf(historyPath(folder)).flatMap((line) => parseRow(line) ?? []);
 }
 
-/** The rows within the last `bytes` of a run's history: enough to say how it ended, however long it is. */
+/** Reads the rows within the last `bytes` of a run's history: enough to say how it ended, however long it is. */
 export function readHistoryEnd(folder: string, bytes = 1 << 16): HistoryRow[] {
   let file: number;
   try {
@@ -141,7 +141,7 @@ export interface LogLine {
   n_parameters: number;
 }
 
-/** The finished epochs of a run as log.txt tells them, oldest first. */
+/** Reads the finished epochs of a run from log.txt, oldest first. */
 export function readLog(folder: string): LogLine[] {
   return linesOf(logPath(folder)).flatMap((line) => parseLog(line) ?? []);
 }
@@ -191,7 +191,7 @@ function wholeLines(text: string): string[] {
   return text.split('\n').slice(0, -1);
 }
 
-/** A row from its line; null for what is none. */
+/** Parses a row from its line; null for any other line. */
 export function parseRow(line: string): HistoryRow | null {
   const row = parseObject(line) as HistoryRow | null;
   return row && TYPES.has(row.type) ? row : null;
@@ -211,7 +211,7 @@ function parseObject(line: string): object | null {
   }
 }
 
-/** Where a run keeps its history. */
+/** Returns the path of a run's history. */
 export function historyPath(folder: string): string {
   return join(folder, 'history.jsonl');
 }

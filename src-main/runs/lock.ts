@@ -76,14 +76,14 @@ function takeOver(path: string, text: string, from: LockOwner): boolean {
   return contentOf(path) === text;
 }
 
-/** The living holder of a run's lock, or null. */
+/** Finds the living holder of a run's lock, or null. */
 export function lockOwner(folder: string): LockOwner | null {
   const path = lockPath(folder);
   const owner = parseOwner(contentOf(path));
   return owner && isHeld(path, owner) ? owner : null;
 }
 
-/** The error of an operation that needs the run to itself. */
+/** Makes the error of an operation that needs the run to itself. */
 export function lockedError(folder: string, owner: LockOwner | null): StillhouseError {
   const who = owner ? `${owner.pid}${owner.host === hostname() ? '' : ` on ${owner.host}`}` : 'unknown';
   return new StillhouseError('run.locked', { path: folder, owner: who, since: owner ? localTime(owner.time) : '?' });

@@ -31,7 +31,7 @@ export interface ManifestEntry {
   acc1Ema: number | null;
 }
 
-/** The complete checkpoints in a run's folder, by step. Half-written and damaged files are left out. */
+/** Reads the complete checkpoints in a run's folder, by step. Half-written and damaged files are left out. */
 export function readEntries(run: string): ManifestEntry[] {
   const known = new Map(readManifest(run).map((entry) => [entry.file, entry]));
   const scores = scoresOf(run);
@@ -87,7 +87,7 @@ function scoresOf(run: string): () => Map<string, Scores> {
   };
 }
 
-/** The manifest's word on one file, true or not; undefined when it has none. */
+/** Reads the manifest's entry for one file, unchecked; undefined when there is none. */
 export function readEntry(run: string, file: string): ManifestEntry | undefined {
   return readManifest(run).find((entry) => entry.file === file);
 }
@@ -124,7 +124,7 @@ function readWhole(value: unknown): ManifestEntry | null {
   return whole ? { ...(entry as ManifestEntry), acc1Ema: entry.acc1Ema ?? null } : null;
 }
 
-/** How the protocol shows each entry of a run; best is the earliest of those with the highest accuracy. */
+/** Turns the entries of a run into those of the protocol; best is the earliest with the highest accuracy. */
 export function toInfos(run: string, entries: readonly ManifestEntry[]): CheckpointInfo[] {
   const [best, bestEma] = [bestBy(entries, 'acc1'), bestBy(entries, 'acc1Ema')];
   const last = entries.at(-1);
@@ -141,7 +141,7 @@ function bestBy(entries: readonly ManifestEntry[], score: keyof Scores): Manifes
   return entries.find((entry) => entry[score] === top);
 }
 
-/** Names of a run's checkpoint files, whole or not, by step. */
+/** Lists the names of a run's checkpoint files, whole or not, by step. */
 export function checkpointFiles(run: string): string[] {
   try {
     return readdirSync(checkpointsFolder(run)).filter(isCheckpointFile).sort(byStep);

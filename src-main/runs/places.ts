@@ -7,12 +7,18 @@ import type { EngineDevice } from '../protocol/data-types.ts';
 /** Version of the TensorFlow library that the engine folder is named for. */
 export const ENGINE_VERSION = '2.21.0';
 
-/** What can be fetched again: `STILLHOUSE_CACHE`, else `$XDG_CACHE_HOME/stillhouse`, else `~/.cache/stillhouse`. */
+/**
+ * Returns the folder for things that can be fetched again: `STILLHOUSE_CACHE`, else `$XDG_CACHE_HOME/stillhouse`, else
+ * `~/.cache/stillhouse`.
+ */
 export function cacheFolder(): string {
   return place('STILLHOUSE_CACHE', 'XDG_CACHE_HOME', '.cache');
 }
 
-/** What a person made: `STILLHOUSE_HOME`, else `$XDG_DATA_HOME/stillhouse`, else `~/.local/share/stillhouse`. */
+/**
+ * Returns the folder for things that a person made: `STILLHOUSE_HOME`, else `$XDG_DATA_HOME/stillhouse`, else
+ * `~/.local/share/stillhouse`.
+ */
 export function homeFolder(): string {
   return place('STILLHOUSE_HOME', 'XDG_DATA_HOME', join('.local', 'share'));
 }
@@ -27,12 +33,12 @@ export function engineFolder(device: EngineDevice = 'cpu', cache = cacheFolder()
   return join(cache, 'engine', `${device}-${ENGINE_VERSION}`);
 }
 
-/** The folder of each engine. */
+/** Returns the folder of each engine. */
 export function engineFolders(cache = cacheFolder()): Record<EngineDevice, string> {
   return { cpu: engineFolder('cpu', cache), cuda: engineFolder('cuda', cache) };
 }
 
-/** How a run tells what it computes with; `gpu` is the number of a GPU. */
+/** Names the device that a run computes with; `gpu` is the number of a GPU. */
 export function engineName(gpu: number | null | undefined): string {
   return `TensorFlow ${ENGINE_VERSION} ${typeof gpu === 'number' ? 'cuda' : 'cpu'}`;
 }

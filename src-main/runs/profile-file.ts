@@ -5,12 +5,12 @@ import { writeFileAtomic } from '../base/files.ts';
 
 /** `profile.json` of a run: the ops of the step that was profiled. */
 
-/** @throws StillhouseError `disk.full` or `disk.denied` */
+/** Writes the profile of a run. @throws StillhouseError `disk.full` or `disk.denied` */
 export function writeProfile(folder: string, profile: RunProfile): void {
   writeFileAtomic(profileFile(folder), `${JSON.stringify(profile, null, 1)}\n`);
 }
 
-/** The profile of a run, or null where none was made or it cannot be read. */
+/** Reads the profile of a run; null where none was made or it cannot be read. */
 export function readProfile(folder: string): RunProfile | null {
   try {
     const found = JSON.parse(readFileSync(profileFile(folder), 'utf8')) as RunProfile | null;

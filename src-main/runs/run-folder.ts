@@ -40,7 +40,7 @@ export interface FoundRun {
   error: PlainError | null;
 }
 
-/** A fresh id, sortable by time: `20250131-154512-deit_tiny_patch16_224`, with `-2`, `-3`… where one is taken. */
+/** Makes a fresh id, sortable by time: `20250131-154512-deit_tiny_patch16_224`, with `-2`, `-3`… where one is taken. */
 export function newRunId(parent: string, recipe: Recipe, now = new Date()): string {
   const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
   const base = `${stamp}-${recipe.model.replace(/[^\w.-]/g, '_').slice(0, 80)}`;
@@ -83,7 +83,7 @@ export function openRun(folder: string): RunFile {
   return parseRun(text, folder);
 }
 
-/** The content of a `run.json`. @throws StillhouseError `run.damaged`, `recipe.*` */
+/** Parses the content of a `run.json`. @throws StillhouseError `run.damaged`, `recipe.*` */
 export function parseRun(text: string, folder: string): RunFile {
   const damaged = (reason: Reason) => new StillhouseError('run.damaged', { path: folder, reason });
   let given: Record<string, unknown> | null;
@@ -107,7 +107,7 @@ export function parseRun(text: string, folder: string): RunFile {
   return { format, id, created, version, engine, dataPath, recipe: applied, classes };
 }
 
-/** The folders directly under a folder that hold a run, by name. */
+/** Lists the folders directly under a folder that hold a run, by name. */
 export function runFolders(parent: string): string[] {
   return folderNames(parent)
     .sort()
@@ -115,13 +115,13 @@ export function runFolders(parent: string): string[] {
     .filter((path) => existsSync(runPath(path)));
 }
 
-/** The runs directly under a folder, newest first; broken ones are told. */
+/** Lists the runs directly under a folder, newest first; a broken one comes with its error. */
 export function listRuns(parent: string): FoundRun[] {
   const found = runFolders(parent).map(findRun);
   return found.sort((a, b) => (b.run?.created ?? 0) - (a.run?.created ?? 0) || (a.path < b.path ? 1 : -1));
 }
 
-/** What a folder that claims to be a run holds; never throws. */
+/** Reads a folder that claims to be a run; never throws. */
 export function findRun(path: string): FoundRun {
   try {
     return { path, run: openRun(path), error: null };
@@ -153,7 +153,7 @@ export function removeOwnFiles(folder: string): void {
   }
 }
 
-/** The name of what was the run.json of a run in the trash; undefined where none is. */
+/** Finds the name that run.json has in a run in the trash; undefined where the folder holds none. */
 export function trashedFile(folder: string): string | undefined {
   return safeEntries(folder).find(({ name }) => TRASHED.test(name))?.name;
 }
@@ -175,7 +175,7 @@ function removeOwn(folder: string, own: RegExp): void {
   if (existsSync(folder) && safeEntries(folder).length === 0) rmdirSync(folder);
 }
 
-/** Bytes of all files in a run folder. */
+/** Counts the bytes of all files in a run folder. */
 export function runBytes(folder: string): number {
   let bytes = 0;
   for (const entry of safeEntries(folder)) {
@@ -199,23 +199,23 @@ export function isRun(folder: string): boolean {
   return existsSync(join(folder, 'run.json'));
 }
 
-/** The run whose `checkpoints` hold a file; null for any other file. */
+/** Finds the run whose `checkpoints` hold a file; null for any other file. */
 export function runOfCheckpoint(file: string): string | null {
   const run = dirname(dirname(file));
   return dirname(file) === checkpointsFolder(run) && isRun(run) ? run : null;
 }
 
-/** Where a run keeps its checkpoints. */
+/** Returns the folder of a run's checkpoints. */
 export function checkpointsFolder(folder: string): string {
   return join(folder, 'checkpoints');
 }
 
-/** Where a run keeps what was exported of it. */
+/** Returns the folder of a run's exports. */
 export function exportsFolder(folder: string): string {
   return join(folder, 'exports');
 }
 
-/** The file that makes a folder a run. */
+/** Returns the path of the file that makes a folder a run. */
 export function runPath(folder: string): string {
   return join(folder, 'run.json');
 }

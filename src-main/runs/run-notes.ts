@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../base/files.ts';
 /** Of a run of which nothing was said. */
 const NOTHING: RunNotes = { pinned: false, tags: [], note: '', checkpoints: [] };
 
-/** What is noted of a run; nothing where the file is missing or is no notes. */
+/** Reads the notes of a run; none where the file is missing or damaged. */
 export function readNotes(folder: string): RunNotes {
   try {
     const given = JSON.parse(readFileSync(notesPath(folder), 'utf8')) as Partial<
@@ -42,7 +42,7 @@ export function pinCheckpoint(folder: string, file: string, pinned: boolean): vo
   changeNotes(folder, { checkpoints: pinned ? [...others, file] : others });
 }
 
-/** Where a run keeps its notes. */
+/** Returns the path of a run's notes. */
 export function notesPath(folder: string): string {
   return join(folder, 'notes.json');
 }

@@ -10,7 +10,7 @@ import { CARD_FIELDS, parseCard, type CardField, type CardValues, type TeacherCa
 
 const FILE = 'teacher.json';
 
-/** What this run has taken of the teacher at `path`; {} when it has asked none, or another. */
+/** Reads the facts that this run has kept of the teacher at `path`; {} when it has asked none, or another. */
 export function keptTeacher(run: string, path: string): CardValues {
   const file = join(run, FILE);
   if (!existsSync(file)) return {};

@@ -47,7 +47,7 @@ export class RunSummaries {
   }
 }
 
-/** One run with its whole history. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
+/** Reads one run with its whole history. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
 export function detailRun(folder: string, summaries = new RunSummaries()): RunDetail {
   const { recipe, classes } = openRun(folder);
   return { summary: summaries.of(folder), recipe, classes, history: readHistory(folder) };

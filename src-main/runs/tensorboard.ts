@@ -17,7 +17,7 @@ export interface EventWriter {
   close(): void;
 }
 
-/** All records of a history. */
+/** Encodes all records of a history. */
 export function eventsOf(history: readonly HistoryRow[], now = Date.now()): Buffer {
   const records = history.flatMap((row) => recordOf(row) ?? []);
   return Buffer.concat([eventFileStart(history[0]?.time ?? now), ...records]);
@@ -44,7 +44,7 @@ export function openEvents(run: string, now = Date.now()): EventWriter {
   }
 }
 
-/** TensorBoard finds files by this name, and takes the later ones for the newer. */
+/** Returns a file name by which TensorBoard finds the file and takes later ones for newer. */
 export function eventFileName(now: number): string {
   return `events.out.tfevents.${String(Math.floor(now / 1000)).padStart(10, '0')}.stillhouse.${now % 1000}`;
 }

@@ -76,7 +76,7 @@ export function openTrace(folder: string, { limit = 64e6, block = 64e3 }: TraceO
   };
 }
 
-/** Where a run keeps its trace. */
+/** Returns the path of a run's trace. */
 export function traceFile(folder: string): string {
   return join(folder, 'trace.json');
 }

@@ -64,7 +64,7 @@ export function restoreRun(folder: string): void {
   move(join(folder, file), runPath(folder), folder);
 }
 
-/** What a folder in the trash was; null where it is not in the trash. */
+/** Reads the run that a folder in the trash was; null where the folder is not in the trash. */
 export function trashedRun(folder: string): TrashedRun | null {
   const file = trashedFile(folder);
   if (!file) return null;
@@ -106,7 +106,7 @@ export function trashCheckpoints(run: string, files: readonly string[], now = Da
     move(join(checkpointsFolder(run), file), join(trashFolder(run), `${now}-${file}`), trashFolder(run));
 }
 
-/** The checkpoints in a run's trash, the latest deleted first. */
+/** Lists the checkpoints in a run's trash, the latest deleted first. */
 export function trashedCheckpoints(run: string): TrashedCheckpoint[] {
   const found = namesIn(trashFolder(run)).flatMap((name) => {
     const file = fileOf(name);

@@ -11,7 +11,7 @@ export interface AffineSettings {
   resampling: Resampling;
 }
 
-/** The matrix of Pillow's `rotate` about the centre, for an angle in degrees from 0 to below 360. */
+/** Computes the matrix of Pillow's `rotate` about the centre, for an angle in degrees from 0 to below 360. */
 export function rotationMatrix(degrees: number, { width, height }: { width: number; height: number }): Matrix {
   const angle = -(degrees * (Math.PI / 180));
   const [cosine, sine] = [round15(Math.cos(angle)), round15(Math.sin(angle))];
@@ -25,7 +25,7 @@ function round15(value: number): number {
   return Number(value.toFixed(15));
 }
 
-/** `raster` seen through `matrix`, same size; where the source point lies outside, `fill`. In double precision. */
+/** Maps `raster` through `matrix` at the same size, in double precision; a point from outside the image gets `fill`. */
 export function affine(raster: Raster, matrix: Matrix, { fill, resampling }: AffineSettings): Raster {
   const { at, width, height } = raster;
   const [red, green, blue] = fill;

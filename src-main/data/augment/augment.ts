@@ -57,7 +57,9 @@ const [NARROWEST, WIDEST] = [3 / 4, 4 / 3];
 export const SMALL = 32;
 const PADDING = 4;
 
-/** Draws the choices for an image of `width` × `height` pixels. `policy` is what {@link parsePolicy} made of `aa`. */
+/**
+ * Draws the choices for an image of `width` × `height` pixels. `policy` is the result of {@link parsePolicy} for `aa`.
+ */
 export function drawTrain(
   draws: Draws,
   width: number,
@@ -112,7 +114,7 @@ function drawThree(draws: Draws): DrawnOperation {
 
 const JITTERED = ['brightness', 'contrast', 'color'] as const;
 
-/** Brightness, contrast and saturation in random order, each by a factor U(max(0, 1 − strength), 1 + strength). */
+/** Draws brightness, contrast and saturation in random order, each a factor U(max(0, 1 − strength), 1 + strength). */
 export function drawJitter(draws: Draws, strength: number): DrawnOperation[] {
   if (strength <= 0) return [];
   const names = [...JITTERED];
@@ -121,7 +123,7 @@ export function drawJitter(draws: Draws, strength: number): DrawnOperation[] {
 }
 
 /**
- * Random resized crop: up to ten tries at a rectangle of a share U(scaleMin, 1) of the area and aspect ratio
+ * Draws a random resized crop: up to ten tries at a rectangle of a share U(scaleMin, 1) of the area and aspect ratio
  * exp U(ln 3/4, ln 4/3); when none fits, the largest centred one within those ratios.
  */
 export function drawCrop(draws: Draws, width: number, height: number, scaleMin: number): Crop {
@@ -152,8 +154,8 @@ export interface EvalGeometry {
 }
 
 /**
- * The shorter edge becomes trunc(inputSize / cropRatio), then the centre is cut; margins as torchvision 0.8.1 rounds
- * them. At inputSize 32 and below the whole image is used.
+ * Computes the crop for evaluation: the shorter edge becomes trunc(inputSize / cropRatio), then the centre is cut, with
+ * margins as torchvision 0.8.1 rounds them. At inputSize 32 and below the whole image is used.
  */
 export function evalGeometry(width: number, height: number, inputSize: number, cropRatio: number): EvalGeometry {
   if (inputSize <= SMALL) return whole(inputSize);
@@ -185,7 +187,7 @@ function whole(side: number): EvalGeometry {
   return { source: null, size: { width: side, height: side }, crop: { left: 0, top: 0, width: side, height: side } };
 }
 
-/** Python's round: halves go to the even neighbour. */
+/** Rounds as Python's round does: halves go to the even neighbour. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;

@@ -44,8 +44,8 @@ function drawOperation(
 }
 
 /**
- * The policy a text describes: `rand` with m (magnitude), n (operations an image), p (probability of each), mstd, mmax,
- * inc, t (set) or w0; or `original`, `originalr`, `v0`, `v0r`, `3a` with mstd. null for an empty text.
+ * Parses the policy in a text: `rand` with m (magnitude), n (operations an image), p (probability of each), mstd, mmax,
+ * inc, t (set) or w0; or `original`, `originalr`, `v0`, `v0r`, `3a` with mstd. Returns null for an empty text.
  * @throws StillhouseError `recipe.invalid` for the key `aa`.
  */
 export function parsePolicy(text: string): Policy | null {

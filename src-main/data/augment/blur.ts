@@ -6,7 +6,7 @@ import { emptyRaster, kernels, type Raster } from '../decode/kernels.ts';
  */
 const PASSES = 3;
 
-/** `raster` blurred with standard deviation `radius` (pixels, from 0). */
+/** Blurs `raster` with standard deviation `radius` (pixels, from 0). */
 export function gaussianBlur(raster: Raster, radius: number): Raster {
   const box = boxRadius(radius);
   if (box === 0) return raster;

@@ -22,9 +22,9 @@ const [LEAST_AREA, MOST_AREA] = [0.02, 1 / 3];
 const [NARROWEST, WIDEST] = [0.3, 1 / 0.3];
 
 /**
- * The rectangles to erase from an image of `width` × `height` pixels, as timm draws them: shares U(0.02, 1/3) of the
- * area over their number, aspect ratios exp U(ln 0.3, ln 1/0.3), each smaller than the image both ways.
- * What they are filled with is the step's affair: noise is drawn in normalised values.
+ * Draws the rectangles to erase from an image of `width` × `height` pixels, as timm does: shares U(0.02, 1/3) of the
+ * area over their number, aspect ratios exp U(ln 0.3, ln 1/0.3), each smaller than the image both ways. The step fills
+ * them, because noise is drawn in normalised values.
  */
 export function drawErase(draws: Draws, width: number, height: number, { reprob, recount }: EraseOptions): Box[] {
   if (draws.uniform() > reprob) return [];

@@ -31,13 +31,13 @@ export interface MixDraw {
 
 const ALONE: MixDraw = { lambda: 1, box: null };
 
-/** Whether these options mix anything. */
+/** Tells whether these options mix anything. */
 export function isMixing({ mixup, cutmix, cutmixMinmax }: MixOptions): boolean {
   return mixup > 0 || cutmix > 0 || Boolean(cutmixMinmax);
 }
 
 /**
- * The least and most share of an edge in a text such as `0.2 0.8` (a comma will do); null for an empty one.
+ * Parses the least and most share of an edge in a text such as `0.2 0.8` (a comma will do); null for an empty one.
  * @throws StillhouseError `recipe.invalid` for the key `cutmixMinmax`.
  */
 export function parseMinmax(text: string): [number, number] | null {
@@ -55,7 +55,7 @@ export function parseMinmax(text: string): [number, number] | null {
 }
 
 /**
- * Draws for a batch of `count` images of `size` × `size` pixels, one for each image.
+ * Draws how each image of a batch of `count` images with `size` × `size` pixels is mixed.
  * @throws Error when `count` is odd.
  */
 export function drawMix(draws: Draws, count: number, size: number, options: MixOptions): MixDraw[] {

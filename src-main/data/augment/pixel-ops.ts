@@ -53,12 +53,12 @@ const OPERATIONS = {
 
 export type OperationName = keyof typeof OPERATIONS;
 
-/** `raster` after `operations` in order; it may be overwritten. */
+/** Applies `operations` to `raster` in order; `raster` may be overwritten. */
 export function operateOn(raster: Raster, operations: readonly DrawnOperation[], settings: OperationSettings): Raster {
   return operations.reduce((seen, { name, amount }) => OPERATIONS[name](seen, amount, settings), raster);
 }
 
-/** `pixels` after one operation; the argument itself is left alone. */
+/** Applies one operation to a copy of `pixels`. */
 export function applyOperation(pixels: Pixels, drawn: DrawnOperation, settings: OperationSettings): Pixels {
   freshMemory();
   const raster = emptyRaster(pixels.width, pixels.height);

@@ -8,8 +8,8 @@ export interface ByteCache<Value> {
 }
 
 /**
- * A cache of at most `limit` bytes. Each epoch comes by every image once, so what was read first is worth as much as
- * what was read last, and dropping the oldest would never hit.
+ * Makes a cache of at most `limit` bytes. An epoch reads every image once, so early entries are worth as much as late
+ * ones, and a cache that drops the oldest would never hit.
  */
 export function byteCache<Value>(limit: number): ByteCache<Value> {
   const kept = new Map<string, Value>();

@@ -46,7 +46,7 @@ function repeatedLength(count: number, world: number): number {
   return rounded > 0 ? Math.floor(rounded / world) : Math.ceil(count / world);
 }
 
-/** Whole batches in one rank's share of an epoch; the last, partial one is dropped. */
+/** Counts the whole batches in one rank's share of an epoch; the last, partial one is dropped. */
 export function stepsPerEpoch(
   options: Omit<SamplerOptions, 'seed' | 'epoch' | 'rank'> & { batchSize: number },
 ): number {

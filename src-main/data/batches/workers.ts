@@ -99,7 +99,7 @@ export function* carryOut(
   }
 }
 
-/** The first order after `first` that is of another file. */
+/** Finds the first order after `first` that belongs to another file. */
 export function sameFileUntil(orders: readonly ImageOrder[], first: number): number {
   const { path, offset } = orders[first].place;
   let end = first + 1;
@@ -107,12 +107,12 @@ export function sameFileUntil(orders: readonly ImageOrder[], first: number): num
   return end;
 }
 
-/** Orders from `first` up to below `end`, all failed alike. */
+/** Reports the same failure for the orders from `first` up to below `end`. */
 export function failures(first: number, end: number, reason: Reason, disk: boolean): FailedOrder[] {
   return Array.from({ length: end - first }, (_, at) => ({ order: first + at, reason, disk }));
 }
 
-/** A crew of this thread alone, which lets others run after each file. */
+/** Makes a decode worker out of this thread, which lets other work run after each file. */
 export function soloWorkers(maker: ImageMaker, seed: number): DecodeWorkers {
   let closed = false;
   return {

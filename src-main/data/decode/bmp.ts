@@ -23,7 +23,7 @@ export interface BmpHeader {
 const [RAW, RLE8, RLE4, BITFIELDS] = [0, 1, 2, 3];
 const INSIDE: Readonly<Record<number, string>> = { 4: 'JPEG', 5: 'PNG' };
 
-/** The header of a BMP; null when it is cut short or of no known size. */
+/** Reads the header of a BMP; null when it is cut short or of no known size. */
 export function bmpHeader(bytes: Uint8Array): BmpHeader | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.byteLength < 26) return null;
@@ -50,7 +50,7 @@ export function bmpHeader(bytes: Uint8Array): BmpHeader | null {
   };
 }
 
-/** Why a BMP of this header is not read, or null. */
+/** Returns why a BMP with this header is not read, or null. */
 export function bmpRefusal({ bits, compression, masks }: BmpHeader): Reason | null {
   if (INSIDE[compression]) return reason('image.bmp-inside', { format: INSIDE[compression] });
   const usual = bits === 32 && masks?.every((mask) => mask === 0);

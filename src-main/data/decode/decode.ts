@@ -23,8 +23,8 @@ export type DecodeNow = (
 ) => void;
 
 /**
- * The part `crop` of an image (null: all of it), by `decode` where it is right, else by our own decoders.
- * Rejects with a ReasonError saying why it cannot be used.
+ * Decodes the part `crop` of an image (null: all of it), by `decode` where that gives Pillow's pixels, else by our own
+ * decoders. Rejects with a ReasonError that says why it cannot be used.
  */
 export async function decodeImage(
   bytes: Uint8Array,
@@ -42,7 +42,7 @@ export async function decodeImage(
 }
 
 /**
- * The same on this thread, whole or of a JPEG the part `crop`, into the memory that `room` gives.
+ * Decodes an image on this thread into the memory that `room` gives: the whole image, or of a JPEG the part `crop`.
  * @throws ReasonError saying why it cannot be used.
  */
 export function decodeImageNow(

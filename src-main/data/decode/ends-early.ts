@@ -1,6 +1,6 @@
 import { reason, ReasonError } from '../../protocol/reasons.ts';
 
-/** The error of a file that is cut short. */
+/** Makes the error of a file that is cut short. */
 export function endsEarly(): ReasonError {
   return new ReasonError(reason('image.ends-early'));
 }

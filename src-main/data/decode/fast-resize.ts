@@ -66,7 +66,7 @@ export interface ResizeOrder {
   mirror: boolean;
 }
 
-/** A part of `source` resized with antialiasing, within one grey level of Pillow's resize (on noise, two). */
+/** Resizes a part of `source` with antialiasing, within one grey level of Pillow's resize (on noise, two). */
 export function resizeRaster(source: Raster, { crop, size, filter, mirror }: ResizeOrder): Raster {
   const part = crop ?? { left: 0, top: 0, width: source.width, height: source.height };
   const row = size.width * 3;
@@ -89,7 +89,7 @@ export function resizeRaster(source: Raster, { crop, size, filter, mirror }: Res
   return { at: result, ...size };
 }
 
-/** {@link resizeRaster} of an image outside the kernels' memory. */
+/** Resizes as {@link resizeRaster} does an image outside the kernels' memory. */
 export function fastResize(
   pixels: Pixels,
   crop: Crop | null,

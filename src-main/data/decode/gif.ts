@@ -24,7 +24,7 @@ export interface GifFrame {
   offset: number;
 }
 
-/** The place of the first frame of a GIF; null when the file ends before it or holds something else. */
+/** Finds the first frame of a GIF; null when the file ends before it or holds something else. */
 export function gifFrame(bytes: Uint8Array): GifFrame | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 13) return null;

@@ -12,7 +12,8 @@ export interface ImageSize {
 }
 
 /**
- * Format and size of an image from its header, without decoding it. Every length is checked against the bytes given.
+ * Reads format and size of an image from its header, without decoding it. Every length is checked against the given
+ * bytes.
  * @returns null when it is none of the formats, or the header is cut short or senseless.
  */
 export function imageSize(bytes: Uint8Array): ImageSize | null {
@@ -122,7 +123,10 @@ export interface NetpbmHeader {
   offset: number;
 }
 
-/** The header of a PBM (P1, P4), PGM (P2, P5) or PPM (P3, P6): numbers between white space, comments from # to the line's end. */
+/**
+ * Reads the header of a PBM (P1, P4), PGM (P2, P5) or PPM (P3, P6): numbers between white space, comments from # to the
+ * end of the line.
+ */
 export function netpbmHeader(bytes: Uint8Array): NetpbmHeader | null {
   const start = text(bytes, 0, 4096);
   const gap = '(?:\\s|#[^\\n]*\\n)+';

@@ -12,7 +12,7 @@ export interface JpegSort {
   adobe: boolean;
 }
 
-/** The sort of a JPEG; null when it has no frame. */
+/** Reads the sort of a JPEG; null when it has no frame. */
 export function jpegSort(bytes: Uint8Array): JpegSort | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let [sort, adobe] = [null as Omit<JpegSort, 'adobe'> | null, false];
@@ -30,7 +30,7 @@ const ADOB = 0x41646f62;
 /** Codings that are read: baseline, extended, progressive; the same two by arithmetic. */
 const READ = [0xc0, 0xc1, 0xc2, 0xc9, 0xca];
 
-/** Why a JPEG of this sort is not read, or null. */
+/** Returns why a JPEG of this sort is not read, or null. */
 export function jpegRefusal({ coding, bits, channels }: JpegSort): Reason | null {
   if (!READ.includes(coding)) return reason('image.jpeg-lossless');
   if (bits !== 8) return reason('image.jpeg-deep', { bits });
@@ -38,8 +38,8 @@ export function jpegRefusal({ coding, bits, channels }: JpegSort): Reason | null
 }
 
 /**
- * The file as the engine is to get it. Four channels are stored as Adobe does, inverted, whether its marker says so
- * or not: Pillow takes them so, and TensorFlow only with the marker, which is put in where it is missing.
+ * Prepares a JPEG for the engine. Pillow takes four channels as inverted, as Adobe stores them, with or without Adobe's
+ * marker; TensorFlow does so only with the marker, which is added where it is missing.
  */
 export function jpegFile(bytes: Uint8Array, { channels, adobe }: JpegSort): Uint8Array {
   return channels === 4 && !adobe ? Buffer.concat([bytes.subarray(0, 2), MARKER, bytes.subarray(2)]) : bytes;
@@ -54,7 +54,7 @@ interface Segment {
   end: number;
 }
 
-/** Segments up to the start of the scan, included. A file that is cut inside a segment has fewer. */
+/** Lists the segments up to the start of the scan, included. A file that is cut inside a segment has fewer. */
 export function* jpegSegments(view: DataView): Generator<Segment> {
   for (let at = 2; at + 4 <= view.byteLength;) {
     if (view.getUint8(at) !== 0xff) return;

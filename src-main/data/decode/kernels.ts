@@ -53,7 +53,7 @@ function load(): { memory: Memory; kernels: Kernels } {
   return (loaded = { memory, kernels: exports as Kernels });
 }
 
-/** The compiled kernels; compiled when first asked for. */
+/** Returns the kernels, which are compiled at the first call. */
 export function kernels(): Kernels {
   return load().kernels;
 }
@@ -66,12 +66,12 @@ export function freshMemory(mark = FIRST): void {
   used = mark;
 }
 
-/** A mark for {@link freshMemory}: what was taken so far stays. */
+/** Marks the memory that was taken so far: {@link freshMemory} leaves it alone. */
 export function keepMemory(): number {
   return used;
 }
 
-/** The address of `bytes` bytes of memory, a multiple of 16, with undefined content. */
+/** Takes `bytes` bytes of memory with undefined content and returns their address, a multiple of 16. */
 export function take(bytes: number): number {
   const { memory } = load();
   const at = used;
@@ -80,7 +80,7 @@ export function take(bytes: number): number {
   return at;
 }
 
-/** `bytes` bytes from `at` on, to read and write; good until the next {@link take}. */
+/** Returns `bytes` bytes from `at` on, to read and write; they are valid until the next {@link take}. */
 export function memoryAt(at: number, bytes: number): Uint8Array {
   const { memory } = load();
   if (view.buffer !== memory.buffer) view = new Uint8Array(memory.buffer);
@@ -101,12 +101,12 @@ export interface Raster {
   height: number;
 }
 
-/** Room for an image, with undefined content. */
+/** Takes memory for an image, with undefined content. */
 export function emptyRaster(width: number, height: number): Raster {
   return { at: take(width * height * 3), width, height };
 }
 
-/** The bytes of an image; good until the next {@link take}. */
+/** Returns the bytes of an image; they are valid until the next {@link take}. */
 export function bytesOf({ at, width, height }: Raster): Uint8Array {
   return memoryAt(at, width * height * 3);
 }

@@ -127,7 +127,7 @@ function toRgba(rows: Uint8Array, header: Header, rowBytes: number, chunks: Chun
   return data;
 }
 
-/** `pixels` laid over one colour: no transparency is left. */
+/** Lays `pixels` over one colour, so that no transparency is left. */
 export function onBackground({ width, height, data }: PixelsWithAlpha, background: readonly number[]): Pixels {
   const result = new Uint8Array(width * height * 3);
   for (let pixel = 0; pixel < width * height; pixel++) {
@@ -138,7 +138,7 @@ export function onBackground({ width, height, data }: PixelsWithAlpha, backgroun
   return { width, height, data: result };
 }
 
-/** An 8-bit RGB PNG. */
+/** Encodes an 8-bit RGB PNG. */
 export function encodePng({ width, height, data }: Pixels): Uint8Array {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

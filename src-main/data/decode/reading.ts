@@ -21,10 +21,7 @@ export interface EngineFile {
 // Above this a decoded image could take all memory; Pillow calls twice its 89 million pixels a decompression bomb.
 const MOST_PIXELS = 178_956_970;
 
-/**
- * Size of an image that can be read.
- * @throws ReasonError why it cannot.
- */
+/** Reads the size of an image and checks that the image can be read. @throws ReasonError why it cannot. */
 export function readableSize(bytes: Uint8Array): ImageSize {
   if (bytes.length === 0) throw new ReasonError(reason('file.empty'));
   const sort = otherSort(bytes);
@@ -66,7 +63,8 @@ function otherSort(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * The pixels of an image, or what the engine has to decode for them. `size` is its {@link readableSize}.
+ * Reads the pixels of an image, or finds which bytes the engine has to decode for them. `size` is its {@link
+ * readableSize}.
  * @throws ReasonError why it cannot be read.
  */
 export function readingOf(bytes: Uint8Array, size: ImageSize): Pixels | EngineFile {
@@ -92,7 +90,7 @@ function webpReading(bytes: Uint8Array, { width, height }: ImageSize): EngineFil
 
 type Size = Pick<Pixels, 'width' | 'height'>;
 
-/** The error of a file whose header and data state different sizes. */
+/** Makes the error of a file whose header and data state different sizes. */
 export function differs({ width, height }: Size, data: Size): ReasonError {
   return new ReasonError(
     reason('image.size-differs', { width, height, dataWidth: data.width, dataHeight: data.height }),

@@ -11,7 +11,7 @@ const FILTERS: Record<Filter, { support: number; weight(x: number): number }> = 
   bicubic: { support: 2, weight: (x) => cubic(Math.abs(x), -0.5) },
 };
 
-/** Keys' cubic convolution kernel at distance x ≥ 0. */
+/** Computes Keys' cubic convolution kernel at distance x ≥ 0. */
 export function cubic(x: number, a: number): number {
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
@@ -101,7 +101,7 @@ function resizeColumns(source: Uint8Array, from: number, to: number, width: numb
   return result;
 }
 
-/** `pixels` resized with antialiasing, as Pillow's `resize` does. */
+/** Resizes `pixels` with antialiasing, as Pillow's `resize` does. */
 export function resizePixels(pixels: Pixels, size: { width: number; height: number }, filter: Filter): Pixels {
   const { width, height } = size;
   let { data } = pixels;
@@ -110,7 +110,7 @@ export function resizePixels(pixels: Pixels, size: { width: number; height: numb
   return { width, height, data };
 }
 
-/** A copy of the rectangle `crop` of `pixels`; the pixels themselves for null. */
+/** Copies the rectangle `crop` of `pixels`; returns `pixels` themselves for null. */
 export function cropPixels(pixels: Pixels, crop: Crop | null): Pixels {
   if (!crop) return pixels;
   const { left, top, width, height } = crop;
@@ -124,7 +124,7 @@ export function cropPixels(pixels: Pixels, crop: Crop | null): Pixels {
   return { width, height, data };
 }
 
-/** A copy mirrored left to right. */
+/** Copies an image, mirrored left to right. */
 export function flipRows({ width, height, data }: Pixels): Pixels {
   const result = new Uint8Array(data.length);
   for (let y = 0; y < height; y++) {
@@ -138,7 +138,9 @@ export function flipRows({ width, height, data }: Pixels): Pixels {
   return { width, height, data: result };
 }
 
-/** A square of `side` pixels whose upper left corner is at (left, top); beyond the edge black or mirrored. */
+/**
+ * Cuts a square of `side` pixels whose upper left corner is at (left, top); beyond the edge it is black or mirrored.
+ */
 export function cutWindow({ width, height, data }: Pixels, window: CutWindow): Pixels {
   const { left, top, side, padding } = window;
   const result = new Uint8Array(side * side * 3);

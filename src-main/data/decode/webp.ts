@@ -16,10 +16,7 @@ export interface WebpFrame {
   animated: boolean;
 }
 
-/**
- * The first frame of a WebP.
- * @throws ReasonError when there is none.
- */
+/** Finds the first frame of a WebP. @throws ReasonError when there is none. */
 export function webpFrame(bytes: Uint8Array): WebpFrame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const canvas = { width: 0, height: 0, left: 0, top: 0, animated: false };
@@ -48,7 +45,7 @@ function uint24(view: DataView, at: number): number {
   return view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
 }
 
-/** Whether the engine can read the file as it is: one chunk, lossy or lossless and without alpha. */
+/** Tells whether the engine can read the file as it is: one chunk, lossy or lossless and without alpha. */
 export function isPlainWebp(bytes: Uint8Array): boolean {
   const lossless = bytes[15] === 0x4c;
   return bytes[15] === 0x20 || (lossless && (bytes[24] & ALPHA_USED) === 0);

@@ -322,7 +322,7 @@ function tell({ train, val, vals, others, trains }: Taken, { notes }: Roots): vo
 /** Names that are shown; the others are only counted. */
 const SHOWN = 5;
 
-/** Names with commas between, not too many. */
+/** Joins some of the names with commas. */
 export function list(names: readonly string[]): string {
   const shown = names.slice(0, SHOWN).join(', ');
   return names.length > SHOWN ? `${shown}, … (${names.length})` : shown;

@@ -32,15 +32,15 @@ export interface Roots {
 }
 
 /**
- * Classes among branches: folders, or where there are none archives, because an archive beside the folders is most
- * likely what they were unpacked from.
+ * Finds the classes among branches: folders, or where there are none archives. An archive beside folders most likely
+ * holds the same files.
  */
 export function classBranches(branches: readonly Branch[]): Branch[] {
   const folders = branches.filter(({ isArchive }) => !isArchive);
   return folders.length > 0 ? folders : [...branches];
 }
 
-/** The place of something in a folder of the data set, relative to the data folder. */
+/** Joins a folder of the data set and a name in it to a path relative to the data folder. */
 export function childPath(folder: string, name: string): string {
   return folder ? `${folder}/${name}` : name;
 }

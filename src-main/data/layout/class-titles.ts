@@ -8,7 +8,7 @@ export interface ClassTitle {
 
 let titles: ReadonlyMap<string, ClassTitle> | undefined;
 
-/** The names of one of ImageNet-1k's synsets, `n01440764`: tench, 丁鱥. Null for any other class. */
+/** Returns the names of an ImageNet-1k synset such as `n01440764`: tench, 丁鱥. Returns null for any other class. */
 export function classTitle(name: string): { title: ClassTitle } | null {
   if (!/^n\d{8}$/.test(name)) return null;
   titles ??= new Map(

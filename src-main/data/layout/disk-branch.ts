@@ -10,7 +10,7 @@ import { IMAGE } from './image-name.ts';
 import { compareCodePoints, sortByCodePoint } from '../../base/name-order.ts';
 import { leftByPrograms } from './passed-over.ts';
 
-/** A folder on disk. Its entries are read when they are asked for. */
+/** Makes a branch for a folder on disk; its entries are read on demand. */
 export function diskBranch(roots: Roots, name: string, file: string): Branch {
   let read: Promise<Entry[]> | undefined;
   const entries = (): Promise<Entry[]> =>
@@ -37,7 +37,7 @@ export function diskBranch(roots: Roots, name: string, file: string): Branch {
   };
 }
 
-/** An archive on disk. It is looked through once, when something of it is asked for. */
+/** Makes a branch for an archive on disk, which is read through once, on demand. */
 export function archiveBranch(roots: Roots, file: string): Branch {
   let opened: Promise<Branch> | undefined;
   const open = (): Promise<Branch> => (opened ??= openArchive(roots, file));

@@ -25,7 +25,7 @@ export function parseExclusions(text: string): Exclusions {
   return exclusions;
 }
 
-/** @param path the data folder, for whoever opens the list. */
+/** Writes the text of a list of files to leave out. @param path the data folder, for whoever opens the list. */
 export function formatExclusions({ out, kept }: Exclusions, path: string): string {
   const lines = [...out].map(([file, reason]) => quote(file) + (reason ? `\t# ${reason.replace(/\s+/g, ' ')}` : ''));
   return `# Images of ${path.replace(/\s+/g, ' ')} that Stillhouse leaves out of training and validation.

@@ -270,7 +270,7 @@ function someOf(names: readonly string[]): string {
   return names.length > 5 ? `(${names.length}): ${shown}, …` : `(${names.length}): ${shown}`;
 }
 
-/** What {@link listDataset} finds, counted. Throws as it does. */
+/** Counts the images that {@link listDataset} finds, and throws as it does. */
 export async function inspectFolder(path: string): Promise<DatasetSummary> {
   return summarise(await listDataset(path));
 }
@@ -284,12 +284,14 @@ export function summarise(dataset: Dataset): DatasetSummary {
   return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings, notes };
 }
 
-/** Where a sample's file is on this machine; for one in an archive only its name, see {@link samplePlace}. */
+/**
+ * Returns the path of a sample's file on this machine; for one in an archive only its name, see {@link samplePlace}.
+ */
 export function samplePath(dataset: Pick<Dataset, 'path'>, sample: Pick<Sample, 'file'>): string {
   return join(dataset.path, ...sample.file.split('/'));
 }
 
-/** Where the bytes of an image lie: in a file of their own (`size` null), or in an archive. */
+/** Finds where the bytes of an image lie: in a file of their own (`size` null), or in an archive. */
 export function samplePlace(dataset: Pick<Dataset, 'path' | 'archives'>, file: string): BytesPlace {
   const place = dataset.archives?.get(file);
   if (!place) return { path: samplePath(dataset, { file }), offset: 0, size: null };
@@ -298,8 +300,8 @@ export function samplePlace(dataset: Pick<Dataset, 'path' | 'archives'>, file: s
 }
 
 /**
- * All bytes of an image, wherever it lies.
- * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
+ * Reads all bytes of an image, wherever it lies. Rejects with an Error that says why it could not be read; the `code`
+ * of a file-system error is kept.
  */
 export function readSample(
   dataset: Pick<Dataset, 'path' | 'archives'>,

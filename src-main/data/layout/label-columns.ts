@@ -91,7 +91,7 @@ function labelColumn(
   throw new StillhouseError('data.list-columns', { list: name, columns: columns || '–' });
 }
 
-/** `n03995372 85 1 499 272` of LOC_val_solution.csv: the class, and where it is in the image. */
+/** Takes the class from a value of LOC_val_solution.csv such as `n03995372 85 1 499 272`, whose numbers are a box. */
 export function withoutBoxes(label: string): string {
   return label.split(/ \d+ \d+ \d+ \d+(?: |$)/)[0].trim();
 }

@@ -11,7 +11,7 @@ import { reason, type Reason } from '../../protocol/reasons.ts';
 /** Bytes of such a file: ReaL's takes 0.6 MB. */
 const LARGEST = 64 * 2 ** 20;
 
-/** The synsets of ImageNet-1k in their order. */
+/** Lists the synsets of ImageNet-1k in their order. */
 export function imagenetSynsets(): string[] {
   return table.classes.map((line) => line.split('|')[0]);
 }

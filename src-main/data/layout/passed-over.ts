@@ -8,8 +8,8 @@ const OTHER_IMAGE =
   /\.(hei[cf]s?|avif|jxl|jp[2xf]|j2k|jfif|jpe|tga|psd|dng|cr[23]|nef|arw|orf|raf|rw2|svg|ico|exr|hdr|dcm|nii)$/i;
 
 /**
- * The name under which an entry is passed over because another program left it there (macOS, Jupyter, a NAS, Windows),
- * or null. Folders whose name begins with a dot are such.
+ * Returns the name under which an entry is passed over because another program (macOS, Jupyter, a NAS, Windows) left it
+ * there, or null. Folders whose name begins with a dot count as such.
  */
 export function leftByPrograms(name: string, isFolder: boolean): string | null {
   if (name.startsWith('._')) return '._*';
@@ -90,7 +90,7 @@ function sum(counts: Record<string, number>): number {
 /** Kinds that are named; the others are only counted. */
 const SHOWN = 8;
 
-/** `12 × .heic, 3 × .avif`, the most frequent first. */
+/** Lists endings by how often they occur, as in `12 × .heic, 3 × .avif`. */
 export function inWords(counts: Record<string, number>): string {
   const sorted = Object.entries(counts).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
   const shown = sorted.slice(0, SHOWN).map(([name, count]) => `${count} × ${name}`);

@@ -11,8 +11,8 @@ export interface ReadOptions {
 }
 
 /**
- * All bytes of an image file.
- * Rejects with an Error saying why it could not be read; the `code` of a file-system error is kept.
+ * Reads all bytes of an image file. Rejects with an Error that says why it could not be read; the `code` of a
+ * file-system error is kept.
  */
 export function readImageFile(path: string, { timeout }: ReadOptions): Promise<Uint8Array> {
   return inTime(
@@ -22,8 +22,8 @@ export function readImageFile(path: string, { timeout }: ReadOptions): Promise<U
 }
 
 /**
- * Bytes of an image that lies in an archive.
- * Rejects as {@link readImageFile} does, and when the archive has become shorter.
+ * Reads the bytes of an image in an archive. Rejects as {@link readImageFile} does, and when the archive has become
+ * shorter.
  */
 export function readFilePart(
   path: string,
@@ -38,7 +38,10 @@ export function readFilePart(
   return inTime(timeout, work);
 }
 
-/** What `work` gives, or after `timeout` milliseconds a {@link SlowDiskError}; the work itself cannot be ended. */
+/**
+ * Waits for `work`, but rejects with a {@link SlowDiskError} after `timeout` milliseconds; the work itself cannot be
+ * ended.
+ */
 export async function inTime<Result>(timeout: number, work: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

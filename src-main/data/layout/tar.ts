@@ -14,8 +14,8 @@ const LARGEST = 256 * 2 ** 20;
 const EARLY = reason('file.archive-short');
 
 /**
- * Regular files of a tar archive (ustar, GNU long names, pax paths) whose name passes `wanted`, in order; links, devices
- * and folders are passed over. The chunks may be cut anywhere.
+ * Reads the regular files of a tar archive (ustar, GNU long names, pax paths) whose name passes `wanted`, in order;
+ * links, devices and folders are passed over. The chunks may be cut anywhere.
  * @throws Error when a checksum is wrong or the archive ends early.
  */
 export async function* readTar(
@@ -34,8 +34,8 @@ export interface TarPlace {
 }
 
 /**
- * Places of the regular files of a tar archive that lies in `file` from byte `start` to byte `end`. Only headers are
- * read.
+ * Lists the places of regular files in a tar archive that lies in `file` from byte `start` to byte `end`. Only headers
+ * are read.
  * @throws Error when a checksum is wrong or the archive ends early; what came before it is sound.
  */
 export async function* listTar(

@@ -16,7 +16,7 @@ export interface ZipPlace {
 }
 
 /**
- * Places of the files of a zip archive (also zip64) that lies in `file` from byte `start` to byte `end`. Only the
+ * Lists the places of files in a zip archive (also zip64) that lies in `file` from byte `start` to byte `end`. Only the
  * directory and the headers are read.
  * @throws Error when the directory or a header is damaged; what came before it is sound.
  */
