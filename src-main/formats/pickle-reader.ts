@@ -39,6 +39,13 @@ export class PickleReader {
     return this.window.subarray(this.at - length, this.at);
   }
 
+  /** Passes over the next bytes without reading them. */
+  skip(length: number): void {
+    const position = this.position + length;
+    if (!(position <= this.end)) throw badFormat(this.path, reason('pickle.cut', { position: this.position }));
+    [this.window, this.start, this.at] = [new Uint8Array(0), position, 0];
+  }
+
   /** An unsigned little-endian number of 1, 2, 4 or 8 bytes. */
   unsigned(width: 1 | 2 | 4 | 8): number {
     const view = viewOf(this.bytes(width));

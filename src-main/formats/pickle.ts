@@ -34,8 +34,18 @@ export class PickleRecord {
   ) {}
 }
 
-/** What the machine asks of its user. Both throw what they refuse. */
+/** Bytes that were passed over: where they lie, from the start of the source. */
+export class PickleSpan {
+  constructor(
+    readonly position: number,
+    readonly length: number,
+  ) {}
+}
+
+/** What the machine asks of its user. Both calls throw what they refuse. */
 export interface PickleHost {
+  /** Texts and bytes of at least so many bytes are not read: a {@link PickleSpan} stands for them. */
+  spans?: number;
   /** The inert stand-in of `module.name`. */
   global(name: string): PickleGlobal;
   /** The object behind a persistent id. */
@@ -178,11 +188,21 @@ class Machine {
   }
 
   latin(length: number): void {
+    if (this.passes(length)) return;
     this.push(Buffer.from(this.reader.bytes(length)).toString('latin1'));
   }
 
   raw(length: number): void {
+    if (this.passes(length)) return;
     this.push(this.reader.bytes(length).slice());
+  }
+
+  private passes(length: number): boolean {
+    const { reader, host } = this;
+    if (host.spans === undefined || length < host.spans) return false;
+    this.push(new PickleSpan(reader.position, length));
+    reader.skip(length);
+    return true;
   }
 
   integer(length: number): void {

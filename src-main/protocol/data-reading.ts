@@ -1,10 +1,18 @@
+import { BY_FOLDERS, dataSetOf, INAT_CATEGORIES, type DataSetName, type InatCategory } from './data-sets.ts';
 import { StillhouseError } from './errors.ts';
 
 /** How a person says a data folder is to be read, where names and contents do not decide; all null: by these. */
 export interface Reading {
+  /** The data set that the folder holds as it was published; IMNET: folders of classes. */
+  set: DataSetName | typeof BY_FOLDERS | null;
+  /** What the classes of iNaturalist are. */
+  category: InatCategory | null;
   /** The folders are classes, whatever they are called. */
   classes: boolean;
-  /** Folders of the splits, relative to the data folder: `a/train`, or `*` in place of the class: `*` + `/train`. */
+  /**
+   * Folders of the splits, relative to the data folder: `a/train`, or `*` in place of the class: `*` + `/train`. Of
+   * Flowers-102 the lists of `setid.mat`, joined by `+`.
+   */
   train: string | null;
   val: string | null;
   /** What numbers in a list of labels count from. */
@@ -13,13 +21,21 @@ export interface Reading {
   list: string | null;
 }
 
-export const BY_EVIDENCE: Reading = { classes: false, train: null, val: null, labels: null, list: null };
+export const BY_EVIDENCE: Reading = {
+  set: null,
+  category: null,
+  classes: false,
+  train: null,
+  val: null,
+  labels: null,
+  list: null,
+};
 
-const KEYS = /(?:^|,)\s*(classes(?=,|\s*$)|(?:train|val|labels|list)=)/;
+const KEYS = /(?:^|,)\s*(classes(?=,|\s*$)|(?:set|category|train|val|labels|list)=)/;
 
 /**
- * Reads `classes`, `train=FOLDER,val=FOLDER`, `labels=0`, `list=FILE`, or several of them with commas between; '' and
- * `auto` leave it to names and contents. A name may hold commas.
+ * Reads `set=NAME`, `category=FIELD`, `classes`, `train=FOLDER,val=FOLDER`, `labels=0`, `list=FILE`, or several of them
+ * with commas between; '' and `auto` leave it to names and contents. A name may hold commas.
  * @throws StillhouseError `recipe.invalid` naming the setting `dataReading`.
  */
 export function parseReading(text: string): Reading {
@@ -29,11 +45,20 @@ export function parseReading(text: string): Reading {
   if (before.trim() !== '' || parts.length === 0) throw wrong(text);
   for (let at = 0; at < parts.length; at += 2) take(reading, parts[at], parts[at + 1].trim(), text);
   if (reading.classes ? reading.train : reading.val && !reading.train) throw wrong(text);
+  if (isPublished(reading) && (reading.classes || reading.list !== null || reading.labels !== null)) throw wrong(text);
   return reading;
 }
 
+function isPublished({ set }: Pick<Reading, 'set'>): boolean {
+  return set !== null && set !== BY_FOLDERS;
+}
+
 function take(reading: Reading, key: string, value: string, text: string): void {
-  if (key === 'classes' && value === '') reading.classes = true;
+  const set = key === 'set=' ? dataSetOf(value) : null;
+  const category = key === 'category=' ? INAT_CATEGORIES.find((one) => one === value) : undefined;
+  if (set) reading.set = set;
+  else if (category) reading.category = category;
+  else if (key === 'classes' && value === '') reading.classes = true;
   else if (key === 'labels=' && /^[01]$/.test(value)) reading.labels = value === '1' ? 1 : 0;
   else if (key === 'train=' && value) reading.train = value;
   else if (key === 'val=' && value) reading.val = value;
@@ -42,21 +67,43 @@ function take(reading: Reading, key: string, value: string, text: string): void 
 }
 
 function wrong(got: string): StillhouseError {
-  const expected = 'classes, train=FOLDER,val=FOLDER, labels=0, labels=1 or list=FILE, with commas between';
+  const expected =
+    'classes, train=FOLDER,val=FOLDER, labels=0, labels=1, list=FILE, set=NAME or category=FIELD, with commas between';
   return new StillhouseError('recipe.invalid', { key: 'dataReading', expected, got });
 }
 
-/** Adds a reading to what was said before; splits and classes take each other's place. Throws as {@link parseReading}. */
+/**
+ * Adds a reading to what was said before: splits and classes take each other's place, and what is said of folders that
+ * of a published data set. Throws as {@link parseReading}.
+ */
 export function withReading(said: string, added: string): string {
   const [before, now] = [parseReading(said), parseReading(added)];
-  const { classes, train, val } = now.classes || now.train !== null ? now : before;
-  const [labels, list] = [now.labels ?? before.labels, now.list ?? before.list];
+  const ofFolders = now.classes || now.labels !== null || now.list !== null;
+  const set = now.set ?? (ofFolders && isPublished(before) ? null : before.set);
+  // What was said of another data set says nothing of this one.
+  const kept = set === before.set || (!isPublished(before) && !isPublished({ set })) ? before : BY_EVIDENCE;
+  const { classes, train, val } = now.classes || now.train !== null ? now : kept;
+  const [labels, list] = [now.labels ?? kept.labels, now.list ?? kept.list];
+  const category = now.category ?? kept.category;
   return [
+    ...(set === null ? [] : [`set=${set}`]),
+    ...(category === null ? [] : [`category=${category}`]),
     ...(classes ? ['classes'] : []),
     ...(train === null ? [] : [splitsReading(train, val)]),
     ...(list === null ? [] : [`list=${list}`]),
     ...(labels === null ? [] : [`labels=${labels}`]),
   ].join();
+}
+
+/**
+ * Joins a reading with what DeiT's `--data-set` and `--inat-category` ask for, undefined where they were not given.
+ * DeiT's default category says nothing of any other data set. Throws as {@link parseReading}.
+ */
+export function withDeitReading(said: string, set: string | undefined, category: string | undefined): string {
+  const known = (set === undefined ? null : dataSetOf(set)) ?? parseReading(said).set;
+  const counts = category !== undefined && (category !== INAT_CATEGORIES[0] || (known ?? 'INAT').startsWith('INAT'));
+  const parts = [...(set === undefined ? [] : [`set=${set}`]), ...(counts ? [`category=${category}`] : [])];
+  return withReading('', [...parts, ...(said === '' || said === 'auto' ? [] : [said])].join());
 }
 
 /** Writes a reading that names splits. */

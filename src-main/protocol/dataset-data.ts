@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { DATA_SETS, type DataSetName } from './data-sets.ts';
 import { flag, number, oneOf, plainError, text, title, reasonOrText } from './shapes.ts';
 
 /** What calls tell of a data set and its images. */
@@ -25,6 +26,8 @@ export const datasetSummary = v.object({
   splitMade: flag,
   /** Images that the list of excluded ones leaves out; they are in no count. */
   excluded: number,
+  /** The published data set that the folder was read as; null for folders of classes. */
+  set: v.nullable(oneOf(Object.keys(DATA_SETS) as DataSetName[])),
   warnings: v.array(plainError),
   /** How a person said the folder is to be read; '' where nobody did. */
   reading: v.optional(text),

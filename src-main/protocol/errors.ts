@@ -141,6 +141,29 @@ export const ERRORS = {
     says: '{path} holds images as a table or database, which is not read.',
     advice: 'Write its images out into a folder for each class.',
   },
+  'data.set-missing': {
+    says: '{path} does not hold {set} as published: {wanted} is missing.',
+    advice:
+      'Choose the folder that holds it, or get the rest of it; or read it by its class folders: --data-set IMNET.',
+  },
+  'data.set-file': {
+    says: '{file} of {set} cannot be used: {reason}.',
+    advice: 'Get the archive again and unpack it anew; or read it by its class folders: --data-set IMNET.',
+  },
+  'data.set-several': {
+    says: '{path} holds more than one data set: {sets}.',
+    advice: 'Say which with --data-set and its name, or --data-reading "{first}" or "{second}".',
+  },
+  'data.set-or-folders': {
+    says: '{set} lies in {path}, and beside it a training split, {folder}: either may be meant.',
+    advice: 'Say which with --data-reading "{first}" or "{second}".',
+  },
+  'data.read-set': {
+    says: 'Read as {set} (in {folder}): {train} images to train on from {trainFrom}, {val} to validate with from {valFrom}.',
+    advice: 'To read it by its class folders: --data-reading "{instead}".',
+  },
+  'data.set-fine': { says: 'The classes are the 100 fine ones; the 20 coarse ones are not used.', advice: '' },
+  'data.set-same': { says: 'The same images in {places} are not used.', advice: '' },
   'data.read-wrapped': { says: 'The data were found in {folder}, the only folder there.', advice: '' },
   'data.read-names': {
     says: '{train} is read as the training images and {val} as those to validate with, by their names.',

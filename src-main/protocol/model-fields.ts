@@ -13,7 +13,7 @@ export const MODEL_FIELDS = [
     unit: '',
     paper: 'ImageNet',
     label: 'Data folder',
-    help: 'A folder with train/<class>/ and val/<class>/, or one folder per class; or tar or zip archives of these.',
+    help: 'A folder with train/<class>/ and val/<class>/, or one folder per class; or tar or zip archives of these; or CIFAR and others as published.',
   },
   {
     key: 'dataReading',
@@ -24,7 +24,7 @@ export const MODEL_FIELDS = [
     unit: '',
     paper: '',
     label: 'Reading of the folder',
-    help: 'Where a folder can be read in two ways: classes (its folders are classes), train=FOLDER,val=FOLDER, labels=0 or labels=1 (what numbers in a list count from), list=FILE. Empty: by its contents.',
+    help: 'Where a folder can be read in two ways: classes (its folders are classes), train=FOLDER,val=FOLDER, labels=0 or labels=1 (what numbers in a list count from), list=FILE, set=NAME (a published data set, as --data-set has it), category=FIELD (the classes of iNaturalist). Empty: by its contents.',
   },
   {
     key: 'splitSeed',

@@ -107,6 +107,15 @@ export const REASONS = {
   'labels.devkit': 'its numbers need meta.mat or map_clsloc.txt of the devkit beside it',
 
   // MATLAB files.
+  'numpy.no-bytes': 'its images are no array of bytes',
+  'numpy.elsewhere': 'its images are stored as text (Python 3, protocol 0 to 2); pickle it with protocol 3 or later',
+  'set.key': 'it holds no list {key}',
+  'set.rows': 'its list {key} has {got} entries for {expected} images',
+  'set.label': 'image {row} has class {label}, and classes go from 0 to {last}',
+  'set.pixels': 'its images are {shape} bytes, not N × 3072 (red, green and blue of 32 × 32)',
+  'set.bytes': 'it has {bytes} bytes, which are no whole number of images of {each} bytes',
+  'set.names': 'it names {got} classes, not {expected}',
+  'set.names-twice': 'it names a class twice',
   'matlab.other': 'it is not a MATLAB file of level 5, written on this kind of machine',
   'matlab.no-variable': 'it has no variable {name}',
   'matlab.cut': 'the MATLAB file ends early',

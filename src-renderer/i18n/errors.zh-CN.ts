@@ -140,6 +140,28 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 以表格或数据库形式保存图片，不能读取。',
     advice: '请将其中的图片按类别写入各自的文件夹。',
   },
+  'data.set-missing': {
+    says: '{path} 中没有按原样发布的 {set}：缺少 {wanted}。',
+    advice: '请选择存放它的文件夹，或补齐缺少的文件；也可按文件夹读取：--data-set IMNET。',
+  },
+  'data.set-file': {
+    says: '{set} 的 {file} 无法使用：{reason}。',
+    advice: '请重新下载并解压；也可按文件夹读取：--data-set IMNET。',
+  },
+  'data.set-several': {
+    says: '{path} 中有不止一个数据集：{sets}。',
+    advice: '用 --data-set 加名称说明，或用 --data-reading "{first}" 或 "{second}"。',
+  },
+  'data.set-or-folders': {
+    says: '{set} 位于 {path}，旁边还有训练划分 {folder}：两者都可能是要用的数据。',
+    advice: '用 --data-reading "{first}" 或 "{second}" 说明。',
+  },
+  'data.read-set': {
+    says: '按 {set} 读取（位于 {folder}）：{train} 张训练图片来自 {trainFrom}，{val} 张验证图片来自 {valFrom}。',
+    advice: '要按文件夹读取：--data-reading "{instead}"。',
+  },
+  'data.set-fine': { says: '类别为 100 个细类；20 个粗类未使用。', advice: '' },
+  'data.set-same': { says: '{places} 中的相同图片未使用。', advice: '' },
   'data.read-wrapped': { says: '数据位于 {folder}，它是其中唯一的文件夹。', advice: '' },
   'data.read-names': {
     says: '按名称，{train} 用于训练，{val} 用于验证。',

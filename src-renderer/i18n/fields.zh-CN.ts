@@ -3,10 +3,13 @@ import { exportEndings } from '../../src-main/protocol/export-formats.ts';
 
 /** Label and help of every recipe field in Chinese. */
 export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
-  dataPath: { label: '数据文件夹', help: '含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹。' },
+  dataPath: {
+    label: '数据文件夹',
+    help: '含 train/<类别>/ 与 val/<类别>/ 的文件夹，或每个类别一个文件夹；或按原样发布的 CIFAR 等数据集。',
+  },
   dataReading: {
     label: '读取方式',
-    help: '文件夹有两种读法时说明：classes（其中的文件夹是类别）、train=FOLDER,val=FOLDER、labels=0 或 labels=1（列表编号的起点）、list=FILE。留空则按内容判断。',
+    help: '文件夹有两种读法时说明：classes（其中的文件夹是类别）、train=FOLDER,val=FOLDER、labels=0 或 labels=1（列表编号的起点）、list=FILE、set=NAME（按原样发布的数据集，同 --data-set）、category=FIELD（iNaturalist 的类别）。留空则按内容判断。',
   },
   splitSeed: { label: '划分种子', help: '数据没有验证集时，决定每类中哪十分之一留作验证。教师与学生应使用同一值。' },
   inputSize: { label: '输入尺寸', help: '学生所见正方形图片的边长；须为图块大小的倍数。' },

@@ -97,6 +97,15 @@ export const zhReasons = {
   'labels.devkit': '其编号需要旁边有 devkit 的 meta.mat 或 map_clsloc.txt',
 
   // MATLAB files.
+  'numpy.no-bytes': '其中的图片不是字节数组',
+  'numpy.elsewhere': '其中的图片以文本存储（Python 3，协议 0 至 2）；请用协议 3 或更高版本保存',
+  'set.key': '其中没有列表 {key}',
+  'set.rows': '列表 {key} 有 {got} 项，而图片有 {expected} 张',
+  'set.label': '第 {row} 张图片的类别为 {label}，而类别编号为 0 到 {last}',
+  'set.pixels': '其中的图片为 {shape} 字节，而不是 N × 3072（32 × 32 的红、绿、蓝）',
+  'set.bytes': '共 {bytes} 字节，不是每张 {each} 字节的整数倍',
+  'set.names': '其中有 {got} 个类别名，而不是 {expected} 个',
+  'set.names-twice': '其中有重复的类别名',
   'matlab.other': '不是在此类机器上写出的第 5 级 MATLAB 文件',
   'matlab.no-variable': '其中没有变量 {name}',
   'matlab.cut': 'MATLAB 文件不完整',

@@ -391,6 +391,7 @@ export class ScriptedService {
       train: CLASSES.reduce((sum, { train }) => sum + train, 0),
       val: CLASSES.reduce((sum, { val }) => sum + val, 0),
       splitMade: false,
+      set: null,
       notes: [],
       excluded: 0,
       warnings: [toPlainError(new StillhouseError('data.empty-class', { path: `${path}/train/unknown` }))],

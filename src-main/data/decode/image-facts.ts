@@ -27,7 +27,8 @@ export function imageFacts(bytes: Uint8Array, file: string): ImageFacts {
   const found = LOOKS[format](view);
   const oddities = [...new Set(found.oddities)];
   if (size && size.width * size.height > HUGE_PIXELS) oddities.push('huge');
-  if (!ENDINGS[format].test(file)) oddities.push('misnamed');
+  // What is called nothing, as an image of CIFAR, is called nothing wrong.
+  if (/\.[^/]*$/.test(file) && !ENDINGS[format].test(file)) oddities.push('misnamed');
   return { size, oddities, cutShort: found.cutShort };
 }
 

@@ -1,11 +1,11 @@
-/** Where an image lies inside an archive on disk. */
-export interface ImagePlace {
+import type { Packing } from './unpacked.ts';
+
+/** Where an image lies inside a file on disk that holds many. */
+export interface ImagePlace extends Packing {
   /** The archive, relative to the data folder; '' where it is the data set itself. */
   archive: string;
   offset: number;
   size: number;
-  /** Bytes that these inflate to where they are deflated, as in a zip archive. */
-  inflated?: number;
 }
 
 /** Places of images by file, such as `train.tar/n01440764.tar/n01440764_18.JPEG`: about 160 bytes of memory each. */
@@ -18,6 +18,8 @@ export class ArchiveIndex {
   private readonly sizes: number[] = [];
   /** -1 for what is stored as it is. */
   private readonly inflated: number[] = [];
+  /** By archive, where its images are raw pixels. */
+  private readonly planes: (number | undefined)[] = [];
 
   get size(): number {
     return this.numbers.size;
@@ -27,13 +29,17 @@ export class ArchiveIndex {
     const number = this.numbers.get(file);
     if (number === undefined) return undefined;
     const { archives, owners, offsets, sizes } = this;
-    const place = { archive: archives[owners[number]], offset: offsets[number], size: sizes[number] };
+    const owner = owners[number];
+    const place = { archive: archives[owner], offset: offsets[number], size: sizes[number] };
+    const planes = this.planes[owner];
+    if (planes !== undefined) return { ...place, planes };
     return this.inflated[number] < 0 ? place : { ...place, inflated: this.inflated[number] };
   }
 
-  set(file: string, { archive, offset, size, inflated = -1 }: ImagePlace): void {
+  set(file: string, { archive, offset, size, inflated = -1, planes }: ImagePlace): void {
     const owner = this.archiveNumbers.get(archive) ?? this.archives.push(archive) - 1;
     this.archiveNumbers.set(archive, owner);
+    this.planes[owner] = planes;
     const known = this.numbers.get(file);
     const number = known ?? this.owners.length;
     // A name that comes twice means the last, as when it is unpacked.

@@ -7,19 +7,25 @@ import { ArchiveIndex } from './archive-index.ts';
 import { ARCHIVE } from './archive-scan.ts';
 import { arrange, list, type Arrangement } from './arrangement.ts';
 import type { Branch, Roots } from './branch.ts';
-import { classTitle } from './class-titles.ts';
+import { classTitle, type ClassTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
 import { naturalOrder, sortByCodePoint } from '../../base/name-order.ts';
 import { inWords, PassedOver } from './passed-over.ts';
-import { readFilePart, readImageFile, type ReadOptions } from './read-file.ts';
+import { readPlace, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';
 import { parseReading, splitsReading, type Reading } from '../../protocol/data-reading.ts';
 import type { Sample } from './sample.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';
+import { BY_FOLDERS, DATA_SETS, type DataSetName } from '../../protocol/data-sets.ts';
+import { findSet } from '../sets/find-set.ts';
+import type { FoundSet } from '../sets/published-set.ts';
 
-/** A data folder as training sees it. Class numbers are places in `classes`, sorted by code point as torchvision does. */
+/**
+ * A data folder as training sees it. Class numbers are places in `classes`, sorted by code point as torchvision does;
+ * those of a published data set are its authors'.
+ */
 export interface Dataset {
   path: string;
   layout: DatasetLayout;
@@ -28,6 +34,10 @@ export interface Dataset {
   val: Sample[];
   /** val was taken out of train by `stratifiedSplit`. */
   splitMade: boolean;
+  /** The published data set that it was read as; null for folders of classes. */
+  set: DataSetName | null;
+  /** What classes are called in both languages, where the data themselves do not name them. */
+  titles?: ReadonlyMap<string, ClassTitle>;
   warnings: PlainError[];
   /** What was taken how, and what was passed over. */
   notes: PlainError[];
@@ -63,6 +73,8 @@ const SCANNERS = 8;
 export async function listDataset(path: string, options: ListOptions = {}): Promise<Dataset> {
   const roots = rootsOf(path, options.archiveCache ?? null);
   const reading = parseReading(options.reading ?? '');
+  const set = await findSet(roots, reading);
+  if (set) return publishedSet(set, reading, roots, options);
   const arrangement = await arrange(await rootOf(roots), reading, roots);
   const listed = (await flatTrain(arrangement, reading, roots)) ?? (await classTrain(arrangement, roots));
   const { classes, samples } = listed;
@@ -80,8 +92,26 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
     classes,
     ...withoutExcluded(train, val, options.excluded),
     splitMade: !given,
+    set: null,
     warnings: warnings.all(),
     notes: notes.all(),
+    archives: index.size > 0 ? index : null,
+  };
+}
+
+/** A data set as its authors publish it, with their classes, splits and numbers. */
+async function publishedSet(set: FoundSet, reading: Reading, roots: Roots, options: ListOptions): Promise<Dataset> {
+  const { classes, titles, train, val, from } = await set.read(roots, reading);
+  const [trainFrom, valFrom] = from;
+  roots.notes.add('data.read-set', {
+    ...{ set: DATA_SETS[set.name], folder: set.place || '.', train: train.length, val: val.length },
+    ...{ trainFrom, valFrom, instead: `set=${BY_FOLDERS}` },
+  });
+  const { path, index, warnings, notes } = roots;
+  return {
+    ...{ path, layout: 'train-val', classes, ...(titles && { titles }) },
+    ...withoutExcluded(train, val, options.excluded),
+    ...{ splitMade: false, set: set.name, warnings: warnings.all(), notes: notes.all() },
     archives: index.size > 0 ? index : null,
   };
 }
@@ -278,10 +308,15 @@ export async function inspectFolder(path: string): Promise<DatasetSummary> {
 /** Counts for each class of a data set, with the names of those that are synsets. */
 export function summarise(dataset: Dataset): DatasetSummary {
   const { path, layout, splitMade, warnings, notes, train, val, excluded } = dataset;
-  const classes = dataset.classes.map((name) => ({ name, ...classTitle(name), train: 0, val: 0 }));
+  const titleOf = (name: string): { title: ClassTitle } | null => {
+    const title = dataset.titles?.get(name);
+    return title ? { title } : classTitle(name);
+  };
+  const classes = dataset.classes.map((name) => ({ name, ...titleOf(name), train: 0, val: 0 }));
   for (const { label } of train) classes[label].train++;
   for (const { label } of val) classes[label].val++;
-  return { path, layout, classes, train: train.length, val: val.length, splitMade, excluded, warnings, notes };
+  const counts = { train: train.length, val: val.length };
+  return { path, layout, classes, ...counts, splitMade, excluded, set: dataset.set, warnings, notes };
 }
 
 /**
@@ -308,6 +343,5 @@ export function readSample(
   file: string,
   options: ReadOptions,
 ): Promise<Uint8Array> {
-  const { path, size, ...part } = samplePlace(dataset, file);
-  return size === null ? readImageFile(path, options) : readFilePart(path, { ...part, size }, options);
+  return readPlace(samplePlace(dataset, file), options);
 }

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { inflate } from './read-now.ts';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
+import type { BytesPlace } from './read-now.ts';
+import { unpacked, type Packing } from './unpacked.ts';
 
 const LARGEST = 1 << 30;
 
@@ -21,19 +22,24 @@ export function readImageFile(path: string, { timeout }: ReadOptions): Promise<U
   );
 }
 
+/** All bytes at a place, wherever it lies. Rejects as {@link readImageFile} and {@link readFilePart} do. */
+export function readPlace({ path, size, ...part }: BytesPlace, options: ReadOptions): Promise<Uint8Array> {
+  return size === null ? readImageFile(path, options) : readFilePart(path, { ...part, size }, options);
+}
+
 /**
  * Reads the bytes of an image in an archive. Rejects as {@link readImageFile} does, and when the archive has become
  * shorter.
  */
 export function readFilePart(
   path: string,
-  { offset, size, inflated }: { offset: number; size: number; inflated?: number },
+  { offset, size, ...packing }: { offset: number; size: number } & Packing,
   { timeout }: ReadOptions,
 ): Promise<Uint8Array> {
   const work = openAnd(path, async (file) => {
     const bytes = await readBytes(file, offset, size);
     if (bytes.length < size) throw new ReasonError(reason('file.archive-short'));
-    return inflated === undefined ? bytes : inflate(bytes, inflated);
+    return unpacked(bytes, packing);
   });
   return inTime(timeout, work);
 }

@@ -58,6 +58,6 @@ export async function runPredictFilesJob(
 /** The files as a data set of which nothing is known but the images. A loader looks for some to train on, too. */
 function listOf({ root, files }: PredictFilesJob, classes: readonly string[]): Dataset {
   const samples = files.map((file) => ({ file, label: 0 }));
-  const nothing = { warnings: [], notes: [], excluded: 0, archives: null, splitMade: false };
+  const nothing = { warnings: [], notes: [], excluded: 0, archives: null, splitMade: false, set: null };
   return { path: root, layout: 'classes', classes: [...classes], train: samples, val: samples, ...nothing };
 }

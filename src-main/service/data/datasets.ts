@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { listDataset, samplePlace, summarise, type Dataset } from '../../data/layout/folder.ts';
+import type { BytesPlace } from '../../data/layout/read-now.ts';
 import type { Sample } from '../../data/layout/sample.ts';
 import type { DatasetSummary, ExcludedList, FindingKind, ImagePage } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
@@ -26,15 +27,10 @@ const KEPT_LISTINGS = 4;
 /** Images whose ids are known at the same time; the oldest are forgotten. */
 const KEPT_IMAGES = 100_000;
 
-/** Where the bytes of an image lie; `size` null means the whole file. */
-export interface ImageFile {
-  /** The image's own name, which tells its type; `path` may be an archive. */
+/** Where the bytes of an image lie; `path` may be an archive. */
+export interface ImageFile extends BytesPlace {
+  /** The image's own name, which tells its type. */
   name: string;
-  path: string;
-  offset: number;
-  size: number | null;
-  /** Bytes that these inflate to where they are deflated. */
-  inflated?: number;
 }
 
 interface Listing {

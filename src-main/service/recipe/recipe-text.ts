@@ -1,4 +1,5 @@
 import { LineCounter, parseDocument, isMap, isScalar, isSeq, stringify, type Node, type YAMLMap } from 'yaml';
+import { withDeitReading } from '../../protocol/data-reading.ts';
 import type { RecipeReading } from '../../protocol/data-types.ts';
 import { DEIT_FLAGS, deitFlagOf } from '../../protocol/deit-flags.ts';
 import { StillhouseError, toPlainError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
@@ -71,6 +72,7 @@ export function readRecipe(text: string): RecipeReading {
 class Reading {
   readonly result: RecipeReading = { values: {}, problems: [], unused: [] };
   private readonly values: Partial<Record<RecipeKey, unknown>> = {};
+  private readonly data: { line: number; set?: string; category?: string } = { line: 1 };
 
   problem(line: number, code: ErrorCode, params: ErrorParams): void {
     this.result.problems.push({ line, error: toPlainError(new StillhouseError(code, params)) });
@@ -85,6 +87,7 @@ class Reading {
       if (name === 'preset') base = this.preset(line, plain);
       else this.setting(line, name, plain);
     }
+    this.readAs();
     this.result.values = { ...base, ...(this.values as Partial<Recipe>) };
   }
 
@@ -100,11 +103,26 @@ class Reading {
     const deit = deitFlagOf(name);
     if (field) return this.value(line, field, given);
     if (deit?.flag === 'opt-betas') return this.betas(line, given);
+    if (deit?.flag === 'data-set') return void Object.assign(this.data, { line, set: textOf(given) });
+    if (deit?.flag === 'inat-category') return void Object.assign(this.data, { line, category: textOf(given) });
     if (deit) {
       this.result.unused.push({ line, key: name, why: deit.differs ?? '' });
       return;
     }
     this.problem(line, 'recipe.unknown-key', { key: name });
+  }
+
+  /** Joins what DeiT says in two settings to the one that it is here, whatever their order. */
+  private readAs(): void {
+    const { line, set, category } = this.data;
+    if (set === undefined && category === undefined) return;
+    const said = this.values.dataReading;
+    try {
+      this.values.dataReading = withDeitReading(typeof said === 'string' ? said : '', set, category);
+    } catch (error) {
+      if (!(error instanceof StillhouseError)) throw error;
+      this.problem(line, error.code, error.params);
+    }
   }
 
   private betas(line: number, given: unknown): void {
@@ -120,6 +138,11 @@ class Reading {
     if (problem) this.problem(line, 'recipe.invalid', { ...problem });
     else this.values[field.key] = value;
   }
+}
+
+/** What is said; nothing where it is empty or none. */
+function textOf(given: unknown): string | undefined {
+  return given === null || given === '' ? undefined : typeof given === 'string' ? given : JSON.stringify(given);
 }
 
 /** A number, a text or a list of such; an object for whatever no setting can be, references too. */
@@ -146,10 +169,13 @@ function plainName(name: string): string {
   return name.replace(/[-_]/g, '').toLowerCase();
 }
 
+/** Options of DeiT that are no setting alone. */
+const JOINED: ReadonlySet<string> = new Set(['opt-betas', 'data-set', 'inat-category']);
+
 const byName = new Map<string, Field>([
   ...FIELDS.map((field): [string, Field] => [plainName(field.key), field]),
   ...DEIT_FLAGS.flatMap(({ flag, keys }): [string, Field][] => {
-    const field = FIELDS.find(({ key }) => keys.length === 1 && key === keys[0] && flag !== 'opt-betas');
+    const field = FIELDS.find(({ key }) => keys.length === 1 && key === keys[0] && !JOINED.has(flag));
     return field ? [[plainName(flag), field]] : [];
   }),
 ]);

@@ -11,7 +11,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { sayReason } from '../../protocol/reasons.ts';
 import type { Command } from './command.ts';
 import { withService, type LocalService } from './local-service.ts';
-import { textValue, type Option, type Parsed } from './options.ts';
+import { DATA_SET, readingValue, textValue, type Option, type Parsed } from './options.ts';
 
 const OPTIONS: readonly Option[] = [
   {
@@ -30,8 +30,9 @@ const OPTIONS: readonly Option[] = [
   {
     flag: 'data-reading',
     value: 'READING',
-    help: 'Where the folder can be read in two ways: classes; train=FOLDER,val=FOLDER; labels=0 or labels=1; list=FILE; several with commas between. It is kept for this folder, for training too; auto forgets it.',
+    help: 'Where the folder can be read in two ways: classes; train=FOLDER,val=FOLDER; labels=0 or labels=1; list=FILE; set=NAME; category=FIELD; several with commas between. It is kept for this folder, for training too; auto forgets it.',
   },
+  ...DATA_SET,
   {
     flag: 'strict',
     value: null,
@@ -49,7 +50,7 @@ export const data: Command = {
   run: async (parsed, shell) => {
     const path = resolve(parsed.words[0]);
     await withService(shell, async (desk) => {
-      const said = textValue(parsed, 'data-reading');
+      const said = readingValue(parsed);
       const reading = said === 'auto' ? '' : said;
       if (reading !== undefined) await desk.calls['dataset.inspect']({ path, reading });
       const checked = parsed.values.get('check') === true ? await check(path, parsed, desk) : null;

@@ -20,7 +20,7 @@ const UNREAD: ReadonlySet<string> = new Set(['preset', 'recipe', 'opt-betas']);
 
 /** Settings that an evaluation reads. */
 const EVALUATED =
-  /^(data-path|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
+  /^(data-path|data-reading|data-set|inat-category|model|input-size|eval-crop-ratio|batch-size|num-workers|teacher-.*|distillation-type|eval-heads|device)$/;
 
 export const evaluate: Command = {
   name: 'evaluate',

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 import { nearest } from '../../base/nearest-word.ts';
+import { parseReading, withDeitReading } from '../../protocol/data-reading.ts';
+import { DATA_SET_WORDS, INAT_CATEGORIES } from '../../protocol/data-sets.ts';
 import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 
 /** One option of a command. */
@@ -178,6 +180,37 @@ const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
 /** DeiT's one option for two settings. */
 const BETAS: Option = { flag: 'opt-betas', value: 'BETA1 BETA2', numbers: true, help: 'Beta 1 and beta 2 in one.' };
 
+/** DeiT's two options for what is one reading of the data folder here. */
+export const DATA_SET: readonly Option[] = [
+  {
+    flag: 'data-set',
+    value: 'NAME',
+    choices: DATA_SET_WORDS,
+    help: `The published data set that the folder holds: ${DATA_SET_WORDS.join(', ')}. CIFAR is CIFAR-100, IMNET a folder for each class. Default: what is recognised.`,
+  },
+  {
+    flag: 'inat-category',
+    value: 'FIELD',
+    choices: INAT_CATEGORIES,
+    help: `What the classes of iNaturalist are: ${INAT_CATEGORIES.join(', ')}. Default name.`,
+  },
+];
+
+/** The reading of the data folder that was typed, in one option or in those of DeiT; undefined for none. */
+export function readingValue(parsed: Parsed): string | undefined {
+  const [set, category, reading] = ['data-set', 'inat-category', 'data-reading'].map((flag) => textValue(parsed, flag));
+  if (set === undefined && category === undefined) return reading;
+  const said = parseReading(reading ?? '');
+  const both = (set !== undefined && said.set !== null) || (category !== undefined && said.category !== null);
+  if (both)
+    throw wrong(
+      'data-reading',
+      `one of --data-reading and --${set === undefined ? 'inat-category' : 'data-set'}`,
+      'both',
+    );
+  return withDeitReading(reading ?? '', set, category);
+}
+
 /** The options of a recipe: one for each of its settings, named as DeiT names them. */
 export function recipeOptions(): Option[] {
   const options = FIELDS.map((field): Option => ({
@@ -187,7 +220,7 @@ export function recipeOptions(): Option[] {
     ...(field.type === 'choice' ? { choices: field.choices } : {}),
     ...SPECIAL[field.key],
   }));
-  return [...options, BETAS];
+  return [...options, BETAS, ...DATA_SET];
 }
 
 function recipeHelp(field: Field): string {
@@ -201,9 +234,11 @@ function recipeHelp(field: Field): string {
  * The recipe settings that were typed, checked one by one.
  * @throws StillhouseError `argument.invalid` naming the flag.
  */
-export function recipeValues({ values: typedValues }: Parsed): Partial<Recipe> {
+export function recipeValues(parsed: Parsed): Partial<Recipe> {
   const given: Partial<Record<RecipeKey, string | number | boolean>> = {};
-  const values = new Map([...betas(typedValues), ...typedValues]);
+  const values = new Map([...betas(parsed.values), ...parsed.values]);
+  const reading = readingValue(parsed);
+  if (reading !== undefined) values.set(flagOf('dataReading'), reading);
   for (const field of FIELDS) {
     const typed = values.get(flagOf(field.key));
     if (typed === undefined) continue;

@@ -146,7 +146,8 @@ function namesOf(classes: readonly string[] | null): string {
   return classes.length > 6 ? `${classes.slice(0, 6).join(', ')}, … (${classes.length})` : classes.join(', ');
 }
 
-const EVALUATED = /^(data-path|teacher-model|teacher-path|batch-size|num-workers|device)$/;
+const EVALUATED =
+  /^(data-path|data-reading|data-set|inat-category|teacher-model|teacher-path|batch-size|num-workers|device)$/;
 
 export const evaluateTeacher: Command = {
   name: 'evaluate-teacher',

@@ -1,8 +1,8 @@
 import { createReadStream, readFile } from 'node:fs';
 import { extname, join, normalize, sep } from 'node:path';
-import { inflateRawSync } from 'node:zlib';
 import { protocol } from 'electron';
 import type { ImageFile } from '../../service/data/datasets.ts';
+import { endingOf, imageFromStored, isPacked } from '../../service/data/stored-image.ts';
 import { APP_ORIGIN, IMAGE_SCHEME } from './channels.ts';
 
 /** Policy of the window: its own files and images by id, nothing else; no inline script, no eval. */
@@ -64,7 +64,7 @@ export function answerSchemes(rendererFolder: string, image: (id: string) => Pro
   answer(IMAGE_SCHEME, async (url) => {
     const found = await image(decodeURIComponent(url.pathname.slice(1)));
     if (!found) return nothing();
-    return sendBytes(found.name, await readImage(found), {
+    return sendBytes(endingOf(found), await readImage(found), {
       'Content-Security-Policy': "default-src 'none'; sandbox",
     });
   });
@@ -107,21 +107,22 @@ function nothing(): Answer {
 function sendFile(path: string | null, extra: Record<string, string>): Promise<Answer> {
   if (path === null) return Promise.resolve(nothing());
   return new Promise((resolve) => {
-    readFile(path, (error, body) => resolve(error ? nothing() : sendBytes(path, body, extra)));
+    readFile(path, (error, body) => resolve(error ? nothing() : sendBytes(extname(path), body, extra)));
   });
 }
 
-function sendBytes(name: string, body: Buffer, extra: Record<string, string>): Answer {
-  const type = TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream';
+function sendBytes(ending: string, body: Buffer, extra: Record<string, string>): Answer {
+  const type = TYPES[ending.toLowerCase()] ?? 'application/octet-stream';
   return { status: 200, headers: { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff', ...extra }, body };
 }
 
 /** All bytes of an image, which may be a part of an archive. */
-async function readImage({ path, offset, size, inflated }: ImageFile): Promise<Buffer> {
+async function readImage(image: ImageFile): Promise<Buffer> {
+  const { path, offset, size } = image;
   const pieces: Buffer[] = [];
   if (size === 0) return Buffer.alloc(0);
   const end = size === null ? undefined : offset + size - 1;
   for await (const piece of createReadStream(path, { start: offset, end })) pieces.push(piece as Buffer);
   const bytes = Buffer.concat(pieces);
-  return inflated === undefined ? bytes : inflateRawSync(bytes, { maxOutputLength: Math.max(1, inflated) });
+  return isPacked(image) ? Buffer.from(imageFromStored(bytes, image)) : bytes;
 }

@@ -3,10 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { ImageFile } from '../../service/data/datasets.ts';
+import { endingOf, imageFromStored, isPacked } from '../../service/data/stored-image.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -70,30 +69,30 @@ export async function sendImage(response: ServerResponse, image: ImageFile, most
   if (Math.max(size, image.inflated ?? 0) > most) return false;
   response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   response.setHeader('Cache-Control', 'private, max-age=3600');
-  const type = IMAGE_TYPES[extname(image.name).toLowerCase()] ?? 'application/octet-stream';
-  await send(response, { ...image, size }, type);
+  const type = IMAGE_TYPES[endingOf(image)] ?? 'application/octet-stream';
+  if (isPacked(image)) await sendPacked(response, { ...image, size }, type);
+  else await send(response, { ...image, size }, type);
   return true;
+}
+
+async function sendPacked(response: ServerResponse, image: ImageFile & { size: number }, type: string): Promise<void> {
+  const { path, offset, size } = image;
+  const bytes = imageFromStored(await readBytes(path, { start: offset, end: offset + size - 1 }), image);
+  response.writeHead(200, { 'Content-Type': type, 'Content-Length': bytes.length });
+  response.end(bytes);
 }
 
 async function send(
   response: ServerResponse,
-  { path, offset, size, inflated }: Omit<ImageFile, 'name'>,
+  { path, offset, size }: Omit<ImageFile, 'name'>,
   type: string,
 ): Promise<void> {
   const length = size ?? (await stat(path)).size;
-  if (inflated !== undefined) {
-    const packed = await readBytes(path, { start: offset, end: offset + length - 1 });
-    const bytes = await inflate(packed, { maxOutputLength: Math.max(1, inflated) });
-    response.writeHead(200, { 'Content-Type': type, 'Content-Length': bytes.length });
-    return void response.end(bytes);
-  }
   response.writeHead(200, { 'Content-Type': type, 'Content-Length': length });
   // An end before the start would be refused.
   if (length === 0) return void response.end();
   await pipeline(createReadStream(path, { start: offset, end: offset + length - 1 }), response);
 }
-
-const inflate = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw);
 
 async function readBytes(path: string, part: { start: number; end: number }): Promise<Buffer> {
   const pieces: Buffer[] = [];

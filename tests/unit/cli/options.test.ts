@@ -28,7 +28,7 @@ describe('recipe flags', () => {
 
   it('exist for every setting', () => {
     const flags = recipeOptions().map((option) => option.flag);
-    expect(flags).toEqual([...FIELDS.map((field) => flagOf(field.key)), 'opt-betas']);
+    expect(flags).toEqual([...FIELDS.map((field) => flagOf(field.key)), 'opt-betas', 'data-set', 'inat-category']);
   });
 
   it("are accepted as DeiT's commands have them", () => {
@@ -44,6 +44,29 @@ describe('recipe flags', () => {
     );
     expect(() => read('--opt-betas', '0.8')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
     expect(() => read('--opt-betas', '0.8', '2')).toThrow(expect.objectContaining({ code: 'argument.invalid' }));
+  });
+
+  it.each([
+    [['--data-set', 'CIFAR'], 'set=CIFAR100'],
+    [['--data-set=CIFAR10', '--inat-category', 'name'], 'set=CIFAR10'],
+    [['--data-set', 'IMNET', '--inat-category', 'name'], 'set=IMNET'],
+    [['--data_set', 'INAT19', '--inat_category', 'family'], 'set=INAT19,category=family'],
+    [['--inat-category', 'name'], 'category=name'],
+    [
+      ['--data-set', 'FLOWERS', '--data-reading', 'train=trnid+valid,val=tstid'],
+      'set=FLOWERS,train=trnid+valid,val=tstid',
+    ],
+  ])("take DeiT's %j as one reading of the folder", (argv, dataReading) => {
+    expect(read(...argv)).toEqual({ dataReading });
+  });
+
+  it.each([
+    [['--data-set', 'MNIST'], 'argument.invalid'],
+    [['--inat-category', 'size'], 'argument.invalid'],
+    [['--data-set', 'CIFAR', '--data-reading', 'set=CIFAR10'], 'argument.invalid'],
+    [['--data-reading', 'set=MNIST', '--data-set', 'CIFAR'], 'recipe.invalid'],
+  ])('refuse %j as a data set', (argv, code) => {
+    expect(() => read(...argv)).toThrow(expect.objectContaining({ code }));
   });
 
   it('turn switches on and off', () => {
@@ -152,9 +175,9 @@ describe("DeiT's options that are no setting", () => {
   });
 
   it('are read with a word on why they change nothing', () => {
-    const parsed = typed('--pin-mem', '--dist_url', 'env://', '--data-set', 'IMNET', '--num_workers', '4');
+    const parsed = typed('--pin-mem', '--dist_url', 'env://', '--num_workers', '4');
     expect(recipeValues(parsed)).toEqual({ numWorkers: 4 });
-    expect(deitNotes(parsed).map((note) => note.split(' ')[0])).toEqual(['--data-set', '--pin-mem', '--dist_url']);
+    expect(deitNotes(parsed).map((note) => note.split(' ')[0])).toEqual(['--pin-mem', '--dist_url']);
     expect(deitNotes(typed('--no-pin-mem'))).toEqual([]);
   });
 
@@ -174,7 +197,6 @@ describe("DeiT's options that are no setting", () => {
   });
 
   it.each([
-    ['--data-set', 'INAT'],
     ['--world_size', '16'],
     ['--start_epoch', '3'],
   ])('are refused where %s %s would change what is trained', (flag, value) => {

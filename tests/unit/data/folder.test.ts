@@ -30,6 +30,7 @@ describe('listDataset', () => {
     const dataset = await listDataset(root);
     expect(dataset).toEqual({
       path: root,
+      set: null,
       layout: 'train-val',
       classes: ['a', 'b'],
       train: [

@@ -63,6 +63,18 @@ pin_mem: true
     });
   });
 
+  test("takes DeiT's data set and category for one reading of the folder, in any order", () => {
+    const reading = (text: string): unknown => readRecipe(text).values.dataReading;
+    expect(reading("Namespace(data_set='IMNET', inat_category='name')")).toBe('set=IMNET');
+    expect(reading('inat_category: family\ndata_set: INAT19')).toBe('set=INAT19,category=family');
+    expect(reading('data_set: FLOWERS\ndata_reading: train=trnid+valid,val=tstid')).toBe(
+      'set=FLOWERS,train=trnid+valid,val=tstid',
+    );
+    expect(readRecipe('epochs: 1\ndata_set: MNIST').problems).toMatchObject([
+      { line: 2, error: { code: 'recipe.invalid', params: { key: 'dataReading' } } },
+    ]);
+  });
+
   test('names what is wrong by its line', () => {
     const text =
       'epochs: many\nlr: 5e-4\nlearning_rte: 1\nbatch_size: 2.5\nsched: linear\nmixup: {a: 1}\npreset: none\n';

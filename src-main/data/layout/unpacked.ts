@@ -1,0 +1,35 @@
+import { inflateRawSync } from 'node:zlib';
+import { ReasonError, reason } from '../../protocol/reasons.ts';
+import { bitmapOf } from '../../formats/bitmap-writer.ts';
+
+/** What has to be done to stored bytes to make them a file of an image. */
+export interface Packing {
+  /** Bytes that these inflate to where they are deflated. */
+  inflated?: number;
+  /** Side of a square image where these are its raw pixels [3, side, side], as in CIFAR. */
+  planes?: number;
+}
+
+const LARGEST = 1 << 30;
+
+/** The file of an image from what is stored of it. @throws Error where it does not come to the bytes that were stated. */
+export function unpacked(bytes: Uint8Array, { inflated, planes }: Packing): Uint8Array {
+  if (planes !== undefined) {
+    if (bytes.length !== 3 * planes ** 2) throw new ReasonError(reason('file.archive-shrunk'));
+    return bitmapOf(bytes, planes);
+  }
+  return inflated === undefined ? bytes : inflate(bytes, inflated);
+}
+
+function inflate(bytes: Uint8Array, expected: number): Uint8Array {
+  if (expected > LARGEST) throw new Error('the file is larger than 1 GiB');
+  let inflated: Uint8Array;
+  try {
+    // More than stated is cut off by an error, so a small file cannot fill the memory.
+    inflated = inflateRawSync(bytes, { maxOutputLength: Math.max(1, expected) });
+  } catch (error) {
+    throw new Error('its compressed bytes are damaged', { cause: error });
+  }
+  if (inflated.length !== expected) throw new Error('its compressed bytes are damaged');
+  return inflated;
+}

@@ -1,0 +1,87 @@
+import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { BY_FOLDERS, DATA_SETS } from '../../protocol/data-sets.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { Reading } from '../../protocol/data-reading.ts';
+import type { Roots } from '../layout/branch.ts';
+import { splitName } from '../layout/split-names.ts';
+import { CIFAR } from './cifar.ts';
+import { missing, type FoundSet, type PublishedSet } from './published-set.ts';
+import { setFolder, tarFolders, type SetFolder } from './set-folder.ts';
+
+/** Every data set that is read as published. To add one: a file beside this, its line here and in `DATA_SETS`. */
+const SETS: readonly PublishedSet[] = [...CIFAR];
+
+/** Tar archives that are looked through for a data set: its images are read in place where it is not compressed. */
+const TAR = /^cifar-100?-(python|binary)\.tar$/i;
+
+/**
+ * The published data set that a folder, or a tar archive, holds: the one that a person named, or the only one that is
+ * recognised. Null where the folder is to be read by its folders and lists.
+ * @throws StillhouseError `data.set-missing`, `data.compressed-tar` for one that was named and is not there;
+ * `data.set-several`, `data.set-or-folders` where that can be read in two ways.
+ */
+export async function findSet(roots: Roots, reading: Reading): Promise<FoundSet | null> {
+  if (isOfFolders(reading)) return null;
+  const top = await folderAt(roots.path);
+  const wanted = SETS.filter(({ name }) => reading.set === null || reading.set === name);
+  const found = await setsIn(roots.path, top, wanted);
+  if (reading.set !== null && found.length === 0) throw absent(roots, top, wanted[0]);
+  const names = [...new Set(found.map(({ name }) => name))];
+  if (names.length > 1) {
+    const [first, second] = names.map((name) => `set=${name}`);
+    const sets = names.map((name) => `${DATA_SETS[name]} (${name})`).join(', ');
+    throw new StillhouseError('data.set-several', { path: roots.path, sets, first, second });
+  }
+  const [set, ...others] = found;
+  if (!set) return null;
+  if (reading.set === null) assertAlone(roots, top, set);
+  if (others.length > 0)
+    roots.notes.add('data.set-same', { places: others.map(({ place }) => place || '.').join(', ') });
+  return set;
+}
+
+/** Whether a person said something of folders, which a published set has not. */
+function isOfFolders({ set, classes, labels, list, train }: Reading): boolean {
+  if (set === BY_FOLDERS || classes || labels !== null || list !== null) return true;
+  return train !== null && set === null && !SPLITS.test(train);
+}
+
+/** Lists of Flowers-102 that a person may name as splits. */
+const SPLITS = /^(trnid|valid|tstid)(\+(trnid|valid|tstid))*$/;
+
+async function folderAt(path: string): Promise<SetFolder> {
+  const isFile = (await stat(path).catch(() => null))?.isFile() === true;
+  const folder = isFile ? null : await setFolder(path, '');
+  return folder ?? { place: '', name: basename(path).toLowerCase(), files: new Map(), folders: new Set() };
+}
+
+async function setsIn(path: string, top: SetFolder, wanted: readonly PublishedSet[]): Promise<FoundSet[]> {
+  const inside = [...top.folders].filter((name) => wanted.some(({ homes }) => homes.includes(name.toLowerCase())));
+  // The data folder may be the home of a set itself.
+  const folders = [top, ...(await Promise.all(inside.map((name) => setFolder(path, name))))];
+  const among = (places: readonly (SetFolder | null)[]): FoundSet[] =>
+    wanted.flatMap((set) => places.flatMap((folder) => (folder && set.find(folder)) ?? []));
+  const found = among(folders);
+  // Of a folder and an archive, the archive is most likely what the folder was unpacked from.
+  if (found.length > 0) return found;
+  const tars =
+    TAR.test(top.name) && top.files.size === 0 ? [''] : [...top.files.keys()].filter((name) => TAR.test(name));
+  for (const name of tars) found.push(...among(await tarFolders(join(path, name), name)));
+  return found;
+}
+
+function absent(roots: Roots, top: SetFolder, { name, packed, wanted }: PublishedSet): StillhouseError {
+  if (packed.test(top.name)) return new StillhouseError('data.compressed-tar', { path: roots.path });
+  const archive = [...top.files.keys()].find((file) => packed.test(file));
+  if (archive) return new StillhouseError('data.compressed-tar', { path: join(roots.path, archive) });
+  return missing(name, roots.path, wanted);
+}
+
+/** @throws StillhouseError `data.set-or-folders` when a training split lies beside the set. */
+function assertAlone(roots: Roots, top: SetFolder, { name, place }: FoundSet): void {
+  const folder = [...top.folders].find((one) => splitName(one)?.role === 'train' && splitName(one)?.exact);
+  if (folder === undefined) return;
+  const params = { set: DATA_SETS[name], path: place || roots.path, folder };
+  throw new StillhouseError('data.set-or-folders', { ...params, first: `set=${name}`, second: `set=${BY_FOLDERS}` });
+}

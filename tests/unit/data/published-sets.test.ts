@@ -1,0 +1,217 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { imageFacts } from '../../../src-main/data/decode/image-facts.ts';
+import { readableSize, readingOf } from '../../../src-main/data/decode/reading.ts';
+import { listDataset, readSample, samplePlace, type Dataset } from '../../../src-main/data/layout/folder.ts';
+import { readNow } from '../../../src-main/data/layout/read-now.ts';
+import { parseReading, withReading } from '../../../src-main/protocol/data-reading.ts';
+
+/** What torchvision's own classes read from the miniatures (`tests/fixtures/datasets/make-sets.py`). */
+interface Expected {
+  classes: string[];
+  train: [label: number, pixels: string][];
+  val: [label: number, pixels: string][];
+}
+const sets = fileURLToPath(new URL('../../fixtures/datasets/sets/', import.meta.url));
+let outside: Record<string, Expected>;
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'stillhouse-sets-'));
+  outside = JSON.parse(await readFile(join(sets, '..', 'sets.json'), 'utf8')) as typeof outside;
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+let counter = 0;
+async function copyOf(...names: string[]): Promise<string> {
+  const root = join(home, String(counter++));
+  await mkdir(root);
+  for (const name of names) await cp(join(sets, name), root, { recursive: true });
+  return root;
+}
+
+const codes = ({ notes }: Dataset): string[] => notes.map(({ code }) => code);
+
+/** Labels and hashes of pixels, each image read as the loader and as the check read it. */
+async function read(dataset: Dataset, split: 'train' | 'val'): Promise<[number, string][]> {
+  return Promise.all(
+    dataset[split].map(async ({ file, label }): Promise<[number, string]> => {
+      const bytes = await readSample(dataset, file, { timeout: 10_000 });
+      expect(Buffer.from(readNow(samplePlace(dataset, file))).equals(bytes)).toBe(true);
+      const image = readingOf(bytes, readableSize(bytes));
+      if (!('data' in image)) throw new Error('it is left to the engine');
+      return [label, createHash('sha256').update(image.data).digest('hex').slice(0, 16)];
+    }),
+  );
+}
+
+describe('CIFAR', () => {
+  it.each([
+    ['cifar10', 'cifar10', 'CIFAR10'],
+    ['cifar10-binary', 'cifar10', 'CIFAR10'],
+    ['cifar100', 'cifar100', 'CIFAR100'],
+    ['cifar100-binary', 'cifar100', 'CIFAR100'],
+  ])('%s is recognised and gives the labels and pixels of torchvision', async (name, oracle, set) => {
+    const dataset = await listDataset(join(sets, name));
+    const { classes, train, val } = outside[oracle];
+    expect(dataset).toMatchObject({ set, classes, layout: 'train-val', splitMade: false, warnings: [] });
+    expect(await read(dataset, 'train')).toEqual(train);
+    expect(await read(dataset, 'val')).toEqual(val);
+    expect(dataset.notes.at(-1)).toMatchObject({
+      code: 'data.read-set',
+      params: { train: train.length, val: val.length, instead: 'set=IMNET' },
+    });
+    expect(codes(dataset).includes('data.set-fine')).toBe(set === 'CIFAR100');
+  });
+
+  it('is read from its own folder, and by the names of DeiT', async () => {
+    const folder = join(sets, 'cifar100', 'cifar-100-python');
+    for (const reading of ['', 'set=CIFAR', 'set=cifar100'])
+      expect(await listDataset(folder, { reading })).toMatchObject({ set: 'CIFAR100' });
+    await expect(listDataset(folder, { reading: 'set=CIFAR10' })).rejects.toMatchObject({
+      code: 'data.set-missing',
+      params: { set: 'CIFAR-10', wanted: 'cifar-10-batches-py/data_batch_1' },
+    });
+    await expect(listDataset(folder, { reading: 'set=IMNET' })).rejects.toMatchObject({ code: 'data.no-classes' });
+  });
+
+  it('is read from a tar archive, which has lost only its compression', async () => {
+    const root = await copyOf();
+    const archive = join(root, 'cifar-10-python.tar');
+    execFileSync('tar', ['cf', archive, '-C', join(sets, 'cifar10'), 'cifar-10-batches-py']);
+    for (const path of [root, archive]) {
+      const dataset = await listDataset(path);
+      expect(dataset).toMatchObject({ set: 'CIFAR10', path });
+      expect(await read(dataset, 'train')).toEqual(outside.cifar10.train);
+    }
+  });
+
+  it('that is still compressed says so', async () => {
+    const root = await copyOf();
+    const path = join(root, 'cifar-10-python.tar.gz');
+    await writeFile(path, '');
+    for (const [data, reading] of [[root, ''], [path, ''], [root, 'set=CIFAR10'], [path, 'set=CIFAR10']] as const) // prettier-ignore
+      await expect(listDataset(data, { reading })).rejects.toMatchObject({ code: 'data.compressed-tar', params: { path } }); // prettier-ignore
+  });
+
+  it('leaves out what the list of excluded images holds', async () => {
+    const root = join(sets, 'cifar10');
+    const [{ file }] = (await listDataset(root)).train;
+    expect(file).toBe('cifar-10-batches-py/data_batch_1/00000');
+    const dataset = await listDataset(root, { excluded: new Set([file]) });
+    expect([dataset.train.length, dataset.excluded]).toEqual([9, 1]);
+  });
+
+  it('has images without faults', async () => {
+    const dataset = await listDataset(join(sets, 'cifar10'));
+    const [{ file }] = dataset.train;
+    const facts = imageFacts(await readSample(dataset, file, { timeout: 10_000 }), file);
+    expect(facts).toMatchObject({ size: { width: 32, height: 32 }, oddities: [], cutShort: false });
+  });
+
+  it.each(['3', '4', '5'])('reads batches that Python 3 has pickled anew by protocol %s', async (protocol) => {
+    const root = await copyOf('cifar10');
+    await cp(join(sets, 'pickles', `protocol-${protocol}`), join(root, 'cifar-10-batches-py', 'data_batch_1'));
+    expect(await read(await listDataset(root), 'train')).toEqual(outside.cifar10.train);
+  });
+
+  it('beside another data set is refused until one is named, and the second edition is only noted', async () => {
+    const both = await copyOf('cifar10', 'cifar100');
+    await expect(listDataset(both)).rejects.toMatchObject({
+      code: 'data.set-several',
+      params: { first: 'set=CIFAR10', second: 'set=CIFAR100' },
+    });
+    expect(await listDataset(both, { reading: 'set=CIFAR100' })).toMatchObject({ set: 'CIFAR100' });
+    const twice = await listDataset(await copyOf('cifar10', 'cifar10-binary'));
+    expect(codes(twice)).toContain('data.set-same');
+    expect(twice.train).toHaveLength(10);
+  });
+
+  it('beside class folders is refused until one is named', async () => {
+    const root = await copyOf('cifar10');
+    for (const name of ['a', 'b']) {
+      await mkdir(join(root, 'train', name), { recursive: true });
+      await writeFile(join(root, 'train', name, '1.jpg'), '');
+      await writeFile(join(root, 'train', name, '2.jpg'), '');
+    }
+    await expect(listDataset(root)).rejects.toMatchObject({
+      code: 'data.set-or-folders',
+      params: { first: 'set=CIFAR10', second: 'set=IMNET' },
+    });
+    expect(await listDataset(root, { reading: 'set=IMNET' })).toMatchObject({ set: null, classes: ['a', 'b'] });
+    expect(await listDataset(root, { reading: 'set=CIFAR10' })).toMatchObject({ set: 'CIFAR10' });
+  });
+});
+
+describe('a damaged CIFAR', () => {
+  const fault = (reason: object, file: string) => ({
+    code: 'data.set-file',
+    params: { file: expect.stringContaining(file) as string, reason: expect.objectContaining(reason) as object },
+  });
+
+  it.each([
+    ['cut', async (file: string) => truncate(file, 5000), { code: 'pickle.cut' }],
+    ['of another sort', async (file: string) => writeFile(file, 'no pickle'), { code: 'pickle.is' }],
+    ['without images', (file: string) => writeFile(file, '(dp0\nS\'labels\'\np1\n(lp2\ns.'), { code: 'set.key' }], // prettier-ignore
+    ['that acts', (file: string) => writeFile(file, "cos\nsystem\n(S'ls'\ntR."), { code: 'pickle.is' }],
+    [
+      'with pixels as text',
+      (file: string) => cp(join(sets, 'pickles', 'protocol-2'), file),
+      { code: 'numpy.elsewhere' },
+    ],
+  ])('batch %s is named', async (_, damage, reason) => {
+    const root = await copyOf('cifar10');
+    await damage(join(root, 'cifar-10-batches-py', 'data_batch_3'));
+    await expect(listDataset(root)).rejects.toMatchObject(fault(reason, 'data_batch_3'));
+  });
+
+  it('binary batch is named, by its length and by a class that there is not', async () => {
+    const root = await copyOf('cifar10-binary');
+    const file = join(root, 'cifar-10-batches-bin', 'test_batch.bin');
+    const bytes = await readFile(file);
+    await writeFile(file, bytes.subarray(1));
+    await expect(listDataset(root)).rejects.toMatchObject(fault({ code: 'set.bytes' }, 'test_batch.bin'));
+    bytes[3073] = 10;
+    await writeFile(file, bytes);
+    await expect(listDataset(root)).rejects.toMatchObject(
+      fault({ code: 'set.label', params: { row: 1, label: 10, last: 9 } }, 'test_batch.bin'),
+    );
+  });
+
+  it('list of classes that is short, and a batch that is missing, are named', async () => {
+    const root = await copyOf('cifar100-binary');
+    const names = join(root, 'cifar-100-binary', 'fine_label_names.txt');
+    await writeFile(names, 'apple\n');
+    await expect(listDataset(root)).rejects.toMatchObject(
+      fault({ code: 'set.names', params: { expected: 100, got: 1 } }, basename(names)),
+    );
+    const other = await copyOf('cifar10');
+    await rename(join(other, 'cifar-10-batches-py', 'data_batch_4'), join(other, 'elsewhere'));
+    await expect(listDataset(other)).rejects.toMatchObject({
+      code: 'data.set-missing',
+      params: { wanted: 'data_batch_4', path: join(other, 'cifar-10-batches-py') },
+    });
+  });
+});
+
+describe('a reading', () => {
+  it('names a data set, and what its classes are', () => {
+    expect(parseReading('set=INAT,category=family')).toMatchObject({ set: 'INAT18', category: 'family' });
+    for (const text of ['set=MNIST', 'category=size', 'set=CIFAR,classes', 'set=CIFAR,labels=1'])
+      expect(() => parseReading(text)).toThrow('expected classes');
+  });
+
+  it.each([
+    ['set=INAT19,category=family', 'category=genus', 'set=INAT19,category=genus'],
+    ['set=INAT19,category=family', 'set=CIFAR', 'set=CIFAR100'],
+    ['set=FLOWERS', 'train=trnid+valid,val=tstid', 'set=FLOWERS,train=trnid+valid,val=tstid'],
+    ['set=FLOWERS,train=trnid+valid', 'set=IMNET', 'set=IMNET'],
+    ['set=CIFAR10', 'classes', 'classes'],
+    ['labels=1', 'set=IMNET', 'set=IMNET,labels=1'],
+    ['', 'set=IMNET', 'set=IMNET'],
+  ])('"%s" with "%s" added is "%s"', (said, added, both) => expect(withReading(said, added)).toBe(both));
+});
