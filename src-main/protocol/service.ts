@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FINDING_KINDS, batchPreview, datasetReport, datasetSummary, excludedList, imagePage } from './dataset-data.ts';
 import { DEVICE_PATTERN } from './device.ts';
+import { distilOffer, distilReport, distilRequest } from './distillation.ts';
 import {
   ANSWERING,
   MOST_PHOTO_BYTES,
@@ -58,6 +59,7 @@ const engineDevice = v.picklist(['cpu', 'cuda']);
 const nothing = v.null();
 const job = v.object({ job: v.string() });
 const run = v.object({ run: v.string() });
+const plan = v.strictObject({ plan: text });
 
 function call<Params extends v.GenericSchema, Result extends v.GenericSchema>(params: Params, result: Result) {
   return { params, result };
@@ -190,6 +192,20 @@ export const CALLS = {
     }),
     queueReport,
   ),
+  /** What distilling on a folder would come to: its teacher, and its cost. Nothing is begun. */
+  'distil.offer': call(distilRequest, distilOffer),
+  /** Times a few steps of its trainings, where nothing tells how long they take. */
+  'distil.measure': call(distilRequest, job),
+  /** Has a distillation wait for its turn in the queue; the same that is not done goes on. */
+  'distil.start': call(distilRequest, distilReport),
+  /** Goes through a distillation as one job, beside the queue; the job's result is the student's run. */
+  'distil.walk': call(distilRequest, job),
+  'distil.continue': call(plan, distilReport),
+  /** Stops it; what was fetched and trained stays, and `distil.continue` goes on. */
+  'distil.stop': call(plan, nothing),
+  /** Stops it and forgets the plan; its runs stay. */
+  'distil.forget': call(plan, nothing),
+  'distil.list': call(v.strictObject({}), v.array(distilReport)),
   'run.list': call(v.strictObject({}), runSummaries),
   'run.detail': call(v.strictObject({ run: runId }), runDetail),
   /** Step rows as columns, from a row on: how the whole of a long history is read. */

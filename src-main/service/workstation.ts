@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
-import type { BatchPreview, EngineDevice, SystemInfo } from '../protocol/data-types.ts';
+import type { BatchPreview, EngineDevice, QueueEntry, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
@@ -11,10 +11,11 @@ import { truncateHistory } from '../runs/history.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
 import { archivesFolder, dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
-import { fetchWeights } from '../install/engine-store.ts';
+import { imageNetWeights } from '../install/model-weights.ts';
 import { badStepReport } from './runs/bad-step-report.ts';
 import { DataNotes, notesName } from '../jobs/data-notes.ts';
 import { Datasets, absolute, type ImageFile } from './data/datasets.ts';
+import { DistilCalls } from './distillations/distil-calls.ts';
 import { EngineManager, type ChosenEngine } from './engine/engine-manager.ts';
 import { Evaluations } from './evaluations/evaluations.ts';
 import { ExportCalls } from './exports/export-calls.ts';
@@ -70,6 +71,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.exports.handlers(),
       ...core.photos.handlers(),
       ...core.weights.handlers(),
+      ...core.distillations.handlers(),
     },
     imageFile: (id) => core.datasets.imageFile(id),
     close: () => core.close(),
@@ -82,6 +84,7 @@ class Core {
   readonly exports: ExportCalls;
   readonly photos: Photos;
   readonly weights: WeightCalls;
+  readonly distillations: DistilCalls;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineManager;
@@ -114,8 +117,8 @@ class Core {
     });
     this.queue = new RunQueue({
       homeFolder,
-      begin: ({ recipe, resume }) =>
-        resume === null ? this.startRun(recipe ?? {}) : this.resume(resume).then(() => resume),
+      begin: (entry) => this.beginWaiting(entry),
+      ready: (entry) => this.distillations.ready(entry),
       training: () => this.control.running().length,
       onChange: () => emit({ event: 'queue' }),
     });
@@ -141,6 +144,7 @@ class Core {
     this.weights = new WeightCalls({ folder: this.places.weights, jobs, onChange: () => emit({ event: 'weights' }) });
     const local = this.weights.local.bind(this.weights);
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder, local });
+    this.distillations = this.distilCalls();
     this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
     this.photos = new Photos({ shelf, engine, spawnJob, here: this.weights.here.bind(this.weights) });
     const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
@@ -153,6 +157,12 @@ class Core {
       spawnJob,
       check,
     });
+  }
+
+  private beginWaiting(entry: QueueEntry): Promise<unknown> {
+    const { recipe, resume, plan } = entry;
+    if (plan !== undefined) return this.distillations.begin(entry, plan);
+    return resume === null ? this.startRun(recipe ?? {}) : this.resume(resume);
   }
 
   async close(): Promise<void> {
@@ -236,6 +246,22 @@ class Core {
     } satisfies Partial<Handlers>;
   }
 
+  private distilCalls(): DistilCalls {
+    const { jobs, datasets, shelf, control, queue, places } = this;
+    const { homeFolder, emit } = this.options;
+    return new DistilCalls({
+      ...{ jobs, datasets, shelf, control, queue, homeFolder },
+      ...{ weightsFolder: places.weights, sampleFolder: places.sample },
+      check: (recipe) => this.check({ ...recipe }),
+      time: (recipe) => this.recipeCalls.time({ ...recipe }),
+      measure: (recipe) => this.recipeCalls.measure(recipe),
+      begin: (recipe) => this.startRun({ ...recipe }),
+      resume: (run) => this.resume(run),
+      fetch: (model) => this.startWeights(model),
+      onChange: () => emit({ event: 'distillations' }),
+    });
+  }
+
   private startInstall(device: EngineDevice, from?: string): string {
     const kind = device === 'cuda' ? 'gpu-engine' : 'engine';
     return this.jobs.start(kind, kind, 'bytes', (context) => this.engine.install(context, from, device));
@@ -250,7 +276,7 @@ class Core {
 
   private startWeights(model: string): string {
     return this.jobs.start('weights', `weights:${model}`, 'bytes', ({ signal, report }) =>
-      fetchWeights({ model, folder: this.places.weights, signal, onProgress: report }),
+      imageNetWeights(model, { folder: this.places.weights, signal, onProgress: report }),
     );
   }
 

@@ -284,6 +284,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice:
       '请安装它（Debian、Ubuntu：apt install python3-pip），或在别处获取 {file} 并运行：stillhouse engine install --from FOLDER',
   },
+  'weights.none': {
+    says: '没有已发布的 {model} ImageNet 权重。',
+    advice: '请指定作为起点的权重文件，或从随机权重开始。',
+  },
   'weights.download': {
     says: '{model} 的权重下载失败：{reason}。',
     advice: '请检查与 Python 软件包索引的连接后重新开始；已下载的部分会保留。',
@@ -545,6 +549,15 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'run.busy': {
     says: '运行 {run} 正在训练。',
     advice: '可将此运行加入队列，或与其同时开始：两者都会变慢，并共同占用内存。',
+  },
+  'distil.missing': { says: '蒸馏计划 {plan} 已不存在。', advice: '请从其文件夹重新开始。' },
+  'distil.teacher-stopped': {
+    says: '教师 {run} 在完成前被停止，因此未开始训练学生。',
+    advice: '继续后，教师将训练至完成，随后开始训练学生。',
+  },
+  'distil.teacher-failed': {
+    says: '教师 {run} 训练失败，因此未开始训练学生。',
+    advice: '原因见其页面。继续后将从其最后的检查点接着训练。',
   },
   'queue.stopped': { says: '队列已暂停，因为有人停止了 {run}。', advice: '继续队列即可开始下一个运行。' },
   'queue.restarted': { says: '队列已暂停，因为 Stillhouse 重新启动了。', advice: '继续队列即可开始下一个运行。' },

@@ -19,6 +19,7 @@ import type {
   ServiceEvent,
   StepRow,
 } from '../../src-main/protocol/events.ts';
+import type { DistilPlan, DistilReport } from '../../src-main/protocol/distillation.ts';
 import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
@@ -27,6 +28,29 @@ import type { Handlers } from '../../src-main/protocol/service.ts';
 
 export const START = Date.UTC(2026, 10, 24, 9, 0, 0);
 export const STEPS_PER_EPOCH = 120;
+
+const DISTIL_COST = { download: 18.7e6, disk: 352e6, free: 81e9, teacherSeconds: 1260, studentSeconds: null };
+
+/** A plan whose teacher is to be made. */
+function distilPlan(dataPath: string): DistilPlan {
+  const settings = { dataPath, inputSize: 224, batchSize: 64 };
+  const [teacher, student] = ['tf_efficientnet_lite0', 'deit_tiny_distilled_patch16_224'];
+  return {
+    ...{ id: 'plan', created: START, asked: { dataPath }, dataPath, classes: 6 },
+    teacher: {
+      ...({ origin: 'made', start: 'published', model: teacher } as const),
+      ...{ path: null, run: null, acc1: null, dataPath: null },
+      recipe: { ...settings, model: teacher, epochs: 30 },
+    },
+    student: { recipe: { ...settings, model: student, epochs: 300, distillationType: 'hard' }, run: null },
+  };
+}
+
+/** It, while its weights are fetched. */
+function distilReport(plan: DistilPlan): DistilReport {
+  const now = { state: 'running', step: 'weights', share: 0, secondsLeft: null } as const;
+  return { plan, ...now, error: null, training: null, job: null };
+}
 
 /**
  * A service by script, for the window alone: it answers every call from memory with plausible data and sends the
@@ -39,6 +63,7 @@ export class ScriptedService {
   readonly recipes = new Map<string, Recipe>();
   readonly jobs = new Map<string, JobProgress>();
   exports: ExportInfo[] = [];
+  distillations: DistilReport[] = [];
   readonly calls: string[] = [];
   engine: EngineStatus['state'] = 'verified';
   gpuEngine: EngineStatus['state'] = 'missing';
@@ -105,6 +130,14 @@ export class ScriptedService {
     },
     'sample.start': async () => this.job('sample-run', 'engine', 5, 'files'),
     'sample.cost': async () => ({ engine: 274e6, data: 97e6, teacher: 18.7e6 }),
+    'distil.offer': async (asked) => ({ plan: distilPlan(asked.dataPath), cost: DISTIL_COST, begun: false }),
+    'distil.measure': async () => this.job('distil', '', 0, 'files'),
+    'distil.start': async ({ dataPath }) => (this.distillations = [distilReport(distilPlan(dataPath))])[0],
+    'distil.walk': async () => this.job('distil', '', 0, 'files'),
+    'distil.continue': async () => this.distillations[0],
+    'distil.stop': async () => null,
+    'distil.forget': async () => ((this.distillations = []), null),
+    'distil.list': async () => this.distillations,
     'system.exist': async ({ paths }) => paths.map(() => true),
     'system.look': async ({ path }) => ({ kind: 'data', path, reading: null }),
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),

@@ -55,7 +55,7 @@ export class RecipeCalls {
   }
 
   /** From the newest like run, else from what was measured; null where nothing tells. @throws StillhouseError `engine.*` */
-  private async time(given: Record<string, unknown>): Promise<TimeForecast | null> {
+  async time(given: Record<string, unknown>): Promise<TimeForecast | null> {
     const { recipe, check } = await this.parts.check(given);
     const engine = await this.engineOf(recipe.device);
     const speed = this.speeds.get(speedKey(recipe, engine)) ?? speedOfRuns(this.parts.runsFolder, recipe, engine);
@@ -68,8 +68,8 @@ export class RecipeCalls {
     return engineName((await this.parts.engine.choose(device)).gpu);
   }
 
-  /** Times a few steps, as a job. @throws StillhouseError whatever keeps the recipe from being trained. */
-  private async measure(given: Record<string, unknown>): Promise<string> {
+  /** Times a few steps, as a job. @returns it. @throws StillhouseError whatever keeps the recipe from being trained. */
+  async measure(given: Record<string, unknown>): Promise<string> {
     const { spawnJob, jobs, notes } = this.parts;
     const checked = await this.parts.check(given);
     const refused = refusal(checked);

@@ -12,8 +12,14 @@ import { queueFolder } from '../../runs/places.ts';
 /** What the queue asks of the service that it belongs to. */
 export interface QueueOptions {
   homeFolder: string;
-  /** Starts a waiting run, checking it again. @returns its id. @throws StillhouseError what it is refused for. */
-  begin(entry: QueueEntry): Promise<string>;
+  /**
+   * Starts a waiting run, checking it again.
+   * @returns true when the entry stays, since another of its trainings comes after that.
+   * @throws StillhouseError what it is refused for.
+   */
+  begin(entry: QueueEntry): Promise<unknown>;
+  /** Whether the turn of an entry can come: a student waits for its teacher. */
+  ready(entry: QueueEntry): boolean;
   /** How many runs train now. */
   training(): number;
   /** It looks different than before. */
@@ -87,12 +93,12 @@ export class RunQueue {
 
   private async startNext(): Promise<void> {
     for (;;) {
-      const entry = this.state.entries.find(({ error }) => error === null);
+      const entry = this.state.entries.find((one) => one.error === null && this.options.ready(one));
       if (!entry || this.closed || this.state.paused || this.options.training() >= this.state.atOnce) return;
       try {
         this.take();
-        await this.options.begin(entry);
-        this.put(this.state.entries.filter(({ id }) => id !== entry.id));
+        const stays = await this.options.begin(entry);
+        if (stays !== true) this.put(this.state.entries.filter(({ id }) => id !== entry.id));
       } catch (error) {
         this.refused(entry, toPlainError(error));
       }
@@ -100,18 +106,23 @@ export class RunQueue {
   }
 
   /** One that cannot start keeps its place and says why; what would keep all from starting makes the queue wait. */
-  private refused(entry: QueueEntry, error: PlainError): void {
+  private refused(entry: Pick<QueueEntry, 'id'>, error: PlainError): void {
     if (/^(engine|disk|queue)\./.test(error.code)) return this.pause(error);
     this.put(this.state.entries.map((other) => (other.id === entry.id ? { ...other, error } : other)));
   }
 
-  private report(): QueueReport {
+  /** Says of an entry why it cannot go on; the others do. */
+  fail(id: string, error: PlainError): void {
+    if (this.state.entries.some((entry) => entry.id === id)) this.refused({ id }, error);
+  }
+
+  report(): QueueReport {
     if (!this.lock) this.state = this.read();
     return { ...this.state, entries: [...this.state.entries] };
   }
 
   /** Has a run wait for its turn. @throws StillhouseError `queue.elsewhere`, `argument.invalid`. */
-  add({ recipe, resume }: CallParams<'queue.add'>): QueueReport {
+  add({ recipe, resume, plan }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan'>): QueueReport {
     if (!recipe === !resume)
       throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe or resume', got: 'else' });
     const entry: QueueEntry = {
@@ -119,6 +130,7 @@ export class RunQueue {
       added: Date.now(),
       recipe: recipe ?? null,
       resume: resume ?? null,
+      ...(plan !== undefined && { plan }),
       error: null,
     };
     return this.change((entries) => {
@@ -132,7 +144,7 @@ export class RunQueue {
     });
   }
 
-  private remove(id: string): QueueReport {
+  remove(id: string): QueueReport {
     this.take();
     const { entries, paused } = this.state;
     const at = entries.findIndex((entry) => entry.id === id);
@@ -154,7 +166,7 @@ export class RunQueue {
     return this.report();
   }
 
-  private set(paused: boolean | undefined, atOnce: number | undefined): QueueReport {
+  set(paused: boolean | undefined, atOnce: number | undefined): QueueReport {
     this.take();
     if (atOnce !== undefined) this.state = { ...this.state, atOnce };
     if (paused === true) this.state = { ...this.state, paused: reasonOf('queue.paused') };

@@ -1,0 +1,46 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parsePlan, type DistilPlan } from '../protocol/distillation.ts';
+import { writeFileAtomic } from '../base/files.ts';
+
+/** Plans of distillations: `<home>/distillations/<id>/plan.json`. Whoever works on one holds the lock of its folder. */
+
+/** The folder of a plan. */
+export function planFolder(home: string, id: string): string {
+  return join(home, 'distillations', id);
+}
+
+/** Every plan, the newest first; what cannot be read is left out. */
+export function listPlans(home: string): DistilPlan[] {
+  const plans = names(join(home, 'distillations')).map((id) => readPlan(home, id));
+  return plans.filter((plan) => plan !== null).sort((one, other) => other.created - one.created);
+}
+
+/** A plan as it was kept last; null where there is none. */
+export function readPlan(home: string, id: string): DistilPlan | null {
+  if (!/^[\w-]{1,64}$/.test(id)) return null;
+  try {
+    return parsePlan(JSON.parse(readFileSync(join(planFolder(home, id), 'plan.json'), 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps a plan. @throws StillhouseError `disk.full`, `disk.denied` */
+export function writePlan(home: string, plan: DistilPlan): void {
+  mkdirSync(planFolder(home, plan.id), { recursive: true });
+  writeFileAtomic(join(planFolder(home, plan.id), 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`);
+}
+
+/** Forgets a plan; its runs stay. */
+export function removePlan(home: string, id: string): void {
+  if (readPlan(home, id)) rmSync(planFolder(home, id), { recursive: true, force: true });
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
