@@ -34,7 +34,7 @@ async function kept(values: Record<string, number[]>, bad = BAD) {
   const save = () => Promise.resolve(`checkpoint-${++saves}`);
   const error = await keepBadStep(bad, { run, recipe: parseRecipe({ seed: 9 }), classes: ['a', 'b'], state, save });
   state.dispose();
-  return { error, saves, file: JSON.parse(readFileSync(String(error.params.file), 'utf8')) as unknown };
+  return { error, saves, file: JSON.parse(readFileSync(error.params.file as string, 'utf8')) as unknown };
 }
 
 it('saves a good state and names the batch', async () => {

@@ -59,7 +59,7 @@ beforeEach(() => {
   service.handlers['run.bad-step'] = async ({ run }) => ({ ...BAD_STEP, path: run });
   service.handlers['evaluation.list'] = async () => [facts('one'), facts('two'), facts('three')];
   service.handlers['evaluation.report'] = async ({ id, head }) => ({ ...REPORT, facts: facts(id), head });
-  service.handlers['photo.answer'] = async ({ run }) => ({ ...PHOTO, model: run });
+  service.handlers['photo.answer'] = async ({ run }) => ({ ...PHOTO, model: run ?? '' });
   window = windowClient(service);
 });
 
