@@ -18,7 +18,7 @@ interface UtilityPort {
   on(event: 'message', listener: (event: { data: unknown }) => void): void;
 }
 
-/** The line of this process, whichever way it was started; undefined when it was started by hand. */
+/** Opens the message line of this process, however it was started; undefined when it was started by hand. */
 export function jobPort(): JobPort | undefined {
   const utility = (process as unknown as { parentPort?: UtilityPort }).parentPort;
   if (utility) return utilityLine(utility);

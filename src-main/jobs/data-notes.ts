@@ -138,7 +138,10 @@ export class DataNotes {
   }
 }
 
-/** What the notes of a data folder are filed under: its name is for people, the hash tells folders of one name apart. */
+/**
+ * Returns the file name for the notes of a data folder: its name for people, and a hash that distinguishes folders of
+ * one name.
+ */
 export function notesName(path: string): string {
   const name = basename(path)
     .replace(/[^\p{L}\p{N}._-]/gu, '_')
@@ -146,7 +149,7 @@ export function notesName(path: string): string {
   return `${name}-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
 }
 
-/** The list in a file; empty where there is none. */
+/** Reads the list in a file; empty where there is none. */
 export function readExclusions(file: string): Exclusions {
   try {
     return parseExclusions(readFileSync(file, 'utf8'));

@@ -23,7 +23,7 @@ export interface DeviceChoice {
   reason: StillhouseError | null;
 }
 
-/** The device that `asked` (`auto`, `cpu`, `cuda`, `cuda:N`) comes to on a machine. Nothing is thrown. */
+/** Chooses the device for `asked` (`auto`, `cpu`, `cuda`, `cuda:N`) on a machine. Nothing is thrown. */
 export function chooseDevice(asked: string, facts: DeviceFacts): DeviceChoice {
   const reason = asked === 'cpu' ? new StillhouseError('gpu.cpu-chosen') : whyNoGpu(gpuIndex(asked) ?? 0, facts);
   if (!reason) return { device: `cuda:${gpuIndex(asked) ?? 0}`, engine: 'cuda', reason: null };
@@ -72,14 +72,17 @@ function whyNotWithEngine(index: number, { state, error, gpus, gpuReason }: Engi
   return new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason: why });
 }
 
-/** Whether a version like `525.60.13` comes before another. */
+/** Tells whether a version like `525.60.13` comes before another. */
 export function isOlder(version: string, other: string): boolean {
   const [ours, theirs] = [version, other].map((text) => text.split('.').map(Number));
   const at = theirs.findIndex((part, index) => part !== (ours[index] ?? 0));
   return at >= 0 && (ours[at] ?? 0) < theirs[at];
 }
 
-/** `asked` as a device to compute on. @throws StillhouseError why a GPU that was asked for by name cannot compute. */
+/**
+ * Returns `asked` as a device to compute on.
+ * @throws StillhouseError why a GPU that was asked for by name cannot compute.
+ */
 export function requireDevice(asked: string, facts: DeviceFacts): DeviceChoice {
   const choice = chooseDevice(asked, facts);
   if (choice.reason && asked.startsWith('cuda')) throw choice.reason;

@@ -7,9 +7,9 @@ import { readableBytes } from '../base/bytes.ts';
 import { listCheckpoints } from '../runs/checkpoint.ts';
 
 /**
- * What the checkpoints of a recipe come to: those that are kept (the newest, the best, and the best of the moving
- * average) and the one that is being written, for the oldest goes only when a new one is whole. Pinned ones come on
- * top.
+ * Counts the bytes that checkpoints of a recipe take: those that are kept (the newest, the best, and the best of the
+ * moving average) and the one that is being written, because the oldest goes only when a new one is whole. Pinned ones
+ * come on top.
  * @param bytes of one checkpoint.
  */
 export function checkpointCost(recipe: Recipe, bytes: number): Pick<DiskCost, 'checkpoint' | 'kept' | 'total'> {
@@ -21,7 +21,8 @@ export function checkpointCost(recipe: Recipe, bytes: number): Pick<DiskCost, 'c
 }
 
 /**
- * The cost of a recipe's checkpoints beside what the disk of its run has free; null while its model is not known.
+ * Compares the bytes of a recipe's checkpoints with the free bytes on the disk of its run; null while its model is not
+ * known.
  * @param runsFolder where a run without a folder of its own goes.
  */
 export async function diskCost(recipe: Recipe, bytes: number, runsFolder: string): Promise<DiskCost | null> {
@@ -31,14 +32,14 @@ export async function diskCost(recipe: Recipe, bytes: number, runsFolder: string
   return { ...checkpointCost(recipe, bytes), held, free: await freeBytes(path), path };
 }
 
-/** Why checkpoints have no room; null when they have. */
+/** Returns the note that checkpoints have no room; null when they have. */
 export function tooLittleDisk({ total, held, free, path }: DiskCost): StillhouseError | null {
   const needed = total - held;
   if (needed <= free) return null;
   return new StillhouseError('disk.reserve', { path, needed: readableBytes(needed), free: readableBytes(free) });
 }
 
-/** Free bytes on the disk that a folder is on, or will be. */
+/** Counts the free bytes on the disk of a folder that exists or will. */
 export async function freeBytes(folder: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(folder);

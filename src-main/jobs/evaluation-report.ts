@@ -3,7 +3,7 @@ import type { Answering, EvaluationFacts, EvaluationReport } from '../protocol/e
 import type { KeptAnswers } from '../runs/evaluation-file.ts';
 import { calibrationBins, classReports, confusionCells } from '../train/report.ts';
 
-/** Everything about one head of an evaluation, from the answers that were kept. */
+/** Reports everything about one head of an evaluation, from the answers that were kept. */
 export function reportOf(facts: EvaluationFacts, answers: KeptAnswers, head: Answering): EvaluationReport {
   const { classes, kept, labels, heads } = answers;
   return {

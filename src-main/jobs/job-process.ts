@@ -68,14 +68,20 @@ export function spawnJob<Job extends JobRequest>(job: Job, options: JobProcessOp
  */
 export const TRAINER_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
 
-/** Path of the trainer's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
+/**
+ * Returns the path of the bundle of job processes: beside the bundle that this module is part of, or in `dist` of the
+ * sources.
+ */
 export function jobEntry(): string {
   const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
   const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
   return paths.find((path) => existsSync(path)) ?? paths[0];
 }
 
-/** What TensorFlow and Node read of a trainer's environment, once, at the start. What the person has set wins. */
+/**
+ * Returns the variables that TensorFlow and Node read once when a job process starts. A value that the person has set
+ * takes precedence.
+ */
 export function jobEnvironment(): Record<string, string> {
   return {
     TF_CPP_MIN_LOG_LEVEL: '2',

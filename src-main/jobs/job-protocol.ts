@@ -270,8 +270,8 @@ const answered = v.object({ tell: oneOf(['answer', 'refused']), question: number
 const ended = v.object({ tell: oneOf(['done', 'failed']) });
 
 /**
- * What a trainer told, held against its schema; null for what is malformed. A malformed answer, or verdict, after which
- * nothing comes, is a failure: somebody waits for it.
+ * Checks a message of a job process against its schema; null for a malformed one. A malformed answer, or end, becomes a
+ * failure, because somebody waits for it.
  */
 export function readJobEvent(message: unknown, kind: JobRequest['kind']): JobEvent | null {
   const event = v.safeParse(jobEvent, message, FIRST);
@@ -313,7 +313,7 @@ const jobCommand = v.variant('do', [
 ]);
 export type JobCommand = v.InferOutput<typeof jobCommand>;
 
-/** A command as it arrived; null for anything else. */
+/** Checks a command as it arrived; null for anything else. */
 export function readJobCommand(message: unknown): JobCommand | null {
   const command = v.safeParse(jobCommand, message, FIRST);
   return command.success ? command.output : null;

@@ -16,12 +16,14 @@ import { partSize } from '../train/parts.ts';
 const SIGNS =
   /RESOURCE_?EXHAUSTED|OOM when allocating|ran out of memory|out of memory|bad_alloc|Array buffer allocation failed|Cannot allocate memory|CUDA_ERROR_OUT_OF_MEMORY/i;
 
-/** Whether a text tells of too little memory. */
+/** Tells whether a text speaks of too little memory. */
 export function tellsOfMemory(text: string): boolean {
   return SIGNS.test(text);
 }
 
-/** How many processes the kernel has ended for want of memory since the machine started; 0 where it does not say. */
+/**
+ * Counts the processes that the kernel has ended for lack of memory since the machine started; 0 where it does not say.
+ */
 export function kernelKills(): number {
   try {
     return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'latin1'))?.[1] ?? 0);
@@ -31,8 +33,8 @@ export function kernelKills(): number {
 }
 
 /**
- * Settings that need less memory than those of a recipe, as options of the command line. Those that only take longer
- * come first; what changes what is learned stands after `or`.
+ * Lists settings that need less memory than those of a recipe, as options of the command line. Those that only take
+ * longer come first; those that change the result stand after `or`.
  */
 export function lighterSettings(recipe: Recipe): string {
   const option = (key: RecipeKey, value?: number): string =>
@@ -51,7 +53,7 @@ export function lighterSettings(recipe: Recipe): string {
 }
 
 /**
- * What a training that got no memory ends with.
+ * Makes the error of a training that got no memory.
  * @param memory resident bytes when they were last told; 0 while unknown.
  */
 export function memoryError(recipe: Recipe, how: Reason, memory = 0): StillhouseError {

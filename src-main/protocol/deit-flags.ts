@@ -137,7 +137,7 @@ export const SUBMITIT_FLAGS: readonly DeitFlag[] = [
   none('comment', '', 'No scheduler reads it.', {}),
 ];
 
-/** DeiT's option of a name, with dashes, underscores or capitals; undefined for no option of DeiT. */
+/** Finds DeiT's option by a name with dashes, underscores or capitals; undefined for no option of DeiT. */
 export function deitFlagOf(name: string): DeitFlag | undefined {
   const plain = (text: string): string => text.replace(/[-_]/g, '').toLowerCase();
   return [...DEIT_FLAGS, ...SUBMITIT_FLAGS].find(({ flag }) => plain(flag) === plain(name));

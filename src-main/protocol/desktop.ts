@@ -11,7 +11,7 @@ const desktopSettings = v.strictObject({
 });
 export type DesktopSettings = v.InferOutput<typeof desktopSettings>;
 
-/** What a window sent as its preferences; null when it is none. */
+/** Reads the preferences that a window sent; null when they are malformed. */
 export function readDesktopSettings(given: unknown): DesktopSettings | null {
   const read = v.safeParse(desktopSettings, given);
   return read.success ? read.output : null;
@@ -103,7 +103,7 @@ export const DESKTOP_TEXTS: Record<DesktopSettings['locale'], Record<DesktopText
   },
 };
 
-/** One of the native texts, its `{names}` filled in. */
+/** Returns one of the native texts, with its `{names}` filled in. */
 export function desktopText(
   locale: DesktopSettings['locale'],
   name: DesktopText,

@@ -32,7 +32,7 @@ export const EPOCH_NUMBERS = {
 export type EpochNumberName = keyof typeof EPOCH_NUMBERS;
 export const EPOCH_NUMBER_NAMES = Object.keys(EPOCH_NUMBERS) as EpochNumberName[];
 
-/** A number of a row; null where the row does not have it. */
+/** Returns a number of a row; null where the row does not have it. */
 export function epochNumber(row: EpochRow, name: EpochNumberName): number | null {
   return EPOCH_NUMBERS[name].of(row) ?? null;
 }

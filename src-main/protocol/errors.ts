@@ -791,7 +791,7 @@ export class StillhouseError extends Error {
   }
 }
 
-/** Any thrown value as plain data; unknown ones become `internal`. */
+/** Turns any thrown value into plain data; unknown ones become `internal`. */
 export function toPlainError(error: unknown): PlainError {
   const known = error instanceof StillhouseError ? error : new StillhouseError('internal', { reason: wordsOf(error) });
   return { code: known.code, params: known.params, message: known.message };
@@ -803,20 +803,20 @@ function wordsOf(error: unknown): ReasonValue {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The inverse of {@link toPlainError}. */
+/** Turns plain data back into an error: the inverse of {@link toPlainError}. */
 export function fromPlainError(plain: PlainError): StillhouseError {
   const known = Object.prototype.hasOwnProperty.call(ERRORS, plain.code);
   return new StillhouseError(known ? plain.code : 'internal', plain.params);
 }
 
-/** What a thrown value gives as its reason, to stand within another error. */
+/** Returns the reason in a thrown value, to stand within another error. */
 export function reasonOf(error: unknown): Reason {
   if (!(error instanceof StillhouseError)) return reasonIn(error);
   const { reason } = error.params;
   return isReason(reason) ? reason : { code: 'raw.text', params: { text: reason ?? error.message } };
 }
 
-/** Whether a run ended by numbers that are not finite: a lower learning rate may save it. */
+/** Tells whether a run ended by numbers that are not finite: a lower learning rate may save it. */
 export function isDivergence(code: string): boolean {
   return ['run.non-finite', 'run.gradients', 'run.overflow'].includes(code);
 }

@@ -102,12 +102,12 @@ const exportInfo = v.object({
 export const exportInfos = v.array(exportInfo);
 export type ExportInfo = v.InferOutput<typeof exportInfo>;
 
-/** Whether a check found nothing wrong. */
+/** Tells whether a check found nothing wrong. */
 export function hasPassed({ problems }: ExportCheck): boolean {
   return problems.length === 0;
 }
 
-/** The check that some data is; null for what is none. */
+/** Parses the check in some data; null where it is none. */
 export function parseExportCheck(data: unknown): ExportCheck | null {
   const read = v.safeParse(exportCheck, data);
   return read.success ? read.output : null;

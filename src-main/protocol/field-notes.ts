@@ -23,12 +23,15 @@ const PLACES: Partial<Record<RecipeKey, string>> = {
   dataPath: 'table 6',
 };
 
-/** Where the paper's value of a setting is from: the paper, a table of it, or the programs of DeiT and timm. */
+/** Returns the source of the paper's value of a setting: the paper, a table of it, or the programs of DeiT and timm. */
 export function sourceOf(key: RecipeKey): string {
   return TABLE_9.includes(key) ? 'table 9' : (PLACES[key] ?? 'main.py');
 }
 
-/** What a setting moves, as the name of a text of the window with the numbers in it; null where it moves nothing. */
+/**
+ * Finds the text of the window that says which other value a setting changes, with the numbers in it; null where it
+ * changes none.
+ */
 export function scalingOf(key: RecipeKey, recipe: Recipe): { name: string; params: Record<string, number> } | null {
   const { batchSize, lr, inputSize, microBatch, modelEmaDecay } = recipe;
   const used = Number(scaledLr(recipe).toPrecision(3));

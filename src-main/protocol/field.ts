@@ -7,7 +7,7 @@ type State = 'on' | 'off' | readonly string[];
 /** All of its clauses hold; a clause holds where any of its settings is as it says. */
 export type Condition = readonly { readonly [key: string]: State }[];
 
-/** Whether a condition holds among the values of a recipe. */
+/** Tells whether a condition holds among the values of a recipe. */
 export function holds(condition: Condition, values: { readonly [key: string]: unknown }): boolean {
   return condition.every((clause) => Object.entries(clause).some(([key, state]) => isIn(state, values[key])));
 }

@@ -103,7 +103,7 @@ const HOST_ARGUMENTS = {
 export type HostCall = keyof typeof HOST_ARGUMENTS;
 export type HostArgument<Name extends HostCall> = v.InferOutput<(typeof HOST_ARGUMENTS)[Name]>;
 
-/** The argument of a call of the native side. @throws StillhouseError `argument.invalid`. */
+/** Reads the argument of a call to the native side. @throws StillhouseError `argument.invalid`. */
 export function readHostArgument<Name extends HostCall>(name: Name, argument: unknown): HostArgument<Name> {
   const parsed = v.safeParse(HOST_ARGUMENTS[name], argument, FIRST);
   if (!parsed.success) throw new StillhouseError('argument.invalid', whatIsWrong(parsed.issues[0], name));

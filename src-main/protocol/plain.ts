@@ -4,7 +4,7 @@ const MOST_VALUES = 100_000;
 
 const PLAIN: ReadonlySet<string> = new Set(['object', 'string', 'number', 'boolean', 'undefined']);
 
-/** Whether a message is nothing but what JSON can say, of a size that is worth looking at. */
+/** Tells whether a message holds only what JSON can express, in a size that may be looked at. */
 export function isPlain(message: unknown): boolean {
   let values = 0;
   const look = (value: unknown, level: number): boolean => {

@@ -77,7 +77,7 @@ export const PRESETS: readonly Preset[] = [
   },
 ];
 
-/** The command that trains by a preset. */
+/** Writes the command that trains by a preset. */
 export function presetCommand({ id, task, needs = [] }: Preset): string {
   const flags = (['dataPath', ...needs] satisfies RecipeKey[]).map((key) => `--${flagOf(key)} ${OWN[key]}`);
   return ['stillhouse', task === 'teacher' ? 'teacher' : 'train', '--preset', id, ...flags].join(' ');

@@ -410,19 +410,19 @@ type Names<Text extends string> = Text extends `${string}{${infer Name}}${infer 
 type ParamsOf<Code extends ReasonCode> =
   Names<(typeof REASONS)[Code]> extends never ? [] : [params: Record<Names<(typeof REASONS)[Code]>, ReasonValue>];
 
-/** A reason with all parameters of its text: `reason('os.silent', { seconds: 30 })`. */
+/** Makes a reason with all parameters of its text: `reason('os.silent', { seconds: 30 })`. */
 export function reason<Code extends ReasonCode>(code: Code, ...[params]: ParamsOf<Code>): Reason {
   return { code, params: params ?? {} };
 }
 
-/** Whether a parameter is a reason. */
+/** Tells whether a parameter is a reason. */
 export function isReason(value: unknown): value is Reason {
   return typeof value === 'object' && value !== null && 'code' in value && 'params' in value;
 }
 
 /**
- * A reason in the words of `table`. Files of earlier versions hold reasons as text, which is returned as it is; of a
- * reason that a later version wrote, its code and parameters are.
+ * Says a reason in the words of `table`. Files of earlier versions hold reasons as text, which is returned unchanged; a
+ * reason from a later version comes as its code and parameters.
  */
 export function reasonText(value: ReasonValue, table: Record<ReasonCode, string>): string {
   if (!isReason(value)) return String(value);
@@ -432,7 +432,7 @@ export function reasonText(value: ReasonValue, table: Record<ReasonCode, string>
   return fillWith(table[value.code], value.params, say);
 }
 
-/** A reason in English. */
+/** Says a reason in English. */
 export function sayReason(value: ReasonValue): string {
   return reasonText(value, REASONS);
 }
@@ -484,8 +484,8 @@ const OF_SYSTEM: Record<string, ReasonCode & `os.${string}`> = {
 };
 
 /**
- * The reason in a thrown value: its own one, that of its error number, or its text. `meaning` overrules what an error
- * number is taken for, such as ENOENT where a folder was read.
+ * Finds the reason in a thrown value: its own one, that of its error number, or its text. `meaning` overrules the usual
+ * meaning of an error number, such as ENOENT where a folder was read.
  */
 export function reasonIn(error: unknown, meaning: Record<string, ReasonCode & `os.${string}`> = {}): Reason {
   if (error instanceof ReasonError) return error.reason;

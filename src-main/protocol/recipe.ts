@@ -38,17 +38,17 @@ export const FIELDS: readonly Field[] = TABLE;
 
 const byKey = new Map<string, Field>(FIELDS.map((field) => [field.key, field]));
 
-/** The field of a key, or undefined for an unknown key. */
+/** Finds the field of a key; undefined for an unknown key. */
 export function fieldOf(key: string): Field | undefined {
   return byKey.get(key);
 }
 
-/** DeiT's flag of a key without the leading dashes: `teacherModel` → `teacher-model`. */
+/** Returns DeiT's flag of a key without the leading dashes: `teacherModel` → `teacher-model`. */
 export function flagOf(key: RecipeKey): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** A fresh recipe with every default. */
+/** Makes a fresh recipe with every default. */
 export function defaultRecipe(): Recipe {
   return Object.fromEntries(TABLE.map((field) => [field.key, field.default])) as Recipe;
 }
@@ -60,7 +60,7 @@ export interface RecipeProblem {
   got: string;
 }
 
-/** What is wrong with one value, or undefined. */
+/** Finds the problem of one value, or undefined. */
 export function checkField(field: Field, value: unknown): RecipeProblem | undefined {
   const problem = (expected: Reason): RecipeProblem => ({ key: field.key, expected, got: JSON.stringify(value) });
   switch (field.type) {
@@ -88,7 +88,7 @@ export function checkField(field: Field, value: unknown): RecipeProblem | undefi
 }
 
 /**
- * A complete recipe from partial plain data.
+ * Completes a recipe from partial plain data.
  * @throws StillhouseError `recipe.unknown-key` or `recipe.invalid`, naming the first key at fault.
  */
 export function parseRecipe(given: Record<string, unknown>): Recipe {
@@ -114,35 +114,35 @@ export const WITHOUT_AUGMENTATION = {
 } as const satisfies Partial<Recipe>;
 
 /**
- * The recipe that a run or checkpoint was written with. A setting that it does not name did not exist then: it is off,
- * whatever the default is today.
+ * Reads the recipe of a run or checkpoint. A setting that it does not name did not exist then: it is off, whatever the
+ * default is today.
  * @throws as {@link parseRecipe}.
  */
 export function parseSavedRecipe(saved: Record<string, unknown>): Recipe {
   return parseRecipe({ ...WITHOUT_AUGMENTATION, ...saved });
 }
 
-/** Whether a setting has an effect beside the others. */
+/** Tells whether a setting has an effect beside the others. */
 export function isUsed({ usedWhen }: Field, recipe: Recipe): boolean {
   return usedWhen === undefined || holds(usedWhen, recipe);
 }
 
-/** Whether the images of a batch are mixed with one another. */
+/** Tells whether the images of a batch are mixed with one another. */
 export function mixes(recipe: Recipe): boolean {
   return holds(MIXING, recipe);
 }
 
-/** Whether rectangles of images are erased. */
+/** Tells whether rectangles of images are erased. */
 export function erases(recipe: Recipe): boolean {
   return holds(ERASING, recipe);
 }
 
-/** Epochs that are trained: as in timm, cool-down comes after the end of a cosine or tanh. */
+/** Counts the epochs of a training: as in timm, cool-down comes after the end of a cosine or tanh. */
 export function totalEpochs({ sched, epochs, cooldownEpochs }: Recipe): number {
   return epochs + (sched === 'cosine' || sched === 'tanh' ? cooldownEpochs : 0);
 }
 
-/** The learning rate actually used: lr × batch / 512 unless unscaled. */
+/** Computes the learning rate that is used: lr × batch / 512 unless unscaled. */
 export function scaledLr(recipe: Recipe): number {
   return recipe.unscaleLr ? recipe.lr : (recipe.lr * recipe.batchSize) / 512;
 }

@@ -85,8 +85,8 @@ export interface Client {
 }
 
 /**
- * A client of the service at the other end of `port`. Whatever arrives is held against its schema first: a call whose
- * answer is malformed fails with `protocol.answer`. Pending calls fail with `rpc.closed` when the port closes.
+ * Makes a client of the service at the other end of `port`. Every message is checked against its schema first: a call
+ * whose answer is malformed fails with `protocol.answer`. Pending calls fail with `rpc.closed` when the port closes.
  */
 export function connect(port: Port): Client {
   return new PortClient(port);

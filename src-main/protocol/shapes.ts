@@ -30,7 +30,7 @@ export const texts = v.custom<string[]>(
   'texts',
 );
 
-/** One word of a list. */
+/** Makes the schema of one word of a list. */
 export function oneOf<const Words extends readonly string[]>(words: Words) {
   return v.picklist(words);
 }
@@ -62,7 +62,7 @@ export const plainError: v.GenericSchema<PlainError> = v.object({
 /** How messages are held against a schema. One problem is enough: a list of all would be as long as its sender likes. */
 export const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
 
-/** The first thing that is wrong with a message, as parameters of an error. */
+/** Returns the first problem of a message, as parameters of an error. */
 export function whatIsWrong(issue: v.BaseIssue<unknown>, of: string): { name: string; expected: string; got: string } {
   const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
   const expected = issue.type === 'custom' || issue.type === 'check' ? issue.message : issue.expected;

@@ -57,7 +57,7 @@ function measuredFields(): Record<StepNumberName, 4> {
   return Object.fromEntries(STEP_NUMBER_NAMES.map((name) => [name, 4])) as Record<StepNumberName, 4>;
 }
 
-/** The numbers of a row; `after` is the caller's. */
+/** Returns the numbers of a row; `after` comes from the caller. */
 export function numbersOf(row: StepRow, after: number): Record<StepField, number> {
   const { time, epoch, step, stepsPerEpoch, secondsLeft } = row;
   const measured = STEP_NUMBER_NAMES.map((name) => [name, stepNumber(row, name) ?? NaN]);
@@ -67,7 +67,7 @@ export function numbersOf(row: StepRow, after: number): Record<StepField, number
   };
 }
 
-/** The row that {@link numbersOf} was made of, as far as columns hold it. */
+/** Rebuilds the row behind {@link numbersOf}, as far as columns hold it. */
 export function rowOf(value: (field: StepField) => number): StepRow {
   return {
     type: 'step',

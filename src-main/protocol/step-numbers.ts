@@ -103,7 +103,7 @@ export const STEP_TIME_PARTS = Object.keys(stepTimes.entries) as (keyof StepTime
 export const stepValues = v.object({ ...ROW_ENTRIES, anatomy: stepTimes });
 export type StepValues = v.InferOutput<typeof stepValues>;
 
-/** A number of a row; null where the row does not have it. */
+/** Returns a number of a row; null where the row does not have it. */
 export function stepNumber(row: StepValues, name: StepNumberName): number | null {
   const { part }: StepNumber = STEP_NUMBERS[name];
   const values: { readonly [key: string]: unknown } = part ? row.anatomy : row;
@@ -111,7 +111,7 @@ export function stepNumber(row: StepValues, name: StepNumberName): number | null
   return typeof value === 'number' ? value : null;
 }
 
-/** The numbers of a row from a column each, where NaN stands for one that is missing. */
+/** Builds the numbers of a row from a column each, where NaN stands for a missing one. */
 export function stepValuesOf(value: (name: StepNumberName) => number): StepValues {
   const row: Record<string, unknown> = {};
   const anatomy: Record<string, unknown> = {};

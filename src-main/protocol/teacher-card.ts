@@ -97,7 +97,7 @@ export interface CardProblem {
 export const cardFields = v.strictObject(v.partial(v.object(CARD_FIELDS)).entries);
 export const cardFieldName = v.picklist(Object.keys(CARD_FIELDS) as CardField[]);
 
-/** The fields of `values` that no card may hold so. */
+/** Lists the fields of `values` whose values no card may hold. */
 export function wrongCardFields(values: Record<string, unknown>): CardField[] {
   const wrong = ([key, value]: [string, unknown]): boolean => !v.is(CARD_FIELDS[key as CardField], value);
   return Object.entries(values).filter(wrong).map(([key]) => key as CardField); // prettier-ignore
@@ -109,7 +109,7 @@ const CARD = v.pipe(
   cardFields,
 );
 
-/** The fields of a card file's text, or the first thing that is wrong with it. */
+/** Parses the text of a card file into fields, or into its first problem. */
 export function parseCard(text: string): CardValues | CardProblem {
   let data: unknown;
   try {

@@ -13,7 +13,7 @@ const FILES: readonly (readonly [(path: string) => boolean, FoundThing['kind']])
 ];
 
 /**
- * What lies at a path that a person handed to the app, by its name and place; only a recipe is read.
+ * Finds what lies at a path that a person handed to the app, by its name and place; only a recipe is read.
  * @throws StillhouseError `file.missing`, `file.unknown`, `file.unreadable`, `recipe.syntax`.
  */
 export function lookAt(path: string): FoundThing {

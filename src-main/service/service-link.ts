@@ -39,13 +39,13 @@ const fromService = v.variant('type', [
 ]);
 export type FromService = v.InferOutput<typeof fromService>;
 
-/** A message from the shell; null for anything else. */
+/** Reads a message from the shell; null for anything else. */
 export function readToService(message: unknown): ToService | null {
   const parsed = v.safeParse(toService, message, FIRST);
   return parsed.success ? parsed.output : null;
 }
 
-/** A message from the service; null for anything else. */
+/** Reads a message from the service; null for anything else. */
 export function readFromService(message: unknown): FromService | null {
   const parsed = v.safeParse(fromService, message, FIRST);
   return parsed.success ? parsed.output : null;

@@ -14,7 +14,7 @@ export interface SystemPlaces {
   sample: string | null;
 }
 
-/** What machine this is and where things live on it. */
+/** Describes this machine and where things are kept on it. */
 export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPlaces): SystemInfo {
   return {
     version: VERSION,
@@ -36,7 +36,8 @@ export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPla
 const MOST_ENTRIES = 2000;
 
 /**
- * What a folder holds, for choosing one in a browser: folders first, then files, hidden ones left out.
+ * Lists the content of a folder, so that one can be chosen in a browser: folders first, then files, without hidden
+ * ones.
  * @throws StillhouseError `folder.unreadable`.
  */
 export async function browse(path: string = homedir()): Promise<Folder> {

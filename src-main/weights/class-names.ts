@@ -4,8 +4,8 @@ import { sayReason } from '../protocol/reasons.ts';
 import { namesOf } from './hub-config.ts';
 
 /**
- * Names of classes in the order of a network's outputs, from a file: one a line, a JSON list, a JSON dict from number to
- * name (`id2label`, or a config.json that holds one).
+ * Reads the names of classes in the order of a network's outputs from a file: one a line, a JSON list, a JSON dict from
+ * number to name (`id2label`, or a config.json that holds one).
  * @throws StillhouseError `file.unreadable`, `weights.class-file`
  */
 export function readClassNames(path: string): string[] {

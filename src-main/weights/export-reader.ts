@@ -44,7 +44,7 @@ function preprocessingOf({ metadata }: Weights): Preprocessing | null {
   return { inputSize, cropRatio, interpolation, mean, std };
 }
 
-/** What the file says or holds otherwise than the checkpoint; nothing where it is as it should be. */
+/** Lists where the file says or holds something other than the checkpoint; empty where they agree. */
 export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
   const file = basename(path);
   const wrong = (what: string, expected: ReasonValue, got: string): PlainError[] =>
@@ -75,13 +75,13 @@ function sameBits(one: Float32Array, other: Float32Array | undefined): boolean {
   return bytes(one).equals(bytes(other));
 }
 
-/** Whether both take the same images and answer with as many numbers. */
+/** Tells whether both take the same images and answer with as many numbers. */
 export function comparable({ model: one }: ReadNetwork, { model: other }: ReadNetwork): boolean {
   const shape = ({ inputSize, classes, distilled }: Model) => [inputSize, classes, distilled].join();
   return shape(one) === shape(other);
 }
 
-/** What a report says of a network. */
+/** Describes a network for a report: its name, classes and count of parameters. */
 export function networkSize({ model }: ReadNetwork): { model: string; classes: number; parameters: number } {
   return { model: model.name, classes: model.classes, parameters: countParameters(model.specs) };
 }

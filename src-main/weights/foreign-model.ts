@@ -66,7 +66,7 @@ export function readSavedModel(path: string, card: CardValues): ForeignFacts {
   }
 }
 
-/** The tensors that the signature of a card means, as the graph names them. */
+/** Finds the tensors that the signature of a card means, by their names in the graph. */
 export function savedModelTensors({ path, signature, inputName, outputName }: TeacherCard) {
   const file = join(path, 'saved_model.pb');
   const source = openFile(file);
@@ -155,7 +155,7 @@ function misfit(path: string, expected: ReasonValue, got: string): StillhouseErr
   return new StillhouseError('teacher.interface', { path, expected, got });
 }
 
-/** Card fields in the texts of a weight file or an ONNX file, by timm's names; what is no such value is left out. */
+/** Reads card fields from the texts of a weight file or an ONNX file, by timm's names; unusable values are left out. */
 export function metadataValues(metadata: Readonly<Record<string, string>>): CardValues {
   const { input_size: size, crop_pct: cropRatio } = parsedTexts(metadata);
   const { mean, std, interpolation, classes } = parsedTexts(metadata);

@@ -26,7 +26,7 @@ const OF_HUB =
   /^((model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)|(model\.safetensors|pytorch_model\.bin)\.index\.json)$/;
 
 /**
- * The config beside a weight file of the hub; null where there is none, or none of a network.
+ * Reads the config beside a weight file of the hub; null where there is none, or none of a network.
  * @throws StillhouseError `weights.config` for what is malformed, and for a network that computes otherwise than ours.
  */
 export function readHubConfig(weights: string): HubConfig | null {
@@ -157,7 +157,7 @@ function checked(path: string, given: Json): CardValues {
   return read;
 }
 
-/** Names of outputs: a list, or a dict from number to name. */
+/** Reads the names of outputs from a list, or from a dict from number to name. */
 export function namesOf(path: string, key: string, given: unknown): string[] | null {
   if (given === undefined || given === null) return null;
   const list = Array.isArray(given) ? (given as unknown[]) : isJson(given) ? listed(given) : null;

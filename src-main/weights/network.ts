@@ -82,14 +82,14 @@ function modelOf(weights: Weights, asked: string | undefined, note: Note): Taken
   return { model, seen, why: reason(models.length > 0 ? 'weights.as-fits' : 'weights.as-nearest') };
 }
 
-/** Of networks that take the same arrays, those whose images the positions are for, where there are such. */
+/** Narrows networks that take the same arrays to those whose images fit the positions, where there are such. */
 export function likely(models: readonly string[], inputSize: number | null): string[] {
   const sizes = inputSizes();
   const own = models.filter((model) => inputSize === null || sizes.get(model) === inputSize);
   return own.length > 0 ? own : [...models];
 }
 
-/** What to say where a file names a network that answers otherwise than the one it is taken for. */
+/** Makes notes where a file names a network that answers otherwise than the one it is taken for. */
 export function contradiction({ path, said }: Pick<Weights, 'path' | 'said'>, model: string): PlainError[] {
   if (!said || said.model === model) return [];
   if (said.model && inputSizes().has(model) && answerAlike(said.model, model)) return [];

@@ -73,7 +73,10 @@ function openEntry(source: FileSource, path: string, options: { entry?: string }
   }
 }
 
-/** The file that is meant: of a run its best checkpoint. @throws StillhouseError `run.no-checkpoint` */
+/**
+ * Finds the weight file that a path means: for a run its best checkpoint.
+ * @throws StillhouseError `run.no-checkpoint`
+ */
 export function weightFileOf(path: string): string {
   if (existsSync(join(path, 'run.json'))) {
     const info = bestCheckpoint(path) ?? latestCheckpoint(path);

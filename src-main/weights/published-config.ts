@@ -4,8 +4,8 @@ import { preparationOf, isModel } from '../model/zoo.ts';
 import type { HubConfig } from './hub-config.ts';
 
 /**
- * What the table of published weights says of a file whose name, hash and all, stands in it: the network, and how its
- * images are prepared. Null for any other file. DeiT's own crop is kept, with which its accuracies are published.
+ * Finds the network and its preparation of images in the table of published weights, by a file name with its hash; null
+ * for any other file. DeiT's own crop is kept, because its accuracies are published with it.
  */
 export function publishedConfig(path: string): HubConfig | null {
   const found = publishedFile(basename(path));

@@ -22,13 +22,13 @@ const DEFAULTS = {
   output: 'logits',
 } as const;
 
-/** The card file of a weight file or folder: beside it, so that both can be moved together. */
+/** Returns the path of the card of a weight file or folder: beside it, so that both can be moved together. */
 export function cardPath(path: string): string {
   return `${path.replace(/[\\/]+$/, '')}.card.json`;
 }
 
 /**
- * The whole card of a teacher.
+ * Reads the whole card of a teacher.
  * @param model the timm name of the network, for a weight file.
  * @param kept what a run that is resumed has taken before: it counts where the card file says nothing.
  * @throws StillhouseError `file.missing`, `weights.*`, `teacher.card`, `teacher.format`, `teacher.interface`,

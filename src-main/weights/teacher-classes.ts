@@ -6,8 +6,8 @@ import type { TeacherCard } from '../protocol/teacher-card.ts';
 const SHOWN = 5;
 
 /**
- * Which output of a teacher stands for each class of the data: by name where its card names them, which also picks the
- * needed ones of a teacher that knows more; else outputs and classes must be as many and count as the same.
+ * Finds the output of a teacher for each class of the data: by name where its card names them, which also picks the
+ * needed ones of a teacher that knows more; otherwise both must have as many classes, in the same order.
  * @returns null when they are the same.
  * @throws StillhouseError `teacher.lacks-classes`, `teacher.classes`
  */
@@ -32,7 +32,7 @@ export function classColumns(
   return same ? null : columns;
 }
 
-/** What is taken of a teacher that names no classes; [] of one that does. */
+/** Says which order is assumed for a teacher that names no classes; [] for one that does. */
 export function orderNotes({ name: teacher, classes: names }: TeacherCard, classes: readonly string[]): PlainError[] {
   if (names || classes.length === 0) return [];
   const list = firstOf(classes.map((name, place) => `${place + 1} ${name}`));

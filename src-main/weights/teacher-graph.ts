@@ -44,10 +44,10 @@ function stepText({ op, value }: Rescaling): string {
 const PLAIN = { unit: { top: 1, std: 1 }, byte: { top: 255, std: 1 / 255 } } as const;
 
 /**
- * What the graph says of a card, where nothing else does; notes say what was taken.
+ * Derives from the graph those fields of a card that nothing else gives; notes say which were taken.
  * @param said what card and file say in words.
- * @throws StillhouseError `teacher.answers`, `teacher.sigmoid`, `teacher.normalises`, `teacher.scale-unclear` where they
- * contradict each other.
+ * @throws StillhouseError `teacher.answers`, `teacher.sigmoid`, `teacher.normalises`, `teacher.scale-unclear` where
+ * they contradict each other.
  */
 export function valuesOfGraph(
   path: string,

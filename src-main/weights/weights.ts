@@ -107,7 +107,7 @@ function averageOf(tensors: Map<string, NamedArray>): Map<string, NamedArray> {
 type Opened = Pick<OpenedWeights, 'path' | 'file'>;
 
 /**
- * What opened weights tell, and the model's arrays among theirs.
+ * Reads the settings of opened weights, and finds the model's arrays among theirs.
  * @throws StillhouseError `weights.prefixes`, `weights.entry`, `weights.config`
  */
 export function weightsOf(
@@ -232,7 +232,7 @@ function parsed(text: string | undefined): unknown {
 const HEAD = /^(head|head\.fc|fc|_fc|classifier|cls_classifier)\.weight$/;
 
 /**
- * How many classes the network of a weight file tells apart.
+ * Counts the classes of the network in a weight file, by the size of its head.
  * @throws StillhouseError `weights.format` when no head is found.
  */
 export function headClasses({ path, tensors }: Pick<Weights, 'path' | 'tensors'>): number {
@@ -242,7 +242,7 @@ export function headClasses({ path, tensors }: Pick<Weights, 'path' | 'tensors'>
 }
 
 /**
- * Names of a network's outputs, once they are known to be as many.
+ * Checks that there are as many names as outputs, and returns the names.
  * @throws StillhouseError `weights.names-count`
  */
 export function requireClasses(weights: Weights, names: string[]): string[] {
@@ -251,7 +251,10 @@ export function requireClasses(weights: Weights, names: string[]): string[] {
   throw new StillhouseError('weights.names-count', { path: weights.path, count, names: names.length });
 }
 
-/** The same, where the file may name them: by its names. @throws as {@link headClasses} */
+/**
+ * Counts the classes of a weight file, by their names where it has them, else by its head.
+ * @throws as {@link headClasses}
+ */
 export function classCount(weights: Weights): number {
   return weights.classes?.length ?? headClasses(weights);
 }

@@ -21,7 +21,7 @@ export interface Shell {
   imageUrl(id: string): string;
 }
 
-/** The shell this window runs in. */
+/** Returns the shell that this window runs in. */
 export function currentShell(): Shell {
   return window.stillhouse ? desktopShell(window.stillhouse) : browserShell();
 }

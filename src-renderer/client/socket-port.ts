@@ -2,7 +2,7 @@ import { StillhouseError } from '../../src-main/protocol/errors.ts';
 import type { Port } from '../../src-main/protocol/rpc.ts';
 
 /**
- * A port over a WebSocket, messages as JSON text.
+ * Opens a port over a WebSocket, with messages as JSON text.
  * @throws StillhouseError `rpc.closed` when the address does not answer.
  */
 export function openSocket(address: string): Promise<Port> {

@@ -2,17 +2,19 @@ import { isReserved } from '../components/shell/keys.ts';
 import type { OwnKeys } from '../stores/preferences.ts';
 import { COMMANDS, type Command } from './table.ts';
 
-/** The keys a command has now: a person's own, else those it comes with, without what this shell keeps for itself. */
+/**
+ * Returns the keys of a command: a person's own, else its usual ones, without those that this shell keeps for itself.
+ */
 export function keysOf(command: Command, own: OwnKeys, browser: boolean): readonly string[] {
   return (own[command.id] ?? command.keys).filter((key) => !isReserved(key, browser));
 }
 
-/** The command that has a key. */
+/** Finds the command that has a key. */
 export function commandOf(key: string, own: OwnKeys, browser: boolean): Command | null {
   return COMMANDS.find((command) => keysOf(command, own, browser).includes(key)) ?? null;
 }
 
-/** A person's keys after `id` was given this one alone; another command that had it goes without. */
+/** Gives `id` this one key in a person's keys; another command that had it loses it. */
 export function bound(own: OwnKeys, id: string, key: string, browser: boolean): OwnKeys {
   const loser = commandOf(key, own, browser);
   const taken =
@@ -20,7 +22,7 @@ export function bound(own: OwnKeys, id: string, key: string, browser: boolean): 
   return { ...own, ...taken, [id]: key ? [key] : [] };
 }
 
-/** A person's keys after `id` has its own again; whoever took one of them gives it back. */
+/** Gives `id` its own keys again in a person's keys; a command that had taken one of them gives it back. */
 export function unbound(own: OwnKeys, id: string): OwnKeys {
   const command = COMMANDS.find((one) => one.id === id)!;
   const { [id]: _, ...others } = own;

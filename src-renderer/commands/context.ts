@@ -23,7 +23,7 @@ export interface Context {
   go: (view: ViewName) => void;
 }
 
-/** The stores of this window. */
+/** Returns the stores of this window. */
 export function useContext(): Context {
   return {
     chart: useChartView(),

@@ -19,7 +19,7 @@ interface Words {
 
 const plain = { key: '', reason: '', on: false };
 
-/** What the palette offers: the commands, then runs, presets and settings of the recipe. */
+/** Lists the entries of the palette: the commands, then runs, presets and settings of the recipe. */
 export function entriesOf(now: Context, own: OwnKeys, browser: boolean, words: Words): Entry[] {
   return [
     ...commandEntries(now, own, browser, words),

@@ -7,13 +7,13 @@ import { COMMANDS, viewOfCommand, type Command, type CommandGroup } from './tabl
 /** A translation of the window's messages. */
 export type Translate = (key: string, params?: Record<string, string | number>) => string;
 
-/** A command's title in the language of `t`. */
+/** Returns a command's title in the language of `t`. */
 export function titleOf(command: Command, t: Translate): string {
   const view = viewOfCommand(command);
   return view ? t('commands.goTo', { view: t(`views.${view}`) }) : t(`commands.titles.${command.id}`);
 }
 
-/** The native menu: the table's commands by group, and what the native side does itself. */
+/** Makes the native menu: the table's commands by group, and the entries that the native side adds itself. */
 export function menuOf(now: Context, own: OwnKeys, mac: boolean, t: Translate): MenuPart[] {
   const group = (name: CommandGroup): MenuItem[] =>
     COMMANDS.filter((command) => command.group === name).map((command) => itemOf(command, now, own, mac, t));

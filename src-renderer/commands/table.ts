@@ -204,7 +204,7 @@ export const COMMANDS: readonly Command[] = [
   { id: 'keys', group: 'help', keys: ['?'], act: ({ overlay }) => overlay.show({ kind: 'keys' }) },
 ];
 
-/** The view that a command leads to, '' for any other. */
+/** Returns the view that a command leads to, '' for any other. */
 export function viewOfCommand({ id }: Command): ViewName | '' {
   return VIEWS.find((view) => id === `go-${view}`) ?? '';
 }

@@ -2,7 +2,7 @@
 
 const PREFIX = 'stillhouse.';
 
-/** The value kept under `key`, when `good` says that it has the right shape, else `fallback`. */
+/** Reads the value kept under `key`; `fallback` where `good` finds it of the wrong shape. */
 export function readKept<Value>(key: string, fallback: Value, good: (value: unknown) => value is Value): Value {
   try {
     const value: unknown = JSON.parse(localStorage.getItem(PREFIX + key) ?? 'null');

@@ -5,13 +5,13 @@ import { FIELDS, defaultRecipe, type Recipe, type RecipeKey } from '../../src-ma
 /** Settings of where rather than how: no preset touches them. */
 const OWN: readonly RecipeKey[] = ['dataPath', 'outputDir', 'teacherPath', 'finetune'];
 
-/** A preset's recipe, with the places of the one before. */
+/** Makes a recipe from a preset, with the places of the recipe before. */
 export function fromPreset({ values }: Preset, before: Recipe): Recipe {
   const own = Object.fromEntries(OWN.map((key) => [key, before[key]])) as Partial<Recipe>;
   return { ...defaultRecipe(), ...values, ...own };
 }
 
-/** The presets whose values a recipe has, places apart. */
+/** Lists the presets whose values a recipe has, places apart. */
 export function presetsOf(recipe: Recipe): Preset[] {
   return PRESETS.filter((preset) => {
     const same = fromPreset(preset, recipe);

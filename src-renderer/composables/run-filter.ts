@@ -30,7 +30,7 @@ const FLAGS: Readonly<Record<string, (run: RunSummary) => boolean>> = {
   readonly: (run) => run.readOnly,
 };
 
-/** Whether a run is one that the filter asks for; a filter without words asks for all. */
+/** Tells whether the filter asks for a run; a filter without words asks for all. */
 export function runMatches(run: RunSummary, filter: string): boolean {
   const words = filter.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
   return words
@@ -68,7 +68,7 @@ export const RUN_COLUMNS = [
 ] as const;
 export type RunColumn = (typeof RUN_COLUMNS)[number];
 
-/** The runs in the order of a column; runs without a value come last either way. */
+/** Sorts runs by a column; runs without a value come last either way. */
 export function sortRuns(runs: readonly RunSummary[], column: RunColumn, down: boolean): RunSummary[] {
   const sign = down ? -1 : 1;
   return [...runs].sort((one, other) => {

@@ -16,7 +16,7 @@ export interface WaitingRun {
   seconds: number | null;
 }
 
-/** What is shown of a waiting entry. */
+/** Describes a waiting entry as it is shown. */
 export function waitingRun(
   entry: QueueEntry,
   runs: readonly RunSummary[],

@@ -16,7 +16,7 @@ import { RunMarks, type Place, type RunMark } from './run-marks.ts';
 const PLACE_COLUMNS = ['step', 'epoch', 'time'] as const;
 export const STEP_COLUMNS = [...PLACE_COLUMNS, ...STEP_NUMBER_NAMES] as const;
 export const EPOCH_COLUMNS = [...PLACE_COLUMNS, ...EPOCH_NUMBER_NAMES] as const;
-/** Name of a part's column: one of the parts is called as one of the places. */
+/** Names the column of a part; one of the parts has the same name as a place. */
 export function spentColumn(part: SpentPart): `spent.${SpentPart}` {
   return `spent.${part}`;
 }

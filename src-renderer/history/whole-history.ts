@@ -21,7 +21,7 @@ export interface HistorySource {
   series(from: number): Promise<RunSeries>;
 }
 
-/** A run as the service has it. */
+/** Reads a run from the service. */
 export function historyOf(service: Pick<ServiceClient, 'call'>, run: string): HistorySource {
   return {
     detail: () => service.call('run.detail', { run }),
@@ -65,7 +65,7 @@ export function appendLate(whole: RunHistory, read: readonly HistoryRow[], late:
   unseen(read, late).forEach((row) => (row.type === 'step' && row.time <= last) || whole.append(row));
 }
 
-/** The rows of `later` that `known`'s end does not already hold. */
+/** Returns the rows of `later` that the end of `known` does not already hold. */
 export function unseen(known: readonly HistoryRow[], later: readonly HistoryRow[]): HistoryRow[] {
   const seen = new Set(known.slice(-200 - later.length).map((row) => JSON.stringify(row)));
   return later.filter((row) => !seen.has(JSON.stringify(row)));

@@ -1,4 +1,4 @@
-/** What a synset shows in the window's language. */
+/** Names a synset in the window's language. */
 export function titleOf(title: { en: string; zh: string }, locale: string): string {
   return locale === 'zh-CN' ? title.zh : title.en;
 }

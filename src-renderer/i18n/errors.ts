@@ -5,7 +5,7 @@ import { describeReason } from './reasons.ts';
 
 const TABLES: Record<string, Record<ErrorCode, ErrorWords>> = { en: ERRORS, 'zh-CN': zhErrors };
 
-/** An error in the language of the window. A code that this window does not know keeps its English message. */
+/** Says an error in the language of the window. A code that this window does not know keeps its English message. */
 export function describeError({ code, params, message }: PlainError, locale: string): ErrorWords {
   if (!Object.prototype.hasOwnProperty.call(ERRORS, code)) return { says: message, advice: '' };
   const { says, advice } = (TABLES[locale] ?? ERRORS)[code];

@@ -9,7 +9,7 @@ export interface FieldWords {
   paper: string;
 }
 
-/** Label, help, unit and the paper's value of a field in the window's language. */
+/** Returns label, help, unit and the paper's value of a field in the window's language. */
 export function describeField(field: Field, locale: string): FieldWords {
   const { label, help, unit, paper } = field;
   if (locale !== 'zh-CN') return { label, help, unit, paper };
@@ -22,12 +22,12 @@ export function describeField(field: Field, locale: string): FieldWords {
   };
 }
 
-/** A choice by its name; one without a name of its own shows as it is written in a recipe. */
+/** Names a choice; one without a name of its own shows as it is written in a recipe. */
 export function describeChoice(key: RecipeKey, choice: string, locale: string): string {
   return (locale === 'zh-CN' ? zhChoices[`${key}.${choice}`] : undefined) ?? choice;
 }
 
-/** The default of a field as text; an empty one is a dash. */
+/** Writes the default of a field as text; an empty one is a dash. */
 export function describeDefault(field: Field, locale: string): string {
   if (field.type === 'boolean')
     return locale === 'zh-CN' ? (field.default ? '开' : '关') : field.default ? 'on' : 'off';
@@ -35,7 +35,7 @@ export function describeDefault(field: Field, locale: string): string {
   return field.default === '' ? '–' : shortNumber(field.default);
 }
 
-/** What a field expects instead of what it got. */
+/** Says which value a field expects in place of the given one. */
 export function describeProblem({ key, expected, got }: RecipeProblem, locale: string): string {
   const wanted = describeReason(expected, locale);
   const plain = got.replace(/^"(.*)"$/, '$1');

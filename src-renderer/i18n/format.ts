@@ -3,8 +3,8 @@ import { UNITS, type NumberStyle, type Unit } from '../../src-main/protocol/step
 /** Numbers as people read them. All functions take the locale, so that a change of language redraws them. */
 
 /**
- * A number with at most `digits` significant digits, in exponents only below 1e-3 and from 1e6. A `steady` one keeps
- * its zeros, so that it does not jump in width while it changes.
+ * Writes a number with at most `digits` significant digits, in exponents only below 1e-3 and from 1e6. A `steady` one
+ * keeps its zeros, so that its width does not jump while it changes.
  */
 export function formatNumber(value: number, locale: string, digits = 4, steady = false): string {
   if (!Number.isFinite(value)) return '–';
@@ -15,25 +15,25 @@ export function formatNumber(value: number, locale: string, digits = 4, steady =
   return value.toLocaleString(locale, { maximumSignificantDigits: digits, ...least });
 }
 
-/** A number with a fixed count of decimals, so that a column of them stands still while it changes. */
+/** Writes a number with a fixed count of decimals, so that a column of them stands still while it changes. */
 export function formatFixed(value: number, locale: string, decimals: number): string {
   if (!Number.isFinite(value)) return '–';
   return value.toLocaleString(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** A measured number, as its unit is written; the unit itself is not. */
+/** Writes a measured number by the rules of its unit, without the unit. */
 export function formatMeasured(value: number, locale: string, unit: Unit): string {
   const { fixed, significant, per = 1 }: NumberStyle = UNITS[unit];
   if (fixed !== undefined) return formatFixed(value / per, locale, fixed);
   return formatNumber(value / per, locale, significant, true);
 }
 
-/** A whole number with its thousands grouped. */
+/** Writes a whole number with its thousands grouped. */
 export function formatCount(value: number, locale: string): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString(locale) : '–';
 }
 
-/** Millions and thousands shortened: 5.91 M. */
+/** Shortens millions and thousands: 5.91 M. */
 export function formatShort(value: number, locale: string): string {
   for (const [size, letter] of [
     [1e9, ' G'],
@@ -44,12 +44,12 @@ export function formatShort(value: number, locale: string): string {
   return formatNumber(value, locale, 3);
 }
 
-/** A percentage with two decimals; null is a dash. */
+/** Writes a percentage with two decimals; null is a dash. */
 export function formatPercent(value: number | null, locale: string, decimals = 2): string {
   return value === null || !Number.isFinite(value) ? '–' : `${formatFixed(value, locale, decimals)} %`;
 }
 
-/** Bytes in decimal units: 788 MB. */
+/** Writes bytes in decimal units: 788 MB. */
 export function formatBytes(bytes: number, locale: string): string {
   if (!Number.isFinite(bytes)) return '–';
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -63,7 +63,7 @@ export function formatBytes(bytes: number, locale: string): string {
   return `${formatFixed(value, locale, digits)} ${units[unit]}`;
 }
 
-/** A duration by its two largest units: 1 h 12 min. */
+/** Writes a duration by its two largest units: 1 h 12 min. */
 export function formatDuration(seconds: number | null, locale: string): string {
   if (seconds === null || !Number.isFinite(seconds)) return '–';
   const names = locale.startsWith('zh') ? [' 天', ' 小时', ' 分', ' 秒'] : [' d', ' h', ' min', ' s'];
@@ -80,7 +80,10 @@ export function formatDuration(seconds: number | null, locale: string): string {
     .join(' ');
 }
 
-/** A local moment in the order that sorts, the same in every language: 2026-11-24 09:05; with seconds where `exact`. */
+/**
+ * Writes a local moment in the order that sorts, the same in every language: 2026-11-24 09:05; with seconds where
+ * `exact`.
+ */
 export function formatTime(time: number, exact = false): string {
   const date = new Date(time);
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
@@ -90,7 +93,7 @@ export function formatTime(time: number, exact = false): string {
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** A clock of an axis: 1:05:30, or 5:30 under an hour. */
+/** Writes a clock of an axis: 1:05:30, or 5:30 under an hour. */
 export function formatClock(seconds: number): string {
   const whole = Math.round(seconds);
   const hours = Math.floor(whole / 3600);

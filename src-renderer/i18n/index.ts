@@ -2,7 +2,7 @@ import { createI18n } from 'vue-i18n';
 import en from './en.ts';
 import zh from './zh-CN.ts';
 
-/** The window's two languages. The language itself is a preference; the application follows it. */
+/** Makes the window's two languages. The language itself is a preference, which the application follows. */
 export function createTranslations() {
   return createI18n({
     legacy: false,

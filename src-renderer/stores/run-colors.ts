@@ -33,7 +33,7 @@ export const useRunColors = defineStore('run-colors', () => {
   return { colors, assign, set, of };
 });
 
-/** The dash of each of the runs that have these colours: the first of each colour is solid. */
+/** Chooses the dash of each run with these colours: the first run of each colour is solid. */
 export function dashesOf(colors: readonly string[]): (readonly number[])[] {
   return colors.map((color, index) => {
     const before = colors.slice(0, index).filter((other) => other === color).length;

@@ -16,7 +16,7 @@ import { useService } from '../composables/use-service.ts';
 /** Milliseconds between two paintings of new points: quick enough to look live, and the window stays idle. */
 const REPAINT_INTERVAL = 100;
 
-/** True while a trainer works on the run. */
+/** Tells whether a trainer works on the run. */
 export const isActive = (state: RunState): boolean => !ENDED.includes(state);
 
 /** All runs, and the history of the one that is open. Points live in {@link RunHistory}; `version` tells of new ones. */

@@ -6,8 +6,8 @@ import { EPOCH_COLUMNS, STEP_COLUMNS, type RunHistory } from '../history/run-his
 const PLACES = 3;
 
 /**
- * Every step row, then every epoch row of each run, not smoothed, as the parts of a CSV file. A column that a row does
- * not have is empty; units are those of the history: milliseconds, bytes, percent, seconds of training.
+ * Writes every step row, then every epoch row of each run, not smoothed, as the parts of a CSV file. A column that a
+ * row does not have is empty; units are those of the history: milliseconds, bytes, percent, seconds of training.
  */
 export function* historyCsv(runs: readonly { id: string; history: RunHistory }[]): Generator<string, void> {
   const steps = STEP_COLUMNS.slice(PLACES);

@@ -23,7 +23,7 @@ const COLORS: Record<MarkKind, string> = {
   ...{ checkpoint: 'ink-3', resume: 'accent', pause: 'ink-2', note: 'warning', nonFinite: 'danger', end: 'ink-2' },
 };
 
-/** What happened to the runs, in words, on an x axis. */
+/** Lists the events of the runs in words, on an x axis. */
 export function marksOf(runs: readonly MarkedRun[], axis: XAxis, t: Translate, locale: string): Mark[] {
   return runs.flatMap((run) =>
     allMarks(run)

@@ -31,7 +31,7 @@ export interface ModelClasses {
 }
 
 /**
- * The validation images of the recipe's data set, with labels by the model's names where it has such.
+ * Opens the validation images of the recipe's data set, with labels by the model's names where it has such.
  * @throws StillhouseError `data.*`, `weights.class-count`, `weights.class-names`
  */
 export async function validationData(
@@ -87,8 +87,8 @@ function firstOf(names: readonly string[]): string {
 }
 
 /**
- * Every image of a folder whose folders are classes of the model, by name or by number (as in ImageNet-V2). Of a
- * folder that has train and val, those of val.
+ * Opens every image of a folder whose folders are classes of the model, by name or by number (as in ImageNet-V2). A
+ * folder that has train and val gives those of val.
  * @param index a file that tells which class has which number; '' for the model's own order, or ImageNet's where the
  * classes are its synsets.
  * @throws StillhouseError `evaluation.classes`, `evaluation.class-index`, `data.*`

@@ -32,7 +32,7 @@ function imageEntry(): string {
 
 const [LEAST, MOST] = [128 * 2 ** 20, 8 * 2 ** 30];
 
-/** Bytes of decoded images that a training keeps in memory: a quarter of what is free, at most 8 GiB. */
+/** Returns how many bytes of decoded images a training keeps in memory: a quarter of the free memory, at most 8 GiB. */
 export function imageCacheBytes(): number {
   const limit = process.constrainedMemory();
   // Without a limit it says 0, or a number beyond all memory.

@@ -1,12 +1,12 @@
 import type { Decode, DecodeNow } from '../../data/decode/decode.ts';
 import { decodeImage, decodeImageNow, type DecoderParts } from '../../runtime/images.ts';
 
-/** The engine's own image decoder, as the data pipeline takes it. */
+/** Makes a decoder for the data pipeline out of the engine's own. */
 export function engineDecode(engine: DecoderParts): Decode {
   return (bytes) => decodeImage(engine, bytes);
 }
 
-/** The same on the thread that calls it. */
+/** Makes a decoder as {@link engineDecode} does, which works on the calling thread. */
 export function engineDecodeNow(engine: DecoderParts): DecodeNow {
   return (bytes, crop, room) => decodeImageNow(engine, bytes, crop, room);
 }

@@ -2,7 +2,7 @@ import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import { parseMinmax } from '../../data/augment/mix.ts';
 import { erases, WITHOUT_AUGMENTATION, type Recipe } from '../../protocol/recipe.ts';
 
-/** What a recipe means to the loader of a training. @throws StillhouseError `recipe.invalid` */
+/** Derives the loader's options of a training from a recipe. @throws StillhouseError `recipe.invalid` */
 export function trainingRecipe(recipe: Recipe): LoaderRecipe {
   return {
     ...recipe,
@@ -11,7 +11,7 @@ export function trainingRecipe(recipe: Recipe): LoaderRecipe {
   };
 }
 
-/** What a recipe means to a loader that only evaluates: how it would train must not matter. */
+/** Derives the loader's options of an evaluation from a recipe; its settings for training do not matter. */
 export function evaluationRecipe(recipe: Recipe): LoaderRecipe {
   return { ...recipe, ...WITHOUT_AUGMENTATION, cutmixMinmax: null };
 }

@@ -131,7 +131,7 @@ async function answersOf(
   }
 }
 
-/** As many as are wanted, evenly over all: they lie class by class. */
+/** Chooses as many items as are wanted, evenly over all, because images lie class by class. */
 export function spread(samples: readonly Sample[], count: number): Sample[] {
   if (count >= samples.length) return [...samples];
   return Array.from({ length: count }, (_, at) => samples[Math.floor(((at + 0.5) * samples.length) / count)]);
@@ -179,7 +179,7 @@ async function timed(run: () => Promise<unknown>, stop: AbortSignal): Promise<nu
   return times;
 }
 
-/** Median and ninetieth percentile, by the nearest rank. */
+/** Computes median and ninetieth percentile, by the nearest rank. */
 export function latencyOf(batch: number, times: readonly number[]): Latency {
   const sorted = [...times].sort((one, other) => one - other);
   const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];

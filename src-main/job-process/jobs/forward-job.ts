@@ -23,8 +23,8 @@ import { contradiction } from '../../weights/network.ts';
 import { headClasses, requireClasses, withWeights, type Weights } from '../../weights/weights.ts';
 
 /**
- * Logits of a batch that is given as it is fed to the network: for comparing networks, number by number.
- * Letters: B images, H × W pixels, K classes.
+ * Computes the logits of a batch that is already prepared, to compare networks number by number. Letters: B images, H ×
+ * W pixels, K classes.
  * @throws StillhouseError `file.missing`, `weights.*`, `argument.invalid` for an input of another shape, `disk.*`.
  */
 export async function runForwardJob(job: ForwardJob): Promise<JobResults['forward']> {

@@ -56,8 +56,8 @@ import { startFresh, startPretrained, startResumed } from '../training/train-sta
 import type { JobResults, TrainJob } from '../../jobs/job-protocol.ts';
 
 /**
- * One training from a run folder to a run folder. Wires data, engine, models, step, loop and files together; what
- * happens is written to the run's history and told, in this order.
+ * Trains in a run folder: wires data, engine, models, step, loop and files together. Each event is first written to the
+ * run's history, then sent.
  * @throws StillhouseError whatever keeps the run from starting or going on; it is in the history too.
  */
 export async function runTrainJob(job: TrainJob, context: JobContext): Promise<JobResults['train']> {
@@ -232,7 +232,7 @@ interface Models {
   teacher: Teacher | null;
 }
 
-/** @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
+/** Makes student and teacher of a recipe. @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
 export async function createModels(recipe: Recipe, classes: readonly string[], kept?: CardValues): Promise<Models> {
   const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
   const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
@@ -287,7 +287,7 @@ interface Wiring {
   reserve: DiskReserve;
 }
 
-/** The precision that `auto` means on this machine. */
+/** Chooses the precision that `auto` means on this machine. */
 export function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
   if (precision !== 'auto') return precision;
   if (multipliesBfloat16(gpu)) return 'bfloat16';

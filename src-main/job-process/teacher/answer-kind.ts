@@ -4,7 +4,7 @@ import type { TeacherCard } from '../../protocol/teacher-card.ts';
 /** How far the sum of a row of probabilities may be from 1: a network that computes in float16 has three digits. */
 const TOLERANCE = 5e-3;
 
-/** Whether numbers are probabilities over the classes: none negative, and 1 together. */
+/** Tells whether numbers are probabilities over the classes: none negative, and 1 together. */
 export function areProbabilities(row: Float32Array): boolean {
   let sum = 0;
   for (const value of row) {
@@ -15,7 +15,8 @@ export function areProbabilities(row: Float32Array): boolean {
 }
 
 /**
- * A card with what the first answers show of it. Logarithms of probabilities count as logits: their softmax is the same.
+ * Completes a card with facts that the first answers show. Logarithms of probabilities count as logits: their softmax
+ * is the same.
  * @param rows one for each image that was shown.
  * @throws StillhouseError `teacher.answers` where the card says otherwise.
  */
@@ -32,7 +33,10 @@ export function cardAsAnswered(card: TeacherCard, rows: readonly Float32Array[])
   return { ...card, output: seen, notes, from: { ...from, output: 'answers' } };
 }
 
-/** @throws StillhouseError `teacher.answers` for a row of a batch that holds no probabilities. */
+/**
+ * Checks that every row of a batch holds probabilities.
+ * @throws StillhouseError `teacher.answers` for a row of a batch that holds no probabilities.
+ */
 export function requireProbabilities({ path, output: said }: TeacherCard, answers: Float32Array, width: number): void {
   for (let at = 0; at < answers.length; at += width) {
     const row = answers.subarray(at, at + width);

@@ -4,7 +4,7 @@ export interface Answers {
   shape: readonly number[];
 }
 
-/** Numbers from 0 to 255 as bytes: rounded, and what resizing has made lower or higher cut off. */
+/** Rounds numbers from 0 to 255 to bytes; values that resizing has pushed outside are cut off. */
 export function wholePixels(values: Float32Array): Uint8Array {
   return new Uint8Array(Uint8ClampedArray.from(values).buffer);
 }
@@ -30,7 +30,7 @@ export async function inParts(
   return joined(parts, parts.length * each, count);
 }
 
-/** The same, in as many parts of nearly equal size as may run side by side. */
+/** Asks for the answers to a batch in parts of nearly equal size, as many as may run side by side. */
 export async function sideBySide(
   images: Float32Array,
   count: number,

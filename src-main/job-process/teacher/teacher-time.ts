@@ -9,8 +9,8 @@ import { PREFIX } from '../../train/variables.ts';
 const RUNS = 3;
 
 /**
- * Milliseconds that the teacher takes for a batch: its own forward program, run alone a few times, the median. In the
- * training step its ops lie among the student's, where no clock tells them apart.
+ * Measures the milliseconds that the teacher takes for a batch: the median over a few runs of its forward program
+ * alone. In the training step its ops lie among the student's, where no clock can separate them.
  */
 export async function timeTeacher(
   engine: Engine,

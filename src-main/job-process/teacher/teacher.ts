@@ -56,7 +56,7 @@ export async function planTeacher(
   return { card, columns, network: { ...model, mean, std, cropRatio, interpolation, columns } };
 }
 
-/** What the training step has of a teacher. */
+/** Returns the teacher as the training step takes it: its network, `outside` for answers that come as an input, or null. */
 export function stepTeacher(teacher: Teacher | null): StepTeacher | 'outside' | null {
   return teacher && (teacher.network ?? 'outside');
 }
@@ -127,7 +127,7 @@ function picked(logits: Float32Array, width: number, columns: readonly number[] 
   });
 }
 
-/** The validation images as a teacher's card wants them. */
+/** Opens the validation images as a teacher's card wants them. */
 export function teacherLoader(
   { card }: Teacher,
   {

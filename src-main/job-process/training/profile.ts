@@ -104,7 +104,7 @@ function opSpans(threads: readonly OpThread[], started: number, process: string)
   );
 }
 
-/** Ops of equal type and shapes together, the most expensive first. */
+/** Adds up ops of equal type and shapes, the most expensive first. */
 export function profileOf(
   threads: readonly OpThread[],
   facts: Pick<RunProfile, 'step' | 'batchSize' | 'milliseconds'>,

@@ -120,7 +120,7 @@ class FileLog implements RunLog {
   }
 }
 
-/** A full disk as its error. @throws whatever else it is */
+/** Returns the error of a full disk. @throws whatever else it is */
 export function asFull(error: unknown, path: string): StillhouseError {
   const known = diskError(error, path, 0);
   if (known instanceof StillhouseError && known.code === 'disk.full') return known;

@@ -17,7 +17,7 @@ import { withWeights, type Weights } from '../../weights/weights.ts';
  * the frozen teacher's parameters.
  */
 
-/** Values drawn from the seed. What the optimizer keeps is zero, and the average is the model as it starts. */
+/** Draws the parameters from the seed. Variables of the optimizer start at zero, and the average as the model. */
 export function startFresh(state: State, student: Model, recipe: Recipe): void {
   setParams(state, PREFIX.model, student.specs, initialValues(student.specs, uniformsOf(recipe.seed)));
   for (const [name, { shape }] of Object.entries(optimizerVariables(student, recipe)))
@@ -32,7 +32,7 @@ function startAverage(state: State, { specs }: Model, { modelEma }: Recipe): voi
 }
 
 /**
- * Values from a weight file; what the file has for other classes is drawn from the seed instead.
+ * Loads parameters from a weight file; those of a head for other classes are drawn from the seed instead.
  * @returns notes of what was taken.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
@@ -63,7 +63,7 @@ function startNote(path: string, { specs }: Model, { layout, renewed, resized, l
 }
 
 /**
- * Everything exactly as a checkpoint has it. An average that it has none of begins as its model.
+ * Restores everything exactly from a checkpoint. An average that it lacks begins as its model.
  * @throws StillhouseError `weights.keys` when it belongs to another model, `run.optimizer-changed` when it was written
  * by another optimizer.
  */
@@ -94,7 +94,7 @@ export function startResumed(
 }
 
 /**
- * A network that is only asked: a teacher, or one to evaluate.
+ * Loads a network that only answers: a teacher, or one to evaluate.
  * @throws StillhouseError `weights.*`, `file.missing`.
  */
 export async function loadFrozen(

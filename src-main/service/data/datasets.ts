@@ -158,7 +158,7 @@ export class Datasets {
   }
 }
 
-/** A path that a person typed: `~` is their home. */
+/** Makes a path absolute that a person typed: `~` is their home. */
 export function absolute(path: string): string {
   const typed = path.trim();
   if (typed === '') throw new StillhouseError('data.no-folder', { path: typed });

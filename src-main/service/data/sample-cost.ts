@@ -4,12 +4,12 @@ import weightPins from '../../../resources/engine/weights.json' with { type: 'js
 import type { EngineStatus, SampleCost } from '../../protocol/data-types.ts';
 import { SAMPLE_BYTES, hasSample } from './sample-data.ts';
 
-/** The files of an engine are whole. */
+/** Tells whether all files of an engine are whole. */
 export const isInstalled = ({ state }: EngineStatus): boolean => state === 'verified' || state === 'unpacked';
 
 const TEACHER = 'tf_efficientnet_lite0';
 
-/** What trying Stillhouse on its sample has still to download, part by part; 0 for what is there. */
+/** Counts the bytes that a try on the sample still has to download, part by part; 0 for parts that are there. */
 export async function sampleCost(
   engine: EngineStatus,
   folders: { sample: string; weights: string },

@@ -45,7 +45,7 @@ export const SAMPLE_BYTES = sources.styles.reduce((sum, { bytes }) => sum + byte
 // Images, licences and the archives that they come from, whole blocks each.
 const DISK_BYTES = 150e6;
 
-/** Whether the data set is there. */
+/** Tells whether the data set is there. */
 export async function hasSample(folder: string): Promise<boolean> {
   return access(join(folder, LAST_FILE)).then(
     () => true,

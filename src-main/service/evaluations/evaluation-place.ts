@@ -3,12 +3,12 @@ import { evaluationsFolder } from '../../runs/evaluation-file.ts';
 import { runOfCheckpoint } from '../../runs/run-folder.ts';
 import type { EvaluateJob } from '../../jobs/job-protocol.ts';
 
-/** Where evaluations of weights are kept that are no run's. */
+/** Returns the folder for evaluations of weights that belong to no run. */
 export function looseEvaluations(cacheFolder: string): string {
   return join(cacheFolder, 'evaluations');
 }
 
-/** Where the answers on images are kept: in the run that a checkpoint belongs to, else in the cache. */
+/** Returns where the answers on images are kept: in the run that a checkpoint belongs to, else in the cache. */
 export function keepPlace(weights: string, cacheFolder: string): NonNullable<EvaluateJob['keep']> {
   const run = runOfCheckpoint(weights);
   if (!run) return { folder: looseEvaluations(cacheFolder), run: null, checkpoint: null };

@@ -131,7 +131,7 @@ export class Evaluations {
   }
 }
 
-/** A run's checkpoint by its name, else its best or its last. @throws StillhouseError `run.no-checkpoint` */
+/** Finds a checkpoint of a run by its name, else its best or its last. @throws StillhouseError `run.no-checkpoint` */
 export function checkpointOf(run: string, file: string | undefined, fallback: 'best' | 'last'): string {
   const info = (fallback === 'best' ? bestCheckpoint(run) : null) ?? latestCheckpoint(run);
   const name = file || info?.file;

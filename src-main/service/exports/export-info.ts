@@ -10,13 +10,13 @@ import { checkpointsFolder } from '../../runs/run-folder.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { classCount, weightsOf } from '../../weights/weights.ts';
 
-/** What was exported of a run and is still there, newest first. */
+/** Lists the exports of a run that still exist, newest first. */
 export function listExports(run: string): ExportInfo[] {
   const found = exportedFiles(run).map((path) => exportInfo(run, path));
   return found.sort((one, other) => other.time - one.time);
 }
 
-/** Every file that holds arrays of an export; it alone where it cannot be read. */
+/** Lists every file that holds arrays of an export; only the file itself where it cannot be read. */
 export function filesOf(path: string): string[] {
   try {
     const { files, close } = openWeights(path);
@@ -27,7 +27,7 @@ export function filesOf(path: string): string[] {
   }
 }
 
-/** What a file says of itself. Nothing of its arrays is read. */
+/** Reads what a file says of itself, without its arrays. */
 export function exportInfo(run: string, path: string): ExportInfo {
   const { size, mtimeMs } = statSync(path);
   const known = { path, bytes: size, time: mtimeMs, check: readCheck(path) };

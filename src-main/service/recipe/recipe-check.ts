@@ -52,7 +52,7 @@ export interface CheckedRecipe {
 
 let cards: ReadonlyMap<string, ModelCard> | undefined;
 
-/** Every model that is offered, by name; the list never changes. */
+/** Lists every model that is offered, by name; the list never changes. */
 export function modelCards(): ReadonlyMap<string, ModelCard> {
   return (cards ??= new Map(listModels().map((card) => [card.name, card])));
 }
@@ -252,7 +252,8 @@ function sizeOf(model: Model | undefined, recipe: Recipe): Pick<RecipeCheck, 'pa
 }
 
 /**
- * The first thing that keeps a checked recipe from being trained, as an error to throw; undefined when nothing does.
+ * Returns the first problem that keeps a checked recipe from being trained, as an error to throw; undefined when there
+ * is none.
  */
 export function refusal({ check }: CheckedRecipe): StillhouseError | undefined {
   const [problem] = check.problems;

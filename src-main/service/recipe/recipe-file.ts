@@ -9,7 +9,7 @@ import { readRecipe } from './recipe-text.ts';
 const MOST_BYTES = 256 * 1024;
 
 /**
- * What a recipe file says; paths in it are meant from where it lies.
+ * Reads a recipe file; paths in it are relative to its folder.
  * @throws StillhouseError `file.unreadable`, `recipe.syntax`.
  */
 export function readRecipeFile(path: string): RecipeReading {

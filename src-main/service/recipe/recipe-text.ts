@@ -22,7 +22,7 @@ import {
 
 export type RecipeFormat = 'yaml' | 'json';
 
-/** The text of the settings that differ from the defaults, or of all. */
+/** Writes the settings that differ from the defaults, or all, as text. */
 export function writeRecipe(recipe: Recipe, format: RecipeFormat, all = false): string {
   const shown = FIELDS.filter(({ key, default: initial }) => all || recipe[key] !== initial);
   if (format === 'json')
@@ -48,8 +48,8 @@ function nameOf(key: RecipeKey): string {
 }
 
 /**
- * The settings that a text names, and everything that is wrong with it by line. A recipe may be the whole text or its
- * `recipe`, as in a run.json; `preset` names settings to start from. DeiT's printed `Namespace(…)` is read too.
+ * Reads the settings in a text, and lists its problems by line. A recipe may be the whole text or its `recipe`, as in a
+ * run.json; `preset` names settings to start from. DeiT's printed `Namespace(…)` is read too.
  */
 export function readRecipe(text: string): RecipeReading {
   const reading = new Reading();
@@ -189,7 +189,7 @@ function namespaceAsYaml(text: string): string {
   return [...pairs].map(([, key, value]) => `${key}: ${words[value.trim()] ?? value.trim()}`).join('\n');
 }
 
-/** A complete recipe from what a text named. */
+/** Completes the recipe of a text. */
 export function completed(values: Partial<Recipe>): Recipe {
   return { ...defaultRecipe(), ...values };
 }

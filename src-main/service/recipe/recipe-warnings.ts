@@ -20,8 +20,8 @@ import {
 const HIGHEST_RATE = 4e-3;
 
 /**
- * What may be meant but seldom is: a training of it can start all the same. `steps` of an epoch, 0 while unknown;
- * `distilled`: whether the student has a distillation token.
+ * Lists settings that may be meant but seldom are; training can start all the same. `steps` are those of an epoch, 0
+ * while unknown; `distilled` says whether the student has a distillation token.
  */
 export function recipeWarnings(recipe: Recipe, steps: number, distilled = true): PlainError[] {
   const warnings: PlainError[] = [];
@@ -48,7 +48,7 @@ function differ({ trainMode, dropPath, drop }: Recipe): boolean {
   return trainMode && (dropPath > 0 || drop > 0);
 }
 
-/** Settings that the others leave without an effect. */
+/** Lists settings that have no effect beside the others. */
 export function unusedKeys(recipe: Recipe): RecipeKey[] {
   // Presets name a teacher's network whether or not one is asked: that is no oversight.
   return FIELDS.filter((field) => field.key !== 'teacherModel' && !isUsed(field, recipe)).map(({ key }) => key);

@@ -9,8 +9,8 @@ const MOST_POINTS = 2000;
 const ASSUMED_STEPS = 100;
 
 /**
- * The learning rate over a whole run, by the very function that training asks. A rate by epoch is a stair: each epoch
- * is told at its begin and its end. Plateau is told as for a run whose scores never stop growing.
+ * Computes the learning rate over a whole run, by the function that training uses. A rate by epoch is a stair: each
+ * epoch has a point at its beginning and at its end. Plateau assumes a run whose scores never stop growing.
  */
 export function lrSchedule(recipe: Recipe, stepsPerEpoch: number): LrSchedule {
   const end = totalEpochs(recipe);

@@ -29,7 +29,7 @@ export interface Extent {
 /** An image that is only evaluated costs about a third of one that is learned from: no gradient. */
 const EVALUATION_GAIN = 3;
 
-/** Hours of a run from how fast it goes; null while no data say how long an epoch is. */
+/** Estimates the hours of a run from its speed; null while no data say how long an epoch is. */
 export function timeForecast(recipe: Recipe, { stepsPerEpoch, validation }: Extent, speed: Speed): TimeForecast | null {
   if (stepsPerEpoch === 0) return null;
   const training = (stepsPerEpoch * recipe.batchSize) / speed.imagesPerSecond;
@@ -41,7 +41,7 @@ export function timeForecast(recipe: Recipe, { stepsPerEpoch, validation }: Exte
 }
 
 /**
- * How fast the newest like run went; one of the same batch size is preferred. Null where there was none.
+ * Finds the speed of the newest run that is alike, preferably with the same batch size; null where there was none.
  * @param engine what trains it, as runs name it.
  */
 export function speedOfRuns(runsFolder: string, recipe: Recipe, engine: string): Speed | null {
@@ -80,7 +80,9 @@ function speedOf(path: string, run: RunFile, recipe: Recipe): Speed | null {
   };
 }
 
-/** What a measured speed holds for: everything that changes the step or the reading of its images. */
+/**
+ * Returns the key under which a measured speed is kept: everything that changes the step or the reading of its images.
+ */
 export function speedKey(recipe: Recipe, engine: string): string {
   const keys: RecipeKey[] = [...COSTLY, ...OF_TEACHER, 'batchSize', 'microBatch', 'dataPath', 'trainInterpolation'];
   return JSON.stringify([engine, ...keys.map((key) => recipe[key])]);

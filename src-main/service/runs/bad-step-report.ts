@@ -18,7 +18,7 @@ const written = v.object({
 });
 
 /**
- * The batch that a run ended at, its images with the ids by which windows see them.
+ * Reports the batch at which a run ended; its images have the ids by which windows see them.
  * @throws StillhouseError `run.bad-step` where the file is missing or damaged.
  */
 export async function badStepReport(run: string, datasets: Datasets): Promise<BadStep> {

@@ -218,7 +218,7 @@ export class RunQueue {
   }
 }
 
-/** The queue as it lies on the disk; an empty one where there is none. */
+/** Reads the queue from the disk; an empty one where there is none. */
 export function readQueue(homeFolder: string): QueueReport {
   try {
     const read = JSON.parse(readFileSync(fileIn(queueFolder(homeFolder)), 'utf8')) as Partial<QueueReport>;

@@ -8,7 +8,10 @@ import { integerValue, type Option, type Parsed } from './options.ts';
 
 const ALL: readonly DeitFlag[] = [...DEIT_FLAGS, ...SUBMITIT_FLAGS];
 
-/** What DeiT has and a training here has in another way. `own` are those that the command has itself. */
+/**
+ * Makes options from those of DeiT that a training here has in another way. `own` are those that the command has
+ * itself.
+ */
 export function deitOptions(own: readonly string[] = ['resume']): Option[] {
   return ALL.filter(({ keys, flag }) => keys.length === 0 && !own.includes(flag)).map(optionOf);
 }
@@ -22,7 +25,7 @@ function optionOf({ flag, default: initial, differs = '', ignored }: DeitFlag): 
 const IN_USE = ['resume', 'eval'];
 
 /**
- * What to say of those that were typed.
+ * Makes notes on the options of DeiT that were typed.
  * @throws StillhouseError `argument.unknown` for one that would change what is trained, `argument.invalid`.
  */
 export function deitNotes(parsed: Parsed): string[] {

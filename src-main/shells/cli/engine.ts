@@ -11,14 +11,14 @@ import { pathValue, textValue, type Parsed } from './options.ts';
 import { bytes } from './progress.ts';
 
 /**
- * The engine for a device that was asked for.
+ * Chooses the engine for the device that a person asked for.
  * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*`.
  */
 export function chooseEngine(device?: string): Promise<ChosenEngine> {
   return new EngineManager(engineFolders(), spawnJob, () => undefined).choose(device);
 }
 
-/** One line on what computes, and on why it is no GPU unless the run will tell. */
+/** Describes in one line which device computes, and why it is no GPU unless the run itself will say so. */
 export function describeDevice({ device, reason, note }: ChosenEngine): string {
   return `Device: ${device}${reason && !note ? `. ${reason.message}` : ''}`;
 }

@@ -3,7 +3,7 @@ import { nearest } from '../../base/nearest-word.ts';
 /** The variables of the environment that are read here; those that begin with STILLHOUSE_TEST_ are for the tests. */
 export const VARIABLES = ['STILLHOUSE_HOME', 'STILLHOUSE_CACHE', 'STILLHOUSE_NODE', 'STILLHOUSE_PYTHON'] as const;
 
-/** A note for each variable that is named like one of ours, and that nothing reads. */
+/** Makes a note for each variable that is named like one of ours but that nothing reads. */
 export function strangeVariables(environment: NodeJS.ProcessEnv): string[] {
   const names: readonly string[] = VARIABLES;
   const strange = Object.keys(environment).filter(

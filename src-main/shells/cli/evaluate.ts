@@ -94,7 +94,7 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
 }
 
 /**
- * What DeiT's `main.py --eval --resume FILE` does: scores, and prints its two closing lines.
+ * Scores as DeiT's `main.py --eval --resume FILE` does, and prints its two closing lines.
  * @throws StillhouseError as the job does; `argument.invalid` without weights.
  */
 export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readonly string[]): Promise<void> {

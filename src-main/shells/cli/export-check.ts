@@ -1,7 +1,7 @@
 import { hasPassed, type ExportCheck, type Latency } from '../../protocol/export.ts';
 import { bytes } from './progress.ts';
 
-/** A check of an export as a table for people. */
+/** Writes a check of an export as a table for people. */
 export function checkText(check: ExportCheck): string {
   const { model, classes, parameters, answers, latency, problems, device, threads } = check;
   const verdict = hasPassed(check) ? 'passed' : 'FAILED';

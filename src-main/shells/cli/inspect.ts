@@ -22,7 +22,7 @@ export const inspect: Command = {
   },
 };
 
-/** A report for people. */
+/** Writes a report on weights for people. */
 export function describeWeights(report: WeightReport, values: boolean): string {
   const { path, kind, files, total, metadata } = report;
   const size = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -180,7 +180,7 @@ const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
 /** DeiT's one option for two settings. */
 const BETAS: Option = { flag: 'opt-betas', value: 'BETA1 BETA2', numbers: true, help: 'Beta 1 and beta 2 in one.' };
 
-/** DeiT's two options for what is one reading of the data folder here. */
+/** DeiT's two options; here both are part of one reading of the data folder. */
 export const DATA_SET: readonly Option[] = [
   {
     flag: 'data-set',
@@ -196,7 +196,7 @@ export const DATA_SET: readonly Option[] = [
   },
 ];
 
-/** The reading of the data folder that was typed, in one option or in those of DeiT; undefined for none. */
+/** Reads how the data folder is to be read, from one option or those of DeiT; undefined for none. */
 export function readingValue(parsed: Parsed): string | undefined {
   const [set, category, reading] = ['data-set', 'inat-category', 'data-reading'].map((flag) => textValue(parsed, flag));
   if (set === undefined && category === undefined) return reading;
@@ -211,7 +211,7 @@ export function readingValue(parsed: Parsed): string | undefined {
   return withDeitReading(reading ?? '', set, category);
 }
 
-/** The options of a recipe: one for each of its settings, named as DeiT names them. */
+/** Makes the options of a recipe: one for each of its settings, named as DeiT names them. */
 export function recipeOptions(): Option[] {
   const options = FIELDS.map((field): Option => ({
     flag: flagOf(field.key),
@@ -231,7 +231,7 @@ function recipeHelp(field: Field): string {
 }
 
 /**
- * The recipe settings that were typed, checked one by one.
+ * Reads the recipe settings that were typed, and checks them one by one.
  * @throws StillhouseError `argument.invalid` naming the flag.
  */
 export function recipeValues(parsed: Parsed): Partial<Recipe> {
@@ -272,12 +272,12 @@ function betas(values: Parsed['values']): [string, string][] {
   ];
 }
 
-/** The number that a text is; NaN for any other text, and for none: `Number('')` is 0, `Number('0x1f')` 31. */
+/** Parses a number; NaN for any other text, and for none: `Number('')` is 0, `Number('0x1f')` 31. */
 export function numberOf(text: string): number {
   return NUMBER.test(text) ? Number(text) : NaN;
 }
 
-/** A whole number from an option, or undefined when it was not given. */
+/** Reads a whole number from an option; undefined when it was not given. */
 export function integerValue({ values }: Parsed, flag: string, min: number, max: number): number | undefined {
   const typed = values.get(flag);
   if (typed === undefined) return undefined;
@@ -287,19 +287,19 @@ export function integerValue({ values }: Parsed, flag: string, min: number, max:
   throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: String(typed) });
 }
 
-/** A path from an option, absolute, or undefined when it was not given. */
+/** Reads an absolute path from an option; undefined when it was not given. */
 export function pathValue(parsed: Parsed, flag: string): string | undefined {
   const typed = textValue(parsed, flag);
   return typed === undefined ? undefined : resolve(typed);
 }
 
-/** The text of an option, or undefined when it was not given. */
+/** Reads the text of an option; undefined when it was not given. */
 export function textValue({ values }: Parsed, flag: string): string | undefined {
   const typed = values.get(flag);
   return typeof typed === 'string' ? typed : undefined;
 }
 
-/** The help of a list of options, wrapped to `width` columns. */
+/** Writes the help of a list of options, wrapped to `width` columns. */
 export function describeOptions(options: readonly Option[], width = 100): string {
   const column = 34;
   return options

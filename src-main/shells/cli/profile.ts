@@ -11,7 +11,7 @@ const NAMES: Record<SpentPart, string> = {
   compile: 'first step, with compiling',
 };
 
-/** Where the time of a run went, in one line; '' while there is nothing to tell. */
+/** Says in one line where the time of a run went; '' while nothing is known. */
 export function spentText(spent: Spent): string {
   const whole = SPENT_PARTS.reduce((sum, part) => sum + spent[part], 0);
   const parts = SPENT_PARTS.filter((part) => spent[part] > 0).map(
@@ -20,7 +20,7 @@ export function spentText(spent: Spent): string {
   return parts.length > 0 ? `Time: ${parts.join(', ')}` : '';
 }
 
-/** The most expensive ops of the step that was profiled, as a table. */
+/** Writes the most expensive ops of the profiled step as a table. */
 export function opText({ step, milliseconds, opMilliseconds, ops }: RunProfile, most = 20): string {
   const rows = ops.slice(0, most).map(({ op, shapes, count, milliseconds: time }) => {
     const share = `${((100 * time) / opMilliseconds).toFixed(1)} %`.padStart(7);

@@ -22,7 +22,7 @@ export interface Reporter {
   error(error: PlainError): void;
 }
 
-/** One JSON object a line, for programs: history rows as they are, others by `type`. */
+/** Makes a reporter that prints one JSON object a line, for programs: history rows as they are, others by `type`. */
 export function jsonReporter({ out }: Terminal): Reporter {
   const line = (value: unknown): void => out(`${JSON.stringify(value)}\n`);
   return {
@@ -37,7 +37,7 @@ export function jsonReporter({ out }: Terminal): Reporter {
 /** Milliseconds between two progress lines where lines cannot be rewritten. */
 const PLAIN_INTERVAL = 10_000;
 
-/** Text for people: one line that is refreshed in a terminal, a line now and then elsewhere. */
+/** Makes a reporter for people: one line that is refreshed in a terminal, elsewhere a line now and then. */
 export function textReporter(terminal: Terminal): Reporter {
   const status = statusLine(terminal);
   return {
@@ -107,7 +107,7 @@ function epochText(row: EpochRow, recipe: Recipe): string {
   return `${trained}  ${scoreText(test)}${heads}${average}${teacher}  ${duration(row.seconds)}`;
 }
 
-/** DeiT's closing line of an evaluation. */
+/** Writes DeiT's closing line of an evaluation. */
 export function scoreText({ acc1, acc5, loss }: { acc1: number; acc5: number; loss: number }): string {
   return `* Acc@1 ${acc1.toFixed(3)} Acc@5 ${acc5.toFixed(3)} loss ${loss.toFixed(3)}`;
 }
@@ -121,7 +121,7 @@ function progressText(stage: string, done: number, total: number, unit?: 'bytes'
   return `${stage}: ${amount(done)}${share}${speed}${left}`;
 }
 
-/** Seconds as people say them: `45s`, `3m05s`, `2h10m`, `4d03h`. */
+/** Writes seconds for people: `45s`, `3m05s`, `2h10m`, `4d03h`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
@@ -131,7 +131,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 86400)}d${two((whole % 86400) / 3600)}h`;
 }
 
-/** Bytes in decimal units with three digits: `1.23 GB`. */
+/** Writes bytes in decimal units with three digits: `1.23 GB`. */
 export function bytes(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let [value, unit] = [count, 0];

@@ -9,7 +9,10 @@ export const RECIPE: Option = {
   help: 'Settings from a YAML or JSON file; flags change them. Keys are the flags, with dashes or underscores.',
 };
 
-/** The settings of `--recipe FILE`; paths in it are meant from where it lies. Notes say what of it changes nothing. */
+/**
+ * Reads the settings of `--recipe FILE`; paths in it are relative to its folder. Notes say which settings change
+ * nothing.
+ */
 export function recipeFile(parsed: Parsed): { values: Partial<Recipe>; notes: string[] } {
   const path = pathValue(parsed, RECIPE.flag);
   if (path === undefined) return { values: {}, notes: [] };

@@ -9,7 +9,7 @@ export interface Child {
   kill(): void;
 }
 
-/** True where Electron itself can run a Node process; older ones and a set `STILLHOUSE_NODE` use a stock Node. */
+/** Tells whether Electron itself can run a Node process; older ones and a set `STILLHOUSE_NODE` use a stock Node. */
 export function hasUtilityProcess(): boolean {
   return !process.env['STILLHOUSE_NODE'] && typeof utilityProcess?.fork === 'function';
 }

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 const MOST_LETTERS = 4096;
 
 /**
- * The path that a start of the app was given, from the root; null without one. Desktops hand over paths or file URLs.
+ * Finds the path with which the app was started, from the root; null without one. Desktops hand over paths or file
+ * URLs.
  * @param argv whole, of this instance or another one.
  * @param folder where that was started.
  * @param packaged false where the first argument names the app itself.
@@ -15,7 +16,7 @@ export function givenPath(argv: readonly string[], folder: string, packaged: boo
   return given === undefined ? null : wholePath(given, folder);
 }
 
-/** A path from the root; null for what can be none. */
+/** Makes a path from the root; null for a text that can be none. */
 export function wholePath(given: string, folder: string): string | null {
   try {
     const path = resolve(folder, given.startsWith('file://') ? fileURLToPath(given) : given);

@@ -5,7 +5,7 @@ const MOST_ITEMS = 40;
 const MOST_LETTERS = 120;
 const ACCELERATOR = /^((CmdOrCtrl|Alt|Shift)\+){0,3}([!-~]|F\d{1,2}|[A-Z][A-Za-z]{1,11})$/;
 
-/** A menu as a page sent it, with nothing in it that is none; null when it is no menu at all. */
+/** Reads a menu that a page sent and leaves out malformed entries; null when it is no menu at all. */
 export function readMenu(given: unknown): MenuPart[] | null {
   if (!Array.isArray(given) || given.length === 0 || given.length > MOST_PARTS) return null;
   const parts = given.map(readPart);

@@ -5,8 +5,8 @@ import { readMenu } from './menu-parts.ts';
 import { isOwnSender } from './port.ts';
 
 /**
- * The native menu. What is in it follows from the window's command table and is in the window's language; until the
- * window has spoken there is only what Electron brings.
+ * Makes the native menu. Its entries follow from the window's command table, in the window's language; until the window
+ * has sent them, it holds only Electron's own.
  */
 export function answerMenu(): void {
   setMenu([]);

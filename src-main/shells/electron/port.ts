@@ -19,8 +19,8 @@ import { isOwnAddress } from './window.ts';
 type Sender = IpcMainEvent | IpcMainInvokeEvent;
 
 /**
- * True when a message comes from the top frame of one of our windows, at our own address. Everything that arrives by
- * IPC is asked this first.
+ * Tells whether a message comes from the top frame of one of our windows, at our own address. Everything that arrives
+ * by IPC is asked this first.
  */
 export function isOwnSender(event: Sender): boolean {
   const window = BrowserWindow.fromWebContents(event.sender);

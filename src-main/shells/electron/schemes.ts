@@ -42,7 +42,9 @@ interface Answer {
   body: Buffer;
 }
 
-/** Must run before the app is ready: both schemes behave like https, with an origin of their own. */
+/**
+ * Registers both schemes, so that they behave like https with an origin of their own. Must run before the app is ready.
+ */
 export function registerSchemes(): void {
   const privileges = { standard: true, secure: true, supportFetchAPI: true };
   protocol.registerSchemesAsPrivileged([
@@ -70,7 +72,7 @@ export function answerSchemes(rendererFolder: string, image: (id: string) => Pro
   });
 }
 
-/** The file that an address names, or null when it would leave the folder. */
+/** Finds the file that an address names; null when it would leave the folder. */
 export function pathInside(folder: string, pathname: string): string | null {
   const wanted = pathname === '/' ? '/index.html' : pathname;
   let decoded: string;

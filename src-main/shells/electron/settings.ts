@@ -4,12 +4,12 @@ import { desktopText, readDesktopSettings, type DesktopSettings, type DesktopTex
 let current: DesktopSettings = { locale: 'en', notify: true, keepAwake: true };
 const listeners: (() => void)[] = [];
 
-/** The window's preferences; until it has told them, the system's language and what is usual. */
+/** Returns the window's preferences; until it has sent them, the system's language and the usual values. */
 export function settings(): DesktopSettings {
   return current;
 }
 
-/** A native text in the window's language. */
+/** Returns a native text in the window's language. */
 export function say(name: DesktopText, params?: Record<string, string | number>): string {
   return desktopText(current.locale, name, params);
 }

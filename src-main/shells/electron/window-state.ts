@@ -8,7 +8,10 @@ interface WindowState {
 
 const DEFAULT_SIZE = { width: 1280, height: 800 };
 
-/** Size and place that a window had last, if that place is still on a screen; else a default size in the middle. */
+/**
+ * Reads size and place that a window had last, if that place is still on a screen; else returns a default size in the
+ * middle.
+ */
 export function readWindowState(file: string): { size: Partial<Rectangle>; maximized: boolean } {
   const state = parse(file);
   if (!state) return { size: DEFAULT_SIZE, maximized: false };

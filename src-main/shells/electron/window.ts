@@ -43,7 +43,7 @@ export function openWindow({ preload, icon, stateFile }: WindowOptions): Browser
   return window;
 }
 
-/** True for an address of the window itself. */
+/** Tells whether an address belongs to the window itself. */
 export function isOwnAddress(address: string): boolean {
   return address === APP_ORIGIN || address.startsWith(`${APP_ORIGIN}/`);
 }

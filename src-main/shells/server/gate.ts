@@ -3,7 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
-/** Policy of every document: nothing from elsewhere, no inline script, no eval. `extra` are more image sources. */
+/**
+ * Writes the content policy of every document: nothing from elsewhere, no inline script, no eval. `extra` are more
+ * image sources.
+ */
 export function contentPolicy(host: string): string {
   return [
     "default-src 'none'",
@@ -27,7 +30,7 @@ export const COMMON_HEADERS = {
   'Cross-Origin-Opener-Policy': 'same-origin',
 } as const;
 
-/** A key of 192 bits. */
+/** Makes a key of 192 bits. */
 export function newToken(): string {
   return randomBytes(24).toString('base64url');
 }

@@ -110,7 +110,7 @@ export class Turns {
   }
 }
 
-/** Where a request comes from; of IPv6 the first half, which is one house. */
+/** Finds where a request comes from; of an IPv6 address the first half, which stands for one household. */
 export function addressOf(request: IncomingMessage): string {
   const address = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
   if (!isIPv6(address)) return address;

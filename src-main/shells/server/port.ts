@@ -6,8 +6,8 @@ import { LIMITS, RateLimit, type Limits } from './limits.ts';
 const CLOSE = { notText: 1003, tooOften: 1008, tooSlow: 1013 } as const;
 
 /**
- * A WebSocket as a port: one JSON text a message. Text that is no JSON is dropped; bytes, floods and slow reading end
- * the connection with a reason.
+ * Makes a port out of a WebSocket: one JSON text a message. Text that is no JSON is dropped; bytes, floods and slow
+ * reading end the connection with a reason.
  */
 export function socketPort(socket: WebSocket, limits: Limits = LIMITS): Port {
   const messages = new RateLimit(limits.messagesPerSecond, limits.messageBurst);

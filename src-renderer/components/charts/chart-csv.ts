@@ -15,14 +15,14 @@ export interface ChartNumbers {
   series: readonly Series[];
 }
 
-/** The numbers between the ends of `range` of one chart, as it draws them. */
+/** Writes the numbers of one chart between the ends of `range`, as the chart draws them. */
 export function* chartCsv(chart: ChartNumbers, xLabel: string, range: Range): Generator<string, void> {
   const runs = severalRuns([chart]);
   yield csvText([[...(runs ? ['run'] : []), 'series', xLabel, chart.unit || chart.heading]]);
   yield* linesOf(chart, range, (one) => [...(runs ? [one.run ?? ''] : []), one.label]);
 }
 
-/** The same of many charts. */
+/** Writes the numbers of many charts as {@link chartCsv} does. */
 export function* chartsCsv(charts: readonly ChartNumbers[], xLabel: string, range: Range): Generator<string, void> {
   const runs = severalRuns(charts);
   yield csvText([['chart', 'unit', ...(runs ? ['run'] : []), 'series', xLabel, 'value']]);
@@ -32,7 +32,10 @@ export function* chartsCsv(charts: readonly ChartNumbers[], xLabel: string, rang
   }
 }
 
-/** A table of columns that are measured together, as lines without a head. Values have seven digits, `exact` ones all. */
+/**
+ * Writes a table of columns that are measured together, as lines without a head. Values have seven digits, `exact` ones
+ * all.
+ */
 export function* columnLines(
   names: readonly string[],
   columns: readonly ArrayLike<number>[],

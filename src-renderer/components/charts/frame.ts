@@ -6,8 +6,8 @@ const due = new Map<() => void, () => boolean>();
 let asked = false;
 
 /**
- * All drawings that were asked for happen in the next animation frame, each once. What a frame has no time for comes
- * first in the one after it, unless it is urgent: then it is drawn in every frame.
+ * Collects drawings and runs each once in the next animation frame. Drawings for which a frame has no time come first
+ * in the next one, unless a drawing is urgent: then it is drawn in every frame.
  * @returns what asks for `work`
  */
 export function onNextFrame(work: () => void, urgent: () => boolean): () => void {

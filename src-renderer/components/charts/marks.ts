@@ -34,7 +34,10 @@ export interface PlacedMark {
   parts: boolean;
 }
 
-/** The marks in sight, one of each kind where several would lie on each other. `zoom` is pixels of `xs` to a glyph's. */
+/**
+ * Places the marks in sight, one of each kind where several would lie on each other. `zoom` is pixels of `xs` to a
+ * glyph's.
+ */
 export function placeMarks(marks: readonly Mark[], xs: PixelScale, zoom = 1): PlacedMark[] {
   const taken = new Set<string>();
   return marks.flatMap((mark) => {
@@ -46,7 +49,7 @@ export function placeMarks(marks: readonly Mark[], xs: PixelScale, zoom = 1): Pl
   });
 }
 
-/** The marks within reach of a pixel. */
+/** Finds the marks within reach of a pixel. */
 export function marksNear(marks: readonly Mark[], xs: PixelScale, pixel: number): Mark[] {
   return marks.filter(({ x }) => Math.abs(toPixel(xs, x) - pixel) <= REACH + 2);
 }

@@ -13,14 +13,14 @@ export interface PixelScale {
   log: boolean;
 }
 
-/** A value's place in pixels; NaN for what a log axis cannot show. */
+/** Maps a value to a place in pixels; NaN for values that a log axis cannot show. */
 export function toPixel({ range, size, log }: PixelScale, value: number): number {
   if (!log) return ((value - range.min) / (range.max - range.min)) * size;
   if (!(value > 0)) return NaN;
   return (Math.log(value / range.min) / Math.log(range.max / range.min)) * size;
 }
 
-/** The value at a place in pixels. */
+/** Maps a place in pixels to a value. */
 export function fromPixel({ range, size, log }: PixelScale, pixel: number): number {
   const share = pixel / size;
   return log ? range.min * (range.max / range.min) ** share : range.min + share * (range.max - range.min);
@@ -46,7 +46,7 @@ function gallop(sorted: Numbers, from: number, value: number, likely: number): n
   return low;
 }
 
-/** Of each pixel column the index of its first point; one more at the end. `x` only grows. */
+/** Finds for each pixel column the index of its first point, with one more at the end. `x` only grows. */
 export function columnEdges(x: Numbers, scale: PixelScale, out = new Int32Array(scale.size + 1)): Int32Array {
   let at = gallop(x, 0, scale.range.min, 0);
   out[0] = at;
@@ -144,7 +144,7 @@ export function coverOf(
   return out;
 }
 
-/** As {@link coverOf} of bars that reach from the x before a point to its own. */
+/** Computes {@link coverOf} for bars that reach from the x before a point to its own. */
 export function coverOfBars(y: Numbers, edges: Int32Array, ys: PixelScale, out: Cover): Cover {
   for (let column = 0; column < out.low.length; column++) {
     const height = toPixel(ys, y[edges[column]] ?? NaN);
@@ -155,8 +155,8 @@ export function coverOfBars(y: Numbers, edges: Int32Array, ys: PixelScale, out: 
 }
 
 /**
- * Indices of the points that draw the same vector path as all of them: of each column the first, lowest, highest and
- * last, one point beyond each end, and -1 where a gap parts the line.
+ * Chooses the points that draw the same vector path as all of them: of each column the first, lowest, highest and last,
+ * one point beyond each end, and -1 where a gap parts the line.
  */
 export function pathPoints(line: { x: Numbers; y: Numbers }, edges: Int32Array, log: boolean): number[] {
   const { x, y } = line;

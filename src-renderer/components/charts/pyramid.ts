@@ -7,8 +7,8 @@ const BLOCK_BITS = 4;
 const JOIN_BITS = 2;
 
 /**
- * The largest count of values, at most `most`, that blocks begin at multiples of; 1 where it is less than the smallest.
- * A stretch between such multiples is worked out without a look at its values.
+ * Finds the largest count of values, at most `most`, at multiples of which blocks begin; 1 where it is less than the
+ * smallest. A stretch between such multiples is computed without a look at its values.
  */
 export function grainWithin(most: number): number {
   if (most < 1 << BLOCK_BITS) return 1;

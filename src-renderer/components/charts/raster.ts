@@ -14,7 +14,7 @@ export interface Stroke {
   dash: readonly number[];
 }
 
-/** Colour from `#rrggbb`; black for anything else. */
+/** Parses a colour from `#rrggbb`; black for anything else. */
 export function parseColor(text: string): Color {
   const found = /^#([\da-f]{2})([\da-f]{2})([\da-f]{2})$/i.exec(text.trim());
   return found ? [parseInt(found[1], 16), parseInt(found[2], 16), parseInt(found[3], 16)] : [0, 0, 0];

@@ -34,7 +34,7 @@ export interface Range {
   max: number;
 }
 
-/** Index of the first value of `sorted` that is at least `value`. */
+/** Finds the index of the first value of `sorted` that is at least `value`. */
 export function lowerBound(sorted: Numbers, value: number): number {
   let low = 0;
   let high = sorted.length;
@@ -88,7 +88,10 @@ export class Smoother {
   }
 }
 
-/** Smallest range that holds the finite values; null when there is none. `positive` leaves out what a log axis cannot show. */
+/**
+ * Finds the smallest range that holds the finite values; null when there is none. `positive` leaves out values that a
+ * log axis cannot show.
+ */
 export function extent(arrays: readonly Numbers[], positive = false): Range | null {
   let min = Infinity;
   let max = -Infinity;
@@ -102,7 +105,7 @@ export function extent(arrays: readonly Numbers[], positive = false): Range | nu
   return min <= max ? { min, max } : null;
 }
 
-/** As {@link extent} of columns that only grow, at the cost of their ends. */
+/** Finds the range of columns that only grow, as {@link extent} does, from their ends alone. */
 export function ends(columns: readonly Numbers[], positive = false): Range | null {
   const range = { min: Infinity, max: -Infinity };
   for (const column of columns) {
@@ -114,7 +117,7 @@ export function ends(columns: readonly Numbers[], positive = false): Range | nul
   return range.min <= range.max ? range : null;
 }
 
-/** The range with a little air above and below, never beyond `most`; a flat line gets some too. */
+/** Widens the range a little above and below, never beyond `most`; a flat line gets some height too. */
 export function padded({ min, max }: Range, log: boolean, most = Infinity): Range {
   if (log) return { min: min / 1.15, max: Math.min(most, max * 1.15) };
   const air = max > min ? 0.05 * (max - min) : Math.abs(max) * 0.05 || 1;
@@ -125,19 +128,19 @@ const CLOCK_STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800,
 ];
 
-/** Distance between ticks of a time axis, in seconds, so that there are at most `most`. */
+/** Chooses the distance between ticks of a time axis, in seconds, so that there are at most `most`. */
 export function clockStep(span: number, most = 8): number {
   return CLOCK_STEPS.find((step) => span / step <= most) ?? Math.ceil(span / most / 604800) * 604800;
 }
 
-/** Index of the point nearest to `x`, or -1. */
+/** Finds the index of the point nearest to `x`, or -1. */
 export function nearest(xs: Numbers, x: number): number {
   if (!xs.length) return -1;
   const after = Math.min(xs.length - 1, lowerBound(xs, x));
   return after > 0 && x - xs[after - 1] < xs[after] - x ? after - 1 : after;
 }
 
-/** The pyramid of a line: its own, or one made for this drawing. */
+/** Returns the pyramid of a line: its own, or one made for this drawing. */
 export function pyramidOf({ y, pyramid }: Series, log: boolean): Pyramid {
   if (pyramid) return pyramid(log);
   const made = new Pyramid(log);
@@ -145,7 +148,7 @@ export function pyramidOf({ y, pyramid }: Series, log: boolean): Pyramid {
   return made;
 }
 
-/** Series as they are drawn: each that is filled stands on those before it. The highest comes first. */
+/** Stacks series as they are drawn: each filled one stands on those before it. The highest comes first. */
 export function stacked(series: readonly Series[]): readonly Series[] {
   if (!series.some(({ fill }) => fill)) return series;
   let base = new Float64Array(0);
@@ -158,8 +161,8 @@ export function stacked(series: readonly Series[]): readonly Series[] {
   return tops.reverse();
 }
 
-/** What CSS calls a colour of {@link Series}. */
+/** Returns the colour of a {@link Series} in CSS. */
 export const cssColor = (color: string): string => (color.startsWith('#') ? color : `var(--${color})`);
 
-/** The name of a line wherever several runs may be named. */
+/** Returns the full name of a line, for places where several runs may be named. */
 export const fullLabel = ({ label, run }: Pick<Series, 'label' | 'run'>): string => (run ? `${run} · ${label}` : label);

@@ -23,20 +23,20 @@ function inside(min: number, max: number, { whole, log }: Axis): Range {
   return { min: out(begin, log), max: out(begin + span, log) };
 }
 
-/** `range` made `factor` times as long (below 1 shows more detail) around the value `at`, which keeps its place. */
+/** Scales `range` by `factor` (below 1 shows more detail) around the value `at`, which keeps its place. */
 export function zoomed(range: Range, factor: number, at: number, axis: Axis): Range {
   const [min, max, middle] = [range.min, range.max, at].map((value) => into(value, axis.log));
   return inside(middle - (middle - min) * factor, middle + (max - middle) * factor, axis);
 }
 
-/** `range` moved by a share of its own length. */
+/** Moves `range` by a share of its own length. */
 export function panned(range: Range, share: number, axis: Axis): Range {
   const [min, max] = [into(range.min, axis.log), into(range.max, axis.log)];
   const by = (max - min) * share;
   return inside(min + by, max + by, axis);
 }
 
-/** The range between two values, in either order. */
+/** Returns the range between two values, in either order. */
 export function brushed(one: number, other: number, axis: Axis): Range {
   const [min, max] = [Math.min(one, other), Math.max(one, other)].map((value) => into(value, axis.log));
   return inside(min, max, axis);

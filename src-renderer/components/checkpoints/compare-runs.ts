@@ -18,7 +18,7 @@ const METRICS = [
 /** Of no interest when they differ, as they always do. */
 const OWN: readonly RecipeKey[] = ['outputDir'];
 
-/** The settings that differ between runs, then all metrics that one of them has. */
+/** Lists the settings that differ between runs, then all metrics that one of them has. */
 export function compareRuns(runs: readonly { summary: RunSummary; recipe: Recipe }[]): ComparedLine[] {
   const settings = FIELDS.filter(({ key }) => !OWN.includes(key)).map(({ key }): ComparedLine => {
     return { kind: 'setting', key, values: runs.map(({ recipe }) => recipe[key]) };
@@ -30,7 +30,7 @@ export function compareRuns(runs: readonly { summary: RunSummary; recipe: Recipe
   return [...settings.filter(differs), ...metrics.filter(({ values }) => values.some((value) => value !== null))];
 }
 
-/** A table of cells as comma-separated values. */
+/** Writes a table of cells as comma-separated values. */
 export function toCsv(cells: readonly (readonly Cell[])[]): string {
   const quoted = (cell: Cell): string => {
     const text = String(cell ?? '');
@@ -39,7 +39,7 @@ export function toCsv(cells: readonly (readonly Cell[])[]): string {
   return cells.map((row) => `${row.map(quoted).join(',')}\n`).join('');
 }
 
-/** A table of cells as Markdown; the first row is its head. */
+/** Writes a table of cells as Markdown; the first row is its head. */
 export function toMarkdown([head, ...rows]: readonly (readonly Cell[])[]): string {
   const line = (row: readonly Cell[]): string => `| ${row.map((cell) => String(cell ?? '').replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`; // prettier-ignore
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].map((text) => `${text}\n`).join('');

@@ -2,7 +2,9 @@ import { parseReading } from '../../../src-main/protocol/data-reading.ts';
 
 type Translate = (key: string, named: Record<string, string>) => string;
 
-/** How a folder is to be read, such as `train=a,val=b`, in words; as it is where it cannot be parsed. */
+/**
+ * Says in words how a folder is to be read, such as `train=a,val=b`; returns a text that cannot be parsed unchanged.
+ */
 export function readingWords(text: string, t: Translate): string {
   const parts = partsOf(text, t);
   return parts.length === 0 ? text : parts.reduce((a, b) => t('dataPage.reading.join', { a, b }));

@@ -7,7 +7,9 @@ export interface ConfusedPair {
   count: number;
 }
 
-/** What was taken for something else, the most frequent first. `cells` as EvaluationReport has them. */
+/**
+ * Lists the classes that were taken for others, the most frequent pairs first. `cells` are those of EvaluationReport.
+ */
 export function confusedPairs(cells: readonly number[]): ConfusedPair[] {
   const pairs: ConfusedPair[] = [];
   for (let at = 0; at < cells.length; at += 3)
@@ -17,7 +19,7 @@ export function confusedPairs(cells: readonly number[]): ConfusedPair[] {
 
 export type ClassOrder = 'name' | 'accuracy' | 'cluster';
 
-/** Places of classes, in an order that shows something. */
+/** Orders classes so that the matrix shows something, and returns their places. */
 export function orderedClasses(
   order: ClassOrder,
   classes: readonly ClassReport[],

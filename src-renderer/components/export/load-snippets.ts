@@ -43,7 +43,9 @@ const READERS: Readonly<Record<ExportFormat, PythonReader>> = {
   },
 };
 
-/** Python lines that make the network with timm and ask it about an image; only models with patches take a size. */
+/**
+ * Writes Python lines that make the network with timm and ask it about an image; only models with patches take a size.
+ */
 export function timmSnippet(exported: ExportedModel): string {
   const { model, classes, inputSize, format } = exported;
   const size = model.includes('_patch') ? `, img_size=${inputSize}` : '';
@@ -67,7 +69,7 @@ export function timmSnippet(exported: ExportedModel): string {
   ].join('\n');
 }
 
-/** Command lines of our own program that read the file: what it is, how it scores, what it answers on a folder. */
+/** Writes command lines of our own program that read the file: its content, its scores, its answers on a folder. */
 export function stillhouseSnippet({ path }: Pick<ExportedModel, 'path'>, data: string): string {
   return [
     `npx stillhouse inspect ${shellWord(path)}`,

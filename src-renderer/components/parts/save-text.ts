@@ -24,7 +24,7 @@ const rest = (): Promise<void> =>
     port2.postMessage(null);
   });
 
-/** A file of parts, made one after the other so that between two of them the page can do other things. */
+/** Makes a file from parts, one after the other, so that the page can do other things between them. */
 export async function blobOf(parts: Iterable<string>, type = 'text/csv'): Promise<Blob> {
   const all: Blob[] = [];
   for (const part of parts) {
@@ -34,7 +34,7 @@ export async function blobOf(parts: Iterable<string>, type = 'text/csv'): Promis
   return new Blob(all, { type });
 }
 
-/** Rows as CSV by the rules of RFC 4180; the first has the names. */
+/** Writes rows as CSV by the rules of RFC 4180; the first row holds the names. */
 export function csvText(rows: readonly (readonly (string | number | null)[])[]): string {
   const cell = (value: string | number | null): string => {
     const plain = String(value ?? '');

@@ -22,12 +22,12 @@ export interface Seat {
   offset: number;
 }
 
-/** The height that is laid out. */
+/** Computes the height that is laid out. */
 export function sheetHeight({ whole }: Heights): number {
   return Math.min(whole, TALLEST);
 }
 
-/** How the sheet is scrolled to show what lies at `top` of the whole, with equal room to go on either way. */
+/** Computes how the sheet is scrolled to show the place `top` of the whole, with equal room on either side. */
 export function seatAt(top: number, heights: Heights): Seat {
   const { most, hidden } = ways(heights);
   const place = Math.max(0, Math.min(top, most + hidden));
@@ -38,7 +38,7 @@ export function seatAt(top: number, heights: Heights): Seat {
   return { scroll, offset: place - scroll };
 }
 
-/** Where one is after the sheet was scrolled from a seat to `scroll`. */
+/** Computes the place after the sheet was scrolled from a seat to `scroll`. */
 export function seatAfter(from: Seat, scroll: number, heights: Heights): Seat {
   const { most, hidden } = ways(heights);
   if (hidden === 0) return { scroll, offset: 0 };

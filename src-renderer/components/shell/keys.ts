@@ -12,7 +12,10 @@ export type Press = Pick<
   getModifierState?: (name: string) => boolean;
 };
 
-/** The key that was pressed, as text; '' for a modifier alone, an input method at work, or what no command uses. */
+/**
+ * Returns the key that was pressed, as text; '' for a modifier alone, an input method at work, or a key that no command
+ * uses.
+ */
 export function keyOf(press: Press, mac = MAC): string {
   if (press.isComposing || (mac ? press.ctrlKey : press.metaKey)) return '';
   // AltGr types a sign, and Windows tells it as Ctrl and Alt.
@@ -41,12 +44,12 @@ function baseOf({ key, code }: Press, held: boolean): string {
 
 const isSign = (base: string): boolean => base.length === 1 && !/[A-Z0-9]/.test(base);
 
-/** True for a key that types, so that it counts only where nothing is typed. */
+/** Tells whether a key types, so that it counts only where nothing is typed. */
 export function isTypedKey(key: string, mac = MAC): boolean {
   return !key.includes('Mod+') && (mac || !key.includes('Alt+')) && !/(^|\+)F\d/.test(key);
 }
 
-/** True where keys type or choose: a field, a list of choices. */
+/** Tells whether keys type or choose here: a field, a list of choices. */
 export function isField(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
@@ -71,7 +74,7 @@ function keys(text: string): ReadonlySet<string> {
   return new Set(text.split(' '));
 }
 
-/** True for a key that a command cannot have in this shell. */
+/** Tells whether a command cannot have a key in this shell. */
 export function isReserved(key: string, browser: boolean): boolean {
   return EVERYWHERE.has(key) || CONTROLS.has(key.replace(/^Shift\+/, '')) || (browser && BROWSER.has(key));
 }
@@ -80,7 +83,7 @@ const SIGNS: Record<string, string> = { ArrowUp: '↑', ArrowDown: '↓', ArrowL
 const MAC_SIGNS: Record<string, string> = { Mod: '⌘', Alt: '⌥', Shift: '⇧', Enter: '↩', ...SIGNS };
 const PC_SIGNS: Record<string, string> = { Mod: 'Ctrl', ...SIGNS };
 
-/** A key as people of this machine read it. */
+/** Writes a key as people of this machine read it. */
 export function describeKey(key: string, mac = MAC): string {
   const names = mac ? MAC_SIGNS : PC_SIGNS;
   return partsOf(key)
@@ -88,7 +91,7 @@ export function describeKey(key: string, mac = MAC): string {
     .join(mac ? '' : '+');
 }
 
-/** A key for `aria-keyshortcuts`. */
+/** Writes a key for `aria-keyshortcuts`. */
 export function ariaKey(key: string, mac = MAC): string {
   return partsOf(key)
     .map((part) => (part === 'Mod' ? (mac ? 'Meta' : 'Control') : part))

@@ -21,7 +21,7 @@ export interface Entry {
 const MOST = 60;
 const RECENT = 5;
 
-/** The entries that answer what was typed, best first; while nothing is, the commands and the newest runs. */
+/** Ranks the entries that match the typed text, best first; without a text, the commands and the newest runs. */
 export function rank(entries: readonly Entry[], typed: string, scope: PaletteScope): Entry[] {
   const offered = entries.filter(({ kind }) => scope === 'all' || kind === scope);
   if (!typed.trim()) {
@@ -43,7 +43,7 @@ function pointsOf({ title, words, detail, reason }: Entry, typed: string): numbe
   return beside === 0 ? 0 : beside + 2 * score(typed, title) - (reason ? 1 : 0);
 }
 
-/** How well a text answers what was typed: every word of it has to be found. 0 when one is not. */
+/** Scores how well a text matches the typed words: every one of them has to be found. 0 when one is not. */
 export function score(typed: string, text: string): number {
   const words = fold(typed).split(/\s+/).filter(Boolean);
   const hay = fold(text);

@@ -2,7 +2,7 @@
 export const VIEWS = ['data', 'recipe', 'train', 'checkpoints', 'evaluate', 'export', 'engine'] as const;
 export type ViewName = (typeof VIEWS)[number];
 
-/** The view of an address fragment such as `#/recipe`; data for any other. */
+/** Finds the view of an address fragment such as `#/recipe`; data for any other. */
 export function viewOf(fragment: string): ViewName {
   return VIEWS.find((view) => fragment === `#/${view}`) ?? 'data';
 }
