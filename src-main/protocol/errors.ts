@@ -209,7 +209,7 @@ export const ERRORS = {
     advice: '',
   },
   'data.passed-images': {
-    says: '{count} images are of sorts that are not read: {kinds}.',
+    says: 'Images of sorts that are not read are passed over: {kinds}.',
     advice: 'Convert them to JPEG or PNG to use them.',
   },
   'data.passed-junk': { says: 'Passed over what other programs left: {names}.', advice: '' },

@@ -1,7 +1,7 @@
 /** The English words of dropping and of the way to a first run. */
 export const dataPage = {
-  chooseArchive: 'Choose .tar…',
-  drop: 'A folder or a .tar can be dropped here.',
+  chooseArchive: 'Choose archive…',
+  drop: 'A folder, a .tar or a .zip can be dropped here.',
   noPath:
     'A browser does not tell where a dropped folder lies. Choose it with “Choose folder…”, or paste its path; images are never uploaded.',
   recent: 'Recent',

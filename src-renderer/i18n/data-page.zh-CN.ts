@@ -2,8 +2,8 @@ import type { dataPage as enData, sampleRun as enSample } from './data-page.en.t
 
 /** 拖放与首次训练的文字。 */
 export const dataPage: typeof enData = {
-  chooseArchive: '选择 .tar…',
-  drop: '可将文件夹或 .tar 拖到这里。',
+  chooseArchive: '选择归档…',
+  drop: '可将文件夹、.tar 或 .zip 拖到这里。',
   noPath: '浏览器不会告知拖入的文件夹在哪里。请用“选择文件夹…”选取，或粘贴其路径；图片从不上传。',
   recent: '最近使用',
   forget: '忘记 {path}',

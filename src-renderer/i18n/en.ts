@@ -131,7 +131,7 @@ const en = {
     reading: 'Reading the folder…',
     emptyTitle: 'No data yet',
     emptyText:
-      'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class; then Stillhouse offers a split. ImageNet is read as it was downloaded, tar archives in place. Images stay where they are: nothing is copied or uploaded.',
+      'Choose a folder that holds train/<class>/ and val/<class>/, or one folder per class; then Stillhouse offers a split. ImageNet is read as it was downloaded, tar and zip archives in place. Images stay where they are: nothing is copied or uploaded.',
     sampleText:
       'No images at hand? The sample data is built from freely licensed npm packages: several thousand small images, one drawing style held out for validation.',
     classes: 'Classes',
@@ -316,6 +316,7 @@ const en = {
         mean: 'Mean of R, G, B',
         std: 'Deviation of R, G, B',
         cropRatio: 'Crop ratio',
+        entry: 'Entry: which of several state dicts',
         interpolation: 'Interpolation',
         layout: 'Layout',
         output: 'Output',
@@ -326,6 +327,7 @@ const en = {
         mean: 'Three numbers from -1000 to 1000.',
         std: 'Three numbers from 0.000001 to 1000.',
         cropRatio: 'A number from 0.1 to 1.',
+        entry: 'A name of 1 to 1024 letters.',
         classes: 'Names of 1 to 1024 letters.',
       },
       unset: 'Not set: {value}',

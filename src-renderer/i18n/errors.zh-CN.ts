@@ -202,7 +202,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '否则：--data-reading "labels=0" 或 "labels=1"。',
   },
   'data.read-devkit': { says: '{list} 与开发包给出 {folder} 中 {total} 张图片里 {count} 张的类别。', advice: '' },
-  'data.passed-images': { says: '{count} 张图片的格式不能读取：{kinds}。', advice: '要使用请转换为 JPEG 或 PNG。' },
+  'data.passed-images': { says: '已跳过不能读取的图片格式：{kinds}。', advice: '要使用请转换为 JPEG 或 PNG。' },
   'data.passed-junk': { says: '已跳过其他程序留下的内容：{names}。', advice: '' },
   'data.passed-files': { says: '已跳过 {count} 个其他文件：{kinds}。', advice: '' },
   'data.passed-loose': {

@@ -1,4 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shapeSize } from '../../src-main/base/shape-size.ts';
+import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
@@ -58,4 +62,36 @@ test('a checkpoint is evaluated, looked into, and tried on an image', async ({ a
     await bench.main.getByText(tab, { exact: true }).click();
     expect(await accessibilityFaults(page), tab).toEqual([]);
   }
+});
+
+/** Weights of a network that two of the list may be, without names of classes. */
+function namelessWeights(path: string): string {
+  const { specs } = createModel('deit_tiny_patch16_224', { classes: 3, inputSize: 32 });
+  const arrays = specs.map(({ name, shape }) => {
+    const values = () => Float32Array.from({ length: shapeSize(shape) }, (_, at) => Math.sin(at));
+    return { name, shape, dtype: 'F32' as const, values };
+  });
+  writeFileSync(path, Buffer.concat([...writeSafetensors(arrays, {})]));
+  return path;
+}
+
+test('a file that two networks fit is taken as a person says, and what was taken is shown', async ({ app, home }) => {
+  const bench = new Workbench(app);
+  await bench.go('Evaluate');
+  await bench.main.getByLabel('Weights', { exact: true }).fill(namelessWeights(join(home, 'plain.safetensors')));
+  await bench.main.getByLabel('Folder', { exact: true }).fill(makeTinyData(join(home, 'images')));
+  await bench.main.getByRole('button', { name: 'Evaluate', exact: true }).click();
+  await expect(bench.main.getByText(/which answer differently/)).toBeVisible({ timeout: 60_000 });
+  const ways = bench.main.getByRole('group', { name: 'What the file may be taken for' });
+  await ways.getByRole('button', { name: 'Take vit_tiny_patch16_224' }).click();
+  const notes = bench.main.getByRole('list', { name: 'What was taken' });
+  await expect(notes.getByText(/is taken for vit_tiny_patch16_224: as it was asked for/)).toBeVisible({ timeout: 90_000 }); // prettier-ignore
+  await expect(notes.getByText(/in their order by code point, as torchvision has it: amber, blue, clay/)).toBeVisible();
+  await expect(bench.main.getByLabel('Network', { exact: true })).toHaveValue('vit_tiny_patch16_224');
+  const names = join(home, 'names.txt');
+  writeFileSync(names, 'clay\nblue\namber\n');
+  await bench.main.getByLabel('Class names', { exact: true }).fill(names);
+  await bench.main.getByRole('button', { name: 'Evaluate', exact: true }).click();
+  await expect(notes.getByText(/by the names that were given/)).toBeVisible({ timeout: 90_000 });
+  expect(await accessibilityFaults(bench.page)).toEqual([]);
 });

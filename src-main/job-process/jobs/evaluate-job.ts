@@ -46,7 +46,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const data = await (job.folder
     ? folderData(job.folder, asked.classes, job.classIndex ?? '')
     : validationData(recipe, asked.classes));
-  const notes = [...asked.notes, ...data.notes];
+  const notes = [...asked.notes, ...data.notes, ...data.dataset.notes];
   const real = job.realLabels ? await realOf(job.realLabels, data.dataset) : null;
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });

@@ -117,7 +117,7 @@ export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readon
 }
 
 function noteLeftOut({ dataset, skipped, report }: Evaluated, { reporter }: Shell): void {
-  for (const { message } of [...(report.facts.notes ?? []), ...dataset.notes]) reporter.note(message);
+  for (const { message } of report.facts.notes ?? []) reporter.note(message);
   const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
   if (dataset.excluded > 0) reporter.note(left.message);
   for (const { file, reason } of skipped) reporter.note(`Left out: ${file} (${sayReason(reason)})`);
