@@ -3,7 +3,7 @@ import { ReasonError, reason } from '../protocol/reasons.ts';
 
 /**
  * Enough of MATLAB's level 5 files (version 6 and later, compressed or not) to read a struct array of texts and
- * numbers, such as `synsets` in ImageNet's `meta.mat`. Letters: N elements of the array, F fields.
+ * numbers, such as `synsets` in ImageNet's `meta.mat`, an array of numbers, or a cell array of texts. Letters: N elements of the array, F fields.
  */
 
 /** One element of a struct array: text, numbers, or null for what is not read here (cells, structs in structs). */
@@ -12,6 +12,7 @@ export type MatlabStruct = Record<string, string | number[] | null>;
 const INT8 = 1;
 const MATRIX = 14;
 const COMPRESSED = 15;
+const CELL_CLASS = 1;
 const STRUCT_CLASS = 2;
 const CHAR_CLASS = 4;
 /** Classes of numbers: double, single, and integers of 8 to 64 bits. */
@@ -22,16 +23,47 @@ const MOST_FIELDS = 1000;
 
 /** Reads the struct array `name` of a MATLAB file. @throws Error saying what is wrong with the file. */
 export function readMatlabStructs(bytes: Uint8Array, name: string): MatlabStruct[] {
+  return structs(variable(bytes, name));
+}
+
+/** The numbers of an array `name`, column by column, as level 5 stores them. Throws as {@link readMatlabStructs}. */
+export function readMatlabNumbers(bytes: Uint8Array, name: string): number[] {
+  const [flags, , , content] = variable(bytes, name);
+  const kind = classOf(flags);
+  const isNumeric = kind >= NUMERIC_CLASSES[0] && kind <= NUMERIC_CLASSES[1];
+  if (!isNumeric) throw new ReasonError(reason('matlab.no-numbers', { name }));
+  return content ? numbers(content) : [];
+}
+
+/** The texts of a cell array `name`. Throws as {@link readMatlabStructs}. */
+export function readMatlabTexts(bytes: Uint8Array, name: string): string[] {
+  const [flags, , , ...cells] = variable(bytes, name);
+  const texts = cells.map(valueOf);
+  if (classOf(flags) !== CELL_CLASS || !texts.every((one): one is string => typeof one === 'string'))
+    throw new ReasonError(reason('matlab.no-texts', { name }));
+  return texts;
+}
+
+/** The elements of a variable: flags, dimensions, name, and what it holds. */
+function variable(bytes: Uint8Array, name: string): Element[] {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (file.length < 128 || file.toString('latin1', 126, 128) !== 'IM') throw new ReasonError(reason('matlab.other'));
   for (const element of elements(file.subarray(128))) {
-    const whole = element.type === COMPRESSED ? inflateSync(element.data, { maxOutputLength: LARGEST }) : null;
+    const whole = element.type === COMPRESSED ? inflated(element.data) : null;
     const [matrix] = whole ? elements(whole) : [element];
     if (matrix?.type !== MATRIX) continue;
     const parts = [...elements(matrix.data)];
-    if (text(parts[2]) === name) return structs(parts);
+    if (text(parts[2]) === name) return parts;
   }
   throw new ReasonError(reason('matlab.no-variable', { name }));
+}
+
+function inflated(data: Buffer): Buffer {
+  try {
+    return inflateSync(data, { maxOutputLength: LARGEST });
+  } catch (cause) {
+    throw new ReasonError(reason('matlab.damaged'), { cause });
+  }
 }
 
 interface Element {

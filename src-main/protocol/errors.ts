@@ -163,6 +163,18 @@ export const ERRORS = {
     advice: 'To read it by its class folders: --data-reading "{instead}".',
   },
   'data.set-fine': { says: 'The classes are the 100 fine ones; the 20 coarse ones are not used.', advice: '' },
+  'data.set-splits': {
+    says: 'As in torchvision: trnid to train on, valid to validate with; the {count} images of tstid are not used.',
+    advice: 'The DeiT paper trains on trnid and valid and tests on tstid: --data-reading "{instead}".',
+  },
+  'data.set-absent': {
+    says: '{count} images of {set} are not there, such as {file}.',
+    advice: 'They are left out; get the archive of images again to have them.',
+  },
+  'data.set-category': {
+    says: 'The category {category} is one of iNaturalist and says nothing of {set}.',
+    advice: '',
+  },
   'data.set-same': { says: 'The same images in {places} are not used.', advice: '' },
   'data.read-wrapped': { says: 'The data were found in {folder}, the only folder there.', advice: '' },
   'data.read-names': {

@@ -161,6 +161,15 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '要按文件夹读取：--data-reading "{instead}"。',
   },
   'data.set-fine': { says: '类别为 100 个细类；20 个粗类未使用。', advice: '' },
+  'data.set-splits': {
+    says: '与 torchvision 相同：用 trnid 训练，用 valid 验证；tstid 的 {count} 张图片未使用。',
+    advice: 'DeiT 论文用 trnid 与 valid 训练，用 tstid 测试：--data-reading "{instead}"。',
+  },
+  'data.set-absent': {
+    says: '{set} 缺少 {count} 张图片，例如 {file}。',
+    advice: '它们会被略过；要使用它们，请重新下载图片压缩包。',
+  },
+  'data.set-category': { says: '类别字段 {category} 属于 iNaturalist，对 {set} 不起作用。', advice: '' },
   'data.set-same': { says: '{places} 中的相同图片未使用。', advice: '' },
   'data.read-wrapped': { says: '数据位于 {folder}，它是其中唯一的文件夹。', advice: '' },
   'data.read-names': {

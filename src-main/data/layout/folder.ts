@@ -101,6 +101,12 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
 
 /** A data set as its authors publish it, with their classes, splits and numbers. */
 async function publishedSet(set: FoundSet, reading: Reading, roots: Roots, options: ListOptions): Promise<Dataset> {
+  if (reading.train !== null && set.name !== 'FLOWERS') {
+    const expected = `no splits beside ${DATA_SETS[set.name]}, which has its own`;
+    throw new StillhouseError('recipe.invalid', { key: 'dataReading', expected, got: options.reading ?? '' });
+  }
+  if (reading.category !== null && !set.name.startsWith('INAT'))
+    roots.notes.add('data.set-category', { category: reading.category, set: DATA_SETS[set.name] });
   const { classes, titles, train, val, from } = await set.read(roots, reading);
   const [trainFrom, valFrom] = from;
   roots.notes.add('data.read-set', {

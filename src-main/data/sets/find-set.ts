@@ -5,12 +5,14 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { Reading } from '../../protocol/data-reading.ts';
 import type { Roots } from '../layout/branch.ts';
 import { splitName } from '../layout/split-names.ts';
+import { CARS } from './cars.ts';
 import { CIFAR } from './cifar.ts';
+import { FLOWERS } from './flowers.ts';
 import { missing, type FoundSet, type PublishedSet } from './published-set.ts';
 import { setFolder, tarFolders, type SetFolder } from './set-folder.ts';
 
 /** Every data set that is read as published. To add one: a file beside this, its line here and in `DATA_SETS`. */
-const SETS: readonly PublishedSet[] = [...CIFAR];
+const SETS: readonly PublishedSet[] = [...CIFAR, FLOWERS, CARS];
 
 /** Tar archives that are looked through for a data set: its images are read in place where it is not compressed. */
 const TAR = /^cifar-100?-(python|binary)\.tar$/i;

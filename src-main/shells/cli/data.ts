@@ -108,7 +108,10 @@ function describeData(summary: DatasetSummary, report: DatasetReport | null, exc
   const names = classes.map(({ name }) => printable(name));
   const width = names.reduce((most, name) => Math.max(most, name.length), 0);
   const number = (count: number): string => String(count).padStart(8);
-  const title = (at: number): string => (classes[at].title ? `  ${classes[at].title[language()]}` : '');
+  const title = (at: number): string => {
+    const shown = classes[at].title?.[language()] ?? classes[at].name;
+    return shown === classes[at].name ? '' : `  ${shown}`;
+  };
   const row = (name: string, at: number): string =>
     `  ${name.padEnd(width)}${number(classes[at].train)}${number(classes[at].val)}${title(at)}`;
   return [

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imageFacts } from '../../../src-main/data/decode/image-facts.ts';
 import { readableSize, readingOf } from '../../../src-main/data/decode/reading.ts';
-import { listDataset, readSample, samplePlace, type Dataset } from '../../../src-main/data/layout/folder.ts';
+import { listDataset, readSample, samplePlace, summarise, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { readNow } from '../../../src-main/data/layout/read-now.ts';
 import { parseReading, withReading } from '../../../src-main/protocol/data-reading.ts';
 
@@ -194,6 +194,136 @@ describe('a damaged CIFAR', () => {
     await expect(listDataset(other)).rejects.toMatchObject({
       code: 'data.set-missing',
       params: { wanted: 'data_batch_4', path: join(other, 'cifar-10-batches-py') },
+    });
+  });
+});
+
+/** Labels and files as torchvision's classes have them. */
+const listed = ({ train, val }: Dataset): [number, string][][] =>
+  [train, val].map((samples) => samples.map(({ file, label }): [number, string] => [label, file]));
+
+describe('Flowers-102', () => {
+  it('is recognised and gives the labels, names and splits of torchvision, and says what DeiT takes', async () => {
+    const { classes, train, val } = outside.flowers;
+    for (const root of [join(sets, 'flowers'), join(sets, 'flowers', 'flowers-102')]) {
+      const dataset = await listDataset(root);
+      expect(dataset).toMatchObject({ set: 'FLOWERS', classes, warnings: [], splitMade: false });
+      const [trained, validated] = listed(dataset).map((samples) =>
+        samples.map(([label, file]) => [label, `flowers-102/${file.replace('flowers-102/', '')}`]),
+      );
+      expect([trained, validated]).toEqual([train, val]);
+      expect(dataset.notes[0]).toMatchObject({
+        code: 'data.set-splits',
+        params: { count: 4, instead: 'train=trnid+valid,val=tstid' },
+      });
+      expect(summarise(dataset).classes[73]).toMatchObject({ name: 'rose', title: { zh: '蔷薇' } });
+    }
+  });
+
+  it('is split as a person says', async () => {
+    const { train, val, test } = outside.flowers as Expected & { test: Expected['val'] };
+    const root = join(sets, 'flowers');
+    for (const set of ['', 'set=FLOWERS,']) {
+      const dataset = await listDataset(root, { reading: `${set}train=trnid+valid,val=tstid` });
+      expect(listed(dataset)).toEqual([[...train, ...val], test]);
+      expect(codes(dataset)).toEqual(['data.read-set']);
+    }
+    for (const wrong of ['train=trnid,val=trnid', 'train=images,val=tstid'])
+      await expect(listDataset(root, { reading: `set=FLOWERS,${wrong}` })).rejects.toMatchObject({
+        code: 'recipe.invalid',
+        params: { key: 'dataReading' },
+      });
+  });
+
+  it('is read from the archive of images, which has lost only its compression', async () => {
+    const root = await copyOf('flowers');
+    const folder = join(root, 'flowers-102');
+    execFileSync('tar', ['cf', join(folder, '102flowers.tar'), '-C', folder, 'jpg']);
+    await rm(join(folder, 'jpg'), { recursive: true });
+    const dataset = await listDataset(root);
+    expect(dataset.train.map(({ label }) => label)).toEqual(outside.flowers.train.map(([label]) => label));
+    const [{ file }] = dataset.train;
+    expect(file).toBe('flowers-102/102flowers.tar/jpg/image_00006.jpg');
+    const original = await readFile(join(sets, 'flowers/flowers-102/jpg/image_00006.jpg'));
+    expect(Buffer.from(readNow(samplePlace(dataset, file))).equals(original)).toBe(true);
+    await rename(join(folder, '102flowers.tar'), join(folder, '102flowers.tgz'));
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.compressed-tar' });
+    await rm(join(folder, '102flowers.tgz'));
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.set-missing', params: { wanted: 'jpg/' } });
+  });
+
+  it('without some images counts them', async () => {
+    const root = await copyOf('flowers');
+    await rm(join(root, 'flowers-102', 'jpg', 'image_00001.jpg'));
+    const dataset = await listDataset(root);
+    expect(dataset.warnings).toMatchObject([
+      { code: 'data.set-absent', params: { count: 1, file: 'image_00001.jpg' } },
+    ]);
+    expect([dataset.train.length, dataset.val.length]).toEqual([2, 2]);
+  });
+
+  it('with damaged or missing lists names them', async () => {
+    const root = await copyOf('flowers');
+    const labels = join(root, 'flowers-102', 'imagelabels.mat');
+    const bytes = await readFile(labels);
+    bytes.fill(7, 150, 160);
+    for (const damaged of [bytes, Buffer.from('<html>'), bytes.subarray(0, 130)]) {
+      await writeFile(labels, damaged);
+      await expect(listDataset(root)).rejects.toMatchObject({
+        code: 'data.set-file',
+        params: { file: 'flowers-102/imagelabels.mat', reason: { code: expect.stringMatching(/^matlab/) as string } },
+      });
+    }
+    await cp(join(sets, 'flowers/flowers-102/setid.mat'), labels);
+    await expect(listDataset(root)).rejects.toMatchObject({ params: { reason: { code: 'matlab.no-variable' } } });
+    await rm(labels);
+    await expect(listDataset(root)).rejects.toMatchObject({
+      code: 'data.set-missing',
+      params: { wanted: 'imagelabels.mat' },
+    });
+  });
+});
+
+describe('Stanford Cars', () => {
+  it('is recognised and gives the labels and names of torchvision', async () => {
+    const { classes, train, test } = outside.cars as Expected & { test: Expected['val'] };
+    const dataset = await listDataset(join(sets, 'cars'));
+    expect(dataset).toMatchObject({ set: 'CARS', classes, warnings: [] });
+    expect(listed(dataset)).toEqual([train, test]);
+    expect(codes(dataset)).toEqual(['data.read-set']);
+    const home = await listDataset(join(sets, 'cars', 'stanford_cars'), { reading: 'set=CARS' });
+    expect(home.train[0]).toEqual({ file: 'cars_train/00001.jpg', label: 2 });
+    await expect(listDataset(join(sets, 'cars'), { reading: 'set=CARS,train=a' })).rejects.toMatchObject({
+      code: 'recipe.invalid',
+    });
+  });
+
+  it('is read as Kaggle has it, with folders in folders', async () => {
+    const root = await copyOf('cars/stanford_cars');
+    for (const split of ['cars_train', 'cars_test']) {
+      await rename(join(root, split), join(root, 'held'));
+      await mkdir(join(root, split));
+      await rename(join(root, 'held'), join(root, split, split));
+    }
+    await mkdir(join(root, 'car_devkit'));
+    await rename(join(root, 'devkit'), join(root, 'car_devkit', 'devkit'));
+    const dataset = await listDataset(root);
+    expect(dataset).toMatchObject({ set: 'CARS', classes: outside.cars.classes });
+    expect(dataset.train.map(({ label }) => label)).toEqual(outside.cars.train.map(([label]) => label));
+  });
+
+  it('without labels of the test names what is missing, and a damaged list', async () => {
+    const root = await copyOf('cars/stanford_cars');
+    const test = join(root, 'cars_test_annos_withlabels.mat');
+    await cp(join(root, 'devkit', 'cars_meta.mat'), test);
+    await expect(listDataset(root)).rejects.toMatchObject({
+      code: 'data.set-file',
+      params: { file: 'cars_test_annos_withlabels.mat', reason: { code: 'matlab.no-variable' } },
+    });
+    await rm(test);
+    await expect(listDataset(root)).rejects.toMatchObject({
+      code: 'data.set-missing',
+      params: { wanted: 'cars_test_annos_withlabels.mat' },
     });
   });
 });

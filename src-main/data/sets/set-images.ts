@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { DATA_SETS, type DataSetName } from '../../protocol/data-sets.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { childPath, type Roots } from '../layout/branch.ts';
+import { archiveBranch, diskBranch } from '../layout/disk-branch.ts';
+import type { Sample } from '../layout/sample.ts';
+import { missing } from './published-set.ts';
+import type { SetFolder } from './set-folder.ts';
+
+/** Where a data set has its images: in a folder, else in the tar archive that it came in, read in place. */
+export interface ImagesPlace {
+  folder: string;
+  /** Names of the archive without its ending. */
+  archive: RegExp;
+}
+
+/**
+ * Images of a data set by what `keyOf` makes of their path inside the folder, or archive, that holds them.
+ * @throws StillhouseError `data.set-missing`, `data.compressed-tar`
+ */
+export async function imagesOf(
+  name: DataSetName,
+  home: SetFolder,
+  place: ImagesPlace,
+  roots: Roots,
+  keyOf: (inside: string) => string = nameOf,
+): Promise<Map<string, string>> {
+  const archives = [...home.files.keys()].filter((file) => place.archive.test(file.replace(ENDING, '')));
+  const tar = archives.find((file) => /\.tar$/i.test(file));
+  const packed = archives.find((file) => COMPRESSED.test(file));
+  const isFolder = home.folders.has(place.folder);
+  if (!isFolder && !tar && packed)
+    throw new StillhouseError('data.compressed-tar', { path: join(roots.path, home.place, packed) });
+  if (!isFolder && !tar) throw missing(name, join(roots.path, home.place), `${place.folder}/`);
+  const file = childPath(home.place, isFolder ? place.folder : tar!);
+  const branch = isFolder ? diskBranch(roots, place.folder, file) : archiveBranch(roots, file);
+  const images = await branch.images();
+  return new Map(images.map((image) => [keyOf(image.slice(file.length + 1)), image]));
+}
+
+const COMPRESSED = /\.(tar\.gz|tgz)$/i;
+const ENDING = /\.(tar|tar\.gz|tgz)$/i;
+
+function nameOf(inside: string): string {
+  return inside.slice(inside.lastIndexOf('/') + 1);
+}
+
+/** Those of the wanted images that are there; the others are counted. */
+export class Present {
+  private absent = 0;
+  private first = '';
+
+  constructor(
+    private readonly name: DataSetName,
+    private readonly images: ReadonlyMap<string, string>,
+  ) {}
+
+  samples(wanted: readonly { key: string; label: number }[]): Sample[] {
+    return wanted.flatMap(({ key, label }) => {
+      const file = this.images.get(key);
+      if (file !== undefined) return [{ file, label }];
+      if (this.absent++ === 0) this.first = key;
+      return [];
+    });
+  }
+
+  /** Warns of those that were not there. */
+  tell({ warnings }: Roots): void {
+    const { absent: count, first: file, name } = this;
+    if (count > 0) warnings.add('data.set-absent', { count, set: DATA_SETS[name], file });
+  }
+}
