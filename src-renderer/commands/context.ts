@@ -5,6 +5,8 @@ import { useDataset } from '../stores/dataset.ts';
 import { useOverlay } from '../stores/overlay.ts';
 import { usePreferences } from '../stores/preferences.ts';
 import { useQueue } from '../stores/queue.ts';
+import { useRecipeCheck } from '../stores/recipe-check.ts';
+import { useRecipeStart } from '../stores/recipe-start.ts';
 import { useRecipe } from '../stores/recipe.ts';
 import { useRun } from '../stores/run.ts';
 import { useSystem } from '../stores/system.ts';
@@ -18,6 +20,8 @@ export interface Context {
   preferences: ReturnType<typeof usePreferences>;
   queue: ReturnType<typeof useQueue>;
   recipe: ReturnType<typeof useRecipe>;
+  check: ReturnType<typeof useRecipeCheck>;
+  starting: ReturnType<typeof useRecipeStart>;
   run: ReturnType<typeof useRun>;
   system: ReturnType<typeof useSystem>;
   go: (view: ViewName) => void;
@@ -33,6 +37,8 @@ export function useContext(): Context {
     preferences: usePreferences(),
     queue: useQueue(),
     recipe: useRecipe(),
+    check: useRecipeCheck(),
+    starting: useRecipeStart(),
     run: useRun(),
     system: useSystem(),
     go: (view) => {

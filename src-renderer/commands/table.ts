@@ -1,7 +1,7 @@
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
 import { VIEWS, type ViewName } from '../components/shell/views.ts';
-import type { Reason } from '../stores/recipe.ts';
+import type { Reason } from '../stores/recipe-check.ts';
 import { isActive } from '../stores/run.ts';
 import type { Context } from './context.ts';
 
@@ -49,8 +49,8 @@ function resumeBlocked(now: Context): Reason | null {
 function startBlocked(now: Context): Reason | null {
   return now.run.starting ? because('commands.why.starting') : recipeBlocked(now);
 }
-function recipeBlocked({ recipe }: Context): Reason | null {
-  return recipe.blockers[0] ?? (recipe.errors.length ? because('commands.why.errors') : null);
+function recipeBlocked({ check }: Context): Reason | null {
+  return check.blockers[0] ?? (check.errors.length ? because('commands.why.errors') : null);
 }
 async function openData({ system, dataset, go }: Context): Promise<void> {
   const path = await system.pickFolder(dataset.path);
@@ -101,7 +101,7 @@ export const COMMANDS: readonly Command[] = [
     keys: ['Mod+Enter'],
     only: 'recipe',
     blocked: startBlocked,
-    act: async ({ recipe, go }) => go((await recipe.start()) ? 'train' : 'recipe'),
+    act: async ({ starting, go }) => go((await starting.start()) ? 'train' : 'recipe'),
   },
   {
     id: 'enqueue',
@@ -109,7 +109,7 @@ export const COMMANDS: readonly Command[] = [
     keys: ['Alt+Q'],
     only: 'recipe',
     blocked: recipeBlocked,
-    act: ({ recipe }) => recipe.enqueue(),
+    act: ({ starting }) => starting.enqueue(),
   },
   { id: 'queue', group: 'training', keys: ['Alt+U'], act: ({ queue }) => (queue.shown = true) },
   {

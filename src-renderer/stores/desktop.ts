@@ -7,6 +7,7 @@ import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
 import { usePreferences } from './preferences.ts';
 import { useQueue } from './queue.ts';
+import { useRecipeFile } from './recipe-file.ts';
 import { useRecipe } from './recipe.ts';
 import { useRunTable } from './run-table.ts';
 import { useRun } from './run.ts';
@@ -27,6 +28,7 @@ export const useDesktop = defineStore('desktop', () => {
   const table = useRunTable();
   const dataset = useDataset();
   const recipe = useRecipe();
+  const recipeFile = useRecipeFile();
   const { host } = service.shell;
   /** Whether the browser lets the page tell things; 'granted' where the native side does. */
   const permission = ref(host ? 'granted' : typeof Notification === 'undefined' ? 'denied' : Notification.permission);
@@ -48,7 +50,7 @@ export const useDesktop = defineStore('desktop', () => {
     if (!isNewest()) return null;
     if (kind === 'run') return (await table.openFolder(path)) ? 'train' : null;
     if (kind === 'data') void dataset.open(path);
-    else if (reading) recipe.read(reading);
+    else if (reading) recipeFile.read(reading);
     else recipe.fineTuneFrom({ path });
     return kind === 'data' ? 'data' : 'recipe';
   };

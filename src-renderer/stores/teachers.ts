@@ -7,6 +7,7 @@ import { latest } from '../composables/latest.ts';
 import { useCheckpoints } from './checkpoints.ts';
 import { useDataset } from './dataset.ts';
 import { useNotices } from './notices.ts';
+import { useRecipeCheck } from './recipe-check.ts';
 import { useRecipe } from './recipe.ts';
 import { isActive, useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
@@ -31,6 +32,7 @@ export const useTeachers = defineStore('teachers', () => {
   const notices = useNotices();
   const service = useService();
   const recipe = useRecipe();
+  const recipeCheck = useRecipeCheck();
   const options = shallowRef<TeacherOption[]>([]);
 
   const names = computed(() => system.models.filter(({ role }) => role === 'teacher').map(({ name }) => name));
@@ -79,7 +81,7 @@ export const useTeachers = defineStore('teachers', () => {
     try {
       const written = await service.call('teacher.describe', { path, model, fields, drop });
       if (isNewest()) card.value = written;
-      recipe.recheck();
+      recipeCheck.recheck();
       return true;
     } catch (thrown) {
       if (isShown()) cardError.value = toPlainError(thrown);

@@ -20,6 +20,10 @@ import { useNotices } from '../../../src-renderer/stores/notices.ts';
 import { usePhoto } from '../../../src-renderer/stores/photo.ts';
 import { useProfile } from '../../../src-renderer/stores/profile.ts';
 import { useQueue } from '../../../src-renderer/stores/queue.ts';
+import { useRecipeCheck } from '../../../src-renderer/stores/recipe-check.ts';
+import { useRecipeFile } from '../../../src-renderer/stores/recipe-file.ts';
+import { useRecipeForesight } from '../../../src-renderer/stores/recipe-foresight.ts';
+import { useRecipeStart } from '../../../src-renderer/stores/recipe-start.ts';
 import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
 import { useRun } from '../../../src-renderer/stores/run.ts';
 import { useRunTable } from '../../../src-renderer/stores/run-table.ts';
@@ -190,27 +194,27 @@ const LATE: readonly Late[] = [
     acts: true,
   },
   {
-    ...{ store: 'recipe', what: 'the check', call: 'recipe.check' },
+    ...{ store: 'recipe-check', what: 'the check', call: 'recipe.check' },
     ask: (which) => useRecipe().set('epochs', which + 20),
     mark: (check: object, which) => ({ ...check, classes: which + 5 }),
-    shown: () => useRecipe().check?.classes,
+    shown: () => useRecipeCheck().check?.classes,
     newest: 6,
-    error: () => useRecipe().checkError,
+    error: () => useRecipeCheck().checkError,
   },
   {
-    ...{ store: 'recipe', what: 'the hours', call: 'recipe.time' },
+    ...{ store: 'recipe-foresight', what: 'the hours', call: 'recipe.time' },
     ask: (which) => useRecipe().set('epochs', which + 20),
     mark: (time: object, which) => ({ ...time, batchSize: which + 5 }),
-    shown: () => useRecipe().time?.batchSize,
+    shown: () => useRecipeForesight().time?.batchSize,
     newest: 6,
   },
   {
-    ...{ store: 'recipe', what: 'a file', call: 'recipe.read' },
-    ask: (which) => useRecipe().openText(`epochs: ${which}`),
+    ...{ store: 'recipe-file', what: 'a file', call: 'recipe.read' },
+    ask: (which) => useRecipeFile().openText(`epochs: ${which}`),
     mark: (reading: object, which) => ({ ...reading, values: { epochs: which + 5 } }),
     shown: () => useRecipe().values.epochs,
     newest: 6,
-    error: () => useRecipe().startError,
+    error: () => useRecipeFile().error,
   },
   {
     ...{ store: 'run', what: 'one of several', call: 'run.detail' },
@@ -285,6 +289,7 @@ const LATE: readonly Late[] = [
 const OTHERS: Readonly<Record<string, string>> = {
   comparison: 'reads one run after the other; below',
   jobs: 'reads its list at a new connection; below',
+  'recipe-start': 'fetches one file at a time; below',
   preview: 'makes one batch at a time, and says whose it is',
 };
 
@@ -311,11 +316,12 @@ function hold({ call, mark }: Late): Held[] {
 
 /** Opens the stores and has what they begin with answered; what a recipe begins with only where `all` is. */
 async function settled(all = false): Promise<void> {
-  const [run, evaluation, recipe] = [useRun(), useEvaluation(), useRecipe()];
+  const [run, evaluation] = [useRun(), useEvaluation()];
+  const [check, foresight] = [useRecipeCheck(), useRecipeForesight()];
   void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem()];
   await waitFor(() => expect(run.detail).not.toBeNull());
   await waitFor(() => expect([evaluation.report, useSampleRun().cost]).not.toContain(null));
-  if (all) await waitFor(() => expect([recipe.check, recipe.time]).not.toContain(null));
+  if (all) await waitFor(() => expect([check.check, foresight.time]).not.toContain(null));
   await answered();
 }
 
@@ -385,7 +391,7 @@ describe('of two requests the newer one stands, though the older one', () => {
   const endings = ['answer', 'refuse'] as const;
   const cases = LATE.flatMap((late) => endings.map((ending) => [ending, late.store, late.what, late] as const));
   test.each(cases)('%ss later: %s, %s', async (ending, _, __, late) => {
-    await settled(late.store === 'recipe');
+    await settled(/^recipe-(check|foresight)/.test(late.store));
     const held = hold(late);
     const asked: unknown[] = [];
     for (const which of [0, 1] as const) {
@@ -501,11 +507,11 @@ describe('what a person does meanwhile stands', () => {
 
   test('weights typed while others are fetched', async () => {
     await settled();
-    const recipe = useRecipe();
-    const fetching = recipe.fetchWeights();
-    await waitFor(() => expect(recipe.weightsJob?.state).toBe('running'));
+    const [recipe, starting] = [useRecipe(), useRecipeStart()];
+    const fetching = starting.fetchWeights();
+    await waitFor(() => expect(starting.weightsJob?.state).toBe('running'));
     recipe.set('finetune', '/my/weights.pth');
-    service.endJob(recipe.weightsJob!.job, { result: '/fetched.safetensors' });
+    service.endJob(starting.weightsJob!.job, { result: '/fetched.safetensors' });
     await fetching;
     expect(recipe.values.finetune).toBe('/my/weights.pth');
   });

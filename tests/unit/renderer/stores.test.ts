@@ -7,6 +7,9 @@ import { useEngine } from '../../../src-renderer/stores/engine.ts';
 import { useExports } from '../../../src-renderer/stores/exports.ts';
 import { useNotices } from '../../../src-renderer/stores/notices.ts';
 import { useQueue, type BusyAnswer } from '../../../src-renderer/stores/queue.ts';
+import { useRecipeCheck } from '../../../src-renderer/stores/recipe-check.ts';
+import { useRecipeFile } from '../../../src-renderer/stores/recipe-file.ts';
+import { useRecipeStart } from '../../../src-renderer/stores/recipe-start.ts';
 import { useRecipe } from '../../../src-renderer/stores/recipe.ts';
 import { useRun } from '../../../src-renderer/stores/run.ts';
 import { useSystem } from '../../../src-renderer/stores/system.ts';
@@ -329,17 +332,17 @@ describe('recipe', () => {
     const dataset = useDataset();
     await useEngine().refresh();
     recipe.usePreset('deit-defaults');
-    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.data']);
+    expect(useRecipeCheck().blockers.map(({ key }) => key)).toEqual(['recipe.blocked.data']);
     await dataset.open(DATA);
     expect(recipe.values.dataPath).toBe(DATA);
-    expect(recipe.ready).toBe(true);
+    expect(useRecipeCheck().ready).toBe(true);
     recipe.set('epochs', 'many');
-    expect(recipe.problems.get('epochs')?.got).toBe('"many"');
-    expect(recipe.blockers.map(({ key }) => key)).toEqual(['recipe.blocked.problems']);
+    expect(useRecipeCheck().problems.get('epochs')?.got).toBe('"many"');
+    expect(useRecipeCheck().blockers.map(({ key }) => key)).toEqual(['recipe.blocked.problems']);
     recipe.set('epochs', '3');
     expect(recipe.values.epochs).toBe(3);
-    expect(await recipe.start()).toBe(true);
-    expect(recipe.ready).toBe(true);
+    expect(await useRecipeStart().start()).toBe(true);
+    expect(useRecipeCheck().ready).toBe(true);
   });
 
   test('gives back what a preset, a file or weights replaced, until it is changed again', async () => {
@@ -350,7 +353,7 @@ describe('recipe', () => {
     expect(notices.list).toEqual([]);
     for (const replace of [
       () => recipe.usePreset('deit-defaults'),
-      () => recipe.read({ values: { epochs: 9 }, problems: [], unused: [] }),
+      () => useRecipeFile().read({ values: { epochs: 9 }, problems: [], unused: [] }),
       () => recipe.fineTuneFrom({ path: '/w.pth' }),
     ]) {
       recipe.set('lr', 0.0123);
@@ -361,7 +364,7 @@ describe('recipe', () => {
       expect(notices.list).toMatchObject([{ kind: 'fact', key: 'recipe.replaced' }]);
       notices.undo(notices.list[0].id);
       expect([recipe.task, recipe.values, recipe.basePreset?.id]).toEqual(before);
-      expect(recipe.problems.get('epochs')?.got).toBe('"many"');
+      expect(useRecipeCheck().problems.get('epochs')?.got).toBe('"many"');
       expect(notices.list).toEqual([]);
     }
     recipe.usePreset('deit-defaults');
@@ -394,7 +397,7 @@ describe('recipe', () => {
     recipe.usePreset('deit-defaults');
     await useDataset().open(DATA);
     const answered = async (answer: BusyAnswer): Promise<boolean> => {
-      const started = recipe.start();
+      const started = useRecipeStart().start();
       await waitFor(() => expect(queue.asking?.busy.code).toBe('run.busy'));
       queue.asking!.answer(answer);
       return started;
@@ -413,11 +416,11 @@ describe('recipe', () => {
     const recipe = useRecipe();
     await useDataset().open(DATA);
     recipe.set('inputSize', 100);
-    await waitFor(() => expect(recipe.problems.get('inputSize')?.expected).toBe('a multiple of 16'));
-    await waitFor(() => expect(recipe.errors.map(({ code }) => code)).toEqual(['teacher.missing']));
-    expect(recipe.fieldErrors.get('teacherPath')?.code).toBe('teacher.missing');
+    await waitFor(() => expect(useRecipeCheck().problems.get('inputSize')?.expected).toBe('a multiple of 16'));
+    await waitFor(() => expect(useRecipeCheck().errors.map(({ code }) => code)).toEqual(['teacher.missing']));
+    expect(useRecipeCheck().fieldErrors.get('teacherPath')?.code).toBe('teacher.missing');
     recipe.set('inputSize', '96');
-    await waitFor(() => expect(recipe.problems.size).toBe(0));
+    await waitFor(() => expect(useRecipeCheck().problems.size).toBe(0));
   });
 
   test('keeps a draft for each task, marks what was changed and writes the command', async () => {

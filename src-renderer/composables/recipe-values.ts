@@ -1,0 +1,42 @@
+import type { Preset } from '../../src-main/protocol/preset-types.ts';
+import {
+  FIELDS,
+  defaultRecipe,
+  flagOf,
+  type Field,
+  type Recipe,
+  type RecipeKey,
+} from '../../src-main/protocol/recipe.ts';
+
+/** Whether a setting is another than the one it began with; the data folder does not count. */
+export function isChanged(field: Field, recipe: Recipe, base: Recipe): boolean {
+  return field.key !== 'dataPath' && recipe[field.key] !== base[field.key];
+}
+
+/** The value that `given` means for the field, or undefined when it means none. */
+export function parse(field: Field, given: string | number | boolean): string | number | boolean | undefined {
+  if (field.type !== 'integer' && field.type !== 'number') return given;
+  const number = typeof given === 'string' ? Number(given.trim().replace(/[\s_]/g, '') || NaN) : Number(given);
+  return Number.isFinite(number) ? number : undefined;
+}
+
+/** The command that starts the same run without a window. */
+export function commandOf(recipe: Recipe, preset: Preset | null): string {
+  // `train` knows the presets of students only.
+  const named = preset?.task === 'student' && Object.keys(preset.values).length > 0 ? preset : null;
+  const base = { ...defaultRecipe(), ...named?.values };
+  const always: readonly RecipeKey[] = named ? ['dataPath'] : ['dataPath', 'model'];
+  const keys = FIELDS.filter(({ key }) => always.includes(key)).concat(
+    FIELDS.filter((field) => !always.includes(field.key) && isChanged(field, recipe, base)),
+  );
+  const flags = keys.map(({ key }) => {
+    const value = recipe[key];
+    if (typeof value === 'boolean') return value ? `--${flagOf(key)}` : `--no-${flagOf(key)}`;
+    return `--${flagOf(key)} ${quote(String(value))}`;
+  });
+  return ['stillhouse train', ...(named ? [`--preset ${named.id}`] : []), ...flags].join(' ');
+}
+
+function quote(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replace(/'/g, `'\\''`)}'`;
+}

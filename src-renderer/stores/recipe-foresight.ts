@@ -1,0 +1,103 @@
+import { defineStore } from 'pinia';
+import { computed, shallowRef, watch } from 'vue';
+import type { LrSchedule, MemoryForecast, TimeForecast } from '../../src-main/protocol/data-types.ts';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import { latest } from '../composables/latest.ts';
+import { useService } from '../composables/use-service.ts';
+import { useJobs } from './jobs.ts';
+import { useRecipeCheck } from './recipe-check.ts';
+import { useRecipe } from './recipe.ts';
+
+/** Longer than a check's, since a forecast costs more: a process and seconds of it. */
+const FORECAST_PAUSE = 1500;
+
+/** What the recipe being written would come to: its learning rate, its hours, its memory. */
+export const useRecipeForesight = defineStore('recipe-foresight', () => ({ ...rateAndHours(), ...memory() }));
+
+/** The rate and the hours of the recipe, which cost little, and a few steps of it that are timed. */
+function rateAndHours() {
+  const service = useService();
+  const jobs = useJobs();
+  const recipe = useRecipe();
+  const check = useRecipeCheck();
+  const schedule = shallowRef<LrSchedule | null>(null);
+  /** How long it would take; null where nothing tells. */
+  const time = shallowRef<TimeForecast | null>(null);
+  const timeError = shallowRef<PlainError | null>(null);
+  const measureJob = computed(() => jobs.ofKind('measure'));
+
+  const foresights = latest();
+  const foresee = async (): Promise<void> => {
+    const values = { ...recipe.values };
+    const isNewest = foresights.begin();
+    const [rate, hours] = await Promise.all([
+      service.call('recipe.schedule', { recipe: values }).catch(() => null),
+      service.call('recipe.time', { recipe: values }).catch(() => null),
+    ]);
+    if (!isNewest()) return;
+    schedule.value = rate;
+    time.value = hours;
+  };
+  /** Has a few steps timed, on the recipe's own images. */
+  const measure = async (): Promise<void> => {
+    timeError.value = null;
+    try {
+      const { job } = await service.call('recipe.measure', { recipe: { ...recipe.values } });
+      await jobs.finished(job);
+      await foresee();
+    } catch (thrown) {
+      const plain = toPlainError(thrown);
+      timeError.value = plain.code === 'job.cancelled' ? null : plain;
+    }
+  };
+  watch(
+    () => check.check,
+    (now) => now && void foresee(),
+    { immediate: true },
+  );
+  return { schedule, time, timeError, measureJob, measure };
+}
+
+/** What the recipe would hold in memory. */
+function memory() {
+  const service = useService();
+  const recipe = useRecipe();
+  const check = useRecipeCheck();
+  /** null while that is not known. */
+  const forecast = shallowRef<MemoryForecast | null>(null);
+  let foretold = '';
+  let foretelling = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Asks for a forecast of a recipe that can be trained; one at a time, since each takes a process for seconds. */
+  const foretell = async (): Promise<void> => {
+    const values = { ...recipe.values };
+    const now = JSON.stringify(values);
+    const isNow = (): boolean => JSON.stringify(recipe.values) === now;
+    if (foretelling || now === foretold || !check.ready) return;
+    foretelling = true;
+    forecast.value = null;
+    try {
+      const answer = await service.call('recipe.forecast', { recipe: values });
+      if (isNow()) forecast.value = answer;
+    } catch {
+      // What is wrong with a recipe its check says, and what is wrong with the engine its page.
+    }
+    foretold = now;
+    foretelling = false;
+    if (!isNow()) foretellSoon();
+  };
+  const foretellSoon = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void foretell(), FORECAST_PAUSE);
+  };
+  watch(
+    [() => recipe.values, () => check.ready],
+    () => {
+      forecast.value = null;
+      foretellSoon();
+    },
+    { immediate: true },
+  );
+  return { forecast };
+}

@@ -1,0 +1,58 @@
+import { defineStore } from 'pinia';
+import { computed, shallowRef, watch } from 'vue';
+import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import { latest } from '../composables/latest.ts';
+import { useService } from '../composables/use-service.ts';
+import { useJobs } from './jobs.ts';
+import { useQueue } from './queue.ts';
+import { useRecipeCheck } from './recipe-check.ts';
+import { useRecipe } from './recipe.ts';
+import { useRun } from './run.ts';
+
+/** Starts the recipe being written, and fetches what it starts from. */
+export const useRecipeStart = defineStore('recipe-start', () => {
+  const service = useService();
+  const jobs = useJobs();
+  const queue = useQueue();
+  const runs = useRun();
+  const recipe = useRecipe();
+  const check = useRecipeCheck();
+  const startError = shallowRef<PlainError | null>(null);
+  const weightsJob = computed(() => jobs.ofKind('weights'));
+  const weightsError = shallowRef<PlainError | null>(null);
+
+  /** Starts the run; true when it did, and not when it waits in the queue. */
+  const start = async (): Promise<boolean> => {
+    if (!check.ready || runs.starting) return false;
+    startError.value = null;
+    try {
+      return (await runs.start(recipe.values)) !== null;
+    } catch (thrown) {
+      startError.value = toPlainError(thrown);
+      return false;
+    }
+  };
+  /** Has the recipe wait for its turn; true when it does. */
+  const enqueue = async (): Promise<boolean> => check.ready && queue.add({ recipe: { ...recipe.values } });
+
+  /** Weights are taken while the recipe is for the same model, and nothing else was chosen to start from. */
+  const fetches = latest(() => `${recipe.values.model} ${recipe.values.finetune}`);
+  /** Fetches the ImageNet weights of the model being trained and starts from them. */
+  const fetchWeights = async (): Promise<void> => {
+    weightsError.value = null;
+    const { model } = recipe.values;
+    await fetches.ask(
+      async () => jobs.finished((await service.call('weights.fetch', { model })).job),
+      ({ result }) => recipe.set('finetune', String(result)),
+      (thrown) => {
+        const plain = toPlainError(thrown);
+        weightsError.value = plain.code === 'job.cancelled' ? null : plain;
+      },
+    );
+  };
+  watch(
+    () => recipe.values,
+    () => (startError.value = null),
+  );
+  return { startError, weightsJob, weightsError, start, enqueue, fetchWeights };
+});
