@@ -8,6 +8,12 @@ import { useService } from '../composables/use-service.ts';
 
 const isThere = ({ state }: EngineStatus): boolean => state === 'verified' || state === 'unpacked';
 
+function chosenEngine(report: EngineReport): EngineStatus {
+  const { engine, device } = report.gpu;
+  const fallsBack = !isThere(report) && isThere(engine);
+  return device !== 'cpu' || fallsBack ? engine : report;
+}
+
 /** The TensorFlow libraries on this machine: what state they are in, which GPUs there are, and their installation. */
 export const useEngine = defineStore('engine', () => {
   const service = useService();
@@ -27,12 +33,7 @@ export const useEngine = defineStore('engine', () => {
   /** The files of an engine are whole; `verified` adds that they were loaded and gave a right result. */
   const ready = computed(() => status.value !== null && (isThere(status.value) || isThere(status.value.gpu.engine)));
   /** The engine that `auto` computes with. */
-  const current = computed<EngineStatus | null>(() => {
-    if (!status.value) return null;
-    const { engine, device } = status.value.gpu;
-    const fallsBack = !isThere(status.value) && isThere(engine);
-    return device !== 'cpu' || fallsBack ? engine : status.value;
-  });
+  const current = computed(() => status.value && chosenEngine(status.value));
 
   const readings = latest();
   const refresh = async (): Promise<void> => {

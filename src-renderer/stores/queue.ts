@@ -1,24 +1,15 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowReactive, shallowRef } from 'vue';
 import type { QueueEntry, QueueReport } from '../../src-main/protocol/data-types.ts';
-import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { latest } from '../composables/latest.ts';
 import { useNotices } from './notices.ts';
 import { useService } from '../composables/use-service.ts';
 
-/** What a person wants of a start while others train; null is to leave it. */
-export type BusyAnswer = 'queue' | 'anyway' | null;
-interface Question {
-  busy: PlainError;
-  /** Whether it can wait. */
-  queues: boolean;
-  answer: (answer: BusyAnswer) => void;
-}
 /** Waiting runs that a forecast of their time is asked for. */
 const MOST_TIMED = 50;
 
-/** The runs that wait for their turn, and what is asked when one is started while others train. */
+/** The runs that wait for their turn. */
 export const useQueue = defineStore('queue', () => {
   const service = useService();
   const notices = useNotices();
@@ -28,7 +19,6 @@ export const useQueue = defineStore('queue', () => {
   const shown = ref(false);
   /** The one that was removed last, while that can be taken back. */
   const removed = shallowRef<QueueEntry | null>(null);
-  const asking = shallowRef<Question | null>(null);
   /** Seconds that waiting recipes are expected to take, by the id of their entry; null where nothing tells. */
   const times = shallowReactive(new Map<string, number | null>());
 
@@ -87,38 +77,6 @@ export const useQueue = defineStore('queue', () => {
   };
   const set = (what: CallParams<'queue.set'>): Promise<unknown> => quietly(() => service.call('queue.set', what));
 
-  /** Asks a person; a question that is still open is left, and its start with it. */
-  const question = (busy: PlainError, queues: boolean): Promise<BusyAnswer> => {
-    asking.value?.answer(null);
-    return new Promise((resolve) => {
-      const answer = (given: BusyAnswer): void => {
-        asking.value = null;
-        resolve(given);
-      };
-      asking.value = { busy, queues, answer };
-    });
-  };
-  /**
-   * Starts what `begin` starts. Where others train, a person says whether it is started beside them or waits in the
-   * queue. @returns what it began; null when it waits or was left. @throws what the service refuses it for.
-   */
-  const startOr = async <Result>(
-    begin: (anyway: boolean) => Promise<Result>,
-    waiting: CallParams<'queue.add'> | null,
-  ): Promise<Result | null> => {
-    try {
-      return await begin(false);
-    } catch (thrown) {
-      const busy = toPlainError(thrown);
-      if (busy.code !== 'run.busy') throw thrown;
-      const queues = waiting !== null;
-      const answer = await question(busy, queues);
-      if (answer === 'anyway') return begin(true);
-      if (answer === 'queue' && waiting) await add(waiting);
-      return null;
-    }
-  };
-
   service.onEvent((event) => {
     if (event.event === 'queue') void refresh();
   });
@@ -128,5 +86,5 @@ export const useQueue = defineStore('queue', () => {
     removals.drop();
     removed.value = null;
   };
-  return { report, entries, shown, removed, asking, times, close, add, move, remove, restore, set, startOr };
+  return { report, entries, shown, removed, times, close, add, move, remove, restore, set };
 });

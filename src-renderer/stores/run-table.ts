@@ -1,6 +1,6 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { RunSummary, Trash, TrashItem } from '../../src-main/protocol/data-types.ts';
+import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useNotices } from './notices.ts';
@@ -15,7 +15,7 @@ export interface ComparedRun {
   recipe: Recipe;
 }
 
-/** The list of all runs: filtered, sorted, compared, noted, and what was deleted of them. */
+/** The list of all runs: filtered, sorted, compared, noted. */
 export const useRunTable = defineStore('run-table', () => {
   const service = useService();
   const notices = useNotices();
@@ -25,7 +25,6 @@ export const useRunTable = defineStore('run-table', () => {
   const down = ref(true);
   const selected = ref<ReadonlySet<string>>(new Set());
   const compared = shallowRef<ComparedRun[] | null>(null);
-  const trash = shallowRef<Trash>({ days: 0, items: [] });
 
   const rows = computed(() =>
     sortRuns(
@@ -61,12 +60,7 @@ export const useRunTable = defineStore('run-table', () => {
     const asked = chosen.value;
     await comparisons.ask(
       () => service.call('run.recipes', { runs: asked.map(({ id }) => id) }),
-      (recipes) => {
-        compared.value = asked.flatMap((summary) => {
-          const found = recipes.find((one) => one.run === summary.id);
-          return found ? [{ summary, recipe: found.recipe }] : [];
-        });
-      },
+      (recipes) => (compared.value = withRecipes(asked, recipes)),
       notices.fail,
     );
   };
@@ -85,33 +79,12 @@ export const useRunTable = defineStore('run-table', () => {
     return isOpen;
   };
   const forget = (id: string): Promise<boolean> => quietly(() => service.call('run.forget', { run: id }));
-  const readings = latest();
-  const readTrash = async (): Promise<void> => {
-    await readings.ask(
-      () => service.call('trash.list', {}),
-      (read) => (trash.value = read),
-      notices.fail,
-    );
-  };
-  const restore = ({ kind, run: id, file }: TrashItem): Promise<boolean> =>
-    quietly(async () => {
-      if (file === null) await service.call('run.restore', { run: id });
-      else await service.call(kind === 'export' ? 'export.restore' : 'checkpoint.restore', { run: id, file });
-    });
-  const empty = (items: readonly TrashItem[]): Promise<boolean> =>
-    quietly(() => service.call('trash.empty', { items: items.map(({ run: id, file }) => ({ run: id, file })) }));
-
-  service.onEvent((event) => {
-    if (event.event === 'runs') void readTrash();
-  });
-  service.onOpen(() => void readTrash());
   return {
     filter,
     column,
     down,
     selected,
     compared,
-    trash,
     rows,
     chosen,
     sortBy,
@@ -120,7 +93,12 @@ export const useRunTable = defineStore('run-table', () => {
     compare,
     openFolder,
     forget,
-    restore,
-    empty,
   };
 });
+
+function withRecipes(runs: readonly RunSummary[], recipes: readonly { run: string; recipe: Recipe }[]): ComparedRun[] {
+  return runs.flatMap((summary) => {
+    const found = recipes.find((one) => one.run === summary.id);
+    return found ? [{ summary, recipe: found.recipe }] : [];
+  });
+}

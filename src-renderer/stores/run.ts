@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { computed, markRaw, ref, shallowReactive, shallowRef } from 'vue';
+import { computed, markRaw, ref, shallowReactive, shallowRef, type Ref } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
 import { ENDED, type HistoryRow, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
@@ -8,7 +8,7 @@ import { gathered } from '../composables/gathered.ts';
 import { latest } from '../composables/latest.ts';
 import { isText, keep, readKept } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';
-import { useQueue } from './queue.ts';
+import { useStartQuestion } from './start-question.ts';
 import { RunHistory } from '../history/run-history.ts';
 import { appendLate, historyOf, unseen, wholeHistory } from '../history/whole-history.ts';
 import { useService } from '../composables/use-service.ts';
@@ -21,43 +21,18 @@ export const isActive = (state: RunState): boolean => !ENDED.includes(state);
 
 /** All runs, and the history of the one that is open. Points live in {@link RunHistory}; `version` tells of new ones. */
 export const useRun = defineStore('run', () => {
+  const runs = runList();
+  const opened = openRun(runs);
+  return { ...runs, ...opened, ...runActs(runs, opened) };
+});
+
+/** All runs, the newest first. */
+function runList() {
   const service = useService();
   const notices = useNotices();
-  const queue = useQueue();
   const list = shallowRef<RunSummary[]>([]);
   const listed = ref(false);
-  const currentId = ref(readKept('run', '', isText));
-  const detail = shallowRef<RunDetail | null>(null);
-  const history = shallowRef(markRaw(new RunHistory()));
-  const version = ref(0);
-  const error = shallowRef<PlainError | null>(null);
-  const starting = ref(false);
-  /** The latest step row of each run that reported one since the window opened. */
-  const live = shallowReactive(new Map<string, StepRow>());
-
-  let arrived: { run: string; rows: HistoryRow[] }[] = [];
-  /** Rows of the run being opened that came before its detail did. */
-  let early: HistoryRow[] | null = null;
-  /** Rows that came while the whole of a long history was being read. */
-  let meanwhile: HistoryRow[] | null = null;
-
-  const summary = computed(() => list.value.find((run) => run.id === currentId.value) ?? detail.value?.summary ?? null);
   const active = computed(() => list.value.find((run) => isActive(run.state)) ?? null);
-
-  const take = (run: string, rows: HistoryRow[]): void => {
-    const step = rows.filter((row): row is StepRow => row.type === 'step').pop();
-    if (step) live.set(run, step);
-    if (run !== currentId.value) return;
-    if (early) early.push(...rows);
-    else rows.forEach((row) => history.value.append(row));
-    meanwhile?.push(...rows);
-  };
-  const flush = gathered(() => {
-    const batch = arrived;
-    arrived = [];
-    batch.forEach(({ run, rows }) => take(run, rows));
-    version.value++;
-  }, REPAINT_INTERVAL);
 
   let refreshing: Promise<void> | null = null;
   let again = false;
@@ -76,49 +51,50 @@ export const useRun = defineStore('run', () => {
     })().finally(() => (refreshing = null));
     return refreshing;
   };
+  service.onEvent((event) => {
+    const news = event.event === 'run' && event.rows.some((row) => row.type === 'state');
+    if (event.event === 'runs' || news) void refresh().catch(notices.fail);
+  });
+  return { list, listed, active, refresh };
+}
+type Runs = ReturnType<typeof runList>;
 
-  /** Puts every step row into the place of the few that came first. Rows that come meanwhile go into both. */
-  const openWhole = async (run: string, read: RunDetail, isNewest: () => boolean): Promise<void> => {
-    const own: HistoryRow[] = (meanwhile = []);
-    const { whole, detail: last } = await wholeHistory(historyOf(service, run), read);
-    if (!isNewest()) return;
-    meanwhile = null;
-    if (last !== read) detail.value = markRaw(last);
-    appendLate(whole, last.history, own);
-    history.value = markRaw(whole);
-    version.value++;
-  };
+/** The run that is open, with its points, and the latest step of each that trains. */
+function openRun({ list, active, refresh }: Runs) {
+  const service = useService();
+  const notices = useNotices();
+  const currentId = ref(readKept('run', '', isText));
+  const error = shallowRef<PlainError | null>(null);
+  const points = shownPoints(currentId);
+  const { detail, version } = points;
+  const summary = computed(() => list.value.find((run) => run.id === currentId.value) ?? detail.value?.summary ?? null);
+
   const openings = latest();
   /** Opens a run: its recipe and its whole history. */
   const open = async (run: string): Promise<void> => {
-    if (run !== detail.value?.summary.id) {
-      detail.value = null;
-      history.value = markRaw(new RunHistory());
-      version.value++;
-    }
+    if (run !== detail.value?.summary.id) points.show(null, new RunHistory());
     currentId.value = run;
     keep('run', run);
     error.value = null;
     const isNewest = openings.begin();
-    const own: HistoryRow[] = (early = []);
-    meanwhile = null;
+    const early = points.gather();
     try {
       const read = await service.call('run.detail', { run });
       if (!isNewest()) return;
       const fresh = new RunHistory();
       read.history.forEach((row) => fresh.append(row));
-      unseen(read.history, own).forEach((row) => fresh.append(row));
-      early = null;
-      detail.value = markRaw(read);
-      history.value = markRaw(fresh);
-      version.value++;
-      if (read.stepRows) await openWhole(run, read, isNewest);
+      unseen(read.history, early).forEach((row) => fresh.append(row));
+      points.show(read, fresh);
+      if (!read.stepRows) return;
+      // Puts every step row into the place of the few that came first. Rows that come meanwhile go into both.
+      const late = points.gather(true);
+      const { whole, detail: last } = await wholeHistory(historyOf(service, run), read);
+      if (!isNewest()) return;
+      appendLate(whole, last.history, late);
+      points.show(last, whole);
     } catch (thrown) {
       if (!isNewest()) return;
-      early = null;
-      detail.value = null;
-      history.value = markRaw(new RunHistory());
-      version.value++;
+      points.show(null, new RunHistory());
       error.value = toPlainError(thrown);
     }
   };
@@ -128,8 +104,59 @@ export const useRun = defineStore('run', () => {
     if (wanted) return open(wanted.id);
     openings.drop();
     currentId.value = '';
-    detail.value = null;
+    points.show(null, new RunHistory());
   };
+  service.onOpen(() => void refresh().then(openAny).catch(notices.fail));
+  return { currentId, detail, history: points.history, live: points.live, version, error, summary, open, openAny };
+}
+
+/** What is known of the open run: rows come in when they are drawn, not one by one. */
+function shownPoints(currentId: Ref<string>) {
+  const service = useService();
+  const detail = shallowRef<RunDetail | null>(null);
+  const history = shallowRef(markRaw(new RunHistory()));
+  const version = ref(0);
+  /** The latest step row of each run that reported one since the window opened. */
+  const live = shallowReactive(new Map<string, StepRow>());
+  let arrived: { run: string; rows: HistoryRow[] }[] = [];
+  /** Where rows go that come while the run is being read, and whether they are drawn too. */
+  let gatheredRows: { rows: HistoryRow[]; drawn: boolean } | null = null;
+
+  const show = (read: RunDetail | null, points: RunHistory): void => {
+    gatheredRows = null;
+    detail.value = read && markRaw(read);
+    history.value = markRaw(points);
+    version.value++;
+  };
+  /** Keeps the rows that come until the next {@link show}. @param drawn whether they are also shown now. */
+  const gather = (drawn = false): HistoryRow[] => (gatheredRows = { rows: [], drawn }).rows;
+  const take = (run: string, rows: HistoryRow[]): void => {
+    const step = rows.filter((row): row is StepRow => row.type === 'step').pop();
+    if (step) live.set(run, step);
+    if (run !== currentId.value) return;
+    if (!gatheredRows || gatheredRows.drawn) rows.forEach((row) => history.value.append(row));
+    gatheredRows?.rows.push(...rows);
+  };
+  const flush = gathered(() => {
+    const batch = arrived;
+    arrived = [];
+    batch.forEach(({ run, rows }) => take(run, rows));
+    version.value++;
+  }, REPAINT_INTERVAL);
+  service.onEvent((event) => {
+    if (event.event !== 'run') return;
+    arrived.push({ run: event.run, rows: event.rows });
+    flush();
+  });
+  return { detail, history, version, live, show, gather };
+}
+
+/** What a person does to runs. */
+function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typeof openRun>) {
+  const service = useService();
+  const notices = useNotices();
+  const question = useStartQuestion();
+  const starting = ref(false);
 
   /**
    * Starts a run and opens it; while others train, a person is asked. @returns its id; null when it waits instead.
@@ -139,7 +166,7 @@ export const useRun = defineStore('run', () => {
     starting.value = true;
     try {
       const begin = (anyway: boolean) => service.call('run.start', { recipe: { ...recipe }, anyway });
-      const begun = await queue.startOr(begin, { recipe: { ...recipe } });
+      const begun = await question.startOr(begin, { recipe: { ...recipe } });
       if (!begun) return null;
       const { run } = begun;
       const before = currentId.value;
@@ -177,7 +204,7 @@ export const useRun = defineStore('run', () => {
       const waiting = checkpoint === undefined && !changes ? { resume: run } : null;
       const begin = (anyway: boolean): Promise<true> =>
         service.call('run.resume', { ...what, anyway }).then(() => true);
-      begun = await queue.startOr(begin, waiting);
+      begun = await question.startOr(begin, waiting);
       if (run === currentId.value) await open(run);
     });
     return begun === true;
@@ -188,34 +215,5 @@ export const useRun = defineStore('run', () => {
       await refresh();
       if (run === currentId.value) await openAny();
     });
-
-  service.onEvent((event) => {
-    if (event.event === 'runs') void refresh().catch(notices.fail);
-    if (event.event !== 'run') return;
-    arrived.push({ run: event.run, rows: event.rows });
-    flush();
-    if (event.rows.some((row) => row.type === 'state')) void refresh().catch(notices.fail);
-  });
-  service.onOpen(() => void refresh().then(openAny).catch(notices.fail));
-  return {
-    list,
-    listed,
-    currentId,
-    detail,
-    history,
-    version,
-    error,
-    starting,
-    live,
-    summary,
-    active,
-    refresh,
-    open,
-    start,
-    stop,
-    pause,
-    proceed,
-    resume,
-    remove,
-  };
-});
+  return { starting, start, stop, pause, proceed, resume, remove };
+}

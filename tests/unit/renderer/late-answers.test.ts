@@ -10,6 +10,7 @@ import { latest } from '../../../src-renderer/composables/latest.ts';
 import { useBadStep } from '../../../src-renderer/stores/bad-step.ts';
 import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
 import { useComparison } from '../../../src-renderer/stores/comparison.ts';
+import { useDataCheck } from '../../../src-renderer/stores/data-check.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useDesktop } from '../../../src-renderer/stores/desktop.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
@@ -29,7 +30,9 @@ import { useRun } from '../../../src-renderer/stores/run.ts';
 import { useRunTable } from '../../../src-renderer/stores/run-table.ts';
 import { useSampleRun } from '../../../src-renderer/stores/sample-run.ts';
 import { useSystem } from '../../../src-renderer/stores/system.ts';
+import { useStartQuestion } from '../../../src-renderer/stores/start-question.ts';
 import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
+import { useTrash } from '../../../src-renderer/stores/trash.ts';
 import { ScriptedService } from '../../helpers/scripted-service.ts';
 import { waitFor, windowClient, type WindowClient } from '../../helpers/window-client.ts';
 
@@ -125,13 +128,13 @@ const LATE: readonly Late[] = [
     error: () => useDataset().error,
   },
   {
-    ...{ store: 'dataset', what: 'what is left out', call: 'dataset.exclude' },
+    ...{ store: 'data-check', what: 'what is left out', call: 'dataset.exclude' },
     ask: async (which) => {
       if (!useDataset().summary) await useDataset().open('/data/0');
-      await useDataset().exclude('leak', which === 0);
+      await useDataCheck().exclude('leak', which === 0);
     },
     mark: (list: object, which) => ({ ...list, count: which + 5 }),
-    shown: () => useDataset().excluded?.count,
+    shown: () => useDataCheck().excluded?.count,
     newest: 6,
     acts: true,
   },
@@ -250,10 +253,10 @@ const LATE: readonly Late[] = [
     acts: true,
   },
   {
-    ...{ store: 'run-table', what: 'the trash', call: 'trash.list' },
+    ...{ store: 'trash', what: 'the list', call: 'trash.list' },
     ask: () => service.emit({ event: 'runs' }),
     mark: (trash: object, which) => ({ ...trash, days: which + 5 }),
-    shown: () => useRunTable().trash.days,
+    shown: () => useTrash().trash.days,
     newest: 6,
   },
   {
@@ -318,7 +321,7 @@ function hold({ call, mark }: Late): Held[] {
 async function settled(all = false): Promise<void> {
   const [run, evaluation] = [useRun(), useEvaluation()];
   const [check, foresight] = [useRecipeCheck(), useRecipeForesight()];
-  void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem()];
+  void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem(), useTrash()];
   await waitFor(() => expect(run.detail).not.toBeNull());
   await waitFor(() => expect([evaluation.report, useSampleRun().cost]).not.toContain(null));
   if (all) await waitFor(() => expect([check.check, foresight.time]).not.toContain(null));
@@ -435,15 +438,16 @@ describe('what a person does meanwhile stands', () => {
     await settled();
     const dataset = useDataset();
     await dataset.open('/data/checked');
-    const checking = dataset.check();
-    await waitFor(() => expect(dataset.checkJob?.state).toBe('running'));
+    const check = useDataCheck();
+    const checking = check.check();
+    await waitFor(() => expect(check.job?.state).toBe('running'));
     await dataset.open('/data/mine');
-    service.endJob(dataset.checkJob!.job, {
+    service.endJob(check.job!.job, {
       state: 'failed',
       error: toPlainError(new StillhouseError('engine.missing')),
     });
     await checking;
-    expect(dataset.checkError).toBeNull();
+    expect(check.error).toBeNull();
     expect(useNotices().list).toHaveLength(1);
   });
 
@@ -554,19 +558,19 @@ describe('what a person does meanwhile stands', () => {
 
   test('a second question leaves the first, whose start ends', async () => {
     await settled();
-    const queue = useQueue();
+    const question = useStartQuestion();
     const busy = async (anyway: boolean): Promise<string> => {
       if (anyway) return 'begun';
       throw new StillhouseError('run.busy', { run: 'r' });
     };
-    const first = queue.startOr(busy, null);
-    await waitFor(() => expect(queue.asking).not.toBeNull());
-    const asking = queue.asking;
-    const second = queue.startOr(busy, null);
-    await waitFor(() => expect(queue.asking).not.toBe(asking));
+    const first = question.startOr(busy, null);
+    await waitFor(() => expect(question.asking).not.toBeNull());
+    const asking = question.asking;
+    const second = question.startOr(busy, null);
+    await waitFor(() => expect(question.asking).not.toBe(asking));
     expect(await first).toBeNull();
-    queue.asking!.answer('anyway');
-    expect([await second, queue.asking]).toEqual(['begun', null]);
+    question.asking!.answer('anyway');
+    expect([await second, question.asking]).toEqual(['begun', null]);
   });
 
   test('a job that ends while the list of jobs is on its way has ended', async () => {

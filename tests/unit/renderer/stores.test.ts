@@ -2,11 +2,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors.ts';
 import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
 import { useCheckpoints } from '../../../src-renderer/stores/checkpoints.ts';
+import { useDataCheck } from '../../../src-renderer/stores/data-check.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
 import { useExports } from '../../../src-renderer/stores/exports.ts';
+import { useJobs } from '../../../src-renderer/stores/jobs.ts';
 import { useNotices } from '../../../src-renderer/stores/notices.ts';
-import { useQueue, type BusyAnswer } from '../../../src-renderer/stores/queue.ts';
+import { useStartQuestion, type BusyAnswer } from '../../../src-renderer/stores/start-question.ts';
 import { useRecipeCheck } from '../../../src-renderer/stores/recipe-check.ts';
 import { useRecipeFile } from '../../../src-renderer/stores/recipe-file.ts';
 import { useRecipeStart } from '../../../src-renderer/stores/recipe-start.ts';
@@ -195,7 +197,7 @@ describe('jobs', () => {
 
     const again = dataset.useSample();
     await waitFor(() => expect(dataset.sampleJob?.state).toBe('running'));
-    await dataset.cancel(dataset.sampleJob!.job);
+    await useJobs().cancel(dataset.sampleJob!.job);
     await again;
     expect(dataset.error).toBeNull();
   });
@@ -220,15 +222,16 @@ describe('jobs', () => {
       kinds: out ? [kind] : [],
       files,
     });
-    const checking = dataset.check();
-    await waitFor(() => expect(dataset.checkJob?.state).toBe('running'));
-    await dataset.cancel(dataset.checkJob!.job);
+    const check = useDataCheck();
+    const checking = check.check();
+    await waitFor(() => expect(check.job?.state).toBe('running'));
+    await useJobs().cancel(check.job!.job);
     await checking;
-    expect([dataset.report, dataset.checkError]).toEqual([found, null]);
-    await dataset.exclude('leak', true);
-    expect(dataset.excluded).toMatchObject({ count: 1, kinds: ['leak'] });
-    await dataset.exclude('leak', false);
-    expect(dataset.excluded).toMatchObject({ count: 0, kinds: [] });
+    expect([check.report, check.error]).toEqual([found, null]);
+    await check.exclude('leak', true);
+    expect(check.excluded).toMatchObject({ count: 1, kinds: ['leak'] });
+    await check.exclude('leak', false);
+    expect(check.excluded).toMatchObject({ count: 0, kinds: [] });
   });
 
   test('a failed job rejects with its error', async () => {
@@ -391,15 +394,15 @@ describe('recipe', () => {
     service.addRun({ state: 'running', epochs: 1 });
     open();
     const recipe = useRecipe();
-    const queue = useQueue();
+    const question = useStartQuestion();
     const run = useRun();
     await useEngine().refresh();
     recipe.usePreset('deit-defaults');
     await useDataset().open(DATA);
     const answered = async (answer: BusyAnswer): Promise<boolean> => {
       const started = useRecipeStart().start();
-      await waitFor(() => expect(queue.asking?.busy.code).toBe('run.busy'));
-      queue.asking!.answer(answer);
+      await waitFor(() => expect(question.asking?.busy.code).toBe('run.busy'));
+      question.asking!.answer(answer);
       return started;
     };
     expect(await answered(null)).toBe(false);
@@ -408,7 +411,7 @@ describe('recipe', () => {
     expect(service.calls.filter((name) => name === 'queue.add')).toHaveLength(1);
     expect(await answered('anyway')).toBe(true);
     expect(run.list).toHaveLength(2);
-    expect(queue.asking).toBeNull();
+    expect(question.asking).toBeNull();
   });
 
   test('shows what the service finds, beside the field it names', async () => {
