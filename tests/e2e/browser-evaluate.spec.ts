@@ -19,7 +19,7 @@ test('a checkpoint is evaluated, looked into, and tried on an image', async ({ a
   await test.step('the report comes', async () => {
     await bench.go('Evaluate');
     await bench.main.getByRole('button', { name: 'Evaluate', exact: true }).click();
-    await expect(bench.main.getByText(/^18 images of /)).toBeVisible({ timeout: 90_000 });
+    await expect(bench.main.getByText(/^18 images of /)).toBeVisible();
     await expect(
       bench.main.getByRole('region', { name: 'Heads' }).getByRole('row', { name: /^Decision/ }),
     ).toBeVisible();
@@ -42,6 +42,7 @@ test('a checkpoint is evaluated, looked into, and tried on an image', async ({ a
     await bench.main.getByText('All', { exact: true }).click();
     await expect(bench.main.getByText('18 of 18')).toBeVisible();
     const tile = bench.main.getByRole('button', { name: /clay-0\.png/ });
+    await tile.scrollIntoViewIfNeeded();
     await expect.poll(() => tile.locator('img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(32);
     await tile.click();
     const dialog = page.getByRole('dialog');
@@ -53,7 +54,7 @@ test('a checkpoint is evaluated, looked into, and tried on an image', async ({ a
   await test.step('a photo is answered by the newest checkpoint', async () => {
     await bench.main.getByText('Try a photo').click();
     await bench.main.locator('input[type=file]').setInputFiles(join(data, 'val', 'blue', 'blue-0.png'));
-    await expect(bench.main.getByRole('img', { name: 'What the network sees' })).toBeVisible({ timeout: 60_000 });
+    await expect(bench.main.getByRole('img', { name: 'What the network sees' })).toBeVisible();
     await expect(bench.main.getByRole('region', { name: 'Decision' }).getByRole('listitem')).toHaveCount(3);
     await bench.main.getByText('Class token', { exact: true }).click();
   });

@@ -10,7 +10,7 @@ const SIZES = [
   { width: 1920, height: 1080 },
 ];
 
-test('an export proves what it is, and one that is damaged is found out', async ({ app, home, page, shell }) => {
+test('an export proves what it is, and one that is damaged is found out', async ({ app, home, page }) => {
   const bench = new Workbench(app);
   const row = (name: RegExp) => bench.main.getByRole('row', { name });
   const report = bench.main.getByRole('region', { name: 'Check of the export' });
@@ -22,7 +22,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
 
   await test.step('what is written is read again and compared', async () => {
     await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
-    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible({ timeout: 120_000 });
+    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible();
     await expect(report.getByText('0 at most, 0 in the mean')).toBeVisible();
     await expect(report.getByText('100.00 %').first()).toBeVisible();
     await expect(report.getByText(/^18 images of .*images · 0 unreadable$/)).toBeVisible();
@@ -39,12 +39,10 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await use.getByText('timm', { exact: true }).click();
   });
 
-  if (shell === 'browser') {
-    for (const theme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme: theme });
-      for (const size of SIZES) await bench.look(`export-${theme}`, size);
-      expect(await accessibilityFaults(page), theme).toEqual([]);
-    }
+  for (const theme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: theme });
+    for (const size of SIZES) await bench.look(`export-${theme}`, size);
+    expect(await accessibilityFaults(page), theme).toEqual([]);
   }
 
   await test.step('without a check it is listed as not checked, and checked when asked', async () => {
@@ -55,7 +53,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await row(/\.pth/)
       .getByRole('button', { name: /^Check/ })
       .click();
-    await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible({ timeout: 120_000 });
+    await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible();
   });
 
   await test.step('a file that was cut off since is unreadable, and fails', async () => {
@@ -68,10 +66,10 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await row(/safetensors/)
       .getByRole('button', { name: /^Check/ })
       .click();
-    await expect(report.getByText('The file failed the check')).toBeVisible({ timeout: 120_000 });
+    await expect(report.getByText('The file failed the check')).toBeVisible();
     await expect(report.getByRole('alert')).toContainText('safetensors');
     await expect(row(/safetensors/).getByText('failed')).toBeVisible();
-    if (shell === 'browser') await bench.look('export-failed', SIZES[0]);
+    await bench.look('export-failed', SIZES[0]);
   });
 
   await test.step('it is deleted after a question, and comes back from the trash', async () => {

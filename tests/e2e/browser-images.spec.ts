@@ -62,12 +62,10 @@ test('a grid of very many images never stalls and shows the last one', async ({ 
   const folder = makeManyImages(COUNT, CLASSES);
   try {
     const bench = new Workbench(app);
-    const began = Date.now();
     await bench.openData(folder);
     const grid = bench.main.getByRole('listbox', { name: 'Images' });
     const drawn = grid.locator('img').first();
-    await expect(drawn).toBeVisible({ timeout: 120_000 });
-    note(`${COUNT} images listed and the first drawn after ${Date.now() - began} ms`);
+    await expect(drawn).toBeVisible();
     await page.evaluate(watchGrid);
     if (COUNT < 1_000_000) await grid.evaluate((element: HTMLElement) => (element.style.width = '190px'));
     const box = (await grid.boundingBox())!;

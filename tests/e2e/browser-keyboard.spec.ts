@@ -74,7 +74,7 @@ test('from the start to a training and its checkpoints by keys alone', async ({ 
     await page.keyboard.press('Alt+c');
     await expect(page.getByText('Continue training: It is not paused.')).toBeVisible();
     await page.keyboard.press('Alt+p');
-    await expect(main.getByText('Paused', { exact: true }).first()).toBeVisible({ timeout: 60_000 });
+    await expect(main.getByText('Paused', { exact: true }).first()).toBeVisible();
     await page.keyboard.press('Alt+c');
     await bench.reaches('Running');
     await command(page, 'stop');

@@ -87,8 +87,8 @@ test('runs wait, are moved, removed and taken back, and begin when there is room
   await test.step('continued, the next begins and ends, then the one that is resumed', async () => {
     await dialog.getByRole('button', { name: 'Continue queue' }).click();
     await expect.poll(() => newestRun(home)).not.toBe(first);
-    await expect.poll(() => lastState(newestRun(home)), { timeout: 90_000 }).toBe('finished');
-    await expect.poll(() => lastState(first), { timeout: 90_000 }).toBe('running');
+    await expect.poll(() => lastState(newestRun(home))).toBe('finished');
+    await expect.poll(() => lastState(first)).toBe('running');
     await expect(dialog).toContainText('No run waits.');
   });
 });

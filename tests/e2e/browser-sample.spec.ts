@@ -19,7 +19,7 @@ test('the sample data are one click away, and train', async ({ app }) => {
   const bench = new Workbench(app);
   await bench.go('Data');
   await bench.main.getByRole('button', { name: /(Build|Use) sample data/ }).click();
-  await expect(bench.main.getByRole('heading', { name: /^\d+ classes$/ })).toBeVisible({ timeout: 4 * 60_000 });
+  await expect(bench.main.getByRole('heading', { name: /^\d+ classes$/ })).toBeVisible();
   const heading = await bench.main.getByRole('heading', { name: /^\d+ classes$/ }).innerText();
   expect(parseInt(heading)).toBeGreaterThanOrEqual(6);
   const image = bench.main.getByRole('option').first().locator('img');
@@ -51,7 +51,6 @@ test.describe('with a small sample', () => {
   });
 
   test('the sample run goes on without its window', async ({ app, home }) => {
-    test.setTimeout(5 * 60_000);
     const bench = new Workbench(app);
     const panel = () => bench.main.getByRole('region', { name: 'Try it with the sample' });
     const teacher = () => panel().getByRole('listitem').filter({ hasText: 'The teacher trains' });
@@ -61,7 +60,7 @@ test.describe('with a small sample', () => {
     await panel()
       .getByRole('button', { name: /^Start the sample run/ })
       .click();
-    await expect(teacher()).toHaveClass(/here/, { timeout: 90_000 });
+    await expect(teacher()).toHaveClass(/here/);
 
     await app.reopen();
     await bench.go('Data');
@@ -71,7 +70,7 @@ test.describe('with a small sample', () => {
     const taught = newestRun(home);
 
     await app.page.close();
-    await expect.poll(runs, { timeout: 3 * 60_000 }).toBe(2);
+    await expect.poll(runs).toBe(2);
     const { recipe } = JSON.parse(readFileSync(join(newestRun(home), 'run.json'), 'utf8')) as {
       recipe: { model: string; teacherPath: string };
     };

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from './fixtures.ts';
+import { settle } from './workbench.ts';
 
 const CLI = join(fileURLToPath(new URL('../..', import.meta.url)), 'dist/main/cli.mjs');
 
@@ -63,6 +64,7 @@ test('a browser finds the icon, and has nothing to complain of', async ({ page }
   page.on('response', (response) => response.status() >= 400 && said.push(response.url()));
   await page.reload();
   await page.getByRole('navigation').waitFor();
-  await page.waitForTimeout(1000);
+  await page.waitForLoadState('networkidle');
+  await settle(page);
   expect(said).toEqual([]);
 });

@@ -87,12 +87,12 @@ test('a training is seen and led from the tray, in the language of the window', 
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
   await bench.startLong(makeTinyData(join(home, 'images')));
-  await expect.poll(async () => (await seen()).tip, { timeout: 30_000 }).toMatch(/: Epoch \d+\/5000, 0 %, .*min left$/);
+  await expect.poll(async () => (await seen()).tip).toMatch(/: Epoch \d+\/100000, 0 %, .* left$/);
   expect(await seen()).toMatchObject({ trays: 1, awake: 1, mode: 'normal', notes: [] });
   expect((await seen()).progress).toBeGreaterThan(0);
 
   await choose(electron, 'pause');
-  await expect.poll(async () => (await seen()).awake, { timeout: 30_000 }).toBe(0);
+  await expect.poll(async () => (await seen()).awake).toBe(0);
   await expect.poll(() => lastState(newestRun(home))).toBe('paused');
   expect((await seen()).mode).toBe('paused');
   await bench.page.getByRole('combobox', { name: 'Language' }).selectOption('zh-CN');
@@ -179,7 +179,7 @@ test('the queue goes on without a window, and the app ends after its last run', 
   await bench.set('Epochs', '1');
   await bench.main.getByRole('button', { name: 'Add to queue' }).click();
   await expect(bench.page.getByRole('button', { name: '1 waiting' })).toBeVisible();
-  const ended = electron.waitForEvent('close', { timeout: 200_000 });
+  const ended = electron.waitForEvent('close');
   expect(lastState(first)).not.toBe('finished');
   await bench.page.close();
   await ended;

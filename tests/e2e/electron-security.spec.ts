@@ -10,7 +10,7 @@ import type { Host } from '../../src-main/protocol/host.ts';
 import { CHANNELS } from '../../src-main/shells/electron/channels.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, openElectron, test, type App } from './fixtures.ts';
-import { Workbench } from './workbench.ts';
+import { Workbench, settle } from './workbench.ts';
 
 /**
  * Electron's security checklist, one test an item, each by an attack on the running app or, where there is nothing to
@@ -137,8 +137,6 @@ async function strange<Result>(
   return result;
 }
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
 test('1. only content of our own is loaded', async () => {
   await electron.evaluate(({ session }) => {
     const asked: string[] = [];
@@ -170,7 +168,7 @@ test('1. only content of our own is loaded', async () => {
       // A policy may refuse at once.
     }
     await fetch(`${address}/fetch`).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => void setTimeout(resolve));
     for (const element of [image, style, frame]) element.remove();
   }, remote);
   expect(hits).toEqual([]);
@@ -324,7 +322,7 @@ test('7. a policy by header lets no script or style run but our own', async () =
     form.submit();
     // A timer with a text is eval by another name.
     setTimeout('window.noted = 5' as unknown as () => void, 0);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => void setTimeout(resolve));
     document.removeEventListener('securitypolicyviolation', listen);
     for (const element of [script, data, style, base, image, form]) element.remove();
     return [...new Set(heard.map((name) => name.split('-src')[0]))].sort();
@@ -338,7 +336,7 @@ test('8. nothing insecure runs beside it', async () => {
   await page.evaluate(async (address) => {
     const script = Object.assign(document.createElement('script'), { src: `${address}/script.js` });
     document.body.append(script);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => void setTimeout(resolve));
     script.remove();
   }, remote);
   expect(await page.evaluate(() => window.noted)).toBeUndefined();
@@ -367,7 +365,7 @@ test('11. a <webview> with allowpopups is nothing', async () => {
       view.setAttribute(name, value);
     document.body.append(view);
   }, remote);
-  await pause(300);
+  await settle(page, electron);
   await page.evaluate(() => document.querySelector('webview')?.remove());
   expect(await contents()).toEqual(['window']);
   expect(hits).toEqual([]);
@@ -376,7 +374,7 @@ test('11. a <webview> with allowpopups is nothing', async () => {
 test('12. a <webview> is not even created where its tag is on', async () => {
   const html = `<webview src="${remote}" preload="file://${PRELOAD}" style="width:90px;height:90px"></webview>`;
   const types = await strange({ webviewTag: true, sandbox: true }, html, async () => {
-    await pause(500);
+    await settle(page, electron);
     return contents();
   });
   expect(types).toEqual(['window', 'window']);
@@ -398,14 +396,14 @@ test('13. the window goes nowhere', async () => {
   for (const target of [remote, 'file:///etc/passwd', 'app://elsewhere/index.html', 'thumb://image/1'])
     for (const attempt of tries) await page.evaluate(attempt, target).catch(() => undefined);
   await page.evaluate(() => void (location.href = 'javascript:void(window.noted = "gone")'));
-  await pause(300);
+  await settle(page, electron);
   expect(page.url()).toBe(address);
   expect(await page.evaluate(() => window.noted)).toBeUndefined();
   expect(hits).toEqual([]);
   // A page without our policy is held as well.
   await strange({ sandbox: true }, '<title>other</title>', async (foreign) => {
     await foreign.evaluate((url) => void (location.href = url), remote);
-    await pause(300);
+    await settle(foreign, electron);
   });
   expect(hits).toEqual([]);
 });
@@ -428,7 +426,7 @@ test('14. no window opens', async () => {
         window.open(url);
       });
     }, remote);
-    await pause(500);
+    await settle(foreign, electron);
     expect(await contents()).toEqual(['window', 'window']);
   });
   expect(hits).toEqual([]);
@@ -459,7 +457,7 @@ test('15. nothing is handed to the system to open', async () => {
   }
   for (const path of ['\\\\evil.example\\share\\x', '//evil.example/share/x', 'relative/file', join(home, 'none')])
     await page.evaluate((file) => (window as unknown as { stillhouse: Host }).stillhouse.showFile(file), path);
-  await pause(200);
+  await settle(page, electron);
   expect(await opened()).toEqual([]);
   await page.evaluate((file) => (window as unknown as { stillhouse: Host }).stillhouse.showFile(file), home);
   expect(await opened()).toEqual([home]);
@@ -502,7 +500,7 @@ test('17. who sends a message is asked before it is read', async () => {
       const { bare: line } = window as unknown as { bare: Bare };
       line.send('stillhouse:rpc', { id: 1, call: 'system.info', params: {} });
       const answered = await Promise.all(names.map((name) => line.ask(name)));
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => void setTimeout(resolve));
       return { answers: answered, heard: line.heard() };
     }, channels),
   );
@@ -577,24 +575,21 @@ test('20. no object of Electron reaches the page', async () => {
     };
   });
   expect(given).toEqual({ frozen: true, types: GIVEN });
-  const opening = page.evaluate(
-    () =>
-      new Promise<unknown[]>((resolve) => {
-        const { stillhouse } = window as unknown as { stillhouse: Host };
-        const all: unknown[] = [];
-        const note = (...parts: unknown[]) => void all.push(...parts);
-        stillhouse.onMenu(note);
-        stillhouse.onMessage(note);
-        stillhouse.post({ id: 987_654, call: 'job.list', params: {} });
-        const look = () => (all.includes('data') && all.length > 1 ? resolve(all) : setTimeout(look, 20));
-        look();
-      }),
-  );
-  await pause(100);
+  await page.evaluate(() => {
+    const { stillhouse } = window as unknown as { stillhouse: Host };
+    const all: unknown[] = [];
+    const note = (...parts: unknown[]) => void all.push(...parts);
+    Object.assign(window, { all });
+    stillhouse.onMenu(note);
+    stillhouse.onMessage(note);
+    stillhouse.post({ id: 987_654, call: 'job.list', params: {} });
+  });
   await electron.evaluate(({ BrowserWindow }, channel) => {
     BrowserWindow.getAllWindows()[0].webContents.send(channel, 'data');
   }, CHANNELS.menu);
-  const heard = await opening;
+  const all = () => page.evaluate(() => (window as unknown as { all: unknown[] }).all);
+  await expect.poll(async () => (await all()).includes('data') && (await all()).length > 1).toBe(true);
+  const heard = await all();
   // What a listener hears is the payload alone: an event would carry `sender`, and with it ipcRenderer.
   expect(heard.filter((part) => typeof part === 'object' && part !== null && 'sender' in part)).toEqual([]);
   expect(heard).toContain('data');

@@ -7,7 +7,7 @@ import { Workbench, lastState, newestRun, jobProcessOf } from './workbench.ts';
 test('a training process that is killed leaves the window alive, and the run can be resumed', async ({ app, home }) => {
   const bench = new Workbench(app);
   await bench.startLong(makeTinyData(join(home, 'images')));
-  await expect.poll(() => bench.fact('Last Acc@1'), { timeout: 60_000 }).toMatch(/%/);
+  await expect.poll(() => bench.fact('Last Acc@1')).toMatch(/%/);
   const run = newestRun(home);
   process.kill(jobProcessOf(run), 'SIGKILL');
   await bench.reaches('Crashed');

@@ -8,8 +8,8 @@ import {
   chromium,
   selectors,
   test as base,
+  type Browser,
   type ElectronApplication,
-  type LaunchOptions,
   type Page,
 } from 'playwright/test';
 
@@ -43,8 +43,13 @@ interface Fixtures {
   app: App;
 }
 
+interface Shared {
+  /** Opens the browser that all tests of a worker share. */
+  chromium: () => Promise<Browser>;
+}
+
 /** Playwright's test whose `page` is the app's window, in whichever shell the project names. */
-export const test = base.extend<ShellOptions & Fixtures>({
+export const test = base.extend<ShellOptions & Fixtures, Shared>({
   shell: ['browser', { option: true }],
   home: async ({}, use) => {
     const home = mkdtempSync(join(tmpdir(), 'stillhouse-e2e-'));
@@ -54,7 +59,15 @@ export const test = base.extend<ShellOptions & Fixtures>({
   cache: async ({}, use) => {
     await use(null);
   },
-  launch: async ({ shell, home, cache, launchOptions, viewport }, use) => {
+  chromium: [
+    async ({ launchOptions }, use) => {
+      let browser: Promise<Browser> | undefined;
+      await use(() => (browser ??= chromium.launch(launchOptions)));
+      await (await browser)?.close();
+    },
+    { scope: 'worker' },
+  ],
+  launch: async ({ shell, home, cache, chromium: openChromium, viewport }, use) => {
     const open = new Set<App>();
     await use(async (given) => {
       const env = { ...process.env, STILLHOUSE_HOME: home } as Record<string, string>;
@@ -62,7 +75,7 @@ export const test = base.extend<ShellOptions & Fixtures>({
       const app =
         shell === 'electron'
           ? await openElectron(env, undefined, given)
-          : await openBrowser(env, launchOptions, viewport);
+          : await openBrowser(env, await openChromium(), viewport);
       open.add(app);
       const { close } = app;
       app.close = async () => {
@@ -142,7 +155,7 @@ export async function openElectron(env: Record<string, string>, binary?: string,
 
 async function openBrowser(
   env: Record<string, string>,
-  options: LaunchOptions,
+  browser: Browser,
   viewport: { width: number; height: number } | null,
 ): Promise<App> {
   const server = spawn(process.execPath, [join(ROOT, 'dist/main/cli.mjs'), 'serve', '--port', '0'], { cwd: ROOT, env });
@@ -157,7 +170,6 @@ async function openBrowser(
       });
     void ended.then(() => reject(new Error(`stillhouse serve ended:\n${said}`)));
   });
-  const browser = await chromium.launch(options);
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
   await page.goto(url);
@@ -175,7 +187,7 @@ async function openBrowser(
       return app.page;
     },
     close: async () => {
-      await browser.close();
+      await context.close();
       server.kill('SIGTERM');
       await ended;
     },
