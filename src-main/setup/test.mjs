@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { electronOfTests, findElectron } from './electron.mjs';
@@ -6,57 +6,70 @@ import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
 import { ROOT, SetupError, USER_CACHE, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
 import { run, runNode, say, seconds } from './steps.mjs';
+import { closingLines, readPlaywright, readVitest } from './test-report.mjs';
 
 /**
  * `npm test`: sets everything up, checks and tests all there is, and ends with one line, `N passed, N failed`.
  * Exit code 0 means that something passed and nothing failed.
  */
 const RESULTS = join(ROOT, 'test-results');
-const CHECKS = ['types', 'lint', 'format', 'dead'];
 
-const total = { passed: 0, failed: 0 };
+/** Everything that was done, in the order of its end. */
+const steps = [];
 
-function count(name, { passed, failed }, started) {
-  total.passed += passed;
-  total.failed += failed;
-  say(`-- ${name}: ${passed} passed, ${failed} failed (${seconds(started)})`);
+function note(name, outcome, started) {
+  steps.push({ name, seconds: (Date.now() - started) / 1000, outcome });
+  say(`-- ${name}: ${outcome.passed} passed, ${outcome.failed.length} failed (${seconds(started)})`);
 }
 
 /** A step that is right or wrong as a whole. */
 async function step(name, work) {
   const started = Date.now();
-  let good = false;
+  let why = '';
   try {
-    good = (await work()) !== false;
+    if ((await work()) === false) why = 'see above';
   } catch (error) {
-    say(error instanceof SetupError ? error.message : String(error?.stack ?? error));
+    why = error instanceof SetupError ? error.message : String(error?.stack ?? error);
+    say(why);
   }
-  count(name, { passed: good ? 1 : 0, failed: good ? 0 : 1 }, started);
-  return good;
+  note(name, { passed: why ? 0 : 1, failed: why ? [{ name, why: why.split('\n')[0] }] : [], times: [] }, started);
+  return !why;
 }
 
-const npmScript = async (name) => (await run('npm', ['run', '--silent', name], { stdio: ['ignore', 2, 2] })) === 0;
+/** Runs a check and shows what it said in one piece, for others run beside it. */
+async function check(name) {
+  const path = join(RESULTS, `check-${name}.log`);
+  const log = openSync(path, 'w');
+  const code = await run('npm', ['run', '--silent', `check:${name}`], { stdio: ['ignore', log, log] });
+  closeSync(log);
+  const said = readFileSync(path, 'utf8');
+  process.stderr.write(said);
+  if (code !== 0)
+    throw new SetupError(said.split('\n').find((line) => /error|\[warn\]/i.test(line)) ?? `exit code ${code}`);
+}
 
-/** Runs a test runner that leaves a JSON report, and counts what the report says. */
+/** Runs a test runner that leaves a JSON report, and takes down what the report says. */
 async function suite(name, report, command, read) {
   const started = Date.now();
   rmSync(report, { force: true });
   const code = await command();
-  const counts = existsSync(report) ? read(JSON.parse(readFileSync(report, 'utf8'))) : { passed: 0, failed: 0 };
-  // A runner that fails without a failed test (a file that does not load, no report) has failed all the same.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1;
-  count(name, counts, started);
+  const outcome = existsSync(report)
+    ? read(JSON.parse(readFileSync(report, 'utf8')))
+    : { passed: 0, failed: [], times: [] };
+  // A runner that fails without a failed test (no report, a fault of its own) has failed all the same.
+  if (code !== 0 && outcome.failed.length === 0) outcome.failed.push({ name, why: `exit code ${code}` });
+  note(name, outcome, started);
 }
 
 function unitTests() {
   const report = join(RESULTS, 'unit.json');
   const args = ['run', '--config', 'tests/vitest.config.ts', '--reporter', 'default', '--reporter', 'json'];
+  const stdio = ['ignore', 2, 2];
   return suite(
     'unit',
     report,
-    () =>
-      runNode(['node_modules/vitest/vitest.mjs', ...args, '--outputFile.json', report], { stdio: ['ignore', 2, 2] }),
-    ({ numPassedTests, numTotalTests }) => ({ passed: numPassedTests, failed: numTotalTests - numPassedTests }),
+    () => runNode(['node_modules/vitest/vitest.mjs', ...args, '--outputFile.json', report], { stdio }),
+    (said) => readVitest(said, ROOT),
   );
 }
 
@@ -68,12 +81,8 @@ function endToEndTests(electron) {
   if (electron !== findElectron()) env.STILLHOUSE_NODE = process.execPath;
   const screen = ['-a', '-s', '-screen 0 1280x900x24', process.execPath, ...args];
   const options = { env, stdio: ['ignore', 2, 2] };
-  return suite(
-    'end to end',
-    report,
-    () => (env.DISPLAY ? runNode(args, options) : run('xvfb-run', screen, options)),
-    ({ stats }) => ({ passed: stats.expected, failed: stats.unexpected + stats.flaky + stats.skipped }),
-  );
+  const command = () => (env.DISPLAY ? runNode(args, options) : run('xvfb-run', screen, options));
+  return suite('end to end', report, command, readPlaywright);
 }
 
 /** npm's Electron, else the one that the Python package index carries (Linux x64), kept in the cache. */
@@ -102,22 +111,37 @@ async function prepare() {
   if (missing.length > 0) say(`Missing for the end-to-end tests: ${missing.join(' ')}`);
 }
 
+/** Does steps one after the other, whatever comes of each. @returns whether all are right */
+async function lane(...works) {
+  let good = true;
+  for (const [name, work] of works) good = (await step(name, work)) && good;
+  return good;
+}
+
 async function main() {
-  if (!(await step('set-up', prepare))) return;
   mkdirSync(RESULTS, { recursive: true });
-  for (const check of CHECKS) await step(`check ${check}`, () => npmScript(`check:${check}`));
-  if (!(await step('build', ensureBuild))) return;
-  await step('engine', ensureEngine);
+  if (!(await step('set-up', prepare))) return;
   let electron;
-  await step('Electron', async () => {
+  const fetchElectron = async () => {
     electron = await electronForTests();
     if (!answers(electron, '--no-sandbox', '--version'))
       say(`${electron} does not answer; its system libraries may be missing`);
-  });
+  };
+  // Two lanes for two cores. The tests need what is built, and the cores for themselves.
+  const checks = (...names) => names.map((name) => [`check ${name}`, () => check(name)]);
+  const [, built] = await Promise.all([
+    lane(...checks('types', 'format', 'dead')),
+    lane(['build', ensureBuild], ['engine', ensureEngine]),
+    lane(['Electron', fetchElectron], ...checks('lint')),
+  ]);
+  if (!built) return;
   await unitTests();
   await endToEndTests(electron);
 }
 
 await main();
-process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
-process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+for (const line of closingLines(steps)) say(line);
+const passed = steps.reduce((sum, { outcome }) => sum + outcome.passed, 0);
+const failed = steps.reduce((sum, { outcome }) => sum + outcome.failed.length, 0);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
