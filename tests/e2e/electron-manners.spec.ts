@@ -172,7 +172,7 @@ test('the queue goes on without a window, and the app ends after its last run', 
   await bench.main.getByRole('button', { name: 'Stop' }).click();
   await bench.reaches('Stopped');
   await bench.go('Recipe');
-  await bench.set('Epochs', '8');
+  await bench.set('Epochs', '60');
   await bench.start();
   const first = newestRun(home);
   await bench.go('Recipe');
