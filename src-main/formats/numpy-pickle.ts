@@ -12,8 +12,8 @@ const GLOBALS = new Set([
 ]);
 
 /**
- * The dict that a pickle holds, its keys as texts, be they texts or bytes. Byte strings of `spans` bytes and more are
- * not read; {@link bytesOfArray} says where they lie.
+ * Reads the dict that a pickle holds, with its keys as texts, whether they are texts or bytes. Byte strings of `spans`
+ * bytes and more are not read; {@link bytesOfArray} says where they lie.
  * @throws StillhouseError `weights.format`
  */
 export function readPickledDict(source: ByteSource, path: string, spans: number): Map<string, unknown> {
@@ -31,7 +31,7 @@ export function readPickledDict(source: ByteSource, path: string, spans: number)
   return new Map([...value.items].map(([key, item]) => [textOf(key) ?? '', item]));
 }
 
-/** A text, which Python 3 may have read and written as bytes; null for anything else. */
+/** Reads a text, which Python 3 may have read and written as bytes; null for anything else. */
 export function textOf(value: unknown): string | null {
   if (typeof value === 'string') return value;
   return value instanceof Uint8Array ? new TextDecoder('utf-8').decode(value) : null;
@@ -43,7 +43,10 @@ export interface PickledBytes {
   position: number;
 }
 
-/** @throws ReasonError when it is no array of bytes that lies in the pickle as it is. */
+/**
+ * Finds where the bytes of a pickled array lie.
+ * @throws ReasonError when it is no array of bytes that lies in the pickle as it is.
+ */
 export function bytesOfArray(value: unknown): PickledBytes {
   const { shape, dtype, order, data } = partsOf(value);
   const type = dtype instanceof PickleRecord ? textOf(dtype.args[0]) : null;

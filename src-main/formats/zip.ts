@@ -4,7 +4,7 @@ import { reason } from '../protocol/reasons.ts';
 
 /**
  * Reading zip archives as torch writes them: by the central directory, entries stored without compression. Deflated
- * entries are read too, within bounds. Checksums are not compared: torch can be told to write none.
+ * entries are read too, within bounds. Checksums are not compared: torch has an option to write none.
  */
 
 const [LOCAL, CENTRAL, END, END64, LOCATOR64] = [0x04034b50, 0x02014b50, 0x06054b50, 0x06064b50, 0x07064b50];

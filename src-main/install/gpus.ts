@@ -144,7 +144,7 @@ export function visibleGpus(gpus: readonly Gpu[], visible: string | undefined): 
   if (visible === undefined) return [...gpus];
   const chosen: Gpu[] = [];
   for (const word of visible.split(',').map((part) => part.trim())) {
-    // What names a part of a GPU cannot be told from here.
+    // The GPU behind a name of a part (MIG) is not known here.
     if (word.startsWith('MIG-')) return [...gpus];
     const gpu = gpus.find(({ index, uuid }) => (/^\d+$/.test(word) ? index === Number(word) : isNamed(uuid, word)));
     if (!gpu) break;

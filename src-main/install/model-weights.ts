@@ -16,7 +16,7 @@ export function hasImageNetWeights(model: string): boolean {
   return Object.hasOwn(PINS, model) || findPublished(model) !== undefined;
 }
 
-/** Where a network's ImageNet weights are on this machine; null where they are not. */
+/** Finds a network's ImageNet weights on this machine; null where they are not. */
 export async function imageNetWeightsHere(model: string, folder: string): Promise<string | null> {
   const pinned = Object.hasOwn(PINS, model) ? join(folder, basename(PINS[model].members[0].path)) : null;
   if (pinned && existsSync(pinned)) return pinned;
@@ -24,7 +24,7 @@ export async function imageNetWeightsHere(model: string, folder: string): Promis
   return (published && (await locateAny(sourcesOf(published), folder))?.path) ?? null;
 }
 
-/** Bytes that fetching a network's ImageNet weights takes, where a package states them; else null. */
+/** Returns how many bytes a network's ImageNet weights take to fetch, where a package states them; else null. */
 export function pinnedBytes(model: string): number | null {
   return Object.hasOwn(PINS, model) ? PINS[model].bytes : null;
 }

@@ -8,7 +8,7 @@ export interface JobPort {
   onCommand(listener: (message: unknown) => void): void;
   /** Called once when the other side is gone. */
   onGone(listener: () => void): void;
-  /** Resolves when everything told has left this process. */
+  /** Resolves when every message has left this process. */
   flush(): Promise<void>;
 }
 

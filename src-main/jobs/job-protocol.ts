@@ -21,9 +21,9 @@ import { teacherCard } from '../protocol/teacher-card.ts';
 import type { LockOwner } from '../runs/lock.ts';
 
 /**
- * What a trainer process is told and what it tells. One process does one job and ends: exit code 0 when it is done
- * or stopped, 1 when it failed. Whatever goes wrong inside arrives as `failed`; a process that ends without `done`
- * or `failed` died.
+ * Defines the messages to and from a job process. One process does one job and ends: exit code 0 when it is done or
+ * stopped, 1 when it failed. Any failure inside arrives as `failed`; a process that ends without `done` or `failed`
+ * died.
  *
  * To add a job: "A job" in docs/adding.md.
  */
@@ -293,7 +293,7 @@ function malformed(issue: v.BaseIssue<unknown>, of: string): PlainError {
 
 const KINDS: ReadonlySet<unknown> = new Set(Object.keys(RESULTS));
 
-/** What a trainer is told. Of a job only the kind is looked at here, the rest by who does it. */
+/** A message to a job process. Only the kind of a job is checked here; the job itself checks the rest. */
 const jobCommand = v.variant('do', [
   v.object({
     do: v.literal('start'),

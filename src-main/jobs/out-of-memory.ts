@@ -54,7 +54,7 @@ export function lighterSettings(recipe: Recipe): string {
 
 /**
  * Makes the error of a training that got no memory.
- * @param memory resident bytes when they were last told; 0 while unknown.
+ * @param memory resident bytes in the last message; 0 while unknown.
  */
 export function memoryError(recipe: Recipe, how: Reason, memory = 0): StillhouseError {
   const told = memory > 0 ? reason('process.held', { how, bytes: readableBytes(memory) }) : how;

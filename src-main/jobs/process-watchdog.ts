@@ -2,11 +2,11 @@ import { StillhouseError } from '../protocol/errors.ts';
 
 /** Looks within the time after which a process counts as silent. */
 const TICKS = 10;
-/** Milliseconds without a word after which that is told. */
+/** Milliseconds without a message after which a process counts as silent. */
 const SILENCE = 30_000;
 
 export interface SilenceWatchOptions {
-  /** Milliseconds without a word after which it is told; 30,000 when left out. */
+  /** Milliseconds without a message after which a process counts as silent; 30,000 when left out. */
   silence?: number;
   /** Minutes without a word that are too many; 0: never. */
   minutes: number;

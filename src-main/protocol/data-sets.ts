@@ -17,7 +17,7 @@ const ALIASES: Readonly<Record<string, DataSetName>> = { CIFAR: 'CIFAR100', INAT
 /** Every name that `--data-set` takes. */
 export const DATA_SET_WORDS: readonly string[] = [BY_FOLDERS, ...Object.keys(DATA_SETS), ...Object.keys(ALIASES)];
 
-/** The data set that a word means, in any case; null for none. */
+/** Finds the data set that a word means, in any case; null for none. */
 export function dataSetOf(word: string): DataSetName | typeof BY_FOLDERS | null {
   const name = word.toUpperCase();
   if (name === BY_FOLDERS) return BY_FOLDERS;

@@ -58,7 +58,7 @@ export const distilPlan = v.object({
 });
 export type DistilPlan = v.InferOutput<typeof distilPlan>;
 
-/** A plan that was kept; null for anything else. */
+/** Parses a plan that was kept; null for anything else. */
 export function parsePlan(given: unknown): DistilPlan | null {
   const read = v.safeParse(distilPlan, given);
   return read.success ? read.output : null;

@@ -32,7 +32,7 @@ export const ERRORS = {
     advice: 'Give both splits the same class folders.',
   },
   'data.one-class': {
-    says: 'There is only one class, {name}: nothing can be told apart.',
+    says: 'There is only one class, {name}: there is nothing to distinguish.',
     advice: 'Add a folder with images of another class.',
   },
   'data.vanished': {
@@ -731,7 +731,7 @@ export const ERRORS = {
     advice: 'Reload the window; if it happens again, please report it with this text.',
   },
   'protocol.event': {
-    says: 'The service told of something in a form that is not known here: {name}: expected {expected}, got {got}.',
+    says: 'The service reported something in a form that is not known here: {name}: expected {expected}, got {got}.',
     advice: 'It was left out. Reload the window; if it happens again, please report it with this text.',
   },
   'protocol.trainer': {

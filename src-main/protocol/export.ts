@@ -4,7 +4,7 @@ import { flag, measured, number, numbers, oneOf, plainError, text } from './shap
 
 /** Exports of a run, and what a check of one found. */
 
-/** Images that a check compares the answers on, unless it is told otherwise, and the most it may be told. */
+/** Images on which a check compares the answers by default, and the most it may be asked for. */
 export const CHECK_IMAGES = 64;
 export const MOST_CHECK_IMAGES = 100_000;
 

@@ -81,7 +81,7 @@ export interface Host {
   onMenu(listener: (command: string) => void): void;
   /** Tells the native side of changed preferences. */
   tellSettings(settings: DesktopSettings): void;
-  /** Hears what the window is asked to open; what came before the first listener is told to it. */
+  /** Hears the paths that the window is asked to open, also those from before the first listener. */
   onOpen(listener: (request: OpenRequest) => void): void;
 }
 

@@ -372,7 +372,7 @@ export const OPTIMIZER_FIELDS = [
     unit: '',
     paper: 'off',
     label: 'Average of weights',
-    help: 'Keep a moving average of the model and score it beside the model. (DeiT keeps one unless told not to, and never scores it.)',
+    help: 'Keep a moving average of the model and score it beside the model. (DeiT keeps one by default, and never scores it.)',
     changesSpeed: true,
   },
   {

@@ -78,7 +78,7 @@ export type RecipeCheck = v.InferOutput<typeof recipeCheck>;
 
 /** The learning rate over a whole run. */
 export const lrSchedule = v.object({
-  /** Where the rate is told, in epochs from 0; a rate that changes by epoch is told at both ends of each. */
+  /** Points of the curve, in epochs from 0; a rate that changes by epoch has one at both ends of each. */
   epochs: numbers,
   rates: numbers,
   /** The epoch at which the rate is up; null without warm-up. */

@@ -51,7 +51,7 @@ function busy(): StillhouseError {
   return new StillhouseError('rpc.busy', { waiting: MOST_WAITING });
 }
 
-/** A message that is no request, but names an id, is told so: else its caller would wait for ever. */
+/** Answers a message that is no request but names an id: its caller would wait for ever. */
 function postRefusal(message: unknown, post: (reply: Reply) => void): void {
   const named = v.safeParse(v.object({ id }), message);
   if (!named.success) return;

@@ -42,9 +42,9 @@ import { cardFieldName, cardFields, teacherCard } from './teacher-card.ts';
 import { foundWeights, weightList } from './weight-data.ts';
 
 /**
- * Lists every call that a front can make, with the schemas of its parameters and its answer. A call asks for something to
- * be done; events (`events.ts`) report what has happened. The schemas are checked at the port: parameters before any
- * handler, answers before any store.
+ * Lists every call that a front can make, with the schemas of its parameters and its answer. A call commands; events
+ * (`events.ts`) report the effects. The schemas are checked at the port: parameters before any handler, answers before
+ * any store.
  *
  * To add a call: "A call" in docs/adding.md.
  */
@@ -163,7 +163,7 @@ export const CALLS = {
   /** While as many train as may at once, refused as `run.busy` unless `anyway`. */
   'run.start': call(v.strictObject({ recipe, anyway: v.optional(v.boolean()) }), run),
   'run.stop': call(v.strictObject({ run: runId }), nothing),
-  /** Saves after the step in progress and waits, with everything in memory, until it is told to continue or stop. */
+  /** Saves after the step in progress and waits, with everything in memory, until a call continues or stops it. */
   'run.pause': call(v.strictObject({ run: runId }), nothing),
   /** Goes on with a paused run; one that waits for space on the disk looks again at once. */
   'run.continue': call(v.strictObject({ run: runId }), nothing),

@@ -5,18 +5,18 @@ import { writeFileAtomic } from '../base/files.ts';
 
 /** Plans of distillations: `<home>/distillations/<id>/plan.json`. Whoever works on one holds the lock of its folder. */
 
-/** The folder of a plan. */
+/** Returns the folder of a plan. */
 export function planFolder(home: string, id: string): string {
   return join(home, 'distillations', id);
 }
 
-/** Every plan, the newest first; what cannot be read is left out. */
+/** Lists every plan, the newest first, without those that cannot be read. */
 export function listPlans(home: string): DistilPlan[] {
   const plans = names(join(home, 'distillations')).map((id) => readPlan(home, id));
   return plans.filter((plan) => plan !== null).sort((one, other) => other.created - one.created);
 }
 
-/** A plan as it was kept last; null where there is none. */
+/** Reads a plan as it was kept last; null where there is none. */
 export function readPlan(home: string, id: string): DistilPlan | null {
   if (!/^[\w-]{1,64}$/.test(id)) return null;
   try {

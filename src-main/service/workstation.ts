@@ -52,7 +52,7 @@ export interface WorkstationOptions {
 /** The application core: answers every call, whatever shell it came through. */
 export interface Workstation {
   handlers: Handlers;
-  /** File of an image that a window was told of; null for any other id. */
+  /** Returns the file of an image whose id a window has; null for any other id. */
   imageFile(id: string): ImageFile | null;
   /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
   close(): Promise<void>;

@@ -54,7 +54,7 @@ export const useJobs = defineStore('jobs', () => {
     }
   };
   const listings = latest();
-  /** What jobs have told since their list was asked for: it is newer than the list. */
+  /** Progress that arrived since the list was asked for: it is newer than the list. */
   const since = new Map<string, JobProgress>();
   const take = (listed: JobProgress[]): void => {
     all.clear();

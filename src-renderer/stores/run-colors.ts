@@ -2,7 +2,7 @@ import { defineStore } from 'pinia';
 import { ref } from 'vue';
 import { isRecord, keep, readKept } from '../composables/kept.ts';
 
-/** Tokens of the colours for runs, `run-1` and on: told apart by colour-blind readers. */
+/** Tokens of the colours for runs, `run-1` and on, which colour-blind readers can distinguish. */
 export const RUN_COLORS: readonly string[] = Array.from({ length: 10 }, (_, index) => `run-${index + 1}`);
 /** Lengths of dash and gap of runs whose colour another has already; unlike those that tell kinds of line apart. */
 const RUN_DASHES: readonly (readonly number[])[] = [[], [14, 5], [14, 4, 3, 4], [14, 4, 3, 4, 3, 4]];

@@ -16,7 +16,7 @@ export interface MarkedRun {
   color: string | null;
 }
 
-/** What is told of a run beside the open one: that of every checkpoint of twenty runs would hide the lines. */
+/** The marks of runs beside the open one: every checkpoint of twenty runs would hide the lines. */
 const OF_OTHERS: readonly MarkKind[] = ['resume', 'nonFinite', 'end'];
 
 const COLORS: Record<MarkKind, string> = {

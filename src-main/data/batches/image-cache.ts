@@ -25,7 +25,7 @@ export interface SkippedImage {
 /** Has images made by a crew, and remembers those it has seen while there is room. */
 export interface ImageCache {
   /**
-   * Fills rows of `images`. Returns those that could not be, which is told once a file.
+   * Fills rows of `images`. Returns the rows that failed; each failing file is reported once.
    * Rejects with StillhouseError `data.vanished` when the data folder is gone or does not answer.
    */
   fill<One extends Wanted>(images: Uint8Array, wanted: readonly One[]): Promise<One[]>;

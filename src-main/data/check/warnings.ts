@@ -6,10 +6,10 @@ import {
   type PlainError,
 } from '../../protocol/errors.ts';
 
-/** Warnings of one kind that are told one by one; the others are only counted. */
+/** How many warnings of one kind are kept one by one; the others are only counted. */
 const MOST = 50;
 
-/** What a listing has to say beside its result. A folder of 100,000 faults must not make as many messages. */
+/** Gathers the warnings of a listing. A folder of 100,000 faults must not make as many messages. */
 export class Warnings {
   private readonly list: PlainError[] = [];
   private readonly counts = new Map<ErrorCode, number>();
@@ -20,7 +20,7 @@ export class Warnings {
     if (count <= MOST) this.list.push(toPlainError(new StillhouseError(code, params)));
   }
 
-  /** What was told, and how much more there is of each kind. */
+  /** Lists the kept warnings, and how many more there are of each kind. */
   all(): PlainError[] {
     const more = [...this.counts].filter(([, count]) => count > MOST);
     const rest = more.map(([code, count]) => new StillhouseError('data.more-warnings', { code, count: count - MOST }));

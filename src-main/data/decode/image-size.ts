@@ -1,7 +1,7 @@
 import { bmpHeader } from './bmp.ts';
 import { gifFrame } from './gif.ts';
 
-/** Formats told by their first bytes, whatever the file is called. `netpbm` is PPM, PGM and PBM. */
+/** Formats that are recognised by their first bytes, whatever the file is called. `netpbm` is PPM, PGM and PBM. */
 export type ImageFormat = 'jpeg' | 'png' | 'gif' | 'bmp' | 'webp' | 'netpbm' | 'tiff';
 
 export interface ImageSize {

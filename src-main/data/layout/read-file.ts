@@ -22,7 +22,7 @@ export function readImageFile(path: string, { timeout }: ReadOptions): Promise<U
   );
 }
 
-/** All bytes at a place, wherever it lies. Rejects as {@link readImageFile} and {@link readFilePart} do. */
+/** Reads all bytes at a place, in a file or an archive. Rejects as {@link readImageFile} and {@link readFilePart} do. */
 export function readPlace({ path, size, ...part }: BytesPlace, options: ReadOptions): Promise<Uint8Array> {
   return size === null ? readImageFile(path, options) : readFilePart(path, { ...part, size }, options);
 }

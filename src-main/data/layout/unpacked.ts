@@ -12,7 +12,10 @@ export interface Packing {
 
 const LARGEST = 1 << 30;
 
-/** The file of an image from what is stored of it. @throws Error where it does not come to the bytes that were stated. */
+/**
+ * Makes the file of an image from its stored bytes.
+ * @throws Error where it does not come to the bytes that were stated.
+ */
 export function unpacked(bytes: Uint8Array, { inflated, planes }: Packing): Uint8Array {
   if (planes !== undefined) {
     if (bytes.length !== 3 * planes ** 2) throw new ReasonError(reason('file.archive-shrunk'));

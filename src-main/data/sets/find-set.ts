@@ -18,8 +18,8 @@ const SETS: readonly PublishedSet[] = [...CIFAR, FLOWERS, CARS];
 const TAR = /^cifar-100?-(python|binary)\.tar$/i;
 
 /**
- * The published data set that a folder, or a tar archive, holds: the one that a person named, or the only one that is
- * recognised. Null where the folder is to be read by its folders and lists.
+ * Recognises the published data set in a folder or a tar archive: the one that a person named, or the only one that
+ * fits. Returns null where the folder is to be read by its folders and lists.
  * @throws StillhouseError `data.set-missing`, `data.compressed-tar` for one that was named and is not there;
  * `data.set-several`, `data.set-or-folders` where that can be read in two ways.
  */

@@ -37,7 +37,10 @@ export interface SetListing {
   titles?: ReadonlyMap<string, { en: string; zh: string }>;
 }
 
-/** What `work` makes of a file. @throws StillhouseError `data.set-file` saying why it can make nothing of it. */
+/**
+ * Runs `work` on a file and returns its result.
+ * @throws StillhouseError `data.set-file` saying why it can make nothing of it.
+ */
 export function readingFile<Result>(name: DataSetName, file: string, work: () => Result): Result {
   try {
     return work();
@@ -46,7 +49,7 @@ export function readingFile<Result>(name: DataSetName, file: string, work: () =>
   }
 }
 
-/** The error of a file that is not what its data set has in its place. */
+/** Makes the error of a file that differs from the file of its data set. */
 export function fileError(name: DataSetName, file: string, error: unknown): StillhouseError {
   // What the readers of formats say of a file is the reason here.
   const known = error instanceof StillhouseError && error.code !== 'data.set-file' ? error.params.reason : undefined;
@@ -55,7 +58,7 @@ export function fileError(name: DataSetName, file: string, error: unknown): Stil
   return new StillhouseError('data.set-file', params, { cause: error });
 }
 
-/** The file of a folder. @throws StillhouseError `data.set-missing` */
+/** Finds a file of a folder. @throws StillhouseError `data.set-missing` */
 export function fileOf(name: DataSetName, folder: SetFolder, wanted: string, path: string): SetFile {
   const file = folder.files.get(wanted);
   if (!file) throw missing(name, path, wanted);

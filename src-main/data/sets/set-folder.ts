@@ -27,7 +27,7 @@ export interface SetFolder {
   folders: ReadonlySet<string>;
 }
 
-/** A folder on disk; null where there is none. @throws StillhouseError `folder.unreadable` */
+/** Opens a folder on disk; null where there is none. @throws StillhouseError `folder.unreadable` */
 export async function setFolder(root: string, place: string): Promise<SetFolder | null> {
   const path = join(root, place);
   const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
@@ -74,7 +74,7 @@ export async function tarFolders(path: string, archive: string): Promise<SetFold
 }
 
 /**
- * What `work` makes of a file, opened only for it.
+ * Opens a file for `work` alone, and returns the result of that.
  * @throws ReasonError where it cannot be read, and what `work` throws.
  */
 export function withFile<Result>(file: SetFile, work: (source: ByteSource) => Result): Result {
@@ -97,7 +97,7 @@ function readPart(handle: number, offset: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** A file whole, at most `most` bytes. @throws ReasonError */
+/** Reads a whole file of at most `most` bytes. @throws ReasonError */
 export function readWhole(file: SetFile, most: number): Uint8Array {
   return withFile(file, (source) => {
     if (source.size > most) throw new ReasonError(reason('file.too-large'));

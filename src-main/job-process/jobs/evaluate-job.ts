@@ -33,8 +33,8 @@ import type { PlainError } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
 
 /**
- * Scores weights on the validation images of a data set, or on a folder, and keeps every image's answers where it
- * is told to.
+ * Scores weights on the validation images of a data set, or on a folder, and keeps every image's answers in the folder
+ * that the job names.
  * @throws StillhouseError `data.*`, `evaluation.*`, `weights.*`, `teacher.*`, `engine.load`, `recipe.*`, `disk.*`.
  */
 export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Promise<JobResults['evaluate']> {

@@ -44,7 +44,7 @@ export async function sideBySide(
     const part = images.subarray(index * each * size, (index + 1) * each * size);
     return ask(part, part.length / size);
   });
-  // All of them end before any failure is told: they read memory that is the caller's again then.
+  // All of them end before a failure is thrown: from then on the memory that they read is the caller's again.
   const ended = await Promise.allSettled(parts);
   return joined(ended.map(settled), count, count);
 }

@@ -139,7 +139,7 @@ export function teacherLoader(
 ): Loader {
   const { inputSize, cropRatio, interpolation } = card;
   const own = { inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation, batchSize };
-  // What cannot be read is told of by the student's loader.
+  // The student's loader reports files that cannot be read.
   const onSkip = (): void => undefined;
   const looks = { ...evaluationRecipe(recipe), ...own };
   return createLoader({ dataset, recipe: looks, workers: newWorkers(looks), noiseRows: 0, onSkip });

@@ -21,7 +21,7 @@ export class PauseSwitch {
     for (const wake of [...this.waiting]) wake();
   }
 
-  /** Resolves when told to continue, when stopped, or after so many milliseconds. */
+  /** Resolves when continued, when stopped, or after so many milliseconds. */
   async wait(stop: AbortSignal, milliseconds?: number): Promise<void> {
     if (stop.aborted) return;
     let done = (): void => undefined;

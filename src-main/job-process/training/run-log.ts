@@ -9,8 +9,8 @@ import { openEvents, type EventWriter } from '../../runs/tensorboard.ts';
 import type { JobContext } from '../job-context.ts';
 
 /**
- * What is written down of a run, and told. Rows that a full disk does not take are told all the same and kept in
- * memory, in their order, until it does.
+ * Writes the history of a run and sends its rows to the service. Rows that do not fit on a full disk are sent all the
+ * same, and kept in memory, in their order, until they fit.
  */
 export interface RunLog {
   /** @throws StillhouseError `disk.denied` */

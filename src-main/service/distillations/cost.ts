@@ -13,14 +13,14 @@ export interface CostParts {
   time(recipe: Partial<Recipe>): Promise<TimeForecast | null>;
 }
 
-/** The recipes of a plan as they can be checked and timed before there is a teacher. */
+/** Lists the recipes of a plan in a form that can be checked and timed before there is a teacher. */
 export function trainingsOf({ teacher, student }: DistilPlan): Partial<Recipe>[] {
   const alone = { ...student.recipe, distillationType: 'none', teacherPath: '' } as const;
   return teacher.recipe ? [alone, teacher.recipe] : [alone];
 }
 
 /**
- * Download, disk and time of a plan.
+ * Estimates download, disk and time of a plan.
  * @throws StillhouseError whatever keeps one of its trainings from being begun.
  */
 export async function costOf(plan: DistilPlan, { weightsFolder, check, time }: CostParts): Promise<DistilCost> {

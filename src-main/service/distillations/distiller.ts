@@ -92,7 +92,7 @@ export class Distiller {
   }
 }
 
-/** Why there is no student: how its teacher ended. */
+/** Makes the error of a student that cannot start, because its teacher ended early. */
 export function withoutTeacher({ id, state }: RunSummary): StillhouseError {
   return new StillhouseError(state === 'stopped' ? 'distil.teacher-stopped' : 'distil.teacher-failed', { run: id });
 }

@@ -15,7 +15,7 @@ export interface Work {
   student: number;
 }
 
-/** The work of a plan. */
+/** Estimates the work of each training of a plan. */
 export function workOf({ teacher, student }: DistilPlan): Work {
   const own = { ...defaultRecipe(), ...student.recipe };
   const watched = isListed(teacher.model) ? forward({ ...own, model: teacher.model }) : 0;
@@ -26,13 +26,13 @@ export function workOf({ teacher, student }: DistilPlan): Work {
   };
 }
 
-/** How much longer an epoch of a student takes because its teacher looks on. */
+/** Estimates how much longer an epoch of a student takes because its teacher answers too. */
 export function watchedGain(plan: DistilPlan): number {
   const own = { ...defaultRecipe(), ...plan.student.recipe };
   return workOf(plan).student / (TRAINED * forward(own) * totalEpochs(own));
 }
 
-/** The share of a run that is done, from 0 to 1. */
+/** Computes the share of a run that is done, from 0 to 1. */
 export function shareOf(run: RunSummary | null): number {
   if (!run || run.epochs === 0) return 0;
   if (run.state === 'finished') return 1;

@@ -39,7 +39,7 @@ export function makePlan(asked: DistilRequest, facts: PlanFacts): DistilPlan {
   };
 }
 
-/** Settings of the student once its teacher is there. */
+/** Completes the settings of the student once its teacher is there. */
 export function taught({ student, teacher }: DistilPlan): Partial<Recipe> {
   return { ...student.recipe, teacherModel: teacher.model, teacherPath: teacher.path ?? '' };
 }
@@ -80,7 +80,7 @@ function knows(known: readonly string[], classes: readonly string[]): boolean {
   return classes.every((name) => names.has(name));
 }
 
-/** The best checkpoint of a run; null where there is none. */
+/** Finds the best checkpoint of a run; null where there is none. */
 export function trainedWeights(run: string): string | null {
   const best = bestCheckpoint(run);
   return best && join(checkpointsFolder(run), best.file);

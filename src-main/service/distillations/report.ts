@@ -15,7 +15,7 @@ export interface ReportFacts {
   walked: boolean;
 }
 
-/** How far a plan is, from what lies on the disk and in the queue. */
+/** Reports how far a plan is, from the disk and the queue. */
 export function reportOf(plan: DistilPlan, facts: ReportFacts): DistilReport {
   const { teacher, student, job } = facts;
   const training = [student, teacher].find((run) => run && !ENDED.includes(run.state)) ?? null;

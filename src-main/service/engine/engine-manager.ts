@@ -24,7 +24,7 @@ export interface ChosenEngine extends EngineChoice {
   reason: StillhouseError | null;
 }
 
-/** The engines of this machine: one verification of each at a time, told to the windows when it ends. */
+/** Manages the engines of this machine: verifies each at most once at a time, and tells the windows when that ends. */
 export class EngineManager {
   private readonly verifying = new Map<EngineDevice, Promise<EngineReport>>();
   private survey: Promise<GpuSurvey> | undefined;

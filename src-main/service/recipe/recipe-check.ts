@@ -161,7 +161,7 @@ class Findings {
     if (!existsSync(path)) this.error(isAddress(path) ? 'weights.not-here' : 'file.missing', { path });
   }
 
-  /** Weights of another network are told of before anything starts; of a file, names and shapes alone are read. */
+  /** Reports weights of another network before anything starts; only names and shapes of the file are read. */
   async weights({ finetune, finetuneEntry: entry }: Recipe, model: Model | undefined): Promise<void> {
     if (!model || !finetune || !existsSync(finetune)) return;
     const fits = (weights: Weights): void => {

@@ -2,7 +2,7 @@ import type { LrSchedule } from '../../protocol/data-types.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { lrAt } from '../../train/schedule.ts';
 
-/** Points that a rate by step is told at, at most: more than a plot has pixels. */
+/** Most points of a curve by step: more than a plot has pixels. */
 const MOST_POINTS = 2000;
 
 /** Steps of an epoch while no data say how many. */

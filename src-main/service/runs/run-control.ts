@@ -34,7 +34,7 @@ interface ActiveRun {
   /** Settles when the process has ended and that was reported. */
   ended: Promise<void>;
   pending: HistoryRow[];
-  /** How the trainer says that the run ended: told when its process has ended too, and the run can be resumed. */
+  /** The end of the run as the trainer reported it; announced once its process has ended too and the run can be resumed. */
   last: HistoryRow | undefined;
   timer: NodeJS.Timeout | undefined;
   listed: number;

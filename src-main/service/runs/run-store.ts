@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../../base/files.ts';
 import { createRun, isRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
 import { RunSummaries } from '../../runs/summary.ts';
 
-/** The runs on disk: those in the runs folder, and those that were told to live elsewhere. */
+/** Keeps the runs on disk: those in the runs folder, and those that a person put elsewhere. */
 export class RunStore {
   /** Absolute folders of runs outside the runs folder. */
   private readonly elsewhere: Set<string>;

@@ -22,7 +22,7 @@ const dist = join(__dirname, '..');
 // A stock Node and threads read no archive: what runs beside the window lies unpacked beside it in a release.
 const service = new ServiceHost(__dirname.replace(/\bapp\.asar\b/, 'app.asar.unpacked'));
 const icons = join(dist, '..', 'resources', 'icons');
-/** Milliseconds that the app stays without a window once it has told how a run ended: a click on that opens it. */
+/** Milliseconds that the app stays without a window after a notification of a run's end: a click on it opens the app. */
 const LINGER = 10 * 60_000;
 const watch = new RunWatch();
 const signs = new RunSigns({ watch, icons, background: isBackground, show: showWindow, quit: () => app.quit() });
@@ -147,7 +147,7 @@ function isBusy(): boolean {
   return service.active > 0 || watch.runs.size > 0 || watch.goesOn;
 }
 
-/** In the background there is nothing left to stay for, unless a person may still click on what they were told. */
+/** Ends the app in the background, unless a person may still click on a notification. */
 function leaveWhenDone(): void {
   if (worked && !quitting && !lingering && isBackground() && !isBusy()) void quit();
 }

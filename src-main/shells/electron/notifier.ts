@@ -14,8 +14,8 @@ const WORDS: Record<RunNews['kind'], [DesktopText, DesktopText | null]> = {
 const open = new Set<Notification>();
 
 /**
- * Tells news of a run on the desktop, unless the person looks at the window or wants none.
- * @returns whether it was told.
+ * Shows news of a run on the desktop, unless the person looks at the window or wants none.
+ * @returns whether it was shown.
  */
 export function notify({ kind, run }: RunNews, click: () => void): boolean {
   if (!settings().notify || BrowserWindow.getFocusedWindow()) return false;

@@ -63,7 +63,7 @@ function openPort(service: ServiceHost, contents: WebContents, ports: Map<number
     if (contents.isDestroyed()) return;
     contents.removeListener('did-navigate', leave);
     contents.removeListener('destroyed', leave);
-    // A page that was left is not told: another one is in its place.
+    // A page that was left hears nothing: another one is in its place.
     if (lost) contents.send(CHANNELS.closed);
   });
   return port;

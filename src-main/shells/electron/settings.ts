@@ -24,7 +24,7 @@ export function useSystemLanguage(): void {
   current = { ...current, locale: /^zh\b/i.test(app.getLocale()) ? 'zh-CN' : 'en' };
 }
 
-/** Takes the preferences that a window told; drops what is none. */
+/** Takes the preferences that a window sent; ignores malformed ones. */
 export function takeSettings(given: unknown): void {
   const told = readDesktopSettings(given);
   if (!told) return;

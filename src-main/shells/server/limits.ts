@@ -17,7 +17,7 @@ export const LIMITS = {
   byteBurst: 64 << 20,
   /** Unsent bytes beyond which a window that does not read is cut off; it reads everything anew when it comes back. */
   unsentBytes: 32 << 20,
-  /** How long a window that is told to leave may take to read that. */
+  /** How long a window may take to read why its connection is closed. */
   leave: 5_000,
   /** Wrong keys that an address may try at once, then the pause after each, which doubles. */
   guesses: 8,

@@ -10,22 +10,18 @@ export interface DocComment {
   of: { name: string; kind: 'function' | 'other' } | null;
 }
 
-/** Reads every doc comment of a TypeScript source. */
+/** Reads the doc comments before the top-level declarations of a TypeScript source. */
 export function docComments(source: string, file: string): DocComment[] {
-  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true);
-  const found: DocComment[] = [];
-  const visit = (node: ts.Node): void => {
+  const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest);
+  return tree.statements.flatMap((node) => {
     // Of several comments before a declaration the last one is its own, the others head the file or a section.
     const comments = (node as unknown as { jsDoc?: ts.JSDoc[] }).jsDoc ?? [];
-    for (const comment of comments) {
-      const line = tree.getLineAndCharacterOfPosition(comment.pos).line + 1;
-      const text = plainText(comment.getText(tree));
-      found.push({ line, text, of: comment === comments.at(-1) ? declared(node) : null });
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(tree);
-  return found;
+    return comments.map((comment) => ({
+      line: tree.getLineAndCharacterOfPosition(comment.pos).line + 1,
+      text: plainText(source.slice(comment.pos, comment.end)),
+      of: comment === comments.at(-1) ? declared(node) : null,
+    }));
+  });
 }
 
 function plainText(comment: string): string {
@@ -44,7 +40,7 @@ function declared(node: ts.Node): DocComment['of'] {
   if (ts.isVariableStatement(node)) {
     const [{ name, initializer }] = node.declarationList.declarations;
     const isFunction = initializer && (ts.isArrowFunction(initializer) || ts.isFunctionExpression(initializer));
-    return { name: name.getText(), kind: isFunction ? 'function' : 'other' };
+    return { name: (name as ts.Identifier).text, kind: isFunction ? 'function' : 'other' };
   }
   const named = node as unknown as { name?: ts.Identifier };
   return { name: named.name?.text ?? '', kind: 'other' };
