@@ -26,7 +26,9 @@ export function readMatlabStructs(bytes: Uint8Array, name: string): MatlabStruct
   return structs(variable(bytes, name));
 }
 
-/** The numbers of an array `name`, column by column, as level 5 stores them. Throws as {@link readMatlabStructs}. */
+/**
+ * Reads the numbers of an array `name`, column by column, as level 5 stores them. Throws as {@link readMatlabStructs}.
+ */
 export function readMatlabNumbers(bytes: Uint8Array, name: string): number[] {
   const [flags, , , content] = variable(bytes, name);
   const kind = classOf(flags);
@@ -35,7 +37,7 @@ export function readMatlabNumbers(bytes: Uint8Array, name: string): number[] {
   return content ? numbers(content) : [];
 }
 
-/** The texts of a cell array `name`. Throws as {@link readMatlabStructs}. */
+/** Reads the texts of a cell array `name`. Throws as {@link readMatlabStructs}. */
 export function readMatlabTexts(bytes: Uint8Array, name: string): string[] {
   const [flags, , , ...cells] = variable(bytes, name);
   const texts = cells.map(valueOf);

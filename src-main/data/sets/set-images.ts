@@ -15,7 +15,7 @@ export interface ImagesPlace {
 }
 
 /**
- * Images of a data set by what `keyOf` makes of their path inside the folder, or archive, that holds them.
+ * Finds the images of a data set by a key, which `keyOf` makes from the path inside their folder or archive.
  * @throws StillhouseError `data.set-missing`, `data.compressed-tar`
  */
 export async function imagesOf(

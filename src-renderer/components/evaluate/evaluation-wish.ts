@@ -33,7 +33,7 @@ const LISTS: Partial<Record<PlainError['code'], [field: Choices['field'], list: 
 /** Most buttons that are offered. */
 const MOST = 8;
 
-/** What may be chosen after an error that says a file can be taken in several ways. */
+/** Lists the choices after an error that says a file can be taken in several ways. */
 export function choicesOf(error: PlainError | null): Choices {
   const [field, list] = (error && LISTS[error.code]) ?? ['network', ''];
   const named = error?.params[list];
