@@ -57,7 +57,7 @@ function placeSmallFile(path: string, data: string | Uint8Array, place: (from: s
   }
 }
 
-/** What a streamed file came to. */
+/** Facts about a file that was written as a stream. */
 export interface WrittenFile {
   bytes: number;
   /** Lower-case hexadecimal. */

@@ -6,7 +6,7 @@
  * a block of four 32-bit words is a keyed hash of its counter.
  */
 
-/** What a draw is for: two purposes never share numbers. Add at the end, never renumber: runs would change. */
+/** Purposes of draws: two purposes never share numbers. Add at the end, never renumber: runs would change. */
 export const PURPOSES = {
   order: 1,
   augment: 2,
@@ -60,7 +60,7 @@ export function philox(counter: readonly number[], key: readonly number[], out: 
   out[3] = c3;
 }
 
-/** What draws are taken from. */
+/** The source of draws. */
 export type Draws = Pick<Random, 'uniform' | 'between' | 'integer' | 'integerBetween' | 'normal' | 'beta'>;
 
 /** The stream of draws for one purpose of one place in one epoch. */

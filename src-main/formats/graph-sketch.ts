@@ -34,10 +34,10 @@ export interface SketchNode {
   value: number[] | null;
 }
 
-/** What a graph does last. */
+/** The operation at the end of a graph. */
 export type Closing = 'softmax' | 'log-softmax' | 'sigmoid';
 
-/** What images meet first: a number for all channels or one for each; `value` null where it is not known. */
+/** The first operation on images: a number for all channels or one for each; `value` null where it is not known. */
 export interface Rescaling {
   op: 'add' | 'sub' | 'mul' | 'div';
   value: number[] | null;

@@ -4,7 +4,7 @@ import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
 import { reason } from '../protocol/reasons.ts';
 
-/** What an ONNX file says of itself; its weights are not read. Field numbers are those of onnx.proto. */
+/** Facts that an ONNX file states about itself; its weights are not read. Field numbers are those of onnx.proto. */
 export interface OnnxHeader {
   /** Name of the graph, '' where it has none. */
   name: string;

@@ -42,7 +42,7 @@ export class PickleSpan {
   ) {}
 }
 
-/** What the machine asks of its user. Both calls throw what they refuse. */
+/** Functions that the machine calls for its user. Both calls throw what they refuse. */
 export interface PickleHost {
   /** Texts and bytes of at least so many bytes are not read: a {@link PickleSpan} stands for them. */
   spans?: number;

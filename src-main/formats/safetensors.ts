@@ -12,7 +12,7 @@ import { reason } from '../protocol/reasons.ts';
 
 const MAX_HEADER = 100_000_000;
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface Safetensors {
   metadata: Record<string, string>;
   tensors: Map<string, NamedArray>;

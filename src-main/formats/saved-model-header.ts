@@ -6,7 +6,7 @@ import type { ByteSource } from './source.ts';
 import type { TensorInterface } from './tensor-interface.ts';
 import { reason } from '../protocol/reasons.ts';
 
-/** What `saved_model.pb` says of the graph that it holds for serving. */
+/** Facts that `saved_model.pb` states about the graph that it holds for serving. */
 export interface SavedModelHeader {
   signatures: Map<string, Signature>;
   sketch: GraphSketch;

@@ -6,7 +6,7 @@ import { badFormat } from './source.ts';
 import { makeTensor, TorchTensor } from './torch-tensor.ts';
 
 /**
- * What a global that a torch file names becomes here: an inert stand-in. Nothing is ever imported or run, so a class of
+ * Maps each global that a torch file names to an inert stand-in. Nothing is ever imported or run, so a class of
  * somebody's own project is a record of its name and is passed over. What could only be there to act, a function of
  * Python's own library or one of torch that loads or runs things, is refused by name, since other programs run it.
  */
@@ -144,7 +144,7 @@ const ACTING = new Set(
     'zipimport zlib zoneinfo'
   ).split(' '),
 );
-/** What a pickled model or optimizer is made of: classes of torch, and functions of numbers alone. */
+/** Parts of a pickled model or optimizer: classes of torch, and functions of numbers alone. */
 const TORCH_PARTS =
   /^torch\.((nn\.(modules|parameter|parallel)|optim)\.([a-z_]\w*\.)*[A-Z]\w*|(_C\._nn|nn\.functional)\.[a-z]\w*)$/;
 

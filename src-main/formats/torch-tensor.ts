@@ -19,7 +19,7 @@ export interface TorchStorage {
   read(offset: number, length: number): Uint8Array;
 }
 
-/** What torch rebuilds: a view on a storage. Strides and offset are in elements. */
+/** A tensor as torch rebuilds it: a view on a storage. Strides and offset are in elements. */
 export class TorchTensor {
   constructor(
     readonly storage: TorchStorage,

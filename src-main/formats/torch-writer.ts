@@ -4,7 +4,7 @@ import { CODE, PickleWriter, type PickleData } from './pickle-writer.ts';
 import { encodeArray } from './safetensors.ts';
 import { writeZip, zipBytes, type ZipContent } from './zip-writer.ts';
 
-/** What to put beside the tensors, and how. */
+/** Data to put beside the tensors, and how. */
 export interface TorchFileOptions {
   /**
    * Plain data about the weights. In a bare file it is the attribute `metadata` of the state dict, so that every key

@@ -122,7 +122,7 @@ function metadataOf(saved: unknown, dict: PickleDict): Record<string, string> {
   return Object.fromEntries([...trainedWith(saved), ...own]);
 }
 
-/** What the training scripts of timm and DeiT keep in `args`, by the words of a file's metadata. */
+/** Settings that the training scripts of timm and DeiT keep in `args`, by the words of a file's metadata. */
 const ARGS: readonly (readonly [string, string])[] = [
   ['model', 'trained_model'],
   ['input_size', 'trained_input_size'],

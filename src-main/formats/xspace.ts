@@ -2,7 +2,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
 
 /**
- * What TensorFlow's profiler recorded, out of its `XSpace` (a protobuf message: field numbers below are those of
+ * Reads the recording of TensorFlow's profiler from its `XSpace` (a protobuf message: field numbers below are those of
  * tensorflow/tsl xplane.proto).
  */
 

@@ -20,7 +20,7 @@ export const ENGINES: Readonly<Record<EngineDevice, EnginePin>> = {
   cuda: { device: 'cuda', version: cudaPin.version, wheels: cudaPin.wheels },
 };
 
-/** What the GPU engine asks of a machine: the oldest driver, and the least compute capability of a GPU. */
+/** Needs of the GPU engine: the oldest driver, and the least compute capability of a GPU. */
 export const GPU_NEEDS = { driver: cudaPin.driver, capability: cudaPin.capability } as const;
 
 /** Lists every file of an engine, in the order of its wheels. */

@@ -26,7 +26,7 @@ import { unpackMembers } from './wheel.ts';
  */
 const MARK = 'verified.json';
 
-/** What a GPU engine found when it was loaded. */
+/** Facts that a GPU engine found when it was loaded. */
 export interface Sight {
   gpus: number;
   /** Why there is none. */
@@ -46,7 +46,7 @@ export interface InstallOptions {
   verify: Verify;
   onProgress?: OnProgress;
   signal?: AbortSignal;
-  /** What to install; the CPU engine by default. */
+  /** The engine to install; the CPU engine by default. */
   pin?: EnginePin;
 }
 

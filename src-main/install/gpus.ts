@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Gpu } from '../protocol/data-types.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 
-/** What this machine says of its NVIDIA GPUs; nothing of CUDA is loaded. */
+/** Facts about the NVIDIA GPUs of this machine; nothing of CUDA is loaded. */
 export interface GpuSurvey {
   /** Version of the loaded driver; null without one. */
   driver: string | null;

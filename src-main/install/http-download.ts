@@ -29,7 +29,7 @@ export interface Download {
   fail: (reason: Reason, cause?: unknown) => StillhouseError;
 }
 
-/** What arrived. */
+/** The file that arrived. */
 export interface Arrived {
   bytes: number;
   /** In hexadecimal. */

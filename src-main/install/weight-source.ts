@@ -39,7 +39,7 @@ const HUB_ADDRESS = new RegExp(
 
 /** The weights that a name or an address means, and the places to get them from. */
 export interface WantedWeights {
-  /** What was asked for; of published weights their full name. */
+  /** The name that was asked for; for published weights their full name. */
   name: string;
   published: PublishedWeights | null;
   sources: WeightSource[];

@@ -23,7 +23,7 @@ export interface FetchOptions {
   pauses?: readonly number[];
 }
 
-/** What is kept beside fetched weights, written last: without it nothing counts as arrived. */
+/** Facts that are kept beside fetched weights, written last: without them nothing counts as arrived. */
 export interface StoredFacts {
   address: string;
   file: string;

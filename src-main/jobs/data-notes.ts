@@ -13,8 +13,8 @@ export const REPORT_NAME = 'data-report.json';
 const READING_NAME = 'reading.txt';
 
 /**
- * What is known of data folders beside what is in them: the report of the last check and the list of images to leave
- * out, in a folder of our own for each, because nothing is ever written into a data folder.
+ * Keeps facts about data folders: the report of the last check and the list of images to leave out, in a folder of our
+ * own for each, because nothing is ever written into a data folder.
  */
 export class DataNotes {
   /** @param folder holds one folder for each data folder. */
@@ -44,7 +44,7 @@ export class DataNotes {
     this.write(path, READING_NAME, reading);
   }
 
-  /** What the last check of a data folder found, or null. */
+  /** Returns the report of the last check of a data folder, or null. */
   report(path: string): DatasetReport | null {
     try {
       return JSON.parse(readFileSync(join(this.folderOf(path), REPORT_NAME), 'utf8')) as DatasetReport;

@@ -19,7 +19,7 @@ export interface JobProcessOptions {
 export interface JobProcess<Kind extends JobRequest['kind'] = JobRequest['kind']> {
   readonly pid: number | undefined;
   /**
-   * What the job gave. Settles when the process has ended.
+   * The result of the job. Settles when the process has ended.
    * @throws StillhouseError what the job reported, or `run.died` when it ended without a word.
    */
   readonly done: Promise<JobResults[Kind]>;

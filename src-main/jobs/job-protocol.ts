@@ -60,7 +60,7 @@ export interface EvaluateJob extends EngineChoice {
   kind: 'evaluate';
   /** A weight file, a checkpoint, or a run folder, whose best checkpoint is meant. */
   weights: string;
-  /** What differs from the recipe that a checkpoint was trained with, or for other files from the defaults. */
+  /** Changes to the recipe that a checkpoint was trained with, or for other files to the defaults. */
   settings: Partial<Recipe>;
   /** Score the moving average of the model in its place. */
   average?: boolean;
@@ -84,7 +84,7 @@ export interface PredictJob extends EngineChoice {
   /** A weight file or a checkpoint. */
   weights: string;
   average: boolean;
-  /** What the file does not say of itself, and the teacher to ask beside it. */
+  /** Settings that the file itself does not name, and the teacher to ask beside it. */
   settings: Partial<Recipe>;
 }
 
@@ -103,7 +103,7 @@ export interface PredictFilesJob extends EngineChoice {
   files: readonly string[];
   /** How many classes of each image to name. */
   top: number;
-  /** What the file does not say of itself. */
+  /** Settings that the file itself does not name. */
   settings: Partial<Recipe>;
 }
 
@@ -126,7 +126,7 @@ export interface CheckExportJob extends EngineChoice {
   entry?: string;
   /** How many validation images to compare the answers on. */
   images: number;
-  /** What differs from the recipe that the checkpoint was trained with, such as where the data lies. */
+  /** Changes to the recipe that the checkpoint was trained with, such as where the data lies. */
   settings: Partial<Recipe>;
 }
 
@@ -203,7 +203,7 @@ export type JobRequest =
 
 const { test, classHead, distillationHead, testEma, agreement } = epochRow.entries;
 
-/** What a job gives when it is done, by its kind; null for one that was stopped. */
+/** The result of a finished job, by its kind; null for one that was stopped. */
 const RESULTS = {
   train: v.object({ state: oneOf(['finished', 'stopped']) }),
   evaluate: v.nullable(

@@ -10,7 +10,7 @@ import { partSize } from '../train/parts.ts';
 /** How lack of memory is known, and what a person can do about it. */
 
 /**
- * What TensorFlow, the C++ library, V8 and Node say when they get no memory. Linux's own killer says nothing: see
+ * Phrases of TensorFlow, the C++ library, V8 and Node when they get no memory. Linux's own killer says nothing: see
  * {@link kernelKills}.
  */
 const SIGNS =

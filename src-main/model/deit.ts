@@ -19,7 +19,7 @@ import { layerNorm as layerNormSpecs, linear as linearSpecs, param } from './spe
  * Letters: B images, N tokens (extra ones first, then patches row by row), D width, K classes, L blocks.
  */
 
-/** What tells one image transformer from another. Every one has MLPs of 4·D and layer norms of eps 1e-6. */
+/** Describes one image transformer among the others. Every one has MLPs of 4·D and layer norms of eps 1e-6. */
 export interface TransformerShape {
   patch: number;
   dim: number;
@@ -66,7 +66,7 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
   };
 }
 
-/** What a network drops while it trains. */
+/** Parts that a network drops while it trains. */
 interface Drops {
   /** Whether it drops what its blocks compute, and computes it again for the gradient. */
   recompute: boolean;

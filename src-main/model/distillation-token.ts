@@ -5,7 +5,7 @@ import type { Tensors } from './key-names.ts';
 
 export const DIST_TOKEN = 'dist_token';
 
-/** What goes with the token beside it. Its position is the second row of the position embedding. */
+/** Arrays that exist only with the token. Its position is the second row of the position embedding. */
 const OF_TOKEN = [DIST_TOKEN, 'head_dist.weight', 'head_dist.bias'];
 
 /**

@@ -6,7 +6,7 @@ import { batchNorm, conv, linear as linearSpecs, squeeze } from './specs.ts';
 
 /** EfficientNet (arXiv 1905.11946) and EfficientNet-Lite, in torch's and in TensorFlow's padding. */
 
-/** What tells one EfficientNet from another. */
+/** Describes one EfficientNet among the others. */
 export interface EfficientNetShape {
   /** Multiplies the channels of every stage. */
   width: number;

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { ModelCard } from '../protocol/data-types.ts';
 
 /**
- * What a network is to the rest of Stillhouse: a list of named parameters and two functions of (params, images).
+ * Defines a network for the rest of Stillhouse: a list of named parameters and two functions of (params, images).
  * Letters used in this folder: B images, H × W pixels, C channels, N tokens, D width, K classes, L blocks.
  */
 
@@ -38,7 +38,7 @@ export interface Heads {
   headDist: tf.Tensor2D | null;
 }
 
-/** What a training forward gives: logits, and the new values of the buffers by name ({} without batch norm). */
+/** The results of a training forward: logits, and the new values of the buffers by name ({} without batch norm). */
 export interface TrainResult {
   heads: Heads;
   updates: Params;
@@ -73,7 +73,7 @@ export interface Model {
   train(params: Params, images: tf.Tensor4D, noise: tf.Tensor | null): TrainResult;
 }
 
-/** What a caller chooses of a model. */
+/** Options that a caller chooses for a model. */
 export interface ModelOptions {
   classes: number;
   /** Side of the square image in pixels. */
@@ -92,7 +92,7 @@ export interface ModelOptions {
 
 export type Deit3Style = 'timm' | 'authors';
 
-/** What a family adds to the facts of a preset. */
+/** Facts that a family adds to those of a preset. */
 export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train' | 'attentionHeads'> & {
   distilled?: boolean;
 };

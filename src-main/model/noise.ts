@@ -3,9 +3,10 @@ import { attr, call, castTo } from '../trace/ops.ts';
 import type { Model, ModelOptions } from './model.ts';
 
 /**
- * What a training forward draws. The noise of a batch [R, B] is given from outside: a row for each branch that
- * stochastic depth may skip, then the rows of which dropout makes its masks. An image's masks follow from its own
- * column, whatever else is in the batch. So a step repeats itself exactly, in however many parts it is done. B images.
+ * Describes the random numbers that a training forward draws. The noise of a batch [R, B] is given from outside: a row
+ * for each branch that stochastic depth may skip, then the rows of which dropout makes its masks. An image's masks
+ * follow from its own column, whatever else is in the batch. So a step repeats itself exactly, in however many parts it
+ * is done. B images.
  */
 export interface Noise {
   /** A tensor [B] for each branch; null where none is skipped. */

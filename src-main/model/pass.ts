@@ -16,7 +16,7 @@ export interface Pass {
   features(x: tf.Tensor2D): tf.Tensor2D;
 }
 
-/** What a family says of a network. */
+/** Describes a convolutional network to {@link convNet}. */
 export interface ConvNet {
   specs: ParamSpec[];
   /** As {@link Network} has it. */

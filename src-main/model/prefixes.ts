@@ -5,7 +5,7 @@ import type { Tensors } from './key-names.ts';
 /** The arrays of one network, by the names below what they share. */
 export interface Beneath {
   tensors: Tensors;
-  /** What was taken off, with its dot; '' where nothing was. */
+  /** The part that was taken off, with its dot; '' where nothing was. */
   prefix: string;
   /** The names that do not begin so, as in the file. */
   left: string[];

@@ -6,7 +6,7 @@ import { createModel, inputSizes } from './zoo.ts';
 
 /** Which network a weight file belongs to, from the names and shapes in it alone. */
 
-/** What the arrays say. */
+/** Facts that follow from the arrays alone. */
 export interface Recognised {
   /** Whose names the file uses: `timm`, `Hugging Face`, … */
   layout: string;

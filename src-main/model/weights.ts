@@ -28,7 +28,7 @@ export interface FitReport {
   renewed: string[];
   /** Position embeddings that were resized to the model's grid. */
   resized: string[];
-  /** What the file has for a distillation token that the model has not. */
+  /** Names in the file that belong to a distillation token, which the model has not. */
   left: string[];
   /** The patches of the file and of the model, where these differ. */
   grids: { from: Grid; to: Grid } | null;
@@ -56,7 +56,7 @@ export function fitWeights(
   return { params, report };
 }
 
-/** What becomes of each parameter of a model. */
+/** Lists how each parameter of a model gets its values. */
 interface Plan {
   fits: { spec: ParamSpec; fit: Fit; array: NamedArray | undefined }[];
   report: FitReport;
@@ -104,7 +104,7 @@ function fitOf(spec: ParamSpec, array: NamedArray | undefined, model: Geometry, 
   return head && array.shape.slice(1).join() === spec.shape.slice(1).join() ? 'renewed' : 'misshapen';
 }
 
-/** What a parameter may be held as: whole numbers are those of another, quantised, network. */
+/** Dtypes that a parameter may be held in: whole numbers belong to another, quantised, network. */
 const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
 
 type Geometry = Pick<Model, 'specs' | 'inputSize' | 'inputWidth'>;

@@ -12,7 +12,7 @@ import { reason } from '../protocol/reasons.ts';
 
 const FORMAT = 'stillhouse-checkpoint-1';
 
-/** What a checkpoint holds beside its tensors. */
+/** Facts that a checkpoint holds beside its tensors. */
 export interface CheckpointFacts {
   position: Position;
   recipe: Recipe;

@@ -15,7 +15,7 @@ import { reason } from '../protocol/reasons.ts';
 
 /** Weights for others: the model of a checkpoint under timm's names, without optimizer, with what using it takes. */
 
-/** What was written: of several files their index, and the bytes of all. */
+/** The written file: of several files their index, and the bytes of all. */
 export interface Exported {
   path: string;
   bytes: number;
@@ -24,7 +24,7 @@ export interface Exported {
 /** Bytes of arrays beyond which an export is divided over several files, as Hugging Face's was for long. */
 const SHARD_BYTES = 5e9;
 
-/** What the export call asks; `output` defaults to `exports/<model>-epoch-<n>.<format>` in the run's folder. */
+/** Parameters of the export call; `output` defaults to `exports/<model>-epoch-<n>.<format>` in the run's folder. */
 export interface ExportRequest {
   /** File name inside the run's checkpoints. */
   checkpoint: string;
@@ -141,7 +141,7 @@ function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'mod
   });
 }
 
-/** What a user of the weights has to know, by timm's words. */
+/** Describes the model for users of its weights, by timm's words. */
 function describeModel({ recipe, classes, position }: Checkpoint, model: Model, average: boolean): Description {
   return {
     producer: 'stillhouse',

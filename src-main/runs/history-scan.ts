@@ -3,8 +3,8 @@ import type { EpochRow, StateRow, StepRow } from '../protocol/events.ts';
 import { historyPath } from './history.ts';
 
 /**
- * What a list of runs needs of a history, without parsing its steps: of 300,000 lines a few hundred are looked at, and
- * of a history that has grown since, only what is new.
+ * Reads from a history the facts that a list of runs needs, without parsing its steps: of 300,000 lines a few hundred
+ * are looked at, and of a history that has grown since, only the new ones.
  */
 
 /** Best, latest and best of the moving average, of one metric. */
@@ -14,7 +14,7 @@ export interface Standing {
   ema: number | null;
 }
 
-/** What was found in a history. */
+/** Facts that were found in a history. */
 export interface HistoryFacts {
   /** Finished epochs. */
   epochs: number;

@@ -5,8 +5,8 @@ import type { EpochRow, HistoryRow } from '../protocol/events.ts';
 import { diskError, writeFileAtomic } from '../base/files.ts';
 
 /**
- * What a run reported: history.jsonl, one row a line, and DeiT's log.txt, one line an epoch. Both are only appended
- * to; a line that a crash cut short is dropped by readers and by the next writer.
+ * Keeps the reports of a run: history.jsonl, one row a line, and DeiT's log.txt, one line an epoch. Both are only
+ * appended to; a line that a crash cut short is dropped by readers and by the next writer.
  */
 
 const NEWLINE = 0x0a;

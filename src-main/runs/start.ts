@@ -4,14 +4,14 @@ import { latestCheckpoint } from './checkpoint.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { checkpointsFolder } from './run-folder.ts';
 
-/** What the values of a run's first step come from. */
+/** The source of the values at a run's first step. */
 export type Start =
   | { kind: 'own'; file: string }
   | { kind: 'named'; path: string }
   | { kind: 'pretrained'; path: string }
   | { kind: 'fresh' };
 
-/** What a person asked for; '' for nothing. */
+/** The wish of a person; '' for nothing. */
 export interface StartWish {
   /** `auto`: go on where this run stands, if it does. A path: the checkpoint that file is. '': do not resume. */
   resume: string;

@@ -9,7 +9,7 @@ const NEWLINE = 0x0a;
 const FIRST_CAPACITY = 1024;
 
 type Numbers = Float32Array | Float64Array;
-/** What tells the file that was read from one that took its place: the bytes before the end of what was read. */
+/** Bytes before the end of the part that was read; they distinguish the file from one that took its place. */
 const SEEN_BYTES = 256;
 
 /**

@@ -11,9 +11,9 @@ import { checkpointsFolder, findRun, openRun, runBytes, runFolders, runPath, typ
 import { notesPath, readNotes } from './run-notes.ts';
 import { teacherLabel } from './teacher-kind.ts';
 
-/** What the list of runs shows, from the files alone: the same for the window and the command line. */
+/** Summarises runs for their list, from the files alone: the same for the window and the command line. */
 
-/** What is remembered of a run: all but whether somebody trains in it, which is asked each time. */
+/** Facts that are remembered about a run: all but whether somebody trains in it, which is asked each time. */
 interface Known {
   stamp: string;
   scan: HistoryScan;

@@ -17,13 +17,13 @@ import {
 } from './run-folder.ts';
 
 /**
- * What a person deletes waits in the trash. Each way in and out is one rename inside the run's own folder, so it works
+ * Keeps what a person deletes in the trash. Each way in and out is one rename inside the run's own folder, so it works
  * on any disk, takes no time, and a crash leaves the one or the other:
- * - a run in the trash has its `run.json` under the name `trashed-<time>.json`; all else stays where it is, also what
- *   a person keeps beside it;
+ * - a run in the trash has its `run.json` under the name `trashed-<time>.json`; all else stays where it is, also what a
+ *   person keeps beside it;
  * - a checkpoint in the trash is `checkpoints/trash/<time>-<its name>`;
- * - an export's is in `export-trash.ts`.
- * Times are milliseconds since 1970. What retention drops does not come here: it is the machine's own, and gone.
+ * - an export's is in `export-trash.ts`. Times are milliseconds since 1970. What retention drops does not come here: it
+ *   is the machine's own, and gone.
  */
 
 /** A run in the trash. */

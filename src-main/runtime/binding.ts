@@ -4,7 +4,7 @@ import { execute } from './eager.ts';
 import type { Pointer, Tf } from './library.ts';
 import { describeHandle, fromHandle, toHandle } from './tensors.ts';
 
-/** What tfjs-node's kernels learn of an op's result. */
+/** Facts that tfjs-node's kernels learn about the result of an op. */
 export interface TensorMetadata {
   id: number;
   shape: number[];

@@ -30,7 +30,7 @@ const SIGNATURES = {
 
 type Functions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
 
-/** What is used of the FFI. */
+/** The part of the FFI that is used here. */
 interface Koffi {
   load(file: string): { func(signature: string): NativeFunction };
 }
@@ -39,7 +39,7 @@ const CAPABILITY_MAJOR = 75;
 const CAPABILITY_MINOR = 76;
 const NAME_BYTES = 256;
 
-/** What CUDA's error numbers mean that a person can act on. */
+/** Meanings of those of CUDA's error numbers on which a person can act. */
 const MEANINGS: Readonly<Record<number, Reason>> = {
   2: reason('gpu.no-memory'),
   3: reason('gpu.shutting-down'),

@@ -38,7 +38,7 @@ export interface EngineOptions {
   /** 0 or absent: one a core. */
   threads?: number;
   /**
-   * What the threads do: `lanes` run parts of the work side by side, faster where a batch can be parted; `ops` share
+   * How the threads work: `lanes` run parts of the work side by side, faster where a batch can be parted; `ops` share
    * each single op.
    */
   threading?: 'lanes' | 'ops';

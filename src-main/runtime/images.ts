@@ -20,7 +20,9 @@ export interface Rectangle {
   height: number;
 }
 
-/** What of an engine decoding needs: the library as this thread has loaded it, and the process's one context. */
+/**
+ * The parts of an engine that decoding needs: the library as this thread has loaded it, and the process's one context.
+ */
 export type DecoderParts = Pick<Engine, 'tf' | 'context'>;
 
 /** Memory for an image of that size. */

@@ -3,7 +3,7 @@ import { reason, type Reason } from '../protocol/reasons.ts';
 import type { Engine } from './engine.ts';
 import type { Pointer, Tf } from './library.ts';
 
-/** What TensorFlow noted while something ran. */
+/** Notes of TensorFlow from while something ran. */
 export interface Recording {
   /** A serialised `XSpace`: every op of every thread, with its shapes. Its times count from `started`. */
   space: Uint8Array;

@@ -50,7 +50,7 @@ export class SavedModel {
   }
 
   /**
-   * What the output is for one input. Several may run at a time.
+   * Computes the output for one input. Several may run at a time.
    * @throws StillhouseError `engine.op` with TensorFlow's words.
    */
   async run({ shape, dtype, values }: ShapedValues): Promise<ShapedValues> {

@@ -7,7 +7,7 @@ import { inputNode, type Program, type ProgramNode, type ValueRef } from './prog
  * into few loops over memory. Matrix products stay outside, where oneDNN runs them.
  */
 
-/** What XLA fuses well on a CPU. Everything else stays an op of TensorFlow. */
+/** Operations that XLA fuses well on a CPU. Everything else stays an op of TensorFlow. */
 const FUSIBLE = new Set([
   ...['Add', 'AddV2', 'Sub', 'Mul', 'RealDiv', 'Div', 'Neg', 'Square', 'Sqrt', 'Rsqrt', 'Exp', 'Log', 'Erf', 'Floor'],
   ...['Maximum', 'Minimum', 'Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Cast', 'MulNoNan', 'Select', 'SelectV2', 'AddN'],

@@ -63,7 +63,7 @@ function addCall(rewriter: Rewriter, node: ProgramNode, inputs: ValueRef[], body
   return rewriter.add({ ...node, inputs: given, outputs, body });
 }
 
-/** What is widened only to be handed out is handed out narrow. */
+/** Hands out values narrow that are widened only to be handed out. */
 function narrowOutputs(program: Program): Program {
   const bytes = ({ node, output }: ValueRef) => DTYPES[program.nodes[node].outputs[output].dtype].bytes;
   const outputs = program.outputs.map(({ name, value }) => {

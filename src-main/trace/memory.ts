@@ -50,7 +50,7 @@ function lastUses(program: Program): number[][] {
   return last;
 }
 
-/** What an output adds: nothing for a view, an input of a call (its caller holds it) or a number. */
+/** Counts the bytes that an output adds: nothing for a view, an input of a call (its caller holds it) or a number. */
 function ownBytes(node: ProgramNode, output: number): number {
   return VIEWS.has(node.op) || node.op === 'Input' ? 0 : bytesOf(node.outputs[output]);
 }

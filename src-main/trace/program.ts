@@ -28,8 +28,8 @@ export interface ProgramNode {
   /** The name of an `Input` or `Variable`. */
   name?: string;
   /**
-   * What a `Call` or `Cluster` computes: the node's inputs are its inputs, in order. It reads no variable. A call's
-   * further inputs are only waited for.
+   * The program that a `Call` or `Cluster` computes: the node's inputs are its inputs, in order. It reads no variable.
+   * A call's further inputs are only waited for.
    */
   body?: Program;
 }

@@ -11,7 +11,7 @@ import { inputsOf, type Program, type ProgramNode, type TensorSpec, type ValueRe
 /** Ids of recorded tensors start here, so that an eager tensor met while recording is recognised. */
 const FIRST_ID = 2 ** 40;
 
-/** What a recorded function returns. */
+/** The results of a recorded function. */
 export interface Recorded {
   outputs: Record<string, tf.Tensor>;
   /** New values of variables, by name. */

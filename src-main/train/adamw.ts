@@ -43,7 +43,7 @@ function plainMover({ optBeta1, optBeta2 }: Recipe): Optimizer['mover'] {
   };
 }
 
-/** What decay leaves of a parameter. */
+/** Computes the factor by which decay shrinks a parameter. */
 function kept(lr: tf.Tensor, decay: number): tf.Tensor {
   return shared(tf.sub(1, tf.mul(lr, decay)));
 }

@@ -2,8 +2,8 @@ import { KEPT_ANSWERS } from '../protocol/evaluation.ts';
 import { rankOf } from './metrics.ts';
 
 /**
- * What a network answers on each image, kept while it is evaluated. Letters: n images, K classes, k ≤ 5 answers
- * that are kept of each.
+ * Keeps a network's answers on each image while it is evaluated. Letters: n images, K classes, k ≤ 5 answers that are
+ * kept of each.
  */
 export interface Answers {
   /** Classes by their probability, [n, k]; −1 where an image has no answer. */

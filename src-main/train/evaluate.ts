@@ -6,7 +6,7 @@ import type { EvalStep } from './step-types.ts';
  * Letters: B images of a batch, S side of an image, K classes, n ≤ B images in the last batch.
  */
 
-/** What evaluation reads of a batch: images [n, S, S, 3] RGB, labels [n], and which images they are. */
+/** A batch for evaluation: images [n, S, S, 3] RGB, labels [n], and the files of the images. */
 export interface EvalBatch {
   images: Uint8Array;
   labels: Int32Array;
@@ -18,10 +18,10 @@ export interface EvaluateParts {
   student: EvalStep;
   /** The moving average of the student, scored on the same images. */
   average?: EvalStep | null;
-  /** What the teacher decides on each image, by its file; null: no agreement is measured. */
+  /** The teacher's decision on each image, by its file; null: no agreement is measured. */
   teacher: ReadonlyMap<string, number> | null;
   classes: number;
-  /** What decides, where there are two heads: its score is `test`. */
+  /** The way of deciding where there are two heads: its score is `test`. */
   heads: EvalHeads;
   /** Bytes of a whole batch, B·S·S·3: the steps take no less, so the last batch is filled up. */
   batchBytes: number;

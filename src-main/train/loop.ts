@@ -17,7 +17,7 @@ export interface BadStep {
   losses: StepLosses;
 }
 
-/** What the loop did for a while; times are those of `performance.now()`. */
+/** One activity of the loop and its duration; times are those of `performance.now()`. */
 export interface LoopSpan {
   name: 'data wait' | 'step' | 'evaluation' | 'checkpoint';
   start: number;

@@ -1,7 +1,7 @@
 import type { HeadScore } from '../protocol/events.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 
-/** What decides in evaluation, of a network with two heads. */
+/** The ways of deciding in evaluation by a network with two heads. */
 export type EvalHeads = Recipe['evalHeads'];
 
 /**

@@ -16,7 +16,7 @@ import type { TensorSpec } from '../trace/program.ts';
  * ones: erased pixels are the student's mean + its deviation · N(0, 1), and blending commutes with normalising.
  */
 
-/** What was drawn for a batch, of the loader. */
+/** Random choices of the loader for a batch. */
 export interface Draws {
   mix?: MixDraw[] | null;
   erase?: Box[][] | null;
@@ -110,7 +110,7 @@ function eraseImages(recipe: Recipe, student: Model, images: tf.Tensor4D, inputs
   ) as tf.Tensor4D;
 }
 
-/** What rectangles are filled with, normalised: one for all of them, or one for each. */
+/** Computes the paint of rectangles, normalised: one for all of them, or one for each. */
 function paints({ remode, recount }: Recipe, shape: number[], { eraseSeed }: Inputs): tf.Tensor[] {
   if (remode === 'const') return [tf.zeros([1, 1, 1, 3])];
   if (remode === 'pixel') return [noise(shape, eraseSeed)];

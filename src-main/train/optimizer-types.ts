@@ -6,7 +6,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 export interface Optimizer {
   /** Prefixes of the variables kept for each parameter, zero at first. */
   slots: readonly string[];
-  /** What changes with the step (from 1), by input name. */
+  /** Numbers that change with the step (from 1), by input name. */
   scalars(step: number): Record<string, number>;
   /** The gradients of all parameters are shortened to this norm before anything else. */
   maxNorm?: number;

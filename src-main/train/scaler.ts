@@ -37,7 +37,7 @@ export function scaleLoss(loss: tf.Tensor, inputs: Record<string, tf.Tensor>): t
   return (SCALE in inputs ? tf.mul(loss, inputs[SCALE]) : loss) as tf.Scalar;
 }
 
-/** What becomes of the scaler and of the gradients in one step. */
+/** The new state of the scaler, and the gradients of one step without its scale. */
 export interface Unscaled {
   gradients: Record<string, tf.Tensor>;
   /** 1 where all gradients are finite, else 0: the step is to be skipped. */

@@ -3,7 +3,7 @@ import type { Draws } from './mix.ts';
 
 /** Steps as the loop and the evaluation run them. Letters: B images of a batch, S side of an image, K classes. */
 
-/** What one training step learns from. */
+/** The inputs of one training step. */
 export interface StepBatch extends Draws {
   /** [B, S, S, 3] RGB. */
   images: Uint8Array;

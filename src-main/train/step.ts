@@ -195,7 +195,7 @@ function lossAndGradients(
   return { losses, gradients: Object.fromEntries(reached), updates };
 }
 
-/** What the student says of a batch; with co-training of submodels, of the batch twice. */
+/** Computes the student's answers on a batch; with co-training of submodels, on the batch twice. */
 function answer(
   student: Model,
   { trainMode, cosub }: Recipe,
@@ -217,7 +217,7 @@ function answersOf(
   return teacher && teacherLogits(teacher, pick(inputs, PREFIX.teacher), images);
 }
 
-/** What a network in evaluation mode answers: the mean of its heads. */
+/** Computes the answer of a network in evaluation mode: the mean of its heads. */
 function asOneHead({ head, headDist }: Heads): Heads {
   return { head: headDist ? tf.mul(tf.add(head, headDist), 0.5) : head, headDist: null };
 }
@@ -335,7 +335,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   };
 }
 
-/** What `forward` answers for the parts of a batch, side by side, joined along the batch. */
+/** Joins the answers of `forward` for the parts of a batch, side by side, along the batch. */
 function joined(
   engine: Engine,
   batchParts: readonly Part[],

@@ -27,7 +27,7 @@ export function noiseOfBoth(noise: tf.Tensor | null): tf.Tensor | null {
   return noise && tf.concat(tf.split(noise, 2), 1);
 }
 
-/** What each of the two has to learn: `loss` is the mean of both. */
+/** The losses of both submodels: `loss` is the mean of both. */
 export interface SubmodelLosses {
   loss: tf.Scalar;
   /** From the labels alone. */

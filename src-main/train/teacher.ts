@@ -10,9 +10,9 @@ import { drawInputs, drawnImages } from './mix.ts';
 import { partOf, rowsOf, stepParts, type Part } from './parts.ts';
 
 /**
- * What a teacher sees: the images of the student, after crop, augmentation, erasing and mixing, at its own size and
- * with its own mean and deviation. Letters: B images of a batch, S side of the student's, T side of the teacher's,
- * K classes of the data.
+ * Prepares images for a teacher: the images of the student, after crop, augmentation, erasing and mixing, at the
+ * teacher's own size and with its own mean and std. Letters: B images of a batch, S side of the student's, T side of
+ * the teacher's, K classes of the data.
  */
 
 /** How a teacher wants its images. */
@@ -108,7 +108,7 @@ export function recordDrawnImages(engine: Engine, batch: DrawnBatch, view: Teach
   });
 }
 
-/** What is made of the parts of a batch, in the order of the batch. */
+/** Joins the results for the parts of a batch, in the order of the batch. */
 function joined(parts: readonly Part[], make: (part: Part, index: number) => tf.Tensor4D): tf.Tensor4D {
   const order = parts.flat();
   const places = order.map((_, image) => order.indexOf(image));

@@ -22,7 +22,7 @@ export function trainable(model: Model, { attnOnly }: Pick<Recipe, 'attnOnly'> =
   return model.specs.filter(({ name, buffer }) => !buffer && (!attnOnly || isOfAttention(name)));
 }
 
-/** What DeiT's `--attn-only` trains. The head of distillation is not among it. */
+/** Tells whether DeiT's `--attn-only` trains a parameter. The head of distillation is not among it. */
 function isOfAttention(name: string): boolean {
   return name.includes('.attn.') || /^(head|fc)\./.test(name) || name === 'pos_embed';
 }

@@ -117,7 +117,7 @@ function recipeFacts({ task, values, typed, chosen, set }: Drafts) {
   const card = computed<ModelCard | null>(
     () => system.models.find((model) => model.name === values.value.model) ?? null,
   );
-  /** The preset that the draft was begun from; its values are what changes are told against. */
+  /** The preset that the draft was begun from; changes are shown against its values. */
   const basePreset = computed(() => {
     const id = chosen.value[task.value] ?? `sample-${task.value}`;
     return PRESETS.find((known) => known.id === id && known.task === task.value) ?? null;

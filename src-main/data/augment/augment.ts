@@ -8,7 +8,7 @@ import type { Draws } from '../random.ts';
  * Rules are timm's and torchvision's, with Python's rounding (half to even).
  */
 
-/** What the choices depend on; a part of the recipe. What is missing is off. */
+/** Settings on which the choices depend; a part of the recipe. What is missing is off. */
 export interface AugmentOptions {
   /** Side of the square result, pixels. */
   inputSize: number;
@@ -34,7 +34,7 @@ export interface Window {
   left: number;
   top: number;
   side: number;
-  /** What lies beyond the edge. */
+  /** Pixels beyond the edge. */
   padding: 'black' | 'mirror';
 }
 

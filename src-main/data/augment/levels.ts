@@ -1,7 +1,7 @@
 import type { OperationName } from './pixel-ops.ts';
 import type { Draws } from '../random.ts';
 
-/** What a magnitude means to each operation of RandAugment and AutoAugment, by timm's names. */
+/** The scale of magnitudes in RandAugment and AutoAugment, as in timm. */
 export const LEVELS_OF_TEN = 10;
 
 /** How an operation's one number follows from a magnitude. */
@@ -25,7 +25,7 @@ const between =
     Math.max(low, Math.min(high, low + (high - low) * share(magnitude)));
 const nothing = (): number => 0;
 
-/** What a magnitude from 0 to 10 means to each operation. `Increasing` ones grow stronger with it. */
+/** Meaning of a magnitude from 0 to 10 to each operation. `Increasing` ones grow stronger with it. */
 export const LEVELS = {
   AutoContrast: { operation: 'autoContrast', amount: nothing },
   Equalize: { operation: 'equalize', amount: nothing },

@@ -16,7 +16,7 @@ export interface DrawnOperation {
 }
 
 export interface OperationSettings {
-  /** What comes in from outside the image. */
+  /** The colour of points from outside the image. */
   fill: readonly [number, number, number];
   resampling: Resampling;
 }

@@ -7,11 +7,11 @@ import type { Pixels } from '../decode/pixels.ts';
 import type { Sample } from '../layout/sample.ts';
 import type { BytesPlace } from '../layout/read-now.ts';
 
-/** What a row of a batch is to show. */
+/** The image that a row of a batch shows. */
 export interface Wanted {
   sample: Sample;
   row: number;
-  /** What names its draws; null: as evaluation sees it. */
+  /** Seed of its draws; null: as evaluation sees it. */
   draw: ImageOrder['draw'];
 }
 

@@ -76,7 +76,7 @@ export interface Loader {
 
 /** Times that repeated augmentation shows an image in a row. */
 export const REPEATS = 3;
-/** What a recipe has to be where an epoch of repeats, rounded to whole 256 images, is shorter than a batch. */
+/** Says which recipe has too few images: an epoch of repeats, rounded to whole 256 images, is shorter than a batch. */
 export const FEW = reason('value.few-images');
 const BATCHES_AHEAD = 3;
 const REPLACEMENTS = 20;
@@ -160,7 +160,7 @@ function trainBatch(options: LoaderOptions, epoch: number, number: number): Batc
   };
 }
 
-/** What DeiT sets where a recipe mixes but does not say how. */
+/** DeiT's defaults where a recipe mixes but does not say how. */
 const NO_MIXING: MixOptions = { mixup: 0, cutmix: 0, mixupProb: 1, mixupSwitchProb: 0.5, mixupMode: 'batch' };
 
 const HOLE = -1;
@@ -215,7 +215,7 @@ function trainFiller(
   };
 }
 
-/** What is drawn for a row besides its image. */
+/** Draws the random choices of a row besides its image. */
 function drawForRow(batch: Batch, row: number, options: LoaderOptions, epoch: number, place: number): void {
   const { seed, inputSize, reprob = 0, recount = 1 } = options.recipe;
   drawNoise(batch, row, options.noiseRows, new Random(seed, 'dropPath', epoch, place));

@@ -21,14 +21,14 @@ export interface WorkersOptions {
   threads: number;
   /** The bundle that a thread runs; it calls {@link serveWorkers}. */
   script: string;
-  /** What the script needs to make its decoder. */
+  /** Data from which the script makes its decoder. */
   data: unknown;
   recipe: ViewOptions & { seed: number };
   /** Milliseconds after which a file that the disk does not deliver counts as unreadable; default 30,000. */
   fileTimeout?: number;
 }
 
-/** What a thread of a crew is started with. */
+/** Data with which a decode worker is started. */
 interface ThreadData {
   recipe: WorkersOptions['recipe'];
   /** One number: what the thread does. {@link Note} */
@@ -37,7 +37,7 @@ interface ThreadData {
 }
 
 /**
- * What a thread does: nothing (0), makes an image (1), was given up (2), or reads the file of the order of number
+ * Activity of a thread: nothing (0), makes an image (1), was given up (2), or reads the file of the order of number
  * note − {@link READING}.
  */
 const IDLE = 0;

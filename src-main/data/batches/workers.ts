@@ -16,7 +16,7 @@ export interface ImageOrder {
   place: BytesPlace;
   /** The row of the batch. */
   row: number;
-  /** What names the draws of a training image; null: as evaluation sees it. */
+  /** Seed of the draws of a training image: its epoch and place; null: as evaluation sees it. */
   draw: { epoch: number; place: number } | null;
   /** The decoded image, where it is in memory already. */
   pixels: Pixels | null;
@@ -40,7 +40,7 @@ export interface FailedOrder {
   disk: boolean;
 }
 
-/** What came of a task. Rows of orders that failed hold anything. */
+/** The result of a task. Rows of orders that failed hold anything. */
 export interface WorkersResult {
   failed: FailedOrder[];
   /** Decoded images that were wanted back, by the place of the order. */

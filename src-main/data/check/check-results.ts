@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { writeLinesAtomic } from '../../base/files.ts';
 import type { FindingKind } from '../../protocol/data-types.ts';
 
-/** What a check found of one image, kept so that the next check looks only at what has changed. */
+/** The findings of a check for one image, kept so that the next check looks only at changed images. */
 export interface ImageResult {
   file: string;
   /** Bytes, and milliseconds since 1970: with another size or time it is another image. */
@@ -46,13 +46,13 @@ export class CheckResults {
     return results;
   }
 
-  /** What is known of an image that has not changed since. */
+  /** Returns the findings for an image that has not changed since. */
   get(file: string, size: number, time: number): ImageResult | undefined {
     const known = this.known.get(file);
     return known && known.size === size && known.time === time ? known : undefined;
   }
 
-  /** What an earlier check found of an image, which may have changed since. */
+  /** Returns the findings of an earlier check for an image, which may have changed since. */
   last(file: string): ImageResult | undefined {
     return this.known.get(file);
   }

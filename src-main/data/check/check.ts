@@ -190,7 +190,10 @@ class Check {
     return mine;
   }
 
-  /** What a file that could not be read comes to. @throws StillhouseError when it is not this file alone. */
+  /**
+   * Turns the error of a file that could not be read into its result. @throws StillhouseError when it is not this file
+   * alone.
+   */
   private async failed(error: unknown): Promise<NonNullable<ImageResult['problem']>> {
     const { path } = this.dataset;
     const reason = reasonOf(error);

@@ -56,7 +56,7 @@ function table(from: number, to: number, filter: Filter, unit: number, group: nu
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 
-/** What to make of a part of an image. */
+/** The order to resize a part of an image. */
 export interface ResizeOrder {
   /** null: all of it. */
   crop: Crop | null;

@@ -4,7 +4,7 @@ import { netpbmHeader, imageSize, type ImageFormat, type ImageSize } from './ima
 /** Something about an image that is no fault, but that a person should know of before training on it. */
 export type ImageOddity = 'cmyk' | 'deep' | 'palette' | 'alpha' | 'animated' | 'rotated' | 'huge' | 'misnamed';
 
-/** What the file of an image says of itself, without decoding it. */
+/** Facts that the file of an image states about itself, without decoding it. */
 export interface ImageFacts {
   size: ImageSize | null;
   oddities: ImageOddity[];

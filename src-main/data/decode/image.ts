@@ -15,7 +15,7 @@ import { cropPixels, cutWindow, flipRows } from './resize.ts';
  * inside the kernels' memory. S: side of the square input.
  */
 
-/** What of a recipe an image depends on. */
+/** The part of a recipe on which an image depends. */
 export interface ViewOptions extends AugmentOptions {
   evalCropRatio: number;
   /** Filter of evaluation; default bicubic. */
@@ -140,7 +140,7 @@ function rasterOf({ width, height, data }: Pixels, crop: Crop | null): Raster {
   return raster;
 }
 
-/** What is to be done with an image: resize a part of it, and then the rest. */
+/** The order to make an image: resize a part of it, and then the rest. */
 interface View extends ResizeOrder {
   finish(resized: Raster): Raster;
 }

@@ -1,6 +1,6 @@
 import { reason, type Reason } from '../../protocol/reasons.ts';
 
-/** What the engine's decoder (libjpeg) needs of a JPEG. */
+/** Prepares a JPEG for the engine's decoder (libjpeg). */
 
 /** The sort of a JPEG, as its first frame says. */
 export interface JpegSort {

@@ -9,7 +9,7 @@ import { isPlainWebp, webpFrame } from './webp.ts';
 
 /** How each sort of image is read: by the engine's decoder where it is right, else by our own (docs/images.md). */
 
-/** What the engine's decoder is to read, and what has to come out. */
+/** The order to the engine's decoder: the bytes to read, and the size of the result. */
 export interface EngineFile {
   file: Uint8Array;
   width: number;

@@ -1,7 +1,7 @@
 import { endsEarly } from './ends-early.ts';
 
 /**
- * What the engine's decoder (libwebp) needs of a WebP: it refuses alpha and animation, so the first frame is put in a
+ * Prepares a WebP for the engine's decoder (libwebp): it refuses alpha and animation, so the first frame is put in a
  * file of its own, without its alpha. The colours under it stay as they are stored, as in Pillow.
  */
 

@@ -15,13 +15,13 @@ export const ARCHIVE = /\.(tar|zip)$/i;
 /** Where a file lies in an archive. */
 export type ArchivePlace = Omit<ZipPlace, 'fault'>;
 
-/** What an archive holds. Names are relative to it, the names of archives inside it being folders. */
+/** The content of an archive. Names are relative to it, the names of archives inside it being folders. */
 export interface ArchiveScan {
   /** Its images, and the archives in it, in no order. */
   places: ArchivePlace[];
-  /** What of it is not used. */
+  /** Entries that are not used. */
   passed: PassedOver;
-  /** What could not be read: of the archive itself ('') or of one inside it. */
+  /** Faults that kept something from being read: of the archive itself ('') or of one inside it. */
   faults: { name: string; reason: Reason }[];
 }
 

@@ -17,14 +17,14 @@ export interface Branch {
   images(): Promise<string[]>;
 }
 
-/** What all branches of one data set share. */
+/** The parts that all branches of one data set share. */
 export interface Roots {
   /** The data folder, or the archive that is the data set. */
   path: string;
   index: ArchiveIndex;
-  /** What is wrong. */
+  /** Faults of the data. */
   warnings: Warnings;
-  /** What was taken how. */
+  /** Notes on how things were taken. */
   notes: Warnings;
   passed: PassedOver;
   /** Folder that keeps what archives hold, or null. */

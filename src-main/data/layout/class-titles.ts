@@ -1,6 +1,6 @@
 import table from '../../../resources/classes/imagenet.json';
 
-/** What the class folder of a synset shows, in both languages of the window. */
+/** The names of a synset that are shown for its class folder, in both languages of the window. */
 export interface ClassTitle {
   en: string;
   zh: string;

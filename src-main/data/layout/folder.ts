@@ -36,10 +36,10 @@ export interface Dataset {
   splitMade: boolean;
   /** The published data set that it was read as; null for folders of classes. */
   set: DataSetName | null;
-  /** What classes are called in both languages, where the data themselves do not name them. */
+  /** Names of classes in both languages, where the data themselves do not name them. */
   titles?: ReadonlyMap<string, ClassTitle>;
   warnings: PlainError[];
-  /** What was taken how, and what was passed over. */
+  /** Notes on how things were taken, and on things that were passed over. */
   notes: PlainError[];
   /** Images that the list of excluded ones left out. */
   excluded: number;
@@ -204,7 +204,7 @@ async function nothingIn({ path, passed }: Roots, root: Branch): Promise<Stillho
   return packed ?? new StillhouseError('data.no-classes', { path });
 }
 
-/** What to do with a file that holds images in a way that is not read; null for any other. */
+/** Advises on a file that holds images in a way that is not read; null for any other. */
 function packedError(path: string): StillhouseError | null {
   if (/\.(tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)$/i.test(path)) return new StillhouseError('data.compressed-tar', { path });
   if (/\.(7z|rar)$/i.test(path)) return new StillhouseError('data.packed', { path });

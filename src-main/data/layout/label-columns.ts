@@ -16,7 +16,7 @@ export interface LabelRows {
   columns: { file: string; label: string };
 }
 
-/** What is known when a list is read. */
+/** Facts that are known when a list is read. */
 export interface ListFacts {
   /** Name of the list, for errors. */
   name: string;

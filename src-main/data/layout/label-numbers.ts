@@ -5,7 +5,7 @@ import type { LabelRow } from './label-columns.ts';
 export interface Numbering {
   /** Class number; undefined for a label that is no class. */
   of(label: string): number | undefined;
-  /** What numbers count from; null where labels are names. */
+  /** The number that counting starts from; null where labels are names. */
   from: 0 | 1 | null;
 }
 

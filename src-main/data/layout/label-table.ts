@@ -10,7 +10,7 @@ export interface TableRow {
 /** A list as a table. */
 export interface LabelTable {
   rows: TableRow[];
-  /** What stands between cells; '' where every line is one cell, ' ' for blanks, which names may hold too. */
+  /** The text between cells; '' where every line is one cell, ' ' for blanks, which names may hold too. */
   delimiter: ',' | ';' | '\t' | ' ' | '';
 }
 

@@ -43,7 +43,7 @@ const DEVKIT = /^(ILSVRC20\d\d_)?devkit/i;
 /** Bytes of a list: 50,000 lines of ImageNet's largest take 4 MB. */
 const LARGEST_LIST = 64 * 2 ** 20;
 
-/** What is asked of lists. */
+/** The request to the lists. */
 export interface LabelRequest {
   /** Folders to look in; the first is the data folder. */
   folders: readonly string[];
@@ -63,7 +63,7 @@ export interface FoundLabels {
   labels: Map<string, string>;
   /** Labels that are no class, with the number of their images. */
   unknown: Record<string, number>;
-  /** What to say of the list once it is used. */
+  /** The note on the list once it is used. */
   note: { code: ErrorCode; params: ErrorParams };
 }
 

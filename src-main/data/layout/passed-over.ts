@@ -23,12 +23,12 @@ export interface Counts {
   files: Record<string, number>;
 }
 
-/** What a listing came by and did not use, counted by name or by the end of the name. */
+/** Counts entries that a listing met and did not use, by name or by the end of the name. */
 export class PassedOver {
   readonly counts: Counts = { junk: {}, images: {}, files: {} };
   private readonly seen = new Set<string>();
 
-  /** What another program left, once for each place. */
+  /** Counts an entry that another program left, once for each place. */
   junk(name: string, path: string): void {
     if (this.isNew(path)) tally(this.counts.junk, name, 1);
   }
@@ -44,7 +44,7 @@ export class PassedOver {
     return false;
   }
 
-  /** What lies in a folder whose files are not asked for one by one. */
+  /** Counts an entry of a folder whose files are not looked at one by one. */
   entry(name: string, path: string, isFolder: boolean): void {
     const left = leftByPrograms(name, isFolder);
     if (left) this.junk(left, path);

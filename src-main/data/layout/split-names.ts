@@ -1,11 +1,11 @@
 export type SplitRole = 'train' | 'val' | 'test';
 
-/** What the name of a folder says of a split. */
+/** The meaning of a folder's name for splits. */
 export interface SplitName {
   role: SplitRole;
   /** The word alone, as most data sets have it, or one of ImageNet's archives. */
   exact: boolean;
-  /** What else the name says, in lower case: `flowers` of `flowers_train`. Words like `images` say nothing. */
+  /** The rest of the name, in lower case: `flowers` of `flowers_train`. Words like `images` say nothing. */
   rest: string;
 }
 

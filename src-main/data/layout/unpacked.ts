@@ -2,7 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
 import { bitmapOf } from '../../formats/bitmap-writer.ts';
 
-/** What has to be done to stored bytes to make them a file of an image. */
+/** The work that makes a file of an image from its stored bytes. */
 export interface Packing {
   /** Bytes that these inflate to where they are deflated. */
   inflated?: number;
