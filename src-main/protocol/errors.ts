@@ -175,6 +175,14 @@ export const ERRORS = {
     says: 'The category {category} is one of iNaturalist and says nothing of {set}.',
     advice: '',
   },
+  'data.set-classes': {
+    says: 'The {count} classes are the values of {field} in categories.json, numbered as they first come in {file}, as in DeiT.',
+    advice: 'To take another field: --inat-category, or --data-reading "category=…".',
+  },
+  'data.set-labels': {
+    says: 'Of {set}, {count} images lie in the folder of another category than their annotation names, such as {file}.',
+    advice: 'The folder counts, as in DeiT. Get the annotations again if that is wrong.',
+  },
   'data.set-same': { says: 'The same images in {places} are not used.', advice: '' },
   'data.read-wrapped': { says: 'The data were found in {folder}, the only folder there.', advice: '' },
   'data.read-names': {

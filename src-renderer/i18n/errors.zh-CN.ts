@@ -170,6 +170,14 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '它们会被略过；要使用它们，请重新下载图片压缩包。',
   },
   'data.set-category': { says: '类别字段 {category} 属于 iNaturalist，对 {set} 不起作用。', advice: '' },
+  'data.set-classes': {
+    says: '{count} 个类别为 categories.json 中 {field} 的取值，按其在 {file} 中首次出现的顺序编号，与 DeiT 相同。',
+    advice: '要用其他字段：--inat-category，或 --data-reading "category=…"。',
+  },
+  'data.set-labels': {
+    says: '{set} 中有 {count} 张图片所在的类别文件夹与标注不符，例如 {file}。',
+    advice: '与 DeiT 相同，以文件夹为准。若不正确，请重新下载标注。',
+  },
   'data.set-same': { says: '{places} 中的相同图片未使用。', advice: '' },
   'data.read-wrapped': { says: '数据位于 {folder}，它是其中唯一的文件夹。', advice: '' },
   'data.read-names': {

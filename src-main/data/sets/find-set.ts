@@ -8,11 +8,12 @@ import { splitName } from '../layout/split-names.ts';
 import { CARS } from './cars.ts';
 import { CIFAR } from './cifar.ts';
 import { FLOWERS } from './flowers.ts';
+import { INAT } from './inat.ts';
 import { missing, type FoundSet, type PublishedSet } from './published-set.ts';
 import { setFolder, tarFolders, type SetFolder } from './set-folder.ts';
 
 /** Every data set that is read as published. To add one: a file beside this, its line here and in `DATA_SETS`. */
-const SETS: readonly PublishedSet[] = [...CIFAR, FLOWERS, CARS];
+const SETS: readonly PublishedSet[] = [...CIFAR, FLOWERS, CARS, ...INAT];
 
 /** Tar archives that are looked through for a data set: its images are read in place where it is not compressed. */
 const TAR = /^cifar-100?-(python|binary)\.tar$/i;

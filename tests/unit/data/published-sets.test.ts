@@ -328,6 +328,91 @@ describe('Stanford Cars', () => {
   });
 });
 
+describe('iNaturalist', () => {
+  /** By field of the categories, what DeiT's INatDataset reads. */
+  const deit = (home: string) =>
+    outside[home] as unknown as Record<string, { count: number; train: [number, string][]; val: [number, string][] }>;
+  /** Labels, and files without the folders that DeiT leaves out. */
+  const short = (dataset: Dataset): [number, string][][] =>
+    listed(dataset).map((samples) =>
+      samples.map(([label, file]): [number, string] => [label, file.split('/').slice(-2).join('/')]),
+    );
+
+  it.each([
+    ['inat2018', 'INAT18', 'INAT'],
+    ['inat2019', 'INAT19', 'INAT19'],
+  ])('%s is recognised and numbered as DeiT numbers it, by every field', async (home, set, word) => {
+    const recognised = await listDataset(join(sets, home));
+    expect(recognised).toMatchObject({ set, warnings: [], splitMade: false });
+    expect(short(recognised)).toEqual([deit(home).name.train, deit(home).name.val]);
+    expect(codes(recognised)).toEqual(['data.set-classes', 'data.read-set']);
+    for (const [category, { count, train, val }] of Object.entries(deit(home))) {
+      const dataset = await listDataset(join(sets, home), { reading: `set=${word},category=${category}` });
+      expect(short(dataset)).toEqual([train, val]);
+      expect(dataset.classes).toHaveLength(count);
+      expect(dataset.classes[dataset.train[0].label]).toBe(`${category} ${7 % count}`);
+    }
+  });
+
+  it('is found where the archive and where DeiT have the images', async () => {
+    const root = await copyOf('inat2018');
+    const images = join(root, 'train_val2018');
+    expect((await listDataset(root)).train[0].file).toBe('train_val2018/Group 1/7/train00.jpg');
+    for (const group of ['Group 0', 'Group 1', 'Group 2']) {
+      await cp(join(images, group), images, { recursive: true });
+      await rm(join(images, group), { recursive: true });
+    }
+    const dataset = await listDataset(root);
+    expect(dataset.train[0].file).toBe('train_val2018/7/train00.jpg');
+    expect(short(dataset)).toEqual([deit('inat2018').name.train, deit('inat2018').name.val]);
+  });
+
+  it('beside the other year is refused until one is named', async () => {
+    const root = await copyOf('inat2018', 'inat2019');
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.set-several' });
+    expect(await listDataset(root, { reading: 'set=INAT19' })).toMatchObject({ set: 'INAT19' });
+  });
+
+  it('warns of images that are not there, and of other categories in the annotations', async () => {
+    const root = await copyOf('inat2019');
+    await rm(join(root, 'train_val2019', 'Group 1', '7', 'train00.jpg'));
+    const file = join(root, 'train2019.json');
+    const whole = JSON.parse(await readFile(file, 'utf8')) as { annotations: { image_id: number; category_id: number }[] }; // prettier-ignore
+    whole.annotations.find((one) => one.image_id === 1)!.category_id = 4;
+    await writeFile(file, JSON.stringify(whole));
+    expect((await listDataset(root)).warnings).toMatchObject([
+      { code: 'data.set-absent', params: { count: 1, file: '7/train00.jpg' } },
+      { code: 'data.set-labels', params: { count: 1, file: '3/train01.jpg' } },
+    ]);
+  });
+
+  it.each([
+    ['val2018.json', '{"images": [{"id": 0, "file_name": "train_val2018/Group/5', 'json.cut'],
+    ['val2018.json', '{"images": [{"id": 0, "file_name": "a/5/b.jpg"}]}', 'set.file-name'],
+    ['val2018.json', '{"images": [{"id": 0, "file_name": "train_val2018/Group/50/b.jpg"}]}', 'set.no-category'],
+    ['val2018.json', '{"annotations": []}', 'set.key'],
+    ['train2018.json', '{"images": [{"id": 0, "file_name": "a/b/5/c.jpg"}], "annotations": [{"category_id": 4}]}', 'set.unseen'], // prettier-ignore
+    ['categories.json', '[{"id": 1, "name": "a"}]', 'set.category-id'],
+    ['categories.json', '[{"id": 0}]', 'set.no-field'],
+    ['categories.json', '{}', 'set.no-list'],
+    ['categories.json', '<html>', 'file.not-json'],
+  ])('with a wrong %s (%s) names it', async (name, content, code) => {
+    const root = await copyOf('inat2018');
+    await writeFile(join(root, name), content);
+    await expect(listDataset(root)).rejects.toMatchObject({
+      code: 'data.set-file',
+      params: { file: name, reason: { code } },
+    });
+    await rm(join(root, name));
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.set-missing', params: { wanted: name } });
+  });
+
+  it('alone has categories: of another set they say nothing', async () => {
+    const dataset = await listDataset(join(sets, 'cifar10'), { reading: 'category=family' });
+    expect(codes(dataset)).toEqual(['data.set-category', 'data.read-set']);
+  });
+});
+
 describe('a reading', () => {
   it('names a data set, and what its classes are', () => {
     expect(parseReading('set=INAT,category=family')).toMatchObject({ set: 'INAT18', category: 'family' });
