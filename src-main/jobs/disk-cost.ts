@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { DiskCost } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
@@ -23,12 +23,11 @@ export function checkpointCost(recipe: Recipe, bytes: number): Pick<DiskCost, 'c
 /**
  * Compares the bytes of a recipe's checkpoints with the free bytes on the disk of its run; null while its model is not
  * known.
- * @param runsFolder where a run without a folder of its own goes.
+ * @param path the folder of its run, or the one that runs go to.
  */
-export async function diskCost(recipe: Recipe, bytes: number, runsFolder: string): Promise<DiskCost | null> {
+export async function diskCost(recipe: Recipe, bytes: number, path: string): Promise<DiskCost | null> {
   if (bytes === 0) return null;
-  const path = recipe.outputDir ? resolve(recipe.outputDir) : runsFolder;
-  const held = recipe.outputDir ? listCheckpoints(path).reduce((sum, info) => sum + info.bytes, 0) : 0;
+  const held = listCheckpoints(path).reduce((sum, info) => sum + info.bytes, 0);
   return { ...checkpointCost(recipe, bytes), held, free: await freeBytes(path), path };
 }
 

@@ -46,6 +46,8 @@ export interface TrainJob extends EngineChoice {
   /** The run folder; made when it is not there yet. */
   run: string;
   recipe: Recipe;
+  /** What was found in the recipe before, for the run to write down. */
+  notes?: readonly PlainError[];
   /** Who holds the run for this job and hands it over; absent: the job takes it itself. */
   lock?: LockOwner;
   /**

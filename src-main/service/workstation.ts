@@ -2,14 +2,9 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
 import type { BatchPreview, EngineDevice, QueueEntry, SystemInfo } from '../protocol/data-types.ts';
-import { StillhouseError } from '../protocol/errors.ts';
-import type { Recipe } from '../protocol/recipe.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
-import { listCheckpoints, rewindRun } from '../runs/checkpoint.ts';
 import { readProfile } from '../runs/profile-file.ts';
-import { truncateHistory } from '../runs/history.ts';
-import { lockRun, type RunLock } from '../runs/lock.ts';
-import { archivesFolder, dataNotesFolder, engineFolders, engineName } from '../runs/places.ts';
+import { archivesFolder, dataNotesFolder, engineFolders } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { imageNetWeights } from '../install/model-weights.ts';
 import { badStepReport } from './runs/bad-step-report.ts';
@@ -22,11 +17,12 @@ import { ExportCalls } from './exports/export-calls.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { lookAt } from './look-at.ts';
 import { Photos } from './evaluations/photos.ts';
-import { checkRecipe, modelCards, refusal, type CheckedRecipe } from './recipe/recipe-check.ts';
+import { modelCards } from './recipe/recipe-check.ts';
 import { RecipeCalls } from './recipe/recipe-calls.ts';
 import { RunControl, type SpawnJob } from './runs/run-control.ts';
 import { RunQueue } from './runs/run-queue.ts';
 import { RunCalls } from './runs/run-calls.ts';
+import { RunStarter, type BegunRun, type RunRequest } from './runs/run-starter.ts';
 import { RunStore } from './runs/run-store.ts';
 import { sampleCost } from './data/sample-cost.ts';
 import { buildSample, hasSample } from './data/sample-data.ts';
@@ -54,6 +50,8 @@ export interface Workstation {
   handlers: Handlers;
   /** Returns the file of an image whose id a window has; null for any other id. */
   imageFile(id: string): ImageFile | null;
+  /** Begins a run as the calls of a window do, with what only a command line can ask. Throws as {@link RunStarter.begin}. */
+  begin(request: RunRequest): Promise<BegunRun>;
   /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
   close(): Promise<void>;
 }
@@ -73,6 +71,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.weights.handlers(),
       ...core.distillations.handlers(),
     },
+    begin: (request) => core.starter.begin(request),
     imageFile: (id) => core.datasets.imageFile(id),
     close: () => core.close(),
   };
@@ -94,6 +93,7 @@ class Core {
   private readonly recipeCalls: RecipeCalls;
   private readonly queue: RunQueue;
   private readonly sample: SampleRun;
+  readonly starter: RunStarter;
   private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
@@ -129,6 +129,9 @@ class Core {
       onChange: () => emit({ event: 'runs' }),
     });
     const { jobs, engine, datasets, notes, shelf, control } = this;
+    const runsFolder = this.places.runs;
+    const onChange = (): void => emit({ event: 'runs' });
+    this.starter = new RunStarter({ runsFolder, shelf, datasets, notes, engine, control, onChange });
     this.sample = new SampleRun({
       jobs,
       engine,
@@ -147,22 +150,21 @@ class Core {
     this.distillations = this.distilCalls();
     this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
     this.photos = new Photos({ shelf, engine, spawnJob, here: this.weights.here.bind(this.weights) });
-    const check = (recipe: Record<string, unknown>): Promise<CheckedRecipe> => this.check(recipe);
     this.recipeCalls = new RecipeCalls({
-      runsFolder: this.places.runs,
+      runsFolder,
       jobs,
       engine,
       datasets,
       notes,
       spawnJob,
-      check,
+      starter: this.starter,
     });
   }
 
   private beginWaiting(entry: QueueEntry): Promise<unknown> {
     const { recipe, resume, plan } = entry;
     if (plan !== undefined) return this.distillations.begin(entry, plan);
-    return resume === null ? this.startRun(recipe ?? {}) : this.resume(resume);
+    return resume === null ? this.starter.begin({ given: recipe ?? {} }).then(() => null) : this.resume(resume);
   }
 
   async close(): Promise<void> {
@@ -252,10 +254,10 @@ class Core {
     return new DistilCalls({
       ...{ jobs, datasets, shelf, control, queue, homeFolder },
       ...{ weightsFolder: places.weights, sampleFolder: places.sample },
-      check: (recipe) => this.check({ ...recipe }),
+      check: (recipe) => this.starter.check({ ...recipe }),
       time: (recipe) => this.recipeCalls.time({ ...recipe }),
       measure: (recipe) => this.recipeCalls.measure(recipe),
-      begin: (recipe) => this.startRun({ ...recipe }),
+      begin: async (recipe) => (await this.starter.begin({ given: { ...recipe } })).id,
       resume: (run) => this.resume(run),
       fetch: (model) => this.startWeights(model),
       onChange: () => emit({ event: 'distillations' }),
@@ -294,19 +296,9 @@ class Core {
     });
   }
 
-  private async check(recipe: Record<string, unknown>): Promise<CheckedRecipe> {
-    return checkRecipe(recipe, {
-      dataset: (recipe) => this.datasets.ofRecipe(recipe),
-      runsFolder: this.places.runs,
-    });
-  }
-
   /** @throws StillhouseError what keeps the recipe from being trained, or `data.*`. */
   private async preview({ recipe: given, ...what }: CallParams<'dataset.preview'>): Promise<BatchPreview> {
-    const checked = await this.check(given);
-    const refused = refusal(checked);
-    if (refused) throw refused;
-    const recipe = this.datasets.settled(checked.recipe);
+    const { recipe } = await this.starter.trainable(given);
     const { engine } = await this.engine.choose('cpu');
     const excluded = [...this.notes.excludedFiles(recipe.dataPath)];
     return runJob(this.options.spawnJob, { kind: 'preview', engine, recipe, excluded, ...what });
@@ -315,63 +307,13 @@ class Core {
   /** @throws StillhouseError `run.busy`, or whatever keeps the recipe from being trained. */
   private async admitRun(recipe: Record<string, unknown>, anyway?: boolean): Promise<string> {
     this.queue.admit(anyway, this.control.running()[0]);
-    return this.startRun(recipe);
+    return (await this.starter.begin({ given: recipe })).id;
   }
 
-  /** @throws StillhouseError whatever keeps the recipe from being trained. */
-  private async startRun(given: Record<string, unknown>): Promise<string> {
-    const checked = await this.check(given);
-    const refused = refusal(checked);
-    if (refused) throw refused;
-    const engine = await this.engine.choose(checked.recipe.device);
-    const recipe = this.datasets.settled(checked.recipe);
-    const { id, path } = this.shelf.create(recipe, checked.classes, engineName(engine.gpu));
-    holding(path, (lock) => {
-      this.notes.copyTo(recipe.dataPath, path);
-      this.control.start(id, path, recipe, 'new', engine, lock);
-    });
-    this.options.emit({ event: 'runs' });
-    return id;
-  }
-
-  /** @throws StillhouseError `run.missing`, `run.locked`, `file.missing`; what is wrong with `changes`. */
-  private async resume(id: string, checkpoint?: string, changes?: Record<string, unknown>): Promise<void> {
+  /** @throws StillhouseError `run.missing`, or whatever keeps it from going on. */
+  private async resume(id: string, checkpoint?: string, changes: Record<string, unknown> = {}): Promise<void> {
     const path = this.shelf.pathOf(id);
-    const own = this.shelf.recipeOf(path);
-    const recipe = changes ? await this.changed(own, changes) : own;
-    const engine = await this.engine.choose(recipe.device);
-    holding(path, (lock) => {
-      this.rewind(path, checkpoint);
-      this.control.start(id, path, recipe, 'auto', engine, lock);
-    });
-    this.options.emit({ event: 'runs' });
-  }
-
-  private rewind(path: string, checkpoint?: string): void {
-    const from = listCheckpoints(path).find(({ file, last }) => (checkpoint ? file === checkpoint : last));
-    if (!from && checkpoint)
-      throw new StillhouseError('file.missing', { path: join(checkpointsFolder(path), checkpoint) });
-    // A run that died before its first checkpoint begins anew.
-    if (!from) truncateHistory(path, { step: 0, epoch: 0 });
-    // What came after it is set aside, so that it is the newest.
-    if (from && !from.last) rewindRun(path, from.file, from.acc1 === null ? from.epoch : from.epoch + 1);
-  }
-
-  private async changed(own: Recipe, changes: Record<string, unknown>): Promise<Recipe> {
-    const checked = await this.check({ ...own, ...changes });
-    const refused = refusal(checked);
-    if (refused) throw refused;
-    return checked.recipe;
-  }
-}
-
-/** Locks a run for `begin`, which keeps the lock unless it throws. @throws StillhouseError `run.locked` */
-function holding(path: string, begin: (lock: RunLock) => void): void {
-  const lock = lockRun(path);
-  try {
-    begin(lock);
-  } catch (error) {
-    lock.release();
-    throw error;
+    const resume = checkpoint ? join(checkpointsFolder(path), checkpoint) : path;
+    await this.starter.begin({ given: changes, resume });
   }
 }

@@ -167,7 +167,7 @@ describe('a trainer that hangs', () => {
       ['amber', 'blue', 'clay'],
       'test',
     );
-    control.start(id, path, recipe, 'new', { engine: engineFolder() }, lockRun(path));
+    void control.start({ id, path, recipe, resume: 'new', on: { engine: engineFolder() }, lock: lockRun(path) });
     await heard.row(id, isEpoch);
     const pid = pidIn(path);
     process.kill(pid, 'SIGSTOP');

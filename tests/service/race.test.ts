@@ -91,7 +91,7 @@ test('a trainer that finds its run taken leaves the folder as it is', async () =
   const { id, path } = shelf.create(recipe, ['amber', 'blue', 'clay'], 'test');
   const theirs = lockRun(path);
   const late = { owner: { ...theirs.owner, time: 1 }, release: () => undefined };
-  control.start(id, path, recipe, 'new', { engine: engineFolder() }, late);
+  void control.start({ id, path, recipe, resume: 'new', on: { engine: engineFolder() }, lock: late });
   const { note } = await ears.row(id, (row): row is NoteRow => row.type === 'note');
   expect(note).toMatchObject({ code: 'run.locked', params: { owner: String(process.pid) } });
   await control.close();

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { StateRow } from '../../src-main/protocol/events.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
+import { readHistory } from '../../src-main/runs/history.ts';
+import { openRun } from '../../src-main/runs/run-folder.ts';
 import { weightsFolder } from '../../src-main/runs/places.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, type Front, type Heard } from '../helpers/workstation.ts';
@@ -10,6 +12,7 @@ import { openFront, ownPlaces, type Front, type Heard } from '../helpers/worksta
 vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
+const runs = join(places.homeFolder, 'runs');
 const active: number[] = [];
 let front: Front;
 let client: Client;
@@ -42,10 +45,29 @@ test('a sample run is one job, and starts nothing more once it is cancelled', as
   // The teacher goes on, and nothing trains beside it unasked.
   const refused = await heard.ended((await client.call('sample.start', {})).job);
   expect(refused.error).toMatchObject({ code: 'run.busy', params: { run } });
+  await stop(run);
+  expect(await client.call('run.list', {})).toHaveLength(1);
+  await likeAnyOther(run);
+});
+
+async function stop(run: string): Promise<void> {
   await client.call('run.stop', { run });
   await heard.row(run, (row): row is StateRow => row.type === 'state' && row.state === 'stopped');
-  expect(await client.call('run.list', {})).toHaveLength(1);
-});
+}
+
+/** The same recipe begun by a window makes the same run. */
+async function likeAnyOther(run: string): Promise<void> {
+  const { recipe } = openRun(join(runs, run));
+  const { run: other } = await client.call('run.start', { recipe: { ...recipe } });
+  await stop(other);
+  const [ours, theirs] = [run, other].map((id) => {
+    const { id: _, created: __, ...header } = openRun(join(runs, id));
+    return { header, notes: readHistory(join(runs, id)).flatMap((row) => (row.type === 'note' ? [row.note] : [])) };
+  });
+  expect(ours).toEqual(theirs);
+  expect(ours.notes).toMatchObject([{ code: 'run.pretrained' }]);
+  await client.call('run.delete', { run: other });
+}
 
 test('a teacher that is stopped has no student', async () => {
   const before = heard.events.length;

@@ -172,8 +172,9 @@ interface Setting {
 }
 
 async function train({ job, context, dataset, begin, log, guard, reserve }: Setting): Promise<End> {
-  for (const note of [...(job.note ? [job.note] : []), ...begin.notes, ...dataset.notes, ...dataset.warnings])
-    log.note(note);
+  const note = onceEach(log);
+  const known = [...(job.note ? [job.note] : []), ...(job.notes ?? [])];
+  for (const one of [...known, ...begin.notes, ...dataset.notes, ...dataset.warnings]) note(one);
   if (dataset.excluded > 0)
     log.note(toPlainError(new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME })));
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
@@ -189,10 +190,9 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   let teacher: OpenTeacher | null = null;
   try {
     stage('weights');
-    const notes = await fillState(state, models.student, job.recipe, begin);
-    for (const note of notes) log.note(note);
+    for (const one of await fillState(state, models.student, job.recipe, begin)) note(one);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
-    for (const one of teacher?.card.notes ?? []) log.note(one);
+    for (const one of teacher?.card.notes ?? []) note(one);
     if (teacher?.outside) keepTeacher(job.run, teacher.card);
     // The engine has copies of the weights now.
     globalThis.gc?.();
@@ -225,6 +225,15 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     await teacher?.close();
     state.dispose();
   }
+}
+
+/** Writes notes down, each once: the check before the start may have found the same. */
+function onceEach(log: RunLog): (note: PlainError) => void {
+  const said = new Set<string>();
+  return (note) => {
+    if (!said.has(note.message)) log.note(note);
+    said.add(note.message);
+  };
 }
 
 interface Models {

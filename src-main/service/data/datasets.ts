@@ -65,9 +65,13 @@ export class Datasets {
     return (await this.listing(absolute(path))).dataset;
   }
 
-  /** The folder of a recipe, read as the recipe says, or where it says nothing as {@link dataset}. Throws as it does. */
-  async ofRecipe({ dataPath, dataReading }: Pick<Recipe, 'dataPath' | 'dataReading'>): Promise<Dataset> {
+  /**
+   * The folder of a recipe, read as the recipe says, or where it says nothing as {@link dataset}. Throws as it does.
+   * @param anew lists it even if it is known.
+   */
+  async ofRecipe({ dataPath, dataReading }: Pick<Recipe, 'dataPath' | 'dataReading'>, anew = false): Promise<Dataset> {
     const folder = absolute(dataPath);
+    if (anew) this.listings.delete(folder);
     if (dataReading === '' || dataReading === this.notes.reading(folder)) return this.dataset(folder);
     return this.list(folder, dataReading);
   }

@@ -5,9 +5,9 @@ import type { Datasets } from '../data/datasets.ts';
 import type { DataNotes } from '../../jobs/data-notes.ts';
 import type { EngineManager } from '../engine/engine-manager.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { refusal, type CheckedRecipe } from './recipe-check.ts';
 import { completed, readRecipe, writeRecipe } from './recipe-text.ts';
 import type { SpawnJob } from '../runs/run-control.ts';
+import type { RunStarter } from '../runs/run-starter.ts';
 import { lrSchedule } from './schedule-preview.ts';
 import { speedKey, speedOfRuns, timeForecast, type Speed } from './time-estimate.ts';
 import { runJob } from '../jobs/run-job.ts';
@@ -19,7 +19,7 @@ interface Parts {
   datasets: Datasets;
   notes: DataNotes;
   spawnJob: SpawnJob;
-  check(recipe: Record<string, unknown>): Promise<CheckedRecipe>;
+  starter: RunStarter;
 }
 
 /** What a recipe would come to before it starts: memory, hours, its rate, and itself as a text. */
@@ -31,33 +31,35 @@ export class RecipeCalls {
 
   handlers() {
     return {
-      'recipe.check': async ({ recipe }) => (await this.parts.check(recipe)).check,
+      'recipe.check': async ({ recipe }) => (await this.parts.starter.check(recipe)).check,
       'recipe.forecast': ({ recipe }) => this.memory(recipe),
       'recipe.schedule': ({ recipe }) => this.schedule(recipe),
       'recipe.time': ({ recipe }) => this.time(recipe),
       'recipe.measure': async ({ recipe }) => ({ job: await this.measure(recipe) }),
       'recipe.read': async ({ text }) => readRecipe(text),
       'recipe.write': async ({ recipe, format, all }) =>
-        writeRecipe(completed((await this.parts.check(recipe)).recipe), format, all),
+        writeRecipe(completed((await this.parts.starter.check(recipe)).recipe), format, all),
     } satisfies Partial<Handlers>;
   }
 
   /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */
   private async memory(given: Record<string, unknown>): Promise<MemoryForecast> {
-    const { recipe, classes } = await this.parts.check(given);
+    const { recipe, classes } = await this.parts.starter.check(given);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
     return runJob(this.parts.spawnJob, { kind: 'forecast', engine, gpu, recipe, classes });
   }
 
   private async schedule(given: Record<string, unknown>): Promise<LrSchedule> {
-    const { recipe, check } = await this.parts.check(given);
+    const { recipe, check } = await this.parts.starter.check(given);
     return lrSchedule(recipe, check.stepsPerEpoch);
   }
 
   /** From the newest like run, else from what was measured; null where nothing tells. @throws StillhouseError `engine.*` */
   async time(given: Record<string, unknown>): Promise<TimeForecast | null> {
-    const { recipe, check } = await this.parts.check(given);
-    const engine = await this.engineOf(recipe.device);
+    const { recipe: found, check } = await this.parts.starter.check(given);
+    const engine = await this.engineOf(found.device);
+    if (check.stepsPerEpoch === 0) return null;
+    const recipe = this.parts.datasets.settled(found);
     const speed = this.speeds.get(speedKey(recipe, engine)) ?? speedOfRuns(this.parts.runsFolder, recipe, engine);
     if (!speed) return null;
     const { val } = await this.parts.datasets.ofRecipe(recipe);
@@ -71,12 +73,9 @@ export class RecipeCalls {
   /** Times a few steps, as a job. @returns it. @throws StillhouseError whatever keeps the recipe from being trained. */
   async measure(given: Record<string, unknown>): Promise<string> {
     const { spawnJob, jobs, notes } = this.parts;
-    const checked = await this.parts.check(given);
-    const refused = refusal(checked);
-    if (refused) throw refused;
-    const recipe = this.parts.datasets.settled(checked.recipe);
+    const { recipe } = await this.parts.starter.trainable(given);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
-    const key = speedKey(checked.recipe, engineName(gpu));
+    const key = speedKey(recipe, engineName(gpu));
     const excluded = [...notes.excludedFiles(recipe.dataPath)];
     return jobs.start('measure', `measure:${key}`, 'files', async ({ signal, report }) => {
       const job = { kind: 'measure', engine, gpu, recipe, excluded } as const;

@@ -1,6 +1,6 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { parsePolicy } from '../../data/augment/auto-augment.ts';
 import { summarise, type Dataset } from '../../data/layout/folder.ts';
 import { FEW, REPEATS } from '../../data/batches/loader.ts';
@@ -26,6 +26,7 @@ import { isAddress } from '../../protocol/weight-data.ts';
 import { parseLrNoise } from '../../train/schedule.ts';
 import { updateVariables } from '../../train/update.ts';
 import { trainable } from '../../train/variables.ts';
+import { keptTeacher } from '../../runs/run-teacher.ts';
 import { teacherKind } from '../../runs/teacher-kind.ts';
 import { diskCost, tooLittleDisk } from '../../jobs/disk-cost.ts';
 import { recipeWarnings } from './recipe-warnings.ts';
@@ -40,6 +41,10 @@ export interface RecipeFacts {
   dataset(recipe: Recipe): Promise<Dataset>;
   /** Where runs go that name no folder. */
   runsFolder: string;
+  /** The run that is to go on: it has room and has read its teacher already. */
+  run?: string;
+  /** It begins with a checkpoint: weights to fine-tune from are not read any more. */
+  fromCheckpoint?: boolean;
 }
 
 /** A recipe with every default and what was found in it. */
@@ -69,18 +74,19 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.model(recipe);
   const model = findings.build(recipe, classes.length);
   findings.paths(recipe);
-  await findings.weights(recipe, model);
+  if (!facts.fromCheckpoint) await findings.weights(recipe, model);
   findings.augmentation(recipe);
   findings.distillation(recipe);
   findings.training(recipe, model);
   if (dataset) {
     findings.images(recipe, dataset);
-    await findings.teacher(recipe, classes);
+    await findings.teacher(recipe, classes, facts.run);
   }
   const steps = dataset ? epochSteps(recipe, dataset.train.length) : 0;
   const { problems, errors } = findings;
   const size = sizeOf(model, recipe);
-  const disk = await diskCost(recipe, size.checkpointBytes, facts.runsFolder);
+  const folder = facts.run ?? (recipe.outputDir ? resolve(recipe.outputDir) : facts.runsFolder);
+  const disk = await diskCost(recipe, size.checkpointBytes, folder);
   const full = disk && tooLittleDisk(disk);
   if (full) errors.push(toPlainError(full));
   return {
@@ -151,8 +157,7 @@ class Findings {
     else this.present(teacherPath);
   }
 
-  paths({ finetune, outputDir }: Recipe): void {
-    if (finetune) this.present(finetune);
+  paths({ outputDir }: Recipe): void {
     if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', reason('value.root-path'), outputDir);
   }
 
@@ -163,7 +168,9 @@ class Findings {
 
   /** Reports weights of another network before anything starts; only names and shapes of the file are read. */
   async weights({ finetune, finetuneEntry: entry }: Recipe, model: Model | undefined): Promise<void> {
-    if (!model || !finetune || !existsSync(finetune)) return;
+    if (!finetune) return;
+    if (!existsSync(finetune)) return this.present(finetune);
+    if (!model) return;
     const fits = (weights: Weights): void => {
       const { path, tensors, notes } = weights;
       planFit(model, tensors, { path, newHead: true });
@@ -211,12 +218,13 @@ class Findings {
     if (classes.length < 2) this.error('data.one-class', { name: classes[0]?.name ?? '' });
   }
 
-  async teacher(recipe: Recipe, classes: readonly string[]): Promise<void> {
+  /** @param run the run that goes on, which has kept how it read its teacher. */
+  async teacher(recipe: Recipe, classes: readonly string[], run?: string): Promise<void> {
     const { distillationType, teacherPath, teacherModel } = recipe;
     if (distillationType === 'none' || !teacherPath || !existsSync(teacherPath)) return;
     if (this.problems.some(({ key }) => key === 'teacherModel')) return;
     await this.try(async () => {
-      const card = await readTeacherCard(teacherPath, teacherModel);
+      const card = await readTeacherCard(teacherPath, teacherModel, run ? keptTeacher(run, teacherPath) : {});
       classColumns(card, classes);
       this.notes.push(...card.notes, ...orderNotes(card, classes));
     });

@@ -25,14 +25,39 @@ const LIST_INTERVAL = 1000;
 /** Milliseconds that runs may take to save when the service ends. */
 const PARTING = 120_000;
 
+/** What a training is started with. */
+export interface Training {
+  id: string;
+  /** The run folder. */
+  path: string;
+  recipe: Recipe;
+  /** As a train job takes it. */
+  resume: string;
+  /** The engine to train with. */
+  on: EngineChoice;
+  /** Of the folder, taken by this process. It is given back when the run has ended. */
+  lock: RunLock;
+  /** What the run is to write down before it starts. */
+  notes?: readonly PlainError[];
+  /** Hears how far the preparation is; `total` is 0 while unknown. */
+  onProgress?(stage: string, done: number, total: number): void;
+}
+
+/** How a run has ended. */
+export interface RunEnd {
+  state: RunState;
+  error: PlainError | null;
+}
+
 interface ActiveRun {
   path: string;
   /** Taken by this process; the trainer takes it over. */
   lock: RunLock;
   trainer: JobProcess<'train'>;
   state: RunState;
+  onProgress: Training['onProgress'];
   /** Settles when the process has ended and that was reported. */
-  ended: Promise<void>;
+  ended: Promise<RunEnd>;
   pending: HistoryRow[];
   /** The end of the run as the trainer reported it; announced once its process has ended too and the run can be resumed. */
   last: HistoryRow | undefined;
@@ -67,24 +92,23 @@ export class RunControl {
     return this.active.get(id)?.trainer.pid;
   }
 
-  /**
-   * Trains in a run folder.
-   * @param resume `new`: from the start; `auto`: from its newest checkpoint.
-   * @param on the engine to train with.
-   * @param lock of the folder, taken by this process. It is given back when the run has ended.
-   */
-  start(id: string, path: string, recipe: Recipe, resume: 'new' | 'auto', on: EngineChoice, lock: RunLock): void {
+  /** Trains in a run folder. @returns how it ended, when its process is gone; never rejects. */
+  start({ id, path, recipe, resume, on, lock, notes, onProgress }: Training): Promise<RunEnd> {
     const { engine, threads, gpu, note } = on;
     const trainer = this.options.spawnJob(
-      { kind: 'train', engine, threads, gpu, note, run: path, recipe, resume, lock: lock.owner },
+      { kind: 'train', engine, threads, gpu, note, notes, run: path, recipe, resume, lock: lock.owner },
       { onEvent: (event) => this.hear(id, event) },
     );
     const run: ActiveRun = {
       path,
       lock,
       trainer,
+      onProgress,
       state: 'starting',
-      ended: Promise.resolve(),
+      ended: trainer.done.then(
+        ({ state }) => this.end(id, run, { state, error: null }),
+        (error: unknown) => this.end(id, run, { state: stateFor(error), error: toPlainError(error) }),
+      ),
       pending: [],
       last: undefined,
       timer: undefined,
@@ -92,11 +116,8 @@ export class RunControl {
       watch: this.watch(id, recipe.stallMinutes),
     };
     this.active.set(id, run);
-    run.ended = trainer.done.then(
-      ({ state }) => this.end(id, run, state, null),
-      (error: unknown) => this.end(id, run, stateFor(error), toPlainError(error)),
-    );
     this.tellActive();
+    return run.ended;
   }
 
   /** Asks a run to save and stop. One that does not answer any more is ended. */
@@ -106,6 +127,11 @@ export class RunControl {
     if (run.watch.silent) run.trainer.kill();
     else run.trainer.stop();
     if (run.state !== 'stopping') this.note(id, [stateRow('stopping', null)]);
+  }
+
+  /** Ends a run at once, without saving. */
+  kill(id: string): void {
+    this.active.get(id)?.trainer.kill();
   }
 
   /** Asks a run to save and stand still, its trainer and memory kept. */
@@ -139,6 +165,7 @@ export class RunControl {
     const run = this.active.get(id);
     if (!run) return;
     run.watch.hear();
+    if (event.tell === 'progress') run.onProgress?.(event.stage, event.done, event.total);
     if (event.tell !== 'rows') return;
     run.last = event.rows.find(isEnd) ?? run.last;
     this.note(
@@ -167,7 +194,7 @@ export class RunControl {
   }
 
   /** The process is gone. Whatever it did not say itself is written down for it. */
-  private end(id: string, run: ActiveRun, state: RunState, error: PlainError | null): void {
+  private end(id: string, run: ActiveRun, { state, error }: RunEnd): RunEnd {
     run.watch.end();
     run.lock.release();
     // Somebody else trains in that folder: it is theirs to write, and their run that the windows show.
@@ -181,6 +208,7 @@ export class RunControl {
     this.flush(id, run);
     this.options.emit({ event: 'runs' });
     this.tellActive();
+    return { state, error };
   }
 
   private watch(id: string, minutes: number): SilenceWatch {

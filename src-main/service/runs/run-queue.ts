@@ -96,7 +96,11 @@ export class RunQueue {
       const entry = this.state.entries.find((one) => one.error === null && this.options.ready(one));
       if (!entry || this.closed || this.state.paused || this.options.training() >= this.state.atOnce) return;
       try {
-        this.take();
+        // What this service read before may be long done.
+        if (!this.lock) {
+          this.take();
+          continue;
+        }
         const stays = await this.options.begin(entry);
         if (stays !== true) this.put(this.state.entries.filter(({ id }) => id !== entry.id));
       } catch (error) {

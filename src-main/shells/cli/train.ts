@@ -1,17 +1,15 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
-import type { EpochRow } from '../../protocol/events.ts';
-import { StillhouseError, isDivergence } from '../../protocol/errors.ts';
-import { SpentMeter } from '../../protocol/spent.ts';
+import type { EpochRow, HistoryRow, RunState, ServiceEvent } from '../../protocol/events.ts';
+import { StillhouseError, fromPlainError, isDivergence } from '../../protocol/errors.ts';
+import { SpentMeter, type Spent } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
-import { runsFolder } from '../../runs/places.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
-import { prepareTraining, type PreparedTraining } from '../../service/runs/train-request.ts';
-import { SilenceWatch } from '../../jobs/process-watchdog.ts';
-import { spawnJob } from '../../jobs/job-process.ts';
+import type { BegunRun } from '../../service/runs/run-starter.ts';
+import { createWorkstation } from '../../service/workstation.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
-import { withService } from './local-service.ts';
+import { HERE, withService } from './local-service.ts';
 import {
   integerValue,
   pathValue,
@@ -23,7 +21,7 @@ import {
 } from './options.ts';
 import { opText, spentText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
-import { chooseEngine, describeDevice } from './engine.ts';
+import { describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
 import { PRETRAINED } from './published.ts';
@@ -125,63 +123,75 @@ function fetchedWeights(model: string, shell: Shell): Promise<string> {
 
 /** @returns the exit code. */
 async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<number> {
-  const threads = integerValue(parsed, 'threads', 1, 1024);
-  const prepared = await prepareTraining({ given, resume: resumeOf(parsed) }, runsFolder(), chooseEngine);
-  shell.reporter.note(introduction(prepared));
-  for (const { message } of prepared.check.warnings) shell.reporter.note(message);
-  const best = { row: null as EpochRow | null };
-  const meter = new SpentMeter();
-  const { run, recipe, resume, engine } = prepared;
-  const trainer = spawnJob(
-    { kind: 'train', engine: engine.engine, gpu: engine.gpu, note: engine.note, threads, run, recipe, resume },
-    {
-      onEvent: (event) => {
-        watch.hear();
-        if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
-        if (event.tell !== 'rows') return;
-        shell.reporter.rows(event.rows, recipe);
-        for (const row of event.rows) {
-          meter.add(row);
-          if (row.type === 'epoch' && row.test.acc1 > (best.row?.test.acc1 ?? -1)) best.row = row;
-        }
-      },
-    },
-  );
-  const watch = new SilenceWatch({
-    minutes: recipe.stallMinutes,
-    onSilent: ({ message }) => shell.reporter.note(message),
-    onStalled: (error) => trainer.kill(error),
-  });
-  const stop = (): void => {
-    shell.reporter.note('Saving and stopping. Once more ends it without saving.');
-    trainer.stop();
+  const { reporter } = shell;
+  const request = { given, resume: resumeOf(parsed, given), threads: integerValue(parsed, 'threads', 1, 1024) };
+  const story = new Story();
+  const emit = (event: ServiceEvent): void => {
+    if (event.event !== 'run') return;
+    reporter.rows(event.rows, begun.recipe);
+    story.add(event.rows);
   };
-  const interrupts = shell.onInterrupt(stop, () => trainer.kill());
+  const workstation = createWorkstation({ ...HERE, shell: 'cli', emit });
+  const onProgress = (stage: string, done: number, total: number): void =>
+    reporter.progress(stage, done, total, 'files');
+  let begun: BegunRun;
   try {
-    const { state } = await trainer.done;
-    const { spent } = meter;
-    const profile = recipe.profile ? readProfile(run) : null;
-    const text = [closing(state, run, best.row), spentText(spent), profile && opText(profile)]
-      .filter(Boolean)
-      .join('\n');
-    shell.reporter.result(text, { type: 'result', state, run, best: best.row, spent });
-    return state === 'finished' ? 0 : STOPPED;
-  } catch (error) {
-    if (error instanceof StillhouseError && isDivergence(error.code))
-      shell.reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
-    throw error;
+    begun = await workstation.begin({ ...request, onProgress });
+    reporter.note(introduction(begun));
+    return await untilEnded(begun, story, shell);
   } finally {
-    watch.end();
-    interrupts.release();
+    await workstation.close();
   }
 }
 
-function resumeOf(parsed: Parsed): string {
-  const typed = textValue(parsed, 'resume') ?? '';
-  return typed === 'auto' ? typed : (pathValue(parsed, 'resume') ?? '');
+/** What the rows of a training come to. */
+class Story {
+  best: EpochRow | null = null;
+  private readonly meter = new SpentMeter();
+
+  add(rows: readonly HistoryRow[]): void {
+    for (const row of rows) {
+      this.meter.add(row);
+      if (row.type === 'epoch' && row.test.acc1 > (this.best?.test.acc1 ?? -1)) this.best = row;
+    }
+  }
+
+  get spent(): Spent {
+    return this.meter.spent;
+  }
 }
 
-function introduction({ run, recipe, check, engine }: PreparedTraining): string {
+/** Waits for a training, which an interruption ends, and says how it went. @returns the exit code. */
+async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt }: Shell): Promise<number> {
+  const { path: run, recipe } = begun;
+  const stop = (): void => {
+    reporter.note('Saving and stopping. Once more ends it without saving.');
+    begun.stop();
+  };
+  const interrupts = onInterrupt(stop, () => begun.kill());
+  const { state, error } = await begun.ended.finally(() => interrupts.release());
+  if (error) {
+    if (isDivergence(error.code)) reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
+    throw fromPlainError(error);
+  }
+  const { best, spent } = story;
+  const profile = recipe.profile ? readProfile(run) : null;
+  const text = [closing(state, run, best), spentText(spent), profile && opText(profile)].filter(Boolean).join('\n');
+  reporter.result(text, { type: 'result', state, run, best, spent });
+  return state === 'finished' ? 0 : STOPPED;
+}
+
+function resumeOf(parsed: Parsed, { outputDir }: Partial<Recipe>): string {
+  if (textValue(parsed, 'resume') !== 'auto') return pathValue(parsed, 'resume') ?? '';
+  if (outputDir) return 'auto';
+  throw new StillhouseError('argument.invalid', {
+    name: '--resume auto',
+    expected: '--output-dir beside it',
+    got: 'nothing',
+  });
+}
+
+function introduction({ path, recipe, check, engine }: BegunRun): string {
   const label = teacherLabel(recipe);
   const teacher = label && `, ${recipe.distillationType} distillation from ${label}`;
   return [
@@ -191,7 +201,7 @@ function introduction({ run, recipe, check, engine }: PreparedTraining): string 
       `${bytes(check.checkpointBytes)} a checkpoint` +
       (check.disk ? `, ${bytes(check.disk.total)} of disk for ${check.disk.kept} and the one being written` : ''),
     describeDevice(engine),
-    `Run folder: ${run}`,
+    `Run folder: ${path}`,
   ].join('\n');
 }
 
@@ -199,7 +209,7 @@ function millions({ parameters }: RecipeCheck): string {
   return (parameters / 1e6).toFixed(2);
 }
 
-function closing(state: 'finished' | 'stopped', run: string, best: EpochRow | null): string {
+function closing(state: RunState, run: string, best: EpochRow | null): string {
   const score = best ? `Best after epoch ${best.epoch + 1}: ${scoreText(best.test)}\n` : '';
   const again = state === 'stopped' ? `\nGo on with: stillhouse train --resume ${run}` : '';
   return `${score}${state === 'finished' ? 'Finished' : 'Stopped and saved'}: ${run}${again}`;

@@ -14,6 +14,9 @@ import { Guesses, LIMITS, Turns, addressOf, type Limits } from './limits.ts';
 import { socketPort } from './port.ts';
 import { ICON_PATH, listStaticFiles, sendImage, sendStatic, type StaticFiles } from './static-files.ts';
 
+/** What a window needs of a workstation. */
+type Core = Pick<Workstation, 'handlers' | 'imageFile' | 'close'>;
+
 export interface ServeOptions {
   /** 0 for any free one. */
   port: number;
@@ -24,7 +27,7 @@ export interface ServeOptions {
   /** The built window: `dist/renderer`. */
   rendererFolder: string;
   /** Makes the workstation; `emit` sends its events to every window. */
-  workstation(emit: (event: ServiceEvent) => void): Workstation;
+  workstation(emit: (event: ServiceEvent) => void): Core;
   limits?: Limits;
 }
 
@@ -93,7 +96,7 @@ type Windows = Map<WebSocket, { address: string; send: (event: ServiceEvent) => 
 interface Site {
   gate: Gate;
   files: StaticFiles;
-  workstation: Workstation;
+  workstation: Core;
   limits: Limits;
   guesses: Guesses;
   images: Turns;
