@@ -1,11 +1,10 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { StillhouseError, fromPlainError, reasonOf } from '../protocol/errors.ts';
-import { reason, type Reason } from '../protocol/reasons.ts';
-import { kernelKills, memoryError, tellsOfMemory } from './out-of-memory.ts';
-import { readJobEvent, type JobCommand, type JobEvent, type JobRequest, type JobResults } from './job-protocol.ts';
+import type { StillhouseError } from '../protocol/errors.ts';
+import { JobOutcome } from './job-outcome.ts';
+import type { JobCommand, JobEvent, JobRequest, JobResults } from './job-protocol.ts';
 
 export interface JobProcessOptions {
   onEvent?: (event: JobEvent) => void;
@@ -20,7 +19,7 @@ export interface JobProcess<Kind extends JobRequest['kind'] = JobRequest['kind']
   readonly pid: number | undefined;
   /**
    * The result of the job. Settles when the process has ended.
-   * @throws StillhouseError what the job reported, or `run.died` when it ended without a word.
+   * @throws StillhouseError what the job reported, or what its death comes to (`verdict.ts`).
    */
   readonly done: Promise<JobResults[Kind]>;
   /** Asks the job to end and to save where it stands. */
@@ -43,23 +42,42 @@ export function spawnJob<Job extends JobRequest>(job: Job, options: JobProcessOp
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
-  const send = (command: JobCommand): void => {
+  const { outcome, commands } = ownedJob(job, options, (command) => {
     if (child.connected) child.send(command, () => undefined);
-  };
+  });
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => outcome.write(text));
+  child.on('message', (message) => outcome.hear(message));
+  child.on('error', (failure) => outcome.end({ code: null, signal: null, failure }));
+  // `close` and not `exit`: only then have all messages and output arrived.
+  child.on('close', (code, signal) => outcome.end({ code, signal }));
   return {
     pid: child.pid,
-    done: outcome(child, job, (event) => {
-      if (event.tell === 'ready') send({ do: 'start', job });
-      options.onEvent?.(event);
-    }) as Promise<JobResults[Job['kind']]>,
-    stop: () => send({ do: 'stop' }),
-    ask: (question, image) => send({ do: 'ask', question, image }),
-    pause: (on) => send({ do: on ? 'pause' : 'continue' }),
-    kill: (reason) => {
-      asked.set(child, reason ?? null);
+    done: outcome.done,
+    ...commands,
+    kill: (because) => {
+      outcome.kill(because ?? null);
       child.kill('SIGKILL');
     },
   };
+}
+
+/** A job as its owner holds it, however its process is reached: `send` takes a command there. */
+export function ownedJob<Job extends JobRequest>(
+  job: Job,
+  { onEvent }: Pick<JobProcessOptions, 'onEvent'>,
+  send: (command: JobCommand) => void,
+): { outcome: JobOutcome<Job>; commands: Pick<JobProcess, 'stop' | 'ask' | 'pause'> } {
+  const outcome = new JobOutcome(job, (event) => {
+    if (event.tell === 'ready') send({ do: 'start', job });
+    onEvent?.(event);
+  });
+  const commands: Pick<JobProcess, 'stop' | 'ask' | 'pause'> = {
+    stop: () => send({ do: 'stop' }),
+    ask: (question, image) => send({ do: 'ask', question, image }),
+    pause: (on) => send({ do: on ? 'pause' : 'continue' }),
+  };
+  return { outcome, commands };
 }
 
 /**
@@ -91,49 +109,4 @@ export function jobEnvironment(): Record<string, string> {
     MALLOC_ARENA_MAX: String(Math.max(2, availableParallelism() >> 2)),
     ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
   };
-}
-
-/** Processes that were killed on purpose, and why. */
-const asked = new WeakMap<ChildProcess, StillhouseError | null>();
-
-/** Lines of the process's own output that are kept to explain a death. */
-const TAIL_BYTES = 4096;
-
-function outcome(child: ChildProcess, job: JobRequest, onEvent: (event: JobEvent) => void): Promise<unknown> {
-  let verdict: Extract<JobEvent, { tell: 'done' | 'failed' }> | undefined;
-  let tail = '';
-  let memory = 0;
-  const killsBefore = kernelKills();
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => void (tail = (tail + text).slice(-TAIL_BYTES)));
-  }
-  child.on('message', (message) => {
-    const event = readJobEvent(message, job.kind);
-    if (!event) return;
-    if (event.tell === 'done' || event.tell === 'failed') verdict = event;
-    if (event.tell === 'alive') memory = event.memory;
-    onEvent(event);
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new StillhouseError('run.died', { reason: reasonOf(error) })));
-    // `close` and not `exit`: only then have all messages and output arrived.
-    child.on('close', (code, signal) => {
-      if (verdict?.tell === 'done') resolve(verdict.result);
-      else if (verdict) reject(fromPlainError(verdict.error));
-      else if (asked.get(child)) reject(asked.get(child)!);
-      else {
-        const byKernel = signal === 'SIGKILL' && !asked.has(child) && kernelKills() > killsBefore;
-        const why = byKernel ? reason('process.ended') : causeOfDeath(code, signal, tail);
-        const starved = byKernel || (signal !== 'SIGKILL' && tellsOfMemory(tail));
-        reject(starved && job.kind === 'train' ? memoryError(job.recipe, why, memory) : new StillhouseError('run.died', { reason: why })); // prettier-ignore
-      }
-    });
-  });
-}
-
-function causeOfDeath(code: number | null, signal: NodeJS.Signals | null, tail: string): Reason {
-  if (signal === 'SIGKILL') return reason('process.killed-memory', { signal });
-  const how = signal ? reason('process.killed', { signal }) : reason('process.exit', { code: String(code) });
-  const words = tail.trim().split('\n').at(-1)?.trim();
-  return words ? reason('process.last-words', { how, words }) : how;
 }

@@ -771,6 +771,14 @@ export const ERRORS = {
     advice: 'Give it the ending of its format, or choose the format that its ending says.',
   },
   'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
+  'job.died': {
+    says: 'The process of this job ended unexpectedly ({reason}).',
+    advice: 'Nothing else was harmed: start it again.',
+  },
+  'job.out-of-memory': {
+    says: 'This job ran out of memory: {reason}.',
+    advice: 'Close other programs, or take fewer images at once (--batch-size) or a smaller network.',
+  },
   'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },
   internal: { says: 'Unexpected failure: {reason}.', advice: 'Please report it with the log.' },
 } as const satisfies Record<string, ErrorWords>;

@@ -14,11 +14,12 @@ const toService = v.variant('type', [
   v.object({ type: v.literal('image'), request: number, id: text }),
   /** Stop and save what runs, then end. Answered by the end of the process. */
   v.object({ type: v.literal('end') }),
-  /** From a trainer that the shell started on the service's behalf. */
-  v.object({ type: v.literal('trainer-message'), trainer: number, body: v.unknown() }),
+  /** From a job process that the shell started on the service's behalf: a message, what it wrote, and its end. */
+  v.object({ type: v.literal('job-message'), process: number, body: v.unknown() }),
+  v.object({ type: v.literal('job-output'), process: number, text }),
   v.object({
-    type: v.literal('trainer-exit'),
-    trainer: number,
+    type: v.literal('job-exit'),
+    process: number,
     code: v.nullable(number),
     signal: v.nullable(text),
   }),
@@ -32,10 +33,10 @@ const fromService = v.variant('type', [
   v.object({ type: v.literal('image'), request: number, image: v.nullable(imageFile) }),
   /** How many runs are training; sent when it changes. */
   v.object({ type: v.literal('active'), runs: number }),
-  /** Start a trainer: only asked for where the service cannot start a process itself. */
-  v.object({ type: v.literal('trainer-start'), trainer: number, env: v.record(text, text) }),
-  v.object({ type: v.literal('trainer-message'), trainer: number, body: v.unknown() }),
-  v.object({ type: v.literal('trainer-kill'), trainer: number }),
+  /** Start a job process: only asked for where the service cannot start a process itself. */
+  v.object({ type: v.literal('job-start'), process: number, env: v.record(text, text) }),
+  v.object({ type: v.literal('job-message'), process: number, body: v.unknown() }),
+  v.object({ type: v.literal('job-kill'), process: number }),
 ]);
 export type FromService = v.InferOutput<typeof fromService>;
 

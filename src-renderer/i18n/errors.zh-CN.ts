@@ -677,6 +677,11 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请使用该格式的扩展名，或选择扩展名所表示的格式。',
   },
   'export.failed': { says: '{path} 未通过检查。', advice: '请勿使用该文件；请重新导出。' },
+  'job.died': { says: '此任务的进程意外结束（{reason}）。', advice: '其他内容没有受影响：请重新开始。' },
+  'job.out-of-memory': {
+    says: '此任务耗尽了内存：{reason}。',
+    advice: '请关闭其他程序，或一次处理更少的图像（--batch-size），或使用更小的网络。',
+  },
   'job.cancelled': { says: '已取消。', advice: '需要时可以重新开始。' },
   internal: { says: '意外错误：{reason}。', advice: '请附上日志报告。' },
 };

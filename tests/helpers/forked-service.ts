@@ -5,22 +5,24 @@ import type { ImageFile } from '../../src-main/service/data/datasets.ts';
 import type { FromService, ToService } from '../../src-main/service/service-link.ts';
 
 const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));
-const TRAINER = fileURLToPath(new URL('../../dist/main/trainer.mjs', import.meta.url));
+const JOB = fileURLToPath(new URL('../../dist/main/trainer.mjs', import.meta.url));
 /** Makes a stock Node look like a utility process. */
 const UTILITY = fileURLToPath(new URL('./utility-port.mjs', import.meta.url));
 
 /**
  * The built service in a process of its own, with this test in the place of Electron's main process: it opens windows,
- * and, where the service is in a utility process, starts its trainers.
+ * and, where the service is in a utility process, starts its job processes.
  */
 export class ForkedService {
   readonly process: ChildProcess;
   readonly ended: Promise<number | null>;
-  /** JobProcesses that were started on the service's behalf. */
-  readonly trainers = new Map<number, ChildProcess>();
+  /** Job processes that were started on the service's behalf. */
+  readonly jobProcesses = new Map<number, ChildProcess>();
   readonly active: number[] = [];
   private readonly windows = new Map<number, { message(body: unknown): void; close(): void }>();
   private readonly images = new Map<number, (image: ImageFile | null) => void>();
+  /** What else the environment of job processes says that are started for the service. */
+  jobEnvironment: Record<string, string> = {};
   private next = 0;
 
   constructor(
@@ -65,7 +67,7 @@ export class ForkedService {
     return fork(script, [], {
       execArgv,
       env: { ...extra, ...process.env, ...this.env },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', script === JOB ? 'pipe' : 'inherit', script === JOB ? 'pipe' : 'inherit', 'ipc'],
     });
   }
 
@@ -77,19 +79,23 @@ export class ForkedService {
         return this.images.get(message.request)?.(message.image);
       case 'active':
         return void this.active.push(message.runs);
-      case 'trainer-start':
-        return this.startJobProcess(message.trainer, message.env);
-      case 'trainer-message':
-        return void this.trainers.get(message.trainer)?.send(message.body as object);
-      case 'trainer-kill':
-        return void this.trainers.get(message.trainer)?.kill('SIGKILL');
+      case 'job-start':
+        return this.startJobProcess(message.process, message.env);
+      case 'job-message':
+        return void this.jobProcesses.get(message.process)?.send(message.body as object);
+      case 'job-kill':
+        return void this.jobProcesses.get(message.process)?.kill('SIGKILL');
     }
   }
 
-  private startJobProcess(trainer: number, env: Record<string, string>): void {
-    const child = this.start(TRAINER, env);
-    this.trainers.set(trainer, child);
-    child.on('message', (body) => this.send({ type: 'trainer-message', trainer, body }));
-    child.on('exit', (code, signal) => this.send({ type: 'trainer-exit', trainer, code, signal }));
+  private startJobProcess(number: number, env: Record<string, string>): void {
+    const child = this.start(JOB, { ...env, ...this.jobEnvironment });
+    this.jobProcesses.set(number, child);
+    child.on('message', (body) => this.send({ type: 'job-message', process: number, body }));
+    for (const stream of [child.stdout, child.stderr])
+      stream
+        ?.setEncoding('utf8')
+        .on('data', (text: string) => this.send({ type: 'job-output', process: number, text }));
+    child.on('close', (code, signal) => this.send({ type: 'job-exit', process: number, code, signal }));
   }
 }

@@ -252,8 +252,9 @@ describe('the service', () => {
       { type: 'open', port: 900 },
       { type: 'message', port: 900, body: { id: 1, call: 'run.list', params: {} } },
       { type: 'image', request: 900, id: 'a' },
-      { type: 'trainer-message', trainer: 900, body: { tell: 'ready' } },
-      { type: 'trainer-exit', trainer: 900, code: 1, signal: null },
+      { type: 'job-message', process: 900, body: { tell: 'ready' } },
+      { type: 'job-output', process: 900, text: 'killed' },
+      { type: 'job-exit', process: 900, code: 1, signal: null },
     ];
     for (let count = 0; count < 1000; count++) {
       const message = mutate(lines[count % lines.length], draw);
@@ -273,13 +274,13 @@ test('either end of the line between shell and service takes only what it knows'
     { type: 'message', port: 1, body: {} },
     { type: 'image', request: 1, image: { path: '/a', name: 'a', offset: 0, size: 1 } },
     { type: 'active', runs: 1 },
-    { type: 'trainer-start', trainer: 1, env: { A: 'b' } },
-    { type: 'trainer-kill', trainer: 1 },
+    { type: 'job-start', process: 1, env: { A: 'b' } },
+    { type: 'job-kill', process: 1 },
   ];
   let taken = 0;
   for (let count = 0; count < 5000; count++) {
     const message = readFromService(mutate(from[count % from.length], draw));
-    if (message?.type === 'trainer-start')
+    if (message?.type === 'job-start')
       expect(Object.values(message.env).every((one) => typeof one === 'string')).toBe(true);
     if (message?.type === 'image' && message.image) expect(typeof message.image.path).toBe('string');
     if (message) taken++;

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { toPlainError } from '../../src-main/protocol/errors.ts';
 import type { EpochRow, HistoryRow, NoteRow, StateRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
@@ -98,17 +99,40 @@ describe.each([
   });
 });
 
-test('a trainer that is killed in a utility process is told like any other', async () => {
-  const service = startService(true);
-  const { client } = service.window();
-  const heard = new Heard();
-  client.onEvent(heard.hear);
-  const { run, pid } = await trainLong(client);
-  process.kill(pid, 'SIGKILL');
-  const row = await heard.row(run, (row): row is StateRow => row.type === 'state' && row.state === 'crashed');
-  expect(row.error).toMatchObject({
-    code: 'run.died',
-    params: { reason: { code: 'process.killed', params: { signal: 'SIGKILL' } } },
+describe('a trainer that dies in a utility process is told like any other', () => {
+  const died = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
+
+  test.each([[false], [true]])('when it is killed (utility: %s)', async (utility) => {
+    const { client } = startService(utility).window();
+    const heard = new Heard();
+    client.onEvent(heard.hear);
+    const { run, pid } = await trainLong(client);
+    process.kill(pid, 'SIGKILL');
+    expect((await heard.row(run, died)).error).toMatchObject({
+      code: 'run.died',
+      params: { reason: { code: 'process.killed-memory', params: { signal: 'SIGKILL' } } },
+    });
+  });
+
+  test('when it has too little memory: with its last words and what to change', async () => {
+    const NODE_OPTIONS = '--max-old-space-size=4';
+    const service = startService(true);
+    service.jobEnvironment = { NODE_OPTIONS };
+    const { client } = service.window();
+    const heard = new Heard();
+    client.onEvent(heard.hear);
+    const recipe = tinyRecipe(data);
+    const { run } = await client.call('run.start', { recipe });
+    const { error } = await heard.row(run, died);
+    vi.stubEnv('NODE_OPTIONS', NODE_OPTIONS);
+    const job = { kind: 'train', engine: engineFolder(), run: join(places.root, 'never'), recipe: parseRecipe(recipe), resume: 'new' } as const; // prettier-ignore
+    const own: unknown = await spawnJob(job).done.catch((error: unknown) => error);
+    vi.unstubAllEnvs();
+    expect(toPlainError(own)).toEqual(error);
+    expect(error).toMatchObject({
+      code: 'run.out-of-memory',
+      message: expect.stringContaining('killed by SIGABRT: FATAL ERROR: Reached heap limit') as string,
+    });
   });
 });
 

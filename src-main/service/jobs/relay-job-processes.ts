@@ -1,73 +1,44 @@
-import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
-import { reason } from '../../protocol/reasons.ts';
+import { ownedJob, jobEnvironment, type JobProcess, type JobProcessOptions } from '../../jobs/job-process.ts';
+import type { JobOutcome } from '../../jobs/job-outcome.ts';
+import type { JobRequest } from '../../jobs/job-protocol.ts';
 import type { FromService, ToService } from '../service-link.ts';
-import { jobEnvironment, type JobProcess, type JobProcessOptions } from '../../jobs/job-process.ts';
-import {
-  readJobEvent,
-  type JobCommand,
-  type JobEvent,
-  type JobRequest,
-  type JobResults,
-} from '../../jobs/job-protocol.ts';
-
-type Verdict = Extract<JobEvent, { tell: 'done' | 'failed' }>;
-
-interface Relayed {
-  hear(message: unknown): void;
-  exit(code: number | null, signal: string | null): void;
-}
 
 /**
- * JobProcesses in utility processes, which only Electron's main process can start: the shell starts them when asked and
- * hands messages on. The same signature as `spawnJob`.
+ * Job processes in utility processes, which only Electron's main process can start: the shell starts them when asked
+ * and hands messages on. The same signature as `spawnJob`.
  */
 export class RelayJobProcesses {
-  private readonly trainers = new Map<number, Relayed>();
+  private readonly outcomes = new Map<number, JobOutcome<JobRequest>>();
   private next = 0;
 
   constructor(private readonly post: (message: FromService) => void) {}
 
   readonly spawn = <Job extends JobRequest>(job: Job, options: JobProcessOptions = {}): JobProcess<Job['kind']> => {
-    const trainer = this.next++;
-    const send = (body: JobCommand): void => this.post({ type: 'trainer-message', trainer, body });
-    let because: StillhouseError | undefined;
-    const done = new Promise<unknown>((resolve, reject) => {
-      let verdict: Verdict | undefined;
-      this.trainers.set(trainer, {
-        hear: (message) => {
-          const event = readJobEvent(message, job.kind);
-          if (!event) return;
-          if (event.tell === 'ready') send({ do: 'start', job });
-          if (event.tell === 'done' || event.tell === 'failed') verdict = event;
-          options.onEvent?.(event);
-        },
-        exit: (code, signal) => {
-          this.trainers.delete(trainer);
-          const why = signal ? reason('process.killed', { signal }) : reason('process.exit', { code: String(code) });
-          if (verdict?.tell === 'done') resolve(verdict.result);
-          else if (!verdict && because) reject(because);
-          else reject(verdict ? fromPlainError(verdict.error) : new StillhouseError('run.died', { reason: why }));
-        },
-      });
-    });
-    this.post({ type: 'trainer-start', trainer, env: jobEnvironment() });
+    const number = this.next++;
+    const { outcome, commands } = ownedJob(job, options, (body) =>
+      this.post({ type: 'job-message', process: number, body }),
+    );
+    this.outcomes.set(number, outcome);
+    this.post({ type: 'job-start', process: number, env: jobEnvironment() });
     return {
       pid: undefined,
-      done: done as Promise<JobResults[Job['kind']]>,
-      stop: () => send({ do: 'stop' }),
-      ask: (question, image) => send({ do: 'ask', question, image }),
-      pause: (on) => send({ do: on ? 'pause' : 'continue' }),
-      kill: (reason) => {
-        because = reason;
-        this.post({ type: 'trainer-kill', trainer });
+      done: outcome.done,
+      ...commands,
+      kill: (because) => {
+        outcome.kill(because ?? null);
+        this.post({ type: 'job-kill', process: number });
       },
     };
   };
 
-  /** Takes what the shell says about trainers. */
-  hear(message: Extract<ToService, { type: 'trainer-message' | 'trainer-exit' }>): void {
-    const relayed = this.trainers.get(message.trainer);
-    if (message.type === 'trainer-message') relayed?.hear(message.body);
-    else relayed?.exit(message.code, message.signal);
+  /** Takes what the shell says about job processes. */
+  hear(message: Extract<ToService, { type: 'job-message' | 'job-output' | 'job-exit' }>): void {
+    const outcome = this.outcomes.get(message.process);
+    if (message.type === 'job-message') outcome?.hear(message.body);
+    else if (message.type === 'job-output') outcome?.write(message.text);
+    else {
+      this.outcomes.delete(message.process);
+      outcome?.end({ code: message.code, signal: message.signal });
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ImageFile } from '../../service/data/datasets.ts';
 import { readFromService, type FromService, type ToService } from '../../service/service-link.ts';
-import { startChild, type Child } from './child.ts';
+import { startChild, startHeard, type Child } from './child.ts';
 import { RelayPort } from './relay.ts';
 
 /** The service process as the main process sees it: ports for windows, images by id, how many runs train. */
@@ -9,7 +9,7 @@ export class ServiceHost {
   private child: Child | undefined;
   private readonly ports = new Map<number, RelayPort>();
   private readonly images = new Map<number, (image: ImageFile | null) => void>();
-  private readonly trainers = new Map<number, Child>();
+  private readonly jobProcesses = new Map<number, Child>();
   private readonly starts: (() => void)[] = [];
   private readonly activity: ((runs: number) => void)[] = [];
   private ends: (() => void)[] = [];
@@ -92,14 +92,14 @@ export class ServiceHost {
       case 'active':
         this.setActive(message.runs);
         break;
-      case 'trainer-start':
-        this.startJobProcess(message.trainer, message.env);
+      case 'job-start':
+        this.startJobProcess(message.process, message.env);
         break;
-      case 'trainer-message':
-        this.trainers.get(message.trainer)?.post(message.body);
+      case 'job-message':
+        this.jobProcesses.get(message.process)?.post(message.body);
         break;
-      case 'trainer-kill':
-        this.trainers.get(message.trainer)?.kill();
+      case 'job-kill':
+        this.jobProcesses.get(message.process)?.kill();
         break;
     }
   }
@@ -109,20 +109,21 @@ export class ServiceHost {
     for (const listener of this.activity) listener(runs);
   }
 
-  private startJobProcess(trainer: number, env: Record<string, string>): void {
-    const child = startChild(join(this.folder, 'trainer.mjs'), 'Stillhouse trainer', env);
-    this.trainers.set(trainer, child);
-    child.onMessage((body) => this.send({ type: 'trainer-message', trainer, body }));
+  private startJobProcess(number: number, env: Record<string, string>): void {
+    const child = startHeard(join(this.folder, 'trainer.mjs'), 'Stillhouse job', env);
+    this.jobProcesses.set(number, child);
+    child.onMessage((body) => this.send({ type: 'job-message', process: number, body }));
+    child.onOutput((text) => this.send({ type: 'job-output', process: number, text }));
     child.onExit((code, signal) => {
-      this.trainers.delete(trainer);
-      this.send({ type: 'trainer-exit', trainer, code, signal });
+      this.jobProcesses.delete(number);
+      this.send({ type: 'job-exit', process: number, code, signal });
     });
   }
 
   private ended(): void {
     this.child = undefined;
     // Whoever trains for a service that is gone saves and ends.
-    for (const trainer of this.trainers.values()) trainer.post({ do: 'stop' });
+    for (const child of this.jobProcesses.values()) child.post({ do: 'stop' });
     for (const resolve of this.images.values()) resolve(null);
     this.images.clear();
     const ports = [...this.ports.values()];

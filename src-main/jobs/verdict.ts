@@ -1,0 +1,61 @@
+import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
+import type { JobRequest } from './job-protocol.ts';
+import { memoryError, tellsOfMemory } from './out-of-memory.ts';
+
+/** How a process has ended. */
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+  /** Why it could not be started. */
+  failure?: unknown;
+  /** Whoever started it has ended it; `because` is what is to be said of that. */
+  killed?: { because: StillhouseError | null };
+}
+
+/** What is known of the memory of a process that has ended. */
+export interface MemoryFacts {
+  /** Resident bytes as it said last; 0 while unknown. */
+  resident: number;
+  /** How many processes the kernel has ended for want of memory while it ran. */
+  kernelKills: number;
+}
+
+/**
+ * Judges the end of a job process that said neither what it made nor what went wrong.
+ * @param lastWords the end of what it wrote to its outputs.
+ * @returns what whoever waits for the job is to be told, with what they can do about it.
+ */
+export function verdictOf(job: JobRequest, exit: Exit, lastWords: string, memory: MemoryFacts): StillhouseError {
+  const { signal, failure, killed } = exit;
+  if (killed?.because) return killed.because;
+  if (killed) return died(job, reason('process.killed', { signal: 'SIGKILL' }));
+  if (failure !== undefined) return died(job, reasonOf(failure));
+  if (signal === 'SIGKILL') {
+    if (memory.kernelKills > 0) return starved(job, reason('process.ended'), memory);
+    return died(job, reason('process.killed-memory', { signal }));
+  }
+  const how = withWords(exit, lastWords);
+  return tellsOfMemory(lastWords) ? starved(job, how, memory) : died(job, how);
+}
+
+function died({ kind }: JobRequest, how: Reason | string): StillhouseError {
+  return new StillhouseError(kind === 'train' ? 'run.died' : 'job.died', { reason: how });
+}
+
+function starved(job: JobRequest, how: Reason, { resident }: MemoryFacts): StillhouseError {
+  if (job.kind === 'train') return memoryError(job.recipe, how, resident);
+  return new StillhouseError('job.out-of-memory', { reason: how });
+}
+
+function withWords({ code, signal }: Exit, lastWords: string): Reason {
+  const how = signal ? reason('process.killed', { signal }) : reason('process.exit', { code: String(code) });
+  const words = telling(lastWords);
+  return words ? reason('process.last-words', { how, words }) : how;
+}
+
+/** The last line; of V8's, which a trace of the stack follows, the one that tells of memory. */
+function telling(lastWords: string): string | undefined {
+  const lines = lastWords.split('\n').flatMap((line) => line.trim() || []);
+  return lines.filter(tellsOfMemory).at(-1) ?? lines.at(-1);
+}
