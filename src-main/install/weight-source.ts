@@ -50,7 +50,8 @@ export interface WantedWeights {
  * @throws StillhouseError `argument.invalid`
  */
 export function wantedWeights(what: string): WantedWeights {
-  if (isAddress(what)) {
+  // Of an address that cannot be taken the error says which can.
+  if (isAddress(what) || what.includes('://')) {
     const published = publishedAt(what) ?? null;
     return { name: published?.name ?? what, published, sources: [parseSource(what)] };
   }

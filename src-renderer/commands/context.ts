@@ -10,6 +10,8 @@ import { useRecipeStart } from '../stores/recipe-start.ts';
 import { useRecipe } from '../stores/recipe.ts';
 import { useRun } from '../stores/run.ts';
 import { useSystem } from '../stores/system.ts';
+import { useWeightUses } from '../stores/weight-uses.ts';
+import { useWeights } from '../stores/weights.ts';
 
 /** What commands look at and act on. */
 export interface Context {
@@ -24,6 +26,8 @@ export interface Context {
   starting: ReturnType<typeof useRecipeStart>;
   run: ReturnType<typeof useRun>;
   system: ReturnType<typeof useSystem>;
+  weightUses: ReturnType<typeof useWeightUses>;
+  weights: ReturnType<typeof useWeights>;
   go: (view: ViewName) => void;
 }
 
@@ -41,6 +45,8 @@ export function useContext(): Context {
     starting: useRecipeStart(),
     run: useRun(),
     system: useSystem(),
+    weightUses: useWeightUses(),
+    weights: useWeights(),
     go: (view) => {
       if (viewOf(window.location.hash) !== view || !window.location.hash) window.location.hash = `#/${view}`;
     },

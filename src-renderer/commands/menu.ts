@@ -21,7 +21,10 @@ export function menuOf(now: Context, own: OwnKeys, mac: boolean, t: Translate): 
     names.map((role) => ({ kind: 'role', role, label: t(`commands.menu.${role}`) }));
   const line: MenuItem = { kind: 'line' };
   return [
-    { label: t('commands.groups.file'), items: [...group('file'), line, ...roles('close', 'quit')] },
+    {
+      label: t('commands.groups.file'),
+      items: [...group('file'), line, ...group('weights'), line, ...roles('close', 'quit')],
+    },
     {
       label: t('commands.menu.edit'),
       items: [...roles('undo', 'redo'), line, ...roles('cut', 'copy', 'paste', 'selectAll')],

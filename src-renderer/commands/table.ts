@@ -1,11 +1,13 @@
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { RunState } from '../../src-main/protocol/events.ts';
+import type { WeightState } from '../../src-main/protocol/weight-data.ts';
 import { VIEWS, type ViewName } from '../components/shell/views.ts';
 import type { Reason } from '../stores/recipe-check.ts';
 import { isActive } from '../stores/run.ts';
+import type { WeightUse } from '../stores/weight-uses.ts';
 import type { Context } from './context.ts';
 
-export const COMMAND_GROUPS = ['file', 'training', 'go', 'chart', 'view', 'help'] as const;
+export const COMMAND_GROUPS = ['file', 'training', 'weights', 'go', 'chart', 'view', 'help'] as const;
 export type CommandGroup = (typeof COMMAND_GROUPS)[number];
 
 /** One thing that a person can ask of the window: by key, in the palette, from the menu. */
@@ -51,6 +53,19 @@ function startBlocked(now: Context): Reason | null {
 }
 function recipeBlocked({ check }: Context): Reason | null {
   return check.blockers[0] ?? (check.errors.length ? because('commands.why.errors') : null);
+}
+/** What is done with weights, and its key on their page. */
+const USES: readonly [WeightUse, string][] = [
+  ['teacher', 'Alt+H'],
+  ['start', 'Alt+J'],
+  ['evaluate', 'Alt+V'],
+  ['photo', 'Alt+I'],
+];
+/** Why nothing can be done with the chosen weights; null when it can. */
+function weightsBlocked(now: Context, states: readonly WeightState[], otherwise: string): Reason | null {
+  const { chosen } = now.weights;
+  if (!chosen) return unconnected(now) ?? because('commands.why.noWeights');
+  return unconnected(now) ?? (states.includes(chosen.place.state) ? null : because(otherwise));
 }
 async function openData({ system, dataset, go }: Context): Promise<void> {
   const path = await system.pickFolder(dataset.path);
@@ -159,6 +174,32 @@ export const COMMANDS: readonly Command[] = [
       go('recipe');
     },
   },
+
+  {
+    id: 'search-weights',
+    group: 'go',
+    keys: ['Alt+W'],
+    act: ({ overlay, go }) => {
+      overlay.jump = { to: 'weights' };
+      go('weights');
+    },
+  },
+  {
+    id: 'fetch-weights',
+    group: 'weights',
+    keys: ['Alt+G'],
+    only: 'weights',
+    blocked: (now) => weightsBlocked(now, ['absent', 'partial'], 'commands.why.weightsHere'),
+    act: ({ weights }) => weights.get(weights.chosen!.name),
+  },
+  ...USES.map(([what, key]): Command => ({
+    id: `weights-${what}`,
+    group: 'weights',
+    keys: [key],
+    only: 'weights',
+    blocked: (now) => weightsBlocked(now, ['absent', 'partial', 'here', 'elsewhere'], 'commands.why.weightsArrive'),
+    act: ({ weights, weightUses }) => weightUses.use(weights.chosen!, what),
+  })),
 
   {
     id: 'smoothing',

@@ -8,6 +8,7 @@ import { desktop } from './desktop.en.ts';
 import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
+import { weights } from './weights.en.ts';
 
 /** The English words of the window. `{'@'}` is a literal at sign; `a | b` is singular and plural. */
 const en = {
@@ -25,6 +26,7 @@ const en = {
     evaluate: 'Evaluate',
     export: 'Export',
     engine: 'Engine',
+    weights: 'Weights',
   },
   themes: { system: 'System', light: 'Light', dark: 'Dark', contrast: 'High contrast' },
   common: {
@@ -39,6 +41,7 @@ const en = {
   commands,
   settings,
   evaluate,
+  weights,
   connection: {
     short: 'No connection to the service',
     lost: 'The connection to the service was lost.',
@@ -77,7 +80,7 @@ const en = {
     'gpu-engine': 'GPU engine',
     sample: 'Sample data',
     'sample-run': 'Sample run',
-    weights: 'Teacher weights',
+    weights: 'Weights',
     check: 'Image check',
     evaluate: 'Evaluation',
     export: 'Export',
@@ -298,6 +301,9 @@ const en = {
     trained: 'Trained on this data set',
     file: 'A weight file or an ONNX file…',
     folder: 'The folder of a SavedModel…',
+    published: 'Published: {model}',
+    address: 'An address…',
+    addressLabel: 'Address of the teacher',
     none: 'No teacher was trained on this data set yet.',
     kinds: { timm: 'Network of the list', onnx: 'ONNX file', savedmodel: 'TensorFlow SavedModel' },
     facts: '{kind} · {size} px · {classes}',

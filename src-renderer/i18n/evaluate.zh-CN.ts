@@ -4,7 +4,7 @@ import type { evaluate as en } from './evaluate.en.ts';
 export const evaluate: typeof en = {
   tabs: { label: '显示', report: '评估', photo: '试一张图片' },
   weights: '权重',
-  weightsHelp: '权重文件或训练文件夹；留空则用当前训练。',
+  weightsHelp: '权重文件或训练文件夹、https 或 hf_hub 地址，或公开权重的名称；留空则用当前训练。',
   checkpoint: '检查点',
   best: '最佳',
   average: '模型的滑动平均',

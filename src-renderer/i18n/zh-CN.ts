@@ -9,6 +9,7 @@ import { desktop } from './desktop.zh-CN.ts';
 import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
+import { weights } from './weights.zh-CN.ts';
 
 /** The Chinese words of the window, key by key those of `en.ts`. */
 const zh: Messages = {
@@ -26,6 +27,7 @@ const zh: Messages = {
     evaluate: '评估',
     export: '导出',
     engine: '引擎',
+    weights: '权重',
   },
   themes: { system: '跟随系统', light: '浅色', dark: '深色', contrast: '高对比度' },
   common: {
@@ -40,6 +42,7 @@ const zh: Messages = {
   commands,
   settings,
   evaluate,
+  weights,
   connection: {
     short: '未连接到服务',
     lost: '与服务的连接已断开。',
@@ -78,7 +81,7 @@ const zh: Messages = {
     'gpu-engine': 'GPU 引擎',
     sample: '示例数据',
     'sample-run': '示例训练',
-    weights: '教师权重',
+    weights: '权重',
     check: '图片检查',
     evaluate: '评估',
     export: '导出',
@@ -298,6 +301,9 @@ const zh: Messages = {
     trained: '在此数据集上训练的教师',
     file: '权重文件或 ONNX 文件…',
     folder: 'SavedModel 文件夹…',
+    published: '公开权重：{model}',
+    address: '一个地址…',
+    addressLabel: '教师的地址',
     none: '尚无在此数据集上训练的教师。',
     kinds: { timm: '列表中的网络', onnx: 'ONNX 文件', savedmodel: 'TensorFlow SavedModel 模型' },
     facts: '{kind} · {size} 像素 · {classes}',

@@ -9,7 +9,12 @@ export type SettingsPage = 'general' | 'keys';
 export type Overlay =
   { kind: 'palette'; scope: PaletteScope } | { kind: 'settings'; page: SettingsPage } | { kind: 'keys' };
 /** A place inside a view that a command leads to. */
-export type Jump = { to: 'search' } | { to: 'field'; key: RecipeKey } | { to: 'photo' };
+export type Jump =
+  | { to: 'search' }
+  | { to: 'field'; key: RecipeKey }
+  | { to: 'photo' }
+  | { to: 'weights' }
+  | { to: 'weights-evaluation'; path: string };
 
 /** What a command opens over the window, and the place in a view that one asked for until the view has taken it. */
 export const useOverlay = defineStore('overlay', () => {

@@ -6,13 +6,20 @@ import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useRun } from './run.ts';
 
-/** An image that a person tries on the open run, and what came back. */
+/** Weights that are asked in place of the open run. */
+export interface PhotoWeights {
+  name: string;
+  path: string;
+}
+
+/** An image that a person tries on the open run or on weights from elsewhere, and what came back. */
 export const usePhoto = defineStore('photo', () => {
   const service = useService();
   const open = useRun();
   const answer = shallowRef<PhotoAnswer | null>(null);
   const error = shallowRef<PlainError | null>(null);
   const held = shallowRef<Blob | null>(null);
+  const weights = shallowRef<PhotoWeights | null>(null);
   const asking = latest();
   let number = 0;
 
@@ -23,9 +30,9 @@ export const usePhoto = defineStore('photo', () => {
       const data = base64(bytes.subarray(offset, offset + MOST_PIECE_BYTES));
       await service.call('photo.add', { photo, offset, data });
     }
-    return service.call('photo.answer', { photo, run });
+    return service.call('photo.answer', { photo, ...(weights.value ? { path: weights.value.path } : { run }) });
   };
-  /** Shows an image to the run's newest checkpoint. */
+  /** Shows an image to the run's newest checkpoint, or to the weights that were chosen. */
   const ask = async (image: Blob, run: string): Promise<void> => {
     held.value = image;
     error.value = null;
@@ -35,15 +42,15 @@ export const usePhoto = defineStore('photo', () => {
       (thrown) => (error.value = toPlainError(thrown)),
     );
   };
-  // What one run says of an image is not what another says; the image itself can be tried again.
+  // What one network says of an image is not what another says; the image itself can be tried again.
   watch(
-    () => open.currentId,
+    () => [open.currentId, weights.value?.path],
     () => {
       asking.drop();
       answer.value = error.value = null;
     },
   );
-  return { asking: asking.busy, answer, error, held, ask };
+  return { asking: asking.busy, answer, error, held, weights, ask };
 });
 
 function base64(bytes: Uint8Array): string {

@@ -7,6 +7,7 @@ import { FEW, REPEATS } from '../../data/batches/loader.ts';
 import { parseMinmax } from '../../data/augment/mix.ts';
 import { stepsPerEpoch } from '../../data/batches/sampler.ts';
 import { countParameters, type Model } from '../../model/model.ts';
+import { findPublished } from '../../install/weight-source.ts';
 import { planFit } from '../../model/weights.ts';
 import { createModel, isModel, listModels, modelCard, suggestedModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
@@ -161,9 +162,10 @@ class Findings {
     if (outputDir && !isAbsolute(outputDir)) this.problem('outputDir', reason('value.root-path'), outputDir);
   }
 
-  /** Weights at an address have to be fetched before a run begins, which keeps a path of this machine. */
+  /** Weights of an address or a name have to be fetched before: a run keeps a path of this machine. */
   private present(path: string): void {
-    if (!existsSync(path)) this.error(isAddress(path) ? 'weights.not-here' : 'file.missing', { path });
+    const published = isAddress(path) || findPublished(path) !== undefined;
+    if (!existsSync(path)) this.error(published ? 'weights.not-here' : 'file.missing', { path });
   }
 
   /** Reports weights of another network before anything starts; only names and shapes of the file are read. */

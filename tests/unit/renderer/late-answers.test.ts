@@ -33,6 +33,7 @@ import { useSystem } from '../../../src-renderer/stores/system.ts';
 import { useStartQuestion } from '../../../src-renderer/stores/start-question.ts';
 import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
 import { useTrash } from '../../../src-renderer/stores/trash.ts';
+import { useWeights } from '../../../src-renderer/stores/weights.ts';
 import { ScriptedService } from '../../helpers/scripted-service.ts';
 import { waitFor, windowClient, type WindowClient } from '../../helpers/window-client.ts';
 
@@ -286,6 +287,14 @@ const LATE: readonly Late[] = [
     shown: () => useTeachers().card?.path,
     newest: '/teacher/1.onnx',
   },
+  {
+    ...{ store: 'weights', what: 'the list', call: 'weights.list' },
+    ask: () => (useWeights(), service.emit({ event: 'weights' })),
+    mark: (list: object, which) => ({ ...list, folder: `/weights/${which}` }),
+    shown: () => useWeights().list?.folder,
+    newest: '/weights/1',
+    error: () => useWeights().error,
+  },
 ];
 
 /** Stores that ask for something and have a test of their own, or none. */
@@ -322,6 +331,7 @@ async function settled(all = false): Promise<void> {
   const [run, evaluation] = [useRun(), useEvaluation()];
   const [check, foresight] = [useRecipeCheck(), useRecipeForesight()];
   void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem(), useTrash()];
+  useWeights();
   await waitFor(() => expect(run.detail).not.toBeNull());
   await waitFor(() => expect([evaluation.report, useSampleRun().cost]).not.toContain(null));
   if (all) await waitFor(() => expect([check.check, foresight.time]).not.toContain(null));
