@@ -1,7 +1,7 @@
 import type { PauseSwitch } from './training/pause-switch.ts';
 import type { JobEvent } from '../jobs/job-protocol.ts';
 
-/** What a job may use of the process it runs in. */
+/** The parts of its process that a job may use. */
 export interface JobContext {
   /** Aborted when the job should end and save where it stands. */
   stop: AbortSignal;

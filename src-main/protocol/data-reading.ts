@@ -5,7 +5,7 @@ import { StillhouseError } from './errors.ts';
 export interface Reading {
   /** The data set that the folder holds as it was published; IMNET: folders of classes. */
   set: DataSetName | typeof BY_FOLDERS | null;
-  /** What the classes of iNaturalist are. */
+  /** The field that gives the classes of iNaturalist. */
   category: InatCategory | null;
   /** The folders are classes, whatever they are called. */
   classes: boolean;
@@ -15,7 +15,7 @@ export interface Reading {
    */
   train: string | null;
   val: string | null;
-  /** What numbers in a list of labels count from. */
+  /** The number that a list of labels counts from. */
   labels: 0 | 1 | null;
   /** File name of the list of labels. */
   list: string | null;

@@ -2,11 +2,11 @@ import * as v from 'valibot';
 import { DATA_SETS, type DataSetName } from './data-sets.ts';
 import { flag, number, oneOf, plainError, text, title, reasonOrText } from './shapes.ts';
 
-/** What calls tell of a data set and its images. */
+/** Shapes of a data set and its images in the answers of calls. */
 
 const classCount = v.object({
   name: text,
-  /** What a synset of ImageNet-1k shows, in both languages; missing for other classes. */
+  /** The names of an ImageNet-1k synset, in both languages; missing for other classes. */
   title,
   train: number,
   val: number,
@@ -63,7 +63,7 @@ const finding = v.object({
 });
 export type Finding = v.InferOutput<typeof finding>;
 
-/** What decoding every image found. */
+/** The findings after every image was decoded. */
 export const datasetReport = v.object({
   path: text,
   time: number,

@@ -8,7 +8,7 @@ export interface DeitFlag {
   default: string;
   /** The settings that it is here; [] where it is none. */
   keys: readonly RecipeKey[];
-  /** What differs on purpose; missing where nothing does. */
+  /** Difference to DeiT that is on purpose; missing where there is none. */
   differs?: string;
   /** The command line reads it and says that it changes nothing; the values of it that do are refused. */
   ignored?: { only?: readonly string[] };
@@ -121,7 +121,7 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none('dist_url', 'env://', 'One process trains.', {}),
 ];
 
-/** What DeiT's run_with_submitit.py has beside them, in its order. */
+/** Further options of DeiT's run_with_submitit.py, in its order. */
 export const SUBMITIT_FLAGS: readonly DeitFlag[] = [
   none('ngpus', '8', 'One process trains, on the device of `--device`.', {}),
   none('nodes', '2', 'One process trains, on this machine.', {}),

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { fill } from './errors.ts';
 
-/** What the window tells the native side of its preferences. */
+/** Preferences that the window sends to the native side. */
 const desktopSettings = v.strictObject({
   locale: v.picklist(['en', 'zh-CN']),
   /** Tell of runs that end while the window is not looked at. */
@@ -18,8 +18,8 @@ export function readDesktopSettings(given: unknown): DesktopSettings | null {
 }
 
 /**
- * What the native side asks the window to open: the run that a person clicked, or the queue for ''; or whatever lies at
- * a path from the root that the app was started with.
+ * A request of the native side to open something in the window: the run that a person clicked, or the queue for ''; or
+ * whatever lies at a path from the root that the app was started with.
  */
 export type OpenRequest = { kind: 'run'; run: string } | { kind: 'path'; path: string };
 

@@ -4,14 +4,14 @@ import { number, oneOf, plainError, text } from './shapes.ts';
 
 /** A distillation from a folder alone: weights are fetched, a teacher is made of them, and a student learns from it. */
 
-/** What there is to do, in order; a teacher that is there already leaves the first two out. */
+/** The steps, in order; a teacher that is there already leaves the first two out. */
 export const DISTIL_STEPS = ['weights', 'teacher', 'student'] as const;
 export type DistilStep = (typeof DISTIL_STEPS)[number];
 
 const percent = v.nullable(number);
 const path = v.pipe(v.string(), v.maxLength(4096));
 
-/** What a person asks for. */
+/** The request of a person. */
 export const distilRequest = v.strictObject({
   dataPath: path,
   /** Weights of a teacher, where one is chosen. */
@@ -44,7 +44,7 @@ const plannedTeacher = v.object({
 });
 export type PlannedTeacher = v.InferOutput<typeof plannedTeacher>;
 
-/** What is to be done, and what came of it: a file beside the runs, from which any start of Stillhouse goes on. */
+/** The plan and its progress: a file beside the runs, from which any start of Stillhouse goes on. */
 export const distilPlan = v.object({
   id: text,
   /** Milliseconds since 1970. */

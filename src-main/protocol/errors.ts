@@ -785,7 +785,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What an error says and what to do about it, with `{names}` of its parameters. */
+/** The words of an error and advice what to do about it, with `{names}` of its parameters. */
 export interface ErrorWords {
   says: string;
   advice: string;

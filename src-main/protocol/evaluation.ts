@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { flag, measured, number, numbers, oneOf, plainError, text, title } from './shapes.ts';
 
 /**
- * What an evaluation found, as plain data. Letters: n images, K classes. Accuracies and shares are in percent,
+ * The results of an evaluation, as plain data. Letters: n images, K classes. Accuracies and shares are in percent,
  * probabilities and confidences in 0…1.
  */
 
@@ -37,7 +37,7 @@ const headReport = v.object({
 });
 export type HeadReport = v.InferOutput<typeof headReport>;
 
-/** What was evaluated, on what, and what came out: `<id>.json` beside the answers. */
+/** The facts of an evaluation and its results: `<id>.json` beside the answers. */
 const evaluationFacts = v.object({
   id: text,
   time: number,
@@ -55,13 +55,13 @@ const evaluationFacts = v.object({
   evalHeads: text,
   /** The data folder. */
   data: text,
-  /** What of it: its validation images, or everything in class folders. */
+  /** The images: its validation images, or everything in class folders. */
   images: oneOf(['val', 'folder']),
   /** How many were scored, and how many could not be read. */
   count: number,
   skipped: number,
   teacher: v.nullable(text),
-  /** What was taken of the weights where it could have been otherwise; missing in evaluations from before. */
+  /** Notes on choices that could have been otherwise; missing in evaluations from before. */
   notes: v.optional(v.array(plainError)),
   /** The loss as DeiT reports it: the mean over batches; null where it is no number. */
   loss: v.nullable(number),
@@ -87,7 +87,7 @@ const classReport = v.object({
   f1: v.nullable(number),
   confidence: v.nullable(number),
   agreement: v.nullable(number),
-  /** What its images are most often taken for, if not for itself. */
+  /** The class that its images are most often taken for, if not for itself. */
   confused: v.nullable(v.object({ label: number, count: number })),
 });
 export type ClassReport = v.InferOutput<typeof classReport>;
@@ -131,7 +131,7 @@ export type EvaluatedImage = v.InferOutput<typeof evaluatedImage>;
 export const evaluatedPage = v.object({ total: number, images: v.array(evaluatedImage) });
 export type EvaluatedPage = v.InferOutput<typeof evaluatedPage>;
 
-/** What images of an evaluation are looked at, and in which order. */
+/** Choices of the images of an evaluation to look at, and of their order. */
 export const IMAGE_CHOICES = ['all', 'wrong', 'disagree'] as const;
 export type ImageChoice = (typeof IMAGE_CHOICES)[number];
 
@@ -153,7 +153,7 @@ const tokenAttention = v.object({
 });
 export type TokenAttention = v.InferOutput<typeof tokenAttention>;
 
-/** What a network and its teacher say of an image that was tried. */
+/** The answers of a network and its teacher to an image that a person tries. */
 /** The most probable classes of one file. */
 export const filePrediction = v.object({ file: text, top: v.array(namedAnswer) });
 export type FilePrediction = v.InferOutput<typeof filePrediction>;

@@ -142,7 +142,7 @@ export const jobProgress = v.pipe(
     /** null while unknown. */
     secondsLeft: v.nullable(number),
     error: v.nullable(plainError),
-    /** What the job produced, when done: a path or a report as JSON data. */
+    /** The product of the job, when done: a path or a report as JSON data. */
     result: v.unknown(),
   }),
   v.check(

@@ -38,7 +38,7 @@ export const EXPORT_FORMATS = {
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS;
 type KindOf<Row> = Row extends { kinds: infer Kinds } ? keyof Kinds : never;
-/** What a weight file is by its content. */
+/** The kind of a weight file by its content. */
 export type WeightKind = KindOf<(typeof EXPORT_FORMATS)[ExportFormat]>;
 
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as [ExportFormat, ...ExportFormat[]];

@@ -47,7 +47,7 @@ const answerComparison = v.object({
 });
 export type AnswerComparison = v.InferOutput<typeof answerComparison>;
 
-/** What a check found: the network was made anew from the file alone. Kept beside it as `<file>.check.json`. */
+/** The findings of a check: the network was made anew from the file alone. Kept beside it as `<file>.check.json`. */
 export const exportCheck = v.object({
   time: number,
   /** The file; of several the index. */
@@ -69,10 +69,10 @@ export const exportCheck = v.object({
   /** Null where the file could not be read, or makes another network. */
   answers: v.nullable(answerComparison),
   latency: v.array(latency),
-  /** What computed: the name of a GPU, or `cpu`. */
+  /** The device that computed: the name of a GPU, or `cpu`. */
   device: text,
   threads: number,
-  /** What is wrong with the file; a file without problems passed. */
+  /** Problems of the file; a file without problems passed. */
   problems: v.array(plainError),
 });
 export type ExportCheck = v.InferOutput<typeof exportCheck>;

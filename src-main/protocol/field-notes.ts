@@ -1,6 +1,6 @@
 import { scaledLr, type Recipe, type RecipeKey } from './recipe.ts';
 
-/** What goes with a setting beside its own line: where the paper says its value, and what moves when it does. */
+/** Notes beside a setting's own line: where the paper gives its value, and which other values change with it. */
 
 const TABLE_9: readonly RecipeKey[] = [
   ...(['epochs', 'batchSize', 'lr', 'weightDecay', 'warmupEpochs', 'smoothing', 'drop', 'dropPath', 'opt'] as const),

@@ -4,16 +4,16 @@ import { StillhouseError } from './errors.ts';
 import { FIRST, whatIsWrong } from './shapes.ts';
 
 /**
- * What a shell gives the window beside the service. In Electron the preload script exposes one frozen {@link Host} as
- * `window.stillhouse`. In a browser there is none: the window connects a WebSocket to {@link SOCKET_PATH} of its own
- * origin (the cookie that the first page set is its ticket) and takes images from {@link IMAGE_PATH}.
+ * Defines what a shell gives the window beside the service. In Electron the preload script exposes one frozen {@link
+ * Host} as `window.stillhouse`. In a browser there is none: the window connects a WebSocket to {@link SOCKET_PATH} of
+ * its own origin (the cookie that the first page set is its ticket) and takes images from {@link IMAGE_PATH}.
  */
 export const SOCKET_PATH = '/port';
 
 /** An image by id: `/image/<id>` in a browser, `thumb://image/<id>` in Electron. */
 export const IMAGE_PATH = '/image/';
 
-/** What the native side itself does on a click in the menu, by Electron's names. */
+/** Actions of the native side on a click in the menu, by Electron's names. */
 export const MENU_ROLES = [
   'close',
   'quit',
@@ -92,7 +92,7 @@ const path = v.pipe(
   v.check((text) => !text.includes('\0'), 'a path'),
 );
 
-/** What a page may hand to each call of the native side. */
+/** Arguments that a page may hand to each call of the native side. */
 const HOST_ARGUMENTS = {
   pickFolder: v.undefined(),
   /** Extensions without dots. */

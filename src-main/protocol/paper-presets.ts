@@ -114,7 +114,7 @@ const TRANSFER: Preset[] = [
   transfer('inat19', INATURALIST, { settings: `${ISSUE}/105`, data: 'iNaturalist 2019', top1: 77.7 }),
 ];
 
-/** What every training from scratch of DeiT III has. */
+/** Settings of every training from scratch of DeiT III. */
 const FROM_SCRATCH: Partial<Recipe> = {
   deit3Style: 'authors',
   opt: 'lamb',
@@ -127,7 +127,7 @@ const FROM_SCRATCH: Partial<Recipe> = {
   threeAugment: true,
   evalCropRatio: 1,
 };
-/** What every fine-tuning of DeiT III has. */
+/** Settings of every fine-tuning of DeiT III. */
 const TUNED: Partial<Recipe> = {
   deit3Style: 'authors',
   lr: 1e-5,

@@ -3,18 +3,18 @@ import type { Recipe } from './recipe.ts';
 /** A recipe to start from. */
 export interface Preset {
   id: string;
-  /** What the run makes: a student to distil, or a teacher to distil from. */
+  /** The product of the run: a student to distil, or a teacher to distil from. */
   task: 'student' | 'teacher';
   group: PresetGroup;
   values: Partial<Recipe>;
-  /** What goes with it and is the person's own: the weights that it starts from, and the teacher's. */
+  /** Files that the person has to add: the weights that it starts from, and the teacher's. */
   needs?: readonly ('finetune' | 'teacherPath')[];
   published?: Published;
 }
 
 export type PresetGroup = 'sample' | 'own' | 'deit' | 'tuning' | 'transfer' | 'deit3';
 
-/** What its authors say of a recipe. What they do not say is left out. None of it was measured here. */
+/** Statements of its authors about a recipe. What they do not say is left out. None of it was measured here. */
 export interface Published {
   /** Where the settings are. */
   settings: string;

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { FIELDS, fieldOf, type Recipe, type RecipeKey, type RecipeProblem } from './recipe.ts';
 import { flag, measured, number, numbers, oneOf, plainError, text, reasonOrText } from './shapes.ts';
 
-/** What calls tell of recipes and of what a training by them would come to. Sizes are bytes. */
+/** Shapes of recipes and of the cost of their trainings in the answers of calls. Sizes are bytes. */
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
@@ -45,7 +45,7 @@ const recipeProblem: v.GenericSchema<RecipeProblem> = v.object({
   got: text,
 });
 
-/** What the checkpoints of a run take on its disk, bytes. */
+/** Bytes of a run's checkpoints on its disk. */
 const diskCost = v.object({
   /** One of them. */
   checkpoint: number,
@@ -53,7 +53,7 @@ const diskCost = v.object({
   kept: number,
   /** All of those, and the one that is being written. */
   total: number,
-  /** What the run has of it already. */
+  /** Bytes that the run has already. */
   held: number,
   free: number,
   /** Where. */
@@ -64,7 +64,7 @@ export type DiskCost = v.InferOutput<typeof diskCost>;
 export const recipeCheck = v.object({
   problems: v.array(recipeProblem),
   errors: v.array(plainError),
-  /** What is seldom meant; a training may start all the same. */
+  /** Warnings of settings that are seldom meant; a training may start all the same. */
   warnings: v.array(plainError),
   scaledLr: measured,
   stepsPerEpoch: number,
@@ -108,7 +108,7 @@ export const timeForecast = v.object({
 });
 export type TimeForecast = v.InferOutput<typeof timeForecast>;
 
-/** What a text says as a recipe, and what is wrong with it, by line from 1. */
+/** The settings that a text names, and its problems, by line from 1. */
 export const recipeReading = v.object({
   /** Settings that are whole; the others keep their defaults. */
   values: partOfRecipe,
@@ -118,11 +118,11 @@ export const recipeReading = v.object({
 });
 export type RecipeReading = v.InferOutput<typeof recipeReading>;
 
-/** What a training will hold in memory, bytes. */
+/** Bytes that a training will hold in memory. */
 export const memoryForecast = v.object({
   /** Parameters of the student, and their average where one is kept. */
   parameters: number,
-  /** What the optimizer keeps of them. */
+  /** Bytes that the optimizer keeps of them. */
   optimizer: number,
   teacher: number,
   /** Activations and gradients of the parts of a batch that are computed at a time. */

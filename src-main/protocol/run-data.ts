@@ -3,7 +3,10 @@ import { historyRows, runState } from './events.ts';
 import { givenRecipe, wholeRecipe } from './recipe-data.ts';
 import { flag, measured, number, oneOf, plainError, text, texts } from './shapes.ts';
 
-/** What calls tell of runs, their checkpoints and the trash. Sizes are bytes, times milliseconds since 1970. */
+/**
+ * Shapes of runs, their checkpoints and the trash in the answers of calls. Sizes are bytes, times milliseconds since
+ * 1970.
+ */
 
 const score = v.nullable(number);
 
@@ -58,7 +61,7 @@ export const runDetail = v.object({
 });
 export type RunDetail = v.InferOutput<typeof runDetail>;
 
-/** What was asked of each of several runs. */
+/** The recipes of several runs. */
 export const runRecipes = v.array(v.object({ run: text, recipe: wholeRecipe }));
 
 /** A run that waits for its turn: a recipe to start, or a run to resume. */
@@ -97,7 +100,7 @@ const opTime = v.object({
 });
 export type OpTime = v.InferOutput<typeof opTime>;
 
-/** What one step of a run was made of, as TensorFlow's profiler saw it. */
+/** The parts of one step of a run, as TensorFlow's profiler saw it. */
 export const runProfile = v.object({
   /** Optimizer step that was profiled. */
   step: number,
@@ -187,7 +190,7 @@ const trashItem = v.object({
 });
 export type TrashItem = v.InferOutput<typeof trashItem>;
 
-/** What a person deleted and may take back. */
+/** The things that a person deleted and may take back. */
 export const trash = v.object({
   /** How long it is kept before it goes by itself. */
   days: number,
@@ -196,7 +199,7 @@ export const trash = v.object({
 });
 export type Trash = v.InferOutput<typeof trash>;
 
-/** What a person says of a run. */
+/** A person's notes on a run. */
 export interface RunNotes {
   pinned: boolean;
   tags: string[];

@@ -118,7 +118,7 @@ export const CALLS = {
   'sample.start': call(v.strictObject({}), job),
   /** Which of some folders and files are there. */
   'system.exist': call(v.strictObject({ paths: v.pipe(v.array(text), v.maxLength(32)) }), v.array(v.boolean())),
-  /** What lies at a path that came from outside of the window; a recipe is read at once. */
+  /** Finds what lies at a path that came from outside of the window; a recipe is read at once. */
   'system.look': call(v.strictObject({ path: text }), foundThing),
   /** Builds the sample data set; the job's result is its path. */
   'dataset.sample': call(v.strictObject({}), job),
@@ -132,7 +132,7 @@ export const CALLS = {
   'weights.get': call(v.strictObject({ what: text }), job),
   /** Frees an entry of the store, whole or in part. */
   'weights.remove': call(v.strictObject({ id: text }), v.object({ bytes: v.number() })),
-  /** What is known of a teacher: `model` is the network of a weight file. */
+  /** Reads the card of a teacher: `model` is the network of a weight file. */
   'teacher.card': call(v.strictObject({ path: text, model: text }), teacherCard),
   /** Writes fields to a teacher's card file, and takes those in `drop` out of it. Nothing is written where the whole is wrong. */
   'teacher.describe': call(
@@ -146,7 +146,7 @@ export const CALLS = {
   ),
   'models.list': call(v.strictObject({}), modelCards),
   'recipe.check': call(v.strictObject({ recipe }), recipeCheck),
-  /** What a training would hold in memory: an engine records its step, which takes seconds. */
+  /** Estimates the memory of a training: an engine records its step, which takes seconds. */
   'recipe.forecast': call(v.strictObject({ recipe }), memoryForecast),
   'recipe.schedule': call(v.strictObject({ recipe }), lrSchedule),
   /** From runs like it or a measurement; null where there was neither. */
@@ -192,7 +192,7 @@ export const CALLS = {
     }),
     queueReport,
   ),
-  /** What distilling on a folder would come to: its teacher, and its cost. Nothing is begun. */
+  /** Plans a distillation on a folder without starting it: its teacher, and its cost. Nothing is begun. */
   'distil.offer': call(distilRequest, distilOffer),
   /** Times a few steps of its trainings, where nothing tells how long they take. */
   'distil.measure': call(distilRequest, job),
@@ -217,7 +217,7 @@ export const CALLS = {
   'run.profile': call(v.strictObject({ run: runId }), v.nullable(runProfile)),
   /** The batch that a run ended at, because its loss or gradients were not finite. */
   'run.bad-step': call(v.strictObject({ run: runId }), badStep),
-  /** What was asked of each of several runs. */
+  /** Reads the recipes of several runs. */
   'run.recipes': call(v.strictObject({ runs: v.pipe(v.array(runId), v.maxLength(64)) }), runRecipes),
   /** Puts a run that lies anywhere on the shelf; nothing is written into its folder. */
   'run.open': call(v.strictObject({ path: text }), run),
@@ -305,8 +305,8 @@ export const CALLS = {
     v.object({ bytes: v.number() }),
   ),
   /**
-   * What a run's newest checkpoint, or the one named, says of an image that was handed over; without a run what the
-   * weights at `path` say, a file, or published ones that are on this machine.
+   * Asks a run's newest checkpoint, or the one named, about an image that was handed over; without a run the weights at
+   * `path` are asked: a file, or published ones that are on this machine.
    */
   'photo.answer': call(
     v.strictObject({
@@ -328,7 +328,7 @@ export const CALLS = {
     }),
     writtenFile,
   ),
-  /** What was exported of a run and is still there, newest first, also outside of its folder. */
+  /** Lists the exports of a run that still exist, newest first, also outside of its folder. */
   'export.list': call(v.strictObject({ run: runId }), exportInfos),
   /** Reads a listed export as a stranger would and compares it with its checkpoint; the job's result is an ExportCheck. */
   'export.check': call(
@@ -349,5 +349,5 @@ export type CallName = keyof typeof CALLS;
 export type CallParams<Name extends CallName> = v.InferOutput<(typeof CALLS)[Name]['params']>;
 export type CallResult<Name extends CallName> = v.InferOutput<(typeof CALLS)[Name]['result']>;
 
-/** What answers the calls: the workstation, or a client of one. */
+/** Functions that answer the calls: those of the workstation, or of a client of one. */
 export type Handlers = { [Name in CallName]: (params: CallParams<Name>) => Promise<CallResult<Name>> };

@@ -3,9 +3,9 @@ import { type ErrorCode, type ErrorParams, type PlainError } from './errors.ts';
 import type { Reason, ReasonCode } from './reasons.ts';
 
 /**
- * What the schemas of answers and events are made of. They are the one source of the types: an answer's shape stands
- * in the file of its subject (`*-data.ts`, `events.ts`, …), its type is inferred there, and `rpc.ts` holds what
- * arrives against it.
+ * Building blocks of the schemas of answers and events. They are the one source of the types: an answer's shape stands
+ * in the file of its subject (`*-data.ts`, `events.ts`, …), its type is inferred there, and `rpc.ts` holds what arrives
+ * against it.
  */
 export const text = v.string();
 export const flag = v.boolean();

@@ -1,6 +1,6 @@
 import type { HistoryRow, StepRow } from './events.ts';
 
-/** What a run spends its time on; `compile` is the first step of each process, without its teacher and its data. */
+/** The parts of a run's time; `compile` is the first step of each process, without its teacher and its data. */
 export const SPENT_PARTS = ['step', 'teacher', 'feed', 'dataWait', 'evaluation', 'checkpoint', 'compile'] as const;
 export type SpentPart = (typeof SPENT_PARTS)[number];
 /** Seconds by part. */

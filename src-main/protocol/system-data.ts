@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { recipeReading } from './recipe-data.ts';
 import { number, oneOf, plainError, text, reasonOrText } from './shapes.ts';
 
-/** What calls tell of the machine and its engines. Sizes are bytes, times milliseconds since 1970. */
+/** Shapes of the machine and its engines in the answers of calls. Sizes are bytes, times milliseconds since 1970. */
 
 export const systemInfo = v.object({
   version: text,
@@ -82,15 +82,15 @@ export type GpuReport = v.InferOutput<typeof gpuReport>;
 export const engineReport = v.object({ ...engineStatus.entries, gpu: gpuReport });
 export type EngineReport = v.InferOutput<typeof engineReport>;
 
-/** What trying the sample has still to download, bytes; 0 for what is there. */
+/** Bytes that a try on the sample still has to download; 0 for parts that are there. */
 export const sampleCost = v.object({ engine: number, data: number, teacher: number });
 export type SampleCost = v.InferOutput<typeof sampleCost>;
 
-/** What a person handed to the app from outside of the window. */
+/** The thing that a person handed to the app from outside of the window. */
 export const foundThing = v.object({
   kind: v.picklist(['data', 'run', 'recipe', 'weights']),
   path: text,
-  /** What a recipe says; null for all else. */
+  /** The reading of a recipe; null for all else. */
   reading: v.nullable(recipeReading),
 });
 export type FoundThing = v.InferOutput<typeof foundThing>;

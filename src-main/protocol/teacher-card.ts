@@ -12,7 +12,7 @@ const triple = (least: number) => {
 };
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(1024));
 
-/** What a card file may hold; every field may be left out. */
+/** Fields that a card file may hold; every field may be left out. */
 export const CARD_FIELDS = {
   inputSize: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096)),
   layout: v.picklist(['NCHW', 'NHWC']),
@@ -61,13 +61,13 @@ export const teacherCard = v.object({
   classes: v.nullable(texts),
   /** How many classes it tells apart; null while it has not been run. */
   outputs: v.nullable(number),
-  /** What it answers: numbers before the softmax or after it. */
+  /** Kind of its answers: numbers before the softmax or after it. */
   output: CARD_FIELDS.output,
   /** Images that it takes at a time; null: any number. */
   batch: v.nullable(number),
   /** Of the images that it takes; `uint8` are whole pixels from 0 to 255. */
   inputType: oneOf(['float32', 'uint8']),
-  /** What was taken without being said, and what of the file shows it. */
+  /** Notes on assumptions, and on the part of the file that shows each. */
   notes: v.array(plainError),
   /** Names inside the file: of the input and the output, and of a SavedModel's signature; '' for a timm network. */
   inputName: text,
@@ -86,14 +86,14 @@ export const teacherCard = v.object({
 });
 export type TeacherCard = v.InferOutput<typeof teacherCard>;
 
-/** What is wrong with a card, by field. */
+/** A problem of a card, by field. */
 export interface CardProblem {
   key: string;
   expected: string;
   got: string;
 }
 
-/** What a card is changed by: fields that it tells from now on. */
+/** Changes to a card: fields that it states from now on. */
 export const cardFields = v.strictObject(v.partial(v.object(CARD_FIELDS)).entries);
 export const cardFieldName = v.picklist(Object.keys(CARD_FIELDS) as CardField[]);
 

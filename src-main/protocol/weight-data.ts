@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { flag, FIRST, number, oneOf, text, whatIsWrong } from './shapes.ts';
 
-/** What is known of weights that others publish, and how far each is on this machine. Sizes are bytes. */
+/** Facts about weights that others publish, and how far each is on this machine. Sizes are bytes. */
 
 const percent = v.nullable(v.pipe(v.number(), v.minValue(0), v.maxValue(100)));
 const three = v.tuple([v.number(), v.number(), v.number()]);

@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { FIRST, number, text } from '../protocol/shapes.ts';
 
 /**
- * What a desktop shell and the service process say to each other over one channel. Windows are ports, numbered by the
- * shell; what passes through them is the window's own RPC. All of it is plain data, looked at where it arrives; what is
- * malformed is left out.
+ * Defines the messages between a desktop shell and the service process over one channel. Windows are ports, numbered by
+ * the shell; what passes through them is the window's own RPC. All of it is plain data, looked at where it arrives;
+ * what is malformed is left out.
  */
 const toService = v.variant('type', [
   v.object({ type: v.literal('open'), port: number }),

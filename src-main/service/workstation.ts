@@ -34,9 +34,9 @@ import { WeightCalls } from './weights/weight-calls.ts';
 
 export interface WorkstationOptions {
   shell: SystemInfo['shell'];
-  /** What the person made: runs. */
+  /** Things that the person made: runs. */
   homeFolder: string;
-  /** What can be fetched again: engine, weights, sample data, reports. */
+  /** Things that can be fetched again: engine, weights, sample data, reports. */
   cacheFolder: string;
   spawnJob: SpawnJob;
   /** Sends an event to every window. */

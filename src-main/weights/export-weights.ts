@@ -8,7 +8,7 @@ import { readClassNames } from './class-names.ts';
 import { chooseNetwork } from './network.ts';
 import { headClasses, requireClasses, withWeights, type Weights, type WeightsWish } from './weights.ts';
 
-/** What to export of a file, and how. */
+/** The part of a file to export, and how. */
 export interface ExportWish extends WeightsWish {
   format: ExportFormat;
   output: string;
@@ -16,7 +16,7 @@ export interface ExportWish extends WeightsWish {
   shardBytes?: number;
   /** A file with class names in the order of the outputs, in place of the weights' own. */
   classNames?: string;
-  /** What the file does not say of itself. */
+  /** Settings that the file itself does not name. */
   settings: Partial<Recipe>;
 }
 

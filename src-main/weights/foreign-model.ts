@@ -10,7 +10,7 @@ import { parseCard, type CardValues, type TeacherCard } from '../protocol/teache
 import { openFile } from '../runs/file-source.ts';
 import { graphFacts, type GraphFacts } from './teacher-graph.ts';
 
-/** What an ONNX file or a SavedModel says of itself, as far as a card needs it. Nothing is run. */
+/** Facts that an ONNX file or a SavedModel states about itself, as far as a card needs them. Nothing is run. */
 export interface ForeignFacts {
   name: string;
   outputs: number | null;

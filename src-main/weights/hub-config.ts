@@ -58,7 +58,7 @@ function wrong(path: string, key: string, expected: string, got: unknown): Still
   return new StillhouseError('weights.config', { path, key, expected, got: (text ?? '–').slice(0, 200) });
 }
 
-/** What of `model_args` changes no number, or is looked at elsewhere. */
+/** Keys of `model_args` that change no number, or that are checked elsewhere. */
 const HARMLESS = new Set(['img_size', 'num_classes', 'drop_rate', 'drop_path_rate', 'global_pool', 'in_chans', 'act_layer']); // prettier-ignore
 
 function timmConfig(path: string, json: Json, named: string): HubConfig {
@@ -121,7 +121,7 @@ function transformersConfig(path: string, json: Json, type: string): HubConfig |
 /** PIL's numbers of its filters. */
 const FILTERS: Readonly<Record<number, string>> = { 2: 'bilinear', 3: 'bicubic' };
 
-/** What `preprocessor_config.json` says of images. */
+/** Reads how images are prepared from `preprocessor_config.json`. */
 function preprocessorOf(config: string): { given: Json; squash: boolean } {
   const path = join(dirname(config), 'preprocessor_config.json');
   if (!existsSync(path)) return { given: {}, squash: false };

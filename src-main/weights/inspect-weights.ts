@@ -7,7 +7,7 @@ import { likely } from './network.ts';
 import { weightsOf, type Said } from './weights.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 
-/** What a weight file holds, as plain data. Names and texts are the file's own: show them with care. */
+/** The content of a weight file, as plain data. Names and texts are the file's own: show them with care. */
 export interface WeightReport {
   /** The file that was read: of a folder, the one in it. */
   path: string;
@@ -22,9 +22,9 @@ export interface WeightReport {
   classNames: string[] | null;
   /** The network that the arrays make; null when they make none that is known. */
   network: Recognised | null;
-  /** What the file, or the config beside it, calls its network, and who says it. */
+  /** The network's name in the file or in the config beside it, and which of them gives it. */
   said: Said | null;
-  /** What a command would take and leave out. */
+  /** Notes on arrays that a command would take and leave out. */
   notes: PlainError[];
   arrays: ArrayReport[];
   /** Of all arrays together. */

@@ -15,7 +15,7 @@ import type { Weights } from './weights.ts';
 export interface ChosenNetwork {
   recipe: Recipe;
   prepared: Pick<Preparation, 'mean' | 'std' | 'interpolation'>;
-  /** What was taken, where it could have been otherwise. */
+  /** Notes on choices that could have been otherwise. */
   notes: PlainError[];
 }
 

@@ -17,7 +17,7 @@ export interface OpenedWeights {
   close(): void;
 }
 
-/** What a folder of Hugging Face holds its weights in: the first of these that is there. */
+/** Files in which a folder of Hugging Face holds its weights: the first of these that is there. */
 const IN_FOLDER = [
   'model.safetensors',
   'model.safetensors.index.json',

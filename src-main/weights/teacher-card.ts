@@ -12,7 +12,7 @@ import { headClasses, withWeights, type Weights } from './weights.ts';
 
 /** Puts the card of a teacher together: card file, then weight file, then defaults. Nothing is run. */
 
-/** What is taken where neither card nor file tells: the numbers of most networks trained on ImageNet. */
+/** Values where neither card nor file gives one: the numbers of most networks trained on ImageNet. */
 const DEFAULTS = {
   inputSize: 224,
   mean: [0.485, 0.456, 0.406],
@@ -73,13 +73,13 @@ async function wholeCard(path: string, model: string, card: CardValues, kept: Ca
 
 const FREE = { layout: 'NCHW', classes: null, inputName: '', outputName: '', signature: '', entry: '' } as const;
 
-/** What reading a file gave: what it tells of the card, and what follows from its kind. */
+/** Results of reading a file: its fields of the card, and facts that follow from its kind. */
 interface Facts extends Pick<TeacherCard, 'kind' | 'name' | 'outputs' | 'batch'> {
   values: CardValues;
   defaults: CardValues;
   inputType?: TeacherCard['inputType'];
   graph?: GraphFacts;
-  /** What was taken of a weight file, and what was left out. */
+  /** Notes on arrays of a weight file that were taken, and that were left out. */
   notes?: PlainError[];
 }
 
@@ -114,7 +114,9 @@ function timmFacts(path: string, model: string, { entry, cropRatio: wanted }: Ca
   return withWeights(path, facts, { entry });
 }
 
-/** What changes the answers, and that only the usual values are known of. What it answers shows itself at once. */
+/**
+ * Fields that change the answers and for which only the usual values are known. What it answers shows itself at once.
+ */
 const MATTERS = ['inputSize', 'mean', 'std', 'layout'] as const;
 
 function assumedNotes(card: Pick<TeacherCard, 'path' | 'from' | (typeof MATTERS)[number]>): PlainError[] {

@@ -9,7 +9,7 @@ import {
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { CardValues, TeacherCard } from '../protocol/teacher-card.ts';
 
-/** What a graph shows of the numbers that it takes and gives. */
+/** Facts about the numbers that a graph takes and gives. */
 export interface GraphFacts {
   closing: ReturnType<typeof closingOf>;
   range: ReturnType<typeof rangeOf>;

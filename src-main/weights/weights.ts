@@ -18,7 +18,7 @@ import { readHubConfig, type HubConfig } from './hub-config.ts';
 import { publishedConfig } from './published-config.ts';
 import { openWeights, type OpenedWeights } from './open-weights.ts';
 
-/** What any file with weights holds, whoever wrote it. */
+/** The content of any file with weights, whoever wrote it. */
 export interface Weights {
   /** The file that was read: of a folder, the one in it. */
   path: string;
@@ -28,7 +28,7 @@ export interface Weights {
   classes: string[] | null;
   /** The name of the file that tells them. */
   classSource: string;
-  /** What the model was trained with, of a checkpoint or an export of ours; {} of other files. */
+  /** Settings that the model was trained with, for a checkpoint or an export of ours; {} for other files. */
   settings: Partial<Recipe>;
   /** Texts beside the arrays, as they stand there. */
   metadata: Record<string, string>;
@@ -36,7 +36,7 @@ export interface Weights {
   said: Said | null;
   /** How images are prepared, as far as the file, or the config beside it, says. */
   preparation: CardValues;
-  /** What was taken and what was left out, for people. */
+  /** Notes for people on arrays that were taken and left out. */
   notes: PlainError[];
 }
 
@@ -78,7 +78,7 @@ export async function withWeights<Result>(
   }
 }
 
-/** What others call the state dict of a moving average: DeiT, timm, and other programs. */
+/** Names of the state dict of a moving average in DeiT, timm and other programs. */
 const AVERAGES = ['model_ema', 'state_dict_ema', 'ema_state_dict', 'ema', 'model_ema_state_dict', 'ema_model', 'swa_model']; // prettier-ignore
 
 /** A checkpoint of ours that holds an average, or that of another program. */

@@ -10,7 +10,7 @@ declare global {
   }
 }
 
-/** What the window needs of whatever hosts it, the same in Electron and in a browser. */
+/** The functions that the window needs from its host, the same in Electron and in a browser. */
 export interface Shell {
   /** True where a lost service comes back only with a new window. */
   readonly reloadToReconnect: boolean;

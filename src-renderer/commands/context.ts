@@ -13,7 +13,7 @@ import { useSystem } from '../stores/system.ts';
 import { useWeightUses } from '../stores/weight-uses.ts';
 import { useWeights } from '../stores/weights.ts';
 
-/** What commands look at and act on. */
+/** The stores that commands look at and act on. */
 export interface Context {
   chart: ReturnType<typeof useChartView>;
   checkpoints: ReturnType<typeof useCheckpoints>;

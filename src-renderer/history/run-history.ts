@@ -43,11 +43,11 @@ export class RunHistory {
   private active = 0;
   private clock: number | null = null;
   private readonly spending = new SpentMeter();
-  /** What was spent when the last epoch ended. */
+  /** The time that was spent when the last epoch ended. */
   private counted: Spent | null = null;
   private readonly marking = new RunMarks();
 
-  /** What happened to the run beside its numbers, in the order of its steps. */
+  /** Lists the events of the run beside its numbers, in the order of its steps. */
   get marks(): readonly RunMark[] {
     return this.marking.list;
   }
@@ -115,7 +115,7 @@ export class RunHistory {
     this.countEpoch(row);
   }
 
-  /** What was spent since the epoch before. */
+  /** Counts the time that was spent since the epoch before. */
   private countEpoch(row: EpochRow): void {
     cut(this.spentByEpoch, row.step);
     const { spent } = this.spending;

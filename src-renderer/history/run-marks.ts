@@ -14,7 +14,7 @@ export interface Place {
 /** Something that happened to a run, beside its numbers. */
 export interface RunMark extends Place {
   kind: MarkKind;
-  /** What a run ended as. */
+  /** The state in which a run ended. */
   state?: RunState;
   /** Why, or what was noted. */
   error: PlainError | null;
@@ -51,7 +51,7 @@ export class RunMarks {
     }
   }
 
-  /** What came from `step` on is overwritten; a resume that is under way moves to `here`, where it goes on from. */
+  /** Overwrites everything from `step` on; a resume that is under way moves to `here`, where it goes on from. */
   rewind(step: number, here: Place): void {
     if (this.resumed) Object.assign(this.resumed, here);
     this.list = this.list.filter((mark) => mark === this.resumed || mark.step < step);

@@ -8,7 +8,7 @@ export const useChartView = defineStore('chart-view', () => {
   const xLog = ref(kept['xLog'] === true);
   /** Draw what happened to the run along the x axis. */
   const marks = ref(kept['marks'] !== false);
-  /** What all charts show of the x axis; null is everything, also as it grows. */
+  /** The part of the x axis that all charts show; null is everything, also as it grows. */
   const zoom = shallowRef<{ min: number; max: number } | null>(null);
   watch([xLog, marks], () => keep('charts', { xLog: xLog.value, marks: marks.value }));
   return { xLog, marks, zoom };

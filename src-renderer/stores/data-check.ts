@@ -8,7 +8,7 @@ import { useDataset } from './dataset.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
 
-/** What a check found in the open data folder, and what is left out of it. */
+/** Keeps the findings of a check of the open data folder, and the list of images to leave out. */
 export const useDataCheck = defineStore('data-check', () => {
   const service = useService();
   const jobs = useJobs();

@@ -52,7 +52,7 @@ function openFolder() {
     const read = await service.call('dataset.inspect', { path: path.value });
     if (isNewest()) take(read);
   };
-  /** What a folder holds; where it cannot be read, why, and how a person said that it is to be. */
+  /** Reads a folder; where it cannot be read, keeps why, and how a person said that it is to be read. */
   const readFolder = async (wanted: string, as?: string) => {
     try {
       return {

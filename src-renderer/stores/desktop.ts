@@ -34,7 +34,7 @@ export const useDesktop = defineStore('desktop', () => {
   const permission = ref(host ? 'granted' : typeof Notification === 'undefined' ? 'denied' : Notification.permission);
   const canAsk = computed(() => preferences.notify && permission.value === 'default');
 
-  /** What is opened here, while no other run is opened by hand. */
+  /** Runs that are opened here, while no other run is opened by hand. */
   const openings = latest(() => run.currentId);
   const openRun = async (id: string): Promise<Shown | null> => {
     const isNewest = openings.begin();

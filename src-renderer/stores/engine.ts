@@ -20,7 +20,7 @@ export const useEngine = defineStore('engine', () => {
   const jobs = useJobs();
   const status = shallowRef<EngineReport | null>(null);
   const readError = shallowRef<PlainError | null>(null);
-  /** What failed of the last thing that a person asked for, by engine. */
+  /** Errors of the last thing that a person asked for, by engine. */
   const actErrors = { cpu: shallowRef<PlainError | null>(null), cuda: shallowRef<PlainError | null>(null) };
   const error = computed(() => actErrors.cpu.value ?? readError.value);
   const gpuError = computed(() => actErrors.cuda.value);

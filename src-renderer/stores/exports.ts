@@ -9,7 +9,7 @@ import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
 
-/** What the export form asks for; an empty `output` leaves the place to the service. */
+/** The wish of the export form; an empty `output` leaves the place to the service. */
 export type ExportWish = Omit<CallParams<'export.write'>, 'run'> & {
   output: string;
   /** Images of the check that follows; null: none follows. */

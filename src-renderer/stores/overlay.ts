@@ -2,10 +2,10 @@ import { defineStore } from 'pinia';
 import { ref } from 'vue';
 import type { RecipeKey } from '../../src-main/protocol/recipe.ts';
 
-/** What the palette offers: everything, or one kind of thing. */
+/** The entries that the palette offers: everything, or one kind of thing. */
 export type PaletteScope = 'all' | 'run' | 'preset' | 'setting';
 export type SettingsPage = 'general' | 'keys';
-/** What lies over the window. */
+/** The dialog or palette that lies over the window. */
 export type Overlay =
   { kind: 'palette'; scope: PaletteScope } | { kind: 'settings'; page: SettingsPage } | { kind: 'keys' };
 /** A place inside a view that a command leads to. */
@@ -16,7 +16,7 @@ export type Jump =
   | { to: 'weights' }
   | { to: 'weights-evaluation'; path: string };
 
-/** What a command opens over the window, and the place in a view that one asked for until the view has taken it. */
+/** Keeps the overlay that a command opened, and the place in a view that one asked for until the view has taken it. */
 export const useOverlay = defineStore('overlay', () => {
   const shown = ref<Overlay | null>(null);
   const jump = ref<Jump | null>(null);

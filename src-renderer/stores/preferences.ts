@@ -10,7 +10,7 @@ export type Theme = (typeof THEMES)[number];
 export type Locale = (typeof LOCALES)[number];
 export type XAxis = (typeof X_AXES)[number];
 export type Motion = (typeof MOTIONS)[number];
-/** What a person has bound, by command; an empty list is a command without a key. */
+/** Keys that a person has bound, by command; an empty list is a command without a key. */
 export type OwnKeys = Readonly<Record<string, readonly string[]>>;
 
 interface Kept {

@@ -18,7 +18,7 @@ export interface Reason {
 
 const CHECK_PAUSE = 250;
 
-/** What is wrong with the recipe being written, and whether it can start. */
+/** Keeps the problems of the recipe that is being written, and whether it can start. */
 export const useRecipeCheck = defineStore('recipe-check', () => {
   const service = useService();
   const system = useSystem();
@@ -47,7 +47,7 @@ export const useRecipeCheck = defineStore('recipe-check', () => {
     if (problems.value.size) because('recipe.blocked.problems', { count: problems.value.size });
     return reasons;
   });
-  /** What the service holds against the recipe. While no data set is open, that alone is said, and by a blocker. */
+  /** Errors that the service finds in the recipe. While no data set is open, that alone is said, and by a blocker. */
   const errors = computed(() =>
     (check.value?.errors ?? []).filter(({ code }) => dataset.summary !== null || !code.startsWith('data.')),
   );

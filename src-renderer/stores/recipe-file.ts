@@ -10,7 +10,7 @@ import { useRecipe } from './recipe.ts';
 export const useRecipeFile = defineStore('recipe-file', () => {
   const service = useService();
   const recipe = useRecipe();
-  /** What the last recipe file said, and how many settings were taken from it. */
+  /** The content of the last recipe file, and how many settings were taken from it. */
   const reading = shallowRef<RecipeReading | null>(null);
   const taken = ref<number | null>(null);
   const error = shallowRef<PlainError | null>(null);

@@ -11,7 +11,7 @@ import { useRecipe } from './recipe.ts';
 /** Longer than a check's, since a forecast costs more: a process and seconds of it. */
 const FORECAST_PAUSE = 1500;
 
-/** What the recipe being written would come to: its learning rate, its hours, its memory. */
+/** Estimates the recipe that is being written: its learning rate, its hours, its memory. */
 export const useRecipeForesight = defineStore('recipe-foresight', () => ({ ...rateAndHours(), ...memory() }));
 
 /** The rate and the hours of the recipe, which cost little, and a few steps of it that are timed. */
@@ -58,7 +58,7 @@ function rateAndHours() {
   return { schedule, time, timeError, measureJob, measure };
 }
 
-/** What the recipe would hold in memory. */
+/** Estimates the memory of the recipe. */
 function memory() {
   const service = useService();
   const recipe = useRecipe();

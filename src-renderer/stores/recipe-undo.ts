@@ -5,7 +5,7 @@ import { keep } from '../composables/kept.ts';
 import { useNotices } from './notices.ts';
 import { presetsOf } from '../composables/recipe-presets.ts';
 
-/** What a recipe is while it is written; each value is replaced, never changed. */
+/** A recipe while it is written; each value is replaced, never changed. */
 export interface WrittenRecipe {
   task: Ref<Preset['task']>;
   drafts: Ref<Record<Preset['task'], Recipe>>;
@@ -19,7 +19,7 @@ export function recipeUndo({ task, drafts, typed, chosen }: WrittenRecipe) {
   const notices = useNotices();
   let offered: number | null = null;
 
-  /** What was replaced is not offered any more: the recipe goes on from here. */
+  /** Drops the replaced values: the recipe goes on from here. */
   const settle = (): void => {
     if (offered !== null) notices.dismiss(offered);
     offered = null;

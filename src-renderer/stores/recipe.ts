@@ -26,7 +26,7 @@ export const useRecipe = defineStore('recipe', () => {
   return { ...drafts, ...recipePresets(drafts), ...recipeFacts(drafts) };
 });
 
-/** What is written, and what a person does to one setting. */
+/** Keeps the drafts of recipes and changes one setting at a time. */
 function recipeDrafts() {
   const dataset = useDataset();
   const task = ref<Task>('student');
@@ -111,7 +111,7 @@ function recipePresets({ task, drafts, set, put, replace }: Drafts) {
   return { usePreset, distilFrom, fineTuneFrom, takeGiven };
 }
 
-/** What the draft is beside where it began. */
+/** Compares the draft with its beginning. */
 function recipeFacts({ task, values, typed, chosen, set }: Drafts) {
   const system = useSystem();
   const card = computed<ModelCard | null>(

@@ -110,7 +110,7 @@ function openRun({ list, active, refresh }: Runs) {
   return { currentId, detail, history: points.history, live: points.live, version, error, summary, open, openAny };
 }
 
-/** What is known of the open run: rows come in when they are drawn, not one by one. */
+/** Keeps the points of the open run: rows come in when they are drawn, not one by one. */
 function shownPoints(currentId: Ref<string>) {
   const service = useService();
   const detail = shallowRef<RunDetail | null>(null);
@@ -151,7 +151,7 @@ function shownPoints(currentId: Ref<string>) {
   return { detail, history, version, live, show, gather };
 }
 
-/** What a person does to runs. */
+/** Carries out a person's actions on runs. */
 function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typeof openRun>) {
   const service = useService();
   const notices = useNotices();

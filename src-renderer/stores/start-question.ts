@@ -4,7 +4,7 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { useQueue } from './queue.ts';
 
-/** What a person wants of a start while others train; null is to leave it. */
+/** A person's answer to a start while others train; null is to leave it. */
 export type BusyAnswer = 'queue' | 'anyway' | null;
 interface Question {
   busy: PlainError;
@@ -12,7 +12,7 @@ interface Question {
   queues: boolean;
   answer: (answer: BusyAnswer) => void;
 }
-/** What is asked when a run is started while others train. */
+/** Asks a person when a run is started while others train. */
 export const useStartQuestion = defineStore('start-question', () => {
   const queue = useQueue();
   const asking = shallowRef<Question | null>(null);

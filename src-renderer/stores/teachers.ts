@@ -59,7 +59,7 @@ export const useTeachers = defineStore('teachers', () => {
     return { run: run.id, created: run.created, model: run.model, path, acc1: best.acc1 };
   };
 
-  /** What is known of the recipe's teacher; null without one, and while it cannot be read: the recipe's check says why. */
+  /** The card of the recipe's teacher; null without one, and while it cannot be read: the recipe's check says why. */
   const card = shallowRef<TeacherCard | null>(null);
   const asked = (): string => `${recipe.values.teacherModel} ${recipe.values.teacherPath}`;
   const cards = latest(asked);

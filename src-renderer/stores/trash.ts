@@ -5,7 +5,7 @@ import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useNotices } from './notices.ts';
 
-/** What was deleted of runs, to take back or to remove for good. */
+/** Keeps the trash of runs, to take back or to remove for good. */
 export const useTrash = defineStore('trash', () => {
   const service = useService();
   const notices = useNotices();

@@ -33,7 +33,7 @@ const LOOKS = {
 
 interface Chart {
   unit: Unit;
-  /** What must have ended before it has a first value. */
+  /** The event after which it has a first value. */
   after: 'steps' | 'epoch';
   /** Stands where it has no line yet, too: always, or once a run distils. */
   standing?: 'always' | 'distilling';

@@ -19,7 +19,7 @@ export interface EvaluationData {
   notes: PlainError[];
 }
 
-/** What a weight file tells of its classes. */
+/** Facts about classes in a weight file. */
 export interface ModelClasses {
   /** The file, for what is said of it. */
   path: string;
@@ -50,7 +50,7 @@ export async function validationData(
   return { dataset: own, images: 'val', folders, notes };
 }
 
-/** What each output of the model is called in the words of the folders. */
+/** Names each output of the model in the words of the folders. */
 function namesFor(folders: readonly string[], model: ModelClasses): { names: readonly string[]; notes: PlainError[] } {
   const { path, count, names } = model;
   if (names && folders.every((folder) => names.includes(folder))) return { names, notes: matched(model.source) };
@@ -74,7 +74,7 @@ function matched(how: Reason | undefined): PlainError[] {
   return how ? [noted('evaluation.matched', { how })] : [];
 }
 
-/** What to say where outputs without names are taken for folders: with the other order, where that is as likely. */
+/** Makes notes where outputs without names are taken for folders: with the other order, where that is as likely. */
 function orderNotes(path: string, folders: readonly string[]): PlainError[] {
   const natural = naturalOrder(folders);
   const order = firstOf(folders);

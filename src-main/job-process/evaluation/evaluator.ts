@@ -20,7 +20,7 @@ export interface EvaluatorParts {
   average?: boolean;
   /** Images of a batch, as the loader makes them. */
   batchSize: number;
-  /** What decides, where the student has two heads. */
+  /** The way of deciding, where the student has two heads. */
   heads: EvalHeads;
   loader: Loader;
   context: JobContext;
@@ -62,7 +62,7 @@ export async function createEvaluator(
   };
 }
 
-/** What the teacher decides, found once: it is frozen, and its validation images are always the same. */
+/** Computes the teacher's decisions, once: it is frozen, and its validation images are always the same. */
 async function createDecider(
   { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
   { opened, loader }: NonNullable<EvaluatorParts['teacher']>,

@@ -6,7 +6,7 @@ import { threadWorkers } from '../../data/batches/worker-threads.ts';
 import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import type { Engine } from '../../runtime/engine.ts';
 
-/** What a thread needs to decode with this process's engine. */
+/** Data with which a thread decodes through this process's engine. */
 export interface DecoderData {
   /** Where the engine lies. */
   folder: string;

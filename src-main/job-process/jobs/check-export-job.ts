@@ -62,7 +62,7 @@ function unread(problem: PlainError): Found {
   return { answers: null, latency: [], problems: [problem] };
 }
 
-/** What cannot be read is what the check is for: no failure of its own. */
+/** Reads an export; a file that cannot be read is a finding of the check and no failure of it. */
 async function readExport(path: string): Promise<ReadNetwork | { problem: PlainError }> {
   try {
     return await readNetwork(path, {});

@@ -66,7 +66,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   }
 }
 
-/** What was asked, over what the file says of itself, over the network's own; the file to read, and its classes. */
+/** The request, over the facts that the file states, over those of the network; the file to read, and its classes. */
 interface Asked {
   path: string;
   recipe: Recipe;

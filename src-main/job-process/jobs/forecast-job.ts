@@ -14,7 +14,7 @@ import type { ForecastJob, JobResults } from '../../jobs/job-protocol.ts';
 const MIB = 2 ** 20;
 
 /**
- * What a trainer holds besides the values of its program, as measured: the engine and Node, and code that XLA and
+ * Bytes that a trainer holds besides the values of its program, as measured: the engine and Node, and code that XLA and
  * oneDNN make. `npm run bench -- memory` compares the sum with what trainers take.
  */
 const PROCESS = 770 * MIB;

@@ -94,7 +94,7 @@ function withPartners(size: number, count: number): number[] {
   return 2 * count >= size ? all : [...all.slice(0, count), ...all.slice(size - count)];
 }
 
-/** What was drawn for an image; the draws are those that its makers had. */
+/** Describes the draws of an image, which are those of its makers. */
 function factsOf(
   batch: Batch,
   row: number,

@@ -160,7 +160,7 @@ async function chooseBegin({ run, recipe, resume }: TrainJob): Promise<Begin> {
   }
 }
 
-/** What a training starts with. */
+/** The parts that a training starts with. */
 interface Setting {
   job: TrainJob;
   context: JobContext;

@@ -8,7 +8,7 @@ import { recordDrawnImages, type DrawnBatch } from '../../train/teacher.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
 import type { OpenTeacher } from './teacher.ts';
 
-/** What a training with a teacher outside of the step puts between its loader, its step and the loop. */
+/** The pieces that a training with a teacher outside of the step puts between its loader, its step and the loop. */
 export interface ExternalTeacherSteps {
   /** The same batches; the next one is looked at while the step of the one before runs. */
   batches(source: AsyncIterable<TrainBatch>): AsyncIterable<TrainBatch>;

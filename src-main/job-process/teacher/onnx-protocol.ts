@@ -1,6 +1,6 @@
 import type { Reason } from '../../protocol/reasons.ts';
 
-/** What the thread of an ONNX teacher is started with. */
+/** Data with which the thread of an ONNX teacher is started. */
 export interface OnnxOrder {
   path: string;
   /** Threads inside one operation. */
@@ -20,6 +20,6 @@ export interface OnnxQuestion {
   count: number;
 }
 
-/** What the thread tells: once that it is ready or has failed, then one answer or failure for each question. */
+/** Messages of the thread: once that it is ready or has failed, then one answer or failure for each question. */
 export type OnnxAnswer =
   { tell: 'ready' } | { tell: 'answer'; values: Float32Array; shape: number[] } | { tell: 'failed'; reason: Reason };

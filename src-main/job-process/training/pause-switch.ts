@@ -1,5 +1,5 @@
 /**
- * What a person asks of a training: to stand still between two steps, and to go on. It says nothing of what the
+ * Holds a person's wish for a training: to stand still between two steps, and to go on. It says nothing of what the
  * training does with it.
  */
 export class PauseSwitch {

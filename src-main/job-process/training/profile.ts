@@ -8,7 +8,7 @@ import { recordOps, type Recording } from '../../runtime/profiler.ts';
 import type { LoopSpan } from '../../train/loop.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 
-/** What a run that is profiled writes down beside its history: where its time went, by thread and by op. */
+/** Writes the profile of a run beside its history: where its time went, by thread and by op. */
 export interface Profiler {
   onSpan(span: LoopSpan): void;
   /** A batch was copied into the engine; times by `performance.now()`. */

@@ -6,7 +6,7 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { refusal, type CheckedRecipe } from '../recipe/recipe-check.ts';
 import { watchedGain } from './extent.ts';
 
-/** What a cost asks of the service. */
+/** Parts of the service that a cost uses. */
 export interface CostParts {
   weightsFolder: string;
   check(recipe: Partial<Recipe>): Promise<CheckedRecipe>;

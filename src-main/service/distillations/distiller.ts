@@ -6,7 +6,7 @@ import type { RunSummary } from '../../protocol/data-types.ts';
 import { readPlan, writePlan } from '../../runs/distil-file.ts';
 import { taught, trainedWeights } from './plan.ts';
 
-/** What a distillation asks of the service. */
+/** Parts of the service that a distillation uses. */
 export interface DistillerParts {
   homeFolder: string;
   /** A run of the shelf; null where it is gone. */
@@ -21,7 +21,7 @@ export interface DistillerParts {
   resume(run: string): Promise<void>;
 }
 
-/** What was begun; null when all is done. */
+/** The run that was started; null when all is done. */
 export type Begun = { step: 'teacher' | 'student'; run: string } | null;
 
 /**

@@ -3,7 +3,9 @@ import type { RunSummary } from '../../protocol/data-types.ts';
 import type { DistilPlan } from '../../protocol/distillation.ts';
 import { defaultRecipe, totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 
-/** What the trainings of a plan come to, in multiply-adds for each image of an epoch: what tells how far the whole is. */
+/**
+ * Estimates the work of a plan's trainings, in multiply-adds for each image of an epoch, to know how far the whole is.
+ */
 
 /** Backward costs about twice what forward does. */
 const TRAINED = 3;

@@ -13,7 +13,7 @@ import { checkpointsFolder } from '../../runs/run-folder.ts';
 
 /** Which teacher a folder gets and how both are trained: decided from what is there, before anything is begun. */
 
-/** What is known when a plan is made. */
+/** Facts that are known when a plan is made. */
 export interface PlanFacts {
   dataset: Dataset;
   /** Folder of the sample data, whose small images have settings of their own. */

@@ -5,7 +5,7 @@ import { ENDED } from '../../protocol/events.ts';
 import { shareOf, workOf } from './extent.ts';
 import { withoutTeacher } from './distiller.ts';
 
-/** What is known beside the plan itself. */
+/** Facts that are known beside the plan itself. */
 export interface ReportFacts {
   teacher: RunSummary | null;
   student: RunSummary | null;

@@ -40,7 +40,10 @@ export class EngineManager {
     private readonly tell: () => void,
   ) {}
 
-  /** What is installed, which GPUs there are, and what `asked` comes to: `auto`, `cpu` or `cuda:N`. */
+  /**
+   * Reports which engines are installed, which GPUs there are, and which device `asked` chooses: `auto`, `cpu` or
+   * `cuda:N`.
+   */
   async status(asked = 'auto'): Promise<EngineReport> {
     const facts = await this.facts();
     const { cpu, cuda } = facts.engines;

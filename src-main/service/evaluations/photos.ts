@@ -99,7 +99,7 @@ class Oracle {
   ended = false;
   private readonly trainer: JobProcess<'predict'>;
   private readonly waiting = new Map<number, Waiting>();
-  /** What was asked before the process could hear. */
+  /** Questions from before the process could hear. */
   private early: (() => void)[] | null = [];
   private next = 0;
   private timer: NodeJS.Timeout | undefined;

@@ -11,7 +11,7 @@ export interface Progress {
   unit?: JobProgress['unit'];
 }
 
-/** What a job's work is given. */
+/** Functions that the work of a job may call. */
 export interface JobContext {
   /** Aborted when the job is cancelled; work that sees it ends soon, by throwing anything. */
   signal: AbortSignal;

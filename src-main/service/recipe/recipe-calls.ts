@@ -22,7 +22,7 @@ interface Parts {
   starter: RunStarter;
 }
 
-/** What a recipe would come to before it starts: memory, hours, its rate, and itself as a text. */
+/** Answers calls about a recipe before it starts: its memory, hours, learning rate, and itself as a text. */
 export class RecipeCalls {
   /** Speeds that were measured, by what they hold for. */
   private readonly speeds = new Map<string, Speed>();

@@ -36,7 +36,7 @@ import { contradiction } from '../../weights/network.ts';
 import { classColumns, orderNotes } from '../../weights/teacher-classes.ts';
 import { withWeights, type Weights } from '../../weights/weights.ts';
 
-/** What a check asks of the rest of the service. */
+/** Facts that a check needs from the rest of the service. */
 export interface RecipeFacts {
   /** @throws StillhouseError what is wrong with a data folder. */
   dataset(recipe: Recipe): Promise<Dataset>;
@@ -119,7 +119,7 @@ function epochSteps({ batchSize, repeatedAug }: Recipe, count: number): number {
 class Findings {
   readonly problems: RecipeProblem[] = [];
   readonly errors: PlainError[] = [];
-  /** What is taken of weights, where it could be otherwise. */
+  /** Notes on choices about weights that could be otherwise. */
   readonly notes: PlainError[] = [];
 
   /** A complete recipe; a value that is wrong is replaced by its default, so that the rest can still be checked. */
@@ -200,7 +200,7 @@ class Findings {
     if (recipe.cosub && taught) this.problem('cosub', reason('value.not-distilled'), 'true');
   }
 
-  /** What a text of the recipe lacks is shown beside its field. */
+  /** Shows the problem of a text of the recipe beside its field. */
   private grammar(parse: () => unknown): void {
     try {
       parse();

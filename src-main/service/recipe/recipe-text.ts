@@ -140,7 +140,7 @@ class Reading {
   }
 }
 
-/** What is said; nothing where it is empty or none. */
+/** Reads a text; undefined where it is empty or none. */
 function textOf(given: unknown): string | undefined {
   return given === null || given === '' ? undefined : typeof given === 'string' ? given : JSON.stringify(given);
 }
@@ -151,7 +151,7 @@ function plainOf(node: unknown): unknown {
   return isSeq(node) && node.items.every((item) => isScalar(item)) ? node.toJSON() : {};
 }
 
-/** What a value of a file means to a field: none is off, a list is a text of numbers, 1 is 1.0. */
+/** Turns a value of a file into that of a field: none is off, a list is a text of numbers, 1 is 1.0. */
 function valueOf(field: Field, given: unknown): unknown {
   if (given === null) return field.type === 'integer' || field.type === 'number' ? noneOf(field) : '';
   if (Array.isArray(given)) return given.join(' ');

@@ -19,7 +19,7 @@ export interface Speed {
   time: number;
 }
 
-/** What a training comes to. */
+/** The extent of a training. */
 export interface Extent {
   /** 0 while unknown. */
   stepsPerEpoch: number;

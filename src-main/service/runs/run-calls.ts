@@ -18,7 +18,7 @@ export interface RunCallsOptions {
   onChange(): void;
 }
 
-/** What is asked of runs beside their training: look, compare, note, pin, delete and take back. */
+/** Answers calls about runs beside their training: look, compare, note, pin, delete and take back. */
 export class RunCalls {
   private readonly trash: TrashCalls;
   private readonly series = new RunSeriesCache();

@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../../base/files.ts';
 import { lockOwner, lockRun, type RunLock } from '../../runs/lock.ts';
 import { queueFolder } from '../../runs/places.ts';
 
-/** What the queue asks of the service that it belongs to. */
+/** Parts of the service that the queue uses. */
 export interface QueueOptions {
   homeFolder: string;
   /**
@@ -46,7 +46,7 @@ export class RunQueue {
   private lock: RunLock | undefined;
   private busy = false;
   private closed = false;
-  /** What was removed last, to be taken back. */
+  /** Entries that were removed last, to be taken back. */
   private readonly removed: Removed[] = [];
 
   constructor(private readonly options: QueueOptions) {
@@ -213,7 +213,7 @@ export class RunQueue {
     this.state = this.read();
   }
 
-  /** What another service wrote, or this one when it ran last. */
+  /** Reads the queue that another service wrote, or this one when it ran last. */
   private read(): QueueReport {
     const read = readQueue(this.options.homeFolder);
     const elsewhere = !this.lock && lockOwner(this.folder) !== null;

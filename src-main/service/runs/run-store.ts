@@ -48,7 +48,7 @@ export class RunStore {
     return path;
   }
 
-  /** What was asked of a run. @throws StillhouseError `run.missing`, `run.damaged`. */
+  /** Returns the recipe of a run. @throws StillhouseError `run.missing`, `run.damaged`. */
   recipeOf(path: string): Recipe {
     return openRun(path).recipe;
   }

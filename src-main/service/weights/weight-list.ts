@@ -7,7 +7,7 @@ import type { AddressedRow, PublishedRow, WeightList, WeightState } from '../../
 
 type Place = Omit<AddressedRow, 'address'>;
 
-/** What is known of a network that its weights are listed for. Sizes are bytes. */
+/** Facts about a network for the list of its weights. Sizes are bytes. */
 type NetworkFacts = Pick<ModelCard, 'family' | 'parameters' | 'gflops'> & { size: number };
 
 /**

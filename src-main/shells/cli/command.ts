@@ -8,7 +8,7 @@ export interface Command {
   also?: string;
   /** One line. */
   summary: string;
-  /** What stands after the name, like `DIR`; '' for nothing. */
+  /** Words after the name, like `DIR`; '' for nothing. */
   words: string;
   /** How many words it takes. */
   count: readonly [least: number, most: number];
@@ -17,7 +17,7 @@ export interface Command {
   run(parsed: Parsed, shell: Shell): Promise<number | void>;
 }
 
-/** What a command may use. */
+/** The parts of its surroundings that a command may use. */
 export interface Shell {
   terminal: Terminal;
   reporter: Reporter;

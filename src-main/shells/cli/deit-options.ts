@@ -21,7 +21,7 @@ function optionOf({ flag, default: initial, differs = '', ignored }: DeitFlag): 
   return { flag: dashed(flag), value, help: `${ignored ? "DeiT's, changes nothing. " : "DeiT's. "}${differs}` };
 }
 
-/** What commands here read themselves. */
+/** Options that commands here read themselves. */
 const IN_USE = ['resume', 'eval'];
 
 /**

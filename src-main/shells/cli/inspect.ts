@@ -60,7 +60,7 @@ function describeNetwork(report: WeightReport): string[] {
   ];
 }
 
-/** What the file, or its config, calls its network. */
+/** Names the network as the file, or its config, does. */
 function taken({ said, network }: WeightReport): string {
   if (!said) return '';
   const more = network?.models.length === 1 && network.models[0] === said.model ? '' : 'its arrays fit ';

@@ -1,6 +1,6 @@
 import type { Shell } from './command.ts';
 
-/** What is asked of the work that runs, and what ends it at once. */
+/** The listener that asks running work to end, and the one that ends it at once. */
 interface Listener {
   ask(): void;
   force(): void;

@@ -10,7 +10,7 @@ import { checkField, FIELDS, flagOf, type Field, type Recipe, type RecipeKey } f
 export interface Option {
   /** Its name with dashes, without the leading ones; underscores and capitals in place of dashes are accepted. */
   flag: string;
-  /** What stands for the value in help, like FILE; null for a switch. */
+  /** Word for the value in help, like FILE; null for a switch. */
   value: string | null;
   help: string;
   /** The values it takes, where they are few. */
@@ -28,12 +28,12 @@ export interface Option {
   excludes?: readonly string[];
 }
 
-/** What a command line holds: values by flag, as typed; `true` for a switch that is on, `false` for `--no-…`. */
+/** The content of a command line: values by flag, as typed; `true` for a switch that is on, `false` for `--no-…`. */
 export interface Parsed {
   values: Map<string, string | boolean>;
   /** Words that are no option, in order. */
   words: string[];
-  /** What was typed in two ways, and which of them counts. */
+  /** Notes on options that were typed in two ways, and which of them counts. */
   notes: string[];
 }
 
@@ -158,7 +158,7 @@ const PLACEHOLDER: Record<Field['type'], string | null> = {
   path: 'PATH',
 };
 
-/** What the options of some settings are beside what follows from their fields. */
+/** Properties of some settings' options that do not follow from their fields. */
 const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
   device: { value: 'auto|cpu|cuda:N' },
   cutmixMinmax: { value: 'LEAST MOST', numbers: true },

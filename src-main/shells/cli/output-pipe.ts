@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Interruptions } from './interruptions.ts';
 
-/** What a shell makes of a process that SIGPIPE ended: 128 + 13. */
+/** Exit code by which a shell reports a process that SIGPIPE ended: 128 + 13. */
 const NOBODY_READS = 141;
 
 /**

@@ -67,7 +67,7 @@ interface Found {
   root: string;
   /** Relative to `root`, with slashes. */
   files: string[];
-  /** What a person called a file. */
+  /** Returns the name that a person gave a file. */
   nameOf(file: string): string;
 }
 

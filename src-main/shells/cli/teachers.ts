@@ -81,7 +81,7 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
   return values;
 }
 
-/** What of a teacher's card is said on the way to a training or an evaluation. */
+/** Options by which a training or an evaluation takes fields of a teacher's card. */
 export const TEACHER_OPTIONS: readonly Option[] = [
   {
     flag: 'teacher-classes',

@@ -83,7 +83,7 @@ function givenValues(parsed: Parsed, { reporter }: Shell): Partial<Recipe> {
   return { ...presetValues(parsed), ...file.values, ...recipeValues(parsed) };
 }
 
-/** What a teacher is unless the person says otherwise: the one whose ImageNet weights can be fetched. */
+/** The teacher unless the person names another: its ImageNet weights can be fetched. */
 const TEACHER = 'tf_efficientnet_lite0';
 
 export const teacher: Command = {

@@ -24,7 +24,7 @@ import { bytes } from './progress.ts';
 
 /** The commands that take weights and train nothing. */
 
-/** What of an export is about its check counts with one of these alone. */
+/** Options of an export one of which makes the other options of its check count. */
 const CHECKS = ['check', 'check-only'];
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 

@@ -3,7 +3,7 @@ import type { OpenRequest } from '../../protocol/desktop.ts';
 import { CHANNELS } from './channels.ts';
 import { isOwnSender } from './port.ts';
 
-/** What is to be opened and no page has taken yet. */
+/** Requests to open something that no page has taken yet. */
 const waiting: OpenRequest[] = [];
 let page: WebContents | null = null;
 

@@ -13,8 +13,8 @@ export class RelayPort implements Port {
   ) {}
 
   /**
-   * What came from the page. A page can send what no port carries (cycles, big integers, endless depth): of that only
-   * the number of the call is handed on, so that the service refuses it.
+   * Takes a message from the page. A page can send what no port carries (cycles, big integers, endless depth): of that
+   * only the number of the call is handed on, so that the service refuses it.
    */
   post(message: unknown): void {
     if (typeof message !== 'object' || message === null) return;
@@ -31,7 +31,7 @@ export class RelayPort implements Port {
     this.closes.push(listener);
   }
 
-  /** What came from the service. */
+  /** Takes a message from the service. */
   deliver(message: unknown): void {
     for (const listener of this.messages) listener(message);
   }

@@ -15,7 +15,7 @@ export interface SignOptions {
 
 const STEADY = ['running', 'paused'] as const;
 
-/** What is seen of a training outside of the window: an icon in the tray, progress in the task bar, no sleep. */
+/** Shows a training outside of the window: an icon in the tray, progress in the task bar, no sleep. */
 export class RunSigns {
   private tray: Tray | null = null;
   private blocker: number | null = null;

@@ -55,7 +55,7 @@ export class Gate {
     private readonly cookieName: string,
   ) {}
 
-  /** What is wrong with a request; undefined when it may pass. A WebSocket must also name its origin. */
+  /** Returns the problem of a request; undefined when it may pass. A WebSocket must also name its origin. */
   refuse(request: IncomingMessage, socket: boolean): Refusal | undefined {
     const host = request.headers.host;
     if (!host || !isOwnHost(host)) return { status: 400, reason: 'Unknown host.' };

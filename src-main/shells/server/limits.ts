@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 
-/** What a server takes before it refuses, has somebody wait, or hangs up. Times are milliseconds. */
+/** Amounts that a server takes before it refuses, makes somebody wait, or hangs up. Times are milliseconds. */
 export const LIMITS = {
   /** Windows at the same time: of all, and of one address. */
   windows: 32,

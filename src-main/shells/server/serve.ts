@@ -102,7 +102,7 @@ interface Site {
   images: Turns;
 }
 
-/** What a request asks for; undefined for what is no address. */
+/** Reads the address of a request; undefined for a malformed one. */
 function urlOf({ url = '/' }: IncomingMessage): URL | undefined {
   try {
     return new URL(url, 'http://localhost');

@@ -31,7 +31,7 @@ const IMAGE_TYPES: Record<string, string> = {
 /** The files of the built window by their address: `/index.html` → path. Only these can be asked for. */
 export type StaticFiles = ReadonlyMap<string, string>;
 
-/** What a browser asks for by itself, of any page. */
+/** The path that a browser asks for by itself, of any page. */
 export const ICON_PATH = '/favicon.ico';
 
 /**

@@ -1,7 +1,7 @@
 /** Milliseconds of a frame after which what can wait is left to the next one: half of what there is at 60 a second. */
 const BUDGET = 8;
 
-/** What is to be drawn, in the order in which it was asked for, and whether it must not wait. */
+/** Drawings that are due, in the order in which they were asked for, and whether each must not wait. */
 const due = new Map<() => void, () => boolean>();
 let asked = false;
 

@@ -24,7 +24,7 @@ import { clockStep, pyramidOf, type Range, type Series } from './series.ts';
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale);
 
-/** What one drawing shows. Times are seconds on the x axis when `clock` is set; `whole` has no ticks between. */
+/** The content of one drawing. Times are seconds on the x axis when `clock` is set; `whole` has no ticks between. */
 export interface Plot {
   series: readonly Series[];
   marks?: readonly Mark[];
@@ -120,7 +120,7 @@ export class Plotter {
     return this.room[index];
   }
 
-  /** What happened, as glyphs on the x axis; what parts the run has a line. */
+  /** Draws the events as glyphs on the x axis; one that parts the run has a line. */
   private drawMarks(marks: readonly Mark[], xs: PixelScale, ratio: number, token: (name: string) => string): void {
     const { context } = this;
     const { height } = this.lines;

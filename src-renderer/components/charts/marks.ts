@@ -7,7 +7,7 @@ export interface Mark {
   kind: MarkKind;
   /** Token or `#rrggbb`. */
   color: string;
-  /** What it was, in words. */
+  /** The event, in words. */
   text: string;
 }
 

@@ -2,8 +2,8 @@ import { grainWithin, type Numbers, type Pyramid } from './pyramid.ts';
 import type { Range } from './series.ts';
 
 /**
- * What a line covers of each pixel column, worked out from a pyramid: the same as drawing every point, at the cost of
- * the pixels. Points and the lines between neighbours count; a value that was not measured is a gap.
+ * Computes which part of each pixel column a line covers, from a pyramid: the same as drawing every point, at the cost
+ * of the pixels. Points and the lines between neighbours count; a value that was not measured is a gap.
  */
 
 /** An axis in pixels: `range` from pixel 0 to pixel `size`. */

@@ -5,7 +5,7 @@ import { Pyramid, type Numbers } from './pyramid.ts';
 /** One line of a chart. `x` only grows; a NaN in `y` is a point that was not measured. */
 export interface Series {
   id: string;
-  /** What it measures: lines of several runs, and a line with its raw values, share it. */
+  /** The number that it shows: lines of several runs, and a line with its raw values, share it. */
   kind: string;
   label: string;
   /** Id of the run that it is of, where the lines of several are drawn. */

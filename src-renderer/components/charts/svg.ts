@@ -120,7 +120,7 @@ function legendEntry({ series, x, line }: LegendEntry, color: (name: string) => 
   );
 }
 
-/** What happened, with its words as titles that viewers show at the pointer. */
+/** Draws the events, with their words as titles that viewers show at the pointer. */
 function marksOf(plot: Plot, xs: PixelScale, ys: PixelScale, color: (name: string) => string): string[] {
   return placeMarks(plot.marks ?? [], xs).map(({ mark, pixel, glyph, parts }) => {
     const ink = color(mark.color);

@@ -1,6 +1,6 @@
 import type { PlainError } from '../../../src-main/protocol/errors.ts';
 
-/** What the form of the Evaluate view says; '' where nothing was typed. */
+/** The content of the form of the Evaluate view; '' where nothing was typed. */
 export interface EvaluationWish {
   checkpoint: string;
   average: boolean;

@@ -1,6 +1,6 @@
 import type { ExportFormat } from '../../../src-main/protocol/export-formats.ts';
 
-/** What a reader of an exported file has to know of it. */
+/** Facts that a reader of an exported file needs. */
 export interface ExportedModel {
   model: string;
   classes: number;

@@ -8,7 +8,7 @@ export const TALLEST = 8_000_000;
 /** So far from both ends sheet and whole are scrolled alike. */
 const ENDS = 200_000;
 
-/** What is scrolled, in pixels. */
+/** Heights of a scrolled sheet, in pixels. */
 export interface Heights {
   /** Of everything, were it laid out. */
   whole: number;

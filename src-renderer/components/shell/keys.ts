@@ -4,7 +4,7 @@
  */
 export const MAC = typeof navigator !== 'undefined' && /mac/i.test(navigator.platform);
 
-/** What a key is pressed for: the parts of a KeyboardEvent that name it. */
+/** The parts of a KeyboardEvent that name a key. */
 export type Press = Pick<
   KeyboardEvent,
   'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'isComposing'
@@ -57,15 +57,15 @@ export function isField(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && !/^(checkbox|radio|range|button|file)$/.test(target.type);
 }
 
-/** What edits, reloads or zooms everywhere; a command must leave these alone. */
+/** Keys that edit, reload or zoom everywhere; a command must leave these alone. */
 const EVERYWHERE = keys(
   'Mod+A Mod+C Mod+V Mod+X Mod+Z Mod+Y Mod+Shift+Z Mod+Shift+V Mod+R Mod+Shift+R Mod+Q Mod+W Mod+0 Mod+- Mod++ Mod+= Alt+F4 F5 F11 F12',
 );
-/** What a browser keeps for its tabs and windows and never tells a page. */
+/** Keys that a browser keeps for its tabs and windows and never passes to a page. */
 const BROWSER = keys(
   'Mod+T Mod+N Mod+Shift+T Mod+Shift+N Mod+Shift+W Mod+Tab Mod+Shift+Tab Mod+PageUp Mod+PageDown Mod+1 Mod+2 Mod+3 Mod+4 Mod+5 Mod+6 Mod+7 Mod+8 Mod+9 Mod+F4 Alt+ArrowLeft Alt+ArrowRight Alt+Home',
 );
-/** What works the controls of a page. */
+/** Keys that work the controls of a page. */
 const CONTROLS = keys(
   'Enter Space Tab Escape Backspace Delete Home End PageUp PageDown ArrowUp ArrowDown ArrowLeft ArrowRight',
 );
