@@ -28,10 +28,11 @@ const MOMENT = Date.UTC(2026, 10, 20, 9, 30);
 const test = base.extend<object>({
   home: async ({}, use) => {
     const home = join(tmpdir(), 'stillhouse-look');
-    const before = { STILLHOUSE_CACHE: process.env.STILLHOUSE_CACHE, TZ: process.env.TZ };
+    const own = { STILLHOUSE_CACHE: join(home, 'cache'), TORCH_HOME: home, HF_HUB_CACHE: home, TZ: 'UTC' };
+    const before = Object.fromEntries(Object.keys(own).map((name) => [name, process.env[name]]));
     rmSync(home, { recursive: true, force: true });
     mkdirSync(home);
-    Object.assign(process.env, { STILLHOUSE_CACHE: join(home, 'cache'), TZ: 'UTC' });
+    Object.assign(process.env, own);
     await use(home);
     for (const [name, value] of Object.entries(before)) {
       if (value === undefined) delete process.env[name];
