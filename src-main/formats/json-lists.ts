@@ -46,19 +46,21 @@ class Scan {
   constructor(private readonly wanted: ReadonlySet<string>) {}
 
   /** The elements that end in the bytes that were not yet looked at. */
-  *take(buffer: Buffer): Generator<ListElement> {
+  take(buffer: Buffer): ListElement[] {
+    const found: ListElement[] = [];
     for (; this.at < buffer.length; this.at++) {
+      if (this.inText && !this.passText(buffer)) break;
       const byte = buffer[this.at];
-      if (this.inText) this.text(byte, buffer);
-      else if (byte === QUOTE) this.openText();
+      if (byte === QUOTE) this.quote(buffer);
       else if (byte === OPEN || byte === OPEN_LIST) this.open(byte);
       else if (byte === CLOSE || byte === CLOSE_LIST) {
         this.depth--;
         if (this.depth < 0) throw new ReasonError(reason('file.not-json'));
-        if (this.depth === 2 && this.start >= 0 && byte === CLOSE) yield this.element(buffer);
+        if (this.depth === 2 && this.start >= 0 && byte === CLOSE) found.push(this.element(buffer));
       } else if (this.depth === 1 && (byte === COMMA || byte === COLON)) this.isKey = byte === COMMA;
       else if (this.depth === 0) this.outside(byte);
     }
+    return found;
   }
 
   /** What of a buffer is still needed. */
@@ -75,20 +77,28 @@ class Scan {
     if (!this.begun) throw new ReasonError(reason('file.not-json'));
   }
 
-  private text(byte: number, buffer: Buffer): void {
-    if (this.escaped) this.escaped = false;
-    else if (byte === BACKSLASH) this.escaped = true;
-    else if (byte === QUOTE) {
-      this.inText = false;
-      if (this.depth !== 1 || !this.isKey) return;
-      this.key = parsed<string>(buffer.subarray(this.start, this.at + 1));
-      this.start = -1;
+  /** Goes on to the mark that ends a text; false where that is not in these bytes. */
+  private passText(buffer: Buffer): boolean {
+    let [at, escaped] = [this.at, this.escaped];
+    for (; at < buffer.length; at++) {
+      if (escaped) escaped = false;
+      else if (buffer[at] === BACKSLASH) escaped = true;
+      else if (buffer[at] === QUOTE) break;
     }
+    [this.at, this.escaped] = [at, escaped];
+    return at < buffer.length;
   }
 
-  private openText(): void {
-    this.inText = true;
-    if (this.depth === 1 && this.isKey) this.start = this.at;
+  /** A text begins, or ends; one that names a list is kept. */
+  private quote(buffer: Buffer): void {
+    this.inText = !this.inText;
+    if (this.depth !== 1 || !this.isKey) return;
+    if (this.inText) {
+      this.start = this.at;
+      return;
+    }
+    this.key = parsed<string>(buffer.subarray(this.start, this.at + 1));
+    this.start = -1;
   }
 
   private open(byte: number): void {
