@@ -20,6 +20,20 @@ export const dataPage = {
     list: 'labels from {list}',
     here: 'this folder',
     join: '{a}, {b}',
+    set: 'as {set}',
+    folders: 'by class folders',
+    category: 'by {field}',
+  },
+  category: {
+    label: 'Classes of iNaturalist',
+    name: 'species',
+    kingdom: 'kingdom',
+    phylum: 'phylum',
+    class: 'class',
+    order: 'order',
+    supercategory: 'supercategory',
+    family: 'family',
+    genus: 'genus',
   },
 };
 

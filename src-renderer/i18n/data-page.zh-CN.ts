@@ -21,6 +21,20 @@ export const dataPage: typeof enData = {
     list: '按列表 {list} 的标签',
     here: '此文件夹',
     join: '{a}，{b}',
+    set: '按 {set} 数据集',
+    folders: '按类别文件夹',
+    category: '以{field}为类别',
+  },
+  category: {
+    label: 'iNaturalist 的类别',
+    name: '物种',
+    kingdom: '界',
+    phylum: '门',
+    class: '纲',
+    order: '目',
+    supercategory: '大类',
+    family: '科',
+    genus: '属',
   },
 };
 

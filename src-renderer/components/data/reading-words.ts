@@ -1,3 +1,4 @@
+import { BY_FOLDERS, DATA_SETS } from '../../../src-main/protocol/data-sets.ts';
 import { parseReading } from '../../../src-main/protocol/data-reading.ts';
 
 type Translate = (key: string, named: Record<string, string>) => string;
@@ -13,9 +14,12 @@ export function readingWords(text: string, t: Translate): string {
 function partsOf(text: string, t: Translate): string[] {
   const reading = parsed(text);
   if (!reading) return [];
-  const { classes, train, val, list, labels } = reading;
+  const { set, category, classes, train, val, list, labels } = reading;
   const named = (folder: string): string => (folder === '.' ? t('dataPage.reading.here', {}) : folder);
   const parts: string[] = [];
+  if (set === BY_FOLDERS) parts.push(t('dataPage.reading.folders', {}));
+  else if (set !== null) parts.push(t('dataPage.reading.set', { set: DATA_SETS[set] }));
+  if (category !== null) parts.push(t('dataPage.reading.category', { field: t(`dataPage.category.${category}`, {}) }));
   if (classes) parts.push(t('dataPage.reading.classes', {}));
   if (train !== null && val !== null)
     parts.push(t('dataPage.reading.splits', { train: named(train), val: named(val) }));
