@@ -321,7 +321,7 @@ test('7. a policy by header lets no script or style run but our own', async () =
     document.head.append(base);
     form.submit();
     // A timer with a text is eval by another name.
-    setTimeout('window.noted = 5' as unknown as () => void, 0);
+    setTimeout('window.noted = 5' as unknown as () => void);
     for (let turn = 0; turn < 50; turn++) await new Promise<void>((resolve) => void setTimeout(resolve));
     document.removeEventListener('securitypolicyviolation', listen);
     for (const element of [script, data, style, base, image, form]) element.remove();
@@ -426,7 +426,7 @@ test('14. no window opens', async () => {
         window.open(url);
       });
     }, remote);
-    await settle(foreign, electron);
+    await settle(page, electron);
     expect(await contents()).toEqual(['window', 'window']);
   });
   expect(hits).toEqual([]);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, watch } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
@@ -7,10 +7,11 @@ import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import { turns } from './wait.ts';
 
 /** Trainings that are killed on purpose: shared by the test and `npm run bench -- kill`. */
 
-/** What a kill waits for: a file that is being written, a step, or only a while after the start. */
+/** What a kill waits for: a file that is being written, some steps, or some words after the start. */
 export const AIMS = ['checkpoint', 'manifest', 'step', 'start'] as const;
 export type Aim = (typeof AIMS)[number];
 
@@ -46,19 +47,19 @@ export async function attempt({ entry, run, recipe, kill }: Attempt): Promise<Ou
   const rows: HistoryRow[] = [];
   const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume: 'auto' } as const;
   let killed = false;
-  const end = (after: number): void => {
+  const end = (): void => {
     if (killed) return;
     killed = true;
-    setTimeout(() => trainer.kill(), after);
+    trainer.kill();
   };
-  let saves = Math.floor(1 + 8 * (kill?.draw() ?? 0));
+  let left = Math.floor(1 + 8 * (kill?.draw() ?? 0));
   const trainer = spawnJob(job, {
     entry,
     onEvent: (event) => {
-      if (event.tell === 'ready' && kill?.aim === 'start') end(4000 * kill.draw());
+      if (kill?.aim === 'start' && --left <= 0) end();
       if (event.tell !== 'rows') return;
       rows.push(...event.rows);
-      if (kill?.aim === 'step' && event.rows.some(({ type }) => type === 'step')) end(5000 * kill.draw());
+      if (kill?.aim === 'step' && event.rows.some(({ type }) => type === 'step') && --left <= 0) end();
     },
   });
   const place = join(run, 'checkpoints');
@@ -67,8 +68,9 @@ export async function attempt({ entry, run, recipe, kill }: Attempt): Promise<Ou
     kill?.aim === 'checkpoint' || kill?.aim === 'manifest'
       ? watch(place, (_, name) => {
           const file = kill.aim === 'manifest' ? /^\.manifest.*\.tmp$/ : /^\.epoch.*\.tmp$/;
-          if (name && file.test(name) && existsSync(join(place, name)) && --saves <= 0)
-            end(kill.aim === 'manifest' ? 0 : 60 * kill.draw());
+          if (!name || !file.test(name) || !existsSync(join(place, name)) || --left > 0) return;
+          if (kill.aim === 'manifest') end();
+          else void grown(join(place, name), kill.draw() * sizeOfLast(run)).then(end);
         })
       : null;
   try {
@@ -81,6 +83,13 @@ export async function attempt({ entry, run, recipe, kill }: Attempt): Promise<Ou
     watching?.close();
   }
 }
+
+/** Waits until a file that is being written has so many bytes, or is there no more. */
+async function grown(path: string, bytes: number): Promise<void> {
+  while ((statSync(path, { throwIfNoEntry: false })?.size ?? bytes) < bytes) await turns(1);
+}
+
+const sizeOfLast = (run: string): number => listCheckpoints(run).at(-1)?.bytes ?? 0;
 
 function halfWritten(place: string): boolean {
   return readdirSync(place).some((name) => /^\.epoch.*\.tmp$/.test(name));

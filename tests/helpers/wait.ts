@@ -8,6 +8,11 @@ export function eventually<Result>(check: () => Result | Promise<Result>): Promi
   return vi.waitFor(check, { timeout: NEVER, interval: 20 });
 }
 
+/** Looks again until there is something true. @returns what that is */
+export function eventuallyTrue<Result>(look: () => Result | Promise<Result>) {
+  return vi.waitUntil(look, { timeout: NEVER, interval: 20 });
+}
+
 /** Lets the event loop of this process turn: whatever needs no disk and no timer comes so many steps further. */
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));

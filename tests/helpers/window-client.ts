@@ -1,5 +1,4 @@
 import { createPinia, setActivePinia } from 'pinia';
-import { vi } from 'vitest';
 import { createApp } from 'vue';
 import { StillhouseError } from '../../src-main/protocol/errors.ts';
 import { serve } from '../../src-main/protocol/rpc.ts';
@@ -7,6 +6,7 @@ import { clientKey, keepConnected, type ServiceClient } from '../../src-renderer
 import type { Shell } from '../../src-renderer/client/shell.ts';
 import { portPair } from './port-pair.ts';
 import type { ScriptedService } from './scripted-service.ts';
+import { eventually } from './wait.ts';
 
 /** The real client over a real port to a scripted service, in an application without a window. */
 export interface WindowClient {
@@ -43,4 +43,4 @@ export function windowClient(service: ScriptedService): WindowClient {
 }
 
 /** Waits for what the window shows, on any machine. */
-export const waitFor = <Found>(look: () => Found): Promise<Found> => vi.waitFor(look, { timeout: 580_000 });
+export const waitFor = <Found>(look: () => Found): Promise<Found> => eventually(look);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 import { writeTorchFile } from '../../src-main/formats/torch-writer.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
@@ -15,8 +15,6 @@ import { temporaryFolder } from '../unit/runs/state.ts';
 import fixture from '../parity/commands.json' with { type: 'json' };
 
 /** The commands of DeiT's README, `stillhouse train` in place of `python main.py`, with smaller networks and images. */
-vi.setConfig({ testTimeout: 240_000 });
-
 const folder = temporaryFolder();
 const places = ownPlaces();
 let program: string;

@@ -10,10 +10,9 @@ import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { parameterValues } from '../helpers/generated.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, type Front } from '../helpers/workstation.ts';
+import { eventually } from '../helpers/wait.ts';
 
 /** A folder, one call, and a student at the end: interrupted in each of its steps, by a person, by a kill, by an end. */
-vi.setConfig({ testTimeout: 400_000 });
-
 const TEACHER = 'deit_tiny_patch16_224';
 const WEIGHTS = `/timm/${TEACHER}.fb_in1k/resolve/main/model.safetensors`;
 const places = ownPlaces();
@@ -43,13 +42,10 @@ afterAll(async () => {
 /** The plan, when it is as `wanted` says; any event may bring it there. */
 async function when(what: string, wanted: (report: DistilReport) => boolean): Promise<DistilReport> {
   let last: DistilReport | undefined;
-  await vi.waitFor(
-    async () => {
-      [last] = await front.client.call('distil.list', {});
-      expect(last && wanted(last), `${what}: ${JSON.stringify(last)}`).toBe(true);
-    },
-    { timeout: 100_000, interval: 20 },
-  );
+  await eventually(async () => {
+    [last] = await front.client.call('distil.list', {});
+    expect(last && wanted(last), `${what}: ${JSON.stringify(last)}`).toBe(true);
+  });
   return last!;
 }
 
@@ -98,7 +94,7 @@ test('goes on with the download, the teacher and the student that stood', async 
 
   await go(id);
   await when('the teacher again', ({ training }) => training === first);
-  await vi.waitFor(() => kill(first), { timeout: 60_000 });
+  await eventually(() => kill(first));
   const died = await when('a teacher that died', isAt('teacher', 'failed'));
   expect(died.error).toMatchObject({ code: 'distil.teacher-failed' });
 

@@ -36,6 +36,7 @@ import { portPair } from '../helpers/port-pair.ts';
 import { ScriptedService } from '../helpers/scripted-service.ts';
 import { ownOptions, ownPlaces } from '../helpers/workstation.ts';
 import { numbers } from '../unit/formats/mutations.ts';
+import { eventually } from '../helpers/wait.ts';
 
 /**
  * Every port, given messages that were true until something in them was changed. The seeds are fixed. Vitest itself
@@ -120,7 +121,7 @@ describe('the service', () => {
       if (index % 100 === 99) await new Promise((resolve) => setTimeout(resolve));
     }
     const numbered = sent.filter(hasNumber);
-    await vi.waitFor(() => expect(answers.length).toBeGreaterThanOrEqual(numbered.length), 20_000);
+    await eventually(() => expect(answers.length).toBeGreaterThanOrEqual(numbered.length));
     expect(answers.length).toBe(numbered.length);
     expect(numbered.length).toBeGreaterThan(count / 2);
     const untrue = new Set(sent.filter((message) => hasNumber(message) && !isTrue(message)).map(idOf));
@@ -132,7 +133,7 @@ describe('the service', () => {
     expect([...codes].sort()).toEqual(REFUSALS);
     answers.length = 0;
     for (const call of NAMES) port.post({ id: 7, call, params: exampleOf(CALLS[call].params) });
-    await vi.waitFor(() => expect(answers).toHaveLength(NAMES.length), 20_000);
+    await eventually(() => expect(answers).toHaveLength(NAMES.length));
     expect(answers.filter(({ error }) => error)).toEqual([]);
   }
 
@@ -173,7 +174,7 @@ describe('the service', () => {
     for (const params of [cycle, 1n, new Map([[1, 2]]), { deep: [new Set()] }])
       relay.post({ id: 9, call: 'run.list', params });
     for (const message of [cycle, null, undefined, 1n, { id: 1n }, { id: 'a', params: 1n }]) relay.post(message);
-    await vi.waitFor(() => expect(heard).toHaveLength(5));
+    await eventually(() => expect(heard).toHaveLength(5));
     expect(heard.map(({ error }) => error?.code)).toEqual(Array(5).fill('argument.invalid'));
     toPage.length = 0;
     const page: Port = {
@@ -381,7 +382,7 @@ describe('a trainer', () => {
       if (command !== undefined && readJobCommand(command)?.do !== 'start') child.send(command as object);
     }
     child.send({ do: 'ping' });
-    await vi.waitFor(() => expect(told.map(({ tell }) => tell)).toContain('pong'), 580_000);
+    await eventually(() => expect(told.map(({ tell }) => tell)).toContain('pong'));
     expect(told.filter(({ tell }) => tell === 'failed')).toEqual([]);
     child.kill('SIGKILL');
     await ended;

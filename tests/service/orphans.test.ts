@@ -1,7 +1,7 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
@@ -18,13 +18,9 @@ import { ForkedService } from '../helpers/forked-service.ts';
 import { copyTeacher } from '../helpers/teachers.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
+import { eventually, eventuallyTrue } from '../helpers/wait.ts';
 
 /** Whoever owns a process may be killed: what it started must end, and a training must save first. */
-
-vi.setConfig({ testTimeout: 300_000 });
-
-/** Milliseconds in which a process must be gone: seconds, and what a busy machine takes on top. */
-const SOON = 580_000;
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
@@ -70,7 +66,7 @@ function parentOf(pid: string): number | null {
 }
 
 async function gone(pids: number[]): Promise<void> {
-  await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: SOON, interval: 100 });
+  await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
 }
 
 const isEpoch = (row: HistoryRow): row is EpochRow => row.type === 'epoch';
@@ -187,7 +183,7 @@ const trainArgs = (run: string): string[] => [
 describe('stillhouse train', () => {
   const training = async (run: string): Promise<{ child: ChildProcess; pids: number[] }> => {
     const { child, out } = stillhouse(trainArgs(run), program);
-    await vi.waitUntil(() => readHistory(run).some(({ type }) => type === 'step') || child.exitCode !== null, { timeout: SOON, interval: 100 }); // prettier-ignore
+    await eventuallyTrue(() => readHistory(run).some(({ type }) => type === 'step') || child.exitCode !== null); // prettier-ignore
     expect(child.exitCode, out()).toBeNull();
     const pids = childrenOf(child.pid!);
     expect(pids).toHaveLength(1);
@@ -216,7 +212,7 @@ describe('stillhouse train', () => {
 
 test('stillhouse serve that is killed leaves no process, and its run is saved', async () => {
   const { child, out } = stillhouse(['serve', '--port', '0'], SERVING);
-  await vi.waitUntil(() => out().includes('http://'), { timeout: SOON, interval: 100 });
+  await eventuallyTrue(() => out().includes('http://'));
   const client = await openWindow(/http:\S+/.exec(out())![0]);
   const heard = new Heard();
   client.onEvent(heard.hear);

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { lighterSettings, tellsOfMemory } from '../../src-main/jobs/out-of-memory.ts';
@@ -10,8 +10,6 @@ import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/images.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { partSize } from '../../src-main/train/parts.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-memory-'));
 const group = ownGroup();

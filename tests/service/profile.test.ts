@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { HistoryRow } from '../../src-main/protocol/events.ts';
 import { sayReason } from '../../src-main/protocol/reasons.ts';
@@ -24,7 +24,6 @@ beforeAll(async () => {
   makeTinyData(data, { train: 16, val: 4 });
   entry = join(await buildPrograms(), 'trainer.mjs');
 });
-vi.setConfig({ testTimeout: 180_000 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Six steps an epoch of a narrow DeiT at 32 pixels, to its end. */
@@ -76,7 +75,8 @@ describe('a run that is profiled', () => {
     expect(profile.ops.map(({ op }) => op).join()).toMatch(/MatMul/);
     const times = profile.ops.map(({ milliseconds }) => milliseconds);
     expect(times).toEqual([...times].sort((a, b) => b - a));
-    expect(profile.opMilliseconds).toBeLessThan(2.5 * profile.milliseconds);
+    // Two threads: all ops together take at most twice the step, and a little where they wait for each other.
+    expect(profile.opMilliseconds / profile.milliseconds).toBeLessThan(2.5);
     expect(profile.ops.map(({ op }) => op)).not.toContain('DecodeImage');
 
     const events = JSON.parse(readFileSync(join(folder, 'profiled', 'trace.json'), 'utf8')) as TraceEvent[];

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HistoryRow, StateRow } from '../../src-main/protocol/events.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
+import { eventually } from '../helpers/wait.ts';
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
@@ -46,7 +45,7 @@ test('a start beside a run that trains is refused, and may wait: it begins when 
   expect(await runs()).toEqual([first]);
   await heard.row(first, isState('finished'));
   await heard.until('an empty queue', () => (heard.events.at(-1) ? true : undefined));
-  await vi.waitFor(async () => expect((await client.call('queue.list', {})).entries).toEqual([]), 580_000);
+  await eventually(async () => expect((await client.call('queue.list', {})).entries).toEqual([]));
   const [, second] = await runs();
   await heard.row(second, isState('finished'));
 });
@@ -62,11 +61,11 @@ test('one that can no longer be trained keeps its place and says why; the next g
   await client.call('queue.add', { recipe: short });
   expect(await runs()).toHaveLength(before);
   await client.call('queue.set', { paused: false });
-  const left = await vi.waitFor(async () => {
+  const left = await eventually(async () => {
     const { entries } = await client.call('queue.list', {});
     expect(entries).toMatchObject([{ recipe: { dataPath: gone }, error: { code: 'data.no-folder' } }]);
     return entries[0];
-  }, 580_000);
+  });
   await heard.row((await runs())[before], isState('finished'));
   expect((await client.call('queue.remove', { id: left.id })).entries).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { EpochRow, HistoryRow, NoteRow, StateRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
@@ -13,8 +13,7 @@ import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { ForkedService } from '../helpers/forked-service.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
+import { eventuallyTrue } from '../helpers/wait.ts';
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
@@ -74,7 +73,7 @@ describe('two services', () => {
         params: { owner: String(services[winner].process.pid), since: expect.stringMatching(/^\d{4}-/) as string },
       });
       const service = services[winner].process.pid;
-      await vi.waitUntil(() => (lockOwner(outputDir)?.pid ?? service) !== service, { timeout: 580_000, interval: 50 });
+      await eventuallyTrue(() => (lockOwner(outputDir)?.pid ?? service) !== service);
       await stopped(winner, run);
       expect(states(outputDir).filter((state) => ['failed', 'crashed'].includes(state))).toEqual([]);
       expect(states(outputDir).filter((state) => state === 'starting')).toHaveLength(1 + round);

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StateRow } from '../../src-main/protocol/events.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
@@ -8,8 +8,7 @@ import { openRun } from '../../src-main/runs/run-folder.ts';
 import { weightsFolder } from '../../src-main/runs/places.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, type Front, type Heard } from '../helpers/workstation.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
+import { eventually } from '../helpers/wait.ts';
 
 const places = ownPlaces();
 const runs = join(places.homeFolder, 'runs');
@@ -80,5 +79,5 @@ test('a teacher that is stopped has no student', async () => {
   const ended = await heard.ended(job);
   expect(ended).toMatchObject({ state: 'failed', stage: 'teacher', error: { code: 'job.cancelled' } });
   expect(await client.call('run.list', {})).toHaveLength(2);
-  await vi.waitFor(() => expect(active.at(-1)).toBe(0));
+  await eventually(() => expect(active.at(-1)).toBe(0));
 });

@@ -90,7 +90,7 @@ describe('a distillation', () => {
     expect(first.epochs[0].agreement).toBe(second.epochs[0].agreement);
     const teachers = ['onnx', 'saved'].map((name) => new RunSummaries().of(join(folder, name)));
     expect(teachers.map(({ teacher }) => teacher)).toEqual(['plain.onnx', 'plain-saved']);
-  }, 120_000);
+  });
 
   it('from a network of another size and other classes goes by its own card', async () => {
     const teacherModel = 'test_deit_patch16_32';
@@ -105,7 +105,7 @@ describe('a distillation', () => {
       images: 12,
       card: { kind: 'timm', inputSize: 48, outputs: 4, name: teacherModel },
     });
-  }, 120_000);
+  });
 
   it('ends before its first step where the teacher does not know a class', async () => {
     const more = makeTinyData(join(folder, 'more'), { classes: ['amber', 'jade'], train: 8, val: 2 });

@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
 import type { EpochRow, HistoryRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
@@ -17,6 +17,7 @@ import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
 import type { JobEvent, JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/images.ts';
+import { eventually } from '../helpers/wait.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-trainer-'));
 const data = join(folder, 'data');
@@ -193,7 +194,7 @@ describe('a training that is killed', () => {
     });
     const pid = await new Promise<number>((resolve) => owner.stdout.once('data', (text) => resolve(Number(text))));
     owner.kill('SIGKILL');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 580_000, interval: 100 });
+    await eventually(() => expect(isAlive(pid)).toBe(false));
     expect(readHistory(job.run).at(-1)).toMatchObject({ type: 'state', state: 'stopped' });
     expect(listCheckpoints(job.run)).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { PublishedRow } from '../../src-main/protocol/weight-data.ts';
 import { buildPrograms } from '../helpers/build.ts';
@@ -9,8 +9,6 @@ import { servePublished, TINY, type TinyPublished } from '../helpers/tiny-publis
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
 /** Published weights over a port: two windows of one service, and a second service on the same store. */
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
 const VARIABLES = ['TORCH_HOME', 'HF_HUB_CACHE', 'HF_ENDPOINT', 'STILLHOUSE_WEIGHTS_TABLE'];
 const before = VARIABLES.map((name) => [name, process.env[name]] as const);
 const places = ownPlaces();

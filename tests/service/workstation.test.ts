@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWeightFile } from '../../src-main/formats/weight-file.ts';
 import type { RunSummary } from '../../src-main/protocol/data-types.ts';
 import type { EpochRow, HistoryRow, StateRow, StepRow } from '../../src-main/protocol/events.ts';
@@ -13,9 +13,6 @@ import { createWorkstation, type Workstation } from '../../src-main/service/work
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownOptions, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
 import { reason } from '../../src-main/protocol/reasons.ts';
-
-// Two cores train, evaluate and save here, and other suites beside them.
-vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));

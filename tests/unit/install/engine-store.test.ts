@@ -12,6 +12,7 @@ import { meter, type ByteProgress } from '../../../src-main/install/meter.ts';
 import { arrivedBytes, fetchPackage, type PackagePin } from '../../../src-main/install/package-fetch.ts';
 import { makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
 import { reason } from '../../../src-main/protocol/reasons.ts';
+import { eventually } from '../../helpers/wait.ts';
 
 const NAME = 'small-engine';
 
@@ -191,7 +192,7 @@ describe('install through pip', () => {
     server.hang = true;
     const stop = new AbortController();
     const work = install({ folder, verify: works, pin: engineOf(pin), signal: stop.signal });
-    await vi.waitFor(async () => expect(await arrivedBytes(pin, join(root, 'engine'))).toBeGreaterThan(0), 580_000);
+    await eventually(async () => expect(await arrivedBytes(pin, join(root, 'engine'))).toBeGreaterThan(0));
     stop.abort();
     expect(await codeThrown(work)).toBe('job.cancelled');
     const { state, bytesArrived } = await status(folder, engineOf(pin));
@@ -207,7 +208,7 @@ describe('install through pip', () => {
     const stop = new AbortController();
     const got = join(root, 'got');
     const first = thrown(fetchPackage(pin, { folder: got, signal: stop.signal }));
-    await vi.waitFor(async () => expect(await arrivedBytes(pin, got)).toBeGreaterThan(0), 580_000);
+    await eventually(async () => expect(await arrivedBytes(pin, got)).toBeGreaterThan(0));
     expect(String(await thrown(fetchPackage(pin, { folder: got })))).toContain('right now');
     stop.abort();
     expect(codeOf(await first)).toBe('job.cancelled');
@@ -217,7 +218,7 @@ describe('install through pip', () => {
     const server = await serveWheel();
     server.hang = true;
     const work = fetchPackage(pin, { folder: join(root, 'got'), stall: 1 });
-    await vi.waitFor(() => expect(server.ranges.length).toBe(1), 580_000);
+    await eventually(() => expect(server.ranges.length).toBe(1));
     server.hang = false;
     await work;
     expect(server.ranges.length).toBe(2);

@@ -1,5 +1,5 @@
 import { createPinia, setActivePinia } from 'pinia';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from 'vue';
 import { serve } from '../../../src-main/protocol/rpc.ts';
 import { readMenu } from '../../../src-main/shells/electron/menu-parts.ts';
@@ -15,6 +15,7 @@ import { createTranslations } from '../../../src-renderer/i18n/index.ts';
 import type { OwnKeys } from '../../../src-renderer/stores/preferences.ts';
 import { portPair } from '../../helpers/port-pair.ts';
 import { ScriptedService } from '../../helpers/scripted-service.ts';
+import { eventually } from '../../helpers/wait.ts';
 
 const { global } = createTranslations();
 const inLanguage =
@@ -105,7 +106,7 @@ describe('with a service', () => {
   const why = (id: string): string | null => command(id).blocked?.(now)?.key ?? null;
 
   test('a command that cannot be done says why', async () => {
-    await vi.waitFor(() => expect(now.run.listed).toBe(true));
+    await eventually(() => expect(now.run.listed).toBe(true));
     expect(why('stop')).toBe('commands.why.noneTrains');
     expect(why('resume')).toBe('commands.why.noRun');
     expect(why('open-run')).toBe('commands.why.noRuns');
@@ -121,7 +122,7 @@ describe('with a service', () => {
   test('a run is paused, goes on and stops, from whatever run is open', async () => {
     const training = service.addRun({ state: 'running', epochs: 1 });
     const other = service.addRun({ state: 'stopped', epochs: 1 });
-    await vi.waitFor(() => expect(now.run.currentId).not.toBe(''));
+    await eventually(() => expect(now.run.currentId).not.toBe(''));
     await now.run.open(other);
     expect([why('pause'), why('continue'), why('stop')]).toEqual([null, 'commands.why.notPaused', null]);
     await command('pause').act(now);
@@ -137,7 +138,7 @@ describe('with a service', () => {
   });
 
   test('the menu has every command, and is one that the native side takes', async () => {
-    await vi.waitFor(() => expect(now.run.listed).toBe(true));
+    await eventually(() => expect(now.run.listed).toBe(true));
     for (const t of [en, zh])
       for (const mac of [true, false]) {
         const menu = menuOf(now, {}, mac, t);
@@ -154,7 +155,7 @@ describe('with a service', () => {
   test('the palette finds commands, runs, presets and settings, in the other language too', async () => {
     const run = service.addRun({ state: 'stopped', epochs: 1 });
     service.runs[0].tags = ['baseline'];
-    await vi.waitFor(() => expect(now.run.list).toHaveLength(1));
+    await eventually(() => expect(now.run.list).toHaveLength(1));
     await now.run.refresh();
     const all = entriesOf(now, {}, true, { t: zh, locale: 'zh-CN', english: en });
     const first = (typed: string): string => rank(all, typed, 'all')[0]?.id ?? '';

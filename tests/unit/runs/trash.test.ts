@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   deleteCheckpoint,
   listCheckpoints,
@@ -107,14 +107,14 @@ describe('a checkpoint in the trash', () => {
     const run = newRun();
     const { file } = await saveCheckpoint(run, facts({ step: 10 }), stateOf(10));
     await saveCheckpoint(run, facts({ step: 20 }), stateOf(20));
-    const before = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const now = Date.now();
     deleteCheckpoint(run, file);
-    const after = Date.now();
+    vi.useRealTimers();
     expect(listCheckpoints(run).map(({ step }) => step)).toEqual([20]);
     const [trashed] = trashedCheckpoints(run);
     expect(trashed).toMatchObject({ file, name: `${trashed.time}-${file}` });
-    expect(trashed.time).toBeGreaterThanOrEqual(before);
-    expect(trashed.time).toBeLessThanOrEqual(after);
+    expect(trashed.time).toBe(now);
     expect(restoreCheckpoint(run, trashed.name)).toBe(file);
     expect(listCheckpoints(run)).toMatchObject([
       { step: 10, pinned: true, last: false },
