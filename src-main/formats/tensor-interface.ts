@@ -9,5 +9,5 @@ export interface TensorInterface {
 
 /** Describes an input or output for people, as `images float32 [?, 3, 224, 224]`. */
 export function describeInterface({ name, dtype, shape }: TensorInterface): string {
-  return `${name} ${dtype} ${shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : 'of any shape'}`;
+  return `${name} ${dtype} ${shape ? `[${shape.map((side) => side ?? '?').join(', ')}]` : '[…]'}`;
 }

@@ -70,7 +70,7 @@ function noEntry(saved: unknown, entries: readonly string[], path: string, wante
   const type = entries.length === 0 ? moduleIn(saved) : null;
   if (type) return new StillhouseError('weights.module', { path, type });
   if (entries.length === 0) return badFormat(path, reason('weights.no-state-dict'));
-  const names = entries.map((name) => name || 'the whole file').join(', ');
+  const names = entries.map((name) => name || '""').join(', ');
   return new StillhouseError('weights.entry', { path, entry: wanted ?? '–', entries: names.slice(0, 500) });
 }
 

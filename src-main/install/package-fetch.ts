@@ -106,7 +106,11 @@ async function download(pin: PackagePin, part: string, options: FetchOptions): P
 function failureOf(end: Extract<Message, { error: string }>, pin: PackagePin, part: string, options: FetchOptions) {
   if (end.error === 'disk-full') return diskError({ code: 'ENOSPC' }, part, pin.bytes);
   if (end.error === 'too-long')
-    return new StillhouseError('engine.corrupt', { file: part, expected: `${pin.bytes} bytes`, got: 'more' });
+    return new StillhouseError('engine.corrupt', {
+      file: part,
+      expected: reason('value.bytes', { count: pin.bytes }),
+      got: reason('value.more'),
+    });
   const { code, params } = options.failure ?? { code: 'engine.download' };
   return new StillhouseError(code, { ...params, reason: end.reason });
 }

@@ -159,7 +159,8 @@ async function entryOf(folder: string, id: string): Promise<StoredWeights | null
 export async function removeStored(id: string, folder: string): Promise<number> {
   const entry = (await listStored(folder)).find((one) => one.id === id);
   if (!entry) {
-    const expected = (await listStored(folder)).map((one) => one.id).join(', ') || 'nothing is stored';
+    const names = (await listStored(folder)).map((one) => one.id).join(', ');
+    const expected = names || reason('value.nothing-stored');
     throw new StillhouseError('argument.invalid', { name: 'weights', expected, got: id });
   }
   if (await isBeingFetched(id, folder)) throw new StillhouseError('weights.being-fetched', { id });

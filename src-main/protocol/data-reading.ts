@@ -1,3 +1,4 @@
+import { reason } from './reasons.ts';
 import { BY_FOLDERS, dataSetOf, INAT_CATEGORIES, type DataSetName, type InatCategory } from './data-sets.ts';
 import { StillhouseError } from './errors.ts';
 
@@ -67,9 +68,7 @@ function take(reading: Reading, key: string, value: string, text: string): void 
 }
 
 function wrong(got: string): StillhouseError {
-  const expected =
-    'classes, train=FOLDER,val=FOLDER, labels=0, labels=1, list=FILE, set=NAME or category=FIELD, with commas between';
-  return new StillhouseError('recipe.invalid', { key: 'dataReading', expected, got });
+  return new StillhouseError('recipe.invalid', { key: 'dataReading', expected: reason('value.reading'), got });
 }
 
 /**

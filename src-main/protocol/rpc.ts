@@ -55,7 +55,7 @@ function busy(): StillhouseError {
 function postRefusal(message: unknown, post: (reply: Reply) => void): void {
   const named = v.safeParse(v.object({ id }), message);
   if (!named.success) return;
-  const refused = new StillhouseError('argument.invalid', { name: 'call', expected: 'id, call, params', got: 'else' });
+  const refused = new StillhouseError('argument.invalid', { name: 'call', expected: '{id,call,params}', got: 'else' });
   post({ id: named.output.id, error: toPlainError(refused) });
 }
 

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { type ErrorCode, type ErrorParams, type PlainError } from './errors.ts';
-import type { Reason, ReasonCode } from './reasons.ts';
+import { reason, type Reason, type ReasonCode, type ReasonValue } from './reasons.ts';
 
 /**
  * Building blocks of the schemas of answers and events. They are the one source of the types: an answer's shape stands
@@ -62,13 +62,33 @@ export const plainError: v.GenericSchema<PlainError> = v.object({
 /** How messages are held against a schema. One problem is enough: a list of all would be as long as its sender likes. */
 export const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
 
+/** What the schemas here and their users expect beyond valibot's own words, which are code. */
+const OWN_WORDS = {
+  'a number': 'value.number',
+  numbers: 'value.numbers',
+  texts: 'value.texts',
+  'a code': 'value.code',
+  'an object': 'value.object',
+  'a path or an id': 'value.path-or-id',
+  'columns of equal length': 'value.columns',
+} as const satisfies Record<string, ReasonCode>;
+
+/** Says what a schema expected: as a reason where it has words of ours. */
+export function inWords(expected: string): ReasonValue {
+  const words = new Map(Object.entries(OWN_WORDS)).get(expected);
+  return words ? reason(words) : expected;
+}
+
 /** Returns the first problem of a message, as parameters of an error. */
-export function whatIsWrong(issue: v.BaseIssue<unknown>, of: string): { name: string; expected: string; got: string } {
+export function whatIsWrong(
+  issue: v.BaseIssue<unknown>,
+  of: string,
+): { name: string; expected: ReasonValue; got: string } {
   const path = issue.path?.map((item) => String(item.key)).join('.') ?? '';
   const expected = issue.type === 'custom' || issue.type === 'check' ? issue.message : issue.expected;
   return {
     name: `${of}.${path}`.slice(0, 128),
-    expected: expected ?? issue.message,
+    expected: inWords(expected ?? issue.message),
     got: issue.received.slice(0, 128),
   };
 }

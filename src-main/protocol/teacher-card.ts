@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { number, oneOf, plainError, text, texts } from './shapes.ts';
+import { reason, type ReasonValue } from './reasons.ts';
+import { inWords, number, oneOf, plainError, text, texts } from './shapes.ts';
 
 const teacherKind = oneOf(['timm', 'onnx', 'savedmodel']);
 export type TeacherKind = v.InferOutput<typeof teacherKind>;
@@ -88,8 +89,8 @@ export type TeacherCard = v.InferOutput<typeof teacherCard>;
 
 /** A problem of a card, by field. */
 export interface CardProblem {
-  key: string;
-  expected: string;
+  key: ReasonValue;
+  expected: ReasonValue;
   got: string;
 }
 
@@ -115,7 +116,7 @@ export function parseCard(text: string): CardValues | CardProblem {
   try {
     data = JSON.parse(text);
   } catch {
-    return { key: 'the file', expected: 'JSON', got: JSON.stringify(text.slice(0, 40)) };
+    return { key: reason('value.the-file'), expected: 'JSON', got: JSON.stringify(text.slice(0, 40)) };
   }
   const problem = cardProblem(data);
   return problem ?? v.parse(CARD, data);
@@ -126,7 +127,8 @@ export function cardProblem(fields: unknown): CardProblem | undefined {
   const result = v.safeParse(CARD, fields);
   if (result.success) return undefined;
   const [issue] = result.issues;
-  const unknown = issue.expected === 'never' && `one of ${Object.keys(CARD_FIELDS).join(', ')}`;
-  const expected = unknown || (issue.expected ?? issue.message);
-  return { key: v.getDotPath(issue) ?? 'the file', expected, got: String(issue.received) };
+  const names = Object.keys(CARD_FIELDS).join(', ');
+  const expected =
+    issue.expected === 'never' ? reason('value.card-field', { names }) : inWords(issue.expected ?? issue.message);
+  return { key: v.getDotPath(issue) ?? reason('value.the-file'), expected, got: String(issue.received) };
 }

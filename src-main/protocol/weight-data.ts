@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { reason, type ReasonValue } from './reasons.ts';
 import { flag, FIRST, number, oneOf, text, whatIsWrong } from './shapes.ts';
 
 /** Facts about weights that others publish, and how far each is on this machine. Sizes are bytes. */
@@ -38,11 +39,13 @@ const publishedTable = v.record(text, v.pipe(v.array(publishedWeights), v.minLen
 export type PublishedTable = Readonly<Record<string, readonly PublishedWeights[]>>;
 
 /** Reads a table of published weights. @returns it, or the first thing that is wrong with it. */
-export function parsePublishedTable(given: unknown): { table: PublishedTable } | { expected: string; got: string } {
+export function parsePublishedTable(
+  given: unknown,
+): { table: PublishedTable } | { expected: ReasonValue; got: string } {
   const read = v.safeParse(publishedTable, given, FIRST);
   if (read.success) return { table: read.output };
   const { name, expected, got } = whatIsWrong(read.issues[0], 'table');
-  return { expected: `${name}: ${expected}`, got };
+  return { expected: reason('value.of', { name, expected }), got };
 }
 
 /** How far weights are: `elsewhere` is being fetched by another process. */

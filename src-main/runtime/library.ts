@@ -1,3 +1,4 @@
+import { reason } from '../protocol/reasons.ts';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -185,7 +186,8 @@ const inWheelFolder = (folder: string): string | null => {
  */
 export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } = {}): Tf {
   if (loaded?.folder === folder) return loaded.tf;
-  if (loaded) throw new StillhouseError('engine.load', { reason: `already loaded from ${loaded.folder}` });
+  if (loaded)
+    throw new StillhouseError('engine.load', { reason: reason('engine.other-loaded', { folder: loaded.folder }) });
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   const koffi = createRequire(import.meta.url)('koffi');
   // TensorFlow's optimizer and XLA recurse deeply; koffi's own stacks default to 2 MiB and 128 KiB.

@@ -112,7 +112,8 @@ const DISTILLATION_LOSSES: Readonly<Record<Distillation, DistillationLoss>> = {
  * @throws Error for a recipe without distillation: a defect of the caller.
  */
 export function distillationLoss(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
-  if (recipe.distillationType === 'none') throw new Error('a teacher was given to a recipe without distillation');
+  if (recipe.distillationType === 'none')
+    throw new Error('distillationLoss: a teacher was given to a recipe without distillation');
   return DISTILLATION_LOSSES[recipe.distillationType](student, teacher, recipe);
 }
 

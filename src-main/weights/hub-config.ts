@@ -1,3 +1,4 @@
+import type { ReasonValue } from '../protocol/reasons.ts';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { modelNamed } from '../model/zoo.ts';
@@ -53,7 +54,7 @@ function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function wrong(path: string, key: string, expected: string, got: unknown): StillhouseError {
+function wrong(path: string, key: ReasonValue, expected: ReasonValue, got: unknown): StillhouseError {
   const text = typeof got === 'string' ? got : JSON.stringify(got);
   return new StillhouseError('weights.config', { path, key, expected, got: (text ?? '–').slice(0, 200) });
 }

@@ -42,7 +42,7 @@ export async function readTeacherCard(path: string, model: string, kept: CardVal
 async function wholeCard(path: string, model: string, card: CardValues, kept: CardValues = {}): Promise<TeacherCard> {
   const found = await factsOf(path, model, { ...kept, ...card });
   if (found.kind === 'timm' && card.output === 'probabilities')
-    throw wrong(cardPath(path), 'output', 'logits, which a network of the list answers', card.output);
+    throw wrong(cardPath(path), 'output', reason('value.card-logits'), card.output);
   const told = { ...defined(found.values), ...kept };
   const seen = found.graph ? valuesOfGraph(path, found.graph, { ...told, ...card }) : { values: {}, notes: [] };
   const values = { ...seen.values, ...told };
@@ -186,7 +186,7 @@ function requireFields(file: string, values: CardValues): void {
   if ('expected' in read) throw wrong(file, read.key, read.expected, read.got);
 }
 
-function wrong(path: string, key: string, expected: ReasonValue, got: ReasonValue): StillhouseError {
+function wrong(path: string, key: ReasonValue, expected: ReasonValue, got: ReasonValue): StillhouseError {
   return new StillhouseError('teacher.card', { path, key, expected, got });
 }
 

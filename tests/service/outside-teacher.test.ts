@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reason, type ReasonValue } from '../../src-main/protocol/reasons.ts';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
 import type { Engine } from '../../src-main/runtime/engine.ts';
 import { openExternal, type ExternalTeacher } from '../../src-main/job-process/teacher/external-teacher.ts';
@@ -214,11 +215,11 @@ describe('a card', () => {
     expect(readFileSync(cardPath(path), 'utf8')).toBe(before);
   });
 
-  it.each([
+  it.each<[string, ReasonValue]>([
     ['{"inputSide": 3}', 'inputSide'],
     ['{"mean": [0, 0]}', 'mean.2'],
-    ['[]', 'the file'],
-    ['{', 'the file'],
+    ['[]', reason('value.the-file')],
+    ['{', reason('value.the-file')],
     ['{"classes": ["a", "b"]}', 'classes'],
   ])('that is %s is refused, naming the field', async (text, key) => {
     const path = copyTeacher('plain.onnx', folder, 'wrong.onnx');

@@ -102,7 +102,7 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
 /** A data set as its authors publish it, with their classes, splits and numbers. */
 async function publishedSet(set: FoundSet, reading: Reading, roots: Roots, options: ListOptions): Promise<Dataset> {
   if (reading.train !== null && set.name !== 'FLOWERS') {
-    const expected = `no splits beside ${DATA_SETS[set.name]}, which has its own`;
+    const expected = reason('value.no-splits', { set: DATA_SETS[set.name] });
     throw new StillhouseError('recipe.invalid', { key: 'dataReading', expected, got: options.reading ?? '' });
   }
   if (reading.category !== null && !set.name.startsWith('INAT'))

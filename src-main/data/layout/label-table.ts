@@ -1,3 +1,4 @@
+import { reason } from '../../protocol/reasons.ts';
 import { CsvError, parse } from 'csv-parse/sync';
 import { StillhouseError } from '../../protocol/errors.ts';
 
@@ -59,12 +60,13 @@ function csvRows(text: string, delimiter: string, name: string): TableRow[] {
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const line = Number((error as CsvError & { lines?: number }).lines ?? 0);
-    throw new StillhouseError('data.list-line', { list: name, line, reason: FAULTS[error.code] ?? error.code });
+    const fault = FAULTS[error.code];
+    throw new StillhouseError('data.list-line', { list: name, line, reason: fault ? reason(fault) : error.code });
   }
 }
 
-const FAULTS: Partial<Record<string, string>> = {
-  CSV_QUOTE_NOT_CLOSED: 'a quotation mark is not closed',
-  CSV_INVALID_CLOSING_QUOTE: 'something stands behind a closing quotation mark',
-  INVALID_OPENING_QUOTE: 'a quotation mark stands inside of a word',
+const FAULTS: Partial<Record<string, 'list.quote-open' | 'list.quote-after' | 'list.quote-inside'>> = {
+  CSV_QUOTE_NOT_CLOSED: 'list.quote-open',
+  CSV_INVALID_CLOSING_QUOTE: 'list.quote-after',
+  INVALID_OPENING_QUOTE: 'list.quote-inside',
 };

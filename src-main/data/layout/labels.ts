@@ -241,7 +241,7 @@ function byFile(rows: readonly LabelRow[], index: ImageIndex, list: string): Map
     const file = index.file(cell ?? '', line);
     if (file === null) continue;
     if ((labels.get(file) ?? label) !== label) throw new StillhouseError('data.list-twice', { list, line, file });
-    if (label === '') throw new StillhouseError('data.list-line', { list, line, reason: 'there is no label' });
+    if (label === '') throw new StillhouseError('data.list-line', { list, line, reason: reason('list.no-label') });
     labels.set(file, label);
   }
   return labels;

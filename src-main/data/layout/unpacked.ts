@@ -14,7 +14,7 @@ const LARGEST = 1 << 30;
 
 /**
  * Makes the file of an image from its stored bytes.
- * @throws Error where it does not come to the bytes that were stated.
+ * @throws ReasonError where it does not come to the bytes that were stated.
  */
 export function unpacked(bytes: Uint8Array, { inflated, planes }: Packing): Uint8Array {
   if (planes !== undefined) {
@@ -25,14 +25,14 @@ export function unpacked(bytes: Uint8Array, { inflated, planes }: Packing): Uint
 }
 
 function inflate(bytes: Uint8Array, expected: number): Uint8Array {
-  if (expected > LARGEST) throw new Error('the file is larger than 1 GiB');
+  if (expected > LARGEST) throw new ReasonError(reason('file.over-1-gib'));
   let inflated: Uint8Array;
   try {
     // More than stated is cut off by an error, so a small file cannot fill the memory.
     inflated = inflateRawSync(bytes, { maxOutputLength: Math.max(1, expected) });
   } catch (error) {
-    throw new Error('its compressed bytes are damaged', { cause: error });
+    throw new ReasonError(reason('file.bytes-damaged'), { cause: error });
   }
-  if (inflated.length !== expected) throw new Error('its compressed bytes are damaged');
+  if (inflated.length !== expected) throw new ReasonError(reason('file.bytes-damaged'));
   return inflated;
 }

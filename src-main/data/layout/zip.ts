@@ -43,7 +43,7 @@ class PartReader extends yauzl.RandomAccessReader {
   }
 
   override _readStreamForRange(): never {
-    throw new Error('only headers are read');
+    throw new Error('PartReader: only headers are read');
   }
 
   override read(
@@ -90,7 +90,7 @@ function nextEntry(zip: yauzl.ZipFile): Promise<yauzl.Entry | null> {
 }
 
 function damaged(cause: Error): Error {
-  return new Error('the archive is damaged', { cause });
+  return new ReasonError(reason('file.archive-damaged'), { cause });
 }
 
 // Without `decodeStrings` a name comes as bytes, which the types do not know.

@@ -67,7 +67,7 @@ function splitsOf({ train, val }: Reading): { train: readonly ListName[]; val: r
   const all = [...trained, ...validated];
   if (!trained.every(isList) || !validated.every(isList) || new Set(all).size < all.length)
     throw new StillhouseError('recipe.invalid', {
-      ...{ key: 'dataReading', expected: `lists of ${LISTS}, each once: ${NAMES.join(', ')}` },
+      ...{ key: 'dataReading', expected: reason('value.lists', { names: LISTS, files: NAMES.join(', ') }) },
       got: splitsReading(train, val),
     });
   return { train: trained, val: validated };

@@ -94,7 +94,11 @@ class Reading {
   private preset(line: number, id: unknown): Partial<Recipe> {
     const preset = PRESETS.find((known) => known.id === id);
     if (!preset)
-      this.problem(line, 'argument.invalid', { name: 'preset', expected: 'a preset', got: JSON.stringify(id) });
+      this.problem(line, 'argument.invalid', {
+        name: 'preset',
+        expected: reason('value.preset'),
+        got: JSON.stringify(id),
+      });
     return { ...preset?.values };
   }
 

@@ -128,7 +128,7 @@ export class RunQueue {
   /** Has a run wait for its turn. @throws StillhouseError `queue.elsewhere`, `argument.invalid`. */
   add({ recipe, resume, plan }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan'>): QueueReport {
     if (!recipe === !resume)
-      throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe or resume', got: 'else' });
+      throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe | resume', got: 'else' });
     const entry: QueueEntry = {
       id: randomUUID().slice(0, 8),
       added: Date.now(),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { reason } from '../../../src-main/protocol/reasons.ts';
 import { listDataset, readSample, samplePlace, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { parseTable } from '../../../src-main/data/layout/label-table.ts';
 import { naturalOrder } from '../../../src-main/base/name-order.ts';
@@ -218,7 +219,7 @@ describe('lists', () => {
 
   it.each<[string, string, Record<string, unknown>]>([
     ['"1.jpg,a\n2.jpg,b\n', 'data.list-line', { list: 'val.csv' }],
-    ['1.jpg,a\n2.jpg,\n', 'data.list-line', { line: 2, reason: 'there is no label' }],
+    ['1.jpg,a\n2.jpg,\n', 'data.list-line', { line: 2, reason: reason('list.no-label') }],
     ['1.jpg,a\n2.jpg,b\n1.jpg,b\n', 'data.list-twice', { line: 3 }],
     ['1.jpg,0\n2.jpg,7\n', 'data.list-range', { line: 2, got: '7' }],
     ['1.jpg,5,6\n2.jpg,6,5\n', 'data.list-columns', { columns: '2, 3' }],

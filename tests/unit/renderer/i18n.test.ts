@@ -11,6 +11,7 @@ import { describeError } from '../../../src-renderer/i18n/errors.ts';
 import { describeChoice, describeDefault, describeField, describeProblem } from '../../../src-renderer/i18n/fields.ts';
 import { zhFields, zhUnits } from '../../../src-renderer/i18n/fields.zh-CN.ts';
 import { createTranslations } from '../../../src-renderer/i18n/index.ts';
+import { describeReason } from '../../../src-renderer/i18n/reasons.ts';
 import { zhReasons } from '../../../src-renderer/i18n/reasons.zh-CN.ts';
 import zh from '../../../src-renderer/i18n/zh-CN.ts';
 
@@ -163,6 +164,21 @@ describe('reasons', () => {
       // Of parameters alone there is nothing to translate.
       const hasWords = /[a-z]/i.test(REASONS[code].replace(/\{\w+\}/g, ''));
       if (hasWords) expect([code, hasChinese(zhReasons[code])]).toEqual([code, true]);
+    }
+  });
+
+  test('and errors, with everything filled in, show no English sentence in Chinese', () => {
+    const samples: ReasonValue[] = [reason('file.empty'), 3, 'data/cat-0.jpg', reason('value.below-1')];
+    const filled = (text: string): Record<string, ReasonValue> =>
+      Object.fromEntries(names(text).map((name, at) => [name.slice(1, -1), samples[at % samples.length]]));
+    for (const code of codes) {
+      const said = describeReason({ code, params: filled(REASONS[code]) }, 'zh-CN');
+      expect([code, englishIn(said), names(said)]).toEqual([code, [], []]);
+    }
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      const error = new StillhouseError(code, filled(ERRORS[code].says + ERRORS[code].advice));
+      const { says, advice } = describeError(toPlainError(error), 'zh-CN');
+      expect([code, englishIn(says + advice), names(says + advice)]).toEqual([code, [], []]);
     }
   });
 
