@@ -3,7 +3,7 @@ export const evaluate = {
   tabs: { label: 'Show', report: 'Evaluations', photo: 'Try a photo' },
   weights: 'Weights',
   weightsHelp:
-    'A weight file or run folder, a https or hf_hub address, or the name of published weights; empty: the open run.',
+    'A weight file or run folder, an https or hf_hub address, or the name of published weights; empty: the open run.',
   checkpoint: 'Checkpoint',
   best: 'best',
   average: 'Moving average of the model',
