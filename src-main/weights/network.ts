@@ -37,7 +37,9 @@ export function chooseNetwork(weights: Weights, asked: Partial<Recipe>): ChosenN
   const { mean = preset.mean, std = preset.std, interpolation = usual } = own;
   const inputSize = own.inputSize ?? seen ?? preset.inputSize;
   const found: Partial<Recipe> = { inputSize, evalCropRatio: own.cropRatio ?? preset.cropRatio };
-  const recipe = parseRecipe({ ...found, ...weights.settings, ...asked, model });
+  // How another folder was read says nothing of this one.
+  const isOther = asked.dataPath !== undefined && asked.dataPath !== weights.settings.dataPath;
+  const recipe = parseRecipe({ ...found, ...weights.settings, ...(isOther && { dataReading: '' }), ...asked, model });
   const assumed = [own.cropRatio, weights.settings.evalCropRatio, asked.evalCropRatio].every(
     (one) => one === undefined,
   );

@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { decodeBmp } from '../../src-main/data/decode/bmp.ts';
 import { connect, type Client, type Port } from '../../src-main/protocol/rpc.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { LIMITS } from '../../src-main/shells/server/limits.ts';
 import { serve, type Served } from '../../src-main/shells/server/serve.ts';
+import outside from '../fixtures/datasets/sets.json' with { type: 'json' };
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { ownOptions, ownPlaces } from '../helpers/workstation.ts';
 
@@ -146,6 +150,22 @@ describe('the socket', () => {
     expect(image.body.subarray(1, 4).toString()).toBe('PNG');
     expect((await get(`/image/${images[0].id}`)).status).toBe(401);
     expect((await get(`/image/${encodeURIComponent(join(data, images[0].file))}`, { cookie })).status).toBe(404);
+    socket.close();
+  });
+
+  test('shows raw pixels of a published data set as a bitmap', async () => {
+    const { socket, client } = await open();
+    const path = fileURLToPath(new URL('../fixtures/datasets/sets/cifar10', import.meta.url));
+    const summary = await client.call('dataset.inspect', { path });
+    expect(summary).toMatchObject({ set: 'CIFAR10', train: 10, val: 2 });
+    const { images } = await client.call('dataset.images', { path, split: 'train', offset: 0, limit: 1 });
+    expect(images[0]).toMatchObject({ file: 'cifar-10-batches-py/data_batch_1/00000', class: 'ship' });
+    const { headers, body } = await get(`/image/${images[0].id}`, { cookie });
+    expect(headers).toMatchObject({ 'content-type': 'image/bmp', 'content-length': String(54 + 3072) });
+    const { width, height, data: pixels } = decodeBmp(body);
+    expect([width, height, createHash('sha256').update(pixels).digest('hex').slice(0, 16)]).toEqual([
+      ...[32, 32, outside.cifar10.train[0][1]],
+    ]);
     socket.close();
   });
 
