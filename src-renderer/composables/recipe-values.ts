@@ -8,19 +8,19 @@ import {
   type RecipeKey,
 } from '../../src-main/protocol/recipe.ts';
 
-/** Whether a setting is another than the one it began with; the data folder does not count. */
+/** Tells whether a setting differs from its value at the beginning; the data folder does not count. */
 export function isChanged(field: Field, recipe: Recipe, base: Recipe): boolean {
   return field.key !== 'dataPath' && recipe[field.key] !== base[field.key];
 }
 
-/** The value that `given` means for the field, or undefined when it means none. */
+/** Reads the value that `given` means for the field; undefined when it means none. */
 export function parse(field: Field, given: string | number | boolean): string | number | boolean | undefined {
   if (field.type !== 'integer' && field.type !== 'number') return given;
   const number = typeof given === 'string' ? Number(given.trim().replace(/[\s_]/g, '') || NaN) : Number(given);
   return Number.isFinite(number) ? number : undefined;
 }
 
-/** The command that starts the same run without a window. */
+/** Writes the command that starts the same run without a window. */
 export function commandOf(recipe: Recipe, preset: Preset | null): string {
   // `train` knows the presets of students only.
   const named = preset?.task === 'student' && Object.keys(preset.values).length > 0 ? preset : null;
