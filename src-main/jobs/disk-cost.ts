@@ -24,11 +24,17 @@ export function checkpointCost(recipe: Recipe, bytes: number): Pick<DiskCost, 'c
  * Compares the bytes of a recipe's checkpoints with the free bytes on the disk of its run; null while its model is not
  * known.
  * @param path the folder of its run, or the one that runs go to.
+ * @param freeOf counts the free bytes on the disk of a folder.
  */
-export async function diskCost(recipe: Recipe, bytes: number, path: string): Promise<DiskCost | null> {
+export async function diskCost(
+  recipe: Recipe,
+  bytes: number,
+  path: string,
+  freeOf = freeBytes,
+): Promise<DiskCost | null> {
   if (bytes === 0) return null;
   const held = listCheckpoints(path).reduce((sum, info) => sum + info.bytes, 0);
-  return { ...checkpointCost(recipe, bytes), held, free: await freeBytes(path), path };
+  return { ...checkpointCost(recipe, bytes), held, free: await freeOf(path), path };
 }
 
 /** Returns the note that checkpoints have no room; null when they have. */

@@ -10,6 +10,7 @@ import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { openRun, runFolders, type RunFile } from '../../src-main/runs/run-folder.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { eventually } from '../helpers/wait.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
 /** Every way to begin a run, with the same recipe: a window, the queue, the command line. */
@@ -60,13 +61,13 @@ async function startByQueue(given: Recipe): Promise<void> {
   await client.call('queue.set', { paused: false });
   const { entries } = await client.call('queue.add', { recipe: given });
   const { id } = entries.at(-1)!;
-  const why = await vi.waitFor(async () => {
+  const why = await eventually(async () => {
     const { entries, paused } = await client.call('queue.list', {});
     const entry = entries.find((entry) => entry.id === id);
     const why = entry && (entry.error ?? paused);
     expect(why).not.toBeNull();
     return why;
-  }, 200_000);
+  });
   if (!why) return void (await heard.until('the end', () => ended() > before || undefined));
   await client.call('queue.remove', { id });
   throw fromPlainError(why);

@@ -38,6 +38,8 @@ import { withWeights, type Weights } from '../../weights/weights.ts';
 
 /** Facts that a check needs from the rest of the service. */
 export interface RecipeFacts {
+  /** Counts the free bytes on the disk of a folder; asks the system when left out. */
+  freeBytes?: (folder: string) => Promise<number>;
   /** @throws StillhouseError what is wrong with a data folder. */
   dataset(recipe: Recipe): Promise<Dataset>;
   /** Where runs go that name no folder. */
@@ -87,7 +89,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   const { problems, errors } = findings;
   const size = sizeOf(model, recipe);
   const folder = facts.run ?? (recipe.outputDir ? resolve(recipe.outputDir) : facts.runsFolder);
-  const disk = await diskCost(recipe, size.checkpointBytes, folder);
+  const disk = await diskCost(recipe, size.checkpointBytes, folder, facts.freeBytes);
   const full = disk && tooLittleDisk(disk);
   if (full) errors.push(toPlainError(full));
   return {

@@ -32,6 +32,8 @@ import submititDefaults from '../../fixtures/deit-submitit-options.json' with { 
 /** The recipe's table and presets: what they promise, and that `docs/recipe.md` says the same. */
 
 const noData = {
+  // However full the disk of this machine is.
+  freeBytes: () => Promise.resolve(Infinity),
   dataset: () => Promise.reject(new StillhouseError('data.no-folder', { path: '' })),
   runsFolder: tmpdir(),
 };
@@ -94,6 +96,12 @@ describe('a preset', () => {
     expect(check.errors.map(({ code }) => code)).toEqual(expected);
     expect(check.parameters).toBeGreaterThan(1e6);
   }); // prettier-ignore
+
+  test('whose checkpoints find no room says so', async () => {
+    const { values } = PRESETS.find(({ id }) => id === 'deit3-huge')!;
+    const { check } = await checkRecipe({ ...values }, { ...noData, freeBytes: () => Promise.resolve(1e9) });
+    expect(check.errors).toContainEqual(expect.objectContaining({ code: 'disk.reserve' }));
+  });
 
   test('has an id of its own, and no settings that are the person’s', () => {
     expect(new Set(PRESETS.map(({ id }) => id)).size).toBe(PRESETS.length);

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { fuseBias, lower, simplify, sumsOverRows } from '../../../src-main/trace/lower.ts';
+import { print } from '../../../src-main/trace/print.ts';
+import { Hand, ops } from './programs.ts';
+
+describe('simplify', () => {
+  test('computes equal things once and drops what nothing needs, but no input', () => {
+    const hand = new Hand();
+    const [x, unused] = [hand.input('x', [2]), hand.input('unused', [2])];
+    const [one, other] = [hand.add('Square', [x], [2]), hand.add('Square', [x], [2])];
+    hand.add('Exp', [unused], [2]);
+    const simple = simplify(hand.program(hand.add('Add', [one, other], [2])));
+    expect(print(simple)).toBe(
+      ['%0:f32[2] = Input x', '%1:f32[2] = Input unused', '%2:f32[2] = Square(%0)', '%3:f32[2] = Add(%2, %2)', 'return out0 = %3'].join('\n'), // prettier-ignore
+    );
+  });
+
+  test('keeps apart what differs in an attribute, a type or the values of a constant', () => {
+    const hand = new Hand();
+    const x = hand.input('x', [2]);
+    const constants = [Int32Array.of(0), Int32Array.of(1)].map((values) => hand.constant(values));
+    const sums = constants.map((axis) => hand.add('Sum', [x, axis], []));
+    const casts = (['bfloat16', 'float16'] as const).map((dtype) => hand.cast(x, dtype));
+    expect(ops(simplify(hand.program(...sums, ...casts)))).toEqual(['Sum', 'Sum', 'Cast', 'Cast']);
+  });
+});
+
+describe('a sum over rows', () => {
+  const sum = (shape: number[], axes: number[], more = {}) => {
+    const hand = new Hand();
+    const x = hand.input('x', shape);
+    const axis = hand.constant(Int32Array.from(axes));
+    const rest = shape.filter((_, at) => !axes.includes(at));
+    return sumsOverRows(hand.program(hand.add('Sum', [x, axis], rest, more)));
+  };
+
+  test('becomes the gradient of a bias, over one row of all leading axes', () => {
+    const program = sum([2, 3, 4], [1, 0]);
+    expect(ops(program)).toEqual(['Reshape', 'BiasAddGrad']);
+    const [reshape, gradient] = program.nodes.slice(-2);
+    expect([reshape.outputs[0].shape, gradient.outputs[0].shape]).toEqual([[6, 4], [4]]);
+  });
+
+  test('stays as it is over other axes, or where the axes are kept', () => {
+    expect(ops(sum([2, 3, 4], [0]))).toEqual(['Sum']);
+    expect(ops(sum([2, 3, 4], [0, 2]))).toEqual(['Sum']);
+    expect(ops(sum([4], [0]))).toEqual(['Sum']);
+    const kept = { attrs: [{ name: 'keep_dims', type: 0, value: true }] };
+    expect(ops(sum([2, 4], [0], kept))).toEqual(['Sum']);
+  });
+});
+
+describe('a product with a bias', () => {
+  const withBias = (others: number) => {
+    const hand = new Hand();
+    const [x, w, b] = [hand.input('x', [2, 3]), hand.input('w', [3, 4]), hand.input('b', [4])];
+    const product = hand.product(x, w, [2, 4]);
+    const sum = hand.add('BiasAdd', [product, b], [2, 4]);
+    return fuseBias(hand.program(sum, ...Array.from({ length: others }, () => product)));
+  };
+
+  test('is one op where nothing else needs the product', () => {
+    expect(ops(withBias(0))).toEqual(['_FusedMatMul']);
+    expect(
+      withBias(0)
+        .nodes.at(-1)!
+        .inputs.map(({ node }) => node),
+    ).toEqual([0, 1, 2]);
+  });
+
+  test('is two where something does', () => expect(ops(withBias(1))).toEqual(['MatMul', 'BiasAdd']));
+});
+
+describe('lower', () => {
+  const body = () => {
+    const hand = new Hand();
+    const [x, w] = [hand.input('0', [2, 3]), hand.input('1', [3, 4])];
+    return hand.program(hand.product(x, w, [2, 4]));
+  };
+  const twice = () => {
+    const [hand, shared] = [new Hand(), body()];
+    const [x, w] = [hand.input('x', [2, 3]), hand.input('w', [3, 4])];
+    const calls = [1, 2].map(() => hand.add('Call', [x, w], [2, 4], { body: shared }));
+    return hand.program(...calls);
+  };
+
+  test('keeps float32 as it is: no type is changed', () => {
+    const program = lower(twice(), { precision: 'float32', fuse: false });
+    const types = [program, program.nodes.at(-1)!.body!].flatMap(({ nodes }) =>
+      nodes.flatMap(({ outputs }) => outputs),
+    );
+    expect(new Set(types.map(({ dtype }) => dtype))).toEqual(new Set(['float32']));
+  });
+
+  test('in bfloat16 multiplies narrow numbers, converts a shared weight once, and gives back what was asked for', () => {
+    const program = lower(twice(), { precision: 'bfloat16', fuse: false });
+    const calls = program.nodes.filter(({ op }) => op === 'Call');
+    expect(calls).toHaveLength(2);
+    // A body that two calls share stays one.
+    expect(calls[0].body).toBe(calls[1].body);
+    const product = calls[0].body!.nodes.find(({ op }) => op === 'MatMul')!;
+    expect(product.outputs[0].dtype).toBe('bfloat16');
+    expect(calls[0].body!.nodes.filter(({ op }) => op === 'Input').map(({ outputs }) => outputs[0].dtype)).toEqual(['bfloat16', 'bfloat16']); // prettier-ignore
+    expect(calls[0].inputs).toEqual(calls[1].inputs);
+    for (const { value } of program.outputs)
+      expect(program.nodes[value.node].outputs[value.output].dtype).toBe('float32');
+  });
+});
