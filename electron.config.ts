@@ -22,10 +22,10 @@ export default defineConfig({
       sourcemap: true,
       rolldownOptions: {
         input: {
-          service: at('src-main/service/service.process.ts'),
-          trainer: at('src-main/job-process/job.process.ts'),
-          onnx: at('src-main/job-process/teacher/onnx.worker.ts'),
-          image: at('src-main/job-process/images/decode.worker.ts'),
+          'service.process': at('src-main/service/service.process.ts'),
+          'job.process': at('src-main/job-process/job.process.ts'),
+          'onnx.worker': at('src-main/job-process/teacher/onnx.worker.ts'),
+          'decode.worker': at('src-main/job-process/images/decode.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

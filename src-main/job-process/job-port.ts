@@ -1,4 +1,5 @@
 import { parentPort as workerPort } from 'node:worker_threads';
+import { utilityPort, type UtilityPort } from '../base/utility-port.ts';
 import type { JobEvent } from '../jobs/job-protocol.ts';
 
 /** The trainer's line to whoever started it. */
@@ -12,15 +13,9 @@ export interface JobPort {
   flush(): Promise<void>;
 }
 
-/** The message port of an Electron utility process. */
-interface UtilityPort {
-  postMessage(message: unknown): void;
-  on(event: 'message', listener: (event: { data: unknown }) => void): void;
-}
-
 /** Opens the message line of this process, however it was started; undefined when it was started by hand. */
 export function jobPort(): JobPort | undefined {
-  const utility = (process as unknown as { parentPort?: UtilityPort }).parentPort;
+  const utility = utilityPort();
   if (utility) return utilityLine(utility);
   if (workerPort) return workerLine();
   return process.send ? forkLine() : undefined;

@@ -1,14 +1,13 @@
 import { fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { bundlePath } from '../base/bundle.ts';
 import type { StillhouseError } from '../protocol/errors.ts';
 import { JobOutcome } from './job-outcome.ts';
 import type { JobCommand, JobEvent, JobRequest, JobResults } from './job-protocol.ts';
 
 export interface JobProcessOptions {
   onEvent?: (event: JobEvent) => void;
-  /** The trainer's bundle; `trainer.mjs` beside this one when left out. */
+  /** The bundle of job processes; `job.process.mjs` beside this one when left out. */
   entry?: string;
   /** The Node that runs it; this process's own when left out. */
   node?: string;
@@ -34,10 +33,10 @@ export interface JobProcess<Kind extends JobRequest['kind'] = JobRequest['kind']
 
 /** Starts a process and gives it the job. Nothing is thrown here: failures to start arrive through `done`. */
 export function spawnJob<Job extends JobRequest>(job: Job, options: JobProcessOptions = {}): JobProcess<Job['kind']> {
-  const entry = options.entry ?? jobEntry();
+  const entry = options.entry ?? bundlePath('job.process.mjs');
   const child = fork(entry, [], {
     execPath: options.node ?? process.execPath,
-    execArgv: TRAINER_FLAGS,
+    execArgv: JOB_FLAGS,
     env: { ...jobEnvironment(), ...process.env },
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -84,17 +83,7 @@ export function ownedJob<Job extends JobRequest>(
  * Images and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
  * let to grow to a tenth of all memory. The trainer collects it before the first step and after each evaluation.
  */
-export const TRAINER_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
-
-/**
- * Returns the path of the bundle of job processes: beside the bundle that this module is part of, or in `dist` of the
- * sources.
- */
-export function jobEntry(): string {
-  const places = ['./trainer.mjs', '../trainer.mjs', '../../dist/main/trainer.mjs'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0];
-}
+export const JOB_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
 
 /**
  * Returns the variables that TensorFlow and Node read once when a job process starts. A value that the person has set

@@ -33,6 +33,8 @@ interface FieldBase<Key extends string> {
   changesSpeed?: true;
   /** When it has an effect; always where it does not say. */
   usedWhen?: Condition;
+  /** Presets set it though it has no effect beside their other settings: that is no oversight. */
+  setUnused?: true;
 }
 
 /** One described setting: its key, type, default, bounds and words. */

@@ -199,6 +199,7 @@ export const MODEL_FIELDS = [
     label: 'Teacher',
     help: 'Network of the teacher weights, by its timm name.',
     usedWhen: [{ distillationType: DISTILLATION_NAMES }],
+    setUnused: true,
   },
   {
     key: 'teacherPath',

@@ -1,3 +1,4 @@
+import { utilityPort } from '../base/utility-port.ts';
 import { serve, type Port } from '../protocol/rpc.ts';
 import type { ServiceEvent } from '../protocol/events.ts';
 import { cacheFolder, homeFolder } from '../runs/places.ts';
@@ -20,13 +21,8 @@ interface ShellLine {
   utility: boolean;
 }
 
-interface UtilityPort {
-  postMessage(message: unknown): void;
-  on(event: 'message', listener: (event: { data: unknown }) => void): void;
-}
-
 function shellLine(): ShellLine | undefined {
-  const utility = (process as unknown as { parentPort?: UtilityPort }).parentPort;
+  const utility = utilityPort();
   if (utility) {
     return {
       post: (message) => utility.postMessage(message),

@@ -17,10 +17,10 @@ export const USER_CACHE =
 
 const OLDEST_NODE = [20, 19];
 const OUTPUTS = [
-  'dist/main/service.mjs',
-  'dist/main/trainer.mjs',
-  'dist/main/onnx.mjs',
-  'dist/main/image.mjs',
+  'dist/main/service.process.mjs',
+  'dist/main/job.process.mjs',
+  'dist/main/onnx.worker.mjs',
+  'dist/main/decode.worker.mjs',
   'dist/main/cli.mjs',
   'dist/main/electron.cjs',
   'dist/preload/preload.cjs',

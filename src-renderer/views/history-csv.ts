@@ -1,5 +1,5 @@
 import { columnLines } from '../components/charts/chart-csv.ts';
-import { csvText } from '../components/parts/save-text.ts';
+import { csvText } from '../../src-main/protocol/csv.ts';
 import type { Columns } from '../history/columns.ts';
 import { EPOCH_COLUMNS, STEP_COLUMNS, type RunHistory } from '../history/run-history.ts';
 

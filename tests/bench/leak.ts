@@ -45,7 +45,7 @@ try {
 async function train(): Promise<StepRow[]> {
   const classes = Array.from({ length: CLASSES }, (_, label) => `class-${label}`);
   const dataPath = makeTinyData(join(folder, 'data'), { classes, train: (STEPS_PER_EPOCH * BATCH) / CLASSES, val: 8 });
-  const entry = join(await buildPrograms(), 'trainer.mjs');
+  const entry = join(await buildPrograms(), 'job.process.mjs');
   const recipe = parseRecipe({
     ...{ model: 'deit_tiny_patch16_224', dataPath, inputSize: 32, batchSize: BATCH, repeatedAug: false },
     ...{ epochs: steps / STEPS_PER_EPOCH, saveEvery: 2, warmupEpochs: 0, lr: 1e-4, unscaleLr: true },

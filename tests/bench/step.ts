@@ -8,7 +8,7 @@ import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
-import { TRAINER_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
+import { JOB_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
 import { compile } from '../../src-main/trace/compile.ts';
 import { lower, type Precision } from '../../src-main/trace/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
@@ -91,7 +91,7 @@ async function compare(
   const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
   const contestants: Contestant[] = [];
   for (const precision of ours) {
-    const args = [...TRAINER_FLAGS, self, 'worker', precision, model, String(batch), task, String(threads)];
+    const args = [...JOB_FLAGS, self, 'worker', precision, model, String(batch), task, String(threads)];
     contestants.push(await startContestant(`Stillhouse ${precision}`, process.execPath, args, jobEnvironment()));
   }
   for (const label of theirs) {

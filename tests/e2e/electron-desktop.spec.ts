@@ -212,6 +212,8 @@ test.describe('while a run trains', () => {
 /** The service process under Electron's main process. */
 function serviceOf(main: number): number {
   const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
-  const found = lines.find((line) => line.includes('service.mjs') && Number(line.trim().split(/\s+/)[1]) === main);
+  const found = lines.find(
+    (line) => line.includes('service.process.mjs') && Number(line.trim().split(/\s+/)[1]) === main,
+  );
   return Number(found?.trim().split(/\s+/)[0]);
 }

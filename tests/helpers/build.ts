@@ -5,9 +5,9 @@ import { build } from 'vite';
 /** npm runs tests and benches in the root. */
 const ROOT = process.cwd();
 const ENTRIES = {
-  trainer: 'src-main/job-process/job.process.ts',
-  onnx: 'src-main/job-process/teacher/onnx.worker.ts',
-  image: 'src-main/job-process/images/decode.worker.ts',
+  'job.process': 'src-main/job-process/job.process.ts',
+  'onnx.worker': 'src-main/job-process/teacher/onnx.worker.ts',
+  'decode.worker': 'src-main/job-process/images/decode.worker.ts',
   cli: 'src-main/shells/cli/cli.ts',
 } as const;
 
@@ -16,8 +16,8 @@ type Entry = keyof typeof ENTRIES;
 const built = new Map<string, Promise<string>>();
 
 /**
- * The Node programs as they are in the sources now, bundled as `electron.config.ts` does: `trainer.mjs`, `onnx.mjs`
- * and `cli.mjs`, or those that are named, in a folder of this process's own, which goes when it ends.
+ * The Node programs as they are in the sources now, bundled as `electron.config.ts` does: `job.process.mjs`,
+ * `onnx.worker.mjs`, `decode.worker.mjs` and `cli.mjs`, or those that are named, in a folder of this process's own, which goes when it ends.
  */
 export function buildPrograms(names = Object.keys(ENTRIES) as Entry[]): Promise<string> {
   const key = names.join('-');

@@ -4,8 +4,8 @@ import { connect, type Client } from '../../src-main/protocol/rpc.ts';
 import type { ImageFile } from '../../src-main/service/data/datasets.ts';
 import type { FromService, ToService } from '../../src-main/service/service-link.ts';
 
-const SERVICE = fileURLToPath(new URL('../../dist/main/service.mjs', import.meta.url));
-const JOB = fileURLToPath(new URL('../../dist/main/trainer.mjs', import.meta.url));
+const SERVICE = fileURLToPath(new URL('../../dist/main/service.process.mjs', import.meta.url));
+const JOB = fileURLToPath(new URL('../../dist/main/job.process.mjs', import.meta.url));
 /** Makes a stock Node look like a utility process. */
 const UTILITY = fileURLToPath(new URL('./utility-port.mjs', import.meta.url));
 

@@ -298,7 +298,7 @@ describe('training', () => {
     const args = ['evaluate', '--checkpoint', 'run', '--data-path', 'data', '--threads', '2', '--no-keep', '--csv'];
     const { code, out } = await stillhouse(args);
     expect(code).toBe(0);
-    const rows = out.trim().split('\n');
+    const rows = out.trim().split('\r\n');
     expect(rows[0]).toMatch(/^class,images,predicted,acc1,acc5,precision,recall,f1,/);
     expect(rows.slice(1).map((row) => row.split(',')[0])).toEqual(['amber', 'blue', 'crimson']);
   });

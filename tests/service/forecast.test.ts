@@ -10,7 +10,7 @@ import { buildPrograms } from '../helpers/build.ts';
 let entry: string;
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-forecast-'));
 beforeAll(async () => {
-  entry = join(await buildPrograms(), 'trainer.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -19,7 +19,8 @@ import {
   type FromService,
   type ToService,
 } from '../../src-main/service/service-link.ts';
-import { spawnJob, jobEntry } from '../../src-main/jobs/job-process.ts';
+import { bundlePath } from '../../src-main/base/bundle.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { readJobCommand, readJobEvent, type JobEvent } from '../../src-main/jobs/job-protocol.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
 import { RelayPort } from '../../src-main/shells/electron/relay.ts';
@@ -368,7 +369,7 @@ describe('a trainer', () => {
 
   test('that hears nonsense goes on listening', async () => {
     const draw = numbers(8);
-    const child = fork(jobEntry(), [], { serialization: 'advanced', stdio: 'ignore' });
+    const child = fork(bundlePath('job.process.mjs'), [], { serialization: 'advanced', stdio: 'ignore' });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     const told: JobEvent[] = [];
     child.on('message', (message) => told.push(message as JobEvent));

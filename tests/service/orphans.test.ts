@@ -35,7 +35,7 @@ let trainer: string;
 beforeAll(async () => {
   const built = await buildPrograms();
   program = join(built, 'cli.mjs');
-  trainer = join(built, 'trainer.mjs');
+  trainer = join(built, 'job.process.mjs');
 });
 afterAll(() => rmSync(places.root, { recursive: true, force: true }));
 

@@ -22,7 +22,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeTinyData(data, { train: 16, val: 4 });
-  entry = join(await buildPrograms(), 'trainer.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

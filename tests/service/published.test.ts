@@ -128,8 +128,8 @@ describe('predict', () => {
     expect(ended.out).toContain('Left out: broken.jpg');
     const csv = await stillhouse('predict', join(data, 'val', 'cat', '0.png'), ...weights, '--csv', '--top', '1');
     expect(csv).toMatchObject({ code: 0 });
-    expect(csv.out.split('\n')[0]).toBe('file,rank,class,english,chinese,probability');
-    expect(csv.out.split('\n')[1]).toMatch(/0\.png,1,cat,,,0\.43/);
+    expect(csv.out.split('\r\n')[0]).toBe('file,rank,class,english,chinese,probability');
+    expect(csv.out.split('\r\n')[1]).toMatch(/0\.png,1,cat,,,0\.43/);
   });
 
   it('asks for a network where none is named', async () => {

@@ -29,7 +29,7 @@ let program: string;
 
 beforeAll(async () => {
   const built = await buildPrograms();
-  entry = join(built, 'trainer.mjs');
+  entry = join(built, 'job.process.mjs');
   program = join(built, 'cli.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -27,7 +27,7 @@ let entry: string;
 beforeAll(async () => {
   makeDataset(data, { train: 16, val: 6, side: 40 });
   writeFileSync(join(data, 'train', 'amber', 'notes.jpg'), 'Not an image.');
-  entry = join(await buildPrograms(), 'trainer.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

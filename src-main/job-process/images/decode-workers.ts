@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { bundlePath } from '../../base/bundle.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { threadWorkers } from '../../data/batches/worker-threads.ts';
 import type { LoaderRecipe } from '../../data/batches/loader.ts';
@@ -20,14 +19,7 @@ export function decodeWorkers(
   recipe: LoaderRecipe,
 ): DecodeWorkers {
   const data: DecoderData = { folder, context };
-  return threadWorkers({ threads: recipe.numWorkers, script: imageEntry(), data, recipe });
-}
-
-/** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
-function imageEntry(): string {
-  const places = ['./image.mjs', '../image.mjs', '../../../dist/main/image.mjs'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0];
+  return threadWorkers({ threads: recipe.numWorkers, script: bundlePath('decode.worker.mjs'), data, recipe });
 }
 
 const [LEAST, MOST] = [128 * 2 ** 20, 8 * 2 ** 30];

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { bundlePath } from '../../base/bundle.ts';
 import { Worker } from 'node:worker_threads';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { reason, sayReason, type Reason } from '../../protocol/reasons.ts';
@@ -21,10 +20,10 @@ export class OnnxTeacher {
 
   /**
    * Starts the thread and loads the file.
-   * @param entry the thread's bundle; `onnx.mjs` beside this one when left out.
+   * @param entry the thread's bundle; `onnx.worker.mjs` beside this one when left out.
    * @throws StillhouseError `teacher.run` with ONNX Runtime's words.
    */
-  static async open(order: OnnxOrder, entry = onnxEntry()): Promise<OnnxTeacher> {
+  static async open(order: OnnxOrder, entry = bundlePath('onnx.worker.mjs')): Promise<OnnxTeacher> {
     const teacher = new OnnxTeacher(new Worker(entry, { workerData: order }), order.path);
     try {
       teacher.require(await teacher.next());
@@ -79,11 +78,4 @@ function inOneLine(why: Reason): Reason {
   if (why.code !== 'raw.text') return why;
   const text = sayReason(why).trim().replace(/\s+/g, ' ').replace(/\.$/, '').slice(0, 500);
   return reason('raw.text', { text });
-}
-
-/** Path of the thread's bundle: beside the bundle that this module is part of, or in `dist` of the sources. */
-function onnxEntry(): string {
-  const places = ['./onnx.mjs', '../onnx.mjs', '../../../dist/main/onnx.mjs'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0];
 }

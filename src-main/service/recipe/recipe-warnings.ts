@@ -50,6 +50,5 @@ function differ({ trainMode, dropPath, drop }: Recipe): boolean {
 
 /** Lists settings that have no effect beside the others. */
 export function unusedKeys(recipe: Recipe): RecipeKey[] {
-  // Presets name a teacher's network whether or not one is asked: that is no oversight.
-  return FIELDS.filter((field) => field.key !== 'teacherModel' && !isUsed(field, recipe)).map(({ key }) => key);
+  return FIELDS.filter((field) => !field.setUnused && !isUsed(field, recipe)).map(({ key }) => key);
 }

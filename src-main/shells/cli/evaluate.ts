@@ -1,3 +1,4 @@
+import { csvText } from '../../protocol/csv.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { exportEndings } from '../../protocol/export-formats.ts';
 import { sayReason } from '../../protocol/reasons.ts';
@@ -62,7 +63,7 @@ export const evaluate: Command = {
     const result = await evaluated(parsed, shell, parsed.values.get('no-keep') !== true);
     const { scores, report, model, images, skipped } = result;
     noteLeftOut(result, shell);
-    const text = parsed.values.get('csv') === true ? csvOf(report.classes) : reportText(result);
+    const text = parsed.values.get('csv') === true ? classTable(report.classes) : reportText(result);
     shell.reporter.result(text, { type: 'result', model, images, ...scores, skipped, ...report });
   },
 };
@@ -181,19 +182,11 @@ function classLine({ name, count, acc1, acc5, precision, f1 }: ClassReport): str
 }
 
 /** The table of classes, by the rules of RFC 4180. */
-function csvOf(classes: readonly ClassReport[]): string {
-  const text = (value: string | number | null | undefined): string => {
-    const plain = String(value ?? '');
-    return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
-  };
+function classTable(classes: readonly ClassReport[]): string {
   const head = 'class,images,predicted,acc1,acc5,precision,recall,f1,confidence,agreement,confused_with,confused';
-  const lines = classes.map((one) =>
-    [
-      ...[one.name, one.count, one.predicted, one.acc1, one.acc5, one.precision, one.acc1, one.f1, one.confidence],
-      ...[one.agreement, one.confused ? classes[one.confused.label].name : null, one.confused?.count],
-    ]
-      .map(text)
-      .join(','),
-  );
-  return [head, ...lines].join('\n');
+  const rows = classes.map((one) => [
+    ...[one.name, one.count, one.predicted, one.acc1, one.acc5, one.precision, one.acc1, one.f1, one.confidence],
+    ...[one.agreement, one.confused ? classes[one.confused.label].name : null, one.confused?.count ?? null],
+  ]);
+  return csvText([head.split(','), ...rows]);
 }

@@ -6,6 +6,7 @@ import { IMAGE } from '../../data/layout/image-name.ts';
 import { download } from '../../install/http-download.ts';
 import { parseSource } from '../../install/weight-source.ts';
 import type { JobResults } from '../../jobs/job-protocol.ts';
+import { csvText } from '../../protocol/csv.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { MOST_PHOTO_BYTES, type FilePrediction } from '../../protocol/evaluation.ts';
 import { sayReason } from '../../protocol/reasons.ts';
@@ -143,10 +144,10 @@ async function answer(
 
 function writerOf(parsed: Parsed, { reporter, terminal }: Shell, { nameOf }: Found): (row: FilePrediction) => void {
   const [csv, json, chinese] = ['csv', 'json', 'zh'].map((flag) => parsed.values.get(flag) === true);
-  if (csv && !json) terminal.out('file,rank,class,english,chinese,probability\n');
+  if (csv && !json) terminal.out(csvText([['file', 'rank', 'class', 'english', 'chinese', 'probability']]));
   return ({ file, top }) => {
     const name = nameOf(file);
-    if (csv && !json) return terminal.out(csvOf(name, top));
+    if (csv && !json) return terminal.out(csvText(top.map((one, rank) => csvRow(name, one, rank))));
     const lines = top.map((one) => {
       const title = one.title && (chinese ? one.title.zh : one.title.en);
       return `${(100 * (one.probability ?? NaN)).toFixed(2).padStart(7)} %  ${title ? `${title} (${one.name})` : one.name}`;
@@ -155,9 +156,6 @@ function writerOf(parsed: Parsed, { reporter, terminal }: Shell, { nameOf }: Fou
   };
 }
 
-function csvOf(file: string, top: FilePrediction['top']): string {
-  const quoted = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-  const row = (one: FilePrediction['top'][number], rank: number): string =>
-    [file, rank + 1, one.name, one.title?.en ?? '', one.title?.zh ?? '', one.probability ?? ''].map((value) => quoted(String(value))).join(','); // prettier-ignore
-  return top.map((one, rank) => `${row(one, rank)}\n`).join('');
+function csvRow(file: string, one: FilePrediction['top'][number], rank: number): (string | number | null)[] {
+  return [file, rank + 1, one.name, one.title?.en ?? '', one.title?.zh ?? '', one.probability];
 }

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { bundlePath } from '../../base/bundle.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { serve as serveWindow, type Served } from '../server/serve.ts';
@@ -36,7 +35,7 @@ export const serve: Command = {
         port,
         host: textValue(parsed, 'host') ?? '127.0.0.1',
         token: textValue(parsed, 'token'),
-        rendererFolder: rendererFolder(),
+        rendererFolder: bundlePath('../renderer'),
         workstation: (emit) => createWorkstation({ ...HERE, shell: 'server', emit }),
       });
     // Nobody asked for that very port: another will do.
@@ -58,13 +57,6 @@ export const serve: Command = {
     await served.close();
   },
 };
-
-/** The built window: beside this bundle's folder, or in `dist` of the sources. */
-function rendererFolder(): string {
-  const places = ['../renderer', '../../renderer', '../../../dist/renderer'];
-  const paths = places.map((place) => fileURLToPath(new URL(place, import.meta.url)));
-  return paths.find((path) => existsSync(path)) ?? paths[0];
-}
 
 const OPENERS: Partial<Record<NodeJS.Platform, string>> = { darwin: 'open', linux: 'xdg-open' };
 

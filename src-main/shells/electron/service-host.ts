@@ -17,7 +17,7 @@ export class ServiceHost {
   /** Runs that train now. */
   active = 0;
 
-  /** @param folder holds service.mjs and trainer.mjs. */
+  /** @param folder holds the bundles of both kinds of process. */
   constructor(private readonly folder: string) {}
 
   /** A port to the service, for one page of one window. Starts the service when it is not there. */
@@ -66,7 +66,7 @@ export class ServiceHost {
 
   private start(): void {
     if (this.child) return;
-    const child = startChild(join(this.folder, 'service.mjs'), 'Stillhouse service');
+    const child = startChild(join(this.folder, 'service.process.mjs'), 'Stillhouse service');
     this.child = child;
     child.onMessage((message) => {
       const known = readFromService(message);
@@ -110,7 +110,7 @@ export class ServiceHost {
   }
 
   private startJobProcess(number: number, env: Record<string, string>): void {
-    const child = startHeard(join(this.folder, 'trainer.mjs'), 'Stillhouse job', env);
+    const child = startHeard(join(this.folder, 'job.process.mjs'), 'Stillhouse job', env);
     this.jobProcesses.set(number, child);
     child.onMessage((body) => this.send({ type: 'job-message', process: number, body }));
     child.onOutput((text) => this.send({ type: 'job-output', process: number, text }));

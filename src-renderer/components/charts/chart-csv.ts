@@ -1,4 +1,4 @@
-import { csvText } from '../parts/save-text.ts';
+import { csvText } from '../../../src-main/protocol/csv.ts';
 import { lowerBound, type Range, type Series } from './series.ts';
 
 /**

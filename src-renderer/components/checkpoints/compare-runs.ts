@@ -30,15 +30,6 @@ export function compareRuns(runs: readonly { summary: RunSummary; recipe: Recipe
   return [...settings.filter(differs), ...metrics.filter(({ values }) => values.some((value) => value !== null))];
 }
 
-/** Writes a table of cells as comma-separated values. */
-export function toCsv(cells: readonly (readonly Cell[])[]): string {
-  const quoted = (cell: Cell): string => {
-    const text = String(cell ?? '');
-    return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-  };
-  return cells.map((row) => `${row.map(quoted).join(',')}\n`).join('');
-}
-
 /** Writes a table of cells as Markdown; the first row is its head. */
 export function toMarkdown([head, ...rows]: readonly (readonly Cell[])[]): string {
   const line = (row: readonly Cell[]): string => `| ${row.map((cell) => String(cell ?? '').replace(/\|/g, '\\|').replace(/\n/g, ' ')).join(' | ')} |`; // prettier-ignore

@@ -33,12 +33,3 @@ export async function blobOf(parts: Iterable<string>, type = 'text/csv'): Promis
   }
   return new Blob(all, { type });
 }
-
-/** Writes rows as CSV by the rules of RFC 4180; the first row holds the names. */
-export function csvText(rows: readonly (readonly (string | number | null)[])[]): string {
-  const cell = (value: string | number | null): string => {
-    const plain = String(value ?? '');
-    return /[",\r\n]/.test(plain) ? `"${plain.replace(/"/g, '""')}"` : plain;
-  };
-  return rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('');
-}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ClassReport } from '../../../src-main/protocol/evaluation.ts';
 import { confusedPairs, orderedClasses } from '../../../src-renderer/components/evaluate/confusion.ts';
-import { csvText } from '../../../src-renderer/components/parts/save-text.ts';
+import { csvText } from '../../../src-main/protocol/csv.ts';
 
 const report = (name: string, acc1: number | null): ClassReport => ({
   ...{ name, acc1, count: 1, predicted: 1, acc5: 1, precision: 1, f1: 1, confidence: 1, agreement: 1, confused: null },

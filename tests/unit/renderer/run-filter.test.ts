@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { RunSummary } from '../../../src-main/protocol/data-types.ts';
 import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
-import { compareRuns, toCsv, toMarkdown } from '../../../src-renderer/components/checkpoints/compare-runs.ts';
+import { csvText } from '../../../src-main/protocol/csv.ts';
+import { compareRuns, toMarkdown } from '../../../src-renderer/components/checkpoints/compare-runs.ts';
 import { runMatches, sortRuns } from '../../../src-renderer/composables/run-filter.ts';
 
 function run(id: string, changes: Partial<RunSummary> = {}): RunSummary {
@@ -65,7 +66,7 @@ describe('a comparison of runs', () => {
       ['note', 'x, "y"'],
       ['ema', null],
     ];
-    expect(toCsv(cells)).toBe('setting,a|b\nnote,"x, ""y"""\nema,\n');
+    expect(csvText(cells)).toBe('setting,a|b\r\nnote,"x, ""y"""\r\nema,\r\n');
     expect(toMarkdown(cells)).toBe('| setting | a\\|b |\n| --- | --- |\n| note | x, "y" |\n| ema |  |\n');
   });
 });
