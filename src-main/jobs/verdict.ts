@@ -24,7 +24,7 @@ export interface MemoryFacts {
 /**
  * Judges the end of a job process that said neither what it made nor what went wrong.
  * @param lastWords the end of what it wrote to its outputs.
- * @returns what whoever waits for the job is to be told, with what they can do about it.
+ * @returns the error for whoever waits for the job, with advice.
  */
 export function verdictOf(job: JobRequest, exit: Exit, lastWords: string, memory: MemoryFacts): StillhouseError {
   const { signal, failure, killed } = exit;
