@@ -61,7 +61,7 @@ export function spawnJob<Job extends JobRequest>(job: Job, options: JobProcessOp
   };
 }
 
-/** A job as its owner holds it, however its process is reached: `send` takes a command there. */
+/** Makes the owner's side of a job, however its process is reached: `send` takes a command there. */
 export function ownedJob<Job extends JobRequest>(
   job: Job,
   { onEvent }: Pick<JobProcessOptions, 'onEvent'>,

@@ -24,7 +24,10 @@ export type WeightColumn = (typeof WEIGHT_COLUMNS)[number];
 
 const STATES: readonly WeightState[] = ['fetching', 'elsewhere', 'here', 'partial', 'absent'];
 
-/** Every line of a list; of published weights the first of each network alone, and what is here of others, unless `all`. */
+/**
+ * Makes the lines of a list; of published weights the first of each network alone, and others that are here, unless
+ * `all`.
+ */
 export function rowsOf(list: WeightList | null, all: boolean): WeightRow[] {
   if (!list) return [];
   const published = list.published.filter(({ first, state }) => all || first || state !== 'absent');
@@ -34,7 +37,7 @@ export function rowsOf(list: WeightList | null, all: boolean): WeightRow[] {
   ];
 }
 
-/** An accuracy in percent: its authors', or as timm measured it. */
+/** Returns an accuracy in percent: its authors', or as timm measured it. */
 export function accuracyOf(row: WeightRow, of: 'top1' | 'top5'): { value: number; byTimm: boolean } | null {
   const own = row.published?.[of] ?? null;
   if (own !== null) return { value: own, byTimm: false };
@@ -42,7 +45,7 @@ export function accuracyOf(row: WeightRow, of: 'top1' | 'top5'): { value: number
   return value === null ? null : { value, byTimm: true };
 }
 
-/** Bytes of the whole file; null where nothing tells. */
+/** Returns the bytes of the whole file; null where they are not known. */
 export function sizeOf({ published, place }: WeightRow): number | null {
   if (place.state === 'here' && place.bytes > 0) return place.bytes;
   return published ? published.size : null;
@@ -67,7 +70,7 @@ export function sortedRows(rows: readonly WeightRow[], column: WeightColumn | nu
   });
 }
 
-/** The lines that hold every word that is searched for, in name, licence or address. */
+/** Finds the lines that hold every word of the search, in name, licence or address. */
 export function foundRows(rows: readonly WeightRow[], search: string): WeightRow[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter(({ name, published }) => {
