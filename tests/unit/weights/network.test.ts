@@ -17,14 +17,17 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let count = 0;
 /** A folder of the hub with the arrays of a network, and the JSON files beside them. */
-function hub(model: string, files: Record<string, unknown> = {}): string {
+function hub(model: string, files: Record<string, unknown> = {}, recipe?: Partial<Recipe>): string {
   const place = join(folder, String(count++));
   mkdirSync(place);
   const { specs } = createModel(model, { classes: 3, inputSize: 224 });
   const arrays = specs.map(({ name, shape }) => {
     return { name, shape, dtype: 'F32' as const, values: () => new Float32Array(shapeSize(shape)) };
   });
-  writeFileSync(join(place, 'model.safetensors'), Buffer.concat([...writeSafetensors(arrays, { format: 'pt' })]));
+  writeFileSync(
+    join(place, 'model.safetensors'),
+    Buffer.concat([...writeSafetensors(arrays, { format: 'pt', ...(recipe && { recipe: JSON.stringify(recipe) }) })]),
+  );
   for (const [name, json] of Object.entries(files)) writeFileSync(join(place, name), JSON.stringify(json));
   return place;
 }
@@ -66,6 +69,17 @@ describe('the network of a file', () => {
       ...{ model: 'deit_tiny_patch16_224', evalCropRatio: 0.875, mean: [0.485, 0.456, 0.406] },
       notes: ['weights.other-network', 'weights.taken: as it was asked for', 'weights.crop-deit'],
     });
+  });
+
+  it('keeps how its data were read for that folder alone', () => {
+    const model = 'deit_tiny_patch16_224';
+    const path = hub(model, {}, { model, dataPath: '/a', dataReading: 'set=CIFAR100' });
+    const reading = (asked: Partial<Recipe>) =>
+      withWeights(path, (weights) => chooseNetwork(weights, asked).recipe.dataReading);
+    expect(reading({})).toBe('set=CIFAR100');
+    expect(reading({ dataPath: '/a' })).toBe('set=CIFAR100');
+    expect(reading({ dataPath: '/b' })).toBe('');
+    expect(reading({ dataPath: '/b', dataReading: 'classes' })).toBe('classes');
   });
 
   it('is tf_efficientnet_b0 where its config says so, though the arrays fit efficientnet_b0', async () => {
