@@ -71,15 +71,15 @@ describe('the network of a file', () => {
     });
   });
 
-  it('keeps how its data were read for that folder alone', () => {
+  it('keeps how its data were read for that folder alone', async () => {
     const model = 'deit_tiny_patch16_224';
     const path = hub(model, {}, { model, dataPath: '/a', dataReading: 'set=CIFAR100' });
     const reading = (asked: Partial<Recipe>) =>
       withWeights(path, (weights) => chooseNetwork(weights, asked).recipe.dataReading);
-    expect(reading({})).toBe('set=CIFAR100');
-    expect(reading({ dataPath: '/a' })).toBe('set=CIFAR100');
-    expect(reading({ dataPath: '/b' })).toBe('');
-    expect(reading({ dataPath: '/b', dataReading: 'classes' })).toBe('classes');
+    expect(await reading({})).toBe('set=CIFAR100');
+    expect(await reading({ dataPath: '/a' })).toBe('set=CIFAR100');
+    expect(await reading({ dataPath: '/b' })).toBe('');
+    expect(await reading({ dataPath: '/b', dataReading: 'classes' })).toBe('classes');
   });
 
   it('is tf_efficientnet_b0 where its config says so, though the arrays fit efficientnet_b0', async () => {
