@@ -146,9 +146,6 @@ const RESNET: [string, ResNetShape, number | null][] = [
 const TEST_SHAPE = { patch: 16, dim: 32, depth: 2, heads: 2 };
 const TEST = ['test_deit_patch16_32', 'test_deit_distilled_patch16_32'];
 
-/** Models whose ImageNet weights a package registry carries. */
-const FETCHABLE = new Set(['tf_efficientnet_lite0']);
-
 const PRESETS: ReadonlyMap<string, Preset> = new Map([
   ...DEIT.map(([name, dim, heads, inputSize, top1]) => {
     const shape: TransformerShape = { patch: 16, dim, depth: 12, heads, distilled: name.includes('distilled') };
@@ -225,8 +222,11 @@ export function createModel(name: string, options: ModelOptions): Model {
   };
 }
 
+/** What is known of a network without its weights. */
+export type NetworkCard = Omit<ModelCard, 'fetchable'>;
+
 /** Lists every network at 1000 classes and its own input size, in the order of the tables, without those for tests. */
-export function listModels(): ModelCard[] {
+export function listModels(): NetworkCard[] {
   return offered().map(modelCard);
 }
 
@@ -248,7 +248,7 @@ export function inputSizes(): Map<string, number> {
  * Describes one network at 1000 classes and its own input size.
  * @throws StillhouseError `argument.invalid` for an unknown name, with the nearest ones.
  */
-export function modelCard(name: string): ModelCard {
+export function modelCard(name: string): NetworkCard {
   const { family, inputSize, top1, build } = presetOf(name);
   const { specs, macs, distilled = false } = build({ classes: 1000, inputSize });
   return {
@@ -260,7 +260,6 @@ export function modelCard(name: string): ModelCard {
     inputSize,
     distilled,
     publishedTop1: top1,
-    fetchable: FETCHABLE.has(name),
   };
 }
 

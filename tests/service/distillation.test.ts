@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -6,6 +7,7 @@ import { createModel } from '../../src-main/model/zoo.ts';
 import type { DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
 import { WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { planFolder } from '../../src-main/runs/distil-file.ts';
+import { buildPrograms } from '../helpers/build.ts';
 import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { parameterValues } from '../helpers/generated.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
@@ -131,12 +133,34 @@ test('takes the teacher that knows the classes, and walks to the end as one job'
   expect(await client.call('run.list', {})).toHaveLength(3);
 });
 
+test('is one command without a window, which goes on where it was interrupted', async () => {
+  const program = join(await buildPrograms(), 'cli.mjs');
+  const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
+  const command = (...more: string[]) => {
+    const words = ['distill', '--data-path', data, '--model', student.model, '--input-size', '32', '--epochs', '4000'];
+    const child = spawn(process.execPath, [program, ...words, ...more, '--json'], { env });
+    const said = { out: '', child, ended: new Promise<number | null>((resolve) => child.on('close', resolve)) };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
+    return said;
+  };
+  const first = command();
+  await vi.waitFor(() => expect(first.out).toContain('student of data'), { timeout: 200_000 });
+  expect(first.out).toContain(`Teacher: ${TEACHER} of the run`);
+  expect(first.out).toMatch(/Disk: .*Time: student \d/);
+  first.child.kill('SIGINT');
+  expect(await first.ended).toBe(130);
+  expect(first.out).toContain('Go on with the same command');
+  const second = command('--offer');
+  expect(await second.ended).toBe(0);
+  expect(JSON.parse(second.out.trim().split('\n').at(-1)!)).toMatchObject({ type: 'offer', begun: true });
+});
+
 test('a plan is a file that says everything, and is forgotten without its runs', async () => {
   const { client } = front;
   const [{ plan }] = await client.call('distil.list', {});
   expect(JSON.parse(readFileSync(join(planFolder(places.homeFolder, plan.id), 'plan.json'), 'utf8'))).toEqual(plan);
   await client.call('distil.forget', { plan: plan.id });
   expect((await client.call('distil.list', {})).map((report) => report.plan.id)).not.toContain(plan.id);
-  expect(await client.call('run.list', {})).toHaveLength(3);
+  expect(await client.call('run.list', {})).toHaveLength(4);
   await expect(client.call('distil.continue', { plan: plan.id })).rejects.toMatchObject({ code: 'distil.missing' });
 });

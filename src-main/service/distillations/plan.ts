@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import imageNet from '../../../resources/classes/imagenet.json' with { type: 'json' };
 import type { Dataset } from '../../data/layout/folder.ts';
 import { hasImageNetWeights } from '../../install/model-weights.ts';
-import { modelCard } from '../../model/zoo.ts';
+import { isModel, modelCard } from '../../model/zoo.ts';
 import type { RunDetail, RunSummary } from '../../protocol/data-types.ts';
 import type { DistilPlan, DistilRequest, PlannedTeacher } from '../../protocol/distillation.ts';
 import { PRESETS } from '../../protocol/presets.ts';
@@ -65,7 +65,7 @@ function foundTeacher({ dataPath, teacherModel }: DistilRequest, facts: PlanFact
   const fits = (run: RunSummary): boolean =>
     run.state === 'finished' &&
     run.teacher === '' &&
-    (teacherModel ? run.model === teacherModel : modelCard(run.model).role === 'teacher') &&
+    (teacherModel ? run.model === teacherModel : isModel(run.model) && modelCard(run.model).role === 'teacher') &&
     knows(detailOf(run.id).classes, dataset.classes);
   const rank = (run: RunSummary): number => (run.dataPath === dataPath ? 1000 : 0) + (run.bestAcc1 ?? 0);
   const [best] = runs.filter(fits).sort((one, other) => rank(other) - rank(one));

@@ -8,6 +8,7 @@ import { parseMinmax } from '../../data/augment/mix.ts';
 import { stepsPerEpoch } from '../../data/batches/sampler.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { findPublished } from '../../install/weight-source.ts';
+import { hasImageNetWeights } from '../../install/model-weights.ts';
 import { planFit } from '../../model/weights.ts';
 import { createModel, isModel, listModels, modelCard, suggestedModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
@@ -62,7 +63,9 @@ let cards: ReadonlyMap<string, ModelCard> | undefined;
 
 /** Lists every model that is offered, by name; the list never changes. */
 export function modelCards(): ReadonlyMap<string, ModelCard> {
-  return (cards ??= new Map(listModels().map((card) => [card.name, card])));
+  return (cards ??= new Map(
+    listModels().map((card) => [card.name, { ...card, fetchable: hasImageNetWeights(card.name) }]),
+  ));
 }
 
 /**

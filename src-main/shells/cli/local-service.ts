@@ -15,6 +15,8 @@ export interface LocalService {
    * @throws StillhouseError what it failed with, `job.cancelled`.
    */
   job(started: Promise<{ job: string }>): Promise<unknown>;
+  /** Hears whatever the service tells from now on. */
+  onEvent(listener: (event: ServiceEvent) => void): void;
 }
 
 /** The options of a workstation in this process. */
@@ -30,7 +32,9 @@ export async function withService<Result>(
   body: (desk: LocalService) => Promise<Result>,
 ): Promise<Result> {
   const listeners = new Set<(progress: JobProgress) => void>();
+  const all = new Set<(event: ServiceEvent) => void>();
   const emit = (event: ServiceEvent): void => {
+    for (const listener of all) listener(event);
     if (event.event === 'job') for (const listener of listeners) listener(event.progress);
   };
   const workstation = createWorkstation({ ...HERE, shell: 'cli', emit });
@@ -38,6 +42,7 @@ export async function withService<Result>(
   try {
     return await body({
       calls,
+      onEvent: (listener) => void all.add(listener),
       job: async (started) => {
         const { job } = await started;
         const cancel = (): void => void calls['job.cancel']({ job });

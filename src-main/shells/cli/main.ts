@@ -5,6 +5,7 @@ import { nearest } from '../../base/nearest-word.ts';
 import { strangeVariables } from './environment.ts';
 import { COMMON, type Command, type Shell } from './command.ts';
 import { data } from './data.ts';
+import { distil } from './distil.ts';
 import { engine } from './engine.ts';
 import { evaluate } from './evaluate.ts';
 import { inspect } from './inspect.ts';
@@ -25,6 +26,7 @@ import { exportWeights, forward } from './weights.ts';
 const COMMANDS: readonly Command[] = [
   train,
   teacher,
+  distil,
   forecast,
   teacherCard,
   evaluateTeacher,

@@ -1,6 +1,6 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow, HistoryRow, RunState, ServiceEvent } from '../../protocol/events.ts';
-import { StillhouseError, fromPlainError, isDivergence } from '../../protocol/errors.ts';
+import { StillhouseError, fromPlainError, isDivergence, toPlainError } from '../../protocol/errors.ts';
 import { SpentMeter, type Spent } from '../../protocol/spent.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
@@ -40,7 +40,7 @@ const EVAL: Option = {
   help: "Train nothing: score the weights of --resume FILE and print DeiT's closing lines.",
 };
 /** The exit code of a training that was saved before its end, as a shell has it of Ctrl-C: 0 means done. */
-const STOPPED = 130;
+export const STOPPED = 130;
 const THREADS: Option = { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' };
 
 export function presetOption(task: 'student' | 'teacher', help: string): Option {
@@ -86,6 +86,13 @@ function givenValues(parsed: Parsed, { reporter }: Shell): Partial<Recipe> {
 /** The teacher unless the person names another: its ImageNet weights can be fetched. */
 const TEACHER = 'tf_efficientnet_lite0';
 
+const FROM_SCRATCH: Option = {
+  flag: 'from-scratch',
+  value: null,
+  help: 'Start from random weights, not from ImageNet weights.',
+  excludes: ['finetune', 'resume'],
+};
+
 export const teacher: Command = {
   name: 'teacher',
   summary: 'Train a teacher on your data, from ImageNet weights where they can be fetched.',
@@ -94,6 +101,7 @@ export const teacher: Command = {
   options: [
     ...recipeOptions().filter(({ flag }) => !/^(teacher|distillation)/.test(flag)),
     RESUME,
+    FROM_SCRATCH,
     presetOption('teacher', 'Settings to start from; flags change them. Default full-teacher.'),
     THREADS,
   ],
@@ -102,7 +110,8 @@ export const teacher: Command = {
     const typed = recipeValues(parsed);
     const given: Partial<Recipe> = { ...preset, model: TEACHER, ...typed, distillationType: 'none' };
     const resumed = parsed.values.has('resume');
-    const finetune = given.finetune ?? (resumed ? '' : await fetchedWeights(given.model ?? TEACHER, shell));
+    const scratch = resumed || parsed.values.get('from-scratch') === true;
+    const finetune = given.finetune ?? (scratch ? '' : await imageNetStart(given.model ?? TEACHER, shell));
     return trainRun(parsed, shell, resumed ? { ...presetValues(parsed), ...typed } : { ...given, finetune });
   },
 };
@@ -112,13 +121,19 @@ export function presetValues(parsed: Parsed, fallback?: string): Partial<Recipe>
   return PRESETS.find((preset) => preset.id === id)?.values ?? {};
 }
 
-/** Path of a model's ImageNet weights, '' where there are none to fetch. */
-function fetchedWeights(model: string, shell: Shell): Promise<string> {
-  return withService(shell, async ({ calls, job }) => {
-    const card = (await calls['models.list']({})).find(({ name }) => name === model);
-    if (!card?.fetchable) return '';
-    return String(await job(calls['weights.fetch']({ model })));
-  });
+/** Path of a model's ImageNet weights; '' where they cannot be had, which is said. */
+async function imageNetStart(model: string, shell: Shell): Promise<string> {
+  const { reporter } = shell;
+  try {
+    const path = await withService(shell, ({ calls, job }) => job(calls['weights.fetch']({ model })));
+    reporter.note(`It starts from ImageNet weights: ${String(path)}`);
+    return String(path);
+  } catch (error) {
+    const { code, message } = toPlainError(error);
+    if (!/^weights\.(none|fetch|download)$/.test(code)) throw error;
+    reporter.note(`${message}\nIT STARTS FROM RANDOM WEIGHTS, and will know much less than from ImageNet weights.`);
+    return '';
+  }
 }
 
 /** @returns the exit code. */

@@ -85,9 +85,8 @@ describe('the zoo', () => {
       inputSize: 224,
       distilled: true,
       publishedTop1: 74.5,
-      fetchable: false,
     });
-    expect(modelCard('tf_efficientnet_lite0')).toMatchObject({ role: 'teacher', distilled: false, fetchable: true });
+    expect(modelCard('tf_efficientnet_lite0')).toMatchObject({ role: 'teacher', distilled: false });
   });
 
   test('gives a card of its own to every caller', () => {
