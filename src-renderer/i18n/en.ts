@@ -1,6 +1,7 @@
 import { charts } from './charts.en.ts';
 import { commands, settings } from './commands.en.ts';
 import { dataPage, sampleRun } from './data-page.en.ts';
+import { distil } from './distil.en.ts';
 import { evaluate } from './evaluate.en.ts';
 import { exportPage } from './export-page.en.ts';
 import { presets, presetWords } from './presets.en.ts';
@@ -85,6 +86,7 @@ const en = {
     evaluate: 'Evaluation',
     export: 'Export',
     measure: 'Measured steps',
+    distil: 'Distillation',
   },
   stage: {
     download: 'Downloading',
@@ -290,6 +292,7 @@ const en = {
   recipePage,
   dataPage,
   sampleRun,
+  distil,
   models: {
     choose: 'Choose a model',
     parameters: '{n} parameters',

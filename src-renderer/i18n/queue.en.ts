@@ -19,6 +19,7 @@ export const queue = {
   keys: 'Drag a run, or press Alt+Up or Alt+Down on it, to move it.',
   own: 'Own settings',
   resumes: 'Resume {run}',
+  distils: 'Distillation on a folder',
   facts: '{model} · {data} · {epochs} epoch | {model} · {data} · {epochs} epochs',
   time: 'Expected time',
   unknown: 'time not known yet',

@@ -21,6 +21,7 @@ export const queue: typeof en = {
   keys: '拖动运行，或在其上按 Alt+上/下 方向键来移动。',
   own: '自定义设置',
   resumes: '恢复 {run}',
+  distils: '用文件夹蒸馏',
   facts: '{model} · {data} · {epochs} 轮 | {model} · {data} · {epochs} 轮',
   time: '预计时间',
   unknown: '时间未知',

@@ -1,6 +1,7 @@
 import { charts } from './charts.zh-CN.ts';
 import { commands, settings } from './commands.zh-CN.ts';
 import { dataPage, sampleRun } from './data-page.zh-CN.ts';
+import { distil } from './distil.zh-CN.ts';
 import { evaluate } from './evaluate.zh-CN.ts';
 import { exportPage } from './export-page.zh-CN.ts';
 import type { Messages } from './en.ts';
@@ -86,6 +87,7 @@ const zh: Messages = {
     evaluate: '评估',
     export: '导出',
     measure: '试跑几步',
+    distil: '蒸馏',
   },
   stage: {
     download: '下载中',
@@ -290,6 +292,7 @@ const zh: Messages = {
   recipePage,
   dataPage,
   sampleRun,
+  distil,
   models: {
     choose: '选择模型',
     parameters: '{n} 参数',

@@ -1,0 +1,48 @@
+import type { distil as enDistil } from './distil.en.ts';
+
+/** 仅凭一个文件夹完成蒸馏的文字。 */
+export const distil: typeof enDistil = {
+  title: '用此文件夹蒸馏',
+  about: '先有一个认识这些类别的教师，再让小型学生向它学习：一次开始，无需其他设置。',
+  teacher: {
+    made: '尚无训练好的教师认识这 {n} 个类别：先用它们训练 {model}。',
+    run: '运行 {run} 的 {model} 认识全部 {n} 个类别：在 {folder} 上为 {acc1}。',
+    published: '{model} 及其已发布的权重认识 ImageNet 的 {n} 个类别。',
+    chosen: '教师为 {path}。',
+  },
+  start: {
+    published: '它从 ImageNet 权重开始，并换上新的分类头。',
+    own: '它从所选的权重开始。',
+    random: '它从随机权重开始：没有已发布的 ImageNet 权重，效果会差很多。',
+  },
+  student: '学生：{model}，{size} 像素。',
+  anew: '仍要训练新的教师',
+  teacherEpochs: '教师的轮数',
+  studentEpochs: '学生的轮数',
+  download: '需下载',
+  disk: '磁盘占用',
+  diskOf: '检查点 {size}，可用 {free}',
+  time: '时间',
+  timeOf: '教师 {teacher}，学生 {student}',
+  timeStudent: '学生 {student}',
+  unknown: '尚不清楚',
+  measure: '测量几步',
+  measuring: '正在测量几步…',
+  begin: '开始蒸馏',
+  steps: { weights: '获取 ImageNet 权重', teacher: '训练教师', student: '蒸馏学生' },
+  stepDone: '已完成',
+  stepHere: '进行中',
+  progress: '蒸馏进度',
+  states: {
+    waiting: '正在队列中等待。',
+    running: '进行中。',
+    stopped: '已停止。已获取和已训练的内容都会保留。',
+    failed: '未能继续。',
+    done: '已完成：学生训练完毕。',
+  },
+  stop: '停止蒸馏',
+  proceed: '继续蒸馏',
+  another: '再次蒸馏',
+  forget: '收起此次蒸馏',
+  show: '查看运行',
+};
