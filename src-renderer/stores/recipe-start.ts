@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { computed, shallowRef, watch } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
@@ -21,10 +21,28 @@ export const useRecipeStart = defineStore('recipe-start', () => {
   const weightsJob = computed(() => jobs.ofKind('weights'));
   const weightsError = shallowRef<PlainError | null>(null);
 
+  /** A teacher is to start from random weights, though it could start from ImageNet weights. */
+  const fromScratch = ref(false);
+  /** Whether ImageNet weights are fetched at the start: a teacher's, unless a person says otherwise. */
+  const pretrains = computed(
+    () =>
+      recipe.task === 'teacher' &&
+      recipe.values.finetune === '' &&
+      recipe.card?.fetchable === true &&
+      !fromScratch.value,
+  );
+  /** Gets what the recipe starts from; false where that cannot be had, which `startError` says. */
+  const hasStart = async (): Promise<boolean> => {
+    if (!pretrains.value) return true;
+    await fetchWeights();
+    startError.value = weightsError.value;
+    return !pretrains.value;
+  };
   /** Starts the run; true when it did, and not when it waits in the queue. */
   const start = async (): Promise<boolean> => {
     if (!check.ready || runs.starting) return false;
     startError.value = null;
+    if (!(await hasStart())) return false;
     try {
       return (await runs.start(recipe.values)) !== null;
     } catch (thrown) {
@@ -33,7 +51,8 @@ export const useRecipeStart = defineStore('recipe-start', () => {
     }
   };
   /** Has the recipe wait for its turn; true when it does. */
-  const enqueue = async (): Promise<boolean> => check.ready && queue.add({ recipe: { ...recipe.values } });
+  const enqueue = async (): Promise<boolean> =>
+    check.ready && (await hasStart()) && queue.add({ recipe: { ...recipe.values } });
 
   /** Weights are taken while the recipe is for the same model, and nothing else was chosen to start from. */
   const fetches = latest(() => `${recipe.values.model} ${recipe.values.finetune}`);
@@ -54,5 +73,5 @@ export const useRecipeStart = defineStore('recipe-start', () => {
     () => recipe.values,
     () => (startError.value = null),
   );
-  return { startError, weightsJob, weightsError, start, enqueue, fetchWeights };
+  return { startError, weightsJob, weightsError, fromScratch, pretrains, start, enqueue, fetchWeights };
 });

@@ -144,7 +144,7 @@ test('is one command without a window, which goes on where it was interrupted', 
     return said;
   };
   const first = command();
-  await vi.waitFor(() => expect(first.out).toContain('student of data'), { timeout: 200_000 });
+  await eventually(() => expect(first.out).toContain('student of data'));
   expect(first.out).toContain(`Teacher: ${TEACHER} of the run`);
   expect(first.out).toMatch(/Disk: .*Time: student \d/);
   first.child.kill('SIGINT');
