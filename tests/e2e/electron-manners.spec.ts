@@ -155,7 +155,7 @@ test('quitting while a run trains goes on in the background, or leaves all as it
 test('the end of the session saves what trains', async ({ app, home }) => {
   const bench = new Workbench(app);
   await bench.startLong(makeTinyData(join(home, 'images')));
-  const ended = app.electron!.waitForEvent('close');
+  const ended = app.electron!.waitForEvent('close', { timeout: 0 });
   await app.electron!.evaluate(
     ({ BrowserWindow }) =>
       void setTimeout(() => (BrowserWindow.getAllWindows()[0] as NodeJS.EventEmitter).emit('session-end')),
@@ -179,7 +179,7 @@ test('the queue goes on without a window, and the app ends after its last run', 
   await bench.set('Epochs', '1');
   await bench.main.getByRole('button', { name: 'Add to queue' }).click();
   await expect(bench.page.getByRole('button', { name: '1 waiting' })).toBeVisible();
-  const ended = electron.waitForEvent('close');
+  const ended = electron.waitForEvent('close', { timeout: 0 });
   expect(lastState(first)).not.toBe('finished');
   await bench.page.close();
   await ended;
