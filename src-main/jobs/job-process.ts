@@ -81,7 +81,7 @@ export function ownedJob<Job extends JobRequest>(
 
 /**
  * Images and weights are outside of V8's heap, so the little garbage in it is seldom worth V8's while, and would be
- * let to grow to a tenth of all memory. The trainer collects it before the first step and after each evaluation.
+ * let to grow to a tenth of all memory. A training collects it before the first step and after each evaluation.
  */
 export const JOB_FLAGS = ['--enable-source-maps', '--max-semi-space-size=1', '--expose-gc'];
 

@@ -250,7 +250,7 @@ const RESULTS = {
 export type JobResults = { [Kind in keyof typeof RESULTS]: v.InferOutput<(typeof RESULTS)[Kind]> };
 export type JobResult = JobResults[keyof JobResults];
 
-/** Facts that a trainer tells. Times are milliseconds since 1970. */
+/** Facts that a job process tells. Times are milliseconds since 1970. */
 const jobEvent = v.variant('tell', [
   v.object({ tell: v.literal('ready') }),
   /** Rows that are in the run's history already. */

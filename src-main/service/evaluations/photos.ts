@@ -97,7 +97,7 @@ interface Waiting {
 /** A process that answers images with one checkpoint, and ends when nobody has asked for a minute. */
 class Oracle {
   ended = false;
-  private readonly trainer: JobProcess<'predict'>;
+  private readonly child: JobProcess<'predict'>;
   private readonly waiting = new Map<number, Waiting>();
   /** Questions from before the process could hear. */
   private early: (() => void)[] | null = [];
@@ -108,13 +108,13 @@ class Oracle {
     readonly key: string,
     spawn: (onEvent: (event: JobEvent) => void) => JobProcess<'predict'>,
   ) {
-    this.trainer = spawn((event) => this.hear(event));
+    this.child = spawn((event) => this.hear(event));
     const fail = (error: unknown): void => {
       this.ended = true;
       for (const { reject } of this.waiting.values()) reject(error);
       this.waiting.clear();
     };
-    this.trainer.done.then(() => fail(new StillhouseError('job.cancelled')), fail);
+    this.child.done.then(() => fail(new StillhouseError('job.cancelled')), fail);
   }
 
   ask(image: Uint8Array): Promise<PhotoAnswer> {
@@ -122,7 +122,7 @@ class Oracle {
     const question = this.next++;
     return new Promise((resolve, reject) => {
       this.waiting.set(question, { resolve, reject });
-      const send = (): void => this.trainer.ask(question, image);
+      const send = (): void => this.child.ask(question, image);
       if (this.early) this.early.push(send);
       else send();
     });
@@ -131,8 +131,8 @@ class Oracle {
   async close(): Promise<void> {
     clearTimeout(this.timer);
     this.ended = true;
-    this.trainer.stop();
-    await this.trainer.done.catch(() => undefined);
+    this.child.stop();
+    await this.child.done.catch(() => undefined);
   }
 
   private hear(event: JobEvent): void {

@@ -6,7 +6,7 @@ import type { JobRequest, JobResults } from '../../jobs/job-protocol.ts';
 const GRACE = 10_000;
 
 /**
- * Does one job in a trainer process and ends with it. When cancelled, the process is asked to stop and, if it takes
+ * Does one job in a job process and ends with it. When cancelled, the process is asked to stop and, if it takes
  * too long, ended.
  * @throws StillhouseError what the job reported, or `run.died`.
  */
@@ -15,20 +15,20 @@ export async function runJob<Job extends JobRequest>(
   job: Job,
   { signal, report }: Partial<JobContext> = {},
 ): Promise<JobResults[Job['kind']]> {
-  const trainer = spawn(job, {
+  const child = spawn(job, {
     onEvent: (event) => {
       if (event.tell === 'progress') report?.({ stage: event.stage, done: event.done, total: event.total });
     },
   });
   let late: NodeJS.Timeout | undefined;
   const cancel = (): void => {
-    trainer.stop();
-    late = setTimeout(() => trainer.kill(), GRACE);
+    child.stop();
+    late = setTimeout(() => child.kill(), GRACE);
   };
   if (signal?.aborted) cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
-    return await trainer.done;
+    return await child.done;
   } finally {
     clearTimeout(late);
     signal?.removeEventListener('abort', cancel);

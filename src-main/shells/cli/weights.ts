@@ -182,18 +182,18 @@ export async function inJobProcess<Job extends JobRequest>(
   shell: Shell,
   onEvent: (event: JobEvent) => void = () => undefined,
 ): Promise<JobResults[Job['kind']]> {
-  const trainer = spawnJob(job, {
+  const child = spawnJob(job, {
     onEvent: (event) => {
       onEvent(event);
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');
     },
   });
   const interrupts = shell.onInterrupt(
-    () => trainer.stop(),
-    () => trainer.kill(),
+    () => child.stop(),
+    () => child.kill(),
   );
   try {
-    return await trainer.done;
+    return await child.done;
   } finally {
     interrupts.release();
   }

@@ -15,7 +15,7 @@ import { onSettings, say, useSystemLanguage } from './settings.ts';
 import { holdFast, openWindow } from './window.ts';
 
 /**
- * Electron's main process: windows, menu, dialogs and ports. The service and every trainer are processes of their own,
+ * Electron's main process: windows, menu, dialogs and ports. The service and every job process are processes of their own,
  * so that nothing here ever waits for them. Runs on Electron 9 and later.
  */
 const dist = join(__dirname, '..');

@@ -24,7 +24,7 @@ describe('a recipe as a file', () => {
       epochs: 3 # epochs. Passes over the training images; also the length of the cosine. Default: 300.
 
       # optimizer
-      model_ema: true # Keep a moving average of the model and score it beside the model. (DeiT keeps one unless told not to, and never scores it.) Default: false.
+      model_ema: true # Keep a moving average of the model and score it beside the model. (DeiT keeps one by default, and never scores it.) Default: false.
       "
     `);
     expect(writeRecipe(parseRecipe({}), 'yaml', true).match(/^\w+:/gm)).toHaveLength(FIELDS.length);
