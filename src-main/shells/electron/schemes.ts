@@ -3,6 +3,7 @@ import { extname, join, normalize, sep } from 'node:path';
 import { protocol } from 'electron';
 import type { ImageFile } from '../../service/data/datasets.ts';
 import { endingOf, imageFromStored, isPacked } from '../../service/data/stored-image.ts';
+import { IMAGE_TYPES, WINDOW_TYPES } from '../../protocol/content-types.ts';
 import { APP_ORIGIN, IMAGE_SCHEME } from './channels.ts';
 
 /** Policy of the window: its own files and images by id, nothing else; no inline script, no eval. */
@@ -20,21 +21,7 @@ const POLICY = [
   'sandbox allow-scripts allow-same-origin allow-forms allow-modals allow-downloads',
 ].join('; ');
 
-const TYPES: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.json': 'application/json',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.ico': 'image/x-icon',
-  '.woff2': 'font/woff2',
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.gif': 'image/gif',
-  '.bmp': 'image/bmp',
-  '.webp': 'image/webp',
-};
+const TYPES: Readonly<Record<string, string>> = { ...WINDOW_TYPES, ...IMAGE_TYPES };
 
 interface Answer {
   status: number;

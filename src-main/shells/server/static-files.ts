@@ -5,28 +5,8 @@ import { extname, join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { ImageFile } from '../../service/data/datasets.ts';
+import { IMAGE_TYPES, WINDOW_TYPES } from '../../protocol/content-types.ts';
 import { endingOf, imageFromStored, isPacked } from '../../service/data/stored-image.ts';
-
-const TYPES: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.ico': 'image/x-icon',
-  '.woff2': 'font/woff2',
-};
-
-/** Types of images that a data folder may hold; anything else is sent as bytes. */
-const IMAGE_TYPES: Record<string, string> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.gif': 'image/gif',
-  '.bmp': 'image/bmp',
-  '.webp': 'image/webp',
-};
 
 /** The files of the built window by their address: `/index.html` → path. Only these can be asked for. */
 export type StaticFiles = ReadonlyMap<string, string>;
@@ -43,7 +23,7 @@ export async function listStaticFiles(folder: string): Promise<StaticFiles> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
     const path = join(entry.parentPath, entry.name);
-    const typed = extname(entry.name) in TYPES;
+    const typed = extname(entry.name) in WINDOW_TYPES;
     if (entry.isFile() && typed) files.set(`/${relative(folder, path).split(sep).join('/')}`, path);
   }
   const index = files.get('/index.html');
@@ -57,7 +37,7 @@ export async function listStaticFiles(folder: string): Promise<StaticFiles> {
 export async function sendStatic(response: ServerResponse, path: string): Promise<void> {
   const kept = path.includes(`${sep}assets${sep}`);
   response.setHeader('Cache-Control', kept ? 'public, max-age=31536000, immutable' : 'no-cache');
-  await send(response, { path, offset: 0, size: null }, TYPES[extname(path)] ?? 'application/octet-stream');
+  await send(response, { path, offset: 0, size: null }, WINDOW_TYPES[extname(path)] ?? 'application/octet-stream');
 }
 
 /**
