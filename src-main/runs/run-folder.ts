@@ -165,7 +165,7 @@ const OWN_FILES = new RegExp(
   String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$`,
 );
 const OWN_ENTRIES =
-  /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
+  /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|teacher\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
 const TRASHED = /^trashed-\d+\.json$/;
 
 function removeOwn(folder: string, own: RegExp): void {

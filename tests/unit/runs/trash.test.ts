@@ -78,6 +78,18 @@ describe('a run in the trash', () => {
     expect(entries(folder)).toEqual([...own, 'checkpoints', 'checkpoints/notes.md', 'holiday'].sort());
   });
 
+  it('goes with every file that the head of run-folder.ts says a run may hold', async () => {
+    const source = readFileSync(new URL('../../../src-main/runs/run-folder.ts', import.meta.url), 'utf8');
+    const head = source.slice(source.indexOf('A run folder holds'), source.indexOf('*/'));
+    const names = head.match(/\b[a-z-]+\.(json|jsonl|txt)\b/g)!.filter((name) => name !== 'run.json');
+    expect(names).toContain('teacher.json');
+    const run = await wholeRun();
+    for (const name of names) if (!existsSync(join(run, name))) writeFileSync(join(run, name), '{}');
+    trashRun(run);
+    emptyRun(run);
+    expect(existsSync(run)).toBe(false);
+  });
+
   it('that was removed in part is still there to be removed', async () => {
     const run = await wholeRun();
     trashRun(run);
