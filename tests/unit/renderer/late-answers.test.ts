@@ -300,6 +300,7 @@ const LATE: readonly Late[] = [
 /** Stores that ask for something and have a test of their own, or none. */
 const OTHERS: Readonly<Record<string, string>> = {
   comparison: 'reads one run after the other; below',
+  distillation: 'has no line yet',
   jobs: 'reads its list at a new connection; below',
   'recipe-start': 'fetches one file at a time; below',
   preview: 'makes one batch at a time, and says whose it is',
