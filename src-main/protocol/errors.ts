@@ -121,6 +121,10 @@ export const ERRORS = {
     says: '{a} and {b} give images different classes.',
     advice: 'Say which counts with --data-reading "{first}" or "{second}".',
   },
+  'data.lists-unused': {
+    says: 'Lists that are not used: {lists}.',
+    advice: 'To use one of them: --data-reading "list=FILE".',
+  },
   'data.list-unknown': {
     says: '{count} images have a label in {list} that is no class: {labels}.',
     advice: 'They are left out; correct the labels or add the class folders.',

@@ -126,6 +126,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{a} 与 {b} 给图片的类别不同。',
     advice: '用 --data-reading "{first}" 或 "{second}" 说明以哪个为准。',
   },
+  'data.lists-unused': {
+    says: '未使用的列表：{lists}。',
+    advice: '要使用其中之一：--data-reading "list=FILE"。',
+  },
   'data.list-unknown': {
     says: '{list} 中 {count} 张图片的标签不是任何类别：{labels}。',
     advice: '它们不参与；请更正标签或补上类别文件夹。',

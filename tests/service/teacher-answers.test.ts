@@ -11,6 +11,7 @@ import { cardPath, readTeacherCard } from '../../src-main/weights/teacher-card.t
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
 import { copyTeacher, EXPECTED, fixtureImages } from '../helpers/teachers.ts';
+import keras from '../fixtures/teachers/keras.json';
 
 /** What a file shows of its answers and its images, against what its card says; the numbers are torch's. */
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-answers-'));
@@ -128,6 +129,17 @@ describe('a file that prepares pixels itself', () => {
       pixels.map((value) => value / 255),
     );
     bytes.values.forEach((value, at) => expect(value).toBeCloseTo(plain.values[at], 4));
+  });
+
+  it('of Keras, with its own rescaling and softmax, answers as Keras does', async () => {
+    const pixels = Float32Array.from(fixtureImages('NHWC'), (value) => Math.floor((value + 1) * 127.5 + 0.5));
+    const got = await answered('keras-saved', {}, pixels);
+    expect(got.card).toMatchObject({ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255], output: 'probabilities' });
+    expect(codes(got)).toEqual(expect.arrayContaining(['teacher.taken-pixels', 'teacher.taken-probabilities']));
+    keras.probabilities.forEach((row, at) => {
+      const ours = softmax([...got.values.subarray(4 * at, 4 * at + 4)]);
+      row.forEach((value, place) => expect(ours[place]).toBeCloseTo(value, 5));
+    });
   });
 
   it('may scale in its own way where mean and std are given', async () => {

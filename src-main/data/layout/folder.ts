@@ -180,6 +180,7 @@ function labelSamples(labels: ReadonlyMap<string, string>, classes: readonly str
 function say(found: FoundLabels, files: readonly string[], { file }: Branch, { notes, warnings }: Roots): void {
   const { note, labels, unknown, source } = found;
   notes.add(note.code, { ...note.params, folder: file || '.' });
+  if (found.unused.length > 0) notes.add('data.lists-unused', { lists: found.unused.join(', ').slice(0, 1000) });
   const strange = Object.values(unknown).reduce((sum, count) => sum + count, 0);
   const missing = files.length - labels.size - strange;
   if (missing > 0) warnings.add('data.unlabelled', { count: missing, list: basename(source) });

@@ -1,4 +1,4 @@
-import { reasonOf, StillhouseError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
+import { reasonOf, StillhouseError, toPlainError, type ErrorCode, type ErrorParams } from '../../protocol/errors.ts';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -65,7 +65,11 @@ export interface FoundLabels {
   unknown: Record<string, number>;
   /** The note on the list once it is used. */
   note: { code: ErrorCode; params: ErrorParams };
+  /** Names of lists beside it that name no image here, or cannot be read. */
+  unused: string[];
 }
+
+type Labelled = Omit<FoundLabels, 'source' | 'unused'>;
 
 /**
  * Looks for a list that names the classes of flat images, in the folders given, their devkits, and for ImageNet's own
@@ -103,14 +107,18 @@ function fitsRole(path: string, role: SplitRole): boolean {
 
 async function firstUsable(lists: readonly List[], request: LabelRequest): Promise<FoundLabels | null> {
   const usable: FoundLabels[] = [];
+  const unused: string[] = [];
   let fault: Error | null = null;
   for (const list of lists) {
     try {
       const found = labelsOf(await textOf(list), list.path, request);
-      if (found) usable.push({ ...found, source: list.path });
+      if (found) usable.push({ ...found, source: list.path, unused });
+      else if (isTable(list.path)) unused.push(basename(list.path));
     } catch (error) {
       // A text that is no table (a README) need not be one.
-      if (/\.[ct]sv$/i.test(list.path) || isNamed(list.path)) fault ??= error as Error;
+      if (!isTable(list.path)) continue;
+      fault ??= error as Error;
+      unused.push(`${basename(list.path)} (${toPlainError(error).message})`);
     }
   }
   const [first, ...others] = usable;
@@ -123,8 +131,9 @@ async function firstUsable(lists: readonly List[], request: LabelRequest): Promi
   return first ?? null;
 }
 
-function isNamed(path: string): boolean {
-  return NAMED.some((pattern) => pattern.test(basename(path)));
+/** Whether a list must be one by its name; any other text may be. */
+function isTable(path: string): boolean {
+  return /\.[ct]sv$/i.test(path) || NAMED.some((pattern) => pattern.test(basename(path)));
 }
 
 function asListError({ path }: List): (error: unknown) => never {
@@ -201,7 +210,7 @@ async function textOf(list: List): Promise<string> {
 }
 
 /** Labels of the images, or null when the list names none of them. */
-function labelsOf(text: string, path: string, request: LabelRequest): Omit<FoundLabels, 'source'> | null {
+function labelsOf(text: string, path: string, request: LabelRequest): Labelled | null {
   const { files, classes, reading, taken } = request;
   const list = basename(path);
   const index = new ImageIndex(files, taken?.source === path ? taken.files : [], list);
@@ -252,7 +261,7 @@ function collect(
   classes: readonly string[] | null,
   counted: Numbering | null,
   of: { list: string; total: number; file: string; label: string },
-): Omit<FoundLabels, 'source'> | null {
+): Labelled | null {
   const labels = new Map<string, string>();
   const unknown: Record<string, number> = {};
   for (const [file, label] of labelled) {
@@ -336,7 +345,7 @@ async function explained(
   const pairs = sorted.map((file, at) => [file, synsets.get(ids[byName ? numbered[at] - 1 : at]) ?? ''] as const);
   const labels = new Map(pairs.filter(([, synset]) => known.has(synset)));
   const params = { list: basename(truth.path), count: labels.size, total: files.length };
-  return { source: truth.path, labels, unknown: {}, note: { code: 'data.read-devkit', params } };
+  return { source: truth.path, labels, unknown: {}, note: { code: 'data.read-devkit', params }, unused: [] };
 }
 
 /** Synsets by ImageNet's numbers. @throws Error when nothing explains them. */

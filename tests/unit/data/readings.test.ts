@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -7,6 +8,7 @@ import { reason } from '../../../src-main/protocol/reasons.ts';
 import { listDataset, readSample, samplePlace, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import { parseTable } from '../../../src-main/data/layout/label-table.ts';
 import { naturalOrder } from '../../../src-main/base/name-order.ts';
+import { writeZip, type ZipContent } from '../../../src-main/formats/zip-writer.ts';
 import { readNow } from '../../../src-main/data/layout/read-now.ts';
 import { parseReading, withReading } from '../../../src-main/protocol/data-reading.ts';
 import { splitName } from '../../../src-main/data/layout/split-names.ts';
@@ -238,6 +240,17 @@ describe('lists', () => {
     expect(labelled(dataset, dataset.val)).toEqual(['val/1.jpg b', 'val/2.jpg b']);
   });
 
+  it('that name no image, or are no table, are named beside the one that counts', async () => {
+    await flowers('a', 'b');
+    await put('val.csv', '1.jpg,a\n2.jpg,b\n');
+    await put('prices.csv', 'x,1\ny,2\n');
+    await put('broken.csv', '1.jpg,a\n1.jpg,b\n');
+    const dataset = await listDataset(root);
+    expect(labelled(dataset, dataset.val)).toEqual(['val/1.jpg a', 'val/2.jpg b']);
+    const [note] = dataset.notes.filter(({ code }) => code === 'data.lists-unused');
+    expect(note.params.lists).toMatch(/^broken\.csv \(.*line 2.*another class.*\), prices\.csv$/);
+  });
+
   it('give the classes of flat training images; test without labels is not used', async () => {
     await make(...images(30, 'train'), ...images(5, 'test'));
     const refused = { code: 'data.flat', params: { folder: 'train', count: 30 } };
@@ -270,6 +283,25 @@ describe('a zip archive', () => {
     expect(texts.map((text) => text.slice(0, 11)).sort()).toEqual(['deflated ro', 'outside', 'stored rose', 'zip64 tulip']); // prettier-ignore
     const whole = await readSample(dataset, 'flowers/rose/deflated.png', { timeout: 5000 });
     expect(Buffer.from(whole).toString()).toBe('deflated rose '.repeat(500));
+  });
+
+  it('may hold archives of classes, tar or zip, stored as they are', async () => {
+    const image = (text: string): ZipContent => ({ name: `${text}.png`, size: text.length, content: () => Buffer.from(text) }); // prettier-ignore
+    const stored = (name: string, bytes: Buffer): ZipContent => ({ name, size: bytes.length, content: () => bytes });
+    const zip = (...files: ZipContent[]): Buffer => Buffer.concat([...writeZip(files)]);
+    await put('owl/owl.png', 'owl');
+    execFileSync('tar', ['-cf', join(root, 'owl.tar'), '-C', join(root, 'owl'), 'owl.png']);
+    const tar = await readFile(join(root, 'owl.tar'));
+    const train = [stored('train/cat.zip', zip(image('cat'))), stored('train/owl.tar', tar)];
+    const val = [stored('val/cat.zip', zip(image('kitten'))), stored('val/owl.tar', tar)];
+    await put('deep/all.zip');
+    await writeFile(join(root, 'deep/all.zip'), zip(...train, ...val));
+    const dataset = await listDataset(join(root, 'deep/all.zip'));
+    expect(labelled(dataset, dataset.val)).toEqual(['val/cat.zip/kitten.png cat', 'val/owl.tar/owl.png owl']);
+    const texts = [...dataset.train, ...dataset.val].map(({ file }) =>
+      Buffer.from(readNow(samplePlace(dataset, file))),
+    );
+    expect(texts.map(String).sort()).toEqual(['cat', 'kitten', 'owl', 'owl']);
   });
 
   it('that is damaged says so, and cannot inflate to more than it states', async () => {
