@@ -1,17 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { decodeImage, decodeImageNow, type Decode, type DecodeNow } from '../../src-main/data/decode/decode.ts';
 import { readableSize } from '../../src-main/data/decode/reading.ts';
 import { ReasonError } from '../../src-main/protocol/reasons.ts';
 
-const FOLDER = fileURLToPath(new URL('../fixtures/images/', import.meta.url));
+// Tests and benches both run in the project's root; a bench is bundled elsewhere.
+const FOLDER = resolve('tests/fixtures/images');
 /** Pixels beyond which a damaged header's image is not decoded here: it would take time and memory by right. */
 const MOST_PIXELS = 4e6;
 
 /** The small image files that are damaged. */
 export function imageFiles(): Buffer[] {
   const names = readdirSync(FOLDER).filter((name) => /\.(webp|jpg|gif|bmp|png|p[bgp]m)$/.test(name));
-  return names.map((name) => readFileSync(FOLDER + name)).filter((bytes) => bytes.length < 1 << 18);
+  return names.map((name) => readFileSync(join(FOLDER, name))).filter((bytes) => bytes.length < 1 << 18);
 }
 
 export type Outcome = 'pixels' | 'refused' | 'large';
