@@ -26,7 +26,12 @@ test('the packaged app opens, its service answers and checks images, and it quit
     const inside = filesOf(archive);
     expect(inside).toEqual(expect.arrayContaining(['/dist/renderer/index.html', '/dist/main/electron.cjs']));
     const beside = (path: string) => existsSync(join(`${archive}.unpacked`, path));
-    const loaded = ['dist/main/service.mjs', 'dist/main/trainer.mjs', 'dist/main/image.mjs', 'node_modules/koffi'];
+    const loaded = [
+      'dist/main/service.process.mjs',
+      'dist/main/job.process.mjs',
+      'dist/main/decode.worker.mjs',
+      'node_modules/koffi',
+    ];
     expect(loaded.filter((path) => !beside(path))).toEqual([]);
     const runtimes = readdirSync(join(`${archive}.unpacked`, 'node_modules/onnxruntime-node/bin/napi-v6'));
     expect(runtimes).toEqual(['linux']);

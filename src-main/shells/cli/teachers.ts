@@ -74,7 +74,9 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
     else values[field] = value === 'N' || value === 'X' ? numberOf(typed) : typed;
     const problem = cardProblem({ [field]: values[field] });
     if (problem !== undefined) {
-      const expected = `${value} (${problem.key}: ${problem.expected})`;
+      // A bound helps who typed enough numbers; of others the form is said alone.
+      const bound = /^[<>]/.test(String(problem.expected)) ? ` (${problem.key}: ${String(problem.expected)})` : '';
+      const expected = `${value}${bound}`;
       throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: typed });
     }
   }
