@@ -389,6 +389,8 @@ export const REASONS = {
   'value.no-attention': 'off for a network without attention',
   'value.distilled': 'on for distillation',
   'value.not-distilled': 'off for distillation',
+  'value.processor': 'auto or float32 on this processor, which cannot multiply {precision} fast',
+  'value.processor-limit': 'auto or float32 while {name} is {limit}, with which oneDNN cannot multiply {precision}',
   'value.waiting': 'at most {count} waiting runs',
   'value.scores': 'scores [{count}, {width}] for {images} images',
   'value.images-tensor': 'a tensor named images, or one alone in {path}',

@@ -379,6 +379,8 @@ export const zhReasons = {
   'value.no-attention': '关闭（该网络没有注意力）',
   'value.distilled': '开启（蒸馏时）',
   'value.not-distilled': '关闭（蒸馏时）',
+  'value.processor': 'auto 或 float32（此处理器没有能快速计算 {precision} 乘法的指令）',
+  'value.processor-limit': 'auto 或 float32（{name} 设为 {limit} 时，oneDNN 无法计算 {precision} 乘法）',
   'value.waiting': '最多 {count} 个等待的运行',
   'value.scores': '{images} 张图片的分数 [{count}, {width}]',
   'value.images-tensor': '名为 images 的张量，或 {path} 中唯一的张量',

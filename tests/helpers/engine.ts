@@ -1,9 +1,19 @@
+import type { TestContext } from 'vitest';
+import { whyNotMultiplied } from '../../src-main/base/processor.ts';
+import { sayReason } from '../../src-main/protocol/reasons.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
+import type { Precision } from '../../src-main/trace/lower.ts';
 
 /** The installed engine with two threads. `npm test` installs it first. */
 export function testEngine(): Promise<Engine> {
   return loadEngine(engineFolder(), { threads: 2 });
+}
+
+/** Skips a test, and says why, where this processor does not multiply `precision`: a training would be refused there. */
+export function skipWithout(precision: Precision, { skip }: Pick<TestContext, 'skip'>): void {
+  const instead = whyNotMultiplied(precision);
+  if (instead) skip(`precision: ${sayReason(instead)}`);
 }
 
 /** Greatest difference, relative to the greatest magnitude of `expected`. */

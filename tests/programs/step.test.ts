@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model, ModelOptions } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
@@ -7,7 +7,7 @@ import type { Engine } from '../../src-main/runtime/engine.ts';
 import { compile } from '../../src-main/trace/compile.ts';
 import { cluster } from '../../src-main/trace/cluster.ts';
 import { interpret } from '../../src-main/trace/interpret.ts';
-import { lower, simplify, type Precision } from '../../src-main/trace/lower.ts';
+import { lower, simplify } from '../../src-main/trace/lower.ts';
 import { footprint } from '../../src-main/trace/memory.ts';
 import type { Program } from '../../src-main/trace/program.ts';
 import { hash, print } from '../../src-main/trace/print.ts';
@@ -18,7 +18,7 @@ import { updateScalars } from '../../src-main/train/update.ts';
 import { mirroredParts, stepParts } from '../../src-main/train/parts.ts';
 import { createTrainStep, lowerTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import { trainable, PREFIX } from '../../src-main/train/variables.ts';
-import { pseudoRandom, relativeError, testEngine } from '../helpers/engine.ts';
+import { pseudoRandom, relativeError, skipWithout, testEngine } from '../helpers/engine.ts';
 
 const BATCH = 4;
 const CLASSES = 5;
@@ -136,13 +136,26 @@ describe('lowering', () => {
     return { loss: loss as Float32Array, gradients };
   };
 
-  test.each([
-    ['without duplicates', simplify, 1e-6, 1e-5],
-    ['with element-wise clusters compiled by XLA', (program: Program) => cluster(simplify(program), 1), 1e-5, 1e-5],
+  test.for([
+    ['without duplicates', 'float32', simplify, 1e-6, 1e-5],
+    [
+      'with element-wise clusters compiled by XLA',
+      'float32',
+      (program: Program) => cluster(simplify(program), 1),
+      1e-5,
+      1e-5,
+    ],
     // bfloat16 keeps 8 bits: one product is off by 2⁻⁹ at most, and errors of many average out.
-    ['in bfloat16', (program: Program) => lower(program, { precision: 'bfloat16', fuse: false }), 5e-3, 5e-2],
-    ['in float16', (program: Program) => lower(program, { precision: 'float16', fuse: true }), 1e-3, 1e-2],
-  ] as const)('%s it is the same step', async (_, rewrite, lossBound, gradientBound) => {
+    [
+      'in bfloat16',
+      'bfloat16',
+      (program: Program) => lower(program, { precision: 'bfloat16', fuse: false }),
+      5e-3,
+      5e-2,
+    ],
+    ['in float16', 'float16', (program: Program) => lower(program, { precision: 'float16', fuse: true }), 1e-3, 1e-2],
+  ] as const)('%s it is the same step', async ([, precision, rewrite, lossBound, gradientBound], context) => {
+    skipWithout(precision, context);
     const expected = await run((program) => program);
     const got = await run(rewrite);
     expect(relativeError(got.loss, expected.loss)).toBeLessThan(lossBound);
@@ -240,8 +253,12 @@ test('recomputed activations take less memory, and so do smaller parts', () => {
   expect(memory({}, 4)).toBeLessThan(0.4 * whole);
 });
 
-test('recomputed activations give the same gradients', async () => {
-  const run = async (recompute: boolean, precision: Precision) => {
+test.for([
+  ['float32', 6, 1e-5],
+  ['bfloat16', 2, 2e-2],
+] as const)('recomputed activations give the same gradients in %s', async ([precision, digits, bound], context) => {
+  skipWithout(precision, context);
+  const run = async (recompute: boolean) => {
     const model = tiny({ recompute, drop: 0.1 });
     const state = freshState(model);
     const noise = pseudoRandom(7 * BATCH, 3).map((value) => (value + 1) / 2);
@@ -252,20 +269,15 @@ test('recomputed activations give the same gradients', async () => {
     state.dispose();
     return { loss, gradients };
   };
-  for (const [precision, bound] of [
-    ['float32', 1e-5],
-    ['bfloat16', 2e-2],
-  ] as const) {
-    // prettier-ignore
-    const [kept, again] = [await run(false, precision), await run(true, precision)];
-    expect(again.loss).toBeCloseTo(kept.loss, precision === 'float32' ? 6 : 2);
-    again.gradients.forEach((gradient, index) => {
-      expect(relativeError(gradient, kept.gradients[index])).toBeLessThan(bound);
-    });
-  }
+  const [kept, again] = [await run(false), await run(true)];
+  expect(again.loss).toBeCloseTo(kept.loss, digits);
+  again.gradients.forEach((gradient, index) => {
+    expect(relativeError(gradient, kept.gradients[index])).toBeLessThan(bound);
+  });
 });
 
 describe('float16', () => {
+  beforeEach((context) => skipWithout('float16', context));
   const start = async () => {
     const model = tiny();
     const state = freshState(model);

@@ -11,6 +11,7 @@ import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { diskError } from '../../base/files.ts';
+import { whyNotMultiplied } from '../../base/processor.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
@@ -296,11 +297,15 @@ interface Wiring {
   reserve: DiskReserve;
 }
 
-/** Chooses the precision that `auto` means on this machine. */
-export function precisionOf({ precision }: Recipe, { gpu }: Engine): Precision {
-  if (precision !== 'auto') return precision;
-  if (multipliesBfloat16(gpu)) return 'bfloat16';
-  return gpu ? 'float16' : 'float32';
+/**
+ * Chooses the precision that `auto` means on this machine.
+ * @throws StillhouseError `recipe.invalid` for one that would end the process.
+ */
+export function precisionOf({ precision }: Recipe, { gpu }: Pick<Engine, 'gpu'>): Precision {
+  if (precision === 'auto') return multipliesBfloat16(gpu) ? 'bfloat16' : gpu ? 'float16' : 'float32';
+  const expected = gpu ? null : whyNotMultiplied(precision);
+  if (!expected) return precision;
+  throw new StillhouseError('recipe.invalid', { key: 'precision', expected, got: JSON.stringify(precision) });
 }
 
 async function loopParts(wiring: Wiring): Promise<LoopParts> {

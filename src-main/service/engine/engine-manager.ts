@@ -75,6 +75,11 @@ export class EngineManager {
     return { engine: path, device, gpu: gpuIndex(device), reason, note: noteOf(reason) };
   }
 
+  /** Tells whether a GPU computes for `asked`, or is asked for by name, which `choose` refuses where none can. */
+  async mayUseGpu(asked: string): Promise<boolean> {
+    return asked.startsWith('cuda') || chooseDevice(asked, await this.facts()).device !== 'cpu';
+  }
+
   /** The wheels of an engine as pip's requirements, with hashes. */
   wheels(device: EngineDevice): string {
     return requirementsOf(ENGINES[device]);

@@ -1,3 +1,4 @@
+import { whyNotMultiplied } from '../../base/processor.ts';
 import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
@@ -43,6 +44,8 @@ export interface RecipeFacts {
   freeBytes?: (folder: string) => Promise<number>;
   /** @throws StillhouseError what is wrong with a data folder. */
   dataset(recipe: Recipe): Promise<Dataset>;
+  /** Tells whether a GPU may compute for a recipe's `device`; the processor does when left out. */
+  mayUseGpu?(device: string): Promise<boolean>;
   /** Where runs go that name no folder. */
   runsFolder: string;
   /** The run that is to go on: it has room and has read its teacher already. */
@@ -84,6 +87,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.augmentation(recipe);
   findings.distillation(recipe);
   findings.training(recipe, model);
+  await findings.precision(recipe, facts);
   if (dataset) {
     findings.images(recipe, dataset);
     await findings.teacher(recipe, classes, facts.run);
@@ -203,6 +207,12 @@ class Findings {
     if (attnOnly && !attends) this.problem('attnOnly', reason('value.no-attention'), 'true');
     if (!trainMode && taught) this.problem('trainMode', reason('value.distilled'), 'false');
     if (recipe.cosub && taught) this.problem('cosub', reason('value.not-distilled'), 'true');
+  }
+
+  /** Reports a precision that the processor does not take. */
+  async precision({ precision, device }: Recipe, { mayUseGpu }: RecipeFacts): Promise<void> {
+    const expected = whyNotMultiplied(precision);
+    if (expected && !(await mayUseGpu?.(device))) this.problem('precision', expected, precision);
   }
 
   /** Shows the problem of a text of the recipe beside its field. */

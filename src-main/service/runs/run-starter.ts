@@ -52,7 +52,7 @@ interface Parts {
   shelf: RunStore;
   datasets: Datasets;
   notes: DataNotes;
-  engine: Pick<EngineManager, 'choose'>;
+  engine: Pick<EngineManager, 'choose' | 'mayUseGpu'>;
   control: RunControl;
   /** There is a run more, or one that looks different. */
   onChange(): void;
@@ -76,8 +76,7 @@ export class RunStarter {
 
   /** Everything that is wrong with a recipe; nothing is thrown. */
   check(given: Record<string, unknown>): Promise<CheckedRecipe> {
-    const { datasets, runsFolder } = this.parts;
-    return checkRecipe(given, { dataset: (recipe) => datasets.ofRecipe(recipe), runsFolder });
+    return checkRecipe(given, { ...this.facts(), dataset: (recipe) => this.parts.datasets.ofRecipe(recipe) });
   }
 
   /** A recipe as it would train, its data found. @throws StillhouseError whatever keeps it from being trained. */
@@ -131,10 +130,14 @@ export class RunStarter {
   }
 
   /** What is on the disk may have changed since a form was filled in. */
-  private async checkedAnew(given: Record<string, unknown>, facts: Omit<RecipeFacts, 'dataset' | 'runsFolder'>) {
-    const { datasets, runsFolder } = this.parts;
-    const dataset: RecipeFacts['dataset'] = (recipe) => datasets.ofRecipe(recipe, true);
-    return this.settled(await checkRecipe(given, { ...facts, dataset, runsFolder }));
+  private async checkedAnew(given: Record<string, unknown>, more: Pick<RecipeFacts, 'run' | 'fromCheckpoint'>) {
+    const dataset: RecipeFacts['dataset'] = (recipe) => this.parts.datasets.ofRecipe(recipe, true);
+    return this.settled(await checkRecipe(given, { ...this.facts(), ...more, dataset }));
+  }
+
+  private facts(): Pick<RecipeFacts, 'mayUseGpu' | 'runsFolder'> {
+    const { engine, runsFolder } = this.parts;
+    return { runsFolder, mayUseGpu: (device) => engine.mayUseGpu(device) };
   }
 
   private settled(checked: CheckedRecipe): CheckedRecipe {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'prettier';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { whyNotMultiplied } from '../../../src-main/base/processor.ts';
 import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
@@ -125,6 +126,19 @@ describe('recipe check', () => {
   ])('%j: %s is expected to be %s', async (given, key, expected) => {
     const { check } = await checkRecipe(given, noData);
     expect(check.problems.map((one) => [one.key, sayReason(one.expected)])).toEqual([[key, expected]]);
+  });
+
+  test('refuses a precision that the processor does not take, and leaves it to a GPU', async () => {
+    vi.stubEnv('ONEDNN_MAX_CPU_ISA', 'AVX2');
+    const found = async (precision: string, gpu = false) => {
+      const mayUseGpu = () => Promise.resolve(gpu);
+      return (await checkRecipe({ precision }, { ...noData, mayUseGpu })).check.problems;
+    };
+    const refused = { key: 'precision', expected: whyNotMultiplied('bfloat16'), got: '"bfloat16"' };
+    expect(await found('bfloat16')).toEqual([refused]);
+    for (const precision of ['auto', 'float32']) expect(await found(precision)).toEqual([]);
+    expect(await found('bfloat16', true)).toEqual([]);
+    vi.unstubAllEnvs();
   });
 
   test('knows weights of another network by their names, and takes those of other classes and sizes', async () => {
