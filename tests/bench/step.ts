@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { whyNotMultiplied } from '../../src-main/base/processor.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
@@ -25,6 +26,8 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
  *
  * Options: --model NAME (repeatable; NAME:N for a batch of its own), --batch N, --rounds N, --steps N a round, --task train|infer, --json.
  */
+/** Those that this processor multiplies. */
+const PRECISIONS = (['float32', 'bfloat16'] as const).filter((precision) => !whyNotMultiplied(precision));
 const MODELS = ['deit_tiny_distilled_patch16_224'];
 
 if (process.argv[2] === 'worker') await worker(process.argv.slice(3));
@@ -53,9 +56,8 @@ async function main(): Promise<void> {
   const python = peerPython();
   const threads = cpus().length;
   const roof = await measureRoof(threads);
-  console.log(
-    `Roof: one large bfloat16 matrix product, ${roof.bfloat16.toFixed(0)} GFLOP/s (float32 ${roof.float32.toFixed(0)})`,
-  );
+  const roofs = PRECISIONS.map((precision, index) => `${precision} ${roof[index].toFixed(0)}`);
+  console.log(`Roof: one large matrix product, GFLOP/s: ${roofs.join(', ')}`);
   const table: Line[] = [];
   for (const given of values.model ?? MODELS) {
     const [model, batch = values.batch] = given.split(':');
@@ -72,7 +74,7 @@ async function main(): Promise<void> {
     );
   }
   printTable(table);
-  if (values.json) printSummary(table, roof.bfloat16, values.task);
+  if (values.json) printSummary(table, Math.max(...roof), values.task);
 }
 
 async function compare(
@@ -86,11 +88,10 @@ async function compare(
 ): Promise<Line[]> {
   const self = fileURLToPath(import.meta.url);
   const script = fileURLToPath(new URL('../../../tests/bench/step.py', import.meta.url));
-  const ours: Precision[] = ['float32', 'bfloat16'];
   const torch = ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'].map((variant) => `PyTorch ${variant}`);
   const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
   const contestants: Contestant[] = [];
-  for (const precision of ours) {
+  for (const precision of PRECISIONS) {
     const args = [...JOB_FLAGS, self, 'worker', precision, model, String(batch), task, String(threads)];
     contestants.push(await startContestant(`Stillhouse ${precision}`, process.execPath, args, jobEnvironment()));
   }
@@ -144,13 +145,13 @@ function flops(model: Model): number {
   return linear + depth * 4 * tokens * tokens * width + 2 * tokens * 768 * width;
 }
 
-/** GFLOP/s of a 2048³ matrix product through the engine. */
-async function measureRoof(threads: number): Promise<Record<'float32' | 'bfloat16', number>> {
+/** GFLOP/s of a 2048³ matrix product through the engine, in each of `PRECISIONS`. */
+async function measureRoof(threads: number): Promise<number[]> {
   const args = [fileURLToPath(import.meta.url), 'worker', 'roof', '-', '1', 'roof', String(threads)];
   const contestant = await startContestant('roof', process.execPath, args);
-  const [float32, bfloat16] = await contestant.round(1);
+  const roof = await contestant.round(1);
   contestant.close();
-  return { float32, bfloat16 };
+  return roof;
 }
 
 async function worker([precision, name, batch, task, threads]: string[]): Promise<void> {
@@ -179,7 +180,7 @@ async function worker([precision, name, batch, task, threads]: string[]): Promis
   exitProcess(0);
 }
 
-/** GFLOP/s in float32 and in bfloat16 of a chain of large matrix products. */
+/** GFLOP/s of a chain of large matrix products, in each of `PRECISIONS`. */
 function roofStep(engine: Engine): () => Promise<number[]> {
   const SIDE = 2048;
   const PRODUCTS = 6;
@@ -199,7 +200,11 @@ function roofStep(engine: Engine): () => Promise<number[]> {
     compiled.dispose();
     return (PRODUCTS * 2 * SIDE ** 3) / 1e6 / (performance.now() - start);
   };
-  return async () => [await measure('float32'), await measure('bfloat16')];
+  return async () => {
+    const speeds: number[] = [];
+    for (const precision of PRECISIONS) speeds.push(await measure(precision));
+    return speeds;
+  };
 }
 
 async function modelStep(
