@@ -2,108 +2,146 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import type { DistilOffer, DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
+import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useDataset } from './dataset.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
 
-/** Milliseconds between two looks at how far it is while a run tells of its steps. */
+/** Milliseconds between two readings of the progress while a run reports its steps. */
 const LOOK_INTERVAL = 1000;
 
 /** The distillation of the open folder: what it would come to, and how far it is. The service does it. */
 export const useDistillation = defineStore('distillation', () => {
+  const offers = distilOffers();
+  const progress = distilProgress();
+  const { teacherEpochs, studentEpochs, newTeacher, offer, error } = offers;
+  const { report, job } = progress;
+  return {
+    ...{ teacherEpochs, studentEpochs, newTeacher, offer, error, report, job },
+    ...distilActions(offers, progress),
+  };
+});
+
+/** Keeps what a person wishes for, and asks the service what that would come to. */
+function distilOffers() {
   const service = useService();
   const dataset = useDataset();
-  const jobs = useJobs();
-  const notices = useNotices();
-  const reports = shallowRef<DistilReport[]>([]);
-  const offer = shallowRef<DistilOffer | null>(null);
-  const error = shallowRef<PlainError | null>(null);
-  const measuring = ref(false);
   const teacherEpochs = ref<number | null>(null);
   const studentEpochs = ref<number | null>(null);
   const newTeacher = ref(false);
+  const offer = shallowRef<DistilOffer | null>(null);
+  const error = shallowRef<PlainError | null>(null);
 
-  const report = computed(() => reports.value.find(({ plan }) => plan.dataPath === dataset.path) ?? null);
-  const job = computed(() => (report.value?.job ? (jobs.all.get(report.value.job) ?? null) : null));
   const request = computed<DistilRequest>(() => ({
     dataPath: dataset.path,
     ...(newTeacher.value && { newTeacher: true }),
     ...(teacherEpochs.value !== null && { teacher: { epochs: teacherEpochs.value } }),
     ...(studentEpochs.value !== null && { student: { epochs: studentEpochs.value } }),
   }));
-
-  let asked = 0;
+  const requests = latest();
   const ask = async (): Promise<void> => {
-    const ticket = ++asked;
-    if (!dataset.summary) {
-      offer.value = null;
-      return;
-    }
-    try {
-      const found = await service.call('distil.offer', request.value);
-      if (ticket !== asked) return;
-      offer.value = found;
-      error.value = null;
-    } catch (thrown) {
-      if (ticket === asked) error.value = toPlainError(thrown);
-    }
+    await requests.ask(
+      async () => (dataset.summary ? service.call('distil.offer', request.value) : null),
+      (found) => {
+        offer.value = found;
+        error.value = null;
+      },
+      (thrown) => (error.value = toPlainError(thrown)),
+    );
   };
-  const refresh = async (): Promise<void> => {
-    reports.value = await service.call('distil.list', {});
-  };
-  /** Does something, and shows what came of it or why it was refused. @returns whether it was done. */
-  const doing = async (work: () => Promise<unknown>): Promise<boolean> => {
-    error.value = null;
-    try {
-      await work();
-      await refresh();
-      return true;
-    } catch (thrown) {
-      const plain = toPlainError(thrown);
-      error.value = plain.code === 'job.cancelled' ? null : plain;
-      return false;
-    }
-  };
-  const begin = (): Promise<boolean> => doing(() => service.call('distil.start', request.value));
-  const of = (call: 'distil.continue' | 'distil.stop' | 'distil.forget') => (): Promise<boolean> =>
-    doing(async () => report.value && service.call(call, { plan: report.value.plan.id }));
-  const measure = async (): Promise<void> => {
-    measuring.value = true;
-    await doing(async () => {
-      const { job } = await service.call('distil.measure', request.value);
-      await jobs.finished(job);
-    });
-    measuring.value = false;
-    await ask();
-  };
-  /** Puts it away, so that another can be begun on the folder. */
-  const forget = async (): Promise<void> => {
-    if (await of('distil.forget')()) await ask();
-  };
+  watch(
+    () => dataset.path,
+    () => {
+      teacherEpochs.value = studentEpochs.value = offer.value = error.value = null;
+      newTeacher.value = false;
+    },
+  );
+  watch([request, () => dataset.summary], () => void ask());
+  service.onOpen(() => void ask());
+  return { teacherEpochs, studentEpochs, newTeacher, offer, error, request, ask };
+}
 
+/** Follows the distillations that were begun, of which one may be that of the open folder. */
+function distilProgress() {
+  const service = useService();
+  const dataset = useDataset();
+  const jobs = useJobs();
+  const notices = useNotices();
+  const reports = shallowRef<DistilReport[]>([]);
+  const report = computed(() => reports.value.find(({ plan }) => plan.dataPath === dataset.path) ?? null);
+  const job = computed(() => (report.value?.job ? (jobs.all.get(report.value.job) ?? null) : null));
+
+  const listings = latest();
+  const refresh = async (): Promise<void> => {
+    await listings.ask(
+      () => service.call('distil.list', {}),
+      (now) => (reports.value = now),
+      notices.fail,
+    );
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const lookSoon = (wait: number): void => {
     timer ??= setTimeout(() => {
       timer = undefined;
-      void refresh().catch(notices.fail);
+      void refresh();
     }, wait);
   };
   service.onEvent(({ event }) => {
     if (event === 'distillations' || event === 'queue' || event === 'runs') lookSoon(0);
     if (event === 'run' && reports.value.some(({ training }) => training !== null)) lookSoon(LOOK_INTERVAL);
   });
-  service.onOpen(() => void Promise.all([refresh(), ask()]).catch(notices.fail));
-  watch(
-    () => dataset.path,
-    () => {
-      teacherEpochs.value = studentEpochs.value = offer.value = null;
-      newTeacher.value = false;
-    },
-  );
-  watch([request, () => dataset.summary], () => void ask(), { immediate: true });
-  return {
-    ...{ report, offer, error, job, measuring, teacherEpochs, studentEpochs, newTeacher },
-    ...{ begin, measure, forget, proceed: of('distil.continue'), stop: of('distil.stop') },
+  service.onOpen(() => void refresh());
+  return { report, job, refresh };
+}
+
+/** Begins, measures, stops and goes on. */
+function distilActions(
+  { error, request, ask }: ReturnType<typeof distilOffers>,
+  { report, refresh }: ReturnType<typeof distilProgress>,
+) {
+  const service = useService();
+  const dataset = useDataset();
+  const jobs = useJobs();
+  const notices = useNotices();
+  const measuring = ref(false);
+
+  /** Says what went wrong with a folder: in its place, or in passing where another one is open by now. */
+  const fail = (of: string, thrown: unknown): void => {
+    const plain = toPlainError(thrown);
+    if (plain.code === 'job.cancelled') return;
+    if (dataset.path === of) error.value = plain;
+    else notices.fail(thrown);
   };
-});
+  /** Does something, and shows what came of it or why it was refused. @returns whether it was done. */
+  const doing = async (work: () => Promise<unknown>): Promise<boolean> => {
+    const { path } = dataset;
+    error.value = null;
+    try {
+      await work();
+    } catch (thrown) {
+      fail(path, thrown);
+      return false;
+    }
+    await refresh();
+    return true;
+  };
+  const begin = (): Promise<boolean> => doing(() => service.call('distil.start', request.value));
+  const of = (call: 'distil.continue' | 'distil.stop' | 'distil.forget') => (): Promise<boolean> =>
+    doing(async () => report.value && service.call(call, { plan: report.value.plan.id }));
+  const measure = async (): Promise<void> => {
+    measuring.value = true;
+    const isMeasured = await doing(async () => {
+      const { job } = await service.call('distil.measure', request.value);
+      await jobs.finished(job);
+    });
+    measuring.value = false;
+    // A new offer would hide why it could not be measured.
+    if (isMeasured) await ask();
+  };
+  /** Puts it away, so that another can be begun on the folder. */
+  const forget = async (): Promise<void> => {
+    if (await of('distil.forget')()) await ask();
+  };
+  return { measuring, begin, measure, forget, proceed: of('distil.continue'), stop: of('distil.stop') };
+}

@@ -13,6 +13,7 @@ import { useComparison } from '../../../src-renderer/stores/comparison.ts';
 import { useDataCheck } from '../../../src-renderer/stores/data-check.ts';
 import { useDataset } from '../../../src-renderer/stores/dataset.ts';
 import { useDesktop } from '../../../src-renderer/stores/desktop.ts';
+import { useDistillation } from '../../../src-renderer/stores/distillation.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
 import { useEvaluation } from '../../../src-renderer/stores/evaluation.ts';
 import { useExports } from '../../../src-renderer/stores/exports.ts';
@@ -44,6 +45,8 @@ interface Late {
   what: string;
   /** The call whose answers are held back. */
   call: CallName;
+  /** Brings about what the requests need. */
+  before?: () => Promise<void>;
   /** Makes the two requests: 0, then 1. */
   ask: (which: 0 | 1) => unknown;
   /** How an answer is told from the other; by default as the service gives it. */
@@ -145,6 +148,27 @@ const LATE: readonly Late[] = [
     shown: () => useDataset().path,
     newest: '/data/1',
     acts: true,
+  },
+  {
+    ...{ store: 'distillation', what: 'what it would come to', call: 'distil.offer' },
+    before: openToDistil,
+    ask: (which) => (useDistillation().studentEpochs = which + 20),
+    mark: (offer: { plan: object }, which) => ({ ...offer, plan: { ...offer.plan, classes: which + 20 } }),
+    shown: () => useDistillation().offer?.plan.classes,
+    newest: 21,
+    error: () => useDistillation().error,
+  },
+  {
+    ...{ store: 'distillation', what: 'how far all are', call: 'distil.list' },
+    before: async () => {
+      await openToDistil();
+      await useDistillation().begin();
+    },
+    ask: () => service.emit({ event: 'distillations' }),
+    mark: (list: object[], which) => list.map((one) => ({ ...one, share: which / 2 })),
+    shown: () => useDistillation().report?.share,
+    newest: 0.5,
+    error: () => useDistillation().error,
   },
   {
     ...{ store: 'engine', what: 'the state', call: 'engine.status' },
@@ -300,7 +324,6 @@ const LATE: readonly Late[] = [
 /** Stores that ask for something and have a test of their own, or none. */
 const OTHERS: Readonly<Record<string, string>> = {
   comparison: 'reads one run after the other; below',
-  distillation: 'has no line yet',
   jobs: 'reads its list at a new connection; below',
   'recipe-start': 'fetches one file at a time; below',
   preview: 'makes one batch at a time, and says whose it is',
@@ -325,6 +348,13 @@ function hold({ call, mark }: Late): Held[] {
     return mark ? mark(answer as never, which, params as never) : answer;
   };
   return held;
+}
+
+/** Opens a folder and waits for the offer to distil from it. */
+async function openToDistil(): Promise<void> {
+  useDistillation();
+  await useDataset().open('/data/0');
+  await waitFor(() => expect(useDistillation().offer).not.toBeNull());
 }
 
 /** Opens the stores and has what they begin with answered; what a recipe begins with only where `all` is. */
@@ -406,6 +436,8 @@ describe('of two requests the newer one stands, though the older one', () => {
   const cases = LATE.flatMap((late) => endings.map((ending) => [ending, late.store, late.what, late] as const));
   test.each(cases)('%ss later: %s, %s', async (ending, _, __, late) => {
     await settled(/^recipe-(check|foresight)/.test(late.store));
+    await late.before?.();
+    await answered();
     const held = hold(late);
     const asked: unknown[] = [];
     for (const which of [0, 1] as const) {
@@ -460,6 +492,36 @@ describe('what a person does meanwhile stands', () => {
     await checking;
     expect(check.error).toBeNull();
     expect(useNotices().list).toHaveLength(1);
+  });
+
+  test('another folder, to which a distillation of the one before says nothing', async () => {
+    await settled();
+    await openToDistil();
+    const distillation = useDistillation();
+    service.handlers['distil.measure'] = async () => service.job('distil', 'measure', 1, 'files');
+    const measuring = distillation.measure();
+    await waitFor(() => expect(useJobs().ofKind('distil')?.state).toBe('running'));
+    await useDataset().open('/data/mine');
+    const { job } = useJobs().ofKind('distil')!;
+    service.endJob(job, { state: 'failed', error: toPlainError(new StillhouseError('engine.missing')) });
+    await measuring;
+    expect(distillation.error).toBeNull();
+    expect(useNotices().list).toHaveLength(1);
+  });
+
+  test('an error of one folder, which goes when another is opened', async () => {
+    await settled();
+    await openToDistil();
+    const distillation = useDistillation();
+    service.handlers['distil.start'] = service.handlers['distil.offer'] = async () => {
+      throw new StillhouseError('engine.missing');
+    };
+    expect(await distillation.begin()).toBe(false);
+    expect(distillation.error?.code).toBe('engine.missing');
+    const held = late('distil.offer');
+    await useDataset().open('/data/mine');
+    await waitFor(() => expect(held).toHaveLength(1));
+    expect(distillation.error).toBeNull();
   });
 
   test('another evaluation, chosen while a new one is made', async () => {
