@@ -82,8 +82,6 @@ export default tseslint.config(
   },
   { files: NATIVE, rules: off(UNSAFE) },
   { files: ['src-main/runtime/library.ts'], rules: off(['@typescript-eslint/no-explicit-any']) },
-  // Still to be split by what they hold.
-  { files: ['src-renderer/stores/{distillation,weights}.ts'], rules: off(['max-lines-per-function']) },
   { files: ['**/*.d.ts'], rules: off(['no-restricted-exports']) },
   { files: ['src-main/shells/**/*.ts', 'tests/bench/**/*.ts'], rules: { 'no-console': 'off' } },
   {

@@ -11,22 +11,15 @@ import { useNotices } from './notices.ts';
 
 /** Weights that others publish: what there is, how far each is on this machine, and fetching them. */
 export const useWeights = defineStore('weights', () => {
+  const listed = weightList();
+  return { ...listed, ...weightTable(listed), ...weightFiles(listed) };
+});
+
+/** Keeps the list of the service. */
+function weightList() {
   const service = useService();
-  const jobs = useJobs();
-  const notices = useNotices();
   const list = shallowRef<WeightList | null>(null);
   const error = shallowRef<PlainError | null>(null);
-  /** Why fetching failed last, by what was asked for. */
-  const failures = shallowReactive(new Map<string, PlainError>());
-  const search = ref('');
-  /** Every training of a network, and not only the one that its name means. */
-  const all = ref(false);
-  const column = ref<WeightColumn | null>(null);
-  const down = ref(false);
-  const chosenName = ref('');
-
-  const rows = computed(() => sortedRows(foundRows(rowsOf(list.value, all.value), search.value), column.value, down.value)); // prettier-ignore
-  const chosen = computed(() => rows.value.find(({ name }) => name === chosenName.value) ?? null);
 
   const listings = latest();
   const refresh = async (): Promise<void> => {
@@ -39,10 +32,44 @@ export const useWeights = defineStore('weights', () => {
       (thrown) => (error.value = toPlainError(thrown)),
     );
   };
+  service.onEvent((event) => {
+    if (event.event === 'weights') void refresh();
+  });
+  service.onOpen(() => void refresh());
+  return { list, error, refresh };
+}
+type Listed = ReturnType<typeof weightList>;
+
+/** Searches and sorts the list, and keeps the line that is chosen. */
+function weightTable({ list }: Listed) {
+  const search = ref('');
+  /** Every training of a network, and not only the one that its name means. */
+  const all = ref(false);
+  const column = ref<WeightColumn | null>(null);
+  const down = ref(false);
+  const chosenName = ref('');
+
+  const rows = computed(() => sortedRows(foundRows(rowsOf(list.value, all.value), search.value), column.value, down.value)); // prettier-ignore
+  const chosen = computed(() => rows.value.find(({ name }) => name === chosenName.value) ?? null);
   const sortBy = (by: WeightColumn): void => {
     down.value = column.value === by ? !down.value : /^(parameters|gflops|top)/.test(by);
     column.value = by;
   };
+  // What was chosen is gone: the first line takes its place.
+  watch(rows, (now) => {
+    if (now.length > 0 && !now.some(({ name }) => name === chosenName.value)) chosenName.value = now[0].name;
+  });
+  return { search, all, column, down, rows, chosen, chosenName, sortBy };
+}
+
+/** Fetches, finds and removes the files of weights. */
+function weightFiles({ list }: Listed) {
+  const service = useService();
+  const jobs = useJobs();
+  const notices = useNotices();
+  /** Why fetching failed last, by what was asked for. */
+  const failures = shallowReactive(new Map<string, PlainError>());
+
   /** Fetches weights by name or address. @returns where they are; null where that failed, `failures` says why. */
   const get = async (what: string): Promise<string | null> => {
     failures.delete(what);
@@ -87,29 +114,5 @@ export const useWeights = defineStore('weights', () => {
     const row = rowsOf(list.value, true).find((row) => row.name === name || row.published?.url === name);
     return row ? progressOf(row) : null;
   };
-
-  service.onEvent((event) => {
-    if (event.event === 'weights') void refresh();
-  });
-  service.onOpen(() => void refresh());
-  // What was chosen is gone: the first line takes its place.
-  watch(rows, (now) => {
-    if (now.length > 0 && !now.some(({ name }) => name === chosenName.value)) chosenName.value = now[0].name;
-  });
-  return {
-    ...{ list, error, failures, search, all, column, down, rows, chosen, chosenName },
-    ...{
-      refresh,
-      sortBy,
-      get,
-      ensure,
-      progressOf,
-      cancel,
-      remove,
-      find,
-      publishedOf,
-      fetching,
-      cancelJob: jobs.cancel,
-    },
-  };
-});
+  return { failures, get, ensure, progressOf, cancel, remove, find, publishedOf, fetching, cancelJob: jobs.cancel };
+}
