@@ -7,6 +7,7 @@ import type { EvaluateJob, JobResults } from '../../src-main/jobs/job-protocol.t
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { copyHubImages, makeHub } from '../helpers/hub-weights.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -82,4 +83,15 @@ it('without its config the folder is refused, and another network would score ot
   const other = await evaluated(bare, { classNames: names, settings: { model: 'deit_tiny_patch16_224' } });
   expect(Math.abs(scoreOf(other).loss - loss)).toBeGreaterThan(0.002);
   expect(codesOf(other)).toContain('weights.crop-deit');
+});
+
+it('of another number of classes than the data is refused with both numbers, and no teacher is blamed', async () => {
+  const hub = makeHub(join(folder, 'four'), 'vit_tiny_patch16_224');
+  const three = makeTinyData(join(folder, 'three'));
+  const refused = evaluated(hub, { folder: undefined, settings: { dataPath: three } });
+  await expect(refused).rejects.toMatchObject({
+    code: 'weights.class-count',
+    params: { weightClasses: 4, dataClasses: 3 },
+  });
+  await expect(refused).rejects.not.toThrow(/teacher/i);
 });
