@@ -7,7 +7,7 @@ import type {
   StateRow,
   StepRow,
 } from '../../src-main/protocol/events.ts';
-import { SPENT_PARTS, SpentMeter, type Spent, type SpentPart } from '../../src-main/protocol/spent.ts';
+import { RUN_TIME_PARTS, RunTimeMeter, type RunTimes, type RunTimePart } from '../../src-main/protocol/run-times.ts';
 import { STEP_NUMBER_NAMES, stepNumber } from '../../src-main/protocol/step-numbers.ts';
 import { Columns } from './columns.ts';
 import { RunMarks, type Place, type RunMark } from './run-marks.ts';
@@ -17,11 +17,11 @@ const PLACE_COLUMNS = ['step', 'epoch', 'time'] as const;
 export const STEP_COLUMNS = [...PLACE_COLUMNS, ...STEP_NUMBER_NAMES] as const;
 export const EPOCH_COLUMNS = [...PLACE_COLUMNS, ...EPOCH_NUMBER_NAMES] as const;
 /** Names the column of a part; one of the parts has the same name as a place. */
-export function spentColumn(part: SpentPart): `spent.${SpentPart}` {
-  return `spent.${part}`;
+export function timeColumn(part: RunTimePart): `time.${RunTimePart}` {
+  return `time.${part}`;
 }
-/** Seconds of an epoch by what they were spent on. */
-const SPENT_COLUMNS = [...PLACE_COLUMNS, ...SPENT_PARTS.map(spentColumn)] as const;
+/** Seconds of an epoch by part. */
+const TIME_COLUMNS = [...PLACE_COLUMNS, ...RUN_TIME_PARTS.map(timeColumn)] as const;
 type Numbers = Record<string, number | null>;
 export type StepColumn = (typeof STEP_COLUMNS)[number];
 export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
@@ -34,7 +34,7 @@ export type EpochColumn = (typeof EPOCH_COLUMNS)[number];
 export class RunHistory {
   readonly steps = new Columns<StepColumn>(STEP_COLUMNS, PLACE_COLUMNS);
   readonly epochs = new Columns<EpochColumn>(EPOCH_COLUMNS);
-  readonly spentByEpoch = new Columns<(typeof SPENT_COLUMNS)[number]>(SPENT_COLUMNS);
+  readonly timesByEpoch = new Columns<(typeof TIME_COLUMNS)[number]>(TIME_COLUMNS);
   readonly notes: NoteRow[] = [];
   readonly checkpoints: CheckpointRow[] = [];
   state: StateRow | null = null;
@@ -42,9 +42,9 @@ export class RunHistory {
   lastEpoch: EpochRow | null = null;
   private active = 0;
   private clock: number | null = null;
-  private readonly spending = new SpentMeter();
-  /** The time that was spent when the last epoch ended. */
-  private counted: Spent | null = null;
+  private readonly timing = new RunTimeMeter();
+  /** The times of the run when the last epoch ended. */
+  private counted: RunTimes | null = null;
   private readonly marking = new RunMarks();
 
   /** Lists the events of the run beside its numbers, in the order of its steps. */
@@ -60,7 +60,7 @@ export class RunHistory {
 
   append(row: HistoryRow): void {
     this.advance(row);
-    const compiled = this.spending.add(row);
+    const compiled = this.timing.add(row);
     if (row.type === 'step') this.appendStep(row, compiled);
     else this.appendOther(row);
     this.marking.add(row, this.place, this.lastStep?.stepsPerEpoch ?? 0);
@@ -81,9 +81,9 @@ export class RunHistory {
     }
   }
 
-  /** Seconds by what they were spent on. */
-  get spent(): Spent {
-    return this.spending.spent;
+  /** Seconds of the run by part. */
+  get times(): RunTimes {
+    return this.timing.times;
   }
 
   /** Moves the clock of training on, unless the run stood still since the row before. */
@@ -115,29 +115,29 @@ export class RunHistory {
     this.countEpoch(row);
   }
 
-  /** Counts the time that was spent since the epoch before. */
+  /** Counts the times since the epoch before. */
   private countEpoch(row: EpochRow): void {
-    cut(this.spentByEpoch, row.step);
-    const { spent } = this.spending;
+    cut(this.timesByEpoch, row.step);
+    const { times } = this.timing;
     const since = Object.fromEntries(
-      SPENT_PARTS.map((part) => [spentColumn(part), spent[part] - (this.counted?.[part] ?? 0)]),
+      RUN_TIME_PARTS.map((part) => [timeColumn(part), times[part] - (this.counted?.[part] ?? 0)]),
     );
-    this.counted = { ...spent };
-    this.spentByEpoch.push({ ...since, step: row.step, epoch: row.epoch + 1, time: this.active });
+    this.counted = { ...times };
+    this.timesByEpoch.push({ ...since, step: row.step, epoch: row.epoch + 1, time: this.active });
   }
 
   /** The checkpoint that an epoch ends with is written after its row, and is a part of it. */
   private countCheckpoint({ step, seconds = 0 }: CheckpointRow): void {
-    if (!this.counted || step !== this.spentByEpoch.last('step')) return;
+    if (!this.counted || step !== this.timesByEpoch.last('step')) return;
     this.counted.checkpoint += seconds;
-    this.spentByEpoch.addToLast('spent.checkpoint', seconds);
+    this.timesByEpoch.addToLast('time.checkpoint', seconds);
   }
 
   private rewind(step: number): void {
     if (!(this.steps.last('step') >= step)) return;
     cut(this.steps, step);
     cut(this.epochs, step);
-    cut(this.spentByEpoch, step);
+    cut(this.timesByEpoch, step);
     this.active = Math.max(0, this.steps.last('time') || 0);
     const [last, epoch] = [this.steps.last('step') || 0, this.steps.last('epoch') || 0];
     this.marking.rewind(step, { step: last, epoch, time: this.active });

@@ -38,10 +38,6 @@ export const charts = {
   classHead: 'Class head',
   distillationHead: 'Distillation head',
   average: 'Average of weights',
-  step: 'Student',
-  teacher: 'Teacher',
-  dataWait: 'Waiting for data',
-  feed: 'Feeding',
   ...chartTitles('en'),
   lines: lineNames('en'),
   marks: {

@@ -38,10 +38,6 @@ export const charts = {
   classHead: '分类头',
   distillationHead: '蒸馏头',
   average: '权重平均',
-  step: '学生',
-  teacher: '教师',
-  dataWait: '等待数据',
-  feed: '送入数据',
   ...chartTitles('zh-CN'),
   lines: lineNames('zh-CN'),
   marks: {

@@ -1,8 +1,8 @@
-import { SPENT_PARTS, type SpentPart } from '../../src-main/protocol/spent.ts';
+import { RUN_TIME_PARTS, type RunTimePart } from '../../src-main/protocol/run-times.ts';
 import { Pyramid, type Numbers } from '../components/charts/pyramid.ts';
 import { Smoother, type Series } from '../components/charts/series.ts';
 import type { XAxis } from '../stores/preferences.ts';
-import { spentColumn, type EpochColumn, type RunHistory, type StepColumn } from '../history/run-history.ts';
+import { timeColumn, type EpochColumn, type RunHistory, type StepColumn } from '../history/run-history.ts';
 
 export type Translate = (key: string) => string;
 /** How a line looks: in a chart of several runs the colour is the run's, so that only the dash tells lines apart. */
@@ -88,13 +88,13 @@ export class AxisLines {
     return [{ id, kind: id, label: this.t(label), ...look, marked: true, x, y, ...over }];
   }
 
-  /** Seconds of each epoch by what they were spent on, from the bottom of the stack to its top. */
-  spent(look: (part: SpentPart) => Look): Series[] {
-    const { spentByEpoch } = this.history;
-    const some = (part: SpentPart): boolean => spentByEpoch.column(spentColumn(part)).some((seconds) => seconds > 0);
-    return SPENT_PARTS.filter(some).map((part) => ({
-      ...{ id: part, kind: part, label: this.t(`train.spent.${part}`), ...look(part), fill: true },
-      ...{ x: spentByEpoch.column(this.axis), y: spentByEpoch.column(spentColumn(part)) },
+  /** Seconds of each epoch by part, from the bottom of the stack to its top. */
+  epochTimes(look: (part: RunTimePart) => Look): Series[] {
+    const { timesByEpoch } = this.history;
+    const some = (part: RunTimePart): boolean => timesByEpoch.column(timeColumn(part)).some((seconds) => seconds > 0);
+    return RUN_TIME_PARTS.filter(some).map((part) => ({
+      ...{ id: part, kind: part, label: this.t(`train.times.${part}`), ...look(part), fill: true },
+      ...{ x: timesByEpoch.column(this.axis), y: timesByEpoch.column(timeColumn(part)) },
     }));
   }
 }

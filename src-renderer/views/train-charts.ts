@@ -1,7 +1,7 @@
 import type { Unit } from '../../src-main/protocol/step-numbers.ts';
 import type { ChartName } from '../i18n/chart-names.ts';
 import type { Series } from '../components/charts/series.ts';
-import { SPENT_COLORS } from '../components/train/time-colors.ts';
+import { TIME_COLORS } from '../components/train/time-colors.ts';
 import type { XAxis } from '../stores/preferences.ts';
 import type { EpochColumn, RunHistory } from '../history/run-history.ts';
 import { RunLines, SOLID, type AxisLines, type Look, type Translate } from './run-lines.ts';
@@ -71,10 +71,10 @@ const CHARTS = {
   stepTime: {
     ...{ unit: 'milliseconds', after: 'steps', standing: 'always' },
     lines: (lines) => [
-      ...lines.line('stepTime', 'charts.step', LOOKS.total),
-      ...minor(lines.line('teacher', 'charts.teacher', LOOKS.distillation)),
-      ...minor(lines.line('dataWait', 'charts.dataWait', LOOKS.class)),
-      ...minor(lines.line('feed', 'charts.feed', LOOKS.feed)),
+      ...lines.line('stepTime', 'train.times.step', LOOKS.total),
+      ...minor(lines.line('teacher', 'train.times.teacher', LOOKS.distillation)),
+      ...minor(lines.line('dataWait', 'train.times.dataWait', LOOKS.class)),
+      ...minor(lines.line('feed', 'train.times.feed', LOOKS.feed)),
     ],
   },
   memory: {
@@ -83,7 +83,7 @@ const CHARTS = {
   },
   epochTime: {
     ...{ unit: 'seconds', after: 'epoch', alone: true },
-    lines: (lines) => lines.spent((part) => ({ color: SPENT_COLORS[part], dash: SOLID, width: 0 })),
+    lines: (lines) => lines.epochTimes((part) => ({ color: TIME_COLORS[part], dash: SOLID, width: 0 })),
   },
 } as const satisfies Partial<Record<ChartName, Chart>>;
 export type ChartId = keyof typeof CHARTS;

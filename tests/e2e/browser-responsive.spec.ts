@@ -73,7 +73,7 @@ test('the head of a run says where it is before its history has been read', asyn
     const { step, stepsPerEpoch, epochs } = service.runs[0];
     const there = [step!, stepsPerEpoch! * epochs].map((count) => count.toLocaleString('en')).join(' / ');
     await expect(factOf(page, 'Step')).toHaveText(there);
-    await expect(factOf(page, 'Time spent')).not.toHaveText('–');
+    await expect(factOf(page, 'Training time')).not.toHaveText('–');
     await expect(page.getByText('First values after a few steps').first()).toBeVisible();
     read();
     await expect(page.getByText('First values after a few steps')).toHaveCount(0);

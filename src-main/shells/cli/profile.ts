@@ -1,7 +1,7 @@
 import type { RunProfile } from '../../protocol/data-types.ts';
-import { SPENT_PARTS, type Spent, type SpentPart } from '../../protocol/spent.ts';
+import { RUN_TIME_PARTS, type RunTimes, type RunTimePart } from '../../protocol/run-times.ts';
 
-const NAMES: Record<SpentPart, string> = {
+const NAMES: Record<RunTimePart, string> = {
   step: 'student',
   teacher: 'teacher',
   feed: 'feeding',
@@ -12,10 +12,10 @@ const NAMES: Record<SpentPart, string> = {
 };
 
 /** Says in one line where the time of a run went; '' while nothing is known. */
-export function spentText(spent: Spent): string {
-  const whole = SPENT_PARTS.reduce((sum, part) => sum + spent[part], 0);
-  const parts = SPENT_PARTS.filter((part) => spent[part] > 0).map(
-    (part) => `${NAMES[part]} ${((100 * spent[part]) / whole).toFixed(1)} %`,
+export function timesText(times: RunTimes): string {
+  const whole = RUN_TIME_PARTS.reduce((sum, part) => sum + times[part], 0);
+  const parts = RUN_TIME_PARTS.filter((part) => times[part] > 0).map(
+    (part) => `${NAMES[part]} ${((100 * times[part]) / whole).toFixed(1)} %`,
   );
   return parts.length > 0 ? `Time: ${parts.join(', ')}` : '';
 }

@@ -1,7 +1,7 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow, HistoryRow, RunState, ServiceEvent } from '../../protocol/events.ts';
 import { StillhouseError, fromPlainError, isDivergence, toPlainError } from '../../protocol/errors.ts';
-import { SpentMeter, type Spent } from '../../protocol/spent.ts';
+import { RunTimeMeter, type RunTimes } from '../../protocol/run-times.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
@@ -19,7 +19,7 @@ import {
   type Option,
   type Parsed,
 } from './options.ts';
-import { opText, spentText } from './profile.ts';
+import { opText, timesText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
 import { describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
@@ -162,7 +162,7 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
 /** What the rows of a training come to. */
 class Story {
   best: EpochRow | null = null;
-  private readonly meter = new SpentMeter();
+  private readonly meter = new RunTimeMeter();
 
   add(rows: readonly HistoryRow[]): void {
     for (const row of rows) {
@@ -171,8 +171,8 @@ class Story {
     }
   }
 
-  get spent(): Spent {
-    return this.meter.spent;
+  get times(): RunTimes {
+    return this.meter.times;
   }
 }
 
@@ -189,10 +189,11 @@ async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt
     if (isDivergence(error.code)) reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
     throw fromPlainError(error);
   }
-  const { best, spent } = story;
+  const { best, times } = story;
   const profile = recipe.profile ? readProfile(run) : null;
-  const text = [closing(state, run, best), spentText(spent), profile && opText(profile)].filter(Boolean).join('\n');
-  reporter.result(text, { type: 'result', state, run, best, spent });
+  const text = [closing(state, run, best), timesText(times), profile && opText(profile)].filter(Boolean).join('\n');
+  // Programs that read the result know it as `spent`.
+  reporter.result(text, { type: 'result', state, run, best, spent: times });
   return state === 'finished' ? 0 : STOPPED;
 }
 

@@ -1,7 +1,7 @@
-import type { SpentPart } from '../../../src-main/protocol/spent.ts';
+import type { RunTimePart } from '../../../src-main/protocol/run-times.ts';
 
 /** Colour tokens of the parts of a run's time. */
-export const SPENT_COLORS: Record<SpentPart, string> = {
+export const TIME_COLORS: Record<RunTimePart, string> = {
   step: 'series-total',
   teacher: 'series-distillation',
   feed: 'series-fused',

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { opText, spentText } from '../../../src-main/shells/cli/profile.ts';
+import { opText, timesText } from '../../../src-main/shells/cli/profile.ts';
 
 const NOTHING = { step: 0, teacher: 0, feed: 0, dataWait: 0, evaluation: 0, checkpoint: 0, compile: 0 };
 
 it('says where the time went, and nothing where none did', () => {
-  expect(spentText(NOTHING)).toBe('');
-  expect(spentText({ ...NOTHING, step: 60, teacher: 30, evaluation: 10 })).toBe(
+  expect(timesText(NOTHING)).toBe('');
+  expect(timesText({ ...NOTHING, step: 60, teacher: 30, evaluation: 10 })).toBe(
     'Time: student 60.0 %, teacher 30.0 %, evaluation 10.0 %',
   );
 });

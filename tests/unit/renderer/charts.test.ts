@@ -82,7 +82,7 @@ test('the time of an epoch is that of its rows, with the checkpoint that it ends
   const [{ series }] = new TrainCharts().build([{ id: 'a', history, color: '' }], 'step', null, same).slice(-1);
   const parts = Object.fromEntries(series.map(({ kind, y }) => [kind, y[0]]));
   expect(parts).toMatchObject({ evaluation: 3, checkpoint: 2 });
-  expect(parts['step']).toBeCloseTo(history.spent.step, 6);
+  expect(parts['step']).toBeCloseTo(history.times.step, 6);
 });
 
 test('a stack stands on what is shown below it', () => {

@@ -53,7 +53,7 @@ describe('RunHistory', () => {
     expect([...history.steps.column('stepTime')]).toEqual([NaN, 100]);
     expect([...history.steps.column('teacher')]).toEqual([3, NaN]);
     expect([...history.steps.column('feed')]).toEqual([2, NaN]);
-    expect(history.spent).toMatchObject({ compile: 9, step: 0.2, dataWait: 0.003 });
+    expect(history.times).toMatchObject({ compile: 9, step: 0.2, dataWait: 0.003 });
   });
 
   test('counts the time of training, not the night between a stop and its resume', () => {

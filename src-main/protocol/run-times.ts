@@ -1,22 +1,22 @@
 import type { HistoryRow, StepRow } from './events.ts';
 
 /** The parts of a run's time; `compile` is the first step of each process, without its teacher and its data. */
-export const SPENT_PARTS = ['step', 'teacher', 'feed', 'dataWait', 'evaluation', 'checkpoint', 'compile'] as const;
-export type SpentPart = (typeof SPENT_PARTS)[number];
+export const RUN_TIME_PARTS = ['step', 'teacher', 'feed', 'dataWait', 'evaluation', 'checkpoint', 'compile'] as const;
+export type RunTimePart = (typeof RUN_TIME_PARTS)[number];
 /** Seconds by part. */
-export type Spent = Record<SpentPart, number>;
+export type RunTimes = Record<RunTimePart, number>;
 
 /** Adds up where the time of a run went, from its history. */
-export class SpentMeter {
-  readonly spent: Spent = { step: 0, teacher: 0, feed: 0, dataWait: 0, evaluation: 0, checkpoint: 0, compile: 0 };
+export class RunTimeMeter {
+  readonly times: RunTimes = { step: 0, teacher: 0, feed: 0, dataWait: 0, evaluation: 0, checkpoint: 0, compile: 0 };
   private compiles = false;
   private step = 0;
 
   /** Takes in the next row. @returns whether it is the first step of a process, which compiles. */
   add(row: HistoryRow): boolean {
     if (row.type === 'step') return this.addSteps(row);
-    if (row.type === 'epoch') this.spent.evaluation += row.evaluationSeconds ?? 0;
-    else if (row.type === 'checkpoint') this.spent.checkpoint += row.seconds ?? 0;
+    if (row.type === 'epoch') this.times.evaluation += row.evaluationSeconds ?? 0;
+    else if (row.type === 'checkpoint') this.times.checkpoint += row.seconds ?? 0;
     else if (row.type === 'state') this.compiles ||= row.state === 'starting' || row.state === 'running';
     return false;
   }
@@ -24,7 +24,7 @@ export class SpentMeter {
   /** A row holds means over the steps since the one before it. After a rewind that one comes later in the run. */
   private addSteps({ step, anatomy }: StepRow): boolean {
     const steps = step > this.step ? step - this.step : 1;
-    const add = (part: SpentPart, milliseconds = 0) => (this.spent[part] += (steps * milliseconds) / 1000);
+    const add = (part: RunTimePart, milliseconds = 0) => (this.times[part] += (steps * milliseconds) / 1000);
     add('dataWait', anatomy.dataWait);
     add('feed', anatomy.feed);
     add('teacher', anatomy.teacher);
