@@ -137,10 +137,23 @@ test('is one command without a window, which goes on where it was interrupted', 
   const program = join(await buildPrograms(), 'cli.mjs');
   const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
   const command = (...more: string[]) => {
-    const words = ['distill', '--data-path', data, '--model', student.model, '--input-size', '32', '--epochs', '4000'];
-    const child = spawn(process.execPath, [program, ...words, ...more, '--json'], { env });
+    const words = [
+      'distill',
+      '--data-path',
+      data,
+      '--teacher-model',
+      TEACHER,
+      '--model',
+      student.model,
+      '--input-size',
+      '32',
+      '--epochs',
+      '4000',
+    ];
+    const child = spawn(process.execPath, [program, ...words, ...more], { env });
     const said = { out: '', child, ended: new Promise<number | null>((resolve) => child.on('close', resolve)) };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
+    for (const pipe of [child.stdout, child.stderr])
+      pipe.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
     return said;
   };
   const first = command();
@@ -150,7 +163,7 @@ test('is one command without a window, which goes on where it was interrupted', 
   first.child.kill('SIGINT');
   expect(await first.ended).toBe(130);
   expect(first.out).toContain('Go on with the same command');
-  const second = command('--offer');
+  const second = command('--offer', '--json');
   expect(await second.ended).toBe(0);
   expect(JSON.parse(second.out.trim().split('\n').at(-1)!)).toMatchObject({ type: 'offer', begun: true });
 });

@@ -10,6 +10,8 @@ export interface Command {
   summary: string;
   /** Words after the name, like `DIR`; '' for nothing. */
   words: string;
+  /** Says that its words are weight files, so that addresses in their place are fetched first. */
+  takesWeights?: true;
   /** How many words it takes. */
   count: readonly [least: number, most: number];
   options: readonly Option[];

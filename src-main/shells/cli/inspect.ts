@@ -11,6 +11,7 @@ export const inspect: Command = {
   name: 'inspect',
   summary: 'Show what a weight file holds, and which network it belongs to; nothing in it is executed.',
   words: 'FILE',
+  takesWeights: true,
   count: [1, 1],
   options: [ENTRY, { flag: 'values', value: null, help: 'Show the least and the greatest number of every array.' }],
   run: (parsed, shell) => {

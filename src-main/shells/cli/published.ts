@@ -74,7 +74,11 @@ function storedLine({ id, facts, bytes: size }: StoredWeights): string {
  * Replaces addresses and names of published weights by files of this machine, fetching them first.
  * @throws StillhouseError of the fetching
  */
-export async function localWeights(parsed: Parsed, { options }: Pick<Command, 'options'>, shell: Shell): Promise<void> {
+export async function localWeights(
+  parsed: Parsed,
+  { options, takesWeights }: Pick<Command, 'options' | 'takesWeights'>,
+  shell: Shell,
+): Promise<void> {
   const known = new Set(options.map(({ flag }) => flag));
   for (const flag of WEIGHT_FLAGS.filter((flag) => known.has(flag))) {
     const value = parsed.values.get(flag);
@@ -82,7 +86,7 @@ export async function localWeights(parsed: Parsed, { options }: Pick<Command, 'o
     if (wanted !== null) parsed.values.set(flag, await fetchedWeights(wanted, shell));
   }
   for (const [at, word] of parsed.words.entries())
-    if (known.has('entry') && isAddress(word)) parsed.words[at] = await fetchedWeights(word, shell);
+    if (takesWeights && isAddress(word)) parsed.words[at] = await fetchedWeights(word, shell);
   if (parsed.values.get('pretrained') !== true) return;
   if (parsed.values.has('finetune')) throw both();
   parsed.values.set('finetune', await fetchedWeights(String(parsed.values.get('model') ?? ''), shell));

@@ -45,6 +45,7 @@ export const teacherCard: Command = {
   name: 'teacher-card',
   summary: 'Show how a teacher is shown images and read; with options, write its card first.',
   words: 'FILE',
+  takesWeights: true,
   count: [1, 1],
   options: [NAME, ...FIELD_OPTIONS],
   run: async (parsed, shell) => {
