@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
@@ -137,23 +137,12 @@ test('is one command without a window, which goes on where it was interrupted', 
   const program = join(await buildPrograms(), 'cli.mjs');
   const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
   const command = (...more: string[]) => {
-    const words = [
-      'distill',
-      '--data-path',
-      data,
-      '--teacher-model',
-      TEACHER,
-      '--model',
-      student.model,
-      '--input-size',
-      '32',
-      '--epochs',
-      '4000',
-    ];
-    const child = spawn(process.execPath, [program, ...words, ...more], { env });
+    const networks = ['--teacher-model', TEACHER, '--model', student.model];
+    const words = ['distill', '--data-path', data, ...networks, '--input-size', '32', '--epochs', '4000'];
+    const child = spawn(process.execPath, [program, ...words, ...more, '--json'], { env });
     const said = { out: '', child, ended: new Promise<number | null>((resolve) => child.on('close', resolve)) };
-    for (const pipe of [child.stdout, child.stderr])
-      pipe.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
+    onTestFinished(() => void child.kill('SIGINT'));
     return said;
   };
   const first = command();
@@ -163,7 +152,7 @@ test('is one command without a window, which goes on where it was interrupted', 
   first.child.kill('SIGINT');
   expect(await first.ended).toBe(130);
   expect(first.out).toContain('Go on with the same command');
-  const second = command('--offer', '--json');
+  const second = command('--offer');
   expect(await second.ended).toBe(0);
   expect(JSON.parse(second.out.trim().split('\n').at(-1)!)).toMatchObject({ type: 'offer', begun: true });
 });

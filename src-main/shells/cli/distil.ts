@@ -61,7 +61,7 @@ async function distilled(asked: DistilRequest, parsed: Parsed, shell: Shell, des
     return 0;
   }
   reporter.note(offerText(offer));
-  desk.onEvent((event) => show(event, offer.plan, shell, desk));
+  desk.onEvent((event) => show(event, shell, desk));
   try {
     const run = String(await job(calls['distil.walk'](asked)));
     const { summary } = await calls['run.detail']({ run });
@@ -125,7 +125,7 @@ function costText({ download, disk, free, teacherSeconds, studentSeconds }: Dist
 }
 
 /** One progress for the whole, and what epochs and notes say. */
-function show(event: ServiceEvent, { id }: DistilPlan, { reporter }: Shell, { calls }: LocalService): void {
+function show(event: ServiceEvent, { reporter }: Shell, { calls }: LocalService): void {
   if (event.event === 'job' && event.progress.kind === 'weights' && event.progress.state === 'running') {
     const { done, total, unit, rate } = event.progress;
     if (total > 0) reporter.progress('weights', done, total, unit, rate);
@@ -133,7 +133,7 @@ function show(event: ServiceEvent, { id }: DistilPlan, { reporter }: Shell, { ca
   if (event.event !== 'run') return;
   const said = event.rows.filter(({ type }) => type === 'epoch' || type === 'note');
   void calls['distil.list']({}).then((reports) => {
-    const report = reports.find(({ plan }) => plan.id === id);
+    const report = reports.find(({ plan }) => [plan.teacher.run, plan.student.run].includes(event.run));
     if (!report) return;
     const { plan, step, share, secondsLeft } = report;
     const recipe = step === 'teacher' ? plan.teacher.recipe : plan.student.recipe;
