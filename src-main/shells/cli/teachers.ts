@@ -76,7 +76,9 @@ async function cardValues(parsed: Parsed, shell: Shell): Promise<CardValues> {
     const problem = cardProblem({ [field]: values[field] });
     if (problem !== undefined) {
       // A bound helps who typed enough numbers; of others the form is said alone.
-      const bound = /^[<>]/.test(String(problem.expected)) ? ` (${problem.key}: ${String(problem.expected)})` : '';
+      const { key, expected: needs } = problem;
+      const bound =
+        typeof needs === 'string' && /^[<>]/.test(needs) ? ` (${typeof key === 'string' ? key : field}: ${needs})` : '';
       const expected = `${value}${bound}`;
       throw new StillhouseError('argument.invalid', { name: `--${flag}`, expected, got: typed });
     }
