@@ -25,6 +25,16 @@ export const useNotices = defineStore('notices', () => {
     const others = list.value.filter((notice) => notice.kind !== 'error' || notice.error.message !== error.message);
     list.value = [...others, { id: next++, kind: 'error' as const, error }].slice(-MOST);
   };
+  /** Does something whose failure is shown in passing. @returns whether it was done. */
+  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (thrown) {
+      fail(thrown);
+      return false;
+    }
+  };
   /**
    * Tells a fact, in place of the last one of its kind: for a while, or until it is dismissed where it can be undone.
    * @returns its id.
@@ -41,5 +51,5 @@ export const useNotices = defineStore('notices', () => {
     dismiss(id);
     if (notice?.kind === 'fact') notice.undo?.();
   };
-  return { list, dismiss, fail, tell, undo };
+  return { list, dismiss, fail, quietly, tell, undo };
 });

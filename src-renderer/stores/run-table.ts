@@ -44,17 +44,8 @@ export const useRunTable = defineStore('run-table', () => {
     ids.forEach((id) => (on ? next.add(id) : next.delete(id)));
     selected.value = next;
   };
-  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await work();
-      return true;
-    } catch (thrown) {
-      notices.fail(thrown);
-      return false;
-    }
-  };
   const annotate = (notes: CallParams<'run.annotate'>): Promise<boolean> =>
-    quietly(() => service.call('run.annotate', notes));
+    notices.quietly(() => service.call('run.annotate', notes));
   const comparisons = latest();
   const compare = async (): Promise<void> => {
     const asked = chosen.value;
@@ -69,7 +60,7 @@ export const useRunTable = defineStore('run-table', () => {
   const openFolder = async (path: string): Promise<boolean> => {
     const isNewest = openings.begin();
     let isOpen = false;
-    await quietly(async () => {
+    await notices.quietly(async () => {
       const opened = await service.call('run.open', { path });
       await run.refresh();
       if (!isNewest()) return;
@@ -78,7 +69,7 @@ export const useRunTable = defineStore('run-table', () => {
     });
     return isOpen;
   };
-  const forget = (id: string): Promise<boolean> => quietly(() => service.call('run.forget', { run: id }));
+  const forget = (id: string): Promise<boolean> => notices.quietly(() => service.call('run.forget', { run: id }));
   return {
     filter,
     column,

@@ -178,16 +178,11 @@ function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typ
       starting.value = false;
     }
   };
-  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
-    try {
+  const quietly = (work: () => Promise<unknown>): Promise<boolean> =>
+    notices.quietly(async () => {
       await work();
       await refresh();
-      return true;
-    } catch (thrown) {
-      notices.fail(thrown);
-      return false;
-    }
-  };
+    });
   const stop = (run: string): Promise<boolean> => quietly(() => service.call('run.stop', { run }));
   const pause = (run: string): Promise<boolean> => quietly(() => service.call('run.pause', { run }));
   /** Has a paused run go on. */

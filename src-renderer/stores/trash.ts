@@ -11,15 +11,6 @@ export const useTrash = defineStore('trash', () => {
   const notices = useNotices();
   const trash = shallowRef<Trash>({ days: 0, items: [] });
 
-  const quietly = async (work: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await work();
-      return true;
-    } catch (thrown) {
-      notices.fail(thrown);
-      return false;
-    }
-  };
   const readings = latest();
   const readTrash = async (): Promise<void> => {
     await readings.ask(
@@ -29,12 +20,14 @@ export const useTrash = defineStore('trash', () => {
     );
   };
   const restore = ({ kind, run: id, file }: TrashItem): Promise<boolean> =>
-    quietly(async () => {
+    notices.quietly(async () => {
       if (file === null) await service.call('run.restore', { run: id });
       else await service.call(kind === 'export' ? 'export.restore' : 'checkpoint.restore', { run: id, file });
     });
   const empty = (items: readonly TrashItem[]): Promise<boolean> =>
-    quietly(() => service.call('trash.empty', { items: items.map(({ run: id, file }) => ({ run: id, file })) }));
+    notices.quietly(() =>
+      service.call('trash.empty', { items: items.map(({ run: id, file }) => ({ run: id, file })) }),
+    );
 
   service.onEvent((event) => {
     if (event.event === 'runs') void readTrash();
