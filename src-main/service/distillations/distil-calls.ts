@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { QueueEntry, RunSummary } from '../../protocol/data-types.ts';
 import type { DistilOffer, DistilPlan, DistilReport, DistilRequest } from '../../protocol/distillation.ts';
 import { StillhouseError, fromPlainError, toPlainError } from '../../protocol/errors.ts';
@@ -225,14 +226,7 @@ export class DistilCalls {
   }
 }
 
-function isSame(one: DistilRequest, other: DistilRequest): boolean {
-  const text = (asked: DistilRequest): string => JSON.stringify(sorted(asked));
-  return text(one) === text(other);
-}
-
-/** In one order of its keys, without what is left out. */
-function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
-  return Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)])); // prettier-ignore
+/** A kept request is JSON, which leaves out what is undefined. */
+function isSame(kept: DistilRequest, asked: DistilRequest): boolean {
+  return isDeepStrictEqual(kept, JSON.parse(JSON.stringify(asked)));
 }

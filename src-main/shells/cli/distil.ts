@@ -52,6 +52,9 @@ function requestOf(parsed: Parsed): DistilRequest {
   };
 }
 
+/** Milliseconds between two readings of the plans, each of which reads their files, while a run reports its steps. */
+const LOOK_INTERVAL = 1000;
+
 async function distilled(asked: DistilRequest, parsed: Parsed, shell: Shell, desk: LocalService): Promise<number> {
   const { reporter } = shell;
   const { calls, job } = desk;
@@ -61,7 +64,7 @@ async function distilled(asked: DistilRequest, parsed: Parsed, shell: Shell, des
     return 0;
   }
   reporter.note(offerText(offer));
-  desk.onEvent((event) => show(event, shell, desk));
+  desk.onEvent(progressShown(shell, desk));
   try {
     const run = String(await job(calls['distil.walk'](asked)));
     const { summary } = await calls['run.detail']({ run });
@@ -124,21 +127,26 @@ function costText({ download, disk, free, teacherSeconds, studentSeconds }: Dist
   ].join('\n');
 }
 
-/** One progress for the whole, and what epochs and notes say. */
-function show(event: ServiceEvent, { reporter }: Shell, { calls }: LocalService): void {
-  if (event.event === 'job' && event.progress.kind === 'weights' && event.progress.state === 'running') {
-    const { done, total, unit, rate } = event.progress;
-    if (total > 0) reporter.progress('weights', done, total, unit, rate);
-  }
-  if (event.event !== 'run') return;
-  const said = event.rows.filter(({ type }) => type === 'epoch' || type === 'note');
-  void calls['distil.list']({}).then((reports) => {
-    const report = reports.find(({ plan }) => [plan.teacher.run, plan.student.run].includes(event.run));
-    if (!report) return;
-    const { plan, step, share, secondsLeft } = report;
-    const recipe = step === 'teacher' ? plan.teacher.recipe : plan.student.recipe;
-    if (said.length > 0) reporter.rows(said, { ...defaultRecipe(), ...recipe });
-    const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
-    if (step) reporter.progress(`${step} of ${basename(plan.dataPath)}${left}`, Math.floor(100 * share), 100);
-  });
+/** Shows one progress for the whole, now and then, and what epochs and notes say, always. */
+function progressShown({ reporter }: Shell, { calls }: LocalService): (event: ServiceEvent) => void {
+  let looked = 0;
+  return (event) => {
+    if (event.event === 'job' && event.progress.kind === 'weights' && event.progress.state === 'running') {
+      const { done, total, unit, rate } = event.progress;
+      if (total > 0) reporter.progress('weights', done, total, unit, rate);
+    }
+    if (event.event !== 'run') return;
+    const said = event.rows.filter(({ type }) => type === 'epoch' || type === 'note');
+    if (said.length === 0 && Date.now() - looked < LOOK_INTERVAL) return;
+    looked = Date.now();
+    void calls['distil.list']({}).then((reports) => {
+      const report = reports.find(({ plan }) => [plan.teacher.run, plan.student.run].includes(event.run));
+      if (!report) return;
+      const { plan, step, share, secondsLeft } = report;
+      const recipe = step === 'teacher' ? plan.teacher.recipe : plan.student.recipe;
+      if (said.length > 0) reporter.rows(said, { ...defaultRecipe(), ...recipe });
+      const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
+      if (step) reporter.progress(`${step} of ${basename(plan.dataPath)}${left}`, Math.floor(100 * share), 100);
+    });
+  };
 }
