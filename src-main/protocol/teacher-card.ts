@@ -118,15 +118,17 @@ export function parseCard(text: string): CardValues | CardProblem {
   } catch {
     return { key: reason('value.the-file'), expected: 'JSON', got: JSON.stringify(text.slice(0, 40)) };
   }
-  const problem = cardProblem(data);
-  return problem ?? v.parse(CARD, data);
+  const result = v.safeParse(CARD, data);
+  return result.success ? result.output : problemOf(result.issues[0]);
 }
 
 /** Names the first thing that is wrong with the fields of a card, or nothing. */
 export function cardProblem(fields: unknown): CardProblem | undefined {
   const result = v.safeParse(CARD, fields);
-  if (result.success) return undefined;
-  const [issue] = result.issues;
+  return result.success ? undefined : problemOf(result.issues[0]);
+}
+
+function problemOf(issue: v.InferIssue<typeof CARD>): CardProblem {
   const names = Object.keys(CARD_FIELDS).join(', ');
   const expected =
     issue.expected === 'never' ? reason('value.card-field', { names }) : inWords(issue.expected ?? issue.message);
