@@ -46,6 +46,11 @@ const TABLE: Row[] = [
     packages: [TFJS, 'node:crypto'],
   },
   {
+    folder: 'src-main/engines',
+    imports: ['src-main/protocol', 'src-main/base', 'src-main/runtime', 'src-main/trace'],
+    packages: [],
+  },
+  {
     folder: 'src-main/model',
     imports: ['src-main/protocol', 'src-main/formats', 'src-main/trace'],
     packages: [TFJS],
@@ -57,6 +62,7 @@ const TABLE: Row[] = [
       'src-main/data (types)',
       'src-main/runtime (types)',
       'src-main/trace',
+      'src-main/engines (types)',
       'src-main/model',
     ],
     packages: [TFJS],
@@ -79,8 +85,8 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/job-process',
     imports: [
-      ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'model', 'train', 'runs'],
-      ...['weights', 'jobs'],
+      ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'engines', 'model', 'train'],
+      ...['runs', 'weights', 'jobs'],
     ].map((name) => `src-main/${name}`),
     packages: [TFJS, 'onnxruntime-node', 'valibot', 'node:*'],
   },

@@ -2,7 +2,7 @@ import vue from 'eslint-plugin-vue';
 import tseslint from 'typescript-eslint';
 
 /** Where TensorFlow's C functions and kernels without types meet our code: a pointer has no type there. */
-const NATIVE = ['binding', 'eager', 'engine', 'graph', 'graph-function', 'library', 'saved-model', 'tensors'].map(
+const NATIVE = ['binding', 'eager', 'tensorflow', 'graph', 'graph-function', 'library', 'saved-model', 'tensors'].map(
   (name) => `src-main/runtime/${name}.ts`,
 );
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { StillhouseError, toPlainError } from '../protocol/errors.ts';
-import { exitProcess } from '../runtime/engine.ts';
+import { exitProcess } from '../runtime/tensorflow.ts';
 import { runCheckExportJob } from './jobs/check-export-job.ts';
 import { runCheckJob } from './jobs/check-data-job.ts';
 import { runEvaluateJob } from './jobs/evaluate-job.ts';

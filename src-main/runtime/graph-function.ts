@@ -1,5 +1,5 @@
 import { executeAsync } from './eager.ts';
-import type { Engine } from './engine.ts';
+import type { TensorFlow } from './tensorflow.ts';
 import { checked, type GraphOutput, type Pointer } from './library.ts';
 import type { Graph } from './graph.ts';
 
@@ -13,7 +13,7 @@ export class GraphFunction {
   readonly name: string;
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: TensorFlow,
     graph: Graph,
     inputs: readonly GraphOutput[],
     private readonly outputs: readonly GraphOutput[],

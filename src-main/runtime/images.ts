@@ -1,6 +1,6 @@
 import { ATTR, type Attr } from './dtypes.ts';
 import { execute, executeAsync } from './eager.ts';
-import type { Engine } from './engine.ts';
+import type { TensorFlow } from './tensorflow.ts';
 import { checked, type Pointer, type Tf } from './library.ts';
 import { deleteStrings, describeHandle, fromHandle, handleOf, toHandle, toTensor } from './tensors.ts';
 
@@ -23,7 +23,7 @@ export interface Rectangle {
 /**
  * The parts of an engine that decoding needs: the library as this thread has loaded it, and the process's one context.
  */
-export type DecoderParts = Pick<Engine, 'tf' | 'context'>;
+export type DecoderParts = Pick<TensorFlow, 'tf' | 'context'>;
 
 /** Memory for an image of that size. */
 type Room = (width: number, height: number) => Uint8Array;

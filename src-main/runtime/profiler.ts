@@ -1,6 +1,6 @@
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
-import type { Engine } from './engine.ts';
+import type { TensorFlow } from './tensorflow.ts';
 import type { Pointer, Tf } from './library.ts';
 
 /** Notes of TensorFlow from while something ran. */
@@ -24,7 +24,7 @@ const OK = 1n;
  * @returns what the body gave, and the recording or a StillhouseError `engine.op` that says why there is none.
  */
 export async function recordOps<Result>(
-  { tf }: Engine,
+  { tf }: TensorFlow,
   body: () => Promise<Result>,
 ): Promise<{ result: Result; recording: Recording | Error }> {
   const session = attempt(() => startSession(tf));

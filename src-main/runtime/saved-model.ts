@@ -1,7 +1,7 @@
 import { shapeSize } from '../base/shape-size.ts';
 import { contextConfig } from './config.ts';
 import { dtypeOf, type DType, type Values } from './dtypes.ts';
-import type { Engine } from './engine.ts';
+import type { TensorFlow } from './tensorflow.ts';
 import { checked, throwIfBad, type GraphOutput, type Pointer, type Tf } from './library.ts';
 import { fromTensor, toTensor } from './tensors.ts';
 
@@ -32,7 +32,7 @@ export class SavedModel {
    * @param input the tensor that is fed, and `output` the one that is asked for, as the graph names them (`name:0`).
    * @throws StillhouseError `engine.op` with TensorFlow's words.
    */
-  static async load(engine: Engine, folder: string, input: string, output: string): Promise<SavedModel> {
+  static async load(engine: TensorFlow, folder: string, input: string, output: string): Promise<SavedModel> {
     const { tf, threads } = engine;
     const graph: Pointer = tf.TF_NewGraph();
     try {

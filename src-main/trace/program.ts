@@ -16,7 +16,7 @@ export interface ValueRef {
 /**
  * One operation. `op` is TensorFlow's name, or one that is not TensorFlow's: `Input`
  * (fed each run), `Variable` (the state's value at the start of the run), `Constant`, `Call` (a program as one op),
- * `Cluster` (the same, compiled by XLA, see `cluster.ts`) or a composite (`composites.ts`).
+ * `Cluster` (the same, compiled by XLA, see `engines/tensorflow/cluster.ts`) or a composite (`composites.ts`).
  */
 export interface ProgramNode {
   op: string;

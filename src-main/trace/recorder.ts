@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DTYPES, type Attr, type DType, type Values } from '../runtime/dtypes.ts';
 import type { OpSink, TensorMetadata } from '../runtime/binding.ts';
-import type { Engine } from '../runtime/engine.ts';
+import type { TensorFlow } from '../runtime/tensorflow.ts';
 import { Graph } from '../runtime/graph.ts';
 import type { GraphOutput } from '../runtime/library.ts';
 import { COMPOSITES } from './composites.ts';
@@ -10,6 +10,11 @@ import { inputsOf, type Program, type ProgramNode, type TensorSpec, type ValueRe
 
 /** Ids of recorded tensors start here, so that an eager tensor met while recording is recognised. */
 const FIRST_ID = 2 ** 40;
+
+/** What records: an engine of any kind. */
+interface Recording {
+  tensorflow: TensorFlow;
+}
 
 /** The results of a recorded function. */
 export interface Recorded {
@@ -26,14 +31,15 @@ export interface Recorded {
  * @throws Error when an op's shape is unknown, a value is read, or a tensor made before the recording is used.
  */
 export function record(
-  engine: Engine,
+  { tensorflow }: Recording,
   inputs: Record<string, TensorSpec>,
   variables: Record<string, TensorSpec>,
   body: (inputs: Record<string, tf.Tensor>, variables: Record<string, tf.Tensor>) => Recorded,
 ): Program {
-  const sink = new RecordingSink(engine);
-  const before = engine.binding.sink;
-  engine.binding.sink = sink;
+  const { binding } = tensorflow;
+  const sink = new RecordingSink(tensorflow);
+  const before = binding.sink;
+  binding.sink = sink;
   tf.engine().startScope('record');
   try {
     const open = (op: 'Input' | 'Variable', specs: Record<string, TensorSpec>) =>
@@ -50,7 +56,7 @@ export function record(
     };
   } finally {
     tf.engine().endScope();
-    engine.binding.sink = before;
+    binding.sink = before;
     sink.dispose();
   }
 }
@@ -62,12 +68,12 @@ export function record(
  * @returns its outputs by name
  */
 export function callProgram(
-  engine: Engine,
+  { tensorflow }: Recording,
   program: Program,
   inputs: Record<string, tf.Tensor>,
   after: readonly tf.Tensor[] = [],
 ) {
-  const sink = engine.binding.sink;
+  const { sink } = tensorflow.binding;
   if (!(sink instanceof RecordingSink)) throw new Error('callProgram: nothing is being recorded');
   const given = [...inputsOf(program).map(({ name }) => inputs[name]), ...after];
   const results = sink.call(program, nodeBackend().getInputTensorIds(given));
@@ -84,7 +90,7 @@ class RecordingSink implements OpSink {
   private readonly outputs: GraphOutput[] = [];
   private readonly graph: Graph;
 
-  constructor(private readonly engine: Engine) {
+  constructor(private readonly engine: TensorFlow) {
     this.graph = new Graph(engine.tf);
   }
 

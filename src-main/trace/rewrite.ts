@@ -1,6 +1,6 @@
 import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
 
-/** Builds a program from another, node by node: the frame of every pass in `lower.ts`. */
+/** Builds a program from another, node by node: the frame of every pass. */
 export class Rewriter {
   readonly nodes: ProgramNode[] = [];
   private readonly seen = new Map<string, number>();
@@ -49,4 +49,29 @@ export function needed(program: Program): boolean[] {
     if (marks[index]) for (const { node } of program.nodes[index].inputs) marks[node] = true;
   }
   return marks;
+}
+
+/** Copies a program node by node; `change` adds what stands for a node and says where it is. */
+export function rewrite(
+  program: Program,
+  change: (node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[], index: number) => number,
+): Program {
+  const rewriter = new Rewriter();
+  const moved: number[] = [];
+  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
+  program.nodes.forEach((node, index) => moved.push(change(node, rewriter, node.inputs.map(map), index)));
+  return rewriter.finish(program, map);
+}
+
+/** Drops what nothing needs and computes equal things once. Inputs and variables stay. */
+export function simplify(program: Program): Program {
+  const marks = needed(program);
+  const rewriter = new Rewriter();
+  const moved = new Array<number>(program.nodes.length);
+  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
+  program.nodes.forEach((node, index) => {
+    if (!marks[index] && node.op !== 'Input') return;
+    moved[index] = rewriter.add({ ...node, inputs: node.inputs.map(map) });
+  });
+  return rewriter.finish(program, map);
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TensorSpec } from '../trace/program.ts';
 import { finite, multiplyNoNan } from '../trace/ops.ts';
-import type { State } from '../trace/state.ts';
+import type { State } from '../engines/engine.ts';
 import { PREFIX } from './variables.ts';
 
 /**

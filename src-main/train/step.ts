@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { Heads, Model, Params, TrainResult } from '../model/model.ts';
-import type { Engine } from '../runtime/engine.ts';
+import type { Engine, OnFeed, State } from '../engines/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
-import { compile, type OnFeed } from '../trace/compile.ts';
 import { castTo, finite } from '../trace/ops.ts';
-import { lower, type LowerOptions, type Precision } from '../trace/lower.ts';
+import type { Precision } from '../trace/narrow.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { callProgram, record } from '../trace/recorder.ts';
-import type { State } from '../trace/state.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
 import { classLoss, distillationLoss, smoothTargets } from './losses.ts';
 import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
@@ -25,7 +23,6 @@ import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
  */
 /** A training step over a state. */
 export interface CompiledTrainStep extends TrainStep {
-  readonly program: Program;
   /**
    * A step whose loss or gradients are not finite leaves the state as it was. In float16 a step whose gradients
    * overflow changes nothing but the loss scale.
@@ -254,24 +251,14 @@ function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
   return tensors;
 }
 
-function lowering(precision: Precision = 'float32'): LowerOptions {
-  return { precision, fuse: true };
-}
-
-/** Lowers the training step of `parts` to the form that is compiled. */
-export function lowerTrainStep(engine: Engine, parts: TrainStepParts): Program {
-  return lower(recordTrainStep(engine, parts), lowering(parts.precision));
-}
-
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<CompiledTrainStep> {
   if (parts.precision === 'float16') startScaler(state);
   let skipped = skippedSteps(state);
-  const program = lowerTrainStep(engine, parts);
-  const compiled = compile(engine, program, state, parts.onFeed);
+  const { precision, onFeed } = parts;
+  const compiled = await engine.compile(recordTrainStep(engine, parts), state, { precision, onFeed });
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
-    program,
     run: async (batch, { lr, step }) => {
       const scalars = Object.entries(updateScalars(parts.recipe, lr, step - skipped));
       const results = await compiled.run({
@@ -325,7 +312,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
       batchParts.length > 1 ? joined(engine, batchParts, images, params, forward) : forward({ images, ...params });
     return { outputs, assigns: {} };
   });
-  const compiled = compile(engine, lower(program, lowering(precision)), state);
+  const compiled = await engine.compile(program, state, { precision });
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });

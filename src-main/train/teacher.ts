@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Model, Params } from '../model/model.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import type { TeacherCard } from '../protocol/teacher-card.ts';
-import type { Engine } from '../runtime/engine.ts';
+import type { Engine } from '../engines/engine.ts';
 import { attr, call, castTo } from '../trace/ops.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';

@@ -1,6 +1,6 @@
 import { engineDecode, engineDecodeNow } from '../../src-main/job-process/images/engine-decode.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { loadEngine } from '../../src-main/runtime/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
 import { decodeOutcome, imageFiles } from '../helpers/damaged-images.ts';
 import { mutate, numbers } from '../unit/formats/mutations.ts';
 
@@ -19,7 +19,7 @@ const MAX_GROWTH = 1.5e9;
 const files = imageFiles();
 const draw = numbers(seed);
 const engine = await loadEngine(engineFolder(), { threads: 1 });
-const [decode, now] = [engineDecode(engine), engineDecodeNow(engine)];
+const [decode, now] = [engineDecode(engine.tensorflow), engineDecodeNow(engine.tensorflow)];
 const before = process.memoryUsage().rss;
 const counts: Record<string, number> = {};
 const failures: string[] = [];

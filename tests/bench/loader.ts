@@ -14,13 +14,14 @@ import { createModel } from '../../src-main/model/zoo.ts';
 import { sayReason } from '../../src-main/protocol/reasons.ts';
 import { defaultRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { cacheFolder, engineFolder } from '../../src-main/runs/places.ts';
-import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
+import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { loadLibrary } from '../../src-main/runtime/library.ts';
 import { engineDecodeNow } from '../../src-main/job-process/images/engine-decode.ts';
 import { trainingRecipe } from '../../src-main/job-process/images/loader-recipe.ts';
 import type { DecoderData } from '../../src-main/job-process/images/decode-workers.ts';
 import { startFresh } from '../../src-main/job-process/training/train-state.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
@@ -160,7 +161,7 @@ async function startLoader(
   const workers = threadWorkers({
     threads: recipe.numWorkers,
     script: fileURLToPath(import.meta.url),
-    data: { folder: engineFolder(), context: engine.context } satisfies DecoderData,
+    data: { folder: engineFolder(), context: engine.tensorflow.context } satisfies DecoderData,
     recipe: own,
   });
   const onSkip = ({ file, reason }: SkippedImage): void => console.error(file, sayReason(reason));
@@ -201,7 +202,7 @@ async function waiting(data: string, name: string, json: boolean): Promise<void>
     modelEma: false,
   };
   const student = createModel(name, { classes: 1000, inputSize: recipe.inputSize, dropPath: recipe.dropPath });
-  const state = new State(engine);
+  const state = engine.newState();
   startFresh(state, student, recipe);
   const step = await createTrainStep(engine, state, {
     student,

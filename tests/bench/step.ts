@@ -8,12 +8,14 @@ import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { exitProcess, loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
+import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { JOB_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
-import { compile } from '../../src-main/trace/compile.ts';
-import { lower, type Precision } from '../../src-main/trace/lower.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
+import { lower } from '../../src-main/engines/tensorflow/lower.ts';
+import type { Precision } from '../../src-main/trace/narrow.ts';
 import { record } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { initialValues } from '../../src-main/train/init.ts';
 import { createEvalStep, createTrainStep } from '../../src-main/train/step.ts';
 import { PREFIX, trainable } from '../../src-main/train/variables.ts';
@@ -185,7 +187,7 @@ function roofStep(engine: Engine): () => Promise<number[]> {
   const SIDE = 2048;
   const PRODUCTS = 6;
   const spec = { shape: [SIDE, SIDE], dtype: 'float32' as const };
-  const state = new State(engine);
+  const state = engine.newState();
   for (const name of ['a', 'b']) state.set(name, [SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(1 / SIDE));
   const chain = record(engine, {}, { a: spec, b: spec }, (_, { a, b }) => {
     let c = a as tf.Tensor2D;
@@ -193,7 +195,7 @@ function roofStep(engine: Engine): () => Promise<number[]> {
     return { outputs: {}, assigns: { a: c } };
   });
   const measure = async (precision: Precision) => {
-    const compiled = compile(engine, lower(chain, { precision, fuse: false }), state);
+    const compiled = compile(engine.tensorflow, lower(chain, { precision, fuse: false }), state);
     await compiled.run({});
     const start = performance.now();
     await compiled.run({});
@@ -215,7 +217,7 @@ async function modelStep(
   task: string,
 ): Promise<() => Promise<unknown>> {
   const model = createModel(name, { classes: 1000, inputSize: 224, dropPath: task === 'train' ? 0.1 : 0 });
-  const state = new State(engine);
+  const state = engine.newState();
   for (const spec of model.specs) {
     const values = initialValues([spec], (_, count) => Float64Array.from({ length: count }, () => Math.random()));
     state.set(PREFIX.model + spec.name, spec.shape, values[spec.name]);

@@ -11,11 +11,10 @@ import { fitWeights } from '../../src-main/model/weights.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { writeChunksAtomic } from '../../src-main/base/files.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { loadEngine } from '../../src-main/runtime/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
 import { inspectWeights } from '../../src-main/weights/inspect-weights.ts';
 import { setParams } from '../../src-main/job-process/training/train-state.ts';
 import { withWeights } from '../../src-main/weights/weights.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
 import { peerPython } from './peers.ts';
 
@@ -59,7 +58,7 @@ async function ours(model: Model): Promise<Taken[]> {
     results.push(await fastest('write to disk (synced)', format, path, write));
   }
   const engine = await loadEngine(engineFolder());
-  const state = new State(engine);
+  const state = engine.newState();
   for (const format of FORMATS) {
     const path = fileOf(format);
     const read = () =>

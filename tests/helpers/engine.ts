@@ -2,8 +2,9 @@ import type { TestContext } from 'vitest';
 import { whyNotMultiplied } from '../../src-main/base/processor.ts';
 import { sayReason } from '../../src-main/protocol/reasons.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { loadEngine, type Engine } from '../../src-main/runtime/engine.ts';
-import type { Precision } from '../../src-main/trace/lower.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
+import type { Precision } from '../../src-main/trace/narrow.ts';
 
 /** The installed engine with two threads. `npm test` installs it first. */
 export function testEngine(): Promise<Engine> {

@@ -5,11 +5,11 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model, ParamSpec } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { parseSavedRecipe, totalEpochs, type Recipe } from '../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { compile } from '../../src-main/trace/compile.ts';
-import { lower } from '../../src-main/trace/lower.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
+import { lower } from '../../src-main/engines/tensorflow/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
+import type { State } from '../../src-main/engines/engine.ts';
 import { finite } from '../../src-main/trace/ops.ts';
 import { layerDepths } from '../../src-main/train/layer-decay.ts';
 import { lrAt } from '../../src-main/train/schedule.ts';
@@ -94,7 +94,7 @@ describe('five steps move parameters as torch and timm do', () => {
       const moved = update(model, recipe, inputs, variables, given, good);
       return { outputs: {}, assigns: { ...moved, ...averaged(model, recipe, inputs, variables, moved, good) } };
     });
-    const compiled = compile(engine, lower(program, { precision: 'float32', fuse: true }), state);
+    const compiled = compile(engine.tensorflow, lower(program, { precision: 'float32', fuse: true }), state);
     const run = (step: number, loss: number, gradient = (name: string, shape: number[]) => signed(`${name}.grad.${step}`, shapeSize(shape), 1)) => {
       const given = specs.map(({ name, shape }) => [`grad.${name}`, gradient(name, shape)]);
       const scalars = Object.entries(updateScalars(recipe, 1e-2, step)).map(([name, value]) => [name, Float32Array.of(value)]); // prettier-ignore
@@ -104,7 +104,7 @@ describe('five steps move parameters as torch and timm do', () => {
   }
 
   function startState(recipe: Recipe): State {
-    const state = new State(engine);
+    const state = engine.newState();
     for (const [name, { shape }] of Object.entries(updateVariables(model, recipe))) {
       const spec = specs.find((one) => name === PREFIX.model + one.name || name === PREFIX.ema + one.name);
       state.set(name, shape, spec ? parameterValues(spec) : new Float32Array(shapeSize(shape)));
@@ -177,7 +177,7 @@ describe('fifty steps follow the curve of torch', () => {
   test.each(titled(cases<CurveCase>('curves.json')))('%s', async (_, expected) => {
     const recipe = parseSavedRecipe({ dropPath: 0, ...expected.recipe, batchSize: BATCH, unscaleLr: true });
     const [student, teacher] = [tiny(recipe.dropPath), recipe.distillationType === 'none' ? null : tiny()];
-    const state = new State(engine);
+    const state = engine.newState();
     for (const [name, { shape }] of Object.entries(updateVariables(student, recipe)))
       state.set(name, shape, new Float32Array(shapeSize(shape)));
     fill(state, PREFIX.model, student, '');

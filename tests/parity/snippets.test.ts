@@ -13,7 +13,6 @@ import { engineDecodeNow } from '../../src-main/job-process/images/engine-decode
 import { readNetwork } from '../../src-main/weights/export-reader.ts';
 import { evaluationRecipe } from '../../src-main/job-process/images/loader-recipe.ts';
 import { setParams } from '../../src-main/job-process/training/train-state.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { deciding } from '../../src-main/train/metrics.ts';
 import { createEvalStep } from '../../src-main/train/step.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
@@ -58,11 +57,11 @@ beforeAll(async () => {
 describe('an export loaded as the window says', () => {
   it('answers here what it answers with timm', async () => {
     const engine = await testEngine();
-    const state = new State(engine);
+    const state = engine.newState();
     const { model, params, classes, recipe } = await readNetwork(exported[0].path, {});
     setParams(state, PREFIX.model, model.specs, params);
     const images = new Uint8Array(SIZE * SIZE * 3);
-    const maker = imageMaker(evaluationRecipe(recipe), engineDecodeNow(engine));
+    const maker = imageMaker(evaluationRecipe(recipe), engineDecodeNow(engine.tensorflow));
     maker.fromFile(readFileSync(join(folder, 'image.jpg')), [['eval', images]], false);
     const step = await createEvalStep(engine, state, { model, prefix: PREFIX.model, batchSize: 1 });
     const logits = deciding(defaultRecipe().evalHeads, await step.run(images), CLASSES.length);

@@ -1,9 +1,9 @@
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
-import { exitProcess, loadEngine } from '../../src-main/runtime/engine.ts';
+import { loadEngine } from '../../src-main/engines/load.ts';
+import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { setParams, startFresh } from '../../src-main/job-process/training/train-state.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { initialValues } from '../../src-main/train/init.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
@@ -37,7 +37,7 @@ function batch(number: number) {
 }
 
 const engine = await loadEngine(engineFolder, { threads: 2, threading });
-const [student, teacher, state] = [model(), model(), new State(engine)];
+const [student, teacher, state] = [model(), model(), engine.newState()];
 const recipe = parseRecipe({ batchSize: BATCH, inputSize: SIDE, distillationType: 'soft', precision: 'float32' });
 startFresh(state, student, recipe);
 const drawn = initialValues(teacher.specs, (name, count) =>

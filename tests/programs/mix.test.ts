@@ -7,16 +7,16 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { compile } from '../../src-main/trace/compile.ts';
-import { interpret } from '../../src-main/trace/interpret.ts';
-import { lower, simplify } from '../../src-main/trace/lower.ts';
-import { cluster } from '../../src-main/trace/cluster.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
+import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
+import { lower } from '../../src-main/engines/tensorflow/lower.ts';
+import { simplify } from '../../src-main/trace/rewrite.ts';
+import { cluster } from '../../src-main/engines/tensorflow/cluster.ts';
 import { castTo } from '../../src-main/trace/ops.ts';
 import { hash } from '../../src-main/trace/print.ts';
 import { inputsOf } from '../../src-main/trace/program.ts';
 import { record } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
 import { smoothTargets } from '../../src-main/train/losses.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues, type Draws } from '../../src-main/train/mix.ts';
@@ -64,12 +64,12 @@ async function drawn(settings: Recipe, draws: Draws, step = 1) {
     };
     return { outputs, assigns: {} };
   });
-  const state = new State(engine);
+  const state = engine.newState();
   const inputs = { images, labels, ...drawValues(settings, draws, BATCH, step) };
-  const compiled = compile(engine, cluster(simplify(program), 1), state);
+  const compiled = compile(engine.tensorflow, cluster(simplify(program), 1), state);
   const got = await compiled.run(inputs);
   compiled.dispose();
-  const { outputs } = interpret(engine, program, state, inputs);
+  const { outputs } = interpret(engine.tensorflow, program, state, inputs);
   state.dispose();
   const both = (name: string) => [got[name] as Float32Array, outputs[name] as Float32Array] as const;
   expect(relativeError(...both('images'))).toBeLessThan(1e-6);
@@ -245,7 +245,7 @@ describe('the training step', () => {
 
   /** Parameters that look random, of student and teacher. */
   const freshState = () => {
-    const state = new State(engine);
+    const state = engine.newState();
     for (const [index, { name, shape }] of tiny().specs.entries()) {
       const count = shape.reduce((product, side) => product * side, 1);
       const centre = name.includes('norm') ? 1 : 0;
@@ -272,8 +272,8 @@ describe('the training step', () => {
     const erase = mix.map((_, row) => [{ left: row, top: 3, width: 7, height: 5 }]);
     const inputs = { images, labels, ...scalars(settings), ...drawValues(settings, { mix, erase }, BATCH, 1) };
     const state = freshState();
-    const compiled = compile(engine, lower(program, { precision: 'float32', fuse: true }), state);
-    const expected = interpret(engine, program, state, inputs);
+    const compiled = compile(engine.tensorflow, lower(program, { precision: 'float32', fuse: true }), state);
+    const expected = interpret(engine.tensorflow, program, state, inputs);
     const got = await compiled.run(inputs);
     const loss = (values: Record<string, Values>, name: string) => Number(values[name][0]);
     for (const name of ['loss', 'lossDistillation'])
@@ -293,7 +293,7 @@ describe('the training step', () => {
     const losses = (images: Uint8Array, labels: Int32Array, lambda: number) => {
       const mix = Array.from({ length: BATCH }, () => ({ lambda, box: null }));
       const inputs = { images, labels, ...scalars(settings), ...drawValues(settings, { mix }, BATCH, 1) };
-      const { loss, lossClass, lossDistillation } = interpret(engine, program, state, inputs).outputs;
+      const { loss, lossClass, lossDistillation } = interpret(engine.tensorflow, program, state, inputs).outputs;
       return [loss, lossClass, lossDistillation].map((values) => Number(values[0]));
     };
     // Each image gives way to its partner entirely: the batch is the one in reverse.
@@ -308,7 +308,7 @@ describe('the training step', () => {
 
   test('has the loss of mixed targets, and refuses a batch without its draws', async () => {
     const model = tiny();
-    const state = new State(engine);
+    const state = engine.newState();
     for (const [index, { name, shape }] of model.specs.entries()) {
       const count = shape.reduce((product, side) => product * side, 1);
       state.set(

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseRecipe } from '../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
 import { keepBadStep } from '../../src-main/job-process/training/non-finite.ts';
-import { State } from '../../src-main/trace/state.ts';
 import type { BadStep } from '../../src-main/train/loop.ts';
 import { testEngine } from '../helpers/engine.ts';
 
@@ -28,7 +27,7 @@ const BAD: BadStep = {
 
 /** What is kept after a bad step from a state of these values, and how often the state was saved. */
 async function kept(values: Record<string, number[]>, bad = BAD) {
-  const state = new State(engine);
+  const state = engine.newState();
   for (const [name, list] of Object.entries(values)) state.set(name, [list.length], Float32Array.from(list));
   let saves = 0;
   const save = () => Promise.resolve(`checkpoint-${++saves}`);

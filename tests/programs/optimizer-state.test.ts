@@ -3,9 +3,9 @@ import type { NamedArray } from '../../src-main/formats/named-array.ts';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { parseSavedRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
 import { startFresh, startResumed } from '../../src-main/job-process/training/train-state.ts';
-import { State } from '../../src-main/trace/state.ts';
+import type { State } from '../../src-main/engines/engine.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, testEngine } from '../helpers/engine.ts';
@@ -29,7 +29,7 @@ function tiny(): Model {
 const recipeOf = (changes: Partial<Recipe>) => parseSavedRecipe({ batchSize: BATCH, ...changes });
 
 function fresh(model: Model, recipe: Recipe): State {
-  const state = new State(engine);
+  const state = engine.newState();
   startFresh(state, model, recipe);
   return state;
 }
@@ -101,7 +101,7 @@ describe('a resumed training', () => {
     const checkpoint = saved(whole);
     const losses = await train(whole, model, recipe, 4, 6);
     expect(losses.every(Number.isFinite) && losses.at(-1) !== first[0]).toBe(true);
-    const resumed = new State(engine);
+    const resumed = engine.newState();
     startResumed(resumed, model, { path: 'x', tensors: checkpoint }, recipe);
     expect(await train(resumed, model, recipe, 4, 6)).toEqual(losses);
     expect(resumed.names()).toEqual(whole.names());
@@ -113,7 +113,7 @@ describe('a resumed training', () => {
   test('begins an average that the checkpoint has not as the model', () => {
     const model = tiny();
     const old = fresh(model, recipeOf({}));
-    const state = new State(engine);
+    const state = engine.newState();
     startResumed(state, model, { path: 'x', tensors: saved(old) }, recipeOf({ modelEma: true }));
     for (const { name } of model.specs) expect(state.read(PREFIX.ema + name)).toEqual(old.read(PREFIX.model + name));
     old.dispose();
@@ -121,7 +121,7 @@ describe('a resumed training', () => {
   });
 
   test('refuses the checkpoint of another optimizer, or of another model', () => {
-    const [model, state] = [tiny(), new State(engine)];
+    const [model, state] = [tiny(), engine.newState()];
     const old = fresh(model, recipeOf({ opt: 'sgd' }));
     const resume = (tensors: Map<string, NamedArray>) => () => startResumed(state, model, { path: 'x', tensors }, recipeOf({})); // prettier-ignore
     expect(resume(saved(old))).toThrow(expect.objectContaining({ code: 'run.optimizer-changed' }));

@@ -1,11 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { compile } from '../../src-main/trace/compile.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
 import { castTo } from '../../src-main/trace/ops.ts';
 import { hash, print } from '../../src-main/trace/print.ts';
 import { record, type Recorded } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { testEngine } from '../helpers/engine.ts';
 
 const float = (...shape: number[]) => ({ shape, dtype: 'float32' as const });
@@ -76,10 +75,10 @@ describe('record', () => {
 
 describe('compile', () => {
   test('runs a program as one call that updates its state', async () => {
-    const state = new State(engine);
+    const state = engine.newState();
     state.set('w', [1, 2], Float32Array.of(1, 2));
     const program = record(engine, { x: float(2, 1), lr: float() }, { w: float(1, 2) }, descent);
-    const compiled = compile(engine, program, state);
+    const compiled = compile(engine.tensorflow, program, state);
     const { loss } = await compiled.run({ x: Float32Array.of(3, 4), lr: Float32Array.of(0.01) });
     expect(loss[0]).toBeCloseTo(121, 4);
     expect(Array.from(state.read('w'))).toEqual([expect.closeTo(0.34, 5), expect.closeTo(1.12, 5)]);
@@ -88,13 +87,13 @@ describe('compile', () => {
   });
 
   test('takes bytes as they are', async () => {
-    const state = new State(engine);
+    const state = engine.newState();
     const spec = { shape: [3], dtype: 'uint8' as const };
     const program = record(engine, { x: spec }, {}, ({ x }) => ({
       outputs: { y: tf.div(castTo(x, 'uint8', 'float32'), 255) },
       assigns: {},
     }));
-    const compiled = compile(engine, program, state);
+    const compiled = compile(engine.tensorflow, program, state);
     const { y } = await compiled.run({ x: Uint8Array.of(0, 51, 255) });
     expect(Array.from(y as Float32Array)).toEqual([0, expect.closeTo(0.2), 1]);
     compiled.dispose();
@@ -102,7 +101,7 @@ describe('compile', () => {
 
   test('names a missing input', async () => {
     const program = record(engine, { x: float(1) }, {}, ({ x }) => ({ outputs: { y: tf.neg(x) }, assigns: {} }));
-    const compiled = compile(engine, program, new State(engine));
+    const compiled = compile(engine.tensorflow, program, engine.newState());
     await expect(compiled.run({})).rejects.toThrow('the input x is missing');
     compiled.dispose();
   });

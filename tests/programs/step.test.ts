@@ -3,20 +3,20 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model, ModelOptions } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { compile } from '../../src-main/trace/compile.ts';
-import { cluster } from '../../src-main/trace/cluster.ts';
-import { interpret } from '../../src-main/trace/interpret.ts';
-import { lower, simplify } from '../../src-main/trace/lower.ts';
-import { footprint } from '../../src-main/trace/memory.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
+import { cluster } from '../../src-main/engines/tensorflow/cluster.ts';
+import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
+import { lower } from '../../src-main/engines/tensorflow/lower.ts';
+import { simplify } from '../../src-main/trace/rewrite.ts';
 import type { Program } from '../../src-main/trace/program.ts';
 import { hash, print } from '../../src-main/trace/print.ts';
 import { adamw } from '../../src-main/trace/ops.ts';
 import { record } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
+import type { State } from '../../src-main/engines/engine.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
 import { mirroredParts, stepParts } from '../../src-main/train/parts.ts';
-import { createTrainStep, lowerTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
+import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import { trainable, PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, relativeError, skipWithout, testEngine } from '../helpers/engine.ts';
 
@@ -45,7 +45,7 @@ function fill(state: State, model: Model, prefix: string, seed: number): void {
 }
 
 function freshState(model: Model): State {
-  const state = new State(engine);
+  const state = engine.newState();
   fill(state, model, PREFIX.model, 1);
   fill(state, model, PREFIX.teacher, 1000);
   for (const { name, shape } of trainable(model)) {
@@ -90,8 +90,8 @@ describe.each(KINDS)('the training step with %s distillation', (_, changes) => {
     const teacher = settings.distillationType === 'none' ? null : tiny();
     const program = recordTrainStep(engine, { student: model, teacher, recipe: settings, batchSize: BATCH });
     const state = freshState(model);
-    const compiled = compile(engine, program, state);
-    const expected = interpret(engine, program, state, inputs(settings, 1, 1e-3));
+    const compiled = compile(engine.tensorflow, program, state);
+    const expected = interpret(engine.tensorflow, program, state, inputs(settings, 1, 1e-3));
     const got = await compiled.run(inputs(settings, 1, 1e-3));
     expect(relativeError(got.loss as Float32Array, expected.outputs.loss as Float32Array)).toBeLessThan(1e-5);
     // After the first step the mean gradient is a tenth of the gradient. (Parameters move by its sign, noise and all.)
@@ -128,7 +128,7 @@ describe('lowering', () => {
     const model = tiny();
     const program = recordTrainStep(engine, { student: model, teacher: tiny(), recipe: recipe({ distillationType: 'hard' }), batchSize: BATCH }); // prettier-ignore
     const state = freshState(model);
-    const compiled = compile(engine, rewrite(program), state);
+    const compiled = compile(engine.tensorflow, rewrite(program), state);
     const { loss } = await compiled.run(inputs(recipe({}), 1, 1e-3));
     const gradients = Object.fromEntries(trainable(model).map(({ name }) => [name, state.read(PREFIX.mean + name)]));
     compiled.dispose();
@@ -171,8 +171,8 @@ describe('lowering', () => {
     const clustered = cluster(simplify(whole), 1);
     expect(clustered.nodes.filter(({ body }) => body).length).toBeGreaterThan(5);
     const state = freshState(model);
-    const expected = interpret(engine, whole, state, inputs(recipe({}), 1, 1e-3));
-    expect(interpret(engine, clustered, state, inputs(recipe({}), 1, 1e-3))).toEqual(expected);
+    const expected = interpret(engine.tensorflow, whole, state, inputs(recipe({}), 1, 1e-3));
+    expect(interpret(engine.tensorflow, clustered, state, inputs(recipe({}), 1, 1e-3))).toEqual(expected);
     state.dispose();
   });
 });
@@ -242,15 +242,15 @@ describe('a batch in parts', () => {
   });
 });
 
-test('recomputed activations take less memory, and so do smaller parts', () => {
-  const memory = (changes: Partial<ModelOptions>, microBatch: number) => {
+test('recomputed activations take less memory, and so do smaller parts', async () => {
+  const memory = (changes: Partial<ModelOptions>, microBatch: number): Promise<number> => {
     const student = { ...tiny({ depth: 8, inputSize: 64, ...changes }), inputSize: 64 };
     const parts = { student, teacher: null, recipe: recipe({ microBatch }), batchSize: 32 };
-    return footprint(lowerTrainStep(engine, parts), engine.lanes);
+    return engine.footprint(recordTrainStep(engine, parts));
   };
-  const whole = memory({}, 32);
-  expect(memory({ recompute: true }, 32)).toBeLessThan(0.4 * whole);
-  expect(memory({}, 4)).toBeLessThan(0.4 * whole);
+  const whole = await memory({}, 32);
+  expect(await memory({ recompute: true }, 32)).toBeLessThan(0.4 * whole);
+  expect(await memory({}, 4)).toBeLessThan(0.4 * whole);
 });
 
 test.for([
@@ -343,15 +343,15 @@ test('AdamW in place is AdamW op by op', async () => {
     const moved = adamw([param, mean, square], inputs.gradient, names.map((name) => inputs[name])); // prettier-ignore
     return { outputs: {}, assigns: { param: moved[0], mean: moved[1], square: moved[2] } };
   });
-  const state = new State(engine);
+  const state = engine.newState();
   state.set('param', [500], pseudoRandom(500, 1));
   state.set('mean', [500], pseudoRandom(500, 2));
   state.set('square', [500], pseudoRandom(500, 3).map(Math.abs));
   const values = { ...updateScalars(recipe({}), 1e-2, 3), beta1: 0.9, beta2: 0.999, decay: 0.9995 };
   const fed = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float32Array.of(value)]));
   const inputs = { gradient: pseudoRandom(500, 4), ...fed };
-  const { assigns } = interpret(engine, program, state, inputs);
-  const compiled = compile(engine, program, state);
+  const { assigns } = interpret(engine.tensorflow, program, state, inputs);
+  const compiled = compile(engine.tensorflow, program, state);
   await compiled.run(inputs);
   for (const name of state.names()) {
     expect(relativeError(state.read(name), assigns[name] as Float32Array), name).toBeLessThan(1e-6);
@@ -373,7 +373,8 @@ describe('the training step', () => {
   test('is written down: whoever changes it sees what changed', async () => {
     const student = tiny({ depth: 1, dropPath: 0 });
     const settings = recipe({ microBatch: 2 });
-    const program = lowerTrainStep(engine, { student, teacher: null, recipe: settings, batchSize: 4, precision: 'bfloat16' }); // prettier-ignore
+    const recorded = recordTrainStep(engine, { student, teacher: null, recipe: settings, batchSize: 4 });
+    const program = lower(recorded, { precision: 'bfloat16', fuse: true });
     await expect(print(program)).toMatchFileSnapshot('step.program.txt');
   });
 
@@ -427,9 +428,12 @@ describe('the training step', () => {
     const state = freshState(tiny());
     const step = await createTrainStep(engine, state, parts());
     await step.run(batch(1), { lr: 1e-3, step: 1 });
-    const [handles, tensors] = [engine.binding.getNumOfTensors(), (await import('@tensorflow/tfjs-core')).memory()];
+    const [handles, tensors] = [
+      engine.tensorflow.binding.getNumOfTensors(),
+      (await import('@tensorflow/tfjs-core')).memory(),
+    ];
     for (let index = 2; index <= 200; index++) await step.run(batch(index), { lr: 1e-3, step: index });
-    expect(engine.binding.getNumOfTensors()).toBe(handles);
+    expect(engine.tensorflow.binding.getNumOfTensors()).toBe(handles);
     expect((await import('@tensorflow/tfjs-core')).memory().numTensors).toBe(tensors.numTensors);
     step.dispose();
     state.dispose();

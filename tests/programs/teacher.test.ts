@@ -6,12 +6,12 @@ import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { compile } from '../../src-main/trace/compile.ts';
-import { interpret } from '../../src-main/trace/interpret.ts';
-import { lower } from '../../src-main/trace/lower.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { compile } from '../../src-main/engines/tensorflow/compile.ts';
+import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
+import { lower } from '../../src-main/engines/tensorflow/lower.ts';
 import { record } from '../../src-main/trace/recorder.ts';
-import { State } from '../../src-main/trace/state.ts';
+import type { State } from '../../src-main/engines/engine.ts';
 import { drawValues } from '../../src-main/train/mix.ts';
 import { recordDrawnImages, recordPlainImages, resizeImages, teacherLogits } from '../../src-main/train/teacher.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
@@ -41,8 +41,8 @@ describe('resizing inside the step', () => {
       const resized = resizeImages(images as tf.Tensor4D, to, interpolation);
       return { outputs: { resized: tf.clone(resized) }, assigns: {} };
     });
-    const state = new State(engine);
-    const compiled = compile(engine, lower(program, PRECISION), state);
+    const state = engine.newState();
+    const compiled = compile(engine.tensorflow, lower(program, PRECISION), state);
     const { resized } = await compiled.run({ images: Float32Array.from(bytes(2 * 20 * 20 * 3, 6)) });
     const sampled = Array.from(resized as Float32Array).filter((_, index) => {
       const [row, column] = [Math.floor(index / (3 * to)) % to, Math.floor(index / 3) % to];
@@ -73,7 +73,7 @@ function fill(state: State, prefix: string, { specs }: Model, seed: number): voi
 describe('a teacher inside the step', () => {
   it('sees images at its own size, answers with both heads, and is read in the order of the data', async () => {
     const model = tiny(24, 4);
-    const state = new State(engine);
+    const state = engine.newState();
     fill(state, '', model, 1);
     const variables = variablesOf('', model.specs);
     const columns = [2, 0, 3];
@@ -88,13 +88,13 @@ describe('a teacher inside the step', () => {
       return { outputs: { logits, all, head, headDist: headDist! }, assigns: {} };
     });
     const images = Float32Array.from(bytes(2 * 16 * 16 * 3, 9));
-    const compiled = compile(engine, lower(program, PRECISION), state);
+    const compiled = compile(engine.tensorflow, lower(program, PRECISION), state);
     const got = (await compiled.run({ images })) as Record<string, Float32Array>;
     const mean = got.head.map((value, index) => (value + got.headDist[index]) / 2);
     expect(relativeError(got.all, mean)).toBeLessThan(1e-5);
     const picked = [0, 1].flatMap((row) => columns.map((column) => got.all[4 * row + column]));
     expect(Array.from(got.logits)).toEqual(picked);
-    const expected = interpret(engine, program, state, { images }).outputs.logits as Float32Array;
+    const expected = interpret(engine.tensorflow, program, state, { images }).outputs.logits as Float32Array;
     expect(relativeError(got.logits, expected)).toBeLessThan(1e-5);
     compiled.dispose();
     state.dispose();
@@ -117,13 +117,13 @@ describe('what a teacher outside of the step is shown', () => {
     };
     const batch = { student, recipe: { ...recipe, remode: 'const' as const }, batchSize: 2 };
     const program = recordDrawnImages(engine, batch, { ...view, layout });
-    const compiled = compile(engine, lower(program, PRECISION), new State(engine));
+    const compiled = compile(engine.tensorflow, lower(program, PRECISION), engine.newState());
     const { eraseSeed: _, ...values } = drawValues(batch.recipe, draws, 2, 5);
     const { images: shown } = await compiled.run({ images, ...values });
     compiled.dispose();
     // The second image is erased whole: the student's mean colour. A quarter of the first is left.
     const erased = student.mean.map((value, channel) => (value - MEAN[channel]) / STD[channel]);
-    const plain = compile(engine, recordPlainImages(engine, 2, { ...view, inputSize: 32, layout: 'NHWC' }), new State(engine)); // prettier-ignore
+    const plain = compile(engine.tensorflow, recordPlainImages(engine, 2, { ...view, inputSize: 32, layout: 'NHWC' }), engine.newState()); // prettier-ignore
     const own = (await plain.run({ images })).images as Float32Array;
     plain.dispose();
     const at = (image: number, row: number, column: number, channel: number) =>
@@ -153,7 +153,7 @@ describe('a teacher outside of the step', () => {
       ...{ distillationType: 'soft' as const, distillationTau: 2, batchSize, microBatch: 2 },
     };
     const stateOf = () => {
-      const state = new State(engine);
+      const state = engine.newState();
       fill(state, PREFIX.model, student, 1);
       fill(state, PREFIX.teacher, network, 1000);
       for (const [name, { shape }] of Object.entries(optimizerVariables(student, recipe)))
@@ -165,7 +165,7 @@ describe('a teacher outside of the step', () => {
     const inside = await createTrainStep(engine, insideState, { ...parts, teacher: network });
     const outside = await createTrainStep(engine, externalState, { ...parts, teacher: 'outside' });
     const shown = lower(recordDrawnImages(engine, parts, VIEW), PRECISION);
-    const show = compile(engine, shown, externalState);
+    const show = compile(engine.tensorflow, shown, externalState);
     const forward = record(
       engine,
       { images: { shape: [batchSize, 24, 24, 3], dtype: 'float32' } },
@@ -176,7 +176,7 @@ describe('a teacher outside of the step', () => {
         return { outputs: { logits: tf.mul(tf.add(head, headDist!), 0.5) }, assigns: {} };
       },
     );
-    const ask = compile(engine, forward, externalState);
+    const ask = compile(engine.tensorflow, forward, externalState);
 
     const batch = {
       images: bytes(batchSize * 16 * 16 * 3, 4),

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reason, type ReasonValue } from '../../src-main/protocol/reasons.ts';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
 import { openExternal, type ExternalTeacher } from '../../src-main/job-process/teacher/external-teacher.ts';
 import { openTeacher, planTeacher } from '../../src-main/job-process/teacher/teacher.ts';
-import { State } from '../../src-main/trace/state.ts';
 import { cardPath, changeTeacherCard, readTeacherCard } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';
@@ -81,7 +80,7 @@ describe('an outside teacher answers what torch does', () => {
     const classes = [folders[3], folders[1], folders[0], folders[2]];
     const plan = await planTeacher({ teacherPath: teacherFixture('plain-saved'), teacherModel: '' }, classes, { folders }); // prettier-ignore
     expect(plan.card).toMatchObject({ classes: null, outputs: 4 });
-    const { outside, close } = await openTeacher(plan, { engine, state: new State(engine), classes });
+    const { outside, close } = await openTeacher(plan, { engine, state: engine.newState(), classes });
     try {
       const values = [...(await outside!.ask(fixtureImages('NHWC'), 3))];
       const expected = EXPECTED.logits.map((row) => [row[3], row[1], row[0], row[2]]);

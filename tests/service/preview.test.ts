@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BatchPreview, PreviewImage } from '../../src-main/protocol/data-types.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
 import { decodeImage } from '../../src-main/runtime/images.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
@@ -41,7 +41,7 @@ function preview(changes: Partial<Recipe>, count = 3, batch = 1): Promise<BatchP
 
 async function pixelsOf({ image }: PreviewImage): Promise<Uint8Array> {
   const bytes = Buffer.from(image.replace('data:image/jpeg;base64,', ''), 'base64');
-  const { width, height, data } = await decodeImage(engine, bytes);
+  const { width, height, data } = await decodeImage(engine.tensorflow, bytes);
   expect([width, height]).toEqual([SIDE, SIDE]);
   return data;
 }

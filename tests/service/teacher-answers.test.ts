@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExternal } from '../../src-main/job-process/teacher/external-teacher.ts';
 import type { CardValues } from '../../src-main/protocol/teacher-card.ts';
 import { softDistillation } from '../../src-main/train/losses.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
 import { cardPath, readTeacherCard } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { testEngine } from '../helpers/engine.ts';

@@ -1,7 +1,7 @@
 import type { Loader } from '../../data/batches/loader.ts';
 import type { Model } from '../../model/model.ts';
-import type { Engine } from '../../runtime/engine.ts';
-import type { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import type { State } from '../../engines/engine.ts';
 import { decideAll, evaluate, type DecideParts, type EvaluateParts, type Evaluation } from '../../train/evaluate.ts';
 import type { EvalHeads } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';

@@ -3,7 +3,7 @@ import { bundlePath } from '../../base/bundle.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { threadWorkers } from '../../data/batches/worker-threads.ts';
 import type { LoaderRecipe } from '../../data/batches/loader.ts';
-import type { Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
 
 /** Data with which a thread decodes through this process's engine. */
 export interface DecoderData {
@@ -15,7 +15,7 @@ export interface DecoderData {
 /** Starts the threads that make a recipe's images with the engine that was loaded from `folder`. */
 export function decodeWorkers(
   folder: string,
-  { context }: Pick<Engine, 'context'>,
+  { tensorflow: { context } }: Pick<Engine, 'tensorflow'>,
   recipe: LoaderRecipe,
 ): DecodeWorkers {
   const data: DecoderData = { folder, context };

@@ -2,7 +2,7 @@ import { checkImages } from '../../data/check/check.ts';
 import { listDataset } from '../../data/layout/folder.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
-import { loadEngine } from '../../runtime/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { engineDecode } from '../images/engine-decode.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import type { CheckJob, JobResults } from '../../jobs/job-protocol.ts';
@@ -22,5 +22,9 @@ export async function runCheckJob(job: CheckJob, context: JobContext): Promise<J
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads });
   const onProgress = progressTeller(context, 'check');
-  return checkImages(dataset, engineDecode(engine), { signal: context.stop, onProgress, results: job.results });
+  return checkImages(dataset, engineDecode(engine.tensorflow), {
+    signal: context.stop,
+    onProgress,
+    results: job.results,
+  });
 }

@@ -6,8 +6,9 @@ import type { Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { AnswerComparison, ExportCheck, Latency } from '../../protocol/export.ts';
 import { stampOf, writeCheck } from '../../runs/export-check-file.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
-import { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
+import type { State } from '../../engines/engine.ts';
 import { compareAnswers } from '../../train/compare.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
@@ -50,7 +51,7 @@ export async function runCheckExportJob(job: CheckExportJob, context: JobContext
     ...{ time: Date.now(), path: job.path, checkpoint: job.checkpoint, average: job.average, ...stampOf(job.path) },
     ...networkSize('problem' in read ? checkpoint : read),
     preprocessing: 'problem' in read ? null : read.preprocessing,
-    ...{ data: dataset.path, device: engine.gpu?.name ?? 'cpu', threads: engine.threads, ...found },
+    ...{ data: dataset.path, device: engine.device.name, threads: engine.threads, ...found },
   };
   writeCheck(check);
   return check;
@@ -84,7 +85,7 @@ async function compared(job: CheckExportJob, both: Both, context: JobContext): P
   const { checkpoint, exported, engine } = both;
   const problems = differencesOf(job.path, checkpoint, exported);
   if (!comparable(checkpoint, exported)) return { answers: null, latency: [], problems };
-  const state = new State(engine);
+  const state = engine.newState();
   try {
     setParams(state, PREFIX.model, checkpoint.model.specs, checkpoint.params);
     setParams(state, EXPORTED, exported.model.specs, exported.params);

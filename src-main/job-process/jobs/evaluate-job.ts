@@ -11,8 +11,9 @@ import type { Answering, EvaluationFacts, EvaluationReport } from '../../protoco
 import type { Recipe } from '../../protocol/recipe.ts';
 import { writeEvaluation } from '../../runs/evaluation-file.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
-import { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
+import type { State } from '../../engines/engine.ts';
 import { answersFor, AnswerRecorder, type Answered, type Answers } from '../../train/answers.ts';
 import type { Evaluation } from '../../train/evaluate.ts';
 import { headReport, orNull, type RightLabels } from '../../train/report.ts';
@@ -50,7 +51,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const real = job.realLabels ? await realOf(job.realLabels, data.dataset) : null;
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
-  const state = new State(engine);
+  const state = engine.newState();
   try {
     stage('weights');
     const found = await scored(job, { ...asked, data, engine, state, notes }, context);

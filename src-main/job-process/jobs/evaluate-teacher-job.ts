@@ -4,8 +4,7 @@ import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { parseRecipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
-import { loadEngine } from '../../runtime/engine.ts';
-import { State } from '../../trace/state.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { evaluate } from '../../train/evaluate.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
@@ -36,7 +35,7 @@ export async function runEvaluateTeacherJob(
   const plan = await planTeacher(recipe, classes);
   stage('engine');
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
-  const state = new State(engine);
+  const state = engine.newState();
   stage('weights');
   const opened = await openTeacher(plan, { engine, state, classes });
   try {

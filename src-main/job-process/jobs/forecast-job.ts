@@ -1,10 +1,9 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import type { MemoryForecast } from '../../protocol/data-types.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
-import { loadEngine } from '../../runtime/engine.ts';
-import { footprint } from '../../trace/memory.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { threadingOf } from '../../train/parts.ts';
-import { lowerTrainStep } from '../../train/step.ts';
+import { recordTrainStep } from '../../train/step.ts';
 import { updateVariables } from '../../train/update.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { stepTeacher } from '../teacher/teacher.ts';
@@ -36,7 +35,7 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu, threading: threadingOf(student) });
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
-  const program = lowerTrainStep(engine, { student, teacher: stepTeacher(teacher), recipe, batchSize, precision });
+  const program = recordTrainStep(engine, { student, teacher: stepTeacher(teacher), recipe, batchSize, precision });
   const own = Object.entries(updateVariables(student, recipe));
   const ofModel = own.filter(([name]) => [PREFIX.model, PREFIX.ema].some((prefix) => name.startsWith(prefix)));
   const parameters = bytesOf(ofModel.map(([, { shape }]) => shape));
@@ -44,7 +43,7 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
     parameters,
     optimizer: bytesOf(own.map(([, { shape }]) => shape)) - parameters,
     teacher: bytesOf((teacher?.network?.specs ?? []).map(({ shape }) => shape)),
-    activations: footprint(program, engine.lanes),
+    activations: await engine.footprint(program, precision),
     process: PROCESS + BATCHES * batchSize * 3 * recipe.inputSize ** 2,
   };
   return { ...forecast, total: Object.values(forecast).reduce((sum, part) => sum + part, 0) };

@@ -9,11 +9,11 @@ import { writeChunksAtomic } from '../../base/files.ts';
 import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 import { openFile } from '../../runs/file-source.ts';
 import type { Values } from '../../runtime/dtypes.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
-import { compile } from '../../trace/compile.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
 import type { Program } from '../../trace/program.ts';
 import { record } from '../../trace/recorder.ts';
-import { State } from '../../trace/state.ts';
+import type { State } from '../../engines/engine.ts';
 import { fuse } from '../../train/metrics.ts';
 import { PREFIX } from '../../train/variables.ts';
 import type { ForwardJob, JobResults } from '../../jobs/job-protocol.ts';
@@ -31,7 +31,7 @@ export async function runForwardJob(job: ForwardJob): Promise<JobResults['forwar
   const input = readInput(job.input);
   const given = job.classNames ? readClassNames(job.classNames) : null;
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
-  const state = new State(engine);
+  const state = engine.newState();
   try {
     const take = (weights: Weights) => {
       const model = createModel(job.model, {
@@ -96,7 +96,7 @@ function misfit(expected: ReasonValue, got: string): StillhouseError {
 
 /** `logits`: what the network answers in evaluation, both heads fused; of a distilled one each head apart as well. */
 async function logitsOf(engine: Engine, state: State, model: Model, input: Input): Promise<ArrayToWrite[]> {
-  const forward = compile(engine, recordForward(engine, model, input), state);
+  const forward = await engine.compile(recordForward(engine, model, input), state, { exact: true });
   try {
     const { head, headDist } = await forward.run({ images: input.images });
     const shape = [input.count, model.classes];

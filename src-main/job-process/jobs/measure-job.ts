@@ -1,8 +1,7 @@
 import { listDataset } from '../../data/layout/folder.ts';
 import { createLoader } from '../../data/batches/loader.ts';
 import { archivesFolder } from '../../runs/places.ts';
-import { loadEngine } from '../../runtime/engine.ts';
-import { State } from '../../trace/state.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { lrAt } from '../../train/schedule.ts';
@@ -35,7 +34,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
   stage('engine');
   const { student } = models;
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu, threading: threadingOf(student) });
-  const state = new State(engine);
+  const state = engine.newState();
   const own = trainingRecipe(recipe);
   const loader = createLoader({
     ...{ dataset, recipe: own, workers: decodeWorkers(job.engine, engine, own), cacheBytes: imageCacheBytes() },
@@ -52,7 +51,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
     const { batchSize } = recipe;
     const precision = precisionOf(recipe, engine);
     const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
-    const taught = externalTeacherSteps(teacher, engine, parts);
+    const taught = await externalTeacherSteps(teacher, engine, parts);
     const step = taught.step(await measuredStep(engine, state, parts, null));
     let [started, done] = [0, 0];
     for (let epoch = 0; done <= TIMED; epoch++) {

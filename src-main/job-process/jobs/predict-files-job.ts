@@ -2,8 +2,7 @@ import { createLoader } from '../../data/batches/loader.ts';
 import type { SkippedImage } from '../../data/batches/image-cache.ts';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { JobResults, PredictFilesJob } from '../../jobs/job-protocol.ts';
-import { loadEngine } from '../../runtime/engine.ts';
-import { State } from '../../trace/state.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { filledUp } from '../../train/evaluate.ts';
 import { deciding } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
@@ -25,7 +24,7 @@ export async function runPredictFilesJob(
   context: JobContext,
 ): Promise<JobResults['predict-files']> {
   const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
-  const state = new State(engine);
+  const state = engine.newState();
   const skipped: SkippedImage[] = [];
   const { recipe, classes, student, interpolation, notes } = await loadNetwork(job, state);
   const batchSize = Math.min(MOST_ROWS, Math.max(1, job.files.length));

@@ -12,9 +12,10 @@ import { StillhouseError, toPlainError, reasonOf, type PlainError } from '../../
 import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
 import { ReasonError } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
-import { State } from '../../trace/state.ts';
+import type { State } from '../../engines/engine.ts';
 import { AnswerRecorder } from '../../train/answers.ts';
 import { deciding } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
@@ -47,7 +48,7 @@ export async function runPredictJob(job: PredictJob, context: JobContext): Promi
   });
   context.stop.addEventListener('abort', () => wake());
   const engine = await loadEngine(job.engine, { threads: 1 });
-  const state = new State(engine);
+  const state = engine.newState();
   const oracle = await openOracle(job, engine, state);
   try {
     while (!context.stop.aborted) {
@@ -89,7 +90,10 @@ type Logits = [Answering, Float32Array | null][];
 async function openOracle(job: PredictJob, engine: Engine, state: State): Promise<Oracle> {
   const { recipe, classes, student, interpolation } = await loadNetwork(job, state);
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize: 1 });
-  const maker = imageMaker({ ...evaluationRecipe(recipe), evalInterpolation: interpolation }, engineDecodeNow(engine));
+  const maker = imageMaker(
+    { ...evaluationRecipe(recipe), evalInterpolation: interpolation },
+    engineDecodeNow(engine.tensorflow),
+  );
   const teacher = await openAdviser(recipe, classes, engine, state);
   const look = async (image: Uint8Array): Promise<PhotoAnswer> => {
     const started = performance.now();
@@ -99,7 +103,7 @@ async function openOracle(job: PredictJob, engine: Engine, state: State): Promis
     const apart: Logits = headDist ? [['class', head], ['distillation', headDist]] : []; // prettier-ignore
     const logits: Logits = [['test', test], ...apart, ['teacher', teacher && (await teacher.ask(image))]];
     const square = { width: recipe.inputSize, height: recipe.inputSize, data: images };
-    const jpeg = await encodeJpeg(engine, square, { quality: QUALITY });
+    const jpeg = await encodeJpeg(engine.tensorflow, square, { quality: QUALITY });
     return {
       model: recipe.model,
       average: job.average,
@@ -161,7 +165,7 @@ async function openAdviser(recipe: Recipe, classes: readonly string[], engine: E
   const answers = await teacherAnswers(opened, { engine, state }, 1);
   const { inputSize, cropRatio, interpolation } = opened.card;
   const own: ViewOptions = { ...evaluationRecipe(recipe), inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation }; // prettier-ignore
-  const maker = imageMaker(own, engineDecodeNow(engine));
+  const maker = imageMaker(own, engineDecodeNow(engine.tensorflow));
   return {
     ask: (image: Uint8Array) => answers.run(viewOf(maker, image, inputSize)),
     close: async () => {

@@ -11,7 +11,8 @@ import { createModel } from '../../model/zoo.ts';
 import type { PreviewImage } from '../../protocol/data-types.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder } from '../../runs/places.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
 import { drawInputs, drawnImages, drawValues } from '../../train/mix.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
@@ -122,6 +123,6 @@ function factsOf(
 }
 
 async function dataUrl(engine: Engine, side: number, data: Uint8Array): Promise<string> {
-  const jpeg = await encodeJpeg(engine, { width: side, height: side, data }, { quality: QUALITY });
+  const jpeg = await encodeJpeg(engine.tensorflow, { width: side, height: side, data }, { quality: QUALITY });
   return `data:image/jpeg;base64,${Buffer.from(jpeg).toString('base64')}`;
 }

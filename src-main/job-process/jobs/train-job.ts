@@ -22,10 +22,10 @@ import { keepTeacher, keptTeacher } from '../../runs/run-teacher.ts';
 import { chooseStart } from '../../runs/start.ts';
 import type { CardValues } from '../../protocol/teacher-card.ts';
 
-import { multipliesBfloat16 } from '../../runtime/devices.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
-import type { Precision } from '../../trace/lower.ts';
-import { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
+import type { Precision } from '../../trace/narrow.ts';
+import type { State } from '../../engines/engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
 import { threadingOf } from '../../train/parts.ts';
@@ -187,7 +187,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     gpu: job.gpu,
     threading: threadingOf(models.student),
   });
-  const state = new State(engine);
+  const state = engine.newState();
   let teacher: OpenTeacher | null = null;
   try {
     stage('weights');
@@ -301,9 +301,10 @@ interface Wiring {
  * Chooses the precision that `auto` means on this machine.
  * @throws StillhouseError `recipe.invalid` for one that would end the process.
  */
-export function precisionOf({ precision }: Recipe, { gpu }: Pick<Engine, 'gpu'>): Precision {
-  if (precision === 'auto') return multipliesBfloat16(gpu) ? 'bfloat16' : gpu ? 'float16' : 'float32';
-  const expected = gpu ? null : whyNotMultiplied(precision);
+export function precisionOf({ precision }: Recipe, { device }: Pick<Engine, 'device'>): Precision {
+  const accelerated = device.kind === 'accelerator';
+  if (precision === 'auto') return device.bfloat16 ? 'bfloat16' : accelerated ? 'float16' : 'float32';
+  const expected = accelerated ? null : whyNotMultiplied(precision);
   if (!expected) return precision;
   throw new StillhouseError('recipe.invalid', { key: 'precision', expected, got: JSON.stringify(precision) });
 }
@@ -314,7 +315,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
   const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
-  const taught = externalTeacherSteps(teacher, engine, parts);
+  const taught = await externalTeacherSteps(teacher, engine, parts);
   const pauseAndSave = pauseAndSaveOf(wiring);
   const resting = (loader: Loader): Loader => ({
     ...loader,

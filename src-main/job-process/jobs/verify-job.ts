@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
 import { askCudaDriver } from '../../runtime/cuda-driver.ts';
-import { loadEngine, type Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
 import type { Sight } from '../../install/engine-store.ts';
 import { loadLibrary } from '../../runtime/library.ts';
 import type { JobResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
@@ -19,7 +20,8 @@ export async function runVerifyJob(job: VerifyEngineJob): Promise<JobResults['ve
   const got = [...(await product.data())].join();
   tf.dispose([a, product]);
   if (got !== '7,10,15,22') throw new StillhouseError('engine.load', { reason: reason('engine.product', { got }) });
-  return { version: engine.version, devices: engine.devices().map(({ name }) => name), sight };
+  const { version, devices } = engine.tensorflow;
+  return { version, devices: devices().map(({ name }) => name), sight };
 }
 
 function openOnProcessor({ engine, threads }: VerifyEngineJob): Promise<Engine> {

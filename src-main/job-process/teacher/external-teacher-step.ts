@@ -1,7 +1,4 @@
-import type { Engine } from '../../runtime/engine.ts';
-import { compile } from '../../trace/compile.ts';
-import { lower } from '../../trace/lower.ts';
-import { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
 import type { StepBatch, TrainBatch, TrainStep } from '../../train/step-types.ts';
 import { drawValues } from '../../train/mix.ts';
 import { recordDrawnImages, type DrawnBatch } from '../../train/teacher.ts';
@@ -26,14 +23,14 @@ interface Answered {
  * Compiles what shows a teacher outside of the step the images as the student sees them. It answers the next batch
  * while the student learns from the one before. Nothing is changed for any other teacher.
  */
-export function externalTeacherSteps(
+export async function externalTeacherSteps(
   teacher: OpenTeacher | null,
   engine: Engine,
   batch: DrawnBatch,
-): ExternalTeacherSteps {
+): Promise<ExternalTeacherSteps> {
   if (!teacher?.outside) return { batches: (source) => source, step: (step) => step };
   const { card, outside } = teacher;
-  const show = imageShower(engine, batch, card);
+  const show = await imageShower(engine, batch, card);
   const answered = new WeakMap<StepBatch, Answered>();
   let ahead: (() => Promise<IteratorResult<TrainBatch>>) | null = null;
   const ask = (asked: StepBatch, step: number): Promise<Float32Array> => {
@@ -69,10 +66,9 @@ export function externalTeacherSteps(
 }
 
 /** The images of a batch as the teacher is shown them. */
-function imageShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
+async function imageShower(engine: Engine, batch: DrawnBatch, card: TeacherCard) {
   const { recipe, batchSize } = batch;
-  const program = lower(recordDrawnImages(engine, batch, card), { precision: 'float32', fuse: true });
-  const compiled = compile(engine, program, new State(engine));
+  const compiled = await engine.compile(recordDrawnImages(engine, batch, card), engine.newState());
   return async (asked: StepBatch, step: number): Promise<Float32Array> => {
     const draws = drawValues(recipe, asked, batchSize, step);
     const { images } = await compiled.run({ images: asked.images, ...draws });

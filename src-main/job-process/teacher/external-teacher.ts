@@ -1,7 +1,7 @@
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
-import type { Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
 import { SavedModel } from '../../runtime/saved-model.ts';
 import { cardAsAnswered, requireProbabilities } from './answer-kind.ts';
 import { inParts, sideBySide, wholePixels, type Answers } from './batch-parts.ts';
@@ -108,7 +108,7 @@ async function openSavedModel(card: TeacherCard, engine: Engine): Promise<Source
       throw new StillhouseError('teacher.run', { path, reason: reasonOf(error) }, { cause: error });
     }
   };
-  const model = await told(() => SavedModel.load(engine, path, input, output));
+  const model = await told(() => SavedModel.load(engine.tensorflow, path, input, output));
   const run = async (values: Float32Array, count: number): Promise<Answers> => {
     const fed = card.inputType === 'uint8' ? wholePixels(values) : values;
     const answer = await model.run({ shape: [count, ...imageShape(card)], dtype: card.inputType, values: fed });

@@ -1,7 +1,7 @@
 import type { Model } from '../../model/model.ts';
-import type { Engine } from '../../runtime/engine.ts';
-import type { Precision } from '../../trace/lower.ts';
-import type { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import type { Precision } from '../../trace/narrow.ts';
+import type { State } from '../../engines/engine.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 

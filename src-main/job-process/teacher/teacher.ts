@@ -4,10 +4,8 @@ import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches
 import { createModel } from '../../model/zoo.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import type { CardValues, TeacherCard } from '../../protocol/teacher-card.ts';
-import type { Engine } from '../../runtime/engine.ts';
-import { compile } from '../../trace/compile.ts';
-import { lower } from '../../trace/lower.ts';
-import { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import type { State } from '../../engines/engine.ts';
 import { fuse } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { recordPlainImages, type StepTeacher } from '../../train/teacher.ts';
@@ -106,9 +104,7 @@ export async function teacherAnswers(
       dispose: () => step.dispose(),
     };
   }
-  const nothing = new State(engine);
-  const program = lower(recordPlainImages(engine, batchSize, card), { precision: 'float32', fuse: true });
-  const compiled = compile(engine, program, nothing);
+  const compiled = await engine.compile(recordPlainImages(engine, batchSize, card), engine.newState());
   return {
     run: async (images) => {
       const shown = await compiled.run({ images });

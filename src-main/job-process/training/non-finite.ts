@@ -1,7 +1,7 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { writeBadStep } from '../../runs/bad-step.ts';
-import type { State } from '../../trace/state.ts';
+import type { State } from '../../engines/engine.ts';
 import type { BadStep } from '../../train/loop.ts';
 import { PREFIX } from '../../train/variables.ts';
 

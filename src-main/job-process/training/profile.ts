@@ -3,7 +3,7 @@ import { readXSpace, type OpThread } from '../../formats/xspace.ts';
 import type { OpTime, RunProfile } from '../../protocol/data-types.ts';
 import { writeProfile } from '../../runs/profile-file.ts';
 import { openTrace, type TraceSpan, type TraceThread } from '../../runs/trace-file.ts';
-import type { Engine } from '../../runtime/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
 import { recordOps, type Recording } from '../../runtime/profiler.ts';
 import type { LoopSpan } from '../../train/loop.ts';
 import type { TrainStep } from '../../train/step-types.ts';
@@ -71,7 +71,7 @@ export function openProfiler({ run, engine, batchSize, onFailure }: ProfilerOpti
     recorded: (step) => ({
       run: async (batch, scalars) => {
         if (++steps !== RECORDED) return step.run(batch, scalars);
-        const { result, recording } = await recordOps(engine, async () => {
+        const { result, recording } = await recordOps(engine.tensorflow, async () => {
           const begun = performance.now();
           const losses = await step.run(batch, scalars);
           return { losses, milliseconds: performance.now() - begun };

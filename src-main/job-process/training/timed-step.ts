@@ -1,5 +1,5 @@
-import type { Engine } from '../../runtime/engine.ts';
-import type { State } from '../../trace/state.ts';
+import type { Engine } from '../../engines/engine.ts';
+import type { State } from '../../engines/engine.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 import { createTrainStep, type TrainStepParts } from '../../train/step.ts';
 import type { Profiler } from './profile.ts';

@@ -8,7 +8,7 @@ import { initialValues, type Uniforms } from '../../train/init.ts';
 import { optimizerVariables } from '../../train/update.ts';
 import { PREFIX, variablesOf } from '../../train/variables.ts';
 import type { TensorSpec } from '../../trace/program.ts';
-import type { State } from '../../trace/state.ts';
+import type { State } from '../../engines/engine.ts';
 import { contradiction } from '../../weights/network.ts';
 import { withWeights, type Weights } from '../../weights/weights.ts';
 

@@ -11,7 +11,7 @@ import { listDataset, type Dataset } from '../../../src-main/data/layout/folder.
 import { createLoader, type Batch, type LoaderRecipe } from '../../../src-main/data/batches/loader.ts';
 import type { SkippedImage } from '../../../src-main/data/batches/image-cache.ts';
 import { engineFolder } from '../../../src-main/runs/places.ts';
-import type { Engine } from '../../../src-main/runtime/engine.ts';
+import type { Engine } from '../../../src-main/engines/engine.ts';
 import { encodeJpeg } from '../../../src-main/runtime/images.ts';
 import { buildPrograms } from '../../helpers/build.ts';
 import { testEngine } from '../../helpers/engine.ts';
@@ -40,14 +40,18 @@ async function makeDataset(name: string, train: number, val: number): Promise<Da
       await mkdir(folder, { recursive: true });
       const [width, height] = [90 + (number % 7), 60 + (number % 5)];
       const data = Uint8Array.from({ length: width * height * 3 }, (_, at) => (at * (1 + number) + (at >> 8)) % 256);
-      const file = await encodeJpeg(engine, { width, height, data }, { quality: 80, fullColour: number % 3 === 0 });
+      const file = await encodeJpeg(
+        engine.tensorflow,
+        { width, height, data },
+        { quality: 80, fullColour: number % 3 === 0 },
+      );
       await writeFile(join(folder, `${number}.jpg`), file);
     }
   return listDataset(join(root, name));
 }
 
 function workersOf(changes: Partial<LoaderRecipe> = {}, fileTimeout?: number, runs = script): DecodeWorkers {
-  const data = { folder: engineFolder(), context: engine.context };
+  const data = { folder: engineFolder(), context: engine.tensorflow.context };
   const own = { ...recipe, ...changes };
   return threadWorkers({ threads: own.numWorkers, script: runs, data, recipe: own, fileTimeout });
 }

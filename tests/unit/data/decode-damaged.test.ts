@@ -9,7 +9,7 @@ const COUNT = 600;
 it('damaged images of every sort are decoded or refused with a reason, by the engine too', async () => {
   const [files, draw] = [imageFiles(), numbers(1)];
   const engine = await testEngine();
-  const [decode, now] = [engineDecode(engine), engineDecodeNow(engine)];
+  const [decode, now] = [engineDecode(engine.tensorflow), engineDecodeNow(engine.tensorflow)];
   const counts = { pixels: 0, refused: 0, large: 0 };
   for (let turn = 0; turn < COUNT; turn++) counts[await decodeOutcome(mutate(files, draw), decode, now)]++;
   expect(counts.pixels + counts.refused + counts.large).toBe(COUNT);

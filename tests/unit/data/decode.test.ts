@@ -118,7 +118,7 @@ const means = ({ data }: Pixels): number[] =>
 describe('the engine as decoder', () => {
   let decode: Decode;
   beforeAll(async () => {
-    decode = engineDecode(await testEngine());
+    decode = engineDecode((await testEngine()).tensorflow);
   });
 
   it.each(readable.filter(([name]) => !REFUSED.test(name)))('decodes %s as Pillow does', async (name, fact) => {
@@ -151,7 +151,7 @@ describe('the engine as decoder', () => {
       const bytes = await bytesOf(name);
       const all = await decodeImage(bytes, readableSize(bytes), null, decode);
       const options = { inputSize: 48, scaleMin: 0.08, hflip: 0.5, evalCropRatio: 0.875 };
-      const maker = imageMaker(options, engineDecodeNow(await testEngine()));
+      const maker = imageMaker(options, engineDecodeNow((await testEngine()).tensorflow));
       const into = new Uint8Array(48 * 48 * 3);
       for (let index = 0; index < 5; index++) {
         maker.fromFile(bytes, [[{ draws: new Random(0, 'augment', 0, index) }, into]], false);
@@ -170,7 +170,7 @@ describe('the engine as decoder', () => {
     const scene = await decodeImage(await bytesOf('rgb.png'), readableSize(await bytesOf('rgb.png')), null, decode);
     const wide = resizePixels(scene, { width: 150, height: 110 }, 'bicubic');
     const coded = [true, false].flatMap((fullColour) =>
-      [true, false].map((progressive) => encodeJpeg(engine, wide, { quality: 90, fullColour, progressive })),
+      [true, false].map((progressive) => encodeJpeg(engine.tensorflow, wide, { quality: 90, fullColour, progressive })),
     );
     const files = [
       'plain',
@@ -184,7 +184,7 @@ describe('the engine as decoder', () => {
       'wide-chroma',
     ].map((name) => bytesOf(`${name}.jpg`));
     const options = { inputSize: 40, scaleMin: 0.02, hflip: 0.5, evalCropRatio: 0.875, aa: 'rand-m9-mstd0.5-inc1' };
-    const maker = imageMaker(options, engineDecodeNow(engine));
+    const maker = imageMaker(options, engineDecodeNow(engine.tensorflow));
     const looks = (): [Look, Uint8Array][] =>
       Array.from({ length: 25 }, (_, index) => [
         { draws: new Random(1, 'augment', 0, index) },

@@ -2,10 +2,9 @@ import { shapeSize } from '../../../src-main/base/shape-size.ts';
 import { beforeAll, expect, test } from 'vitest';
 import { createModel } from '../../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../../src-main/runtime/engine.ts';
-import { compile } from '../../../src-main/trace/compile.ts';
-import { interpret } from '../../../src-main/trace/interpret.ts';
-import { State } from '../../../src-main/trace/state.ts';
+import type { Engine } from '../../../src-main/engines/engine.ts';
+import { compile } from '../../../src-main/engines/tensorflow/compile.ts';
+import { interpret } from '../../../src-main/engines/tensorflow/interpret.ts';
 import { updateScalars } from '../../../src-main/train/update.ts';
 import { recordTrainStep } from '../../../src-main/train/step.ts';
 import { PREFIX, trainable } from '../../../src-main/train/variables.ts';
@@ -21,7 +20,7 @@ beforeAll(async () => {
 
 test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it does op by op', async (name) => {
   const student = createModel(name, { classes: CLASSES, inputSize: SIDE, dropPath: 0.2, drop: 0.2 });
-  const state = new State(engine);
+  const state = engine.newState();
   for (const spec of student.specs) state.set(PREFIX.model + spec.name, spec.shape, parameterValues(spec));
   for (const { name, shape } of trainable(student)) {
     for (const prefix of [PREFIX.mean, PREFIX.square])
@@ -36,8 +35,8 @@ test.each(['tf_efficientnet_lite0', 'regnety_002'])('%s trains compiled as it do
     noise: uniform('noise', shapeSize(student.noise!.shape(BATCH))),
     ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
   };
-  const expected = interpret(engine, program, state, inputs);
-  const compiled = compile(engine, program, state);
+  const expected = interpret(engine.tensorflow, program, state, inputs);
+  const compiled = compile(engine.tensorflow, program, state);
   const got = await compiled.run(inputs);
 
   expect(relativeError(got.loss as Float32Array, expected.outputs.loss as Float32Array)).toBeLessThan(1e-4);

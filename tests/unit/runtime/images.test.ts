@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
-import type { Engine } from '../../../src-main/runtime/engine.ts';
+import type { Engine } from '../../../src-main/engines/engine.ts';
 import { decodeImage } from '../../../src-main/runtime/images.ts';
 import { testEngine } from '../../helpers/engine.ts';
 
@@ -14,7 +14,7 @@ test('decoding keeps nothing of the files it has read', async () => {
   // What follows an image's end is not looked at, but it is handed over with the rest: 4 MB a call.
   const file = Buffer.concat([image, Buffer.alloc(4e6)]);
   const decode = async (times: number): Promise<number> => {
-    for (let index = 0; index < times; index++) await decodeImage(engine, file);
+    for (let index = 0; index < times; index++) await decodeImage(engine.tensorflow, file);
     return process.memoryUsage().rss;
   };
   const before = await decode(10);

@@ -20,8 +20,10 @@ export interface Device {
   memory: number;
 }
 
-/** The loaded TensorFlow library with its eager context. One a process. */
-export interface Engine {
+/**
+ * The loaded TensorFlow library with its eager context. One a process. It is there whatever computes: it records
+ * programs, decodes images and opens SavedModels. */
+export interface TensorFlow {
   readonly tf: Tf;
   readonly context: Pointer;
   readonly binding: Binding;
@@ -34,7 +36,7 @@ export interface Engine {
   devices(): Device[];
 }
 
-export interface EngineOptions {
+export interface TensorFlowOptions {
   /** 0 or absent: one a core. */
   threads?: number;
   /**
@@ -46,14 +48,14 @@ export interface EngineOptions {
   gpu?: number | null;
 }
 
-let current: Engine | undefined;
+let current: TensorFlow | undefined;
 
 /**
  * Loads the engine from `folder` and makes it tfjs's backend: from then on tfjs ops run eagerly on TensorFlow.
  * A process has one engine for its life; a second call with the same folder returns it.
  * @throws StillhouseError `engine.load`; for a GPU that cannot be had `gpu.driver-silent`, `gpu.not-seen`.
  */
-export async function loadEngine(folder: string, options: EngineOptions = {}): Promise<Engine> {
+export async function loadTensorFlow(folder: string, options: TensorFlowOptions = {}): Promise<TensorFlow> {
   if (current) return current;
   const { gpu = null } = options;
   const library = loadLibrary(folder, { gpu: gpu !== null });

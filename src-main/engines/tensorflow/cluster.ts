@@ -1,6 +1,7 @@
-import { shapeSize } from '../base/shape-size.ts';
-import { DTYPES } from '../runtime/dtypes.ts';
-import { inputNode, type Program, type ProgramNode, type ValueRef } from './program.ts';
+import { shapeSize } from '../../base/shape-size.ts';
+import { DTYPES } from '../../runtime/dtypes.ts';
+import { KEPT } from '../../trace/narrow.ts';
+import { inputNode, type Program, type ProgramNode, type ValueRef } from '../../trace/program.ts';
 
 /**
  * Groups neighbouring element-wise work into clusters: one node whose body is a program of its own, which XLA compiles
@@ -14,9 +15,6 @@ const FUSIBLE = new Set([
   ...['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'BiasAdd'],
   ...['Sum', 'Mean', 'Max', 'Reshape', 'Transpose', 'Unpack', 'Pack', 'Slice', 'ZerosLike', 'ExpandDims', 'Squeeze'],
 ]);
-
-/** Marks a value that waits for the gradient: what is computed from such values alone is computed where it is used. */
-export const KEPT = 'Identity';
 
 /** Clusters whose largest result has fewer numbers are not worth a call, nor the time XLA takes to compile them. */
 const SMALLEST = 65536;

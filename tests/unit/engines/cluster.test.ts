@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { cluster } from '../../../src-main/trace/cluster.ts';
-import { Hand, ops } from './programs.ts';
+import { cluster } from '../../../src-main/engines/tensorflow/cluster.ts';
+import { Hand, ops } from '../trace/programs.ts';
 
 const SIDE = [4, 4];
 

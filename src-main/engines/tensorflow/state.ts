@@ -1,9 +1,10 @@
-import { shapeSize } from '../base/shape-size.ts';
-import { ATTR, DTYPES, type Attr } from '../runtime/dtypes.ts';
-import { execute } from '../runtime/eager.ts';
-import type { Engine } from '../runtime/engine.ts';
-import type { Pointer } from '../runtime/library.ts';
-import { fromHandle, toHandle } from '../runtime/tensors.ts';
+import { shapeSize } from '../../base/shape-size.ts';
+import { ATTR, DTYPES, type Attr } from '../../runtime/dtypes.ts';
+import { execute } from '../../runtime/eager.ts';
+import type { State } from '../engine.ts';
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import type { Pointer } from '../../runtime/library.ts';
+import { fromHandle, toHandle } from '../../runtime/tensors.ts';
 
 interface Variable {
   shape: number[];
@@ -13,14 +14,11 @@ interface Variable {
 let serial = 0;
 const FLOAT: Attr = { name: 'dtype', type: ATTR.type, value: DTYPES.float32.code };
 
-/**
- * Named float32 variables that live in the engine: parameters, optimizer moments, averages, a frozen teacher.
- * Compiled functions read and write them in place. Dispose it to free the memory.
- */
-export class State {
+/** Variables as resources of TensorFlow. */
+export class TensorFlowState implements State {
   private readonly variables = new Map<string, Variable>();
 
-  constructor(private readonly engine: Engine) {}
+  constructor(private readonly engine: TensorFlow) {}
 
   names(): string[] {
     return [...this.variables.keys()];
@@ -30,7 +28,6 @@ export class State {
     return this.variables.has(name);
   }
 
-  /** The shape of a variable. @throws RangeError when there is none of that name. */
   shape(name: string): number[] {
     return this.variable(name).shape;
   }
@@ -40,7 +37,6 @@ export class State {
     return this.variable(name).handle;
   }
 
-  /** Creates or overwrites a variable with a copy of `values`. A variable keeps the shape it was created with. */
   set(name: string, shape: readonly number[], values: Float32Array): void {
     const existing = this.variables.get(name);
     if (existing && existing.shape.join() !== shape.join()) {
@@ -59,7 +55,6 @@ export class State {
     }
   }
 
-  /** A copy of a variable's current values. */
   read(name: string): Float32Array {
     const { tf, context } = this.engine;
     const [value] = execute(tf, context, 'ReadVariableOp', [FLOAT], [this.handle(name)], 1);

@@ -1,49 +1,28 @@
 import { shapeSize } from '../base/shape-size.ts';
 import { DTYPES, type Attr, type DType } from '../runtime/dtypes.ts';
-import { cluster, KEPT } from './cluster.ts';
 import { attr } from './ops.ts';
 import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
-import { needed, Rewriter } from './rewrite.ts';
+import { rewrite, Rewriter, simplify } from './rewrite.ts';
 
-/** Rewrites of a program between recording and compiling. Each takes a program and gives a new one. */
+/** The types that a program computes in. Whatever its precision, it is recorded in float32. */
 
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
-export interface LowerOptions {
-  precision: Precision;
-  /** Gather element-wise work into clusters for XLA. */
-  fuse: boolean;
+/** Marks a value that waits for the gradient: what is computed from such values alone is computed where it is used. */
+export const KEPT = 'Identity';
+
+/**
+ * Gives a program its precision.
+ * @param lowered lowers the body of a call
+ */
+export function withPrecision(program: Program, precision: Precision, lowered: (body: Program) => Program): Program {
+  return precision === 'float32' ? withFloats(program, lowered) : toNarrow(program, precision, lowered);
 }
 
-/** Runs all passes, in order, on a program and on the bodies of its calls. */
-export function lower(program: Program, options: LowerOptions): Program {
-  return lowerWith(program, options, new Map(), (typed) => typed);
+/** Lets a body take and give narrow what it would only narrow or widen. */
+export function narrowEnds(body: Program): Program {
+  return narrowOutputs(narrowInputs(body));
 }
-
-/** Bodies of calls, lowered: those that many calls share are lowered once. */
-type Bodies = Map<Program, Program>;
-
-function lowerWith(
-  program: Program,
-  options: LowerOptions,
-  bodies: Bodies,
-  finish: (typed: Program) => Program,
-): Program {
-  const { precision, fuse } = options;
-  const lowered = (body: Program): Program => {
-    const known = bodies.get(body) ?? lowerWith(body, options, bodies, (typed) => narrowOutputs(narrowInputs(typed)));
-    bodies.set(body, known);
-    return known;
-  };
-  const clean = simplify(sumsOverRows(program));
-  const typed = precision === 'float32' ? withFloats(clean, lowered) : toNarrow(clean, precision, lowered);
-  const whole = finish(fuseBias(simplify(typed)));
-  const calls = whole.nodes.some(({ op }) => op === 'Call');
-  return fuse ? cluster(whole, calls ? LARGE_PARAMETER : undefined) : whole;
-}
-
-/** Around calls stand sums of gradients, one a parameter: in small ones XLA costs more than it saves (DeiT-Ti: 968 against 823 ms a step). */
-const LARGE_PARAMETER = 200_000;
 
 /** Where nothing is narrow: what is kept for the gradient stays as it is. */
 function withFloats(program: Program, lowered: (body: Program) => Program): Program {
@@ -89,83 +68,6 @@ function narrowInputs(program: Program): Program {
     const done = node.op === 'Cast' && rewriter.spec(inputs[0]).dtype === node.outputs[0].dtype;
     return done ? inputs[0].node : rewriter.add({ ...node, inputs });
   });
-}
-
-/** Drops what nothing needs and computes equal things once. Inputs and variables stay. */
-export function simplify(program: Program): Program {
-  const marks = needed(program);
-  const rewriter = new Rewriter();
-  const moved = new Array<number>(program.nodes.length);
-  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
-  program.nodes.forEach((node, index) => {
-    if (!marks[index] && node.op !== 'Input') return;
-    moved[index] = rewriter.add({ ...node, inputs: node.inputs.map(map) });
-  });
-  return rewriter.finish(program, map);
-}
-
-/**
- * Sums over all axes but the last, as the gradient of a bias is, become TensorFlow's own op for that: its kernel walks
- * memory in order, which neither its general sum nor XLA's does.
- */
-export function sumsOverRows(program: Program): Program {
-  return rewrite(program, (node, rewriter, inputs) => {
-    if (node.op !== 'Sum') return rewriter.add({ ...node, inputs });
-    const { shape } = rewriter.spec(inputs[0]);
-    if (!isSumOverRows(node, shape, program)) return rewriter.add({ ...node, inputs });
-    const width = shape[shape.length - 1];
-    const size = rewriter.add(constant(Int32Array.of(shapeSize(shape) / width, width)));
-    const float = attr.type('T', 'float32');
-    const rows = rewriter.add({
-      op: 'Reshape',
-      attrs: [float, attr.type('Tshape', 'int32')],
-      inputs: [inputs[0], { node: size, output: 0 }],
-      outputs: [{ shape: [shapeSize(shape) / width, width], dtype: 'float32' }],
-    });
-    const attrs = [float, attr.text('data_format', 'NHWC')];
-    const inputsOfSum = [{ node: rows, output: 0 }];
-    return rewriter.add({ op: 'BiasAddGrad', attrs, inputs: inputsOfSum, outputs: node.outputs });
-  });
-}
-
-function isSumOverRows(node: ProgramNode, shape: number[], program: Program): boolean {
-  const axes = program.nodes[node.inputs[1].node].values;
-  const kept = node.attrs.some(({ name, value }) => name === 'keep_dims' && value === true);
-  if (!axes || kept || node.outputs[0].dtype !== 'float32') return false;
-  const sorted = Array.from(axes as Int32Array).sort((a, b) => a - b);
-  return shape.length > 1 && sorted.length === shape.length - 1 && sorted.every((axis, index) => axis === index);
-}
-
-function constant(values: Int32Array): ProgramNode {
-  return { op: 'Constant', attrs: [], inputs: [], outputs: [{ shape: [values.length], dtype: 'int32' }], values };
-}
-
-/** Fuses a matrix product with a bias that only this product gets: one op, which adds before it rounds and writes. */
-export function fuseBias(program: Program): Program {
-  const users = new Map<number, number>();
-  const count = ({ node }: ValueRef) => users.set(node, (users.get(node) ?? 0) + 1);
-  for (const node of program.nodes) node.inputs.forEach(count);
-  for (const { value } of [...program.outputs, ...program.assigns]) count(value);
-  const fused = rewrite(program, (node, rewriter, inputs) => {
-    const product = node.op === 'BiasAdd' ? rewriter.nodes[inputs[0].node] : undefined;
-    const alone = product?.op === 'MatMul' && users.get(node.inputs[0].node) === 1;
-    if (!alone) return rewriter.add({ ...node, inputs });
-    const attrs = [...product.attrs, attr.text('fused_ops', ['BiasAdd']), attr.int('num_args', 1)];
-    return rewriter.add({ ...node, op: '_FusedMatMul', attrs, inputs: [...product.inputs, inputs[1]] });
-  });
-  return simplify(fused);
-}
-
-/** Copies a program node by node; `change` adds what stands for a node and says where it is. */
-function rewrite(
-  program: Program,
-  change: (node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[], index: number) => number,
-): Program {
-  const rewriter = new Rewriter();
-  const moved: number[] = [];
-  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
-  program.nodes.forEach((node, index) => moved.push(change(node, rewriter, node.inputs.map(map), index)));
-  return rewriter.finish(program, map);
 }
 
 /** Matrix products: narrow in and out, accumulated in float32 by the hardware. */

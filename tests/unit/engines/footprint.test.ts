@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { footprint } from '../../../src-main/trace/memory.ts';
+import { footprint } from '../../../src-main/engines/tensorflow/footprint.ts';
 import { needed } from '../../../src-main/trace/rewrite.ts';
-import { Hand } from './programs.ts';
+import { Hand } from '../trace/programs.ts';
 
 const FLOAT = 4;
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { fuseBias, lower, simplify, sumsOverRows } from '../../../src-main/trace/lower.ts';
+import { fuseBias, lower, sumsOverRows } from '../../../src-main/engines/tensorflow/lower.ts';
+import { simplify } from '../../../src-main/trace/rewrite.ts';
 import { print } from '../../../src-main/trace/print.ts';
-import { Hand, ops } from './programs.ts';
+import { Hand, ops } from '../trace/programs.ts';
 
 describe('simplify', () => {
   test('computes equal things once and drops what nothing needs, but no input', () => {

@@ -1,30 +1,29 @@
-import { ATTR, DTYPES, type Attr, type Values } from '../runtime/dtypes.ts';
-import type { Engine } from '../runtime/engine.ts';
-import { Graph } from '../runtime/graph.ts';
-import { GraphFunction } from '../runtime/graph-function.ts';
-import type { GraphOutput, Pointer } from '../runtime/library.ts';
-import { fromHandle, toHandle } from '../runtime/tensors.ts';
-import { inputsOf, variablesOf, type Program, type ProgramNode, type TensorSpec, type ValueRef } from './program.ts';
-import { hash } from './print.ts';
-import type { State } from './state.ts';
-
-/** A program as one TensorFlow function over a state. Dispose it after use. */
-export interface Compiled {
-  /** Runs it on a worker thread. Inputs by name, copied; outputs by name, copies; variables are updated in place. */
-  run(inputs: Record<string, Values>): Promise<Record<string, Values>>;
-  dispose(): void;
-}
-
-/** Told when the inputs of a run were copied into the engine, by `performance.now()`. */
-export type OnFeed = (start: number, end: number) => void;
+import { ATTR, DTYPES, type Attr, type Values } from '../../runtime/dtypes.ts';
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import { Graph } from '../../runtime/graph.ts';
+import { GraphFunction } from '../../runtime/graph-function.ts';
+import type { GraphOutput, Pointer } from '../../runtime/library.ts';
+import { fromHandle, toHandle } from '../../runtime/tensors.ts';
+import {
+  inputsOf,
+  variablesOf,
+  type Program,
+  type ProgramNode,
+  type TensorSpec,
+  type ValueRef,
+} from '../../trace/program.ts';
+import { hash } from '../../trace/print.ts';
+import type { Compiled, OnFeed, State } from '../engine.ts';
+import { TensorFlowState } from './state.ts';
 
 /**
  * Compiles `program` over the variables of `state` that it names.
  * @throws RangeError when the state lacks a variable or an input is missing at a run; StillhouseError `engine.op`.
  */
-export function compile(engine: Engine, program: Program, state: State, onFeed?: OnFeed): Compiled {
+export function compile(engine: TensorFlow, program: Program, state: State, onFeed?: OnFeed): Compiled {
   const inputs = inputsOf(program);
   const variables = variableNames(program);
+  if (!(state instanceof TensorFlowState)) throw new TypeError('compile: the state is not of this engine');
   const handles = variables.map((name) => state.handle(name));
   const bodies = new Bodies();
   const compiled = build(engine, program, variables, bodies);
@@ -54,12 +53,12 @@ function variableNames(program: Program): string[] {
   return [...names];
 }
 
-function feed(engine: Engine, name: string, spec: TensorSpec, values: Values | undefined): Pointer {
+function feed(engine: TensorFlow, name: string, spec: TensorSpec, values: Values | undefined): Pointer {
   if (!values) throw new RangeError(`run: the input ${name} is missing`);
   return toHandle(engine.tf, spec.shape, spec.dtype, values);
 }
 
-function take(engine: Engine, handle: Pointer): Values {
+function take(engine: TensorFlow, handle: Pointer): Values {
   try {
     return fromHandle(engine.tf, handle) as Values;
   } finally {
@@ -83,7 +82,7 @@ class Bodies extends Map<string, GraphFunction> {
 /** A call of a body's function, after the inputs that it only waits for. */
 function call(
   graph: Graph,
-  engine: Engine,
+  engine: TensorFlow,
   node: ProgramNode,
   bodies: Bodies,
   end: (ref: ValueRef) => GraphOutput,
@@ -106,7 +105,7 @@ function call(
 
 /** The graph function of a program: arguments are its inputs, then a resource for each variable. */
 function build(
-  engine: Engine,
+  engine: TensorFlow,
   program: Program,
   variables: string[],
   bodies: Bodies,

@@ -1,6 +1,6 @@
-import { shapeSize } from '../base/shape-size.ts';
-import { DTYPES } from '../runtime/dtypes.ts';
-import type { Program, ProgramNode, TensorSpec, ValueRef } from './program.ts';
+import { shapeSize } from '../../base/shape-size.ts';
+import { DTYPES } from '../../runtime/dtypes.ts';
+import type { Program, ProgramNode, TensorSpec, ValueRef } from '../../trace/program.ts';
 
 /** Ops whose result is their first input's memory. */
 const VIEWS = new Set(['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW']);

@@ -1,18 +1,18 @@
-import type { Attr, Values } from '../runtime/dtypes.ts';
-import { execute } from '../runtime/eager.ts';
-import type { Engine } from '../runtime/engine.ts';
-import type { Pointer } from '../runtime/library.ts';
-import { fromHandle, toHandle } from '../runtime/tensors.ts';
-import { COMPOSITES } from './composites.ts';
-import { inputsOf, type Program, type ProgramNode, type ValueRef } from './program.ts';
-import type { State } from './state.ts';
+import type { Attr, Values } from '../../runtime/dtypes.ts';
+import { execute } from '../../runtime/eager.ts';
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import type { Pointer } from '../../runtime/library.ts';
+import { fromHandle, toHandle } from '../../runtime/tensors.ts';
+import { COMPOSITES } from '../../trace/composites.ts';
+import { inputsOf, type Program, type ProgramNode, type ValueRef } from '../../trace/program.ts';
+import type { State } from '../engine.ts';
 
 /**
  * Runs a program op by op: slow, and the reference for the compiled form. Unlike that, it leaves the state alone and
  * returns the values to assign.
  */
 export function interpret(
-  engine: Engine,
+  engine: TensorFlow,
   program: Program,
   state: State,
   inputs: Record<string, Values>,
@@ -36,7 +36,7 @@ export function interpret(
 }
 
 function runNode(
-  engine: Engine,
+  engine: TensorFlow,
   node: ProgramNode,
   state: State,
   inputs: Record<string, Values>,

@@ -1,0 +1,76 @@
+import type { Values } from '../runtime/dtypes.ts';
+import type { TensorFlow } from '../runtime/tensorflow.ts';
+import type { Precision } from '../trace/narrow.ts';
+import type { Program } from '../trace/program.ts';
+
+/**
+ * The seam between what is computed and what computes it: a recorded program and its state know no engine, and only
+ * the folders beside this file know an engine's handles.
+ */
+
+/** What computes recorded programs. One a process. */
+export interface Engine {
+  /** The loaded library, which records programs and decodes images whatever computes. */
+  readonly tensorflow: TensorFlow;
+  readonly device: Device;
+  /** Threads of the processor that it was given. */
+  readonly threads: number;
+  /** How many independent parts of one program run side by side. */
+  readonly lanes: number;
+  newState(): State;
+  /**
+   * Lowers and compiles `program` over the variables of `state` that it names.
+   * @throws RangeError when the state lacks a variable; StillhouseError `engine.op`.
+   */
+  compile(program: Program, state: State, options?: CompileOptions): Promise<Compiled>;
+  /** Computes the most bytes that the values of one run of `program` need at a time, variables not counted. */
+  footprint(program: Program, precision?: Precision): Promise<number>;
+}
+
+/** The processor or the accelerators that compute. */
+export interface Device {
+  /** `cpu`, or the accelerator's name. */
+  name: string;
+  kind: 'processor' | 'accelerator';
+  /** Whether it multiplies bfloat16 matrices in hardware. */
+  bfloat16: boolean;
+  /** How many of them share each batch. */
+  count: number;
+}
+
+/** When the inputs of a run were copied into the engine, by `performance.now()`. */
+export type OnFeed = (start: number, end: number) => void;
+
+export interface CompileOptions {
+  /** Of the matrix products; float32 when left out. */
+  precision?: Precision;
+  /** As it was recorded, op by op where the engine can: to compare networks number by number. */
+  exact?: boolean;
+  onFeed?: OnFeed;
+}
+
+/** A program, compiled over a state. Dispose it after use. */
+export interface Compiled {
+  /**
+   * Runs it off the event loop. Inputs by name, copied; outputs by name, copies; variables are updated in place.
+   * @throws RangeError when an input is missing.
+   */
+  run(inputs: Record<string, Values>): Promise<Record<string, Values>>;
+  dispose(): void;
+}
+
+/**
+ * Named float32 variables that live in the engine: parameters, optimizer moments, averages, a frozen teacher.
+ * Compiled programs read and write them in place. Dispose it to free the memory.
+ */
+export interface State {
+  names(): string[];
+  has(name: string): boolean;
+  /** The shape of a variable. @throws RangeError when there is none of that name. */
+  shape(name: string): number[];
+  /** Creates or overwrites a variable with a copy of `values`. A variable keeps the shape it was created with. */
+  set(name: string, shape: readonly number[], values: Float32Array): void;
+  /** A copy of a variable's current values. */
+  read(name: string): Float32Array;
+  dispose(): void;
+}
