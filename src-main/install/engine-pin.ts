@@ -2,22 +2,59 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import cpuPin from '../../resources/engine/cpu.json';
 import cudaPin from '../../resources/engine/cuda.json';
+import pluginPins from '../../resources/engine/plugins.json';
 import type { EngineDevice } from '../protocol/data-types.ts';
+import { PLUGIN_NAMES, type PluginName } from '../protocol/device.ts';
 import type { PackagePin } from './package-fetch.ts';
 import type { Member } from './wheel.ts';
 
 /** An engine as it was pinned: the wheels that its files come out of. */
 export interface EnginePin {
   device: EngineDevice;
-  /** TensorFlow's. */
+  /** TensorFlow's, or the plugin's. */
   version: string;
   wheels: readonly PackagePin[];
 }
+
+/** A PJRT plugin as it was pinned: its library is the only member of its first wheel. */
+export interface PluginPin extends EnginePin {
+  device: PluginName;
+  /** The system that it is made for, as `linux x64`. */
+  platform: string;
+  /** Whether a network was trained with it before it was pinned. */
+  tried: boolean;
+  experimental: boolean;
+  /** Software that the machine must have besides. */
+  needs: string | null;
+  licences: readonly string[];
+}
+
+/** A plugin's entry in `plugins.json`. */
+interface PluginEntry {
+  version: string;
+  platform: string;
+  tried?: boolean;
+  experimental?: boolean;
+  needs?: string;
+  wheels: readonly (PackagePin & { licence: string })[];
+}
+
+function pluginPin(device: PluginName): PluginPin {
+  const { tried = false, experimental = false, needs = null, ...entry } = pluginPins[device] as PluginEntry;
+  const licences = [...new Set(entry.wheels.map(({ licence }) => licence))];
+  return { ...entry, device, tried, experimental, needs, licences };
+}
+
+/** The plugins that Stillhouse knows. */
+export const PLUGIN_PINS = Object.fromEntries(PLUGIN_NAMES.map((name) => [name, pluginPin(name)])) as Readonly<
+  Record<PluginName, PluginPin>
+>;
 
 /** The engines that Stillhouse is made for. */
 export const ENGINES: Readonly<Record<EngineDevice, EnginePin>> = {
   cpu: { device: 'cpu', version: cpuPin.version, wheels: [cpuPin] },
   cuda: { device: 'cuda', version: cudaPin.version, wheels: cudaPin.wheels },
+  ...PLUGIN_PINS,
 };
 
 /** Needs of the GPU engine: the oldest driver, and the least compute capability of a GPU. */
@@ -29,11 +66,16 @@ export function membersOf({ wheels }: EnginePin): Member[] {
 }
 
 /**
- * Returns the place of a file inside an engine folder. The GPU engine keeps the folders of its wheels, because its
- * libraries look for one another there; the CPU engine is flat.
+ * Returns the place of a file inside an engine folder. The CPU engine is flat; the others keep the folders of their
+ * wheels, because their libraries look for one another there.
  */
 export function placeOf({ device }: EnginePin, { path }: Member): string {
-  return device === 'cuda' ? path : basename(path);
+  return device === 'cpu' ? basename(path) : path;
+}
+
+/** Returns a plugin's own library, by its place inside the engine folder. */
+export function pluginLibrary({ wheels }: PluginPin): Member {
+  return wheels[0].members[0];
 }
 
 /** Counts the bytes to download. */

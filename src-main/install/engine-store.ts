@@ -204,10 +204,19 @@ async function marked(
 }
 
 // A library for another system would download in full and then fail with the loader's riddle.
-function requirePlatform({ wheels }: EnginePin): void {
-  const here = `${process.platform} ${process.arch}`;
-  if (wheels.some(({ file }) => file.includes('manylinux')) && here !== 'linux x64')
-    throw new StillhouseError('engine.platform', { platform: here });
+function requirePlatform(pin: EnginePin): void {
+  if (!fitsHere(pin)) throw new StillhouseError('engine.platform', { platform: HERE });
+}
+
+const HERE = `${process.platform} ${process.arch}`;
+
+/** Tells whether the libraries of an engine are for this system. */
+export function fitsHere({ wheels }: EnginePin): boolean {
+  return wheels.every(({ file }) => {
+    if (file.includes('manylinux')) return HERE === 'linux x64';
+    if (file.includes('macosx')) return HERE === 'darwin arm64';
+    return !file.includes('win_amd64') || HERE === 'win32 x64';
+  });
 }
 
 async function unpack(files: readonly string[], pin: EnginePin, options: InstallOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import type { EngineDevice, EngineStatus } from '../protocol/data-types.ts';
+import type { EngineStatus } from '../protocol/data-types.ts';
 import { gpuIndex, type Device } from '../protocol/device.ts';
 import { StillhouseError, fromPlainError, reasonOf } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
@@ -12,13 +12,13 @@ export interface DeviceFacts {
   /** `CUDA_VISIBLE_DEVICES`. */
   visible: string | undefined;
   survey: GpuSurvey;
-  engines: Record<EngineDevice, EngineStatus>;
+  engines: Record<'cpu' | 'cuda', EngineStatus>;
 }
 
 /** Where a training computes, and with which engine. */
 export interface DeviceChoice {
   device: Device;
-  engine: EngineDevice;
+  engine: 'cpu' | 'cuda';
   /** Why no GPU computes; null when one does. */
   reason: StillhouseError | null;
 }

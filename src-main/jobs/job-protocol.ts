@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { PluginName } from '../protocol/device.ts';
 import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset-data.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
@@ -187,6 +188,8 @@ export interface VerifyEngineJob extends EngineChoice {
   kind: 'verify-engine';
   /** The engine is one for GPUs: looks for them, and computes on the first. */
   gpus?: boolean;
+  /** The engine is this plugin: its first device computes. */
+  plugin?: PluginName;
 }
 
 export type JobRequest =

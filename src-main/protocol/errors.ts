@@ -360,6 +360,14 @@ export const ERRORS = {
     says: 'TensorFlow refused {op}: {reason}.',
     advice: 'This is a defect; please report it with this text.',
   },
+  'device.refused': {
+    says: 'The accelerator refused {call}: {reason}.',
+    advice: 'This may be a defect; please report it with this text.',
+  },
+  'device.out-of-memory': {
+    says: 'The accelerator has too little memory: {reason}.',
+    advice: 'Choose a smaller batch size, or recomputation, and close other programs that use the device.',
+  },
   'model.absent': {
     says: '{name} of DeiT is not here.',
     advice: 'Nearest are {suggested}; stillhouse models lists all.',

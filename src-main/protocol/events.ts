@@ -106,6 +106,7 @@ export const historyRows = v.pipe(
 const jobKind = oneOf([
   'engine',
   'gpu-engine',
+  'plugin',
   'sample',
   'sample-run',
   'weights',

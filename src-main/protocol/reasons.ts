@@ -336,6 +336,9 @@ export const REASONS = {
   'gpu.cuda-up-to': 'the driver knows CUDA only up to {version}',
   'engine.backend': 'tfjs refused the backend',
   'engine.product': 'a product came out as {got}',
+  'pjrt.no-plugin': '{file} is not a PJRT plugin',
+  'pjrt.version': 'the plugin speaks PJRT {got}; 0.81 or a later 0.x is needed',
+  'pjrt.lacks': 'the plugin has no {name}',
 
   // Teachers.
   'teacher.type': 'it answers in {type}, not in float32',

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FINDING_KINDS, batchPreview, datasetReport, datasetSummary, excludedList, imagePage } from './dataset-data.ts';
-import { DEVICE_PATTERN } from './device.ts';
+import { DEVICE_PATTERN, ENGINE_DEVICES } from './device.ts';
 import { distilOffer, distilReport, distilRequest } from './distillation.ts';
 import {
   ANSWERING,
@@ -54,7 +54,7 @@ const runId = v.pipe(v.string(), v.regex(/^[\w.-]{1,128}$/));
 const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
 
 const device = v.pipe(v.string(), v.regex(new RegExp(DEVICE_PATTERN)));
-const engineDevice = v.picklist(['cpu', 'cuda']);
+const engineDevice = v.picklist(ENGINE_DEVICES);
 
 const nothing = v.null();
 const job = v.object({ job: v.string() });
@@ -70,7 +70,7 @@ export const CALLS = {
   'system.browse': call(v.strictObject({ path: v.optional(text) }), folder),
   /** `device` asks what a training on it would come to; `auto` when left out. */
   'engine.status': call(v.strictObject({ device: v.optional(device) }), engineReport),
-  /** Installs the engine of the processor, or of GPUs; the job's result is its EngineStatus. */
+  /** Installs the engine of the processor, of GPUs, or a plugin; the job's result is its EngineStatus. */
   'engine.install': call(v.strictObject({ from: v.optional(text), device: v.optional(engineDevice) }), job),
   'engine.verify': call(v.strictObject({ device: v.optional(engineDevice) }), engineReport),
   /** Looks for GPUs again, with the driver and with the GPU engine. */

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { ENGINE_DEVICES, PLUGIN_NAMES } from './device.ts';
 import { recipeReading } from './recipe-data.ts';
 import { number, oneOf, plainError, text, reasonOrText } from './shapes.ts';
 
@@ -28,7 +29,7 @@ export const folder = v.object({
 });
 export type Folder = v.InferOutput<typeof folder>;
 
-const engineDevice = oneOf(['cpu', 'cuda']);
+const engineDevice = oneOf(ENGINE_DEVICES);
 export type EngineDevice = v.InferOutput<typeof engineDevice>;
 
 const engineStatus = v.object({
@@ -46,6 +47,22 @@ const engineStatus = v.object({
   gpuReason: v.nullable(reasonOrText),
 });
 export type EngineStatus = v.InferOutput<typeof engineStatus>;
+
+/** A PJRT plugin: the engine of an accelerator, and what is to be known before it is fetched. */
+const pluginStatus = v.object({
+  ...engineStatus.entries,
+  device: oneOf(PLUGIN_NAMES),
+  /** Whether it is made for this system. */
+  fits: v.boolean(),
+  /** Whether a network was ever trained with it by those who pinned it. */
+  tried: v.boolean(),
+  experimental: v.boolean(),
+  /** Software that the machine must have besides, as `ROCm 7`. */
+  needs: v.nullable(text),
+  /** Its packages' licences, each once. */
+  licences: v.array(text),
+});
+export type PluginStatus = v.InferOutput<typeof pluginStatus>;
 
 /** A GPU as its driver tells of it. */
 const gpu = v.object({
@@ -78,8 +95,8 @@ const gpuReport = v.object({
 });
 export type GpuReport = v.InferOutput<typeof gpuReport>;
 
-/** The CPU engine, and everything about GPUs. */
-export const engineReport = v.object({ ...engineStatus.entries, gpu: gpuReport });
+/** The CPU engine, everything about GPUs, and the plugins. */
+export const engineReport = v.object({ ...engineStatus.entries, gpu: gpuReport, plugins: v.array(pluginStatus) });
 export type EngineReport = v.InferOutput<typeof engineReport>;
 
 /** Bytes that a try on the sample still has to download; 0 for parts that are there. */

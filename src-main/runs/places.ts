@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { EngineDevice } from '../protocol/data-types.ts';
+import { ENGINE_DEVICES, PLUGINS, isPlugin } from '../protocol/device.ts';
 
 /** Where things live on a person's machine. Pure functions of the environment: nothing is created here. */
 
@@ -28,14 +29,20 @@ export function runsFolder(): string {
   return join(homeFolder(), 'runs');
 }
 
-/** Holds the TensorFlow library of one device: `<cache>/engine/cpu-2.21.0`. */
+/** Holds the engine of one device: `<cache>/engine/cpu-2.21.0`, `<cache>/engine/pjrt-cpu-0.11.2`. */
 export function engineFolder(device: EngineDevice = 'cpu', cache = cacheFolder()): string {
-  return join(cache, 'engine', `${device}-${ENGINE_VERSION}`);
+  return join(cache, 'engine', `${device}-${isPlugin(device) ? PLUGINS[device] : ENGINE_VERSION}`);
+}
+
+/** Holds the programs that plugins have compiled: `<cache>/programs`. */
+export function programsFolder(cache = cacheFolder()): string {
+  return join(cache, 'programs');
 }
 
 /** Returns the folder of each engine. */
 export function engineFolders(cache = cacheFolder()): Record<EngineDevice, string> {
-  return { cpu: engineFolder('cpu', cache), cuda: engineFolder('cuda', cache) };
+  const folders = ENGINE_DEVICES.map((device) => [device, engineFolder(device, cache)]);
+  return Object.fromEntries(folders) as Record<EngineDevice, string>;
 }
 
 /** Names the device that a run computes with; `gpu` is the number of a GPU. */

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import { foreign } from './foreign.ts';
 import type { NativeFunction } from './library.ts';
 
 /** CUDA's own driver library, which belongs to the system's driver: what it says is what TensorFlow will meet. */
@@ -29,11 +29,6 @@ const SIGNATURES = {
 } as const;
 
 type Functions = { [Name in keyof typeof SIGNATURES]: NativeFunction };
-
-/** The part of the FFI that is used here. */
-interface Koffi {
-  load(file: string): { func(signature: string): NativeFunction };
-}
 
 const CAPABILITY_MAJOR = 75;
 const CAPABILITY_MINOR = 76;
@@ -88,9 +83,8 @@ function deviceOf(cuda: Functions, ask: (call: (place: Int32Array) => unknown) =
 }
 
 function load(file: string): Functions {
-  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
   try {
-    const library = koffi.load(file);
+    const library = foreign().load(file);
     const bound = Object.entries(SIGNATURES).map(([name, signature]) => [name, library.func(signature)]);
     return Object.fromEntries(bound) as Functions;
   } catch (error) {

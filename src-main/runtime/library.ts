@@ -1,9 +1,9 @@
 import { reason } from '../protocol/reasons.ts';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { prepareCuda } from './cuda-libraries.ts';
+import { foreign } from './foreign.ts';
 
 /**
  * The C API of the TensorFlow library, called by FFI. The only file that knows a C function. Pointers are bigints;
@@ -189,9 +189,7 @@ export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } =
   if (loaded)
     throw new StillhouseError('engine.load', { reason: reason('engine.other-loaded', { folder: loaded.folder }) });
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  const koffi = createRequire(import.meta.url)('koffi');
-  // TensorFlow's optimizer and XLA recurse deeply; koffi's own stacks default to 2 MiB and 128 KiB.
-  koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 16 << 20, resident_async_pools: 4 });
+  const koffi = foreign();
   koffi.struct('TF_Output', { oper: 'void *', index: 'int' });
   const libc = bind<LibcFunctions>(koffi.load('libc.so.6'), LIBC_SIGNATURES);
   keepBigBlocks(libc);

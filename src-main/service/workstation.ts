@@ -265,8 +265,8 @@ class Core {
   }
 
   private startInstall(device: EngineDevice, from?: string): string {
-    const kind = device === 'cuda' ? 'gpu-engine' : 'engine';
-    return this.jobs.start(kind, kind, 'bytes', (context) => this.engine.install(context, from, device));
+    const kind = device === 'cpu' ? 'engine' : device === 'cuda' ? 'gpu-engine' : 'plugin';
+    return this.jobs.start(kind, kind === 'plugin' ? `plugin:${device}` : kind, 'bytes', (context) => this.engine.install(context, from, device));
   }
 
   private startSample(): string {

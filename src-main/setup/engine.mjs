@@ -3,14 +3,18 @@ import { CLI, answers, runNode } from './steps.mjs';
 
 const PIP = ['python3', '-m', 'pip', '--version'];
 
-/** Installs and verifies the engine, with pip itself where that is missing and can be had. @returns true when it is ready. */
-export async function ensureEngine() {
-  if (await install()) return true;
+/** Installs and verifies engines, with pip itself where that is missing and can be had. @returns true when it is ready. */
+export async function ensureEngine(devices = ['cpu']) {
+  if (await install(devices)) return true;
   if (answers(...PIP)) return false;
   await ensureDebianPackages(['python3-pip']);
-  return answers(...PIP) && (await install());
+  return answers(...PIP) && (await install(devices));
 }
 
-async function install() {
-  return (await runNode([CLI, 'engine', 'install'], { stdio: ['inherit', 2, 2] })) === 0;
+async function install(devices) {
+  for (const device of devices) {
+    const args = [CLI, 'engine', 'install', '--device', device];
+    if ((await runNode(args, { stdio: ['inherit', 2, 2] })) !== 0) return false;
+  }
+  return true;
 }

@@ -131,7 +131,7 @@ async function main() {
   const checks = (...names) => names.map((name) => [`check ${name}`, () => check(name)]);
   const [, built] = await Promise.all([
     lane(...checks('types', 'format', 'dead')),
-    lane(['build', ensureBuild], ['engine', ensureEngine]),
+    lane(['build', ensureBuild], ['engines', () => ensureEngine(['cpu', 'pjrt-cpu'])]),
     lane(['Electron', fetchElectron], ...checks('lint')),
   ]);
   if (!built) return;

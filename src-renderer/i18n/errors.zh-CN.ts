@@ -336,6 +336,11 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 要求执行 {name}，权重文件不得如此。',
     advice: '请勿用会执行 pickle 的工具打开此文件，并从可信来源获取权重。',
   },
+  'device.refused': { says: '加速器拒绝了 {call}：{reason}。', advice: '这可能是程序缺陷，请附上此文字报告。' },
+  'device.out-of-memory': {
+    says: '加速器的内存不足：{reason}。',
+    advice: '请减小批大小或启用重新计算，并关闭占用该设备的其他程序。',
+  },
   'model.absent': {
     says: '此处没有 DeiT 的 {name}。',
     advice: '最接近的是 {suggested}；stillhouse models 列出全部。',

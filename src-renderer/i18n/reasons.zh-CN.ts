@@ -326,6 +326,9 @@ export const zhReasons = {
   'gpu.cuda-up-to': '驱动只支持到 CUDA {version}',
   'engine.backend': 'tfjs 拒绝了该后端',
   'engine.product': '一次乘法的结果为 {got}',
+  'pjrt.no-plugin': '{file} 不是 PJRT 插件',
+  'pjrt.version': '该插件的 PJRT 版本为 {got}，需要 0.81 或更新的 0.x',
+  'pjrt.lacks': '该插件缺少 {name}',
 
   // Teachers.
   'teacher.type': '它以 {type} 作答，而不是 float32',

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { EngineDevice, EngineReport, EngineStatus } from '../../src-main/protocol/data-types.ts';
+import { isPlugin, type PluginName } from '../../src-main/protocol/device.ts';
 import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
 import { useService } from '../composables/use-service.ts';
@@ -14,21 +15,24 @@ function chosenEngine(report: EngineReport): EngineStatus {
   return device !== 'cpu' || fallsBack ? engine : report;
 }
 
-/** The TensorFlow libraries on this machine: what state they are in, which GPUs there are, and their installation. */
+/** The engines on this machine, TensorFlow's libraries and the plugins: what state they are in, which GPUs there are, and their installation. */
 export const useEngine = defineStore('engine', () => {
   const service = useService();
   const jobs = useJobs();
   const status = shallowRef<EngineReport | null>(null);
   const readError = shallowRef<PlainError | null>(null);
   /** Errors of the last thing that a person asked for, by engine. */
-  const actErrors = { cpu: shallowRef<PlainError | null>(null), cuda: shallowRef<PlainError | null>(null) };
-  const error = computed(() => actErrors.cpu.value ?? readError.value);
-  const gpuError = computed(() => actErrors.cuda.value);
+  const actErrors = shallowRef<Partial<Record<EngineDevice, PlainError>>>({});
+  const error = computed(() => actErrors.value.cpu ?? readError.value);
+  const gpuError = computed(() => actErrors.value.cuda ?? null);
   const verifying = ref<EngineDevice | null>(null);
   const checking = ref(false);
 
   const job = computed(() => jobs.ofKind('engine'));
   const gpuJob = computed(() => jobs.ofKind('gpu-engine'));
+  const pluginJob = computed(() => jobs.ofKind('plugin'));
+  /** The plugin that was last asked for here. */
+  const pluginAsked = ref<PluginName | null>(null);
   const installing = computed(() => job.value?.state === 'running');
   /** The files of an engine are whole; `verified` adds that they were loaded and gave a right result. */
   const ready = computed(() => status.value !== null && (isThere(status.value) || isThere(status.value.gpu.engine)));
@@ -47,20 +51,28 @@ export const useEngine = defineStore('engine', () => {
       (thrown) => take(null, toPlainError(thrown)),
     );
   };
-  const acts = { cpu: latest(), cuda: latest() };
+  const acts = new Map<EngineDevice, ReturnType<typeof latest>>();
+  const actsOf = (device: EngineDevice): ReturnType<typeof latest> => {
+    const found = acts.get(device) ?? latest();
+    acts.set(device, found);
+    return found;
+  };
+  const setError = (device: EngineDevice, error?: PlainError): void => {
+    actErrors.value = { ...actErrors.value, [device]: error };
+  };
   /** Does what a person asked for, and reads the status after it: others may have been read meanwhile. */
   const act = async (device: EngineDevice, work: () => Promise<unknown>): Promise<void> => {
-    const told = actErrors[device];
-    told.value = null;
+    setError(device);
     const fail = (thrown: unknown): void => {
       const plain = toPlainError(thrown);
-      told.value = plain.code === 'job.cancelled' ? null : plain;
+      setError(device, plain.code === 'job.cancelled' ? undefined : plain);
     };
-    if (await acts[device].ask(work, () => undefined, fail)) await refresh();
+    if (await actsOf(device).ask(work, () => undefined, fail)) await refresh();
   };
   /** Downloads and installs an engine, or takes it from a folder of wheels. */
   const install = (from?: string, device: EngineDevice = 'cpu'): Promise<void> =>
     act(device, async () => {
+      if (isPlugin(device)) pluginAsked.value = device;
       const started = await service.call('engine.install', { device, ...(from === undefined ? {} : { from }) });
       await jobs.finished(started.job);
     });
@@ -76,7 +88,7 @@ export const useEngine = defineStore('engine', () => {
       await service.call('engine.check', {}).finally(() => (checking.value = false));
     });
   const cancel = (device: EngineDevice = 'cpu'): void => {
-    const running = device === 'cuda' ? gpuJob.value : job.value;
+    const running = device === 'cpu' ? job.value : device === 'cuda' ? gpuJob.value : pluginJob.value;
     if (running?.state === 'running') void jobs.cancel(running.job);
   };
 
@@ -93,6 +105,9 @@ export const useEngine = defineStore('engine', () => {
     checking,
     job,
     gpuJob,
+    pluginJob,
+    pluginAsked,
+    actErrors,
     installing,
     ready,
     refresh,

@@ -67,6 +67,7 @@ export class ScriptedService {
   readonly calls: string[] = [];
   engine: EngineStatus['state'] = 'verified';
   gpuEngine: EngineStatus['state'] = 'missing';
+  plugins: EngineReport['plugins'] = [];
   gpus: Gpu[] = [];
   private readonly listeners = new Set<(event: ServiceEvent) => void>();
   private next = 1;
@@ -446,6 +447,7 @@ export class ScriptedService {
         device: ready ? 'cuda:0' : 'cpu',
         reason: ready ? null : toPlainError(reason),
       },
+      plugins: this.plugins,
     };
   }
 }

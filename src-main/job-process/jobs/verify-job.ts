@@ -6,14 +6,16 @@ import type { Engine } from '../../engines/engine.ts';
 import { loadEngine } from '../../engines/load.ts';
 import type { Sight } from '../../install/engine-store.ts';
 import { loadLibrary } from '../../runtime/library.ts';
+import { tryPlugin } from '../accelerator/try-plugin.ts';
 import type { JobResults, VerifyEngineJob } from '../../jobs/job-protocol.ts';
 
 /**
- * Loads the engine and multiplies two matrices whose product is known. Of a GPU engine all libraries are loaded, and
- * a GPU computes when there is one.
- * @throws StillhouseError `engine.load`.
+ * Loads the engine and multiplies two matrices whose product is known. Of an engine for GPUs all libraries are loaded,
+ * and a GPU computes when there is one.
+ * @throws StillhouseError `engine.load`; of a plugin also `engine.corrupt`.
  */
 export async function runVerifyJob(job: VerifyEngineJob): Promise<JobResults['verify-engine']> {
+  if (job.plugin) return tryPlugin(job.engine, job.plugin);
   const { engine, sight } = job.gpus ? await openOnGpu(job) : { engine: await openOnProcessor(job), sight: null };
   const a = tf.tensor2d([1, 2, 3, 4], [2, 2]);
   const product = tf.matMul(a, a);

@@ -1,5 +1,5 @@
-import type { EngineDevice, EngineReport, EngineStatus } from '../../protocol/data-types.ts';
-import { gpuIndex, type Device } from '../../protocol/device.ts';
+import type { EngineDevice, EngineReport, EngineStatus, PluginStatus } from '../../protocol/data-types.ts';
+import { PLUGIN_NAMES, gpuIndex, isPlugin, type Device, type PluginName } from '../../protocol/device.ts';
 import {
   StillhouseError,
   fromPlainError,
@@ -7,8 +7,16 @@ import {
   type ErrorCode,
   type PlainError,
 } from '../../protocol/errors.ts';
-import { ENGINES, requirementsOf } from '../../install/engine-pin.ts';
-import { bytesNeeded, install, status, tryInstalled, verifyInstalled, type Sight } from '../../install/engine-store.ts';
+import { ENGINES, PLUGIN_PINS, requirementsOf } from '../../install/engine-pin.ts';
+import {
+  bytesNeeded,
+  fitsHere,
+  install,
+  status,
+  tryInstalled,
+  verifyInstalled,
+  type Sight,
+} from '../../install/engine-store.ts';
 import { surveyGpus, visibleGpus, type GpuSurvey } from '../../install/gpus.ts';
 import { chooseDevice, requireDevice, type DeviceFacts } from '../../jobs/device-choice.ts';
 import { freeBytes } from '../../jobs/disk-cost.ts';
@@ -59,7 +67,15 @@ export class EngineManager {
         device,
         reason: reason && toPlainError(reason),
       },
+      plugins: await Promise.all(PLUGIN_NAMES.map((name) => this.plugin(name))),
     };
+  }
+
+  private async plugin(device: PluginName): Promise<PluginStatus> {
+    const pin = PLUGIN_PINS[device];
+    const { tried, experimental, needs, licences } = pin;
+    const facts = { fits: fitsHere(pin), tried, experimental, needs, licences: [...licences] };
+    return { ...(await status(this.folders[device], pin)), device, ...facts };
   }
 
   /**
@@ -159,7 +175,8 @@ export class EngineManager {
 
   private tryOut(device: EngineDevice) {
     return async (engine: string, signal?: AbortSignal): Promise<Sight | undefined> => {
-      const job = { kind: 'verify-engine', engine, gpus: device === 'cuda' } as const;
+      const which = isPlugin(device) ? { plugin: device } : { gpus: device === 'cuda' };
+      const job = { kind: 'verify-engine', engine, ...which } as const;
       const { sight } = await runJob(this.spawn, job, { signal });
       return sight ?? undefined;
     };

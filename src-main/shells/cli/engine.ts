@@ -1,7 +1,15 @@
 import { rm } from 'node:fs/promises';
-import type { EngineDevice, EngineReport, EngineStatus, Gpu, GpuReport } from '../../protocol/data-types.ts';
-import { DEVICE_PATTERN } from '../../protocol/device.ts';
+import type {
+  EngineDevice,
+  EngineReport,
+  EngineStatus,
+  Gpu,
+  GpuReport,
+  PluginStatus,
+} from '../../protocol/data-types.ts';
+import { DEVICE_PATTERN, ENGINE_DEVICES, PLUGIN_NAMES, isPlugin } from '../../protocol/device.ts';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
+import { sayReason } from '../../protocol/reasons.ts';
 import { engineFolder, engineFolders } from '../../runs/places.ts';
 import { EngineManager, type ChosenEngine } from '../../service/engine/engine-manager.ts';
 import { spawnJob } from '../../jobs/job-process.ts';
@@ -27,11 +35,15 @@ const ACTIONS = ['install', 'status', 'verify', 'check', 'wheels'];
 
 export const engine: Command = {
   name: 'engine',
-  summary: 'Install, show, verify or check the engines (TensorFlow), or list the wheels they come in.',
+  summary: 'Install, show, verify or check the engines (TensorFlow, PJRT plugins), or list their wheels.',
   words: ACTIONS.join('|'),
   count: [1, 1],
   options: [
-    { flag: 'device', value: 'cpu|cuda', help: 'Which engine: of the processor (default) or of NVIDIA GPUs.' },
+    {
+      flag: 'device',
+      value: 'NAME',
+      help: `Which engine: cpu (default) or cuda of TensorFlow, or a plugin: ${PLUGIN_NAMES.join(', ')}.`,
+    },
     { flag: 'from', value: 'FOLDER', help: 'Install without a network from this folder of wheels.' },
     { flag: 'force', value: null, help: 'Remove what is installed first.' },
   ],
@@ -65,8 +77,13 @@ async function act(action: string, parsed: Parsed, shell: Shell, desk: LocalServ
   if (action === 'install') return installEngine(device, parsed, shell, desk);
   const report = await calls['engine.verify']({ device });
   tell(report);
-  const { error } = device === 'cuda' ? report.gpu.engine : report;
+  const { error } = engineIn(report, device);
   if (error) throw fromPlainError(error);
+}
+
+function engineIn(report: EngineReport, device: EngineDevice): EngineStatus {
+  if (device === 'cuda') return report.gpu.engine;
+  return report.plugins.find((plugin) => plugin.device === device) ?? report;
 }
 
 async function installEngine(
@@ -79,6 +96,7 @@ async function installEngine(
   if (parsed.values.get('force') === true) await rm(engineFolder(device), { recursive: true, force: true });
   const before = await calls['engine.status']({});
   if (device === 'cuda') shell.reporter.note(describeSizes(before.gpu, from !== undefined));
+  for (const plugin of before.plugins) if (plugin.device === device) shell.reporter.note(describePlugin(plugin));
   const status = (await job(calls['engine.install']({ device, ...(from ? { from } : {}) }))) as EngineStatus;
   shell.reporter.result(describe(status), { type: 'engine', ...status });
 }
@@ -88,9 +106,11 @@ function deviceOf(asked: string | undefined): string | undefined {
   throw new StillhouseError('argument.invalid', { name: '--device', expected: 'auto, cpu or cuda:N', got: asked });
 }
 
+/** @param asked the name of an engine; that of a plugin may lack its `pjrt-`. */
 function engineOf(asked = 'cpu'): EngineDevice {
-  if (asked === 'cpu' || asked === 'cuda') return asked;
-  throw new StillhouseError('argument.invalid', { name: '--device', expected: 'cpu or cuda', got: asked });
+  const found = ENGINE_DEVICES.find((name) => name === asked) ?? PLUGIN_NAMES.find((name) => name === `pjrt-${asked}`);
+  if (found) return found;
+  throw new StillhouseError('argument.invalid', { name: '--device', expected: ENGINE_DEVICES.join(', '), got: asked });
 }
 
 function describeReport(report: EngineReport): string {
@@ -98,6 +118,7 @@ function describeReport(report: EngineReport): string {
   return [
     describe(report),
     describe(engine),
+    ...report.plugins.filter(({ fits }) => fits).map(describePlugin),
     ...gpus.map((gpu) => describeGpu(gpu, driver)),
     `Device: ${device}${reason ? `. ${reason.message}` : ''}`,
   ].join('\n');
@@ -121,5 +142,19 @@ function describeSizes({ engine, bytesNeeded, bytesFree }: GpuReport, offline: b
 function describe({ version, device, state, path, bytesOnDisk, bytesDownload, bytesArrived }: EngineStatus): string {
   const where = state === 'missing' ? `${bytes(bytesDownload)} to download` : `${bytes(bytesOnDisk)} in ${path}`;
   const part = state === 'partial' ? `, ${bytes(bytesArrived)} of ${bytes(bytesDownload)} downloaded` : '';
-  return `TensorFlow ${version} ${device}: ${state}${part}; ${where}`;
+  const name = isPlugin(device) ? `PJRT plugin ${device} ${version}` : `TensorFlow ${version} ${device}`;
+  return `${name}: ${state}${part}; ${where}`;
+}
+
+/** What a person should know of a plugin before it is fetched. */
+function describePlugin(plugin: PluginStatus): string {
+  const { tried, experimental, needs, licences, gpus, gpuReason } = plugin;
+  const facts = [
+    ...(tried ? [] : ['untried']),
+    ...(experimental ? ['experimental'] : []),
+    ...(needs ? [`needs ${needs}`] : []),
+    ...(gpus === null ? [] : [`${gpus} devices${gpuReason ? ` (${sayReason(gpuReason)})` : ''}`]),
+    `licences: ${licences.join(', ')}`,
+  ];
+  return `${describe(plugin)}; ${facts.join('; ')}`;
 }
