@@ -266,7 +266,9 @@ class Core {
 
   private startInstall(device: EngineDevice, from?: string): string {
     const kind = device === 'cpu' ? 'engine' : device === 'cuda' ? 'gpu-engine' : 'plugin';
-    return this.jobs.start(kind, kind === 'plugin' ? `plugin:${device}` : kind, 'bytes', (context) => this.engine.install(context, from, device));
+    return this.jobs.start(kind, kind === 'plugin' ? `plugin:${device}` : kind, 'bytes', (context) =>
+      this.engine.install(context, from, device),
+    );
   }
 
   private startSample(): string {

@@ -523,12 +523,12 @@ const zh: Messages = {
       title: 'PJRT 插件 {version}',
       names: {
         'pjrt-cpu': '处理器上的 XLA',
-        'pjrt-cuda13': 'NVIDIA，CUDA 13',
-        'pjrt-cuda12': 'NVIDIA，CUDA 12',
-        'pjrt-rocm': 'AMD，ROCm 7',
-        'pjrt-intel': 'Intel',
-        'pjrt-metal': 'Apple',
-        'pjrt-cuda13-windows': 'Windows 上的 NVIDIA，CUDA 13',
+        'pjrt-cuda13': 'NVIDIA 显卡（CUDA 13）',
+        'pjrt-cuda12': 'NVIDIA 显卡（CUDA 12）',
+        'pjrt-rocm': 'AMD 显卡（ROCm 7）',
+        'pjrt-intel': 'Intel 显卡',
+        'pjrt-metal': 'Apple 图形处理器',
+        'pjrt-cuda13-windows': 'Windows 上的 NVIDIA 显卡（CUDA 13）',
       },
       says: {
         'pjrt-cpu': '经由 XLA 在处理器上计算：比 TensorFlow 慢，用于检验其他插件。',

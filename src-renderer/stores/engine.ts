@@ -15,16 +15,36 @@ function chosenEngine(report: EngineReport): EngineStatus {
   return device !== 'cpu' || fallsBack ? engine : report;
 }
 
+/** What a person asks of each engine, and the errors of the last of it. */
+function engineActs(refresh: () => Promise<void>) {
+  const actErrors = shallowRef<Partial<Record<EngineDevice, PlainError>>>({});
+  const acts = new Map<EngineDevice, ReturnType<typeof latest>>();
+  const actsOf = (device: EngineDevice): ReturnType<typeof latest> => {
+    const found = acts.get(device) ?? latest();
+    acts.set(device, found);
+    return found;
+  };
+  const setError = (device: EngineDevice, error?: PlainError): void => {
+    actErrors.value = { ...actErrors.value, [device]: error };
+  };
+  /** Does what a person asked for, and reads the status after it: others may have been read meanwhile. */
+  const act = async (device: EngineDevice, work: () => Promise<unknown>): Promise<void> => {
+    setError(device);
+    const fail = (thrown: unknown): void => {
+      const plain = toPlainError(thrown);
+      setError(device, plain.code === 'job.cancelled' ? undefined : plain);
+    };
+    if (await actsOf(device).ask(work, () => undefined, fail)) await refresh();
+  };
+  return { actErrors, act };
+}
+
 /** The engines on this machine, TensorFlow's libraries and the plugins: what state they are in, which GPUs there are, and their installation. */
 export const useEngine = defineStore('engine', () => {
   const service = useService();
   const jobs = useJobs();
   const status = shallowRef<EngineReport | null>(null);
   const readError = shallowRef<PlainError | null>(null);
-  /** Errors of the last thing that a person asked for, by engine. */
-  const actErrors = shallowRef<Partial<Record<EngineDevice, PlainError>>>({});
-  const error = computed(() => actErrors.value.cpu ?? readError.value);
-  const gpuError = computed(() => actErrors.value.cuda ?? null);
   const verifying = ref<EngineDevice | null>(null);
   const checking = ref(false);
 
@@ -51,24 +71,9 @@ export const useEngine = defineStore('engine', () => {
       (thrown) => take(null, toPlainError(thrown)),
     );
   };
-  const acts = new Map<EngineDevice, ReturnType<typeof latest>>();
-  const actsOf = (device: EngineDevice): ReturnType<typeof latest> => {
-    const found = acts.get(device) ?? latest();
-    acts.set(device, found);
-    return found;
-  };
-  const setError = (device: EngineDevice, error?: PlainError): void => {
-    actErrors.value = { ...actErrors.value, [device]: error };
-  };
-  /** Does what a person asked for, and reads the status after it: others may have been read meanwhile. */
-  const act = async (device: EngineDevice, work: () => Promise<unknown>): Promise<void> => {
-    setError(device);
-    const fail = (thrown: unknown): void => {
-      const plain = toPlainError(thrown);
-      setError(device, plain.code === 'job.cancelled' ? undefined : plain);
-    };
-    if (await actsOf(device).ask(work, () => undefined, fail)) await refresh();
-  };
+  const { actErrors, act } = engineActs(refresh);
+  const error = computed(() => actErrors.value.cpu ?? readError.value);
+  const gpuError = computed(() => actErrors.value.cuda ?? null);
   /** Downloads and installs an engine, or takes it from a folder of wheels. */
   const install = (from?: string, device: EngineDevice = 'cpu'): Promise<void> =>
     act(device, async () => {

@@ -23,7 +23,11 @@ export function openPlugin(folder: string, name: PluginName): PjrtPlugin {
  * @param devices their numbers; of the processor, as many devices are made as the greatest of them needs.
  * @throws PjrtError when there is no such device.
  */
-export async function openDevices(plugin: PjrtPlugin, name: PluginName, devices: readonly number[]): Promise<PjrtClient> {
+export async function openDevices(
+  plugin: PjrtPlugin,
+  name: PluginName,
+  devices: readonly number[],
+): Promise<PjrtClient> {
   return plugin.client(clientOptions(name, devices));
 }
 

@@ -35,8 +35,7 @@ export async function tryPlugin(folder: string, name: PluginName): Promise<Plugi
     throw error;
   });
   if (client instanceof PjrtError) {
-    const { reason: why } = client.params;
-    return { version, devices: [], sight: { gpus: 0, reason: String(why).split('\n')[0] } };
+    return { version, devices: [], sight: { gpus: 0, reason: client.words.split('\n')[0] } };
   }
   const got = await product(client);
   if (got !== '7,10,15,22') throw new StillhouseError('engine.load', { reason: reason('engine.product', { got }) });

@@ -91,7 +91,7 @@ export class PjrtError extends StillhouseError {
   constructor(
     call: PjrtFunction,
     readonly status: PjrtCode,
-    words: string,
+    readonly words: string,
   ) {
     const code = status === 'RESOURCE_EXHAUSTED' ? 'device.out-of-memory' : 'device.refused';
     super(code, { call, reason: `${status}: ${words.trim()}` });
@@ -218,7 +218,7 @@ export class PjrtApi {
   }
 }
 
-/** The number in a slot whose upper half is padding. */
+/** Reads the number in a slot whose upper half is padding. */
 export function lowWord(slot: bigint): number {
   return Number(slot & LOW_WORD);
 }
@@ -230,7 +230,7 @@ export function terminated(text: string | Uint8Array): Uint8Array {
 
 const alive = new WeakSet<object>();
 
-/** Called after an await, so that a collector sees that what native code reads is needed until then. */
+/** Keeps things alive: called after an await, it shows the collector that native code needed them until then. */
 export function keepAlive(...things: readonly object[]): void {
   for (const thing of things) alive.delete(thing);
 }

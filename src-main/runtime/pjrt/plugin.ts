@@ -126,7 +126,8 @@ function hashNow(path: string): string {
   const piece = Buffer.allocUnsafe(PIECE);
   const file = openSync(path, 'r');
   try {
-    for (let count = readSync(file, piece); count > 0; count = readSync(file, piece)) hash.update(piece.subarray(0, count));
+    for (let count = readSync(file, piece); count > 0; count = readSync(file, piece))
+      hash.update(piece.subarray(0, count));
   } finally {
     closeSync(file);
   }

@@ -153,7 +153,9 @@ function describePlugin(plugin: PluginStatus): string {
     ...(tried ? [] : ['untried']),
     ...(experimental ? ['experimental'] : []),
     ...(needs ? [`needs ${needs}`] : []),
-    ...(gpus === null ? [] : [`${gpus} devices${gpuReason ? ` (${sayReason(gpuReason)})` : ''}`]),
+    ...(gpus === null
+      ? []
+      : [`${gpus} device${gpus === 1 ? '' : 's'}${gpuReason ? ` (${sayReason(gpuReason)})` : ''}`]),
     `licences: ${licences.join(', ')}`,
   ];
   return `${describe(plugin)}; ${facts.join('; ')}`;
