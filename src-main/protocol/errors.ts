@@ -150,6 +150,14 @@ export const ERRORS = {
     advice:
       'Choose the folder that holds it, or get the rest of it; or read it by its class folders: --data-set IMNET.',
   },
+  'data.set-packed': {
+    says: '{path} holds {set} compressed as a whole: no image in its middle can be reached, and it is too large to be unpacked without being asked.',
+    advice: 'Unpack it, then choose the folder again: {command}',
+  },
+  'data.unpacked': {
+    says: '{archive} is compressed as a whole: it is read from a copy without compression, {size} in {place}.',
+    advice: 'The copy may be deleted; it is made again when the data set is opened.',
+  },
   'data.set-file': {
     says: '{file} of {set} cannot be used: {reason}.',
     advice: 'Get the archive again and unpack it anew; or read it by its class folders: --data-set IMNET.',

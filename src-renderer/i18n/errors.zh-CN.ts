@@ -148,6 +148,14 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 中没有按原样发布的 {set}：缺少 {wanted}。',
     advice: '请选择存放它的文件夹，或补齐缺少的文件；也可按文件夹读取：--data-set IMNET。',
   },
+  'data.set-packed': {
+    says: '{path} 是整体压缩的 {set}：无法直接读取其中的图片，而且太大，不会未经询问就解包。',
+    advice: '请先解包，再重新选择文件夹：{command}',
+  },
+  'data.unpacked': {
+    says: '{archive} 是整体压缩的：改为读取去掉压缩的副本（{size}，位于 {place}）。',
+    advice: '副本可以删除；打开数据集时会重新生成。',
+  },
   'data.set-file': {
     says: '{set} 的 {file} 无法使用：{reason}。',
     advice: '请重新下载并解压；也可按文件夹读取：--data-set IMNET。',

@@ -2,7 +2,7 @@ import type { Packing } from './unpacked.ts';
 
 /** Where an image lies inside a file on disk that holds many. */
 export interface ImagePlace extends Packing {
-  /** The archive, relative to the data folder; '' where it is the data set itself. */
+  /** The archive, relative to the data folder; '' where it is the data set itself. Absolute where it lies in the cache. */
   archive: string;
   offset: number;
   size: number;

@@ -14,10 +14,11 @@ interface ArchiveFolder {
 /**
  * Looks through an archive on disk and the archives inside it; where its images lie goes into the index. What cannot
  * be read of it becomes a warning.
+ * @param plain the tar that is read in its place, where it is compressed.
  */
-export async function openArchive(roots: Roots, file: string): Promise<Branch> {
+export async function openArchive(roots: Roots, file: string, plain?: string): Promise<Branch> {
   const { path, index, warnings, archiveCache } = roots;
-  const { places, passed, faults } = await lookThrough(join(path, file), archiveCache);
+  const { places, passed, faults } = await lookThrough(plain ?? join(path, file), archiveCache);
   for (const { name, reason } of faults)
     warnings.add('data.unreadable', { path: (name ? childPath(file, name) : file) || path, reason });
   roots.passed.add(passed.counts);
@@ -28,7 +29,7 @@ export async function openArchive(roots: Roots, file: string): Promise<Branch> {
     if (ARCHIVE.test(base)) innerFolder(parent, base);
     else {
       parent.images.add(base);
-      index.set(childPath(file, name), { archive: file, ...place });
+      index.set(childPath(file, name), { archive: plain ?? file, ...place });
     }
   }
   return archiveFolder('', file, folder);

@@ -37,10 +37,13 @@ export function diskBranch(roots: Roots, name: string, file: string): Branch {
   };
 }
 
-/** Makes a branch for an archive on disk, which is read through once, on demand. */
-export function archiveBranch(roots: Roots, file: string): Branch {
+/**
+ * Makes a branch for an archive on disk, which is read through once, on demand.
+ * @param plain the tar that is read in its place, where it is compressed.
+ */
+export function archiveBranch(roots: Roots, file: string, plain?: string): Branch {
   let opened: Promise<Branch> | undefined;
-  const open = (): Promise<Branch> => (opened ??= openArchive(roots, file));
+  const open = (): Promise<Branch> => (opened ??= openArchive(roots, file, plain));
   return {
     name: (file || roots.path).replace(/^.*\//, '').replace(ARCHIVE, ''),
     file,

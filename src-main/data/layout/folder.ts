@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { DatasetLayout, DatasetSummary } from '../../protocol/data-types.ts';
 import { StillhouseError, type PlainError, reasonOf } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
@@ -19,7 +19,7 @@ import type { Sample } from './sample.ts';
 import { stratifiedSplit } from './split.ts';
 import { Warnings } from '../check/warnings.ts';
 import { BY_FOLDERS, DATA_SETS, type DataSetName } from '../../protocol/data-sets.ts';
-import { findSet } from '../sets/find-set.ts';
+import { findSet, packedSet } from '../sets/find-set.ts';
 import type { FoundSet } from '../sets/published-set.ts';
 
 /**
@@ -201,6 +201,8 @@ async function nothingIn({ path, passed }: Roots, root: Branch): Promise<Stillho
   const { images } = passed.counts;
   if (Object.keys(images).length > 0) return new StillhouseError('data.only-others', { path, kinds: inWords(images) });
   const files = await readdir(join(path, root.file)).catch(() => []);
+  const set = packedSet(join(path, root.file), files);
+  if (set) return set;
   const packed = files.map((file) => packedError(join(path, root.file, file))).find((error) => error !== null);
   return packed ?? new StillhouseError('data.no-classes', { path });
 }
@@ -231,7 +233,7 @@ async function rootOf(roots: Roots): Promise<Branch> {
   const { path } = roots;
   if ((await stat(path).catch(() => null))?.isFile()) {
     if (ARCHIVE.test(path)) return archiveBranch(roots, '');
-    const packed = packedError(path);
+    const packed = packedSet(path, []) ?? packedError(path);
     if (packed) throw packed;
   }
   for (const place of KAGGLE)
@@ -338,7 +340,7 @@ export function samplePlace(dataset: Pick<Dataset, 'path' | 'archives'>, file: s
   const place = dataset.archives?.get(file);
   if (!place) return { path: samplePath(dataset, { file }), offset: 0, size: null };
   const { archive, ...part } = place;
-  return { path: join(dataset.path, archive), ...part };
+  return { path: resolve(dataset.path, archive), ...part };
 }
 
 /**

@@ -4,6 +4,7 @@ import { ReasonError, reason } from '../../protocol/reasons.ts';
 import { childPath, type Roots } from '../layout/branch.ts';
 import type { Sample } from '../layout/sample.ts';
 import { fileOf, readingFile, type PublishedSet, type SetListing } from './published-set.ts';
+import { tarFolders } from './set-archive.ts';
 import { readWhole, setFolder, type SetFolder } from './set-folder.ts';
 import { imagesOf, Present } from './set-images.ts';
 
@@ -17,7 +18,8 @@ export const CARS: PublishedSet = {
   wanted: 'devkit/cars_train_annos.mat',
   packed: /^(cars_train|cars_test|car_devkit)\.(tgz|tar\.gz)$/i,
   find: (folder) => {
-    const isThere = KITS.some((kit) => folder.folders.has(kit)) && [...folder.folders].some((one) => IMAGES.test(one));
+    const entries = [...folder.folders, ...folder.files.keys()];
+    const isThere = entries.some((one) => KIT.test(one)) && entries.some((one) => IMAGES.test(one));
     const files = Object.values(FILES).some((file) => folder.files.has(file));
     if (!isThere && !files) return null;
     return { name: 'CARS', place: folder.place, read: (roots) => readCars(folder, roots) };
@@ -26,7 +28,8 @@ export const CARS: PublishedSet = {
 
 /** Folders that the devkit is unpacked to; the second as Kaggle has it. */
 const KITS = ['devkit', 'car_devkit'];
-const IMAGES = /^cars_(train|test)$/;
+const KIT = /^(car_)?devkit(\.(tar|tar\.gz|tgz))?$/i;
+const IMAGES = /^cars_(train|test)(\.(tar|tar\.gz|tgz))?$/i;
 const FILES = {
   meta: 'cars_meta.mat',
   train: 'cars_train_annos.mat',
@@ -46,11 +49,18 @@ async function readCars(folder: SetFolder, roots: Roots): Promise<SetListing> {
   return { classes, train, val, from: [FILES.train, FILES.test] };
 }
 
-/** The files of the devkit, wherever below the folder each lies: torchvision has those of the test beside it. */
-async function kitOf(folder: SetFolder, { path }: Roots): Promise<SetFolder> {
+/**
+ * The files of the devkit, wherever below the folder or in its archive each lies: torchvision has those of the test
+ * beside it.
+ */
+async function kitOf(folder: SetFolder, roots: Roots): Promise<SetFolder> {
   const places = [...KITS.filter((kit) => folder.folders.has(kit)), 'car_devkit/devkit'];
-  const kits = await Promise.all(places.map((kit) => setFolder(path, childPath(folder.place, kit))));
-  const files = new Map([folder, ...kits.flatMap((kit) => kit ?? [])].flatMap((one) => [...one.files]));
+  const kits = await Promise.all(places.map((kit) => setFolder(roots.path, childPath(folder.place, kit))));
+  const found = kits.flatMap((kit) => kit ?? []);
+  const archive = [...folder.files.keys()].find((file) => KIT.test(file));
+  if (found.length === 0 && archive !== undefined)
+    found.push(...(await tarFolders('CARS', childPath(folder.place, archive), roots)));
+  const files = new Map([folder, ...found].flatMap((one) => [...one.files]));
   return { ...folder, files };
 }
 

@@ -21,7 +21,8 @@ export const INAT: readonly PublishedSet[] = ([2018, 2019] as const).map((year) 
     name,
     homes: [`inat${year}`, `inat${short}`, `inaturalist${year}`, `inaturalist-${year}`, `inaturalist_${year}`],
     wanted: `train${year}.json`,
-    packed: new RegExp(`^train(_val)?${year}(\\.json)?\\.(tar\\.gz|tgz)$`, 'i'),
+    packed: new RegExp(`^((train(_val)?|val)${year}(\\.json)?|categories\\.json)\\.(tar\\.gz|tgz)$`, 'i'),
+    isHuge: true,
     find: (folder) => {
       if (!folder.files.has(`train${year}.json`) && !folder.files.has(`val${year}.json`)) return null;
       const edition: Edition = { name, year, folder };
@@ -54,7 +55,7 @@ async function readInat(edition: Edition, field: InatCategory, roots: Roots): Pr
   const val = await recordsOf(edition, from[1], roots, () => undefined);
   const validated = await working(edition, from[1], () => labels.of(val.images));
   const images = `train_val${year}`;
-  const place = { folder: images, archive: new RegExp(`^${images}$`, 'i') };
+  const place = { folder: images, archive: new RegExp(`^${images}$`, 'i'), isHuge: true };
   const present = new Present(name, await imagesOf(name, folder, place, roots, keyOf));
   const samples = [present.samples(trained), present.samples(validated)] as const;
   present.tell(roots);

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Reading } from '../../protocol/data-reading.ts';
 import { DATA_SETS, type DataSetName } from '../../protocol/data-sets.ts';
 import { reasonOf, StillhouseError } from '../../protocol/errors.ts';
@@ -12,8 +13,10 @@ export interface PublishedSet {
   homes: readonly string[];
   /** A file that has to be there, for those who look for it in vain. */
   wanted: string;
-  /** Archives that it is published as, which have to be unpacked: by the ends of their names. */
+  /** Compressed archives that it is published as. */
   packed: RegExp;
+  /** They are too large to take their compression away without being asked. */
+  isHuge?: boolean;
   /** The set in one of these folders; null where none of its files are. */
   find(folder: SetFolder): FoundSet | null;
 }
@@ -63,6 +66,13 @@ export function fileOf(name: DataSetName, folder: SetFolder, wanted: string, pat
   const file = folder.files.get(wanted);
   if (!file) throw missing(name, path, wanted);
   return file;
+}
+
+/** Makes the error of archives that a person has to unpack, with the command. */
+export function unpackFirst(name: DataSetName, archives: readonly string[]): StillhouseError {
+  const quoted = (path: string): string => (/^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+  const command = archives.map((path) => `tar -xzf ${quoted(path)} -C ${quoted(dirname(path))}`).join(' && ');
+  return new StillhouseError('data.set-packed', { set: DATA_SETS[name], path: archives[0], command });
 }
 
 export function missing(name: DataSetName, path: string, wanted: string): StillhouseError {

@@ -1,17 +1,16 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ByteSource } from '../../formats/source.ts';
 import { reasonOf, StillhouseError } from '../../protocol/errors.ts';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
 import { childPath } from '../layout/branch.ts';
-import { listTar } from '../layout/tar.ts';
 
 /** One file of a data set: a file on disk, or a part of a tar archive that is read where it lies. */
 export interface SetFile {
   /** On this machine. */
   path: string;
-  /** The file on disk, relative to the data folder. */
+  /** The file on disk, relative to the data folder; absolute where it lies in the cache. */
   archive: string;
   offset: number;
   size: number;
@@ -47,30 +46,6 @@ export async function setFolder(root: string, place: string): Promise<SetFolder 
       files.set(name, { path: join(path, name), archive: childPath(place, name), offset: 0, size: -1 });
   }
   return { place, name: basename(path).toLowerCase(), files, folders };
-}
-
-/** Folders of a tar archive that hold files, each with its files. */
-export async function tarFolders(path: string, archive: string): Promise<SetFolder[]> {
-  const found = new Map<string, Map<string, SetFile>>();
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    for await (const { name, offset, size: bytes } of listTar(file, 0, size)) {
-      const parts = name.split('/').filter((part) => part !== '' && part !== '.' && part !== '..');
-      const base = parts.pop() ?? '';
-      const folder = childPath(archive, parts.join('/'));
-      const files = found.get(folder) ?? new Map<string, SetFile>();
-      found.set(folder, files.set(base, { path, archive, offset, size: bytes }));
-    }
-  } finally {
-    await file.close();
-  }
-  return [...found].map(([place, files]) => ({
-    place,
-    name: basename(place).toLowerCase(),
-    files,
-    folders: new Set(),
-  }));
 }
 
 /**

@@ -1,22 +1,25 @@
 import { join } from 'node:path';
 import { DATA_SETS, type DataSetName } from '../../protocol/data-sets.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
 import { childPath, type Roots } from '../layout/branch.ts';
 import { archiveBranch, diskBranch } from '../layout/disk-branch.ts';
+import { COMPRESSED_TAR } from '../layout/plain-tar.ts';
 import type { Sample } from '../layout/sample.ts';
-import { missing } from './published-set.ts';
+import { missing, unpackFirst } from './published-set.ts';
+import { plainTarOf } from './set-archive.ts';
 import type { SetFolder } from './set-folder.ts';
 
-/** Where a data set has its images: in a folder, else in the tar archive that it came in, read in place. */
+/** Where a data set has its images: in a folder, else in the tar archive that it came in. */
 export interface ImagesPlace {
   folder: string;
   /** Names of the archive without its ending. */
   archive: RegExp;
+  /** It is too large to take its compression away without being asked. */
+  isHuge?: boolean;
 }
 
 /**
  * Finds the images of a data set by a key, which `keyOf` makes from the path inside their folder or archive.
- * @throws StillhouseError `data.set-missing`, `data.compressed-tar`
+ * @throws StillhouseError `data.set-missing`, `data.set-packed`, and as {@link plainTarOf}.
  */
 export async function imagesOf(
   name: DataSetName,
@@ -26,19 +29,18 @@ export async function imagesOf(
   keyOf: (inside: string) => string = nameOf,
 ): Promise<Map<string, string>> {
   const archives = [...home.files.keys()].filter((file) => place.archive.test(file.replace(ENDING, '')));
-  const tar = archives.find((file) => /\.tar$/i.test(file));
-  const packed = archives.find((file) => COMPRESSED.test(file));
+  const tar = archives.find((file) => !COMPRESSED_TAR.test(file)) ?? archives.at(0);
   const isFolder = home.folders.has(place.folder);
-  if (!isFolder && !tar && packed)
-    throw new StillhouseError('data.compressed-tar', { path: join(roots.path, home.place, packed) });
-  if (!isFolder && !tar) throw missing(name, join(roots.path, home.place), `${place.folder}/`);
+  if (!isFolder && tar === undefined) throw missing(name, join(roots.path, home.place), `${place.folder}/`);
   const file = childPath(home.place, isFolder ? place.folder : tar!);
-  const branch = isFolder ? diskBranch(roots, place.folder, file) : archiveBranch(roots, file);
+  if (!isFolder && place.isHuge && COMPRESSED_TAR.test(file)) throw unpackFirst(name, [join(roots.path, file)]);
+  const branch = isFolder
+    ? diskBranch(roots, place.folder, file)
+    : archiveBranch(roots, file, await plainTarOf(name, file, roots));
   const images = await branch.images();
   return new Map(images.map((image) => [keyOf(image.slice(file.length + 1)), image]));
 }
 
-const COMPRESSED = /\.(tar\.gz|tgz)$/i;
 const ENDING = /\.(tar|tar\.gz|tgz)$/i;
 
 function nameOf(inside: string): string {

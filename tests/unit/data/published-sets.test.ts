@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imageFacts } from '../../../src-main/data/decode/image-facts.ts';
@@ -32,6 +32,12 @@ async function copyOf(...names: string[]): Promise<string> {
   await mkdir(root);
   for (const name of names) await cp(join(sets, name), root, { recursive: true });
   return root;
+}
+
+/** Packs a folder as its authors do. */
+async function packed(archive: string, home: string, folder: string, ...options: string[]): Promise<void> {
+  await mkdir(dirname(archive), { recursive: true });
+  execFileSync('tar', [...options, '-czf', archive, '-C', home, folder]);
 }
 
 const codes = ({ notes }: Dataset): string[] => notes.map(({ code }) => code);
@@ -90,12 +96,61 @@ describe('CIFAR', () => {
     }
   });
 
-  it('that is still compressed says so', async () => {
+  it.each([
+    ['cifar10', 'cifar-10-batches-py', 'cifar-10-python.tar.gz'],
+    ['cifar10-binary', 'cifar-10-batches-bin', 'cifar-10-binary.tar.gz'],
+    ['cifar100', 'cifar-100-python', 'cifar-100-python.tar.gz'],
+    ['cifar100-binary', 'cifar-100-binary', 'cifar-100-binary.tar.gz'],
+  ])('%s is read from the archive as it was downloaded', async (name, folder, archive) => {
     const root = await copyOf();
+    const archiveCache = join(root, 'cache');
+    const path = join(root, 'data', archive);
+    await packed(path, join(sets, name), folder);
+    const { classes, train, val } = outside[name.replace('-binary', '')];
+    for (const data of [join(root, 'data'), path]) {
+      const dataset = await listDataset(data, { archiveCache });
+      expect(dataset).toMatchObject({ classes, warnings: [] });
+      expect([await read(dataset, 'train'), await read(dataset, 'val')]).toEqual([train, val]);
+      expect(dataset.notes[0]).toMatchObject({ code: 'data.unpacked' });
+    }
+    // A copy of an earlier state goes; a person's folder is never written to.
+    const before = await readdir(archiveCache);
+    await packed(path, join(sets, name), folder, '--mtime=2001-01-01');
+    await listDataset(path, { archiveCache });
+    const after = await readdir(archiveCache);
+    expect([after.length, after[0] === before[0]]).toEqual([1, false]);
+    expect(await readdir(join(root, 'data'))).toEqual([archive]);
+  });
+
+  it('in an archive that arrived in part or is none is named', async () => {
+    const root = await copyOf();
+    const archiveCache = join(root, 'cache');
     const path = join(root, 'cifar-10-python.tar.gz');
-    await writeFile(path, '');
-    for (const [data, reading] of [[root, ''], [path, ''], [root, 'set=CIFAR10'], [path, 'set=CIFAR10']] as const) // prettier-ignore
-      await expect(listDataset(data, { reading })).rejects.toMatchObject({ code: 'data.compressed-tar', params: { path } }); // prettier-ignore
+    await packed(path, join(sets, 'cifar10'), 'cifar-10-batches-py');
+    const bytes = await readFile(path);
+    for (const [damaged, code] of [
+      [bytes.subarray(0, 9000), 'file.archive-short'],
+      ['<html>', 'file.archive-damaged'],
+    ] as const) {
+      // prettier-ignore
+      await writeFile(path, damaged);
+      for (const reading of ['', 'set=CIFAR10'])
+        await expect(listDataset(root, { archiveCache, reading })).rejects.toMatchObject({
+          code: 'data.set-file',
+          params: { file: 'cifar-10-python.tar.gz', reason: { code } },
+        });
+    }
+    expect(await readdir(archiveCache)).toEqual([]);
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.compressed-tar', params: { path } });
+  });
+
+  it('in the archives of both is refused until one is named', async () => {
+    const root = await copyOf();
+    await packed(join(root, 'cifar-10-python.tar.gz'), join(sets, 'cifar10'), 'cifar-10-batches-py');
+    await packed(join(root, 'cifar-100-python.tar.gz'), join(sets, 'cifar100'), 'cifar-100-python');
+    const archiveCache = join(home, 'cache-of-both');
+    await expect(listDataset(root, { archiveCache })).rejects.toMatchObject({ code: 'data.set-several' });
+    expect(await listDataset(root, { archiveCache, reading: 'set=CIFAR10' })).toMatchObject({ set: 'CIFAR10' });
   });
 
   it('leaves out what the list of excluded images holds', async () => {
@@ -246,10 +301,22 @@ describe('Flowers-102', () => {
     expect(file).toBe('flowers-102/102flowers.tar/jpg/image_00006.jpg');
     const original = await readFile(join(sets, 'flowers/flowers-102/jpg/image_00006.jpg'));
     expect(Buffer.from(readNow(samplePlace(dataset, file))).equals(original)).toBe(true);
-    await rename(join(folder, '102flowers.tar'), join(folder, '102flowers.tgz'));
-    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.compressed-tar' });
-    await rm(join(folder, '102flowers.tgz'));
+    await rm(join(folder, '102flowers.tar'));
     await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.set-missing', params: { wanted: 'jpg/' } });
+  });
+
+  it('is read as it was downloaded: the archive of images and the two lists', async () => {
+    const root = await copyOf('flowers/flowers-102');
+    await packed(join(root, '102flowers.tgz'), root, 'jpg');
+    await rm(join(root, 'jpg'), { recursive: true });
+    const dataset = await listDataset(root, { archiveCache: join(home, 'cache-of-flowers') });
+    expect(dataset.train.map(({ label }) => label)).toEqual(outside.flowers.train.map(([label]) => label));
+    const original = await readFile(join(sets, 'flowers/flowers-102/jpg/image_00006.jpg'));
+    expect(Buffer.from(readNow(samplePlace(dataset, dataset.train[0].file))).equals(original)).toBe(true);
+    for (const list of ['imagelabels.mat', 'setid.mat']) await rm(join(root, list));
+    const fault = { code: 'data.set-missing', params: { wanted: 'imagelabels.mat' } };
+    for (const path of [root, join(root, '102flowers.tgz')])
+      await expect(listDataset(path)).rejects.toMatchObject(fault);
   });
 
   it('without some images counts them', async () => {
@@ -296,6 +363,26 @@ describe('Stanford Cars', () => {
     await expect(listDataset(join(sets, 'cars'), { reading: 'set=CARS,train=a' })).rejects.toMatchObject({
       code: 'recipe.invalid',
     });
+  });
+
+  it('is read as it was downloaded: three archives and the labels of the test', async () => {
+    const root = await copyOf('cars/stanford_cars');
+    for (const [name, folder] of [
+      ['cars_train', 'cars_train'],
+      ['cars_test', 'cars_test'],
+      ['car_devkit', 'devkit'],
+    ] as const) {
+      // prettier-ignore
+      await packed(join(root, `${name}.tgz`), root, folder);
+      await rm(join(root, folder), { recursive: true });
+    }
+    const { train, test } = outside.cars as Expected & { test: Expected['val'] };
+    const dataset = await listDataset(root, { archiveCache: join(home, 'cache-of-cars') });
+    expect(listed(dataset).map((samples) => samples.map(([label]) => label))).toEqual(
+      [train, test].map((samples) => samples.map(([label]) => label)),
+    );
+    expect(dataset.train[0].file).toBe('cars_train.tgz/cars_train/00001.jpg');
+    expect(codes(dataset).filter((code) => code === 'data.unpacked')).toHaveLength(3);
   });
 
   it('is read as Kaggle has it, with folders in folders', async () => {
@@ -365,6 +452,22 @@ describe('iNaturalist', () => {
     const dataset = await listDataset(root);
     expect(dataset.train[0].file).toBe('train_val2018/7/train00.jpg');
     expect(short(dataset)).toEqual([deit('inat2018').name.train, deit('inat2018').name.val]);
+  });
+
+  it('in archives is not unpacked unasked: the commands are named', async () => {
+    const root = await copyOf('inat2018');
+    const archiveCache = join(home, 'cache-of-inat');
+    await packed(join(root, 'train_val2018.tar.gz'), root, 'train_val2018');
+    await rm(join(root, 'train_val2018'), { recursive: true });
+    const one = `tar -xzf ${join(root, 'train_val2018.tar.gz')} -C ${root}`;
+    const refused = (command: string) => ({ code: 'data.set-packed', params: { command } });
+    for (const path of [root, join(root, 'train_val2018.tar.gz')])
+      await expect(listDataset(path, { archiveCache })).rejects.toMatchObject(refused(one));
+    for (const name of ['train2018.json', 'val2018.json', 'categories.json']) await rm(join(root, name));
+    await writeFile(join(root, 'train2018.json.tar.gz'), '');
+    const both = `tar -xzf ${join(root, 'train2018.json.tar.gz')} -C ${root} && ${one}`;
+    for (const reading of ['', 'set=INAT18'])
+      await expect(listDataset(root, { archiveCache, reading })).rejects.toMatchObject(refused(both));
   });
 
   it('beside the other year is refused until one is named', async () => {
