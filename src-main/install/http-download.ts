@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync, writeSync } from 'node:fs';
 import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
 import { diskError, fileSize, requireSpace } from '../base/files.ts';
@@ -46,6 +47,11 @@ interface Stamp {
 }
 
 const REDIRECTS = 5;
+/**
+ * Bytes of an answer that undici gathers before it holds the connection back: more than there are. Version 7, the last
+ * for Node 20, ends the process where a server closes a connection that is held back (nodejs/undici issue 5360).
+ */
+const UNBOUNDED = 2 ** 50;
 const PAUSES = [500, 2_000, 5_000];
 
 /**
@@ -178,7 +184,7 @@ async function send(address: string, options: Download, dispatcher: Dispatcher, 
   const range = have > 0 ? { range: `bytes=${have}-`, ...(strong && { 'if-range': strong }) } : {};
   const headers = { 'user-agent': 'stillhouse', 'accept-encoding': 'identity', ...(own && options.headers), ...range };
   try {
-    return await request(address, { dispatcher, headers, signal: options.signal });
+    return await request(address, { dispatcher, headers, signal: options.signal, highWaterMark: UNBOUNDED });
   } catch (error) {
     throwIfCancelled(options.signal);
     throw new Passing(null, error);
@@ -226,7 +232,7 @@ function plainHeaders({ headers }: Dispatcher.ResponseData): Record<string, stri
 }
 
 async function receive(
-  body: AsyncIterable<Buffer>,
+  body: Readable,
   from: number,
   total: number | null,
   options: Download,
@@ -236,7 +242,10 @@ async function receive(
   const file = await open(options.part, from > 0 ? 'r+' : 'w');
   try {
     await file.truncate(from);
-    const bytes = await fill(file, { body, from, total, hash, options });
+    const bytes = await fill(file, { body, from, total, hash, options }).catch((error: unknown) => {
+      throwIfCancelled(options.signal);
+      throw error;
+    });
     await file.sync();
     if (total !== null && bytes < total) throw new Passing(reason('fetch.ended', { done: bytes, total }));
     return { bytes, sha256: hash.digest('hex') };
@@ -246,31 +255,38 @@ async function receive(
 }
 
 interface Filling {
-  body: AsyncIterable<Buffer>;
+  body: Readable;
   from: number;
   total: number | null;
   hash: Hash;
   options: Download;
 }
 
-async function fill(file: FileHandle, { body, from, total, hash, options }: Filling): Promise<number> {
+/** Writes each piece when it comes, so that the client has none to hold back: see {@link UNBOUNDED}. */
+function fill(file: FileHandle, { body, from, total, hash, options }: Filling): Promise<number> {
   const most = total ?? options.limit ?? Infinity;
   let done = from;
-  const pieces = body[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await pieces.next().catch((error: unknown) => {
-      throwIfCancelled(options.signal);
-      throw new Passing(null, error);
-    });
-    if (next.done) return done;
-    const piece = next.value;
+  const take = (piece: Buffer): void => {
     throwIfCancelled(options.signal);
     if (done + piece.length > most) throw options.fail(reason('fetch.too-many-bytes', { most }));
     hash.update(piece);
-    for (let at = 0; at < piece.length;) at += (await file.write(piece, at, piece.length - at, done + at)).bytesWritten;
+    for (let at = 0; at < piece.length;) at += writeSync(file.fd, piece, at, piece.length - at, done + at);
     done += piece.length;
     options.onProgress?.(done, total);
-  }
+  };
+  return new Promise((resolve, reject) => {
+    body.on('data', (piece: Buffer) => {
+      try {
+        take(piece);
+      } catch (error) {
+        reject(error as Error);
+        body.destroy();
+      }
+    });
+    body.on('end', () => resolve(done));
+    // A body that is taken from its reader has neither end nor error.
+    for (const event of ['error', 'close']) body.on(event, (error?: Error) => reject(new Passing(null, error)));
+  });
 }
 
 /** Of a file that had arrived whole when the earlier call ended. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer as createNetServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -135,6 +136,24 @@ describe('an address', () => {
     meets(`/${NAME}`, { chunked: true });
     isWhole(await get(`${server.url}/old.pth`));
     expect((await listStored(folder))[0].facts).toMatchObject({ checked: false });
+  });
+
+  it('is fetched where the server closes behind an answer that is not read yet', async () => {
+    // As many bytes as the client takes at once before it holds back.
+    const small = BYTES.subarray(0, 1 << 16);
+    const closing = createNetServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${small.length}\r\nconnection: close\r\n\r\n`);
+          socket.end(small);
+        });
+    });
+    await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve));
+    const { port } = closing.address() as AddressInfo;
+    for (const round of [1, 2, 3])
+      expect(readFileSync(await get(`http://127.0.0.1:${port}/${round}.pth`)).equals(small)).toBe(true);
+    closing.close();
   });
 
   it('is fetched once by two at the same time', async () => {
