@@ -3,6 +3,7 @@ import { createReadStream, readFileSync, writeSync } from 'node:fs';
 import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
 import { diskError, fileSize, requireSpace } from '../base/files.ts';
@@ -242,10 +243,7 @@ async function receive(
   const file = await open(options.part, from > 0 ? 'r+' : 'w');
   try {
     await file.truncate(from);
-    const bytes = await fill(file, { body, from, total, hash, options }).catch((error: unknown) => {
-      throwIfCancelled(options.signal);
-      throw error;
-    });
+    const bytes = await fill(file, { body, from, total, hash, options });
     await file.sync();
     if (total !== null && bytes < total) throw new Passing(reason('fetch.ended', { done: bytes, total }));
     return { bytes, sha256: hash.digest('hex') };
@@ -263,7 +261,7 @@ interface Filling {
 }
 
 /** Writes each piece when it comes, so that the client has none to hold back: see {@link UNBOUNDED}. */
-function fill(file: FileHandle, { body, from, total, hash, options }: Filling): Promise<number> {
+async function fill(file: FileHandle, { body, from, total, hash, options }: Filling): Promise<number> {
   const most = total ?? options.limit ?? Infinity;
   let done = from;
   const take = (piece: Buffer): void => {
@@ -274,19 +272,22 @@ function fill(file: FileHandle, { body, from, total, hash, options }: Filling): 
     done += piece.length;
     options.onProgress?.(done, total);
   };
-  return new Promise((resolve, reject) => {
-    body.on('data', (piece: Buffer) => {
-      try {
-        take(piece);
-      } catch (error) {
-        reject(error as Error);
-        body.destroy();
-      }
-    });
-    body.on('end', () => resolve(done));
-    // A body that is taken from its reader has neither end nor error.
-    for (const event of ['error', 'close']) body.on(event, (error?: Error) => reject(new Passing(null, error)));
+  let fault: unknown = null;
+  body.on('data', (piece: Buffer) => {
+    try {
+      if (fault === null) take(piece);
+    } catch (error) {
+      fault = error;
+      body.destroy();
+    }
   });
+  try {
+    await finished(body);
+    return done;
+  } catch (error) {
+    throwIfCancelled(options.signal);
+    throw fault ?? new Passing(null, error);
+  }
 }
 
 /** Of a file that had arrived whole when the earlier call ended. */

@@ -19,6 +19,8 @@ export interface Manners {
   noRanges?: boolean;
   html?: boolean;
   headers?: Record<string, string>;
+  /** Answers when this has come. */
+  held?: Promise<void>;
 }
 
 export interface FileServer {
@@ -33,7 +35,7 @@ export interface FileServer {
 
 /** Serves files on this machine, well or badly. */
 export async function fileServer(files: Record<string, Uint8Array> = {}): Promise<FileServer> {
-  const server = createServer((request, response) => answer(host, request, response));
+  const server = createServer((request, response) => void answer(host, request, response));
   const host: FileServer = {
     ...{ url: '', asked: [], files: new Map(Object.entries(files)), manners: new Map() },
     close: () =>
@@ -47,10 +49,11 @@ export async function fileServer(files: Record<string, Uint8Array> = {}): Promis
   return host;
 }
 
-function answer(host: FileServer, request: IncomingMessage, response: ServerResponse): void {
+async function answer(host: FileServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://x').pathname;
   host.asked.push({ path, headers: request.headers });
   const manners = host.manners.get(path)?.shift() ?? {};
+  if (manners.held) await manners.held;
   if (manners.location) return void response.writeHead(302, { location: manners.location, ...manners.headers }).end();
   const file = host.files.get(path);
   if (manners.status || !file) return void response.writeHead(manners.status ?? 404).end();

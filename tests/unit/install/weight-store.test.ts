@@ -15,6 +15,7 @@ import {
 import { listModels } from '../../../src-main/model/zoo.ts';
 import { parsePublishedTable } from '../../../src-main/protocol/weight-data.ts';
 import { fileServer, type FileServer, type Manners } from '../../helpers/file-server.ts';
+import { ended, firstLine, startChild } from '../runs/child.ts';
 
 const BYTES = Uint8Array.from({ length: 300_000 }, (_, at) => (at * 7 + (at >> 8)) % 251);
 const SHA = createHash('sha256').update(BYTES).digest('hex');
@@ -160,6 +161,18 @@ describe('an address', () => {
     const [one, other] = await Promise.all([get(), get()]);
     expect(one).toBe(other);
     expect(server.asked).toHaveLength(1);
+  });
+
+  it('is fetched once by two processes at the same time', async () => {
+    let release = (): void => undefined;
+    meets(`/${NAME}`, { held: new Promise((resolve) => void (release = resolve)) });
+    const children = await Promise.all([1, 2].map(() => startChild('fetch', folder, `${server.url}/${NAME}`)));
+    await Promise.all(children.map(firstLine));
+    release();
+    await Promise.all(children.map(ended));
+    expect(children.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    expect(server.asked).toHaveLength(1);
+    isWhole((await listStored(folder))[0].path);
   });
 
   it('is not waited for where its holder died', async () => {

@@ -1,10 +1,12 @@
+import { getWeights } from '../../../src-main/install/weight-store.ts';
+import { parseSource } from '../../../src-main/install/weight-source.ts';
 import { saveCheckpoint } from '../../../src-main/runs/checkpoint.ts';
 import { openHistory } from '../../../src-main/runs/history.ts';
 import { lockRun } from '../../../src-main/runs/lock.ts';
 import { facts, stateOf, stepRow } from './state.ts';
 
-/** What the tests of runs do in another process: hold a lock, or save until killed. */
-const [command, folder] = process.argv.slice(2);
+/** What tests do in another process: hold a lock of a run, save one until killed, or fetch weights. */
+const [command, folder, address] = process.argv.slice(2);
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 if (command === 'lock') {
@@ -16,6 +18,11 @@ if (command === 'lock') {
   } catch (error) {
     say((error as { code: string }).code);
   }
+}
+
+if (command === 'fetch') {
+  say('asking');
+  say(await getWeights(parseSource(address), { folder }));
 }
 
 if (command === 'save') {
