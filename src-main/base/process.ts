@@ -31,6 +31,15 @@ function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 }
 
+/**
+ * Calls `listener` once when the channel to the process that forked this one is closed. It may have closed while this
+ * process was still loading, before anybody could hear the event: the listener is then called at once.
+ */
+export function onOwnerGone(listener: () => void): void {
+  if (process.connected) process.once('disconnect', listener);
+  else listener();
+}
+
 /** Throws when `signal` has aborted. @throws StillhouseError `job.cancelled` when `signal` has aborted. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new StillhouseError('job.cancelled');

@@ -1,4 +1,5 @@
 import { parentPort as workerPort } from 'node:worker_threads';
+import { onOwnerGone } from '../base/process.ts';
 import { utilityPort, type UtilityPort } from '../base/utility-port.ts';
 import type { JobEvent } from '../jobs/job-protocol.ts';
 
@@ -7,7 +8,7 @@ export interface JobPort {
   tell(event: JobEvent): void;
   /** Hears whatever arrives. */
   onCommand(listener: (message: unknown) => void): void;
-  /** Called once when the other side is gone. */
+  /** Calls once when the other side is gone, at once where it is gone already. */
   onGone(listener: () => void): void;
   /** Resolves when every message has left this process. */
   flush(): Promise<void>;
@@ -35,7 +36,7 @@ function forkLine(): JobPort {
       void leaving.then(() => sent.delete(leaving));
     },
     onCommand: (listener) => void process.on('message', listener),
-    onGone: (listener) => void process.once('disconnect', listener),
+    onGone: onOwnerGone,
     flush: async () => void (await Promise.all(sent)),
   };
 }

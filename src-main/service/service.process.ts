@@ -1,3 +1,4 @@
+import { onOwnerGone } from '../base/process.ts';
 import { utilityPort } from '../base/utility-port.ts';
 import { serve, type Port } from '../protocol/rpc.ts';
 import type { ServiceEvent } from '../protocol/events.ts';
@@ -36,7 +37,7 @@ function shellLine(): ShellLine | undefined {
   return {
     post: (message) => void (process.connected && process.send?.(message, undefined, {}, () => undefined)),
     onMessage: (listener) => void process.on('message', listener),
-    onGone: (listener) => void process.once('disconnect', listener),
+    onGone: onOwnerGone,
     utility: false,
   };
 }

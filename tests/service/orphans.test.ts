@@ -29,6 +29,7 @@ const slow = slowData(join(places.root, 'slow'));
 const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
 /** Has the window beside it. */
 const SERVING = join(process.cwd(), 'dist', 'main', 'cli.mjs');
+const SERVICE = join(process.cwd(), 'dist', 'main', 'service.process.mjs');
 let program: string;
 let trainer: string;
 
@@ -145,6 +146,16 @@ describe('a process whose owner lets go of it', () => {
     child.disconnect();
     expect(await ended).toBe(0);
     expectSaved(run);
+  });
+
+  test.each([
+    ['a job process', () => trainer, 1],
+    ['a service', () => SERVICE, 0],
+  ])('ends when that happens before it listens: %s', async (_, script, code) => {
+    const child = fork(script(), [], { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    child.disconnect();
+    expect(await ended).toBe(code);
   });
 
   test('ends at once with code 1 when it does anything else', async () => {
