@@ -56,6 +56,14 @@ const TABLE: Row[] = [
     packages: [TFJS],
   },
   {
+    folder: 'src-main/exports',
+    imports: [
+      ...['protocol', 'base', 'formats'].map((name) => `src-main/${name}`),
+      ...['src-main/runtime (types)', 'src-main/trace', 'src-main/model'],
+    ],
+    packages: [TFJS],
+  },
+  {
     folder: 'src-main/train',
     imports: [
       'src-main/protocol',
@@ -85,8 +93,8 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/job-process',
     imports: [
-      ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'engines', 'model', 'train'],
-      ...['runs', 'weights', 'jobs'],
+      ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'engines', 'model', 'exports'],
+      ...['train', 'runs', 'weights', 'jobs'],
     ].map((name) => `src-main/${name}`),
     packages: [TFJS, 'onnxruntime-node', 'valibot', 'node:*'],
   },

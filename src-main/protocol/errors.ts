@@ -790,6 +790,18 @@ export const ERRORS = {
     says: '{path} ends like a file of another format than {format}.',
     advice: 'Give it the ending of its format, or choose the format that its ending says.',
   },
+  'export.half': {
+    says: 'float16 cannot hold {value} of {name}: its greatest number is {most}.',
+    advice: 'Export as float32.',
+  },
+  'export.int8': {
+    says: '{model} is a convolutional network: its convolutions would gain nothing from int8.',
+    advice: 'Export it as float32 or float16.',
+  },
+  'export.large': {
+    says: 'A SavedModel of this network takes {bytes} bytes; a graph of constants holds {most}.',
+    advice: 'Export it as ONNX, which keeps large weights in a second file.',
+  },
   'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
   'job.died': {
     says: 'The process of this job ended unexpectedly ({reason}).',

@@ -693,6 +693,18 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 的扩展名属于另一种格式，而不是 {format}。',
     advice: '请使用该格式的扩展名，或选择扩展名所表示的格式。',
   },
+  'export.half': {
+    says: 'float16 无法表示 {name} 中的 {value}：其最大值为 {most}。',
+    advice: '请导出为 float32。',
+  },
+  'export.int8': {
+    says: '{model} 是卷积网络：int8 对其卷积没有好处。',
+    advice: '请导出为 float32 或 float16。',
+  },
+  'export.large': {
+    says: '此网络的 SavedModel 需要 {bytes} 字节；常量图最多容纳 {most} 字节。',
+    advice: '请导出为 ONNX，它把大的权重放在第二个文件中。',
+  },
   'export.failed': { says: '{path} 未通过检查。', advice: '请勿使用该文件；请重新导出。' },
   'job.died': { says: '此任务的进程意外结束（{reason}）。', advice: '其他内容没有受影响：请重新开始。' },
   'job.out-of-memory': {

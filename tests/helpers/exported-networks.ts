@@ -1,0 +1,91 @@
+import { exportGraph } from '../../src-main/exports/export-graph.ts';
+import type { Graph, GraphFile, GraphOptions, WriteOptions } from '../../src-main/exports/graph.ts';
+import { recordInference, type Recording } from '../../src-main/exports/recording.ts';
+import { transformer } from '../../src-main/model/deit.ts';
+import type { Model } from '../../src-main/model/model.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
+import type { Engine } from '../../src-main/runtime/engine.ts';
+import { interpret } from '../../src-main/trace/interpret.ts';
+import { State } from '../../src-main/trace/state.ts';
+import { images, parameterValues } from './generated.ts';
+
+/** A network of each family at a size that is exported in a moment, with weights that are not trivial. */
+export const EXPORTED: Record<string, () => Model> = {
+  deit: () => createModel('test_deit_patch16_32', { classes: 5, inputSize: 32 }),
+  distilled: () => createModel('test_deit_distilled_patch16_32', { classes: 5, inputSize: 32 }),
+  wide: () => createModel('test_deit_distilled_patch16_32', { classes: 1, inputSize: 32, inputWidth: 64 }),
+  deit3: () => {
+    const base = createModel('test_deit_patch16_32', { classes: 7, inputSize: 32 });
+    const shape = { patch: 16, dim: 32, depth: 2, heads: 2, layerScale: 1e-6 };
+    return { ...base, ...transformer(shape, { classes: 7, inputSize: 32 }), distilled: false };
+  },
+  vit: () => createModel('vit_tiny_patch16_224', { classes: 3, inputSize: 32 }),
+  resnet: () => createModel('resnet18', { classes: 4, inputSize: 64 }),
+  regnety: () => createModel('regnety_002', { classes: 4, inputSize: 64 }),
+  regnetx: () => createModel('regnetx_002', { classes: 4, inputSize: 64 }),
+  efficientnet: () => createModel('efficientnet_b0', { classes: 4, inputSize: 64 }),
+  'tf-efficientnet': () => createModel('tf_efficientnet_b0', { classes: 4, inputSize: 70 }),
+  lite: () => createModel('efficientnet_lite0', { classes: 4, inputSize: 64 }),
+};
+
+/** Values of every parameter. */
+export function exportedParams(model: Model): Record<string, Float32Array> {
+  return Object.fromEntries(model.specs.map((spec) => [spec.name, parameterValues(spec)]));
+}
+
+export interface ExportedNetwork {
+  recording: Recording;
+  params: Record<string, Float32Array>;
+  graph: Graph;
+}
+
+export function exportedNetwork(
+  engine: Engine,
+  model: Model,
+  options: GraphOptions = { heads: 'mean' },
+): ExportedNetwork {
+  const recording = recordInference(engine, model);
+  const params = exportedParams(model);
+  return { recording, params, graph: exportGraph(recording, (name) => params[name], options) };
+}
+
+/** Three images, normalised and channels-last, and what the engine itself answers to them by head. */
+export function answersOfEngine(engine: Engine, { recording: { model, three }, params }: ExportedNetwork) {
+  const { inputSize, inputWidth = inputSize } = model;
+  const given = images(3, inputSize, inputWidth);
+  const state = new State(engine);
+  try {
+    for (const { name, shape } of model.specs) state.set(name, shape, params[name]);
+    const { head, headDist } = interpret(engine, three, state, { images: given }).outputs as Record<
+      string,
+      Float32Array
+    >;
+    return { images: given, head, headDist: headDist ?? null };
+  } finally {
+    state.dispose();
+  }
+}
+
+/** Channels last to channels first. */
+export function channelsFirst(values: Float32Array, count: number): Float32Array {
+  const places = values.length / count / 3;
+  return values.map((_, at) => {
+    const [image, rest] = [Math.floor(at / (3 * places)), at % (3 * places)];
+    return values[3 * (image * places + (rest % places)) + Math.floor(rest / places)];
+  });
+}
+
+export function writeOptions(
+  model: Pick<Model, 'name' | 'mean' | 'std'>,
+  more: Partial<WriteOptions> = {},
+): WriteOptions {
+  const metadata = { architecture: model.name, mean: JSON.stringify(model.mean), std: JSON.stringify(model.std) };
+  return { precision: 'float32', input: 'pixel_values', metadata, name: 'model', ...more };
+}
+
+/** The bytes of a file; they are as many as it says. */
+export function contentOf({ path, bytes, chunks }: GraphFile): Buffer {
+  const content = Buffer.concat([...chunks()]);
+  if (content.length !== bytes) throw new Error(`${path} says ${bytes} bytes and has ${content.length}`);
+  return content;
+}
