@@ -53,12 +53,12 @@ function stepsOf(shape: readonly number[]): number[] {
   return shape.map((_, axis) => shapeSize(shape.slice(axis + 1)));
 }
 
-/** The bytes of an array, little-endian as every processor of today has them. */
+/** Views an array as bytes, little-endian as every processor of today has them. */
 export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }
 
-/** Bytes that are in memory already. */
+/** Hands out bytes that are in memory already. */
 export function known(bytes: Uint8Array): LateBytes {
   return { size: bytes.length, read: () => bytes };
 }

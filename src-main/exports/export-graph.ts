@@ -244,7 +244,7 @@ function samePads(sides: number[], size: number[], stride: number[]): Pads {
   return [top, left, totals[0] - top, totals[1] - left];
 }
 
-/** The words of a graph, one line a node, for people and tests. */
+/** Prints a graph, one line a node, for people and tests. */
 export function printGraph({ nodes, outputs }: Graph): string {
   const side = (one: Side): string => String(one ?? 'B');
   const lines = nodes.map((node, at) => {

@@ -120,7 +120,7 @@ function floats(shape: readonly number[], values: () => Float32Array): LateBytes
   return { size: 4 * shapeSize(shape), read: () => bytesOf(values()) };
 }
 
-/** @throws StillhouseError `export.half` */
+/** Returns numbers that halves hold. @throws StillhouseError `export.half` for one beyond them. */
 export function withinHalf(name: string, values: Float32Array): Float32Array {
   const beyond = values.find((value) => !(Math.abs(value) <= MOST_HALF));
   if (beyond !== undefined) throw new StillhouseError('export.half', { name, value: beyond, most: MOST_HALF });

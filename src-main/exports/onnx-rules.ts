@@ -107,7 +107,7 @@ function sidesOf(shape: readonly Side[]): number[] {
   return shape.map((side) => side ?? -1);
 }
 
-/** `blocks.0.attn.qkv` of `blocks.0.attn.qkv.weight` */
+/** Names a layer by its weight: `/blocks.0.attn.qkv` for `blocks.0.attn.qkv.weight`. */
 export function layerName({ name }: Weight): string {
   return `/${name.replace(/\.weight$/, '')}`;
 }
@@ -117,7 +117,8 @@ function matrix({ name, shape, values }: Weight): Weight {
   return { name, shape: shape.slice(0, 2), values };
 }
 
-export function transposed({ name, shape: [out, inputs], values }: Weight): Weight {
+/** Turns a matrix, whose name then ends in `.T`. */
+function transposed({ name, shape: [out, inputs], values }: Weight): Weight {
   const turned = () => permuted({ shape: [out, inputs], values: values() }, [1, 0]).values;
   return { name: `${name}.T`, shape: [inputs, out], values: turned };
 }

@@ -34,7 +34,7 @@ export function writeOnnx(graph: Graph, options: WriteOptions): GraphFile[] {
   ];
 }
 
-/** A file of metadata, for people and programs. */
+/** Makes a file of metadata, for people and programs. */
 export function jsonFile(path: string, content: unknown): GraphFile {
   const bytes = Buffer.from(`${JSON.stringify(content, null, 2)}\n`);
   return { path, bytes: bytes.length, chunks: () => [bytes] };

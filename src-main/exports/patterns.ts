@@ -46,7 +46,7 @@ export class Finder {
   }
 }
 
-/** (x − mean) · rsqrt(mean of squares + eps) · weight + bias */
+/** Finds (x − mean) · rsqrt(mean of squares + eps) · weight + bias. */
 export function layerNormAt(find: Finder, free: BatchFree, ref: ValueRef) {
   const [scaled, bias] = find.inputs(ref, 'Add', 'AddV2') ?? [];
   const [unit, weight] = find.inputs(scaled, 'Mul') ?? [];
@@ -63,7 +63,7 @@ export function layerNormAt(find: Finder, free: BatchFree, ref: ValueRef) {
   return { x, weight, bias, eps: added };
 }
 
-/** x · ((erf(x · √½) + 1) · ½) */
+/** Finds x · ((erf(x · √½) + 1) · ½). */
 export function geluAt(find: Finder, ref: ValueRef): ValueRef | null {
   const [x, probability] = find.inputs(ref, 'Mul') ?? [];
   const [raised, half] = find.inputs(probability, 'Mul') ?? [];
@@ -74,7 +74,7 @@ export function geluAt(find: Finder, ref: ValueRef): ValueRef | null {
   return asGelu && find.isSame(x, inner) ? x : null;
 }
 
-/** [..., in] → [..., out], over rows where x has more than two axes. */
+/** Finds a layer [..., in] → [..., out], computed over rows where x has more than two axes. */
 export function linearAt(find: Finder, free: BatchFree, ref: ValueRef) {
   const divided = find.inputs(ref, 'Reshape')?.[0];
   const [product, bias] = find.inputs(divided ?? ref, 'BiasAdd') ?? [];
@@ -89,7 +89,7 @@ export function linearAt(find: Finder, free: BatchFree, ref: ValueRef) {
   return onlyLast && from.at(-1) === free.recorded(rows)[1] ? { x, weight, bias } : null;
 }
 
-/** Images cut into patches, each projected by a kernel that is a parameter with its axes in another order. */
+/** Finds images cut into patches, each projected by a kernel that is a parameter with its axes in another order. */
 export function patchEmbedAt(find: Finder, free: BatchFree, ref: ValueRef) {
   const divided = find.inputs(ref, 'Reshape')?.[0];
   const [product, bias] = find.inputs(divided, 'BiasAdd') ?? [];
@@ -106,7 +106,7 @@ export function patchEmbedAt(find: Finder, free: BatchFree, ref: ValueRef) {
 }
 
 /**
- * Tokens that every image gets before its patches, and positions that are added: to all [1, N, D], or to the patches
+ * Finds tokens that every image gets before its patches, and positions that are added: to all [1, N, D], or to the patches
  * alone (DeiT III).
  */
 export function tokensAt(find: Finder, free: BatchFree, ref: ValueRef) {

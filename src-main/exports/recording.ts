@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Model } from '../model/model.ts';
-import type { Engine } from '../runtime/engine.ts';
+import type { TensorFlow } from '../runtime/tensorflow.ts';
 import type { Program, ProgramNode, TensorSpec, ValueRef } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import type { Side } from './graph.ts';
@@ -12,13 +12,18 @@ export interface Recording {
   three: Program;
 }
 
-/** Records the inference of a network. This alone takes an engine: it infers the shapes. */
-export function recordInference(engine: Engine, model: Model): Recording {
+/** What records: an engine, whatever computes in it. */
+interface Recorder {
+  tensorflow: TensorFlow;
+}
+
+/** Records the inference of a network. This alone takes an engine: TensorFlow infers the shapes. */
+export function recordInference(engine: Recorder, model: Model): Recording {
   const [two, three] = [2, 3].map((batch) => recordBatch(engine, model, batch));
   return { model, two, three };
 }
 
-function recordBatch(engine: Engine, model: Model, batch: number): Program {
+function recordBatch(engine: Recorder, model: Model, batch: number): Program {
   const { inputSize, inputWidth = inputSize } = model;
   const float = 'float32' as const;
   const variables = model.specs.map(({ name, shape }): [string, TensorSpec] => [name, { shape, dtype: float }]);

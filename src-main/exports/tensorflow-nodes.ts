@@ -311,12 +311,12 @@ function layerName({ name }: Weight): string {
   return name.replace(/\.weight$/, '');
 }
 
-/** Sides as TensorFlow writes them: −1 for the batch. */
+/** Writes sides as TensorFlow does: −1 for the batch. */
 export function sidesOf(shape: readonly Side[]): number[] {
   return shape.map((side) => side ?? -1);
 }
 
-/** TensorFlow's number of a type. */
+/** Returns TensorFlow's number of a type. */
 export function typeCode(dtype: DType): number {
   return DTYPES[dtype].code;
 }

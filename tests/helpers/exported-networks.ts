@@ -4,9 +4,8 @@ import { recordInference, type Recording } from '../../src-main/exports/recordin
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
-import { interpret } from '../../src-main/trace/interpret.ts';
-import { State } from '../../src-main/trace/state.ts';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
 import { images, parameterValues } from './generated.ts';
 
 /** A network of each family at a size that is exported in a moment, with weights that are not trivial. */
@@ -28,7 +27,7 @@ export const EXPORTED: Record<string, () => Model> = {
   lite: () => createModel('efficientnet_lite0', { classes: 4, inputSize: 64 }),
 };
 
-/** Values of every parameter. */
+/** Returns values of every parameter. */
 export function exportedParams(model: Model): Record<string, Float32Array> {
   return Object.fromEntries(model.specs.map((spec) => [spec.name, parameterValues(spec)]));
 }
@@ -49,14 +48,14 @@ export function exportedNetwork(
   return { recording, params, graph: exportGraph(recording, (name) => params[name], options) };
 }
 
-/** Three images, normalised and channels-last, and what the engine itself answers to them by head. */
+/** Returns three images, normalised and channels-last, and what the engine itself answers to them by head. */
 export function answersOfEngine(engine: Engine, { recording: { model, three }, params }: ExportedNetwork) {
   const { inputSize, inputWidth = inputSize } = model;
   const given = images(3, inputSize, inputWidth);
-  const state = new State(engine);
+  const state = engine.newState();
   try {
     for (const { name, shape } of model.specs) state.set(name, shape, params[name]);
-    const { head, headDist } = interpret(engine, three, state, { images: given }).outputs as Record<
+    const { head, headDist } = interpret(engine.tensorflow, three, state, { images: given }).outputs as Record<
       string,
       Float32Array
     >;
@@ -66,7 +65,7 @@ export function answersOfEngine(engine: Engine, { recording: { model, three }, p
   }
 }
 
-/** Channels last to channels first. */
+/** Turns channels-last into channels-first. */
 export function channelsFirst(values: Float32Array, count: number): Float32Array {
   const places = values.length / count / 3;
   return values.map((_, at) => {
@@ -83,7 +82,7 @@ export function writeOptions(
   return { precision: 'float32', input: 'pixel_values', metadata, name: 'model', ...more };
 }
 
-/** The bytes of a file; they are as many as it says. */
+/** Returns the bytes of a file, which are as many as it says. */
 export function contentOf({ path, bytes, chunks }: GraphFile): Buffer {
   const content = Buffer.concat([...chunks()]);
   if (content.length !== bytes) throw new Error(`${path} says ${bytes} bytes and has ${content.length}`);

@@ -7,7 +7,7 @@ import type { GraphOptions, WriteOptions } from '../../../src-main/exports/graph
 import { writeOnnx } from '../../../src-main/exports/onnx-writer.ts';
 import { readOnnxHeader } from '../../../src-main/formats/onnx-header.ts';
 import type { Model } from '../../../src-main/model/model.ts';
-import type { Engine } from '../../../src-main/runtime/engine.ts';
+import type { Engine } from '../../../src-main/engines/engine.ts';
 import { deciding } from '../../../src-main/train/metrics.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
 import * as networks from '../../helpers/exported-networks.ts';

@@ -1,0 +1,116 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Engine } from '../../../src-main/engines/engine.ts';
+import type { GraphFile, GraphInput, WriteOptions } from '../../../src-main/exports/graph.ts';
+import { writeSavedModel } from '../../../src-main/exports/saved-model-writer.ts';
+import { writeTfjs } from '../../../src-main/exports/tfjs-writer.ts';
+import { SavedModel } from '../../../src-main/runtime/saved-model.ts';
+import { deciding } from '../../../src-main/train/metrics.ts';
+import { relativeError, testEngine } from '../../helpers/engine.ts';
+import * as networks from '../../helpers/exported-networks.ts';
+
+const { EXPORTED } = networks;
+let engine: Engine;
+beforeAll(async () => {
+  engine = await testEngine();
+});
+
+function made(name: string) {
+  const network = networks.exportedNetwork(engine, EXPORTED[name]());
+  const { model } = network.recording;
+  const { inputSize, inputWidth = inputSize, classes, mean, std } = model;
+  const answers = networks.answersOfEngine(engine, network);
+  const expected = deciding('mean', answers, classes);
+  const pixels = Uint8Array.from(answers.images, (value, at) => 255 * (value * std[at % 3] + mean[at % 3]));
+  const whole = Float32Array.from(pixels, (value, at) => (value / 255 - mean[at % 3]) / std[at % 3]);
+  return { network, model, ...answers, expected, pixels, whole, sides: [inputSize, inputWidth, 3] };
+}
+
+function folderOf(files: GraphFile[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'stillhouse-export-'));
+  for (const file of files) {
+    mkdirSync(dirname(join(folder, file.path)), { recursive: true });
+    writeFileSync(join(folder, file.path), networks.contentOf(file));
+  }
+  return folder;
+}
+
+describe("in TensorFlow's loader", () => {
+  test.for(Object.keys(EXPORTED))('%s answers by both signatures as the engine, alone and in a batch', async (name) => {
+    const one = made(name);
+    const folder = folderOf(writeSavedModel(one.network.graph, networks.writeOptions(one.model, { input: 'images' })));
+    const loaded = await SavedModel.load(engine.tensorflow, folder, 'second/pixel_values:0', 'second/logits:0');
+    for (const size of [1, 3]) {
+      const values = one.images.slice(0, (size * one.images.length) / 3);
+      const answer = await loaded.run({ shape: [size, ...one.sides], dtype: 'float32', values });
+      expect(answer.shape).toEqual([size, one.model.classes]);
+      expect(
+        relativeError(answer.values as Float32Array, one.expected.slice(0, size * one.model.classes)),
+      ).toBeLessThan(1e-5);
+    }
+    const normalised = await loaded.run({ shape: [3, ...one.sides], dtype: 'float32', values: one.whole });
+    loaded.dispose();
+    const bytes = await SavedModel.load(engine.tensorflow, folder, 'images:0', 'logits:0');
+    const answer = await bytes.run({ shape: [3, ...one.sides], dtype: 'uint8', values: one.pixels });
+    bytes.dispose();
+    expect(relativeError(answer.values as Float32Array, normalised.values as Float32Array)).toBeLessThan(1e-5);
+  });
+});
+
+/** Reads a graph model out of memory, as a page would by its address. */
+function readTfjs(files: GraphFile[]): Promise<Awaited<ReturnType<typeof loadGraphModel>>> {
+  const { modelTopology, weightsManifest, signature, userDefinedMetadata } = JSON.parse(networks.contentOf(files[0]).toString()) as tf.io.ModelJSON; // prettier-ignore
+  const bytes = Buffer.concat(files.slice(1).map(networks.contentOf));
+  const weightData = new Uint8Array(bytes).buffer;
+  const weightSpecs = weightsManifest.flatMap(({ weights }) => weights);
+  return loadGraphModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData, signature, userDefinedMetadata }));
+}
+
+async function answerOfTfjs(
+  one: ReturnType<typeof made>,
+  input: GraphInput,
+  size: number,
+  more: Partial<WriteOptions> = {},
+) {
+  const files = writeTfjs(one.network.graph, networks.writeOptions(one.model, { input, ...more }));
+  const model = await readTfjs(files);
+  const shape = [size, ...one.sides];
+  const count = (size * one.images.length) / 3;
+  const given =
+    input === 'images'
+      ? tf.tensor(Int32Array.from(one.pixels.subarray(0, count)), shape, 'int32')
+      : tf.tensor(one.images.slice(0, count), shape);
+  const answer = model.execute({ [input]: given }, 'logits') as tf.Tensor;
+  const values = await answer.data();
+  const { metadata } = model as unknown as { metadata: Record<string, string> };
+  for (const tensor of [given, answer]) tensor.dispose();
+  model.dispose();
+  return { values: values as Float32Array, metadata, files };
+}
+
+describe('in TF.js', () => {
+  test.for(Object.keys(EXPORTED))('%s answers as the engine, alone and in a batch', async (name) => {
+    const one = made(name);
+    for (const size of [1, 3]) {
+      const { values, metadata } = await answerOfTfjs(one, 'pixel_values', size);
+      expect(relativeError(values, one.expected.slice(0, size * one.model.classes))).toBeLessThan(1e-5);
+      expect(metadata.architecture).toBe(one.model.name);
+    }
+  });
+
+  test('takes pixels, and weights of half the bytes', async () => {
+    const one = made('regnetx');
+    const plain = await answerOfTfjs({ ...one, images: one.whole }, 'pixel_values', 3);
+    const pixels = await answerOfTfjs(one, 'images', 3);
+    expect(relativeError(pixels.values, plain.values)).toBeLessThan(1e-5);
+    const half = await answerOfTfjs(one, 'images', 3, { precision: 'float16' });
+    expect(relativeError(half.values, plain.values)).toBeLessThan(1e-2);
+    const bytes = (files: GraphFile[]): number => files.slice(1).reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(bytes(half.files)).toBeLessThan(0.51 * bytes(plain.files));
+    expect(plain.files.length).toBeGreaterThan(2);
+  });
+});
