@@ -1,5 +1,6 @@
 import type { Values } from '../runtime/dtypes.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
+import type { IsFrozen } from '../trace/freeze.ts';
 import type { Precision } from '../trace/narrow.ts';
 import type { Program } from '../trace/program.ts';
 
@@ -23,8 +24,11 @@ export interface Engine {
    * @throws RangeError when the state lacks a variable; StillhouseError `engine.op`.
    */
   compile(program: Program, state: State, options?: CompileOptions): Promise<Compiled>;
-  /** Computes the most bytes that the values of one run of `program` need at a time, variables not counted. */
-  footprint(program: Program, precision?: Precision): Promise<number>;
+  /**
+   * Computes the most bytes that the values of one run of `program` need at a time, with what is computed once for all
+   * runs. Variables are not counted.
+   */
+  footprint(program: Program, as?: LowerAs): Promise<number>;
 }
 
 /** The processor or the accelerators that compute. */
@@ -41,9 +45,15 @@ export interface Device {
 /** When the inputs of a run were copied into the engine, by `performance.now()`. */
 export type OnFeed = (start: number, end: number) => void;
 
-export interface CompileOptions {
+/** What a program may be turned into. */
+export interface LowerAs {
   /** Of the matrix products; float32 when left out. */
   precision?: Precision;
+  /** Which variables never change while the program is used: what follows from them alone may be computed once. */
+  isFrozen?: IsFrozen;
+}
+
+export interface CompileOptions extends LowerAs {
   /** As it was recorded, op by op where the engine can: to compare networks number by number. */
   exact?: boolean;
   onFeed?: OnFeed;

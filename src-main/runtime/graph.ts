@@ -3,8 +3,8 @@ import { ATTR, DTYPES, dtypeOf, type Attr, type DType, type Values } from './dty
 import { checked, throwIfBad, type GraphOutput, type Pointer, type Tf } from './library.ts';
 import { toTensor } from './tensors.ts';
 
-/** Ops whose inputs hold one list: how many single inputs stand before and after it. */
-const LIST_INPUTS: Record<string, { before: number; after: number }> = {
+/** Ops whose inputs hold one list: how many single inputs stand before and after it; `empty`: another, empty list follows. */
+const LIST_INPUTS: Record<string, { before: number; after: number; empty?: true }> = {
   ConcatV2: { before: 0, after: 1 },
   Pack: { before: 0, after: 0 },
   AddN: { before: 0, after: 0 },
@@ -12,6 +12,8 @@ const LIST_INPUTS: Record<string, { before: number; after: number }> = {
   PartitionedCall: { before: 0, after: 0 },
   StatefulPartitionedCall: { before: 0, after: 0 },
   _FusedMatMul: { before: 2, after: 0 },
+  _MklNativeFusedConv2D: { before: 2, after: 0, empty: true },
+  _MklNativeFusedDepthwiseConv2dNative: { before: 2, after: 0 },
 };
 
 /** A TensorFlow graph under construction. Dispose it; functions made from it live on. */
@@ -37,7 +39,7 @@ export class Graph {
       this.addInputs(description, op, inputs);
       for (const operation of control) this.tf.TF_AddControlInput(description, operation);
       for (const attr of attrs) {
-        if (['N', 'num_args'].includes(attr.name) && op in LIST_INPUTS) continue;
+        if (['N', 'num_args'].includes(attr.name) && op in LIST_INPUTS && !LIST_INPUTS[op].empty) continue;
         setAttr(this.tf, 'graph', description, attr, status);
       }
       return this.tf.TF_FinishOperation(description, status);
@@ -51,6 +53,7 @@ export class Graph {
     for (const input of inputs.slice(0, before)) this.tf.TF_AddInput(description, input);
     if (list) this.tf.TF_AddInputList(description, inputs.slice(before, end), end - before);
     for (const input of inputs.slice(end)) this.tf.TF_AddInput(description, input);
+    if (list?.empty) this.tf.TF_AddInputList(description, [], 0);
   }
 
   /** A `Const` holding a copy of `values`. */

@@ -11,7 +11,7 @@ import type { TensorSpec } from './program.ts';
 export interface Composite {
   outputs(inputs: TensorSpec[]): TensorSpec[];
   /** `emit` runs one op with one result. */
-  expand<T>(emit: (op: string, attrs: Attr[], inputs: T[]) => T, inputs: T[]): T[];
+  expand<T>(emit: (op: string, attrs: Attr[], inputs: T[]) => T, inputs: T[], attrs: readonly Attr[]): T[];
 }
 
 const FLOAT = [attr.type('T', 'float32')];
@@ -43,4 +43,35 @@ const saved: Composite = {
   expand: (emit, [value]) => [emit('Identity', FLOAT, [value])],
 };
 
-export const COMPOSITES: Record<string, Composite> = { AdamW: adamw, Saved: saved };
+/**
+ * A convolution and what is done to its result (`engines/tensorflow/fuse-conv.ts`). Inputs: images, kernel, then the bias and the shortcut
+ * that `fused_ops` names. `depthwise`: a kernel for each channel. `is_filter_const`: the kernel is the same in each run.
+ */
+const fusedConv: Composite = {
+  outputs: ([images]) => [images],
+  expand(emit, [images, kernel, ...more], attrs) {
+    const type = attrs.filter(({ name }) => name === 'T');
+    const own = attrs.filter(({ name }) => !OF_FUSED.has(name));
+    let result = emit(isDepthwise({ attrs }) ? 'DepthwiseConv2dNative' : 'Conv2D', own, [images, kernel]);
+    for (const op of fusedOps({ attrs })) {
+      if (op === 'BiasAdd') result = emit(op, [...type, attr.text('data_format', 'NHWC')], [result, more.shift()!]);
+      else if (op === 'Add') result = emit('AddV2', type, [result, more.shift()!]);
+      else result = emit(op, type, [result]);
+    }
+    return [result];
+  },
+};
+
+const OF_FUSED = new Set(['depthwise', 'is_filter_const', 'fused_ops']);
+
+/** Lists what a `FusedConv` does to its result. */
+export function fusedOps({ attrs }: { attrs: readonly Attr[] }): string[] {
+  return (attrs.find(({ name }) => name === 'fused_ops')?.value ?? []) as string[];
+}
+
+/** Tells whether a `FusedConv` has a kernel for each channel. */
+export function isDepthwise({ attrs }: { attrs: readonly Attr[] }): boolean {
+  return attrs.some(({ name, value }) => name === 'depthwise' && value === true);
+}
+
+export const COMPOSITES: Record<string, Composite> = { AdamW: adamw, Saved: saved, FusedConv: fusedConv };

@@ -75,7 +75,7 @@ const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2', 'BiasAdd']);
 /** Sums shorter than this keep float32: there is nothing to gain. */
 const LONG_SUM = 65536;
 /** Ops that move values without computing: they keep the type of their first input. */
-const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2']);
+const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2', 'MaxPool', 'Pad']);
 
 type Narrow = Exclude<Precision, 'float32'>;
 
@@ -117,7 +117,8 @@ function isProduct(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) =>
   if (node.op === 'BiasAddGrad') {
     return narrow === 'bfloat16' && shapeSize(rewriter.spec(at(node.inputs[0])).shape) >= LONG_SUM;
   }
-  return PRODUCTS.has(node.op);
+  // Convolutions of float16 have no kernel on most processors.
+  return PRODUCTS.has(node.op) || (node.op === 'FusedConv' && narrow === 'bfloat16');
 }
 
 function movesNarrow(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) => ValueRef, narrow: Narrow): boolean {

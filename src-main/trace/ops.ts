@@ -27,6 +27,11 @@ export function call(op: string, attrs: Attr[], inputs: tf.TensorInfo[], outputC
 
 export const attr = {
   type: (name: string, dtype: DType): Attr => ({ name, type: ATTR.type, value: DTYPES[dtype].code }),
+  types: (name: string, dtypes: DType[]): Attr => ({
+    name,
+    type: ATTR.type,
+    value: dtypes.map((dtype) => DTYPES[dtype].code),
+  }),
   int: (name: string, value: number | number[]): Attr => ({ name, type: ATTR.int, value }),
   float: (name: string, value: number): Attr => ({ name, type: ATTR.float, value }),
   bool: (name: string, value: boolean): Attr => ({ name, type: ATTR.bool, value }),

@@ -251,12 +251,15 @@ function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
   return tensors;
 }
 
+/** The variables that no training step moves. */
+export const isFrozen = (variable: string): boolean => variable.startsWith(PREFIX.teacher);
+
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<CompiledTrainStep> {
   if (parts.precision === 'float16') startScaler(state);
   let skipped = skippedSteps(state);
   const { precision, onFeed } = parts;
-  const compiled = await engine.compile(recordTrainStep(engine, parts), state, { precision, onFeed });
+  const compiled = await engine.compile(recordTrainStep(engine, parts), state, { precision, isFrozen, onFeed });
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
     run: async (batch, { lr, step }) => {
@@ -292,11 +295,13 @@ export interface EvalStepParts {
   batchSize: number;
   /** Of the matrix products; float32 when left out. */
   precision?: Precision;
+  /** Whether the parameters stay as they are while the step is used: what follows from them alone is computed once. */
+  frozen?: boolean;
 }
 
 /** Compiles the evaluation forward over `state`. */
 export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
-  const { model, prefix, batchSize, precision } = parts;
+  const { model, prefix, batchSize, precision, frozen = false } = parts;
   const inputs = { images: { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' as const } };
   const variables = Object.fromEntries(
     model.specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]),
@@ -312,7 +317,10 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
       batchParts.length > 1 ? joined(engine, batchParts, images, params, forward) : forward({ images, ...params });
     return { outputs, assigns: {} };
   });
-  const compiled = await engine.compile(program, state, { precision });
+  const compiled = await engine.compile(program, state, {
+    precision,
+    isFrozen: (name) => frozen && name.startsWith(prefix),
+  });
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });

@@ -12,8 +12,11 @@ import {
   type TensorSpec,
   type ValueRef,
 } from '../../trace/program.ts';
+import type { Split } from '../../trace/freeze.ts';
 import { hash } from '../../trace/print.ts';
+import { simplify } from '../../trace/rewrite.ts';
 import type { Compiled, OnFeed, State } from '../engine.ts';
+import { oneDnnConv } from './fuse-conv.ts';
 import { TensorFlowState } from './state.ts';
 
 /**
@@ -23,8 +26,8 @@ import { TensorFlowState } from './state.ts';
 export function compile(engine: TensorFlow, program: Program, state: State, onFeed?: OnFeed): Compiled {
   const inputs = inputsOf(program);
   const variables = variableNames(program);
-  if (!(state instanceof TensorFlowState)) throw new TypeError('compile: the state is not of this engine');
-  const handles = variables.map((name) => state.handle(name));
+  const own = ownState(state);
+  const handles = variables.map((name) => own.handle(name));
   const bodies = new Bodies();
   const compiled = build(engine, program, variables, bodies);
   return {
@@ -44,6 +47,40 @@ export function compile(engine: TensorFlow, program: Program, state: State, onFe
       for (const one of bodies.values()) one.dispose();
     },
   };
+}
+
+/** Compiles a program over what `prepare` computes, which is done here where `state` has it not yet. */
+export async function compileFrozen(
+  engine: TensorFlow,
+  { program, prepare }: Split,
+  state: State,
+  onFeed?: OnFeed,
+): Promise<Compiled> {
+  const missing = prepare.assigns.filter(({ variable }) => !state.has(variable));
+  for (let index = 0; index < missing.length; index += PREPARED_AT_ONCE) {
+    await computeOnce(engine, { ...prepare, assigns: missing.slice(index, index + PREPARED_AT_ONCE) }, state);
+  }
+  return compile(engine, program, state, onFeed);
+}
+
+/** Few at a time: what they are made from on the way needs memory too. */
+const PREPARED_AT_ONCE = 16;
+
+async function computeOnce(engine: TensorFlow, prepare: Program, state: State): Promise<void> {
+  for (const { variable, value } of prepare.assigns) {
+    ownState(state).prepare(variable, prepare.nodes[value.node].outputs[value.output]);
+  }
+  const compiled = compile(engine, simplify(prepare), state);
+  try {
+    await compiled.run({});
+  } finally {
+    compiled.dispose();
+  }
+}
+
+function ownState(state: State): TensorFlowState {
+  if (!(state instanceof TensorFlowState)) throw new TypeError('compile: the state is not of this engine');
+  return state;
 }
 
 /** Variables read or written, reads first. */
@@ -198,6 +235,10 @@ function addNode(
       return graph.constant(spec.shape, spec.dtype, node.values!);
     case 'Saved':
       return graph.add('Identity', [typeAttr('T', spec)], node.inputs.map(end));
+    case 'FusedConv': {
+      const { op, attrs } = oneDnnConv(node);
+      return graph.add(op, attrs, node.inputs.map(end));
+    }
     default:
       return graph.add(node.op, node.attrs, node.inputs.map(end));
   }

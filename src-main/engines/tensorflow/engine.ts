@@ -1,11 +1,10 @@
 import { multipliesBfloat16 } from '../../runtime/devices.ts';
 import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../../runtime/tensorflow.ts';
-import type { Precision } from '../../trace/narrow.ts';
 import type { Program } from '../../trace/program.ts';
-import type { Engine } from '../engine.ts';
-import { compile } from './compile.ts';
-import { footprint } from './footprint.ts';
-import { lower } from './lower.ts';
+import type { Engine, LowerAs } from '../engine.ts';
+import { compile, compileFrozen } from './compile.ts';
+import { footprint, preparedBytes } from './footprint.ts';
+import { lowerFrozen } from './lower.ts';
 import { TensorFlowState } from './state.ts';
 
 /** Loads TensorFlow from `folder` and lets it compute. @throws StillhouseError as `loadTensorFlow` does. */
@@ -16,7 +15,9 @@ export async function loadTensorFlowEngine(folder: string, options: TensorFlowOp
 /** The engine of processors: programs become TensorFlow's functions. */
 function tensorFlowEngine(tensorflow: TensorFlow): Engine {
   const { gpu, threads, lanes } = tensorflow;
-  const lowered = (program: Program, precision: Precision = 'float32') => lower(program, { precision, fuse: true });
+  const onGpu = gpu !== null;
+  const lowered = (program: Program, { precision = 'float32', isFrozen = () => false }: LowerAs = {}) =>
+    lowerFrozen(program, { precision, fuse: true, onGpu }, isFrozen);
   return {
     tensorflow,
     device: {
@@ -28,8 +29,13 @@ function tensorFlowEngine(tensorflow: TensorFlow): Engine {
     threads,
     lanes,
     newState: () => new TensorFlowState(tensorflow),
-    compile: async (program, state, { precision, exact, onFeed } = {}) =>
-      compile(tensorflow, exact ? program : lowered(program, precision), state, onFeed),
-    footprint: async (program, precision) => footprint(lowered(program, precision), lanes),
+    compile: async (program, state, { exact, onFeed, ...as } = {}) =>
+      exact
+        ? compile(tensorflow, program, state, onFeed)
+        : compileFrozen(tensorflow, lowered(program, as), state, onFeed),
+    footprint: async (program, as) => {
+      const split = lowered(program, as);
+      return footprint(split.program, lanes) + preparedBytes(split.prepare);
+    },
   };
 }

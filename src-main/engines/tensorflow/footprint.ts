@@ -55,6 +55,11 @@ function ownBytes(node: ProgramNode, output: number): number {
   return VIEWS.has(node.op) || node.op === 'Input' ? 0 : bytesOf(node.outputs[output]);
 }
 
+/** Counts the bytes of what a program prepares. */
+export function preparedBytes({ nodes, assigns }: Program): number {
+  return assigns.reduce((sum, { value }) => sum + bytesOf(nodes[value.node].outputs[value.output]), 0);
+}
+
 function bytesOf({ shape, dtype }: TensorSpec): number {
   return shapeSize(shape) * DTYPES[dtype].bytes;
 }

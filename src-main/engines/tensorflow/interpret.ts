@@ -66,5 +66,5 @@ function runNode(
   }
   const composite = COMPOSITES[node.op];
   if (!composite) return run(node.op, node.attrs, args, node.outputs.length);
-  return composite.expand((op, attrs, inputs) => keep(run(op, attrs, inputs, 1))[0], args);
+  return composite.expand((op, attrs, inputs) => keep(run(op, attrs, inputs, 1))[0], args, node.attrs);
 }

@@ -1,6 +1,8 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import { narrowEnds, withPrecision, type Precision } from '../../trace/narrow.ts';
 import { cluster } from './cluster.ts';
+import { fuseConvolutions } from './fuse-conv.ts';
+import { raiseFrozen, splitFrozen, type IsFrozen, type Split } from '../../trace/freeze.ts';
 import { attr } from '../../trace/ops.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
 import { rewrite, simplify } from '../../trace/rewrite.ts';
@@ -11,32 +13,45 @@ export interface LowerOptions {
   precision: Precision;
   /** Gather element-wise work into clusters for XLA. */
   fuse: boolean;
+  /** Where oneDNN, which knows processors alone, computes no convolution. */
+  onGpu?: boolean;
 }
 
 /** Runs all passes, in order, on a program and on the bodies of its calls. */
 export function lower(program: Program, options: LowerOptions): Program {
-  return lowerWith(program, options, new Map(), (typed) => typed);
+  return lowerFrozen(program, options, () => false).program;
 }
 
-/** Bodies of calls, lowered: those that many calls share are lowered once. */
-type Bodies = Map<Program, Program>;
-
-function lowerWith(
-  program: Program,
-  options: LowerOptions,
-  bodies: Bodies,
-  finish: (typed: Program) => Program,
-): Program {
-  const { precision, fuse } = options;
+/**
+ * Lowers a program some of whose variables never change while it is used: what follows from these alone is computed
+ * once, by `prepare`, into variables that `program` reads.
+ */
+export function lowerFrozen(program: Program, options: LowerOptions, isFrozen: IsFrozen): Split {
+  const bodies = new Map<Program, Program>();
   const lowered = (body: Program): Program => {
-    const known = bodies.get(body) ?? lowerWith(body, options, bodies, narrowEnds);
+    const known = bodies.get(body) ?? clustered(narrowEnds(typed(body, options, isFrozen, lowered)), options);
     bodies.set(body, known);
     return known;
   };
-  const clean = simplify(sumsOverRows(program));
-  const whole = finish(fuseBias(simplify(withPrecision(clean, precision, lowered))));
-  const calls = whole.nodes.some(({ op }) => op === 'Call');
-  return fuse ? cluster(whole, calls ? LARGE_PARAMETER : undefined) : whole;
+  const whole = typed(raiseFrozen(program, isFrozen), options, isFrozen, lowered);
+  const split = splitFrozen(whole, isFrozen);
+  return { program: clustered(simplify(split.program), options), prepare: simplify(split.prepare) };
+}
+
+function typed(
+  program: Program,
+  { precision, onGpu = false }: LowerOptions,
+  isFrozen: IsFrozen,
+  lowered: (body: Program) => Program,
+): Program {
+  const simple = simplify(sumsOverRows(program));
+  const clean = onGpu ? simple : simplify(fuseConvolutions(simple, isFrozen));
+  return fuseBias(simplify(withPrecision(clean, precision, lowered)));
+}
+
+function clustered(program: Program, { fuse }: LowerOptions): Program {
+  const calls = program.nodes.some(({ op }) => op === 'Call');
+  return fuse ? cluster(program, calls ? LARGE_PARAMETER : undefined) : program;
 }
 
 /** Around calls stand sums of gradients, one a parameter: in small ones XLA costs more than it saves (DeiT-Ti: 968 against 823 ms a step). */

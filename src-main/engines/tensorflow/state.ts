@@ -1,18 +1,22 @@
 import { shapeSize } from '../../base/shape-size.ts';
-import { ATTR, DTYPES, type Attr } from '../../runtime/dtypes.ts';
+import { ATTR, DTYPES, type Attr, type DType } from '../../runtime/dtypes.ts';
 import { execute } from '../../runtime/eager.ts';
 import type { State } from '../engine.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Pointer } from '../../runtime/library.ts';
 import { fromHandle, toHandle } from '../../runtime/tensors.ts';
+import type { TensorSpec } from '../../trace/program.ts';
 
 interface Variable {
   shape: number[];
   handle: Pointer;
+  /** Follows from others: nothing that a run saves. */
+  prepared: boolean;
 }
 
 let serial = 0;
-const FLOAT: Attr = { name: 'dtype', type: ATTR.type, value: DTYPES.float32.code };
+const typed = (dtype: DType): Attr => ({ name: 'dtype', type: ATTR.type, value: DTYPES[dtype].code });
+const FLOAT = typed('float32');
 
 /** Variables as resources of TensorFlow. */
 export class TensorFlowState implements State {
@@ -21,7 +25,7 @@ export class TensorFlowState implements State {
   constructor(private readonly engine: TensorFlow) {}
 
   names(): string[] {
-    return [...this.variables.keys()];
+    return [...this.variables].filter(([, { prepared }]) => !prepared).map(([name]) => name);
   }
 
   has(name: string): boolean {
@@ -45,7 +49,7 @@ export class TensorFlowState implements State {
     if (values.length !== shapeSize(shape)) {
       throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${values.length}`);
     }
-    const handle = existing?.handle ?? this.create(name, shape);
+    const handle = existing?.handle ?? this.create(name, { shape, dtype: 'float32' }, false);
     const { tf, context } = this.engine;
     const value = toHandle(tf, shape, 'float32', values);
     try {
@@ -74,15 +78,24 @@ export class TensorFlowState implements State {
     this.variables.clear();
   }
 
-  private create(name: string, shape: readonly number[]): Pointer {
+  /** Makes room for a variable that a program computes from others. */
+  prepare(name: string, spec: TensorSpec): void {
+    this.create(name, spec, true);
+  }
+
+  private create(
+    name: string,
+    { shape, dtype }: { shape: readonly number[]; dtype: DType },
+    prepared: boolean,
+  ): Pointer {
     const { tf, context } = this.engine;
     const attrs: Attr[] = [
-      FLOAT,
+      typed(dtype),
       { name: 'shape', type: ATTR.shape, value: [...shape] },
       { name: 'shared_name', type: ATTR.string, value: `stillhouse_${serial++}_${name}` },
     ];
     const [handle] = execute(tf, context, 'VarHandleOp', attrs, [], 1);
-    this.variables.set(name, { shape: [...shape], handle });
+    this.variables.set(name, { shape: [...shape], handle, prepared });
     return handle;
   }
 

@@ -113,7 +113,8 @@ async function answersOf(
     dataset: { ...dataset, val: chosen, train: Array.from({ length: batchSize }, () => chosen[0]) },
     ...{ recipe: looks, workers: decodeWorkers(job.engine, engine, looks), noiseRows: 0, onSkip: () => skipped++ },
   });
-  const step = (model: Model, prefix: string) => createEvalStep(engine, state, { model, prefix, batchSize });
+  const step = (model: Model, prefix: string) =>
+    createEvalStep(engine, state, { model, prefix, batchSize, frozen: true });
   try {
     context.tell({ tell: 'progress', stage: 'compile', done: 0, total: 0 });
     const steps = { checkpoint: await step(model, PREFIX.model), exported: await step(exported.model, EXPORTED) };
@@ -156,7 +157,7 @@ async function latencies(
   const tell = progressTeller(context, 'latency');
   for (const [at, batch] of BATCHES.entries()) {
     tell(at, BATCHES.length);
-    const step = await createEvalStep(engine, state, { model, prefix: EXPORTED, batchSize: batch });
+    const step = await createEvalStep(engine, state, { model, prefix: EXPORTED, batchSize: batch, frozen: true });
     const images = new Uint8Array(batch * model.inputSize ** 2 * 3).fill(128);
     const times = await timed(() => step.run(images), context.stop);
     step.dispose();

@@ -3,7 +3,7 @@ import type { MemoryForecast } from '../../protocol/data-types.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
 import { loadEngine } from '../../engines/load.ts';
 import { threadingOf } from '../../train/parts.ts';
-import { recordTrainStep } from '../../train/step.ts';
+import { isFrozen, recordTrainStep } from '../../train/step.ts';
 import { updateVariables } from '../../train/update.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { stepTeacher } from '../teacher/teacher.ts';
@@ -43,7 +43,7 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
     parameters,
     optimizer: bytesOf(own.map(([, { shape }]) => shape)) - parameters,
     teacher: bytesOf((teacher?.network?.specs ?? []).map(({ shape }) => shape)),
-    activations: await engine.footprint(program, precision),
+    activations: await engine.footprint(program, { precision, isFrozen }),
     process: PROCESS + BATCHES * batchSize * 3 * recipe.inputSize ** 2,
   };
   return { ...forecast, total: Object.values(forecast).reduce((sum, part) => sum + part, 0) };

@@ -33,7 +33,7 @@ export async function runPredictFilesJob(
     ...{ dataset: listOf(job, classes), recipe: looks, workers: decodeWorkers(job.engine, engine, looks) },
     ...{ noiseRows: 0, onSkip: (one: SkippedImage) => skipped.push(one) },
   });
-  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
+  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize, frozen: true });
   let images = 0;
   try {
     for await (const batch of loader.evalBatches()) {

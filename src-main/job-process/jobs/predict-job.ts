@@ -89,7 +89,12 @@ type Logits = [Answering, Float32Array | null][];
 
 async function openOracle(job: PredictJob, engine: Engine, state: State): Promise<Oracle> {
   const { recipe, classes, student, interpolation } = await loadNetwork(job, state);
-  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize: 1 });
+  const step = await createEvalStep(engine, state, {
+    model: student,
+    prefix: PREFIX.model,
+    batchSize: 1,
+    frozen: true,
+  });
   const maker = imageMaker(
     { ...evaluationRecipe(recipe), evalInterpolation: interpolation },
     engineDecodeNow(engine.tensorflow),

@@ -18,7 +18,13 @@ export async function timeTeacher(
   model: Model,
   { batchSize, precision }: { batchSize: number; precision: Precision },
 ): Promise<number> {
-  const step = await createEvalStep(engine, state, { model, prefix: PREFIX.teacher, batchSize, precision });
+  const step = await createEvalStep(engine, state, {
+    model,
+    prefix: PREFIX.teacher,
+    batchSize,
+    precision,
+    frozen: true,
+  });
   try {
     const images = new Uint8Array(batchSize * model.inputSize ** 2 * 3).fill(127);
     await step.run(images);

@@ -95,7 +95,12 @@ export async function teacherAnswers(
 ): Promise<TeacherAnswers> {
   const { card, network, outside, columns } = teacher;
   if (network) {
-    const step = await createEvalStep(engine, state, { model: network, prefix: PREFIX.teacher, batchSize });
+    const step = await createEvalStep(engine, state, {
+      model: network,
+      prefix: PREFIX.teacher,
+      batchSize,
+      frozen: true,
+    });
     return {
       run: async (images) => {
         const { head, headDist } = await step.run(images);
