@@ -648,6 +648,22 @@ export const ERRORS = {
     says: 'The teacher {run} failed, so its student was not begun.',
     advice: 'Its page says why. Go on, and it is trained further from its last checkpoint.',
   },
+  'study.missing': {
+    says: 'There is no study {study} any more.',
+    advice: 'Make it again, or choose another one: stillhouse study list.',
+  },
+  'study.variant': {
+    says: 'The variant {variant} cannot be trained: {words}',
+    advice: 'Change its settings, or take it out of the study.',
+  },
+  'study.too-many': {
+    says: 'This study has {count} trainings, more than {most}.',
+    advice: 'Take variants or seeds out, or make several studies of it.',
+  },
+  'study.needs': {
+    says: 'A study of the kind {template} needs {what}.',
+    advice: 'Give it, and make the study again.',
+  },
   'queue.stopped': {
     says: 'The queue waits, because {run} was stopped by a person.',
     advice: 'Continue the queue to start the next run.',

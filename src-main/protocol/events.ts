@@ -115,6 +115,7 @@ const jobKind = oneOf([
   'evaluate',
   'measure',
   'distil',
+  'study',
 ]);
 export type JobKind = v.InferOutput<typeof jobKind>;
 const jobState = oneOf(['running', 'done', 'failed', 'cancelled']);
@@ -160,6 +161,7 @@ export const serviceEvent = v.variant('event', [
   v.object({ event: v.literal('runs') }),
   v.object({ event: v.literal('queue') }),
   v.object({ event: v.literal('distillations') }),
+  v.object({ event: v.literal('studies') }),
   v.object({ event: v.literal('engine') }),
   v.object({ event: v.literal('weights') }),
 ]);

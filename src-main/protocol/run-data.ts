@@ -73,6 +73,8 @@ const queueEntry = v.object({
   resume: v.nullable(text),
   /** The plan of a distillation whose next training this is; `recipe` is its student's. */
   plan: v.optional(text),
+  /** The study whose next training this is; `recipe` is that of all its runs. */
+  study: v.optional(text),
   /** Why it could not start when its turn came; null while it waits. */
   error: v.nullable(plainError),
 });

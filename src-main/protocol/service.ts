@@ -38,6 +38,15 @@ import {
 } from './run-data.ts';
 import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
 import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
+import {
+  STUDY_FORMATS,
+  STUDY_TEMPLATES,
+  studyCost,
+  studyReport,
+  studyRequest,
+  studySpec,
+  studyTables,
+} from './study.ts';
 import { cardFieldName, cardFields, teacherCard } from './teacher-card.ts';
 import { foundWeights, weightList } from './weight-data.ts';
 
@@ -60,6 +69,7 @@ const nothing = v.null();
 const job = v.object({ job: v.string() });
 const run = v.object({ run: v.string() });
 const plan = v.strictObject({ plan: text });
+const study = v.strictObject({ study: text });
 
 function call<Params extends v.GenericSchema, Result extends v.GenericSchema>(params: Params, result: Result) {
   return { params, result };
@@ -206,6 +216,35 @@ export const CALLS = {
   /** Stops it and forgets the plan; its runs stay. */
   'distil.forget': call(plan, nothing),
   'distil.list': call(v.strictObject({}), v.array(distilReport)),
+  'study.list': call(v.strictObject({}), v.array(studyReport)),
+  /** Makes a study of one of the paper's kinds; nothing is kept or begun. */
+  'study.make': call(v.strictObject({ template: v.picklist(STUDY_TEMPLATES), asked: studyRequest }), studySpec),
+  /** Keeps a study under a new id, or other contents under the one named. */
+  'study.save': call(v.strictObject({ study: v.optional(runId), spec: studySpec }), studyReport),
+  'study.cost': call(study, studyCost),
+  /** Times a few steps of each variant that nothing tells the time of. */
+  'study.measure': call(study, job),
+  /** Has a study wait in the queue, with a turn for each of its trainings; what has finished is not trained again. */
+  'study.start': call(study, studyReport),
+  /** Goes through a study as one job, beside the queue. */
+  'study.walk': call(study, job),
+  /** Scores the last checkpoint of every finished run, and keeps its answers image by image. */
+  'study.evaluate': call(study, job),
+  /** Stops it; what was trained stays, and `study.start` goes on. */
+  'study.stop': call(study, nothing),
+  /** Stops it and forgets it; its runs stay. */
+  'study.remove': call(study, nothing),
+  'study.tables': call(study, studyTables),
+  /** Writes its report; without `output` beside its file. */
+  'study.write': call(
+    v.strictObject({
+      study: text,
+      format: v.picklist(STUDY_FORMATS),
+      language: v.optional(v.picklist(['en', 'zh'])),
+      output: v.optional(text),
+    }),
+    writtenFile,
+  ),
   'run.list': call(v.strictObject({}), runSummaries),
   'run.detail': call(v.strictObject({ run: runId }), runDetail),
   /** Step rows as columns, from a row on: how the whole of a long history is read. */

@@ -19,6 +19,7 @@ import { lookAt } from './look-at.ts';
 import { Photos } from './evaluations/photos.ts';
 import { modelCards } from './recipe/recipe-check.ts';
 import { RecipeCalls } from './recipe/recipe-calls.ts';
+import { StudyCalls } from './studies/study-calls.ts';
 import { RunControl, type SpawnJob } from './runs/run-control.ts';
 import { RunQueue } from './runs/run-queue.ts';
 import { RunCalls } from './runs/run-calls.ts';
@@ -70,6 +71,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.photos.handlers(),
       ...core.weights.handlers(),
       ...core.distillations.handlers(),
+      ...core.studies.handlers(),
     },
     begin: (request) => core.starter.begin(request),
     imageFile: (id) => core.datasets.imageFile(id),
@@ -84,6 +86,7 @@ class Core {
   readonly photos: Photos;
   readonly weights: WeightCalls;
   readonly distillations: DistilCalls;
+  readonly studies: StudyCalls;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineManager;
@@ -118,7 +121,7 @@ class Core {
     this.queue = new RunQueue({
       homeFolder,
       begin: (entry) => this.beginWaiting(entry),
-      ready: (entry) => this.distillations.ready(entry),
+      ready: (entry) => this.distillations.ready(entry) && this.studies.ready(entry),
       training: () => this.control.running().length,
       onChange: () => emit({ event: 'queue' }),
     });
@@ -148,6 +151,7 @@ class Core {
     const local = this.weights.local.bind(this.weights);
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder, local });
     this.distillations = this.distilCalls();
+    this.studies = this.studyCalls();
     this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
     this.photos = new Photos({ shelf, engine, spawnJob, here: this.weights.here.bind(this.weights) });
     this.recipeCalls = new RecipeCalls({
@@ -162,8 +166,9 @@ class Core {
   }
 
   private beginWaiting(entry: QueueEntry): Promise<unknown> {
-    const { recipe, resume, plan } = entry;
+    const { recipe, resume, plan, study } = entry;
     if (plan !== undefined) return this.distillations.begin(entry, plan);
+    if (study !== undefined) return this.studies.begin(study);
     return resume === null ? this.starter.begin({ given: recipe ?? {} }).then(() => null) : this.resume(resume);
   }
 
@@ -261,6 +266,21 @@ class Core {
       resume: (run) => this.resume(run),
       fetch: (model) => this.startWeights(model),
       onChange: () => emit({ event: 'distillations' }),
+    });
+  }
+
+  private studyCalls(): StudyCalls {
+    const { jobs, shelf, control, queue } = this;
+    const { homeFolder, emit } = this.options;
+    return new StudyCalls({
+      ...{ jobs, shelf, control, queue, homeFolder },
+      check: (recipe) => this.starter.check({ ...recipe }),
+      time: (recipe) => this.recipeCalls.time({ ...recipe }),
+      measure: (recipe) => this.recipeCalls.measure(recipe),
+      evaluate: (run, checkpoint) => this.evaluations.start({ run, checkpoint }),
+      begin: async (recipe) => (await this.starter.begin({ given: { ...recipe } })).id,
+      resume: (run) => this.resume(run),
+      onChange: () => emit({ event: 'studies' }),
     });
   }
 

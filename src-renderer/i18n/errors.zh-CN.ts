@@ -593,6 +593,16 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '教师 {run} 训练失败，因此未开始训练学生。',
     advice: '原因见其页面。继续后将从其最后的检查点接着训练。',
   },
+  'study.missing': { says: '研究 {study} 已不存在。', advice: '请重新创建，或选择另一个：stillhouse study list。' },
+  'study.variant': {
+    says: '方案 {variant} 无法训练：{words}',
+    advice: '请修改其设置，或将其从研究中移除。',
+  },
+  'study.too-many': {
+    says: '此研究有 {count} 次训练，超过 {most} 次。',
+    advice: '请去掉一些方案或种子，或将其拆成几个研究。',
+  },
+  'study.needs': { says: '{template} 类研究需要{what}。', advice: '请提供后重新创建研究。' },
   'queue.stopped': { says: '队列已暂停，因为有人停止了 {run}。', advice: '继续队列即可开始下一个运行。' },
   'queue.restarted': { says: '队列已暂停，因为 Stillhouse 重新启动了。', advice: '继续队列即可开始下一个运行。' },
   'queue.paused': { says: '队列已暂停。', advice: '继续队列即可开始下一个运行。' },

@@ -24,6 +24,7 @@ import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
 import { CARD_FIELDS, type TeacherCard } from '../../src-main/protocol/teacher-card.ts';
+import type { StudyReport } from '../../src-main/protocol/study.ts';
 import type { Handlers } from '../../src-main/protocol/service.ts';
 
 export const START = Date.UTC(2026, 10, 24, 9, 0, 0);
@@ -46,6 +47,22 @@ function distilPlan(dataPath: string): DistilPlan {
   };
 }
 
+/** A study of two variants of which nothing has begun. */
+const STUDY: StudyReport = {
+  ...{ id: 'study', path: '/home/ada/.local/share/stillhouse/studies/study/study.json', created: START },
+  spec: {
+    ...{ name: 'Which distillation?', template: 'which-distillation', base: { epochs: 30 }, then: [], seeds: [0] },
+    variants: [
+      { name: 'none', changes: { distillationType: 'none' } },
+      { name: 'hard', changes: { distillationType: 'hard' } },
+    ],
+  },
+  ...{ state: 'new', error: null, job: null },
+  cells: ['none', 'hard'].map((variant) => ({
+    ...{ variant, stage: '', seed: 0, run: null, state: null, error: null, share: 0, acc1: null, evaluated: false },
+  })),
+};
+
 /** It, while its weights are fetched. */
 function distilReport(plan: DistilPlan): DistilReport {
   const now = { state: 'running', step: 'weights', share: 0, secondsLeft: null } as const;
@@ -64,6 +81,7 @@ export class ScriptedService {
   readonly jobs = new Map<string, JobProgress>();
   exports: ExportInfo[] = [];
   distillations: DistilReport[] = [];
+  studies: StudyReport[] = [];
   readonly calls: string[] = [];
   engine: EngineStatus['state'] = 'verified';
   gpuEngine: EngineStatus['state'] = 'missing';
@@ -139,6 +157,18 @@ export class ScriptedService {
     'distil.stop': async () => null,
     'distil.forget': async () => ((this.distillations = []), null),
     'distil.list': async () => this.distillations,
+    'study.list': async () => this.studies,
+    'study.make': async ({ template, asked }) => ({ ...STUDY.spec, name: template, template, base: asked.base }),
+    'study.save': async ({ spec }) => (this.studies = [{ ...STUDY, spec }])[0],
+    'study.cost': async () => ({ trainings: 12, finished: 3, seconds: 4820, untimed: 0, disk: 2.1e9, free: 88e9 }),
+    'study.measure': async () => this.job('study', '', 0, 'files'),
+    'study.start': async () => this.studies[0],
+    'study.walk': async () => this.job('study', '', 0, 'files'),
+    'study.evaluate': async () => this.job('study', 'evaluation', 3, 'files'),
+    'study.stop': async () => null,
+    'study.remove': async () => ((this.studies = []), null),
+    'study.tables': async () => ({ report: this.studies[0], rows: [], disagreement: null, images: null, machine: '' }),
+    'study.write': async ({ format }) => ({ path: `/home/ada/report.${format}`, bytes: 12_345 }),
     'system.exist': async ({ paths }) => paths.map(() => true),
     'system.look': async ({ path }) => ({ kind: 'data', path, reading: null }),
     'dataset.sample': async () => this.job('sample', 'download', 48e6, 'bytes'),

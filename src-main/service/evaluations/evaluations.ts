@@ -74,7 +74,8 @@ export class Evaluations {
     return reportOf(facts, answers, answers.heads.has(head) ? head : 'test');
   }
 
-  private async start(asked: CallParams<'evaluation.start'>): Promise<string> {
+  /** Starts the job that scores weights. @returns its id. */
+  async start(asked: CallParams<'evaluation.start'>): Promise<string> {
     const { jobs, spawnJob, engine: desk, cacheFolder } = this.parts;
     const checkpoint = asked.run && checkpointOf(this.parts.shelf.pathOf(asked.run), asked.checkpoint, 'best');
     const settings = (asked.settings ?? {}) as Partial<Recipe>;

@@ -126,7 +126,7 @@ export class RunQueue {
   }
 
   /** Has a run wait for its turn. @throws StillhouseError `queue.elsewhere`, `argument.invalid`. */
-  add({ recipe, resume, plan }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan'>): QueueReport {
+  add({ recipe, resume, plan, study }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan' | 'study'>): QueueReport {
     if (!recipe === !resume)
       throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe | resume', got: 'else' });
     const entry: QueueEntry = {
@@ -135,6 +135,7 @@ export class RunQueue {
       recipe: recipe ?? null,
       resume: resume ?? null,
       ...(plan !== undefined && { plan }),
+      ...(study !== undefined && { study }),
       error: null,
     };
     return this.change((entries) => {

@@ -17,6 +17,7 @@ import { localWeights, weights } from './published.ts';
 import { queue } from './queue.ts';
 import { history, runs, show, trash } from './runs.ts';
 import { serve } from './serve.ts';
+import { study } from './study.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teacher, train } from './train.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly Command[] = [
   train,
   teacher,
   distil,
+  study,
   forecast,
   teacherCard,
   evaluateTeacher,
