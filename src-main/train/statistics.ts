@@ -1,6 +1,6 @@
 /** Statistics of studies. Checked against SciPy (`tests/fixtures/statistics`). */
 
-/** Mean, and sample std with n − 1; null of fewer than two numbers. */
+/** Computes the mean, and the sample std with n − 1, which is null of fewer than two numbers. */
 export function spreadOf(values: readonly number[]): { mean: number; std: number | null; values: number[] } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   if (values.length < 2) return { mean, std: null, values: [...values] };
