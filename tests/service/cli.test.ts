@@ -77,41 +77,11 @@ const PLAIN = [
 const SMALL = ['--input-size', '32', '--batch_size', '8', '--warmup-epochs', '0', '--unscale-lr', '--threads', '2'];
 
 describe('arguments', () => {
-  it.each([
-    [['nonsense'], 'The commands are train'],
-    [['trian'], 'Did you mean stillhouse train?'],
-    [['evaluate-techer'], 'Did you mean stillhouse evaluate-teacher?'],
-    [['train', 'now'], 'expected options only, got now'],
-    [['train', '-x'], '-x is not known here'],
-    [['data', 'data', '--strict'], '--strict: expected --check beside it'],
-    [['engine', 'status', '--force'], '--force: expected engine install'],
-    [['export', '--checkpoint', 'x', '--output', 'y', '--images', '4'], '--images: expected --check or --check-only'],
-    [['evaluate', '--checkpoint', 'x', '--resume', 'y'], 'one of --resume and --checkpoint'],
-    [['trash', '--empty', '--restore', 'run'], 'one of --empty and --restore'],
-    [['teacher-card', 'x.onnx', '--input-size', '24px'], '--input-size: expected N, got 24px'],
-    [['teacher-card', 'x.onnx', '--mean', '0.5', '--std', '1'], '--mean: expected R G B, got 0.5'],
-    [['train', '--epcohs', '3'], 'Did you mean --epochs?'],
-    [['train', '--epochs', 'many'], '--epochs: expected a whole number'],
-    [['train', '--data-path', 'data', '--model', 'deit_gigantic'], 'model'],
-    [['train', '--resume', 'auto'], '--output-dir'],
-    [['data'], 'expected DIR, got nothing'],
-    [['engine', 'polish'], 'install, status, verify'],
-    [['export', '--output', 'x.pth'], '--checkpoint: expected FILE'],
-    [['train', '--device', 'gpu'], '--device: expected auto, cpu or cuda:0'],
-    [['engine', 'install', '--device', 'cuda:0'], '--device: expected cpu or cuda'],
-  ])('that are wrong end %j with 2 and a reason', async (args, reason) => {
-    const { code, out, err } = await stillhouse(args);
-    expect(code).toBe(2);
-    expect(err).toContain(reason);
-    expect(out).toBe('');
-  });
-
-  it('are told by --help', async () => {
-    const { code, out } = await stillhouse(['train', '--help']);
-    expect(code).toBe(0);
-    for (const flag of ['--data-path', '--teacher-model', '--distillation-type', '--output-dir', '--resume', '--json'])
-      expect(out).toContain(flag);
-    expect((await stillhouse([])).out).toContain('Usage: stillhouse COMMAND');
+  it('that are wrong end with 2 and a reason, those that are right with 0', async () => {
+    const wrong = await stillhouse(['train', '--epcohs', '3']);
+    expect([wrong.code, wrong.out]).toEqual([2, '']);
+    expect(wrong.err).toContain('Did you mean --epochs?');
+    expect(await stillhouse(['--version'])).toMatchObject({ code: 0, err: '' });
   });
 
   it('that are said twice, and variables that nothing reads, are noted', async () => {
