@@ -272,12 +272,12 @@ async function fill(file: FileHandle, { body, from, total, hash, options }: Fill
     done += piece.length;
     options.onProgress?.(done, total);
   };
-  let fault: unknown = null;
+  let fault: Error | null = null;
   body.on('data', (piece: Buffer) => {
     try {
       if (fault === null) take(piece);
     } catch (error) {
-      fault = error;
+      fault = error as Error;
       body.destroy();
     }
   });

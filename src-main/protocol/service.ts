@@ -187,6 +187,8 @@ export const CALLS = {
     }),
     nothing,
   ),
+  /** Goes on from a run folder or a checkpoint, by its path: in its own run where it lies in one. */
+  'run.resume-from': call(v.strictObject({ path: text, anyway: v.optional(v.boolean()) }), run),
   'queue.list': call(v.strictObject({}), queueReport),
   /** Has a recipe, or a run to resume from its newest checkpoint, wait for its turn. */
   'queue.add': call(v.strictObject({ recipe: v.optional(recipe), resume: v.optional(runId) }), queueReport),

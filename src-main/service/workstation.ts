@@ -247,6 +247,10 @@ class Core {
         await this.resume(run, checkpoint, changes);
         return null;
       },
+      'run.resume-from': async ({ path, anyway }) => {
+        this.queue.admit(anyway, this.control.running()[0]);
+        return { run: (await this.starter.begin({ given: {}, resume: absolute(path) })).id };
+      },
       ...this.runCalls.handlers(),
       'run.bad-step': ({ run }) => badStepReport(this.shelf.pathOf(run), this.datasets),
       'run.profile': async ({ run }) => readProfile(this.shelf.pathOf(run)),

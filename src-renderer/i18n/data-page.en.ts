@@ -24,6 +24,7 @@ export const dataPage = {
     folders: 'by class folders',
     category: 'by {field}',
   },
+  set: { label: 'Data set', found: 'recognised by its files', folders: 'class folders' },
   category: {
     label: 'Classes of iNaturalist',
     name: 'species',

@@ -25,6 +25,7 @@ export const dataPage: typeof enData = {
     folders: '按类别文件夹',
     category: '以{field}为类别',
   },
+  set: { label: '数据集', found: '按文件识别', folders: '类别文件夹' },
   category: {
     label: 'iNaturalist 的类别',
     name: '物种',

@@ -204,11 +204,20 @@ function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typ
     });
     return begun === true;
   };
+  /** Goes on from a run folder or a checkpoint, by its path, and opens the run. @returns whether it goes on. */
+  const resumeFrom = async (path: string): Promise<boolean> => {
+    let begun: { run: string } | null = null;
+    await quietly(async () => {
+      begun = await question.startOr((anyway) => service.call('run.resume-from', { path, anyway }), null);
+      if (begun) await open(begun.run);
+    });
+    return begun !== null;
+  };
   const remove = (run: string): Promise<boolean> =>
     quietly(async () => {
       await service.call('run.delete', { run });
       await refresh();
       if (run === currentId.value) await openAny();
     });
-  return { starting, start, stop, pause, proceed, resume, remove };
+  return { starting, start, stop, pause, proceed, resume, resumeFrom, remove };
 }

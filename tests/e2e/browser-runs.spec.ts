@@ -40,6 +40,16 @@ test('runs are filtered, noted, compared, deleted and taken back', async ({ app,
     await bench.main.getByLabel('Filter', { exact: true }).fill('');
   });
 
+  await test.step('one goes on from a path that is typed', async () => {
+    const from = bench.main.getByLabel('Resume from');
+    await from.fill(join(home, 'runs/none'));
+    await bench.page.keyboard.press('Enter');
+    await expect(bench.page.getByRole('alert').filter({ hasText: 'runs/none' })).toBeVisible();
+    await from.fill(join(home, 'runs/one/checkpoints/any.safetensors'));
+    await bench.page.keyboard.press('Enter');
+    await bench.page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  });
+
   await test.step('two are compared', async () => {
     await bench.main.getByRole('checkbox', { name: 'Select all' }).check();
     await bench.main.getByRole('button', { name: 'Compare 2' }).click();

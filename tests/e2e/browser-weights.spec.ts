@@ -110,6 +110,20 @@ test('weights are fetched, gone on with, tried, taught by, started from and free
     );
   });
 
+  await test.step('a teacher by an address, and by the published name', async () => {
+    const teacher = main.getByRole('combobox', { name: /^Teacher weights/ });
+    for (const way of ['An address…', `Published: ${NAME}`]) {
+      await teacher.selectOption('');
+      await expect(teacher).toHaveValue('');
+      await teacher.selectOption({ label: way });
+      if (way.startsWith('An')) {
+        await main.getByRole('textbox', { name: 'Address of the teacher' }).fill(tiny.address);
+        await page.keyboard.press('Enter');
+      }
+      await expect(teacher).toHaveValue(/test_deit_patch16_32-\w+\.safetensors$/);
+    }
+  });
+
   await test.step('where a recipe starts, and an address that a recipe begins with', async () => {
     await bench.go('Weights');
     await panel.getByRole('button', { name: 'Start from' }).click();

@@ -92,7 +92,7 @@ test('the window comes back where it was', async ({ launch }) => {
 
 test('the menu goes to each view', async ({ app, page }) => {
   await page.getByRole('navigation').waitFor();
-  for (const view of ['recipe', 'train', 'checkpoints', 'export', 'engine', 'data']) {
+  for (const view of ['recipe', 'train', 'checkpoints', 'evaluate', 'export', 'engine', 'weights', 'data']) {
     await app.electron!.evaluate(({ Menu, BrowserWindow }, id) => {
       const item = Menu.getApplicationMenu()!.getMenuItemById(id)!;
       item.click(undefined, BrowserWindow.getAllWindows()[0]);

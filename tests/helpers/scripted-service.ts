@@ -259,6 +259,11 @@ export class ScriptedService {
       this.append(run, [{ type: 'state', time: Date.now(), state: 'running', error: null }]);
       return null;
     },
+    'run.resume-from': async ({ path }) => {
+      const run = path.split('/').at(-1)!;
+      this.append(run, [{ type: 'state', time: Date.now(), state: 'running', error: null }]);
+      return { run };
+    },
     'queue.list': async () => this.queue,
     'queue.add': async () => this.queue,
     'queue.move': async () => this.queue,
