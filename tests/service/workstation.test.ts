@@ -309,6 +309,14 @@ describe('a run', () => {
     await stop(run);
     expect((await client.call('run.detail', { run })).recipe).toEqual({ ...detail.recipe, ...slower });
     expect(await client.call('run.profile', { run })).toMatchObject({ step: first.step + 4 });
+
+    // By its path, as on the command line.
+    const gone = client.call('run.resume-from', { path: join(detail.summary.path, 'gone') });
+    await expect(gone).rejects.toMatchObject({ code: 'file.missing' });
+    const heardBefore = heard.rows(run).filter(isStep).length;
+    expect(await client.call('run.resume-from', { path: detail.summary.path })).toEqual({ run });
+    await heard.until('a step after that', () => heard.rows(run).filter(isStep)[heardBefore]);
+    await stop(run);
   });
 
   test('tells its windows at most ten times a second', () => {
