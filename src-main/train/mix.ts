@@ -29,14 +29,14 @@ export function drawInputs(recipe: Recipe, batchSize: number): Record<string, Te
   const floats = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
   return {
     ...(erases(recipe) && { eraseBoxes: floats(recipe.recount, 4, batchSize) }),
-    ...(erases(recipe) && recipe.remode !== 'const' && { eraseSeed: { shape: [2], dtype: 'int32' as const } }),
+    ...(erases(recipe) && recipe.remode !== 'const' && { eraseSeed: { shape: [2, batchSize], dtype: 'int32' as const } }),
     ...(mixes(recipe) && { mixShare: floats(batchSize), mixBlend: floats(batchSize), mixBox: floats(4, batchSize) }),
   };
 }
 
 /**
- * Computes the values of {@link drawInputs}. The noise of erasing follows from the seed of the recipe and the step, so
- * a resumed run draws the same noise.
+ * Computes the values of {@link drawInputs}. The noise of erasing follows from the seed of the recipe, the step and the
+ * row, so a resumed run draws the same noise, and it does not matter in which parts a step takes its batch.
  */
 export function drawValues(
   { seed, recount }: Recipe,
@@ -45,7 +45,7 @@ export function drawValues(
   step: number,
 ): Record<string, Values> {
   return {
-    ...(erase && { eraseBoxes: eraseBoxes(erase, recount), eraseSeed: Int32Array.of(seed | 0, step) }),
+    ...(erase && { eraseBoxes: eraseBoxes(erase, recount), eraseSeed: eraseSeeds(seed, step, batchSize) }),
     ...(mix && {
       mixShare: Float32Array.from(mix, ({ lambda }) => lambda),
       // Around a pasted box the image is its own.
@@ -53,6 +53,13 @@ export function drawValues(
       mixBox: boxColumns(mix.map(({ box }) => box), batchSize), // prettier-ignore
     }),
   };
+}
+
+/** [2, B]: the seed of each image's noise. */
+function eraseSeeds(seed: number, step: number, batchSize: number): Int32Array {
+  return Int32Array.from({ length: 2 * batchSize }, (_, at) =>
+    at < batchSize ? seed : Math.imul(step, batchSize) + at - batchSize,
+  );
 }
 
 /** [R, 4, B]: the r-th rectangle of each image; an empty one where there are fewer. */
@@ -113,9 +120,9 @@ function eraseImages(recipe: Recipe, student: Model, images: tf.Tensor4D, inputs
 /** Computes the paint of rectangles, normalised: one for all of them, or one for each. */
 function paints({ remode, recount }: Recipe, shape: number[], { eraseSeed }: Inputs): tf.Tensor[] {
   if (remode === 'const') return [tf.zeros([1, 1, 1, 3])];
-  if (remode === 'pixel') return [noise(shape, eraseSeed)];
-  const colours = noise([recount, shape[0], 1, 1, 3], eraseSeed);
-  return recount === 1 ? [tf.reshape(colours, [shape[0], 1, 1, 3])] : tf.unstack(colours);
+  if (remode === 'pixel') return [noise(shape.slice(1), eraseSeed)];
+  const colours = noise([recount, 1, 1, 3], eraseSeed);
+  return recount === 1 ? [tf.reshape(colours, [shape[0], 1, 1, 3])] : tf.unstack(colours, 1);
 }
 
 /** Normalised values as those of images. */
@@ -125,10 +132,11 @@ function paint(noise: tf.Tensor, { mean, std }: Model): tf.Tensor {
   return tf.add(tf.mul(noise, scale), shift);
 }
 
-/** N(0, 1) that follows from the seed [2] alone. */
-function noise(shape: number[], seed: tf.Tensor): tf.Tensor {
+/** N(0, 1) in `shape` for each image, which follows from its seed alone. @param seeds [2, B] @returns [B, …shape] */
+function noise(shape: number[], seeds: tf.Tensor): tf.Tensor {
   const attrs = [attr.type('dtype', 'float32'), attr.type('T', 'int32'), attr.type('Tseed', 'int32')];
-  return call('StatelessRandomNormal', attrs, [tf.tensor1d(shape, 'int32'), seed])[0];
+  const size = tf.tensor1d(shape, 'int32');
+  return tf.stack(tf.unstack(seeds, 1).map((seed) => call('StatelessRandomNormal', attrs, [size, seed])[0]));
 }
 
 /** [B, S, S, 1]: 1 in a rectangle whose edges are [4, B], else 0. */

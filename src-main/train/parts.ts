@@ -83,13 +83,11 @@ export function stepParts(student: Model, { batchSize, microBatch, lanes, views 
 }
 
 /** Selects the inputs that belong to the images of a part. */
-export function partOf(inputs: Record<string, tf.Tensor>, part: Part, index: number): Record<string, tf.Tensor> {
+export function partOf(inputs: Record<string, tf.Tensor>, part: Part): Record<string, tf.Tensor> {
   const entries = Object.entries(inputs).filter(([, { rank }]) => rank > 0);
   return Object.fromEntries(
     entries.map(([name, tensor]) => {
       if (name === 'images') return [name, rowsOf(tensor, part, 0, 'uint8')];
-      // Each part erases with noise of its own.
-      if (name === 'eraseSeed') return [name, tf.add(tensor, tf.tensor1d([Math.imul(index, 0x61c88647), 0], 'int32'))];
       const axis = BATCH_FIRST.has(name) ? 0 : tensor.rank - 1;
       return [name, rowsOf(tensor, part, axis, tensor.dtype as DType)];
     }),

@@ -91,7 +91,7 @@ function sumOfParts(
   const bodies = new Map<string, Program>();
   const sums: Record<string, tf.Tensor>[] = [];
   batchParts.forEach((part, index) => {
-    const given = { ...partOf(inputs, part, index), ...read };
+    const given = { ...partOf(inputs, part), ...read };
     const after = Object.values(sums[index - engine.lanes] ?? {});
     const found = asOneOp(engine, bodies, String(part.length), given, after, (inputs) => {
       const { losses, gradients } = lossAndGradients(

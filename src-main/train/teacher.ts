@@ -7,7 +7,6 @@ import { attr, call, castTo } from '../trace/ops.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import { drawInputs, drawnImages } from './mix.ts';
-import { partOf, rowsOf, stepParts, type Part } from './parts.ts';
 
 /**
  * Prepares images for a teacher: the images of the student, after crop, augmentation, erasing and mixing, at the
@@ -97,22 +96,10 @@ export interface DrawnBatch {
 export function recordDrawnImages(engine: Engine, batch: DrawnBatch, view: TeacherView): Program {
   const { student, recipe, batchSize } = batch;
   const inputs = { ...imagesInput(batchSize, student.inputSize), ...drawInputs(recipe, batchSize) };
-  // The noise of erased images is drawn by parts, as the step takes the batch.
-  const { microBatch } = recipe;
-  const parts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes });
   return record(engine, inputs, {}, (given) => {
-    const drawn = (inputs: Record<string, tf.Tensor>): tf.Tensor4D =>
-      drawnImages(recipe, student, castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D, inputs);
-    const images = parts ? joined(parts, (part, index) => drawn(partOf(given, part, index))) : drawn(given);
+    const images = drawnImages(recipe, student, castTo(given.images, 'uint8', 'float32') as tf.Tensor4D, given);
     return { outputs: { images: teacherImages(images, view) }, assigns: {} };
   });
-}
-
-/** Joins the results for the parts of a batch, in the order of the batch. */
-function joined(parts: readonly Part[], make: (part: Part, index: number) => tf.Tensor4D): tf.Tensor4D {
-  const order = parts.flat();
-  const places = order.map((_, image) => order.indexOf(image));
-  return rowsOf(tf.concat(parts.map(make)), places, 0, 'float32');
 }
 
 /** Records {@link teacherImages} of images that have the teacher's size already, `images` [B, T, T, 3]. */
