@@ -81,6 +81,11 @@ const TABLE: Row[] = [
     packages: ['node:*'],
   },
   {
+    folder: 'src-main/answers',
+    imports: ['protocol', 'base', 'formats', 'runs'].map((name) => `src-main/${name}`),
+    packages: ['node:*'],
+  },
+  {
     folder: 'src-main/weights',
     imports: ['protocol', 'formats', 'base', 'install', 'model', 'train', 'runs'].map((name) => `src-main/${name}`),
     packages: ['node:*'],
@@ -94,7 +99,7 @@ const TABLE: Row[] = [
     folder: 'src-main/job-process',
     imports: [
       ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'engines', 'model', 'exports'],
-      ...['train', 'runs', 'weights', 'jobs'],
+      ...['train', 'runs', 'answers', 'weights', 'jobs'],
     ].map((name) => `src-main/${name}`),
     packages: [TFJS, 'onnxruntime-node', 'valibot', 'node:*'],
   },
@@ -102,7 +107,7 @@ const TABLE: Row[] = [
     folder: 'src-main/service',
     imports: [
       'resources',
-      ...['protocol', 'base', 'data', 'install', 'model', 'train', 'runs', 'weights', 'jobs'].map(
+      ...['protocol', 'base', 'data', 'install', 'model', 'train', 'runs', 'answers', 'weights', 'jobs'].map(
         (name) => `src-main/${name}`,
       ),
     ],
@@ -121,9 +126,18 @@ const TABLE: Row[] = [
   },
   {
     folder: 'src-main/shells/cli',
-    imports: ['protocol', 'base', 'data', 'install', 'runs', 'weights', 'jobs', 'service', 'shells/server'].map(
-      (name) => `src-main/${name}`,
-    ),
+    imports: [
+      'protocol',
+      'base',
+      'data',
+      'install',
+      'runs',
+      'answers',
+      'weights',
+      'jobs',
+      'service',
+      'shells/server',
+    ].map((name) => `src-main/${name}`),
     packages: ['node:*'],
   },
   { folder: 'src-renderer/i18n', imports: ['src-main/protocol'], packages: ['vue-i18n'] },

@@ -64,11 +64,12 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return out;
 }
 
-/** Writes values as little-endian elements of `dtype`: F32, I32 (whole numbers below 2²⁴) or I64. */
+/** Writes values as little-endian elements of `dtype`: F32, F16 (the nearest), I32 (whole numbers below 2²⁴) or I64. */
 export function fromFloat32(dtype: Dtype, values: Float32Array): Uint8Array {
   if (dtype === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  if (dtype === 'F16') return narrowToFloat16(values);
   if (dtype === 'I32') return new Uint8Array(Int32Array.from(values).buffer);
-  if (dtype !== 'I64') throw new Error(`fromFloat32: expected F32, I32 or I64, got ${dtype}`);
+  if (dtype !== 'I64') throw new Error(`fromFloat32: expected F32, F16, I32 or I64, got ${dtype}`);
   return new Uint8Array(BigInt64Array.from(values, (value) => BigInt(Math.round(value))).buffer);
 }
 
@@ -78,6 +79,28 @@ function widenBfloat16(bytes: Uint8Array, bits: Uint32Array): void {
 
 function widenFloat16(bytes: Uint8Array, bits: Uint32Array): void {
   for (let i = 0; i < bits.length; i++) bits[i] = float16Bits(bytes[2 * i] | (bytes[2 * i + 1] << 8));
+}
+
+function narrowToFloat16(values: Float32Array): Uint8Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return new Uint8Array(Uint16Array.from(bits, halfOfBits).buffer);
+}
+
+// The half nearest to the float32 of these bits; of two as near the even one.
+function halfOfBits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = (bits >>> 23) & 0xff;
+  const fraction = bits & 0x7fffff;
+  if (exponent === 0xff) return sign | 0x7c00 | (fraction === 0 ? 0 : 0x200);
+  // Below the least normal half the leading 1 is a bit of the fraction.
+  const shift = Math.max(13, 126 - exponent);
+  if (shift > 24) return sign;
+  const whole = exponent > 112 ? ((exponent - 112) << 23) | fraction : fraction | 0x800000;
+  const half = whole >>> shift;
+  const rest = whole & ((1 << shift) - 1);
+  const middle = 1 << (shift - 1);
+  const rounded = half + (rest > middle || (rest === middle && (half & 1) === 1) ? 1 : 0);
+  return sign | Math.min(rounded, 0x7c00);
 }
 
 // The bits of a half as the bits of the equal float32.

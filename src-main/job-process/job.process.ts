@@ -11,6 +11,7 @@ import { runMeasureJob } from './jobs/measure-job.ts';
 import { runPredictFilesJob } from './jobs/predict-files-job.ts';
 import { runPredictJob } from './jobs/predict-job.ts';
 import { runPreviewJob } from './jobs/preview-job.ts';
+import { runTeachJob } from './jobs/teach-job.ts';
 import { runTrainJob } from './jobs/train-job.ts';
 import { PauseSwitch } from './training/pause-switch.ts';
 import { jobPort, type JobPort } from './job-port.ts';
@@ -50,6 +51,8 @@ function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
       return runForecastJob(job);
     case 'measure':
       return runMeasureJob(job, context);
+    case 'teach':
+      return runTeachJob(job, context);
     case 'preview':
       return runPreviewJob(job);
     case 'verify-engine':

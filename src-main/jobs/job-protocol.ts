@@ -5,7 +5,7 @@ import { StillhouseError, toPlainError, type PlainError } from '../protocol/erro
 import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
 import { epochRow, headScore, historyRows } from '../protocol/events.ts';
 import { exportCheck } from '../protocol/export.ts';
-import { memoryForecast } from '../protocol/recipe-data.ts';
+import { memoryForecast, taughtAhead } from '../protocol/recipe-data.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import {
   FIRST,
@@ -160,6 +160,17 @@ export interface ForecastJob extends EngineChoice {
   kind: 'forecast';
   recipe: Recipe;
   classes: readonly string[];
+  /** Files of the data set to leave out. */
+  excluded?: readonly string[];
+}
+
+/** Asks a teacher for its answers to the batches of a training that are not kept yet, and keeps them. */
+export interface TeachJob extends EngineChoice {
+  kind: 'teach';
+  /** Its epochs say how far. */
+  recipe: Recipe;
+  /** Files of the data set to leave out. */
+  excluded: readonly string[];
 }
 
 /** Times the first steps of a training. Nothing is written. */
@@ -203,6 +214,7 @@ export type JobRequest =
   | ForwardJob
   | ForecastJob
   | MeasureJob
+  | TeachJob
   | PreviewJob
   | VerifyEngineJob;
 
@@ -241,7 +253,14 @@ const RESULTS = {
   check: datasetReport,
   forward: v.object({ output: text, shape: numbers, notes: v.array(plainError) }),
   forecast: memoryForecast,
-  measure: v.nullable(v.object({ imagesPerSecond: number })),
+  measure: v.nullable(
+    v.object({
+      imagesPerSecond: number,
+      /** Milliseconds of a batch that the teacher took; null without one, or where no clock can tell. */
+      teacher: v.nullable(number),
+    }),
+  ),
+  teach: v.nullable(taughtAhead),
   preview: batchPreview,
   'verify-engine': v.object({
     version: text,

@@ -561,6 +561,35 @@ export const ERRORS = {
     says: 'Distillation needs a teacher, and none is chosen.',
     advice: 'Choose a teacher model and its weights, or set distillation to none.',
   },
+  'answers.found': {
+    says: "Of the teacher's answers to {batches} batches, {kept} are kept in {path}.",
+    advice: 'They are taken from there; the teacher is asked for the others.',
+  },
+  'answers.differ': {
+    says: "The kept answers in {path} are not the teacher's any more: {reason}.",
+    advice: 'They were dropped; it is asked again, and what it answers is kept.',
+  },
+  'answers.damaged': {
+    says: '{path} is damaged; it held the answers of the teacher to {count} batches.',
+    advice: 'It was removed, and the teacher is asked again.',
+  },
+  'answers.other-images': {
+    says: 'The images of epoch {epoch}, batch {batch} are not those that the answers in {path} are for.',
+    advice: 'Image files have changed, or could not be read then or now. The teacher is asked for such batches.',
+  },
+  'answers.not-kept': {
+    says: "The teacher's answers are no longer written to {path}: {reason}.",
+    advice:
+      'The run goes on and asks the teacher. Free some space, or raise --answers-budget; what is kept already is used.',
+  },
+  'answers.unknown': {
+    says: 'There are {count} stores of kept answers that begin with {id}.',
+    advice: 'Name one of those that stillhouse teach --list shows.',
+  },
+  'answers.in-use': {
+    says: 'The kept answers {id} are in use.',
+    advice: 'Stop the run that uses them first.',
+  },
   'recipe.unknown-key': {
     says: 'The recipe has an unknown setting: {key}.',
     advice: 'Remove it or correct its spelling.',

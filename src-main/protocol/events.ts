@@ -114,6 +114,7 @@ const jobKind = oneOf([
   'export',
   'evaluate',
   'measure',
+  'teach',
   'distil',
   'study',
 ]);

@@ -1,4 +1,4 @@
-import { DISTILLATION_NAMES, distillationHelp } from './distillations.ts';
+import { DISTILLATION_NAMES, distillationHelp, LOGIT_NAMES } from './distillations.ts';
 import { exportEndings } from './export-formats.ts';
 import type { FieldOf } from './field.ts';
 
@@ -240,5 +240,45 @@ export const MODEL_FIELDS = [
     label: 'Temperature',
     help: 'Softens the probabilities of both networks; soft distillation only.',
     usedWhen: [{ distillationType: ['soft'] }],
+  },
+  {
+    key: 'teachOnce',
+    type: 'boolean',
+    group: 'distillation',
+    simple: true,
+    default: false,
+    unit: '',
+    paper: 'off',
+    label: 'Teach once',
+    help: "Keeps the teacher's answers on disk: a resumed or repeated run, and any student that sees the same images, takes them from there and pays nothing for the teacher.",
+    usedWhen: [{ distillationType: DISTILLATION_NAMES }],
+    changesSpeed: true,
+  },
+  {
+    key: 'answersType',
+    type: 'choice',
+    group: 'distillation',
+    simple: false,
+    default: 'float16',
+    choices: ['float16', 'float32'],
+    unit: '',
+    paper: '',
+    label: 'Keep answers as',
+    help: "Numbers of kept answers to soft distillation. float32: the teacher's own, in twice the space. Of hard distillation two bytes an image are kept.",
+    usedWhen: [{ distillationType: LOGIT_NAMES }, { teachOnce: 'on' }],
+  },
+  {
+    key: 'answersBudget',
+    type: 'number',
+    group: 'distillation',
+    simple: false,
+    default: 20,
+    min: 0,
+    max: 1000000,
+    unit: 'GiB',
+    paper: '',
+    label: 'Space for answers',
+    help: 'Most space of all kept answers on this machine. The longest unused go first; what does not fit is asked of the teacher each time.',
+    usedWhen: [{ distillationType: DISTILLATION_NAMES }, { teachOnce: 'on' }],
   },
 ] as const satisfies readonly FieldOf<string>[];

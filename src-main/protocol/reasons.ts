@@ -365,6 +365,9 @@ export const REASONS = {
   // What is expected of a value.
   'value.policy': 'empty, or text such as rand-m9-mstd0.5-inc1 (or {names})',
   'value.two-shares': 'empty, or two shares such as 0.2 0.8',
+  'answers.budget': 'they would take more than the space they may have',
+  'answers.decisions': 'of {count} images it decides otherwise for {other}',
+  'answers.logits': 'of {count} numbers one is off by {difference}',
   'value.few-images': 'off where an epoch has less than a batch of images',
   'value.batch-norm': 'at least 2 images, or larger ones, for batch normalization',
   'value.model-such': 'a model such as {names}',

@@ -102,6 +102,8 @@ export const timeForecast = v.object({
   seconds: measured,
   /** The batch size that the speed was seen with. */
   batchSize: number,
+  /** Of the whole run, in which the teacher is asked: what its kept answers save. null where that is not known. */
+  teacherSeconds: v.nullable(number),
   /** The run that it was seen in; null when a few steps were measured for it. */
   run: v.nullable(text),
   time: number,
@@ -118,6 +120,52 @@ export const recipeReading = v.object({
 });
 export type RecipeReading = v.InferOutput<typeof recipeReading>;
 
+/** What is kept of a teacher's answers to a training, and what all of them would take. */
+const answersForecast = v.object({
+  /** The folder that holds them, or will. */
+  path: text,
+  /** Batches of the whole training, and how many of them are answered already. */
+  batches: number,
+  kept: number,
+  /** Of the answers to all batches. */
+  bytes: number,
+  /** Most bytes of all kept answers, and what they take now. */
+  budget: number,
+  held: number,
+  free: number,
+  /** What the teacher took for a batch when it was asked; null where it never was. */
+  millisecondsPerBatch: v.nullable(number),
+});
+export type AnswersForecast = v.InferOutput<typeof answersForecast>;
+
+/** What has been made ahead of a teacher's answers to a training. */
+export const taughtAhead = v.object({
+  path: text,
+  /** Batches of the training, and how many of them are answered. */
+  batches: number,
+  kept: number,
+  notes: v.array(plainError),
+});
+export type TaughtAhead = v.InferOutput<typeof taughtAhead>;
+
+/** The kept answers of one teacher to one way of drawing batches. */
+export const keptAnswers = v.array(
+  v.object({
+    id: text,
+    path: text,
+    teacher: text,
+    /** The data folder that they were first made for. */
+    dataPath: text,
+    kind: oneOf(['decisions', 'logits']),
+    batches: number,
+    bytes: number,
+    /** Milliseconds since 1970. */
+    used: number,
+    inUse: flag,
+  }),
+);
+export type KeptStore = v.InferOutput<typeof keptAnswers>[number];
+
 /** Bytes that a training will hold in memory. */
 export const memoryForecast = v.object({
   /** Parameters of the student, and their average where one is kept. */
@@ -130,5 +178,7 @@ export const memoryForecast = v.object({
   /** The program itself: engine, compiled code, decoded images. */
   process: number,
   total: number,
+  /** Of a recipe that is taught once, whose data are known. */
+  answers: v.optional(answersForecast),
 });
 export type MemoryForecast = v.InferOutput<typeof memoryForecast>;

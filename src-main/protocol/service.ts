@@ -17,6 +17,7 @@ import { MOST_CHECK_IMAGES, exportInfos } from './export.ts';
 import { EXPORT_FORMAT_NAMES } from './export-formats.ts';
 import {
   givenRecipe as recipe,
+  keptAnswers,
   lrSchedule,
   memoryForecast,
   modelCards,
@@ -163,6 +164,12 @@ export const CALLS = {
   'recipe.time': call(v.strictObject({ recipe }), v.nullable(timeForecast)),
   /** Times a few steps on the recipe's own images; the job's result is images a second. */
   'recipe.measure': call(v.strictObject({ recipe }), job),
+  /** Makes the teacher's answers to a recipe ahead, and keeps them; the job's result is a TaughtAhead. */
+  'answers.make': call(v.strictObject({ recipe }), job),
+  /** Lists the kept answers of teachers, the longest unused first. */
+  'answers.list': call(v.strictObject({}), keptAnswers),
+  /** Removes kept answers; tells how many bytes they took. */
+  'answers.remove': call(v.strictObject({ id: text }), v.object({ id: v.string(), bytes: v.number() })),
   /** A recipe from YAML or JSON. */
   'recipe.read': call(v.strictObject({ text: document }), recipeReading),
   /** A recipe as a file: the settings that differ from the defaults, or `all`. */

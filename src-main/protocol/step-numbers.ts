@@ -56,6 +56,10 @@ export const STEP_NUMBERS = {
    * and that time is taken out of `stepTime`. Missing without a teacher.
    */
   teacher: { unit: 'milliseconds', exported: 'speed/teacher_ms', part: 'teacher', missing: 'absent' },
+  /** Images whose teacher's answers were kept already. Missing where none are kept. */
+  kept: { unit: 'percent', exported: 'teacher/kept_percent', missing: 'absent' },
+  /** What the teacher would have taken for these in a step. */
+  saved: { unit: 'milliseconds', exported: 'teacher/saved_ms', missing: 'absent' },
   /** Resident memory of the trainer. */
   memory: { unit: 'bytes', exported: 'memory/trainer_bytes' },
 } as const satisfies Record<string, StepNumber>;

@@ -70,6 +70,11 @@ export function archivesFolder(cache = cacheFolder()): string {
   return join(cache, 'archives');
 }
 
+/** Holds the answers of teachers that are kept: `<cache>/answers`. */
+export function answersFolder(cache = cacheFolder()): string {
+  return join(cache, 'answers');
+}
+
 /** Holds the sample data set: `<cache>/sample`. */
 export function sampleFolder(): string {
   return join(cacheFolder(), 'sample');

@@ -4,9 +4,10 @@ import type { ServiceEvent } from '../protocol/events.ts';
 import type { BatchPreview, EngineDevice, QueueEntry, SystemInfo } from '../protocol/data-types.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
 import { readProfile } from '../runs/profile-file.ts';
-import { archivesFolder, dataNotesFolder, engineFolders } from '../runs/places.ts';
+import { answersFolder, archivesFolder, dataNotesFolder, engineFolders } from '../runs/places.ts';
 import { checkpointsFolder } from '../runs/run-folder.ts';
 import { imageNetWeights } from '../install/model-weights.ts';
+import { AnswerCalls } from './answers/answer-calls.ts';
 import { badStepReport } from './runs/bad-step-report.ts';
 import { DataNotes, notesName } from '../jobs/data-notes.ts';
 import { Datasets, absolute, type ImageFile } from './data/datasets.ts';
@@ -70,6 +71,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.exports.handlers(),
       ...core.photos.handlers(),
       ...core.weights.handlers(),
+      ...core.answers.handlers(),
       ...core.distillations.handlers(),
       ...core.studies.handlers(),
     },
@@ -85,6 +87,7 @@ class Core {
   readonly exports: ExportCalls;
   readonly photos: Photos;
   readonly weights: WeightCalls;
+  readonly answers: AnswerCalls;
   readonly distillations: DistilCalls;
   readonly studies: StudyCalls;
   private readonly notes: DataNotes;
@@ -163,6 +166,8 @@ class Core {
       spawnJob,
       starter: this.starter,
     });
+    const folder = answersFolder(cacheFolder);
+    this.answers = new AnswerCalls({ folder, jobs, engine, notes, spawnJob, starter: this.starter });
   }
 
   private beginWaiting(entry: QueueEntry): Promise<unknown> {

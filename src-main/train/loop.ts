@@ -6,7 +6,7 @@ import type { Evaluation } from './evaluate.ts';
 import { nextEpoch, type Position } from './position.ts';
 import { progressMeter, type ProgressMeter } from './progress.ts';
 import { lrAt, meanLr } from './schedule.ts';
-import type { StepLosses, TrainBatch, TrainStep } from './step-types.ts';
+import type { StepCost, StepLosses, TrainBatch, TrainStep } from './step-types.ts';
 
 /** A step whose loss or gradients were not finite; the state is as it was before. */
 export interface BadStep {
@@ -142,10 +142,15 @@ async function savedFirst(parts: LoopParts, position: Position, error: unknown):
 }
 
 /** The whole time of a step, split. What was measured apart from it cannot be more than it. */
-function stepTimesOf(dataWait: number, whole: number, took: Awaited<ReturnType<TrainStep['run']>>['took']): StepTimes {
+function stepTimesOf(
+  dataWait: number,
+  whole: number,
+  took: StepCost | undefined,
+): StepTimes & Pick<StepCost, 'kept' | 'saved'> {
   const feed = Math.min(took?.feed ?? 0, whole);
   const teacher = took?.teacher === undefined ? {} : { teacher: Math.min(took.teacher, whole - feed) };
-  return { dataWait, feed, step: whole - feed - (teacher.teacher ?? 0), ...teacher };
+  const kept = took?.kept === undefined ? {} : { kept: took.kept, saved: took.saved };
+  return { dataWait, feed, step: whole - feed - (teacher.teacher ?? 0), ...teacher, ...kept };
 }
 
 async function timed<Result>(

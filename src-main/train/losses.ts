@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Distillation } from '../protocol/distillations.ts';
+import { DISTILLATIONS, type Distillation } from '../protocol/distillations.ts';
 import type { Recipe } from '../protocol/recipe.ts';
+import type { TensorSpec } from '../trace/program.ts';
 
 /** The losses of the method. B images, K classes; each is a mean over the batch and float32. */
 
@@ -77,11 +78,10 @@ export function smoothTargets(labels: tf.Tensor1D, classes: number, smoothing: n
 /**
  * Hard distillation: cross-entropy against the teacher's decision.
  * @param student [B, K] logits of the distillation head
- * @param teacher [B, K] logits
+ * @param decisions [B] int32
  */
-function hardDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
-  const decisions = tf.argMax<tf.Tensor1D>(teacher, 1);
-  return softTargetCrossEntropy(student, smoothTargets(decisions, teacher.shape[1], 0));
+function hardDistillation(student: tf.Tensor2D, decisions: tf.Tensor1D): tf.Scalar {
+  return softTargetCrossEntropy(student, smoothTargets(decisions, student.shape[1], 0));
 }
 
 /**
@@ -97,24 +97,42 @@ export function softDistillation(student: tf.Tensor2D, teacher: tf.Tensor2D, tem
   return tf.mul<tf.Scalar>(divergence, (temperature * temperature) / teacher.shape[1]);
 }
 
-/** Computes a loss from the logits [B, K] of student and teacher. */
-type DistillationLoss = (student: tf.Tensor2D, teacher: tf.Tensor2D, recipe: Recipe) => tf.Scalar;
+/** Computes a loss from the logits [B, K] of the student and the answers of the teacher. */
+type DistillationLoss = (student: tf.Tensor2D, answers: tf.Tensor, recipe: Recipe) => tf.Scalar;
 
 const DISTILLATION_LOSSES: Readonly<Record<Distillation, DistillationLoss>> = {
-  soft: (student, teacher, { distillationTau }) => softDistillation(student, teacher, distillationTau),
-  hard: hardDistillation,
+  soft: (student, logits, { distillationTau }) => softDistillation(student, logits as tf.Tensor2D, distillationTau),
+  hard: (student, decisions) => hardDistillation(student, decisions as tf.Tensor1D),
 };
+
+/** Returns the kind of answers that a recipe with a teacher learns from. @throws Error without distillation. */
+export function answerKind({ distillationType }: Pick<Recipe, 'distillationType'>): 'logits' | 'decisions' {
+  if (distillationType === 'none') throw new Error('answerKind: a recipe without distillation has no answers');
+  return DISTILLATIONS[distillationType].answers;
+}
+
+/** Takes from a teacher's logits [B, K] what the recipe learns from: these, or its decisions [B]. */
+export function answersFrom(recipe: Recipe, logits: tf.Tensor2D): tf.Tensor {
+  return answerKind(recipe) === 'decisions' ? tf.argMax(logits, 1) : logits;
+}
+
+/** Describes the answers of a teacher to a batch, as the step takes them. */
+export function answersSpec(recipe: Recipe, batchSize: number, classes: number): TensorSpec {
+  return answerKind(recipe) === 'decisions'
+    ? { shape: [batchSize], dtype: 'int32' }
+    : { shape: [batchSize, classes], dtype: 'float32' };
+}
 
 /**
  * Computes the distillation loss that a recipe asks for.
  * @param student [B, K] logits of the head that learns from the teacher
- * @param teacher [B, K] logits
+ * @param answers as {@link answersFrom} makes them
  * @throws Error for a recipe without distillation: a defect of the caller.
  */
-export function distillationLoss(recipe: Recipe, student: tf.Tensor2D, teacher: tf.Tensor2D): tf.Scalar {
+export function distillationLoss(recipe: Recipe, student: tf.Tensor2D, answers: tf.Tensor): tf.Scalar {
   if (recipe.distillationType === 'none')
     throw new Error('distillationLoss: a teacher was given to a recipe without distillation');
-  return DISTILLATION_LOSSES[recipe.distillationType](student, teacher, recipe);
+  return DISTILLATION_LOSSES[recipe.distillationType](student, answers, recipe);
 }
 
 /** A value that gradients do not pass through. */

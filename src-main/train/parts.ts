@@ -95,7 +95,7 @@ export function partOf(inputs: Record<string, tf.Tensor>, part: Part): Record<st
 }
 
 /** Inputs whose first axis is the batch; of the others it is the last. */
-const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
+const BATCH_FIRST = new Set(['images', 'labels', 'teacherAnswers']);
 
 /** [from, to) ranges of nearly equal lengths ≤ `size` that cover `count`; a multiple of `lanes` where it can be. */
 function split(count: number, size: number, lanes: number): [number, number][] {

@@ -3,15 +3,18 @@ import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import { STEP_TIME_PARTS, type StepTimes } from '../protocol/step-numbers.ts';
 import { Mean } from './metrics.ts';
 import type { Position } from './position.ts';
-import type { StepLosses } from './step-types.ts';
+import type { StepCost, StepLosses } from './step-types.ts';
 
 /** Milliseconds between two rows: often enough for a live chart, seldom enough for a history of weeks. */
 const ROW_INTERVAL = 500;
 
+/** What kept answers of a teacher did for a step; nothing where none are kept. */
+type Kept = Pick<StepCost, 'kept' | 'saved'>;
+
 /** Turns steps into history rows and knows how long the rest will take. */
 export interface ProgressMeter {
   /** Takes in one finished step; gives a row when the last is half a second old or the epoch ends, else null. */
-  step(position: Position, lr: number, losses: StepLosses, took: StepTimes): StepRow | null;
+  step(position: Position, lr: number, losses: StepLosses, took: StepTimes & Kept): StepRow | null;
   /** Runs an evaluation, tells what it took and remembers that for the forecast. */
   evaluation<Result>(run: () => Promise<Result>): Promise<{ result: Result; seconds: number }>;
 }
@@ -52,6 +55,8 @@ interface Window extends Record<keyof StepTimes, Mean> {
   loss: Mean;
   lossClass: Mean;
   lossDistillation: Mean;
+  kept: Mean;
+  saved: Mean;
 }
 
 const newWindow = (): Window => ({
@@ -62,12 +67,16 @@ const newWindow = (): Window => ({
   feed: new Mean(),
   step: new Mean(),
   teacher: new Mean(),
+  kept: new Mean(),
+  saved: new Mean(),
 });
 
-function addTo(window: Window, losses: StepLosses, took: StepTimes): void {
+function addTo(window: Window, losses: StepLosses, took: StepTimes & Kept): void {
   window.loss.add(losses.loss);
   window.lossClass.add(losses.lossClass);
   if (losses.lossDistillation !== null) window.lossDistillation.add(losses.lossDistillation);
+  if (took.kept !== undefined) window.kept.add(took.kept);
+  if (took.saved !== undefined) window.saved.add(took.saved);
   for (const part of STEP_TIME_PARTS) if (took[part] !== undefined) window[part].add(took[part]);
 }
 
@@ -87,6 +96,7 @@ function rowOf(window: Window, recipe: Recipe, stepsPerEpoch: number, position: 
     lr,
     imagesPerSecond: (1000 * recipe.batchSize) / Math.max(wholeOf(anatomy), 1e-3),
     secondsLeft: 0,
+    ...(window.kept.count > 0 && { kept: window.kept.value, saved: window.saved.value }),
     memory: process.memoryUsage.rss(),
     anatomy,
   };

@@ -3,6 +3,9 @@ import type { Draws } from './mix.ts';
 
 /** Steps as the loop and the evaluation run them. Letters: B images of a batch, S side of an image, K classes. */
 
+/** Logits [B, K] or decisions [B] of a teacher. */
+export type TeacherAnswers = Float32Array | Int32Array;
+
 /** The inputs of one training step. */
 export interface StepBatch extends Draws {
   /** [B, S, S, 3] RGB. */
@@ -11,8 +14,8 @@ export interface StepBatch extends Draws {
   labels: Int32Array;
   /** Rows as `noiseRows` says, [R, B]; null for none. */
   noise: Float32Array | null;
-  /** Of a teacher outside of the step, [B, K]. */
-  teacherLogits?: Float32Array;
+  /** Of a teacher outside of the step: logits [B, K], or decisions [B], as the recipe learns from. */
+  teacherAnswers?: TeacherAnswers;
 }
 
 export interface TrainBatch extends StepBatch {
@@ -28,12 +31,17 @@ export interface StepLosses {
   overflow?: boolean;
 }
 
+/** Milliseconds of a step that did not go into the student. */
+export interface StepCost extends Pick<StepTimes, 'feed' | 'teacher'> {
+  /** Of its images whose teacher's answers were kept, in percent. */
+  kept?: number;
+  /** Milliseconds that the teacher would have taken for these. */
+  saved?: number;
+}
+
 export interface TrainStep {
   /** `took`: milliseconds of the step that did not go into the student, where they are known. */
-  run(
-    batch: StepBatch,
-    scalars: { lr: number; step: number },
-  ): Promise<StepLosses & { took?: Pick<StepTimes, 'feed' | 'teacher'> }>;
+  run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepLosses & { took?: StepCost }>;
 }
 
 /** Logits of one network in eval mode: `head` and `headDist` are [B, K], row-major; `headDist` null for one head. */

@@ -6,10 +6,11 @@ import type { Values } from '../runtime/dtypes.ts';
 import { castTo, finite } from '../trace/ops.ts';
 import type { Precision } from '../trace/narrow.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
-import { callProgram, record } from '../trace/recorder.ts';
+import { record } from '../trace/recorder.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
-import { classLoss, distillationLoss, smoothTargets } from './losses.ts';
-import { neighbourParts, partOf, partSize, rowsOf, stepParts, type Part } from './parts.ts';
+import { answersFrom, answersSpec, classLoss, distillationLoss, smoothTargets } from './losses.ts';
+import { asOneOp, inParts } from './part-programs.ts';
+import { neighbourParts, partOf, partSize, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import type { EvalStep, StepBatch, StepLosses, TrainStep } from './step-types.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
@@ -117,25 +118,6 @@ function prefixed(prefix: string, tensors: Record<string, tf.Tensor>): Record<st
 /** Names of what a part finds. */
 const SUM = { loss: 'sum.loss.', gradient: 'sum.grad.' } as const;
 
-/** Runs `body` as one op on `given`, after `after`. What has the same key is recorded once. */
-function asOneOp(
-  engine: Engine,
-  bodies: Map<string, Program>,
-  key: string,
-  given: Record<string, tf.Tensor>,
-  after: readonly tf.Tensor[],
-  body: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
-): Record<string, tf.Tensor> {
-  const specs = Object.entries(given).map(([name, { shape, dtype }]): [string, TensorSpec] => {
-    return [name, { shape, dtype: name === 'images' ? 'uint8' : dtype }];
-  });
-  const recorded = () =>
-    record(engine, Object.fromEntries(specs), {}, (inputs) => ({ outputs: body(inputs), assigns: {} }));
-  const program = bodies.get(key) ?? recorded();
-  bodies.set(key, program);
-  return callProgram(engine, program, given, after);
-}
-
 function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): Record<string, TensorSpec> {
   const side = student.inputSize;
   const rows = noiseRows(student, recipe);
@@ -144,7 +126,7 @@ function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): R
     labels: { shape: [batchSize], dtype: 'int32' },
     ...(rows > 0 && { noise: { shape: [rows, batchSize], dtype: 'float32' as const } }),
     ...drawInputs(recipe, batchSize),
-    ...(teacher === 'outside' && { teacherLogits: { shape: [batchSize, student.classes], dtype: 'float32' as const } }),
+    ...(teacher === 'outside' && { teacherAnswers: answersSpec(recipe, batchSize, student.classes) }),
     ...updateInputs(recipe),
   };
 }
@@ -170,7 +152,7 @@ function lossAndGradients(
   const images = drawnImages(recipe, student, asRead, inputs);
   const labels = smoothTargets(inputs.labels as tf.Tensor1D, student.classes, recipe.smoothing);
   const targets = drawnTargets(recipe, labels, inputs);
-  const taught = answersOf(teacher, inputs, images);
+  const taught = answersOf(teacher, recipe, inputs, images);
   const params = pick(inputs, PREFIX.model);
   const names = trainable(student, recipe).map(({ name }) => name);
   let losses: Record<string, tf.Tensor> = {};
@@ -207,11 +189,12 @@ function answer(
 
 function answersOf(
   teacher: TrainStepParts['teacher'],
+  recipe: Recipe,
   inputs: Record<string, tf.Tensor>,
   images: tf.Tensor4D,
-): tf.Tensor2D | null {
-  if (teacher === 'outside') return inputs.teacherLogits as tf.Tensor2D;
-  return teacher && teacherLogits(teacher, pick(inputs, PREFIX.teacher), images);
+): tf.Tensor | null {
+  if (teacher === 'outside') return inputs.teacherAnswers;
+  return teacher && answersFrom(recipe, teacherLogits(teacher, pick(inputs, PREFIX.teacher), images));
 }
 
 /** Computes the answer of a network in evaluation mode: the mean of its heads. */
@@ -224,7 +207,7 @@ function lossesOf(
   recipe: Recipe,
   heads: Heads,
   targets: tf.Tensor2D,
-  teacherLogits: tf.Tensor2D | null,
+  taught: tf.Tensor | null,
   share: number,
 ): Record<string, tf.Scalar> {
   if (recipe.cosub) {
@@ -232,11 +215,8 @@ function lossesOf(
     return { loss: tf.mul(loss, share), lossClass: tf.mul(lossClass, share) };
   }
   const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
-  if (!teacherLogits) return { loss: lossClass, lossClass };
-  const lossDistillation = tf.mul<tf.Scalar>(
-    distillationLoss(recipe, heads.headDist ?? heads.head, teacherLogits),
-    share,
-  );
+  if (!taught) return { loss: lossClass, lossClass };
+  const lossDistillation = tf.mul<tf.Scalar>(distillationLoss(recipe, heads.headDist ?? heads.head, taught), share);
   const alpha = recipe.distillationAlpha;
   return {
     loss: tf.add(tf.mul(lossClass, 1 - alpha), tf.mul(lossDistillation, alpha)),
@@ -268,7 +248,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         images: batch.images,
         labels: batch.labels,
         ...(batch.noise && { noise: batch.noise }),
-        ...(batch.teacherLogits && { teacherLogits: batch.teacherLogits }),
+        ...(batch.teacherAnswers && { teacherAnswers: batch.teacherAnswers }),
         ...drawValues(parts.recipe, batch, parts.batchSize, step),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
@@ -314,7 +294,7 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   const batchParts = neighbourParts(batchSize, partSize(model, batchSize, engine.lanes, 0), engine.lanes);
   const program = record(engine, inputs, variables, ({ images }, params) => {
     const outputs =
-      batchParts.length > 1 ? joined(engine, batchParts, images, params, forward) : forward({ images, ...params });
+      batchParts.length > 1 ? inParts(engine, batchParts, { images }, params, forward) : forward({ images, ...params });
     return { outputs, assigns: {} };
   });
   const compiled = await engine.compile(program, state, {
@@ -328,21 +308,4 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
     },
     dispose: () => compiled.dispose(),
   };
-}
-
-/** Joins the answers of `forward` for the parts of a batch, side by side, along the batch. */
-function joined(
-  engine: Engine,
-  batchParts: readonly Part[],
-  images: tf.Tensor,
-  params: Record<string, tf.Tensor>,
-  forward: (inputs: Record<string, tf.Tensor>) => Record<string, tf.Tensor>,
-): Record<string, tf.Tensor> {
-  const bodies = new Map<string, Program>();
-  const answers = batchParts.map((part) => {
-    const given = { ...params, images: rowsOf(images, part, 0, 'uint8') };
-    return asOneOp(engine, bodies, String(part.length), given, [], forward);
-  });
-  const names = Object.keys(answers[0]);
-  return Object.fromEntries(names.map((name) => [name, tf.concat(answers.map((answer) => answer[name]))]));
 }

@@ -6,7 +6,11 @@ import type { Engine } from '../engines/engine.ts';
 import { attr, call, castTo } from '../trace/ops.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
+import { answersFrom } from './losses.ts';
 import { drawInputs, drawnImages } from './mix.ts';
+import { inParts } from './part-programs.ts';
+import { mirroredParts, partSize } from './parts.ts';
+import { pick, PREFIX, variablesOf } from './variables.ts';
 
 /**
  * Prepares images for a teacher: the images of the student, after crop, augmentation, erasing and mixing, at the
@@ -99,6 +103,28 @@ export function recordDrawnImages(engine: Engine, batch: DrawnBatch, view: Teach
   return record(engine, inputs, {}, (given) => {
     const images = drawnImages(recipe, student, castTo(given.images, 'uint8', 'float32') as tf.Tensor4D, given);
     return { outputs: { images: teacherImages(images, view) }, assigns: {} };
+  });
+}
+
+/**
+ * Records a teacher's answers to drawn batches, by itself: inputs are as those of {@link recordDrawnImages}, variables
+ * its parameters, the output is `answers`, as the step takes them.
+ */
+export function recordTeacherAnswers(engine: Engine, batch: DrawnBatch, teacher: StepTeacher): Program {
+  const { student, recipe, batchSize } = batch;
+  const given = { ...imagesInput(batchSize, student.inputSize), ...drawInputs(recipe, batchSize) };
+  const forward = (inputs: Record<string, tf.Tensor>) => {
+    const asRead = castTo(inputs.images, 'uint8', 'float32') as tf.Tensor4D;
+    const images = drawnImages(recipe, student, asRead, inputs);
+    return { answers: answersFrom(recipe, teacherLogits(teacher, pick(inputs, PREFIX.teacher), images)) };
+  };
+  const size = partSize(teacher, batchSize, engine.lanes, 0);
+  return record(engine, given, variablesOf(PREFIX.teacher, teacher.specs), (inputs, params) => {
+    // Both images of a mixed pair are in one part.
+    const parts = mirroredParts(batchSize, size, engine.lanes);
+    const outputs =
+      size < batchSize ? inParts(engine, parts, inputs, params, forward) : forward({ ...inputs, ...params });
+    return { outputs, assigns: {} };
   });
 }
 

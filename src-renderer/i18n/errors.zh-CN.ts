@@ -525,6 +525,34 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '蒸馏需要教师，但尚未选择。',
     advice: '请选择教师模型及其权重，或将蒸馏设为“无”。',
   },
+  'answers.found': {
+    says: '教师对 {batches} 个批次的回答中，有 {kept} 个保存在 {path}。',
+    advice: '这些直接取用；其余的向教师询问。',
+  },
+  'answers.differ': {
+    says: '{path} 中保存的回答已与教师不符：{reason}。',
+    advice: '已删除；将重新询问教师并保存其回答。',
+  },
+  'answers.damaged': {
+    says: '{path} 已损坏；其中是教师对 {count} 个批次的回答。',
+    advice: '已移除，并重新询问教师。',
+  },
+  'answers.other-images': {
+    says: '第 {epoch} 轮第 {batch} 批的图片与 {path} 中的回答所对应的图片不同。',
+    advice: '图片文件已改变，或者当时或现在无法读取。这些批次将向教师询问。',
+  },
+  'answers.not-kept': {
+    says: '教师的回答不再写入 {path}：{reason}。',
+    advice: '训练继续进行并询问教师。请腾出空间，或提高 --answers-budget；已保存的仍会使用。',
+  },
+  'answers.unknown': {
+    says: '以 {id} 开头的已保存回答有 {count} 份。',
+    advice: '请使用 stillhouse teach --list 所列的名称之一。',
+  },
+  'answers.in-use': {
+    says: '已保存的回答 {id} 正在使用中。',
+    advice: '请先停止使用它们的训练。',
+  },
   'recipe.unknown-key': { says: '配方中有未知设置：{key}。', advice: '请删除它或更正拼写。' },
   'recipe.invalid': { says: '{key}：应为{expected}，而不是 {got}。', advice: '请在配方中更正该值。' },
   'recipe.no-distillation-head': {

@@ -355,6 +355,9 @@ export const zhReasons = {
   // What is expected of a value.
   'value.policy': '留空，或如 rand-m9-mstd0.5-inc1 的文字（或 {names}）',
   'value.two-shares': '留空，或两个比例，如 0.2 0.8',
+  'answers.budget': '所需空间会超出允许的大小',
+  'answers.decisions': '在 {count} 张图片中，有 {other} 张的判定不同',
+  'answers.logits': '在 {count} 个数中，有的相差 {difference}',
   'value.few-images': '关闭（一轮的图片不足一批）',
   'value.batch-norm': '至少 2 张图片，或更大的图片（用于批归一化）',
   'value.model-such': '模型，如 {names}',

@@ -190,7 +190,7 @@ describe('a teacher outside of the step', () => {
     const { logits } = await ask.run({ images });
     const scalars = { lr: 1e-3, step: 5 };
     const expected = await inside.run(batch, scalars);
-    const got = await outside.run({ ...batch, teacherLogits: logits as Float32Array }, scalars);
+    const got = await outside.run({ ...batch, teacherAnswers: logits as Float32Array }, scalars);
     expect(got.lossDistillation).toBeCloseTo(expected.lossDistillation!, 6);
     expect(got.lossClass).toBeCloseTo(expected.lossClass, 6);
     // With other noise it would not be: the images of another step.

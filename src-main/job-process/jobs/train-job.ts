@@ -11,7 +11,6 @@ import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { diskError } from '../../base/files.ts';
-import { whyNotMultiplied } from '../../base/processor.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
@@ -22,10 +21,8 @@ import { keepTeacher, keptTeacher } from '../../runs/run-teacher.ts';
 import { chooseStart } from '../../runs/start.ts';
 import type { CardValues } from '../../protocol/teacher-card.ts';
 
-import type { Engine } from '../../engines/engine.ts';
+import type { Engine, State } from '../../engines/engine.ts';
 import { loadEngine } from '../../engines/load.ts';
-import type { Precision } from '../../trace/narrow.ts';
-import type { State } from '../../engines/engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
 import { threadingOf } from '../../train/parts.ts';
@@ -37,19 +34,13 @@ import { DiskReserve } from '../training/disk-reserve.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
 import type { JobContext } from '../job-context.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
+import { precisionOf } from '../training/precision.ts';
 import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
 import { memoryError, tellsOfMemory } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
-import { externalTeacherSteps } from '../teacher/external-teacher-step.ts';
-import {
-  openTeacher,
-  planTeacher,
-  stepTeacher,
-  teacherLoader,
-  type OpenTeacher,
-  type Teacher,
-} from '../teacher/teacher.ts';
+import { teachKeeping, type Taught } from '../teacher/taught-training.ts';
+import { openTeacher, planTeacher, teacherLoader, type OpenTeacher, type Teacher } from '../teacher/teacher.ts';
 import { withLog, type End, type RunLog } from '../training/run-log.ts';
 import { StallGuard } from '../training/step-watchdog.ts';
 import { PauseAndSave, type SavedFile } from '../training/pause-and-save.ts';
@@ -189,6 +180,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   });
   const state = engine.newState();
   let teacher: OpenTeacher | null = null;
+  let taught: Taught | null = null;
   try {
     stage('weights');
     for (const one of await fillState(state, models.student, job.recipe, begin)) note(one);
@@ -202,6 +194,11 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     const workers = newWorkers(trainingRecipe(job.recipe));
     const loader = loaderOf(profiler?.watched(workers) ?? workers, dataset, job.recipe, models.student, log);
     stage('compile');
+    taught = await teachKeeping({
+      ...{ engine, state, dataset, loader, teacher, recipe: job.recipe, student: models.student },
+      ...{ precision: precisionOf(job.recipe, engine), position: begin.position, stop: context.stop },
+      onNote: (one) => note(toPlainError(one)),
+    });
     const parts = await loopParts({
       job,
       context,
@@ -211,6 +208,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
       state,
       student: models.student,
       teacher,
+      taught,
       newWorkers,
       loader,
       profiler,
@@ -223,6 +221,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     guard.begin();
     return await runLoop(parts).finally(() => profiler?.close());
   } finally {
+    taught?.close();
     await teacher?.close();
     state.dispose();
   }
@@ -289,6 +288,7 @@ interface Wiring {
   state: State;
   student: Model;
   teacher: OpenTeacher | null;
+  taught: Taught;
   newWorkers(looks: LoaderRecipe): DecodeWorkers;
   loader: Loader;
   profiler: Profiler | null;
@@ -297,25 +297,12 @@ interface Wiring {
   reserve: DiskReserve;
 }
 
-/**
- * Chooses the precision that `auto` means on this machine.
- * @throws StillhouseError `recipe.invalid` for one that would end the process.
- */
-export function precisionOf({ precision }: Recipe, { device }: Pick<Engine, 'device'>): Precision {
-  const accelerated = device.kind === 'accelerator';
-  if (precision === 'auto') return device.bfloat16 ? 'bfloat16' : accelerated ? 'float16' : 'float32';
-  const expected = accelerated ? null : whyNotMultiplied(precision);
-  if (!expected) return precision;
-  throw new StillhouseError('recipe.invalid', { key: 'precision', expected, got: JSON.stringify(precision) });
-}
-
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
-  const { job, context, dataset, engine, state, student, teacher, newWorkers, loader, log, profiler } = wiring;
+  const { job, context, dataset, engine, state, student, teacher, taught, newWorkers, loader, log, profiler } = wiring;
   const { recipe } = job;
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
-  const parts = { student, teacher: stepTeacher(teacher), recipe, batchSize, precision };
-  const taught = await externalTeacherSteps(teacher, engine, parts);
+  const parts = { student, teacher: taught.teacher, recipe, batchSize, precision };
   const pauseAndSave = pauseAndSaveOf(wiring);
   const resting = (loader: Loader): Loader => ({
     ...loader,
@@ -340,7 +327,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     stepsPerEpoch: loader.stepsPerEpoch,
     parameters: countParameters(trainable(student, recipe)),
     position: wiring.begin.position,
-    batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from)),
+    batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from), { epoch, batch: from }),
     step: taught.step(await measuredStep(engine, state, parts, profiler)),
     // By itself V8 lets the garbage of an epoch grow to several times what is in use.
     evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),

@@ -46,7 +46,8 @@ export class RecipeCalls {
   private async memory(given: Record<string, unknown>): Promise<MemoryForecast> {
     const { recipe, classes } = await this.parts.starter.check(given);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
-    return runJob(this.parts.spawnJob, { kind: 'forecast', engine, gpu, recipe, classes });
+    const excluded = [...this.parts.notes.excludedFiles(recipe.dataPath)];
+    return runJob(this.parts.spawnJob, { kind: 'forecast', engine, gpu, recipe, classes, excluded });
   }
 
   private async schedule(given: Record<string, unknown>): Promise<LrSchedule> {

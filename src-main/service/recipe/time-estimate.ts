@@ -10,7 +10,10 @@ const OF_TEACHER: readonly RecipeKey[] = ['teacherModel', 'teacherPath'];
 
 /** How fast a recipe trains on this machine, as far as it was seen. */
 export interface Speed {
+  /** Where the teacher is asked for every image. */
   imagesPerSecond: number;
+  /** Milliseconds that the teacher takes for a batch; null without one, or where no clock can tell. */
+  teacher: number | null;
   /** Of one evaluation; null where none was seen. */
   evaluationSeconds: number | null;
   batchSize: number;
@@ -35,9 +38,14 @@ export function timeForecast(recipe: Recipe, { stepsPerEpoch, validation }: Exte
   const training = (stepsPerEpoch * recipe.batchSize) / speed.imagesPerSecond;
   const evaluation = speed.evaluationSeconds ?? validation / (EVALUATION_GAIN * speed.imagesPerSecond);
   const secondsPerEpoch = training + evaluation;
-  const { imagesPerSecond, batchSize, run, time } = speed;
-  const seconds = secondsPerEpoch * totalEpochs(recipe);
-  return { imagesPerSecond, secondsPerEpoch, evaluationSeconds: evaluation, seconds, batchSize, run, time };
+  const { imagesPerSecond, batchSize, run, time, teacher } = speed;
+  const epochs = totalEpochs(recipe);
+  const images = epochs * stepsPerEpoch * recipe.batchSize;
+  return {
+    ...{ imagesPerSecond, secondsPerEpoch, evaluationSeconds: evaluation, seconds: secondsPerEpoch * epochs },
+    teacherSeconds: teacher === null ? null : ((teacher / batchSize) * images) / 1000,
+    ...{ batchSize, run, time },
+  };
 }
 
 /**
@@ -67,17 +75,29 @@ const MOST_ROWS = 51;
 function speedOf(path: string, run: RunFile, recipe: Recipe): Speed | null {
   const rows = readHistoryEnd(path, 1 << 18);
   const steps = rows.filter((row): row is StepRow => row.type === 'step').slice(-MOST_ROWS);
-  const speeds = steps.map((row) => row.imagesPerSecond).filter((speed) => speed > 0).sort((a, b) => a - b); // prettier-ignore
+  const { batchSize } = run.recipe;
+  const speeds = steps.filter((row) => row.imagesPerSecond > 0).map((row) => askedSpeed(row, batchSize));
   if (speeds.length === 0) return null;
+  const teachers = steps.flatMap(({ anatomy, saved = 0 }) => anatomy.teacher === undefined ? [] : [anatomy.teacher + saved]); // prettier-ignore
   const epochs = rows.filter((row): row is EpochRow => row.type === 'epoch');
   const evaluationSeconds = run.dataPath === recipe.dataPath ? (epochs.at(-1)?.evaluationSeconds ?? null) : null;
   return {
-    imagesPerSecond: speeds[speeds.length >> 1],
+    imagesPerSecond: median(speeds),
+    teacher: teachers.length > 0 ? median(teachers) : null,
     evaluationSeconds,
-    batchSize: run.recipe.batchSize,
+    batchSize,
     run: run.id,
     time: steps.at(-1)!.time,
   };
+}
+
+/** The images a second of a row, had the teacher been asked for all of them. */
+function askedSpeed({ imagesPerSecond, saved = 0 }: StepRow, batchSize: number): number {
+  return (1000 * batchSize) / ((1000 * batchSize) / imagesPerSecond + saved);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
 /**

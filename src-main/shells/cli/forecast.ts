@@ -1,4 +1,4 @@
-import type { MemoryForecast } from '../../protocol/data-types.ts';
+import type { AnswersForecast, MemoryForecast } from '../../protocol/data-types.ts';
 import type { Command } from './command.ts';
 import { withService } from './local-service.ts';
 import { recipeOptions, recipeValues } from './options.ts';
@@ -28,5 +28,16 @@ function describe(memory: MemoryForecast): string {
     ['Engine and images', memory.process],
     ['In all', memory.total],
   ];
-  return rows.map(([name, size]) => `${name.padEnd(27)}${bytes(size).padStart(10)}`).join('\n');
+  const text = rows.map(([name, size]) => `${name.padEnd(27)}${bytes(size).padStart(10)}`).join('\n');
+  return memory.answers ? `${text}\n${describeAnswers(memory.answers)}` : text;
+}
+
+function describeAnswers(answers: AnswersForecast): string {
+  const { kept, batches, bytes: size, budget, held, free, millisecondsPerBatch, path } = answers;
+  const hours = millisecondsPerBatch === null ? null : (kept * millisecondsPerBatch) / 3.6e6;
+  return [
+    `On disk: the teacher's answers to all ${batches} batches take ${bytes(size)}, those to ${kept} are kept`,
+    `(all kept answers: ${bytes(held)} of ${bytes(budget)}, ${bytes(free)} free; ${path}).`,
+    ...(hours === null || kept === 0 ? [] : [`The kept ones save ${hours.toPrecision(2)} hours of the teacher.`]),
+  ].join('\n');
 }

@@ -20,6 +20,7 @@ import { serve } from './serve.ts';
 import { study } from './study.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
+import { teach } from './teach.ts';
 import { teacher, train } from './train.ts';
 import { exportWeights, forward } from './weights.ts';
 
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   distil,
   study,
   forecast,
+  teach,
   teacherCard,
   evaluateTeacher,
   evaluate,

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import type { ArrayToWrite } from '../../../src-main/formats/named-array.ts';
+import { describe, expect, it, test } from 'vitest';
+import { fromFloat32, toFloat32, type ArrayToWrite } from '../../../src-main/formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../../src-main/formats/safetensors.ts';
 import { bytesSource } from '../../../src-main/formats/source.ts';
 
@@ -99,4 +99,25 @@ describe('reading', () => {
   it('reads a file without arrays', () => {
     expect(read(file('{}')).tensors.size).toBe(0);
   });
+});
+
+test('the half nearest to a float32 is the one that reads back, and of two as near the even one', () => {
+  const halves = Uint16Array.from({ length: 0x7c01 }, (_, bits) => bits);
+  const values = toFloat32('F16', new Uint8Array(halves.buffer));
+  const narrowed = (given: Float32Array) => new Uint16Array(fromFloat32('F16', given).slice().buffer);
+  expect(narrowed(values)).toEqual(halves);
+  expect(narrowed(values.map((value) => -value))).toEqual(halves.map((bits) => bits | 0x8000));
+  // Every middle between two finite neighbours, and the float32 at either side of it.
+  const last = 0x7bff;
+  const middles = values.slice(0, last).map((value, bits) => (value + values[bits + 1]) / 2);
+  const neighbour = (by: number) => {
+    const moved = new Int32Array(middles.slice().buffer).map((bits) => bits + by);
+    return narrowed(new Float32Array(moved.buffer));
+  };
+  expect(neighbour(0)).toEqual(halves.slice(0, last).map((bits) => bits + (bits % 2)));
+  expect(neighbour(-1)).toEqual(halves.slice(0, last));
+  expect(neighbour(1)).toEqual(halves.slice(1, last + 1));
+  expect(narrowed(Float32Array.of(65519.9, 65520, 1e9, NaN, -Infinity, 1e-9))).toEqual(
+    Uint16Array.of(0x7bff, 0x7c00, 0x7c00, 0x7e00, 0xfc00, 0),
+  );
 });

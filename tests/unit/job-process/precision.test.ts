@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { whyNotMultiplied } from '../../../src-main/base/processor.ts';
 import type { Device } from '../../../src-main/engines/engine.ts';
-import { precisionOf } from '../../../src-main/job-process/jobs/train-job.ts';
+import { precisionOf } from '../../../src-main/job-process/training/precision.ts';
 import { multipliesBfloat16 } from '../../../src-main/runtime/devices.ts';
 import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 

@@ -15,7 +15,7 @@ import { temporaryFolder } from '../runs/state.ts';
 /** What a recipe is said to come to, before anything of it is trained. */
 
 const recipe = (more: Partial<Recipe> = {}): Recipe => parseRecipe({ dataPath: '/data', ...more });
-const speed = { imagesPerSecond: 50, evaluationSeconds: null, batchSize: 64, run: null, time: 0 };
+const speed = { imagesPerSecond: 50, teacher: null, evaluationSeconds: null, batchSize: 64, run: null, time: 0 };
 
 describe('the time of a training', () => {
   it('is its steps and its evaluations, the latter at three times the speed unless they were seen', () => {
@@ -25,6 +25,13 @@ describe('the time of a training', () => {
     const seen = timeForecast(wanted, extent, { ...speed, evaluationSeconds: 7 });
     expect(seen).toMatchObject({ evaluationSeconds: 7, seconds: 44 });
     expect(timeForecast(wanted, { stepsPerEpoch: 0, validation: 0 }, speed)).toBeNull();
+  });
+
+  it('says what of it is the teacher, as kept answers save it', () => {
+    const wanted = recipe({ batchSize: 10, epochs: 4, cooldownEpochs: 0, warmupEpochs: 0 });
+    const taught = { ...speed, batchSize: 20, teacher: 300 };
+    expect(timeForecast(wanted, { stepsPerEpoch: 20, validation: 0 }, speed)!.teacherSeconds).toBeNull();
+    expect(timeForecast(wanted, { stepsPerEpoch: 20, validation: 0 }, taught)!.teacherSeconds).toBeCloseTo(12, 9);
   });
 
   it('counts the epochs of the cooldown', () => {

@@ -1,0 +1,59 @@
+import { createLoader, type Loader } from '../../data/batches/loader.ts';
+import { listDataset, type Dataset } from '../../data/layout/folder.ts';
+import type { EngineChoice } from '../../jobs/job-protocol.ts';
+import type { Model } from '../../model/model.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { archivesFolder } from '../../runs/places.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { loadEngine } from '../../engines/load.ts';
+import { threadingOf } from '../../train/parts.ts';
+import { noiseRows } from '../../train/submodels.ts';
+import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
+import { trainingRecipe } from '../images/loader-recipe.ts';
+import type { JobContext } from '../job-context.ts';
+import type { Teacher } from '../teacher/teacher.ts';
+import { createModels } from './train-job.ts';
+
+/** What a job opens that goes through the batches of a training without training. */
+export interface OpenedTraining {
+  dataset: Dataset;
+  student: Model;
+  teacher: Teacher | null;
+  engine: Engine;
+  /** The caller closes it. */
+  loader: Loader;
+}
+
+/** Lists the images of a recipe as its training has them. */
+export function listImages(recipe: Recipe, excluded: readonly string[]): Promise<Dataset> {
+  const { splitSeed, dataPath, dataReading: reading } = recipe;
+  const options = { excluded: new Set(excluded), splitSeed, reading, archiveCache: archivesFolder() };
+  return listDataset(dataPath, options);
+}
+
+/**
+ * Lists the images of a recipe, makes its networks, loads the engine and opens its batches.
+ * @throws StillhouseError what would keep the training from starting.
+ */
+export async function openTraining(
+  job: EngineChoice & { recipe: Recipe; excluded: readonly string[] },
+  context: JobContext,
+  onSkip: (skipped: StillhouseError) => void = () => undefined,
+): Promise<OpenedTraining> {
+  const { recipe, threads, gpu } = job;
+  const stage = (name: string): void => context.tell({ tell: 'progress', stage: name, done: 0, total: 0 });
+  stage('data');
+  const dataset = await listImages(recipe, job.excluded);
+  const { student, teacher } = await createModels(recipe, dataset.classes);
+  stage('engine');
+  const engine = await loadEngine(job.engine, { threads, gpu, threading: threadingOf(student) });
+  const own = trainingRecipe(recipe);
+  const loader = createLoader({
+    ...{ dataset, recipe: own, workers: decodeWorkers(job.engine, engine, own), cacheBytes: imageCacheBytes() },
+    noiseRows: noiseRows(student, recipe),
+    onSkip: ({ file, reason }) => onSkip(new StillhouseError('data.unreadable', { path: file, reason })),
+  });
+  stage('weights');
+  return { dataset, student, teacher, engine, loader };
+}

@@ -1,0 +1,17 @@
+import { whyNotMultiplied } from '../../base/processor.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import type { Precision } from '../../trace/narrow.ts';
+
+/**
+ * Chooses the precision that `auto` means on this machine.
+ * @throws StillhouseError `recipe.invalid` for one that would end the process.
+ */
+export function precisionOf({ precision }: Recipe, { device }: Pick<Engine, 'device'>): Precision {
+  const accelerated = device.kind === 'accelerator';
+  if (precision === 'auto') return device.bfloat16 ? 'bfloat16' : accelerated ? 'float16' : 'float32';
+  const expected = accelerated ? null : whyNotMultiplied(precision);
+  if (!expected) return precision;
+  throw new StillhouseError('recipe.invalid', { key: 'precision', expected, got: JSON.stringify(precision) });
+}
