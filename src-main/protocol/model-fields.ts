@@ -250,7 +250,7 @@ export const MODEL_FIELDS = [
     unit: '',
     paper: 'off',
     label: 'Teach once',
-    help: "Keeps the teacher's answers on disk: a resumed or repeated run, and any student that sees the same images, takes them from there and pays nothing for the teacher.",
+    help: "Keeps the teacher's answers on disk; runs that see the same images, of any student, then need no time for it.",
     usedWhen: [{ distillationType: DISTILLATION_NAMES }],
     changesSpeed: true,
   },
@@ -264,7 +264,7 @@ export const MODEL_FIELDS = [
     unit: '',
     paper: '',
     label: 'Keep answers as',
-    help: "Numbers of kept answers to soft distillation. float32: the teacher's own, in twice the space. Of hard distillation two bytes an image are kept.",
+    help: 'Type of the numbers that are kept; float32 takes twice the space. Hard distillation keeps two bytes an image.',
     usedWhen: [{ distillationType: LOGIT_NAMES }, { teachOnce: 'on' }],
   },
   {
@@ -278,7 +278,7 @@ export const MODEL_FIELDS = [
     unit: 'GiB',
     paper: '',
     label: 'Space for answers',
-    help: 'Most space of all kept answers on this machine. The longest unused go first; what does not fit is asked of the teacher each time.',
+    help: 'Most space of all kept answers on this machine; the longest unused go first. What does not fit is asked for each time.',
     usedWhen: [{ distillationType: DISTILLATION_NAMES }, { teachOnce: 'on' }],
   },
 ] as const satisfies readonly FieldOf<string>[];

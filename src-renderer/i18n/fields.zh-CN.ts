@@ -42,15 +42,15 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   distillationTau: { label: '温度', help: '软化两个网络的概率；仅用于软蒸馏。' },
   teachOnce: {
     label: '只教一次',
-    help: '把教师的回答保存在磁盘上：恢复或重复的训练，以及看到相同图片的任何学生，都直接取用，不再为教师付出时间。',
+    help: '把教师的回答保存在磁盘上；此后看到相同图片的训练，无论哪个学生，都不再为教师付出时间。',
   },
   answersType: {
     label: '回答的保存类型',
-    help: '软蒸馏所保存回答的数值类型。float32：教师的原值，空间加倍。硬蒸馏每张图片保存两个字节。',
+    help: '所保存数值的类型；float32 需两倍空间。硬蒸馏每张图片保存两个字节。',
   },
   answersBudget: {
     label: '回答的空间',
-    help: '本机所有已保存回答的最大空间。最久未用的先删除；放不下的每次向教师询问。',
+    help: '本机所有已保存回答的最大空间；最久未用的先删除。放不下的每次向教师询问。',
   },
   epochs: { label: '轮数', help: '遍历训练图片的次数，也是余弦的长度。' },
   batchSize: { label: '批大小', help: '每一步的图片数。' },

@@ -16,7 +16,7 @@ import type { Engine } from '../../src-main/runtime/engine.ts';
 import { variablesOf as variablesRead } from '../../src-main/trace/program.ts';
 import { State } from '../../src-main/trace/state.ts';
 import { createTrainStep } from '../../src-main/train/step.ts';
-import type { TrainBatch } from '../../src-main/train/step-types.ts';
+import type { TrainBatch, TrainStep } from '../../src-main/train/step-types.ts';
 import { updateVariables } from '../../src-main/train/update.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom, testEngine } from '../helpers/engine.ts';
@@ -98,10 +98,11 @@ async function trained(recipe: Recipe, kept: KeptAnswers | null, asked: number[]
   async function* batches() {
     for (let at = 0; at < STEPS; at++) yield batchOf(recipe, at);
   }
+  const { run }: TrainStep = taught?.step(step) ?? step;
   const losses: unknown[] = [];
   let at = 0;
   for await (const one of taught?.batches(batches(), { epoch: 0, batch: 0 }) ?? batches()) {
-    const { took, ...got } = await (taught?.step(step) ?? step).run(one, { lr: 1e-3, step: ++at });
+    const { took, ...got } = await run(one, { lr: 1e-3, step: ++at });
     losses.push(got);
     if (!inside) expect(took!.kept).toBe(asked.includes(at) ? 0 : 100);
   }

@@ -106,7 +106,7 @@ export async function openKept(parts: Omit<KeepParts, 'stop'>, teacher: OpenTeac
   return new KeptAnswers({ root: answersFolder(), place, batch, onNote });
 }
 
-/** How places become steps and batches. */
+/** Tells which optimizer step a place is of, and makes its batch. */
 export function walk(parts: Pick<KeepParts, 'loader' | 'position'>) {
   const { loader } = parts;
   const stepOf = ({ epoch, batch }: Place): number => epoch * loader.stepsPerEpoch + batch + 1 + aheadOf(parts);
