@@ -29,7 +29,8 @@ export function drawInputs(recipe: Recipe, batchSize: number): Record<string, Te
   const floats = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
   return {
     ...(erases(recipe) && { eraseBoxes: floats(recipe.recount, 4, batchSize) }),
-    ...(erases(recipe) && recipe.remode !== 'const' && { eraseSeed: { shape: [2, batchSize], dtype: 'int32' as const } }),
+    ...(erases(recipe) &&
+      recipe.remode !== 'const' && { eraseSeed: { shape: [2, batchSize], dtype: 'int32' as const } }),
     ...(mixes(recipe) && { mixShare: floats(batchSize), mixBlend: floats(batchSize), mixBox: floats(4, batchSize) }),
   };
 }

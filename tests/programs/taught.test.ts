@@ -12,10 +12,9 @@ import type { OpenTeacher } from '../../src-main/job-process/teacher/teacher.ts'
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
-import type { Engine } from '../../src-main/runtime/engine.ts';
+import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { variablesOf as variablesRead } from '../../src-main/trace/program.ts';
-import { State } from '../../src-main/trace/state.ts';
-import { createTrainStep } from '../../src-main/train/step.ts';
+import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
 import type { TrainBatch, TrainStep } from '../../src-main/train/step-types.ts';
 import { updateVariables } from '../../src-main/train/update.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
@@ -45,7 +44,7 @@ const recipeOf = (more: Partial<Recipe>): Recipe => ({
 });
 
 function stateOf(student: Model, teacher: Model, recipe: Recipe): State {
-  const state = new State(engine);
+  const state = engine.newState();
   const fill = (prefix: string, { specs }: Model, seed: number): void =>
     specs.forEach(({ name, shape }, index) => {
       const count = shape.reduce((product, side) => product * side, 1);
@@ -89,10 +88,11 @@ async function trained(recipe: Recipe, kept: KeptAnswers | null, asked: number[]
   const state = stateOf(student, teacher, recipe);
   const inside = kept === null;
   const batch = { student, recipe, batchSize: BATCH };
-  const step = await createTrainStep(engine, state, { ...batch, teacher: inside ? teacher : 'outside' });
-  const ofTeacher = variablesRead(step.program).filter(({ name }) => name.startsWith(PREFIX.teacher));
+  const parts = { ...batch, teacher: inside ? teacher : ('outside' as const) };
+  const step = await createTrainStep(engine, state, parts);
+  const ofTeacher = variablesRead(recordTrainStep(engine, parts)).filter(({ name }) => name.startsWith(PREFIX.teacher));
   expect(ofTeacher.length > 0).toBe(inside);
-  const asker = teacherAsker(opened(teacher), { engine, state, batch, precision: 'float32' });
+  const asker = await teacherAsker(opened(teacher), { engine, state, batch, precision: 'float32' });
   const counted: TeacherAsker = { ...asker, ask: (one, at) => (asked.push(at), asker.ask(one, at)) };
   const taught = inside ? null : taughtSteps({ asker: counted, kept, beside: false });
   async function* batches() {

@@ -43,11 +43,7 @@ export function asksOutside(recipe: Recipe, { network }: Pick<OpenTeacher, 'netw
 }
 
 /** Prepares how a training is taught; what the teacher answers is kept where `kept` is given. */
-export async function teach(
-  parts: TaughtParts,
-  kept: KeptAnswers | null,
-  known?: TeacherAsker,
-): Promise<Taught> {
+export async function teach(parts: TaughtParts, kept: KeptAnswers | null, known?: TeacherAsker): Promise<Taught> {
   const { engine, state, recipe, student, teacher, precision } = parts;
   if (!teacher || !asksOutside(recipe, teacher)) {
     const teacherInside = stepTeacher(teacher);
