@@ -13,6 +13,7 @@ export function peerPython(): string | null {
   const python = path.join(folder, 'bin', 'python');
   try {
     if (!existsSync(python)) execFileSync('python3', ['-m', 'venv', folder], { stdio: 'inherit' });
+    if (hasPackages(python)) return python;
     execFileSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
@@ -23,11 +24,22 @@ export function peerPython(): string | null {
   }
 }
 
+/** Whether all packages are there; pip would look each of them up. */
+function hasPackages(python: string): boolean {
+  const check = 'import sys, importlib.metadata as m\nfor p in sys.argv[1:]:\n n, _, v = p.partition("==")\n assert m.version(n) == (v or m.version(n))'; // prettier-ignore
+  try {
+    execFileSync(python, ['-c', check, ...PACKAGES], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A process that does rounds of steps on request. */
 export interface Contestant {
   label: string;
-  /** Seconds of each of `steps` steps. */
-  round(steps: number): Promise<number[]>;
+  /** Seconds of each of `steps` steps, or of what else it is asked by name. */
+  round(steps: number | string): Promise<number[]>;
   /** Peak resident memory so far, bytes. */
   peak(): number;
   close(): void;

@@ -8,7 +8,7 @@ import type { Model } from '../../src-main/model/model.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import type { Engine } from '../../src-main/engines/engine.ts';
+import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { JOB_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
@@ -16,20 +16,24 @@ import { compile } from '../../src-main/engines/tensorflow/compile.ts';
 import { lower } from '../../src-main/engines/tensorflow/lower.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
 import { record } from '../../src-main/trace/recorder.ts';
+import { threadingOf } from '../../src-main/train/parts.ts';
 import { initialValues } from '../../src-main/train/init.ts';
 import { createEvalStep, createTrainStep } from '../../src-main/train/step.ts';
 import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
 /**
- * `npm run bench -- step`: a whole training step (forward, hard distillation from a fixed teacher, backward, AdamW) of
- * ours and of PyTorch + timm, in turns on the same machine in the same run; with `--task infer`, inference, also of
- * onnxruntime.
+ * `npm run bench -- step`: a whole training step (forward, hard distillation, backward, AdamW) of ours and of PyTorch +
+ * timm, in turns on the same machine in the same run; with `--task infer`, inference, also of onnxruntime. The teacher
+ * of `--teacher NAME` runs inside the step; without one its decisions are fixed. A network that is no student of
+ * distillation learns from labels, as a teacher that is fine-tuned does.
  *
- * Options: --model NAME (repeatable; NAME:N for a batch of its own), --batch N, --rounds N, --steps N a round, --task train|infer, --json.
+ * Options: --model NAME (repeatable; NAME:N for a batch of its own), --teacher NAME, --batch N, --rounds N, --steps N a
+ * round, --task train|infer, --only TEXT (contestants whose name has it), --json.
  */
 /** Those that this processor multiplies. */
 const PRECISIONS = (['float32', 'bfloat16'] as const).filter((precision) => !whyNotMultiplied(precision));
+const SIZE = { classes: 1000, inputSize: 224 };
 const MODELS = ['deit_tiny_distilled_patch16_224'];
 
 if (process.argv[2] === 'worker') await worker(process.argv.slice(3));
@@ -37,114 +41,135 @@ else await main();
 
 interface Line {
   model: string;
+  teacher: string | null;
+  batch: number;
   label: string;
   imagesPerSecond: number;
   peakBytes: number;
+  /** Of the step, by the time of the teacher's forward alone; null without one. */
+  teacherShare: number | null;
   /** Against the best of the others. */
   ratio: number | null;
+}
+
+/** What is measured, as the options say it. */
+interface Setting {
+  model: string;
+  teacher: string | null;
+  batch: number;
+  task: string;
+  rounds: number;
+  steps: number;
+  /** Part of the names of those that take part; empty for all. */
+  only: string;
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       model: { type: 'string', multiple: true },
+      teacher: { type: 'string' },
       batch: { type: 'string', default: '32' },
       rounds: { type: 'string', default: '4' },
       steps: { type: 'string', default: '3' },
       task: { type: 'string', default: 'train' },
+      only: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
     },
   });
+  if (values.teacher && values.task !== 'train') throw new RangeError('--teacher takes --task train');
   const python = peerPython();
-  const threads = cpus().length;
-  const roof = await measureRoof(threads);
+  const roof = await measureRoof(cpus().length);
   const roofs = PRECISIONS.map((precision, index) => `${precision} ${roof[index].toFixed(0)}`);
   console.log(`Roof: one large matrix product, GFLOP/s: ${roofs.join(', ')}`);
   const table: Line[] = [];
   for (const given of values.model ?? MODELS) {
     const [model, batch = values.batch] = given.split(':');
-    table.push(
-      ...(await compare(
-        model,
-        Number(batch),
-        values.task,
-        python,
-        threads,
-        Number(values.rounds),
-        Number(values.steps),
-      )),
-    );
+    const numbers = { batch: Number(batch), rounds: Number(values.rounds), steps: Number(values.steps) };
+    const { teacher = null, task, only } = values;
+    table.push(...(await compare({ model, teacher, task, only, ...numbers }, python)));
   }
   printTable(table);
   if (values.json) printSummary(table, Math.max(...roof), values.task);
 }
 
-async function compare(
-  model: string,
-  batch: number,
-  task: string,
-  python: string | null,
-  threads: number,
-  rounds: number,
-  steps: number,
-): Promise<Line[]> {
-  const self = fileURLToPath(import.meta.url);
-  const script = fileURLToPath(new URL('../../../tests/bench/step.py', import.meta.url));
-  const torch = ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'].map((variant) => `PyTorch ${variant}`);
-  const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
-  const contestants: Contestant[] = [];
-  for (const precision of PRECISIONS) {
-    const args = [...JOB_FLAGS, self, 'worker', precision, model, String(batch), task, String(threads)];
-    contestants.push(await startContestant(`Stillhouse ${precision}`, process.execPath, args, jobEnvironment()));
-  }
-  for (const label of theirs) {
-    const args = [script, label.replace('PyTorch ', ''), model, String(batch), task, String(threads)];
-    // PyTorch's threads must not spin while the others run.
-    contestants.push(await startContestant(label, python!, args, { OMP_WAIT_POLICY: 'PASSIVE' }));
-  }
+async function compare(setting: Setting, python: string | null): Promise<Line[]> {
+  const { model, teacher, batch, rounds, steps } = setting;
+  const contestants = await startAll(setting, python);
   const seconds = new Map(contestants.map(({ label }) => [label, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
     for (const one of contestants) seconds.get(one.label)!.push(...(await one.round(steps)));
   }
+  const peaks = new Map(contestants.map((one) => [one.label, one.peak()]));
+  const shares = new Map<string, number>();
+  for (const one of teacher ? contestants : []) {
+    shares.set(one.label, median(await one.round('teacher')) / median(seconds.get(one.label)!));
+  }
   for (const one of contestants) one.close();
-  const speed = (label: string) => batch / median(seconds.get(label)!);
-  const best = Math.max(...theirs.map(speed));
+  const speed = ({ label }: Contestant) => batch / median(seconds.get(label)!);
+  const best = Math.max(...contestants.filter(({ label }) => !isOurs(label)).map(speed));
   return contestants.map((one) => ({
     model,
+    teacher,
+    batch,
     label: one.label,
-    imagesPerSecond: speed(one.label),
-    peakBytes: one.peak(),
-    ratio: Number.isFinite(best) ? speed(one.label) / best : null,
+    imagesPerSecond: speed(one),
+    peakBytes: peaks.get(one.label)!,
+    teacherShare: shares.get(one.label) ?? null,
+    ratio: Number.isFinite(best) ? speed(one) / best : null,
   }));
+}
+
+const isOurs = (label: string): boolean => label.startsWith('Stillhouse');
+
+async function startAll({ model, teacher, batch, task, only }: Setting, python: string | null): Promise<Contestant[]> {
+  const self = fileURLToPath(import.meta.url);
+  const script = fileURLToPath(new URL('../../../tests/bench/step.py', import.meta.url));
+  const torch = ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'].map((variant) => `PyTorch ${variant}`);
+  const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
+  const given = [model, String(batch), task, String(cpus().length), ...(teacher ? [teacher] : [])];
+  const contestants: Contestant[] = [];
+  for (const precision of PRECISIONS) {
+    const label = `Stillhouse ${precision}`;
+    const args = [...JOB_FLAGS, self, 'worker', precision, ...given];
+    if (label.includes(only)) contestants.push(await startContestant(label, process.execPath, args, jobEnvironment()));
+  }
+  for (const label of theirs) {
+    const args = [script, label.replace('PyTorch ', ''), ...given];
+    // PyTorch's threads must not spin while the others run.
+    const environment = { OMP_WAIT_POLICY: 'PASSIVE' };
+    if (label.includes(only)) contestants.push(await startContestant(label, python!, args, environment));
+  }
+  return contestants;
 }
 
 function printTable(table: Line[]): void {
   console.log(`\n${cpus()[0].model}, ${cpus().length} threads, ${new Date().toISOString().slice(0, 10)}`);
-  console.log('| model | variant | images/s | peak memory | to the best peer |\n|---|---|---|---|---|');
-  for (const { model, label, imagesPerSecond, peakBytes, ratio } of table) {
+  console.log('| model, batch | teacher | variant | images/s | peak memory | to the best peer | of it the teacher |');
+  console.log('|---|---|---|---|---|---|---|');
+  for (const { model, batch, teacher, label, imagesPerSecond, peakBytes, ratio, teacherShare } of table) {
     const memory = `${(peakBytes / 2 ** 30).toFixed(2)} GiB`;
-    console.log(`| ${model} | ${label} | ${imagesPerSecond.toFixed(1)} | ${memory} | ${ratio?.toFixed(2) ?? '–'}× |`);
+    const share = teacherShare === null ? '–' : `${(100 * teacherShare).toFixed(0)} %`;
+    const cells = [`${model}, ${batch}`, teacher ?? '–', label, imagesPerSecond.toFixed(imagesPerSecond < 10 ? 2 : 1)];
+    console.log(`| ${[...cells, memory, `${ratio?.toFixed(2) ?? '–'}×`, share].join(' | ')} |`);
   }
 }
 
 /** One line about DeiT-Ti, or about the first model where that is not among them. */
 function printSummary(table: Line[], roof: number, task: string): void {
   const told = table.some(({ model }) => model === MODELS[0]) ? MODELS[0] : table[0].model;
-  const ours = table.filter(({ model, label }) => model === told && label.startsWith('Stillhouse'));
-  const best = ours.reduce((a, b) => (a.imagesPerSecond > b.imagesPerSecond ? a : b));
-  const perImage = flops(createModel(best.model, { classes: 1000, inputSize: 224 })) * (task === 'train' ? 3 : 1);
+  const lines = table.filter(({ model }) => model === told);
+  const ours = lines.filter(({ label }) => isOurs(label));
+  const best = (ours.length > 0 ? ours : lines).reduce((a, b) => (a.imagesPerSecond > b.imagesPerSecond ? a : b));
+  const { teacher } = best;
+  const perImage = flops(best.model) * (task === 'train' ? 3 : 1) + (teacher ? flops(teacher) : 0);
   const roofShare = (best.imagesPerSecond * perImage) / 1e9 / roof;
-  console.log(JSON.stringify({ ratio: best.ratio, roofShare, roofGflops: roof, task, table }));
+  console.log(JSON.stringify({ ratio: best.ratio, roofShare, roofGflops: roof, task, teacher, table }));
 }
 
-/** Floating-point operations of the matrix products of one forward pass of a transformer. */
-function flops(model: Model): number {
-  const tokens = (model.inputSize / 16) ** 2 + 2;
-  const matrices = model.specs.filter(({ name, shape }) => name.startsWith('blocks') && shape.length === 2);
-  const width = model.specs.find(({ name }) => name === 'norm.weight')!.shape[0];
-  const depth = matrices.length / 4;
-  const linear = matrices.reduce((sum, { shape }) => sum + 2 * tokens * shape[0] * shape[1], 0);
-  return linear + depth * 4 * tokens * tokens * width + 2 * tokens * 768 * width;
+/** Floating-point operations of the products and convolutions of one forward pass. */
+function flops(model: string): number {
+  return 2 * createModel(model, SIZE).macs;
 }
 
 /** GFLOP/s of a 2048³ matrix product through the engine, in each of `PRECISIONS`. */
@@ -156,11 +181,12 @@ async function measureRoof(threads: number): Promise<number[]> {
   return roof;
 }
 
-async function worker([precision, name, batch, task, threads]: string[]): Promise<void> {
-  const threading = task === 'roof' ? 'ops' : 'lanes';
+async function worker([precision, model, batch, task, threads, teacher]: string[]): Promise<void> {
+  const whole = task === 'roof' || (task === 'train' && threadingOf(createModel(model, SIZE)) === 'ops');
+  const threading = whole ? 'ops' : 'lanes';
   const engine = await loadEngine(engineFolder(), { threads: Number(threads), threading });
-  const step =
-    task === 'roof' ? roofStep(engine) : await modelStep(engine, precision as Precision, name, Number(batch), task);
+  const asked = { precision: precision as Precision, model, batch: Number(batch), task, teacher: teacher ?? null };
+  const { step, teach } = task === 'roof' ? { step: roofStep(engine), teach: null } : await modelStep(engine, asked);
   const answer = (seconds: number[]) => {
     console.log(JSON.stringify({ seconds, peak: process.resourceUsage().maxRSS * 1024 }));
   };
@@ -169,17 +195,20 @@ async function worker([precision, name, batch, task, threads]: string[]): Promis
   answer([]);
   for await (const line of createInterface({ input: process.stdin })) {
     if (task === 'roof') answer((await step()) as number[]);
-    else {
-      const seconds: number[] = [];
-      for (let index = 0; index < Number(line); index++) {
-        const start = performance.now();
-        await step();
-        seconds.push((performance.now() - start) / 1000);
-      }
-      answer(seconds);
-    }
+    else if (line === 'teacher') answer(await timed((await teach!()).run, 3));
+    else answer(await timed(step, Number(line)));
   }
   exitProcess(0);
+}
+
+async function timed(step: () => Promise<unknown>, count: number): Promise<number[]> {
+  const seconds: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = performance.now();
+    await step();
+    seconds.push((performance.now() - start) / 1000);
+  }
+  return seconds;
 }
 
 /** GFLOP/s of a chain of large matrix products, in each of `PRECISIONS`. */
@@ -209,47 +238,64 @@ function roofStep(engine: Engine): () => Promise<number[]> {
   };
 }
 
-async function modelStep(
-  engine: Engine,
-  precision: Precision,
-  name: string,
-  batch: number,
-  task: string,
-): Promise<() => Promise<unknown>> {
-  const model = createModel(name, { classes: 1000, inputSize: 224, dropPath: task === 'train' ? 0.1 : 0 });
+interface Asked {
+  precision: Precision;
+  model: string;
+  batch: number;
+  task: string;
+  teacher: string | null;
+}
+
+interface Steps {
+  step: () => Promise<unknown>;
+  /** Makes what asks the teacher alone; null without a teacher in the step. */
+  teach: (() => Promise<{ run: () => Promise<unknown> }>) | null;
+}
+
+async function modelStep(engine: Engine, asked: Asked): Promise<Steps> {
+  const { precision, batch, task } = asked;
+  const student = createModel(asked.model, { ...SIZE, dropPath: task === 'train' ? 0.1 : 0 });
   const state = engine.newState();
-  for (const spec of model.specs) {
-    const values = initialValues([spec], (_, count) => Float64Array.from({ length: count }, () => Math.random()));
-    state.set(PREFIX.model + spec.name, spec.shape, values[spec.name]);
-  }
-  const images = Uint8Array.from({ length: batch * model.inputSize ** 2 * 3 }, () => Math.random() * 256);
-  if (task === 'infer') {
-    const step = await createEvalStep(engine, state, { model, prefix: PREFIX.model, batchSize: batch, precision });
-    return () => step.run(images);
-  }
-  for (const { name, shape } of trainable(model)) {
+  fill(state, PREFIX.model, student);
+  const images = Uint8Array.from({ length: batch * student.inputSize ** 2 * 3 }, () => Math.random() * 256);
+  const alone = async (model: Model, prefix: string) => {
+    const step = await createEvalStep(engine, state, { model, prefix, batchSize: batch, precision, frozen: true });
+    return { run: () => step.run(images) };
+  };
+  if (task === 'infer') return { step: (await alone(student, PREFIX.model)).run, teach: null };
+  for (const { name, shape } of trainable(student)) {
     const zeros = new Float32Array(shape.reduce((product, side) => product * side, 1));
     state.set(PREFIX.mean + name, shape, zeros);
     state.set(PREFIX.square + name, shape, zeros);
   }
-  const teacher = fixedTeacher(model, batch);
-  state.set(
-    `${PREFIX.teacher}table`,
-    [batch, 1000],
-    Float32Array.from({ length: batch * 1000 }, () => Math.random()),
-  );
+  const own = asked.teacher ? createModel(asked.teacher, SIZE) : null;
+  if (own) fill(state, PREFIX.teacher, own);
+  const teacher = own ?? (student.distilled ? fixedTeacher(state, student, batch) : null);
   const settings = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION, modelEma: false };
-  const recipe = { ...settings, batchSize: batch, distillationType: 'hard' as const };
-  const step = await createTrainStep(engine, state, { student: model, teacher, recipe, batchSize: batch, precision });
+  const recipe = { ...settings, batchSize: batch, distillationType: teacher ? ('hard' as const) : ('none' as const) };
+  const step = await createTrainStep(engine, state, { student, teacher, recipe, batchSize: batch, precision });
   const labels = Int32Array.from({ length: batch }, () => Math.random() * 1000);
-  const noise = Float32Array.from({ length: model.noise!.shape(1)[0] * batch }, () => Math.random());
+  const noise = Float32Array.from({ length: (student.noise?.shape(1)[0] ?? 0) * batch }, () => Math.random());
   let index = 0;
-  return () => step.run({ images, labels, noise }, { lr: 1e-3, step: ++index });
+  return {
+    step: () => step.run({ images, labels, noise }, { lr: 1e-3, step: ++index }),
+    teach: own && (() => alone(own, PREFIX.teacher)),
+  };
+}
+
+function fill(state: State, prefix: string, { specs }: Model): void {
+  const draws = (_: string, count: number) => Float64Array.from({ length: count }, () => Math.random());
+  for (const spec of specs) state.set(prefix + spec.name, spec.shape, initialValues([spec], draws)[spec.name]);
 }
 
 /** A teacher that always says the same: what it costs is not part of this comparison. */
-function fixedTeacher(model: Model, batch: number): Model {
+function fixedTeacher(state: State, model: Model, batch: number): Model {
   const shape = [batch, 1000];
+  state.set(
+    `${PREFIX.teacher}table`,
+    shape,
+    Float32Array.from({ length: batch * 1000 }, () => Math.random()),
+  );
   return {
     ...model,
     specs: [{ name: 'table', shape, init: { kind: 'zeros' }, buffer: false }],
