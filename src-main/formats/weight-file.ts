@@ -22,6 +22,7 @@ export interface WeightFile {
 }
 
 const FORMATS = Object.values(EXPORT_FORMATS)
+  .filter(({ kinds }) => Object.keys(kinds).length > 0)
   .map(({ name }) => name)
   .join(', ');
 

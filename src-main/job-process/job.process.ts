@@ -5,6 +5,7 @@ import { runCheckExportJob } from './jobs/check-export-job.ts';
 import { runCheckJob } from './jobs/check-data-job.ts';
 import { runEvaluateJob } from './jobs/evaluate-job.ts';
 import { runEvaluateTeacherJob } from './jobs/evaluate-teacher-job.ts';
+import { runExportJob } from './jobs/export-job.ts';
 import { runForecastJob } from './jobs/forecast-job.ts';
 import { runForwardJob } from './jobs/forward-job.ts';
 import { runMeasureJob } from './jobs/measure-job.ts';
@@ -37,6 +38,8 @@ function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
       return runEvaluateJob(job, context);
     case 'evaluate-teacher':
       return runEvaluateTeacherJob(job, context);
+    case 'export':
+      return runExportJob(job, context);
     case 'check-export':
       return runCheckExportJob(job, context);
     case 'predict':

@@ -4,7 +4,7 @@ import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
 import { epochRow, headScore, historyRows } from '../protocol/events.ts';
-import { exportCheck } from '../protocol/export.ts';
+import { exportCheck, writtenExport, type ExportItem } from '../protocol/export.ts';
 import { memoryForecast, taughtAhead } from '../protocol/recipe-data.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import {
@@ -117,6 +117,32 @@ export interface EvaluateTeacherJob extends EngineChoice {
   settings: Partial<Recipe>;
 }
 
+/** Writes a network for others, in one format or several. */
+export interface ExportJob extends EngineChoice {
+  kind: 'export';
+  /** A weight file or a checkpoint. */
+  weights: string;
+  items: readonly ExportItem[];
+  /** Where those go that name no place. */
+  folder: string;
+  /** Export the moving average of the model in its place. */
+  average?: boolean;
+  /** The state dict to take of several, or the beginning of the names of its arrays. */
+  entry?: string;
+  /** A file with class names in the order of the outputs, in place of the weights' own. */
+  classNames?: string;
+  /** Settings that the file itself does not name, and the input size where it shall be another. */
+  settings: Partial<Recipe>;
+  /** Width of the images where they are not square. */
+  inputWidth?: number;
+  /** Whether another size was asked for, which the names of files then say. */
+  resized: boolean;
+  /** The licence that a model card names. */
+  licence?: string;
+  /** Bytes of arrays beyond which a weight file is divided over several. */
+  shardBytes?: number;
+}
+
 /** Compares an export with the checkpoint that it was made from, and times it. */
 export interface CheckExportJob extends EngineChoice {
   kind: 'check-export';
@@ -129,6 +155,8 @@ export interface CheckExportJob extends EngineChoice {
   entry?: string;
   /** How many validation images to compare the answers on. */
   images: number;
+  /** Width of the images where they are not square. */
+  inputWidth?: number;
   /** Changes to the recipe that the checkpoint was trained with, such as where the data lies. */
   settings: Partial<Recipe>;
 }
@@ -209,6 +237,7 @@ export type JobRequest =
   | TrainJob
   | EvaluateJob
   | EvaluateTeacherJob
+  | ExportJob
   | CheckExportJob
   | CheckJob
   | ForwardJob
@@ -242,6 +271,7 @@ const RESULTS = {
       dataset: datasetSummary,
     }),
   ),
+  export: v.object({ written: v.array(writtenExport), notes: v.array(plainError) }),
   'check-export': v.nullable(exportCheck),
   predict: v.null(),
   'predict-files': v.object({

@@ -847,6 +847,10 @@ export const ERRORS = {
     says: 'A SavedModel of this network takes {bytes} bytes; a graph of constants holds {most}.',
     advice: 'Export it as ONNX, which keeps large weights in a second file.',
   },
+  'export.network': {
+    says: 'The {format} format has no network like {model}.',
+    advice: 'Export it as {instead}, which Python loads as well.',
+  },
   'export.failed': { says: '{path} did not pass the check.', advice: 'Do not use it; export again.' },
   'job.died': {
     says: 'The process of this job ended unexpectedly ({reason}).',

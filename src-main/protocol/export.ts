@@ -12,8 +12,9 @@ const channels = v.custom<readonly number[]>((value) => v.is(numbers, value), 'n
 
 /** How images are prepared for a network, as its file says it. */
 const preprocessing = v.object({
-  /** Side of the square image. */
+  /** Side of the square image; its height where there is a width. */
   inputSize: number,
+  inputWidth: v.optional(number),
   cropRatio: number,
   interpolation: text,
   mean: channels,
@@ -101,6 +102,28 @@ const exportInfo = v.object({
 });
 export const exportInfos = v.array(exportInfo);
 export type ExportInfo = v.InferOutput<typeof exportInfo>;
+
+/** One of the formats to write. */
+export const exportItem = v.strictObject({
+  format: oneOf(EXPORT_FORMAT_NAMES),
+  /** Path of the file or the folder; left out: a name of network and epoch. */
+  output: v.optional(text),
+});
+export type ExportItem = v.InferOutput<typeof exportItem>;
+
+/** What came of it: the file or folder, of several files their index, or why there is none. */
+export const writtenExport = v.object({
+  format: oneOf(EXPORT_FORMAT_NAMES),
+  path: text,
+  bytes: number,
+  error: v.nullable(plainError),
+});
+export type WrittenExport = v.InferOutput<typeof writtenExport>;
+
+/** Bytes that a network takes in a format, or why it cannot be written in it. */
+const exportSize = v.object({ format: oneOf(EXPORT_FORMAT_NAMES), bytes: number, refused: v.nullable(plainError) });
+export const exportSizes = v.array(exportSize);
+export type ExportSize = v.InferOutput<typeof exportSize>;
 
 /** Tells whether a check found nothing wrong. */
 export function hasPassed({ problems }: ExportCheck): boolean {

@@ -12,6 +12,7 @@ export const REASONS = {
   'os.denied': 'permission denied',
   'os.read-only': 'the disk is read-only',
   'os.in-the-way': 'a file is in its way',
+  'os.folder-taken': 'a folder with other files is in its way',
   'os.folder': 'it is a folder',
   'os.no-folder-but-file': 'it is a file',
   'os.missing': 'it does not exist',

@@ -13,8 +13,7 @@ import {
   photoAnswer,
 } from './evaluation.ts';
 import { jobProgress } from './events.ts';
-import { MOST_CHECK_IMAGES, exportInfos } from './export.ts';
-import { EXPORT_FORMAT_NAMES } from './export-formats.ts';
+import { MOST_CHECK_IMAGES, exportInfos, exportItem, exportSizes } from './export.ts';
 import {
   givenRecipe as recipe,
   keptAnswers,
@@ -366,16 +365,28 @@ export const CALLS = {
     }),
     photoAnswer,
   ),
+  /**
+   * Writes a checkpoint of a run in several formats, and has each checked as `export.check` does where `images` says on
+   * how many. The job's result is `{ written }`, one WrittenExport for each format.
+   */
   'export.write': call(
     v.strictObject({
       run: runId,
       checkpoint: text,
-      format: v.picklist(EXPORT_FORMAT_NAMES),
-      output: v.optional(text),
+      items: v.pipe(v.array(exportItem), v.minLength(1), v.maxLength(32)),
+      /** Where those go that name no place; the exports of the run when left out. */
+      folder: v.optional(text),
       average: v.optional(v.boolean()),
+      /** Sides of the images, where others than in the training. */
+      inputSize: v.optional(index),
+      inputWidth: v.optional(index),
+      licence: v.optional(v.pipe(v.string(), v.maxLength(100))),
+      images: v.optional(v.pipe(index, v.minValue(1), v.maxValue(MOST_CHECK_IMAGES))),
     }),
-    writtenFile,
+    job,
   ),
+  /** Bytes of a checkpoint in each format, or why it cannot be written in it. */
+  'export.sizes': call(v.strictObject({ run: runId, checkpoint: text, average: v.optional(v.boolean()) }), exportSizes),
   /** Lists the exports of a run that still exist, newest first, also outside of its folder. */
   'export.list': call(v.strictObject({ run: runId }), exportInfos),
   /** Reads a listed export as a stranger would and compares it with its checkpoint; the job's result is an ExportCheck. */

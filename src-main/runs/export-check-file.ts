@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseExportCheck, type ExportCheck } from '../protocol/export.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { parseOwnJson } from './own-json.ts';
@@ -9,12 +10,17 @@ export function checkFile(path: string): string {
 }
 
 /**
- * Reads the size of a file in bytes and the time of its last change in milliseconds, which distinguish it from one that
- * was written later.
+ * Reads the size of an export in bytes and the time of its last change in milliseconds, which distinguish it from one
+ * that was written later; of a folder, of all in it.
  */
 export function stampOf(path: string): Pick<ExportCheck, 'bytes' | 'modified'> {
-  const { size, mtimeMs } = statSync(path);
-  return { bytes: size, modified: mtimeMs };
+  const found = statSync(path);
+  if (!found.isDirectory()) return { bytes: found.size, modified: found.mtimeMs };
+  const files = readdirSync(path, { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(path, name)));
+  return {
+    bytes: files.reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0),
+    modified: Math.max(...files.map(({ mtimeMs }) => mtimeMs)),
+  };
 }
 
 /** Writes the findings of a check beside its export. @throws StillhouseError `disk.full` or `disk.denied` */

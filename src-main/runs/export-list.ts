@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { writeFileAtomic } from '../base/files.ts';
-import { formatOfPath, isShard } from '../protocol/export-formats.ts';
+import { formatOfPath, isFolderFormat, isShard } from '../protocol/export-formats.ts';
+import { readManifest } from './export-manifest.ts';
 import { exportsFolder } from './run-folder.ts';
 
 /** Which files were exported of a run: those in its `exports`, and those whose paths `exports/elsewhere.json` keeps. */
@@ -9,8 +10,16 @@ import { exportsFolder } from './run-folder.ts';
 /** Lists the paths of a run's exports that still exist. */
 export function exportedFiles(run: string): string[] {
   const folder = exportsFolder(run);
-  const own = namesIn(folder).filter((name) => formatOfPath(name) !== null && !isShard(name));
+  // Of a folder only the manifest says whether it is an export.
+  const isExport = (name: string): boolean => !isFolderName(name) || readManifest(join(folder, name)) !== null;
+  const named = namesIn(folder).filter((name) => formatOfPath(name) !== null && !isShard(name));
+  const own = named.filter(isExport);
   return [...own.map((name) => join(folder, name)), ...elsewhere(run)].filter((path) => existsSync(path));
+}
+
+function isFolderName(name: string): boolean {
+  const format = formatOfPath(name);
+  return format !== null && isFolderFormat(format);
 }
 
 /** Keeps the path of a file that was written outside of the run. One that cannot be written to forgets it. */

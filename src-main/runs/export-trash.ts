@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { diskError, syncToDisk, writeFileAtomic } from '../base/files.ts';
 import { checkFile } from './export-check-file.ts';
-import { exportsFolder } from './run-folder.ts';
+import { exportsFolder, sizeOnDisk } from './run-folder.ts';
 
 /**
  * Exports in the trash. They lie in `.trashed-<time>` beside where they were, so that each file is one rename away on
@@ -82,7 +82,8 @@ export function emptyExport(run: string, name: string): number {
   const bytes = bytesOf(kept);
   // The first last, so that a removal cut short can be repeated.
   doing(kept.path, () => {
-    for (const file of [...kept.files].reverse()) rmSync(join(keptFolder(kept), file), { force: true });
+    for (const file of [...kept.files].reverse())
+      rmSync(join(keptFolder(kept), file), { recursive: true, force: true });
   });
   forget(run, kept);
   return bytes;
@@ -123,8 +124,7 @@ function nameOf({ time }: Kept): string {
 }
 
 function bytesOf(kept: Kept): number {
-  const sizes = kept.files.map((file) => statSync(join(keptFolder(kept), file), { throwIfNoEntry: false })?.size ?? 0);
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return kept.files.reduce((sum, file) => sum + sizeOnDisk(join(keptFolder(kept), file)), 0);
 }
 
 function write(run: string, list: readonly Kept[]): void {

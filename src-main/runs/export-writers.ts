@@ -1,11 +1,10 @@
+import type { FileToWrite } from '../base/folder.ts';
 import type { ArrayToWrite } from '../formats/named-array.ts';
-import type { PickleData } from '../formats/pickle-writer.ts';
 import { safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { torchFileBytes, writeTorchFile, type TorchFileOptions } from '../formats/torch-writer.ts';
 import type { ExportFormat } from '../protocol/export-formats.ts';
-
-/** Facts about a network, by timm's words, that lie in the file beside its arrays. */
-export type Description = Record<string, PickleData>;
+import type { Description, NetworkToWrite } from './export-network.ts';
+import { huggingFaceFolder, timmFolder } from './hub-folder.ts';
 
 /** A file as pieces, with the bytes that they make together. */
 interface Written {
@@ -17,10 +16,13 @@ interface Written {
  * Makes a file of one format.
  * @param average the arrays of the moving average, only for a format whose row says `holdsAverage`.
  */
-type Writer = (arrays: readonly ArrayToWrite[], facts: Description, average?: ArrayToWrite[]) => Written;
+type FileWriter = (arrays: readonly ArrayToWrite[], facts: Description, average?: ArrayToWrite[]) => Written;
 
-/** Writes each format of `protocol/export-formats.ts`. */
-export const EXPORT_WRITERS: Readonly<Record<ExportFormat, Writer>> = {
+export type FolderFormat = 'timm' | 'huggingface';
+export type FileFormat = Exclude<ExportFormat, FolderFormat>;
+
+/** Writes each format of `protocol/export-formats.ts` that is a file. */
+export const FILE_WRITERS: Readonly<Record<FileFormat, FileWriter>> = {
   safetensors: (arrays, facts) => {
     const texts = Object.entries(facts).map(([key, fact]) => [key, typeof fact === 'string' ? fact : JSON.stringify(fact)]); // prettier-ignore
     // Other readers look for `format: pt`: the layouts are those of torch.
@@ -32,4 +34,10 @@ export const EXPORT_WRITERS: Readonly<Record<ExportFormat, Writer>> = {
     const options: TorchFileOptions = { metadata: facts, ...(average && { wrap: 'model', average }) };
     return { chunks: writeTorchFile(arrays, options), bytes: torchFileBytes(arrays, options) };
   },
+};
+
+/** Lists the files of each format that is a folder. @throws StillhouseError `export.network` */
+export const FOLDER_WRITERS: Readonly<Record<FolderFormat, (network: NetworkToWrite) => FileToWrite[]>> = {
+  timm: timmFolder,
+  huggingface: huggingFaceFolder,
 };

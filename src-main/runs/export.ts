@@ -1,21 +1,25 @@
 import { mkdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { ArrayToWrite } from '../formats/named-array.ts';
-import { divideShards, shardIndexText } from '../formats/shards.ts';
-import { badFormat } from '../formats/source.ts';
-import type { Model } from '../model/model.ts';
-import { StillhouseError } from '../protocol/errors.ts';
-import { createModel } from '../model/zoo.ts';
-import { EXPORT_FORMATS, endingOf, formatOfPath, type ExportFormat } from '../protocol/export-formats.ts';
 import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
+import { writeFolderAtomic, type FileToWrite } from '../base/folder.ts';
+import { divideShards, shardIndexText } from '../formats/shards.ts';
+import { StillhouseError } from '../protocol/errors.ts';
+import {
+  EXPORT_FORMATS,
+  formatOfPath,
+  isFolderFormat,
+  nameEnd,
+  type ExportFormat,
+} from '../protocol/export-formats.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
-import { EXPORT_WRITERS, type Description } from './export-writers.ts';
+import { isOwnFolder, withManifest } from './export-manifest.ts';
+import { describeNetwork, networkOfCheckpoint, type CheckpointWish, type NetworkToWrite } from './export-network.ts';
+import { FILE_WRITERS, FOLDER_WRITERS, type FileFormat, type FolderFormat } from './export-writers.ts';
 import { checkpointsFolder, exportsFolder } from './run-folder.ts';
-import { reason } from '../protocol/reasons.ts';
 
-/** Weights for others: the model of a checkpoint under timm's names, without optimizer, with what using it takes. */
+/** Networks for others, without optimizer, with what using them takes. */
 
-/** The written file: of several files their index, and the bytes of all. */
+/** The written file or folder: of several files their index, and the bytes of all. */
 export interface Exported {
   path: string;
   bytes: number;
@@ -24,14 +28,12 @@ export interface Exported {
 /** Bytes of arrays beyond which an export is divided over several files, as Hugging Face's was for long. */
 const SHARD_BYTES = 5e9;
 
-/** Parameters of the export call; `output` defaults to `exports/<model>-epoch-<n>.<format>` in the run's folder. */
-export interface ExportRequest {
+/** Parameters of the export call; `output` defaults to a name of model and epoch in the run's `exports`. */
+export interface ExportRequest extends CheckpointWish {
   /** File name inside the run's checkpoints. */
   checkpoint: string;
   format: ExportFormat;
   output?: string;
-  /** The moving average of the model in its place. */
-  average?: boolean;
 }
 
 /**
@@ -45,81 +47,80 @@ export async function exportCheckpoint(run: string, request: ExportRequest): Pro
 }
 
 function defaultOutput(run: string, { recipe, position }: Checkpoint, { format, average }: ExportRequest): string {
-  const folder = exportsFolder(run);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw diskError(error, folder, 0);
-  }
   const epoch = String(position.epoch).padStart(4, '0');
-  return join(folder, `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}.${endingOf(format)}`);
+  return join(exportsFolder(run), `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}${nameEnd(format)}`);
 }
 
-/** How to export a file. */
-export interface ExportOptions {
+/** How to write a network. */
+export interface WriteOptions {
   /** Bytes of arrays beyond which they are divided over several files. */
   shardBytes?: number;
-  /** Export the moving average of the model in its place. */
-  average?: boolean;
-  /** Class names to write in place of the checkpoint's, as many. */
-  classes?: string[];
+  /** Hears of the bytes of each piece before it is written; what it throws ends the writing. */
+  onBytes?(bytes: number): void;
 }
 
 /**
- * Exports any checkpoint file, as {@link writeModel} writes.
+ * Exports any checkpoint file, as {@link writeNetwork} writes.
  * @throws StillhouseError as {@link exportCheckpoint}
  */
 export async function exportFile(
   path: string,
   format: ExportFormat,
   output: string | ((checkpoint: Checkpoint) => string),
-  { shardBytes, average = false, classes }: ExportOptions = {},
+  options: WriteOptions & CheckpointWish = {},
 ): Promise<Exported> {
   const checkpoint = openCheckpoint(path);
   try {
-    const model = modelOf(checkpoint);
-    const arrays = average ? averageOf(checkpoint, model) : arraysOf(checkpoint, model);
-    if (!arrays) throw badFormat(path, reason('weights.no-average'));
-    const facts = describeModel(checkpoint, model, average);
-    const what = {
-      arrays,
-      facts: { ...facts, ...(classes && { classes }) },
-      beside: average ? undefined : averageOf(checkpoint, model),
-    };
-    return await writeModel(what, format, typeof output === 'string' ? output : output(checkpoint), shardBytes);
+    const network = networkOfCheckpoint(checkpoint, options);
+    return await writeNetwork(network, format, typeof output === 'string' ? output : output(checkpoint), options);
   } finally {
     checkpoint.close();
   }
 }
 
-/** A network to write: its arrays by timm's names, facts about it, and its moving average where there is one. */
-export interface ModelToWrite {
-  arrays: ArrayToWrite[];
-  facts: Description;
-  /** For the formats whose row says `holdsAverage`. */
-  beside?: ArrayToWrite[];
-}
-
 /**
- * Writes a network for others. An existing `output` is replaced when the new one is whole. Arrays of more than
- * `shardBytes` together go to several files beside `output`, and an index of them to `output`.index.json.
- * @throws StillhouseError `export.ending`, `disk.full`, `disk.denied`
+ * Writes a network for others. An existing file is replaced when the new one is whole, and so is a folder that an
+ * export has made.
+ * @throws StillhouseError `export.ending`, `export.network`, `disk.full`, `disk.denied`
  */
-export async function writeModel(
-  { arrays: own, facts, beside }: ModelToWrite,
+export async function writeNetwork(
+  network: NetworkToWrite,
   format: ExportFormat,
   output: string,
-  shardBytes = SHARD_BYTES,
+  options: WriteOptions = {},
 ): Promise<Exported> {
   const target = resolve(output);
   if ((formatOfPath(target) ?? format) !== format) throw new StillhouseError('export.ending', { path: target, format });
-  const shards = divideShards(own, basename(target), shardBytes);
+  if (!isFolderFormat(format)) return writeFiles(network, format as FileFormat, target, options);
+  const files = withManifest(format, FOLDER_WRITERS[format as FolderFormat](network), describeNetwork(network));
+  return writeExportFolder(target, files, options);
+}
+
+/** Writes the folder of an export. @throws StillhouseError `disk.*` */
+export async function writeExportFolder(
+  path: string,
+  files: readonly FileToWrite[],
+  { onBytes }: WriteOptions = {},
+): Promise<Exported> {
+  const watched = files.map((file) => ({ ...file, chunks: () => heard(file.chunks(), onBytes) }));
+  return { path, ...(await writeFolderAtomic(path, watched, isOwnFolder)) };
+}
+
+/** Arrays of more than `shardBytes` together go to several files, and an index of them to `output`.index.json. */
+async function writeFiles(
+  network: NetworkToWrite,
+  format: FileFormat,
+  target: string,
+  { shardBytes = SHARD_BYTES, onBytes }: WriteOptions,
+): Promise<Exported> {
+  const shards = divideShards(network.arrays, basename(target), shardBytes);
   mkdirParent(target);
   let bytes = 0;
-  const average = shards.length === 1 && EXPORT_FORMATS[format].holdsAverage ? beside : undefined;
+  const average = shards.length === 1 && EXPORT_FORMATS[format].holdsAverage ? network.beside : undefined;
   for (const { file, arrays } of shards) {
-    const written = EXPORT_WRITERS[format](arrays, facts, average);
-    bytes += (await writeChunksAtomic(join(dirname(target), file), written.chunks, written.bytes)).bytes;
+    const written = FILE_WRITERS[format](arrays, describeNetwork(network), average);
+    const chunks = heard(written.chunks, onBytes);
+    bytes += (await writeChunksAtomic(join(dirname(target), file), chunks, written.bytes)).bytes;
   }
   if (shards.length === 1) return { path: target, bytes };
   // The index comes last: it is only there when all that it names is.
@@ -128,41 +129,11 @@ export async function writeModel(
   return { path: index, bytes };
 }
 
-function modelOf({ recipe, classes }: Checkpoint): Model {
-  return createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
-}
-
-function arraysOf({ path, tensors }: Checkpoint, { specs }: Model, prefix = 'model.'): ArrayToWrite[] {
-  return specs.map(({ name, shape, integer }) => {
-    const array = tensors.get(prefix + name);
-    if (array?.shape.join() !== shape.join())
-      throw badFormat(path, reason('weights.lacks', { name, shape: shape.join(', ') }));
-    return { name, shape, dtype: integer ? 'I64' : 'F32', values: () => array.toFloat32() };
-  });
-}
-
-/** Describes the model for users of its weights, by timm's words. */
-function describeModel({ recipe, classes, position }: Checkpoint, model: Model, average: boolean): Description {
-  return {
-    producer: 'stillhouse',
-    architecture: model.name,
-    num_classes: classes.length,
-    classes,
-    input_size: [3, model.inputSize, model.inputSize],
-    mean: model.mean,
-    std: model.std,
-    crop_pct: recipe.evalCropRatio,
-    interpolation: 'bicubic',
-    epoch: position.epoch,
-    step: position.step,
-    ...(average && { average }),
-  };
-}
-
-/** The moving average of the model, where the checkpoint has one. */
-function averageOf(checkpoint: Checkpoint, model: Model): ArrayToWrite[] | undefined {
-  const kept = checkpoint.tensors.has(`ema.${model.specs[0].name}`);
-  return kept ? arraysOf(checkpoint, model, 'ema.') : undefined;
+function* heard(chunks: Iterable<Uint8Array>, onBytes: WriteOptions['onBytes']): Generator<Uint8Array> {
+  for (const chunk of chunks) {
+    onBytes?.(chunk.length);
+    yield chunk;
+  }
 }
 
 function mkdirParent(path: string): void {

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
-import { EXPORT_FORMAT_NAMES, endingOf } from '../protocol/export-formats.ts';
+import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
 
@@ -160,7 +161,7 @@ export function trashedFile(folder: string): string | undefined {
 
 const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations', 'tensorboard'];
 // An export as the window writes it, its index, its check.
-const OWN_EXPORTS = `.+\\.(${EXPORT_FORMAT_NAMES.map(endingOf).join('|')})((\\.index)?(\\.check)?\\.json)?`;
+const OWN_EXPORTS = `.+\\.(${WEIGHT_ENDINGS.join('|')})((\\.index)?(\\.check)?\\.json)?`;
 const OWN_FILES = new RegExp(
   String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$`,
 );
@@ -172,18 +173,25 @@ function removeOwn(folder: string, own: RegExp): void {
   const names = safeEntries(folder).filter((entry) => !entry.isDirectory() && own.test(entry.name));
   const last = (name: string) => (TRASHED.test(name) ? 1 : 0);
   for (const { name } of names.sort((a, b) => last(a.name) - last(b.name))) rmSync(join(folder, name), { force: true });
+  for (const path of exportFolders(folder)) rmSync(path, { recursive: true, force: true });
   if (existsSync(folder) && safeEntries(folder).length === 0) rmdirSync(folder);
+}
+
+/** Exports that are folders and hold nothing else. */
+function exportFolders(folder: string): string[] {
+  const folders = safeEntries(folder).filter((entry) => entry.isDirectory() && formatOfPath(entry.name) !== null);
+  return folders.map(({ name }) => join(folder, name)).filter(isOwnFolder);
 }
 
 /** Counts the bytes of all files in a run folder. */
 export function runBytes(folder: string): number {
-  let bytes = 0;
-  for (const entry of safeEntries(folder)) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) bytes += runBytes(path);
-    else bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  }
-  return bytes;
+  return safeEntries(folder).reduce((sum, { name }) => sum + sizeOnDisk(join(folder, name)), 0);
+}
+
+/** Counts the bytes of a file, or of all in a folder; 0 where there is none. */
+export function sizeOnDisk(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() ? runBytes(path) : (found?.size ?? 0);
 }
 
 function safeEntries(folder: string) {

@@ -1,13 +1,13 @@
 import { existsSync, statSync, type Stats } from 'node:fs';
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
-import { formatOfPath } from '../protocol/export-formats.ts';
+import { weightFormatOf } from '../protocol/export-formats.ts';
 import type { FoundThing } from '../protocol/system-data.ts';
 import { runPath } from '../runs/run-folder.ts';
 import { readRecipeFile } from './recipe/recipe-file.ts';
 
 // An index of weights ends like a recipe, so weights come first.
 const FILES: readonly (readonly [(path: string) => boolean, FoundThing['kind']])[] = [
-  [(path) => formatOfPath(path) !== null, 'weights'],
+  [(path) => weightFormatOf(path) !== null, 'weights'],
   [(path) => /\.(ya?ml|json)$/i.test(path), 'recipe'],
   [(path) => /\.(tar|tar\.gz|tgz)$/i.test(path), 'data'],
 ];

@@ -8,7 +8,7 @@ import type { Preprocessing } from '../protocol/export.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { metadataValues } from './foreign-model.ts';
 import { chooseNetwork } from './network.ts';
-import { classCount, withWeights, type Weights, type WeightsWish } from './weights.ts';
+import { headClasses, withWeights, type Weights, type WeightsWish } from './weights.ts';
 
 /** A network made from a file alone, as a stranger would: its own words decide what it is. */
 export interface ReadNetwork {
@@ -26,22 +26,44 @@ export interface ReadNetwork {
  * Reads a network out of any weight file.
  * @throws StillhouseError `file.missing`, `weights.*`, `recipe.invalid` for words that name no network.
  */
-export function readNetwork(path: string, settings: Partial<Recipe>, wish: WeightsWish = {}): Promise<ReadNetwork> {
-  return withWeights(path, (weights) => networkOf(weights, settings), wish);
+export function readNetwork(path: string, settings: Partial<Recipe>, wish: NetworkSize = {}): Promise<ReadNetwork> {
+  return withWeights(path, (weights) => networkOf(weights, settings, wish), wish);
 }
 
-function networkOf(weights: Weights, settings: Partial<Recipe>): ReadNetwork {
-  const { recipe, prepared: taken } = chooseNetwork(weights, settings);
-  const model = createModel(recipe.model, { classes: classCount(weights), inputSize: recipe.inputSize });
-  const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false });
-  const prepared = { inputSize: recipe.inputSize, cropRatio: recipe.evalCropRatio, ...taken };
-  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights), prepared };
+/** The part of a file to read, and the width of the images where they shall not be square. */
+export interface NetworkSize extends WeightsWish {
+  inputWidth?: number;
 }
 
-function preprocessingOf({ metadata }: Weights): Preprocessing | null {
-  const { inputSize, cropRatio, interpolation, mean, std } = metadataValues(metadata);
+/** Makes the network of opened weights, its positions resized where another size of images is asked for. */
+export function networkOf(
+  weights: Weights,
+  settings: Partial<Recipe>,
+  { inputWidth }: NetworkSize,
+): ReadNetwork & { notes: PlainError[] } {
+  const { recipe, prepared: taken, notes } = chooseNetwork(weights, settings);
+  const { inputSize, evalCropRatio: cropRatio } = recipe;
+  // A file that is for images which are not square stays so where no other size is asked for.
+  const width = inputWidth ?? (settings.inputSize === undefined ? weights.inputWidth : undefined);
+  const size = { inputSize, ...(width !== undefined && width !== inputSize && { inputWidth: width }) };
+  const model = createModel(recipe.model, { classes: headClasses(weights), ...size });
+  const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false, grid: gridOf(weights, model) }); // prettier-ignore
+  const prepared = { ...size, cropRatio, ...taken };
+  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights), prepared, notes };
+}
+
+/** The patches of a file whose images are not square. */
+function gridOf({ inputWidth, preparation }: Weights, { specs }: Model): [number, number] | undefined {
+  const patch = specs.find(({ name }) => name === 'patch_embed.proj.weight')?.shape[2];
+  const { inputSize } = preparation;
+  return patch && inputSize && inputWidth !== undefined ? [inputSize / patch, inputWidth / patch] : undefined;
+}
+
+function preprocessingOf(weights: Weights): Preprocessing | null {
+  const { metadata, preparation, inputWidth } = weights;
+  const { inputSize, cropRatio, interpolation, mean, std } = { ...preparation, ...metadataValues(metadata) };
   if (!inputSize || !cropRatio || !interpolation || !mean || !std) return null;
-  return { inputSize, cropRatio, interpolation, mean, std };
+  return { inputSize, ...(inputWidth !== undefined && { inputWidth }), cropRatio, interpolation, mean, std };
 }
 
 /** Lists where the file says or holds something other than the checkpoint; empty where they agree. */
@@ -50,16 +72,27 @@ export function differencesOf(path: string, checkpoint: ReadNetwork, exported: R
   const wrong = (what: string, expected: ReasonValue, got: string): PlainError[] =>
     expected === got ? [] : [toPlainError(new StillhouseError('export.facts', { file, what, expected, got }))];
   const [ours, theirs] = [checkpoint.prepared, exported.preprocessing];
-  const preparation = (Object.keys(ours) as (keyof Preprocessing)[]).flatMap((key) =>
-    wrong(key, String(ours[key]), String(theirs?.[key] ?? '–')),
-  );
+  const preparation = (Object.keys(ours) as (keyof Preprocessing)[])
+    .filter((key) => key !== 'cropRatio' || !theirs || edgeOf(ours) !== edgeOf(theirs))
+    .flatMap((key) => wrong(key, String(ours[key]), String(theirs?.[key] ?? '–')));
   const names = (classes: readonly string[] | null): string => (classes ?? []).join(', ').slice(0, 200);
   return [
-    ...wrong('model', checkpoint.model.name, exported.model.name),
+    ...(isSame(checkpoint.model, exported.model) ? [] : wrong('model', checkpoint.model.name, exported.model.name)),
     ...wrong('classes', names(checkpoint.classes), names(exported.classes)),
     ...preparation,
     ...parameterProblem(file, checkpoint, exported),
   ];
+}
+
+/** The length that the shorter edge of an image is resized to: transformers keeps it in place of the ratio. */
+function edgeOf({ inputSize, inputWidth = inputSize, cropRatio }: Preprocessing): number {
+  return Math.trunc(Math.max(inputSize, inputWidth) / cropRatio);
+}
+
+/** Whether two networks compute the same: transformers knows a DeiT without distillation token as a ViT. */
+function isSame(one: Model, other: Model): boolean {
+  const facts = ({ specs, attentionHeads }: Model) => JSON.stringify([attentionHeads, specs.map(({ name, shape }) => [name, shape])]); // prettier-ignore
+  return one.name === other.name || (one.attentionHeads !== undefined && facts(one) === facts(other));
 }
 
 function parameterProblem(file: string, { model, params }: ReadNetwork, exported: ReadNetwork): PlainError[] {
@@ -77,7 +110,8 @@ function sameBits(one: Float32Array, other: Float32Array | undefined): boolean {
 
 /** Tells whether both take the same images and answer with as many numbers. */
 export function comparable({ model: one }: ReadNetwork, { model: other }: ReadNetwork): boolean {
-  const shape = ({ inputSize, classes, distilled }: Model) => [inputSize, classes, distilled].join();
+  const shape = ({ inputSize, inputWidth = inputSize, classes, distilled }: Model) =>
+    [inputSize, inputWidth, classes, distilled].join();
   return shape(one) === shape(other);
 }
 

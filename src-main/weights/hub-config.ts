@@ -16,6 +16,8 @@ export interface HubConfig {
   classes: string[] | null;
   /** How images are prepared, as far as it says. */
   values: CardValues;
+  /** Width of the images where they are not square. */
+  inputWidth?: number;
   /** Whole images are pressed into the square, whatever their shape. */
   squash: boolean;
 }
@@ -67,8 +69,7 @@ function timmConfig(path: string, json: Json, named: string): HubConfig {
   const args = isJson(json.model_args) ? json.model_args : {};
   const model = modelNamed(named);
   if (model) refuseOthers(path, model, { ...args, global_pool: args.global_pool ?? json.global_pool });
-  const size = args.img_size ?? sideOf(own.input_size);
-  const side = Array.isArray(size) ? (size as unknown[])[0] : size;
+  const [side, inputWidth] = sidesOf(args.img_size ?? own.input_size);
   const mode = own.crop_mode ?? 'center';
   if (mode !== 'center' && mode !== 'squash') throw wrong(path, 'crop_mode', 'center', mode);
   const given = {
@@ -79,7 +80,7 @@ function timmConfig(path: string, json: Json, named: string): HubConfig {
     std: own.std,
   };
   const classes = namesOf(path, 'label_names', json.label_names ?? own.label_names ?? json.labels ?? own.labels);
-  return { path, named, model, classes, values: checked(path, given), squash: mode === 'squash' };
+  return { path, named, model, classes, values: checked(path, given), inputWidth, squash: mode === 'squash' };
 }
 
 /** Arguments that make another network of a name are not known here. */
@@ -92,8 +93,11 @@ function refuseOthers(path: string, model: string, args: Json): void {
   if (other) throw wrong(path, `model_args.${other}`, '–', args[other]);
 }
 
-function sideOf(size: unknown): unknown {
-  return Array.isArray(size) ? (size as unknown[]).at(-1) : size;
+/** Height, and width where it is another, of `224`, `[224, 320]` or `[3, 224, 320]`. */
+function sidesOf(size: unknown): [height: unknown, width: number | undefined] {
+  if (!Array.isArray(size)) return [size, undefined];
+  const [height, width] = (size as unknown[]).slice(-2);
+  return [height, typeof width === 'number' && width !== height ? width : undefined];
 }
 
 /** By width and patch, as transformers has them; heads are 64 wide. */
@@ -101,7 +105,8 @@ const WIDTHS: Readonly<Record<number, string>> = { 192: 'tiny', 384: 'small', 76
 
 function transformersConfig(path: string, json: Json, type: string): HubConfig | null {
   const { hidden_size: width, num_hidden_layers: depth, num_attention_heads: heads } = json;
-  const { patch_size: patch, image_size: size } = json;
+  const { patch_size: patch } = json;
+  const [size, inputWidth] = sidesOf(json.image_size);
   const named = `${type} ${JSON.stringify([width, depth, heads, patch]).slice(1, -1)}`;
   const labels = namesOf(path, 'id2label', json.id2label);
   // What transformers writes where nobody gave names.
@@ -116,7 +121,7 @@ function transformersConfig(path: string, json: Json, type: string): HubConfig |
   const distilled = JSON.stringify(json.architectures ?? '').includes('WithTeacher') ? '_distilled' : '';
   const name = `${type}_${WIDTHS[Number(width)]}${distilled}_patch${Number(patch)}_`;
   const model = modelNamed(`${name}${Number(size)}`) ?? modelNamed(`${name}224`);
-  return { path, named, model, classes, values, squash: prepared.squash };
+  return { path, named, model, classes, values, inputWidth, squash: prepared.squash };
 }
 
 /** PIL's numbers of its filters. */
@@ -136,13 +141,18 @@ function preprocessorOf(config: string): { given: Json; squash: boolean } {
   const [resized, cropped] = [lengthOf(json.size), lengthOf(json.crop_size)];
   const inputSize = cuts ? cropped : resized;
   const plain = do_normalize === false ? { mean: [0, 0, 0], std: [1, 1, 1] } : { mean, std };
-  const cropRatio = cuts && cropped && resized ? Math.min(1, cropped / resized) : 1;
+  const longest = Math.max(cropped ?? 0, widthOf(json.crop_size) ?? 0);
+  const cropRatio = cuts && cropped && resized ? Math.min(1, longest / resized) : 1;
   const squash = json.do_resize !== false && !isShortest(json.size);
   return { given: { interpolation: filter, inputSize, cropRatio, ...plain }, squash };
 }
 
 function isShortest(size: unknown): boolean {
   return isJson(size) && size.shortest_edge !== undefined;
+}
+
+function widthOf(size: unknown): number | undefined {
+  return isJson(size) && typeof size.width === 'number' ? size.width : undefined;
 }
 
 function lengthOf(size: unknown): number | undefined {

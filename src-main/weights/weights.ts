@@ -36,6 +36,8 @@ export interface Weights {
   said: Said | null;
   /** How images are prepared, as far as the file, or the config beside it, says. */
   preparation: CardValues;
+  /** Width of the images where they are not square; `preparation` has their height. */
+  inputWidth?: number;
   /** Notes for people on arrays that were taken and left out. */
   notes: PlainError[];
 }
@@ -137,6 +139,7 @@ export function weightsOf(
     settings,
     metadata,
     said,
+    inputWidth: widthIn(metadata) ?? config?.inputWidth,
     preparation: {
       ...trainedValues(metadata, said),
       ...metadataValues(metadata),
@@ -218,6 +221,11 @@ function settingsOf({ recipe, architecture, input_size, crop_pct }: Record<strin
     ...(Array.isArray(size) && typeof size[1] === 'number' ? { inputSize: size[1] } : {}),
     ...(typeof evalCropRatio === 'number' ? { evalCropRatio } : {}),
   };
+}
+
+function widthIn({ input_size: size }: Record<string, string>): number | undefined {
+  const [, height, width] = (parsed(size) ?? []) as unknown[];
+  return typeof width === 'number' && width !== height ? width : undefined;
 }
 
 function parsed(text: string | undefined): unknown {

@@ -103,6 +103,7 @@ const en = {
     compile: 'Compiling',
     evaluate: 'Evaluating',
     'evaluate-teacher': 'Asking the teacher',
+    export: 'Writing',
     compare: 'Comparing answers',
     latency: 'Timing',
     measure: 'Timing steps',

@@ -743,6 +743,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '此网络的 SavedModel 需要 {bytes} 字节；常量图最多容纳 {most} 字节。',
     advice: '请导出为 ONNX，它把大的权重放在第二个文件中。',
   },
+  'export.network': {
+    says: '{format} 格式没有 {model} 这样的网络。',
+    advice: '请导出为 {instead}，Python 同样可以加载。',
+  },
   'export.failed': { says: '{path} 未通过检查。', advice: '请勿使用该文件；请重新导出。' },
   'job.died': { says: '此任务的进程意外结束（{reason}）。', advice: '其他内容没有受影响：请重新开始。' },
   'job.out-of-memory': {

@@ -7,6 +7,7 @@ export const zhReasons = {
   'os.denied': '没有权限',
   'os.read-only': '磁盘是只读的',
   'os.in-the-way': '同名文件已存在',
+  'os.folder-taken': '那里已有一个装着其他文件的文件夹',
   'os.folder': '是文件夹',
   'os.no-folder-but-file': '是文件',
   'os.missing': '不存在',

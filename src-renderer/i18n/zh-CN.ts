@@ -104,6 +104,7 @@ const zh: Messages = {
     compile: '编译中',
     evaluate: '评估中',
     'evaluate-teacher': '询问教师',
+    export: '正在写入',
     compare: '比较回答',
     latency: '计时',
     measure: '计时中',

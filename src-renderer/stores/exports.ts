@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
-import type { ExportInfo } from '../../src-main/protocol/export.ts';
+import type { ExportInfo, WrittenExport } from '../../src-main/protocol/export.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
@@ -9,12 +9,8 @@ import { useNotices } from './notices.ts';
 import { useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
 
-/** The wish of the export form; an empty `output` leaves the place to the service. */
-export type ExportWish = Omit<CallParams<'export.write'>, 'run'> & {
-  output: string;
-  /** Images of the check that follows; null: none follows. */
-  images: number | null;
-};
+/** The wish of the export form. */
+export type ExportWish = Omit<CallParams<'export.write'>, 'run'>;
 
 /** The exports of the open run, and what checking them found. */
 export const useExports = defineStore('exports', () => {
@@ -63,24 +59,29 @@ export const useExports = defineStore('exports', () => {
     }
   };
   const writes = latest();
-  /** Writes a checkpoint for others and has the file checked, where that is wished. */
-  const write = async ({ images, output, ...wish }: ExportWish): Promise<void> => {
+  /** Formats of the last export that were refused, each with its reason. */
+  const refused = shallowRef<WrittenExport[]>([]);
+  /** Writes a checkpoint for others, and has each export checked, where that is wished. */
+  const write = async (wish: ExportWish): Promise<void> => {
     const [of, before] = [run.currentId, chosen.value];
-    error.value = null;
-    const target = output.trim() ? { output: output.trim() } : {};
-    const writeFile = () => service.call('export.write', { run: of, ...wish, ...target });
+    [error.value, refused.value] = [null, []];
+    const writeAll = async (): Promise<WrittenExport[]> => {
+      const { job } = await service.call('export.write', { run: of, ...wish });
+      return ((await jobs.finished(job)).result as { written: WrittenExport[] }).written;
+    };
     let path = '';
     await writes.ask(
-      writeFile,
-      (made) => (path = made.path),
+      writeAll,
+      (written) => {
+        path = written.find((one) => !one.error)?.path ?? '';
+        if (of === run.currentId) refused.value = written.filter((one) => one.error);
+      },
       (thrown) => fail(of, thrown),
     );
-    if (!path) return;
     // A person may have chosen another one, or opened another run.
     const isUntouched = of === run.currentId && chosen.value === before;
     await refresh();
-    if (isUntouched && of === run.currentId) chosen.value = path;
-    if (images !== null) await check(path, images, of);
+    if (path && isUntouched && of === run.currentId) chosen.value = path;
   };
   /** Deletes an export of the run that it was chosen of, whichever is open by now. */
   const remove = async (of: string, path: string): Promise<void> => {
@@ -95,7 +96,7 @@ export const useExports = defineStore('exports', () => {
   watch(
     () => run.currentId,
     () => {
-      [list.value, chosen.value, error.value] = [[], '', null];
+      [list.value, chosen.value, error.value, refused.value] = [[], '', null, []];
       void refresh();
     },
   );
@@ -104,5 +105,8 @@ export const useExports = defineStore('exports', () => {
     if (event.event === 'runs') void refresh();
   });
   service.onOpen(() => void refresh());
-  return { list, chosen, open, writing: writes.busy, error, checking, job, check, write, remove, cancel: jobs.cancel };
+  return {
+    ...{ list, chosen, open, writing: writes.busy, error, refused, checking, job },
+    ...{ check, write, remove, cancel: jobs.cancel },
+  };
 });

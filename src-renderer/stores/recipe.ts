@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia';
 import { computed, ref, watch } from 'vue';
 import type { ModelCard } from '../../src-main/protocol/data-types.ts';
+import { fromPreset } from '../../src-main/protocol/preset-recipe.ts';
 import type { Preset } from '../../src-main/protocol/preset-types.ts';
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import {
@@ -12,7 +13,7 @@ import {
   type RecipeKey,
 } from '../../src-main/protocol/recipe.ts';
 import { isRecord, keep, readKept } from '../composables/kept.ts';
-import { fromPreset, presetsOf } from '../composables/recipe-presets.ts';
+import { presetsOf } from '../composables/recipe-presets.ts';
 import { commandOf, isChanged, parse } from '../composables/recipe-values.ts';
 import { useDataset } from './dataset.ts';
 import { recipeUndo } from './recipe-undo.ts';

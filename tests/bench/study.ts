@@ -12,6 +12,7 @@ import {
 } from '../../src-main/protocol/events.ts';
 import { PRESETS } from '../../src-main/protocol/presets.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import { exportCheckpoint } from '../../src-main/runs/export.ts';
 import { cacheFolder } from '../../src-main/runs/places.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { createWorkstation } from '../../src-main/service/workstation.ts';
@@ -134,7 +135,8 @@ async function exported(run: string): Promise<string> {
   const output = join(folder, 'teacher.safetensors');
   if (existsSync(output)) return output;
   const { file: checkpoint } = (await calls['checkpoint.list']({ run })).find(({ last }) => last)!;
-  return (await calls['export.write']({ run, checkpoint, format: 'safetensors', output })).path;
+  const { summary } = await calls['run.detail']({ run });
+  return (await exportCheckpoint(summary.path, { checkpoint, format: 'safetensors', output })).path;
 }
 
 function knownFile(): string {

@@ -20,6 +20,7 @@ import type {
   StepRow,
 } from '../../src-main/protocol/events.ts';
 import type { DistilPlan, DistilReport } from '../../src-main/protocol/distillation.ts';
+import { EXPORT_FORMAT_NAMES, nameEnd } from '../../src-main/protocol/export-formats.ts';
 import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
@@ -321,14 +322,21 @@ export class ScriptedService {
     'photo.answer': async () => {
       throw new StillhouseError('photo.gone');
     },
-    'export.write': async ({ run, checkpoint, format, output }) => {
-      const path = output ?? `${this.find(run).path}/exports/${checkpoint.replace(/\.\w+$/, '')}.${format}`;
-      this.exports.unshift({
-        ...{ path, format, bytes: 22.3e6, time: START, checkpoint, epoch: 5, average: false, wrapped: false },
-        ...{ model: this.find(run).model, classes: CLASSES.length, inputSize: 224, check: null, error: null },
+    'export.write': async ({ run, checkpoint, items, folder }) => {
+      const { model, path: own } = this.find(run);
+      const written = items.map(({ format }) => {
+        const path = `${folder ?? `${own}/exports`}/${model}${nameEnd(format)}`;
+        this.exports.unshift({
+          ...{ path, format, bytes: 22.3e6, time: START, checkpoint, epoch: 5, average: false, wrapped: false },
+          ...{ model, classes: CLASSES.length, inputSize: 224, check: null, error: null },
+        });
+        return { format, path, bytes: 22.3e6, error: null };
       });
-      return { path, bytes: 22.3e6 };
+      const { job } = this.job('export', 'export', 22.3e6 * items.length, 'bytes');
+      this.endJob(job, { result: { written } });
+      return { job };
     },
+    'export.sizes': async () => EXPORT_FORMAT_NAMES.map((format) => ({ format, bytes: 22.3e6, refused: null })),
     'export.list': async () => [...this.exports],
     'export.check': async () => this.job('export', 'compare', 64, 'files'),
     'export.restore': async () => null,

@@ -1,6 +1,9 @@
 import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fromPlainError } from '../../src-main/protocol/errors.ts';
+import type { ExportItem, WrittenExport } from '../../src-main/protocol/export.ts';
+import type { CallParams } from '../../src-main/protocol/service.ts';
 import type { HistoryRow, JobProgress, ServiceEvent } from '../../src-main/protocol/events.ts';
 import { WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
@@ -121,4 +124,15 @@ export class Heard {
       check();
     });
   }
+}
+
+/** Exports a checkpoint in one format. @returns what was written. @throws Error what it failed with */
+export async function written(
+  { client, heard }: Pick<Front, 'client' | 'heard'>,
+  { format, output, ...wish }: Omit<CallParams<'export.write'>, 'items'> & ExportItem,
+): Promise<WrittenExport> {
+  const { job } = await client.call('export.write', { ...wish, items: [{ format, ...(output && { output }) }] });
+  const { result, error } = await heard.ended(job);
+  if (error) throw fromPlainError(error);
+  return (result as { written: WrittenExport[] }).written[0];
 }

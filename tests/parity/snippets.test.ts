@@ -16,7 +16,7 @@ import { setParams } from '../../src-main/job-process/training/train-state.ts';
 import { deciding } from '../../src-main/train/metrics.ts';
 import { createEvalStep } from '../../src-main/train/step.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
-import { timmSnippet } from '../../src-renderer/components/export/load-snippets.ts';
+import { pythonSnippet } from '../../src-renderer/components/export/load-snippets.ts';
 import { testEngine } from '../helpers/engine.ts';
 import { hashed, parameterValues } from '../helpers/generated.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from '../unit/runs/state.ts';
@@ -78,7 +78,7 @@ describe('an export loaded as the window says', () => {
     it('answers so with timm, from every kind of file', () => {
       expect(exported.map(({ wrapped }) => wrapped)).toEqual([false, false, false, true]);
       for (const one of exported) {
-        const code = timmSnippet({ model: MODEL, classes: CLASSES.length, inputSize: SIZE, ...one });
+        const code = pythonSnippet({ model: MODEL, classes: CLASSES.length, inputSize: SIZE, ...one });
         const [name, probability] = execFileSync(python, ['-c', code], { cwd: folder, encoding: 'utf8' })
           .trim()
           .split(' ');

@@ -10,7 +10,7 @@ import { openFile } from '../../src-main/runs/file-source.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
+import { openFront, ownPlaces, tinyRecipe, written, type Front, type Heard } from '../helpers/workstation.ts';
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'));
@@ -44,7 +44,7 @@ async function checked(path: string, images?: number): Promise<ExportCheck> {
 const codes = ({ problems }: ExportCheck) => problems.map(({ code }) => code);
 
 test.each(EXPORT_FORMAT_NAMES)('an export as %s is the checkpoint, bit by bit', async (format) => {
-  const { path, bytes } = await client.call('export.write', { run, checkpoint, format });
+  const { path, bytes } = await written(front, { run, checkpoint, format });
   const check = await checked(path);
   const epoch = heard.rows(run).find((row) => row.type === 'epoch')!;
   expect(codes(check)).toEqual([]);
@@ -73,7 +73,7 @@ test('images are as many as were asked for, of every class', async () => {
 
 test('the moving average is compared with the moving average, wherever it lies', async () => {
   const output = join(places.root, 'elsewhere', 'average.safetensors');
-  await client.call('export.write', { run, checkpoint, format: 'safetensors', output, average: true });
+  await written(front, { run, checkpoint, format: 'safetensors', output, average: true });
   const info = (await client.call('export.list', { run })).find(({ path }) => path === output)!;
   expect(info).toMatchObject({ average: true, check: null });
   const check = await checked(output);
@@ -104,7 +104,7 @@ async function changed(
   name: string,
   change: { metadata?: Record<string, string>; numbers?: (name: string, values: Float32Array) => Float32Array },
 ): Promise<string> {
-  const { path } = await client.call('export.write', { run, checkpoint, format: 'safetensors' });
+  const { path } = await written(front, { run, checkpoint, format: 'safetensors' });
   const source = openFile(path);
   const { metadata, tensors } = readSafetensors(source, path);
   const arrays = [...tensors].map(([name, array]) => {
@@ -145,7 +145,7 @@ test('an export that says how to use it otherwise fails', async () => {
 });
 
 test('an export that is cut off fails with what the reader says', async () => {
-  const { path } = await client.call('export.write', { run, checkpoint, format: 'safetensors' });
+  const { path } = await written(front, { run, checkpoint, format: 'safetensors' });
   expect((await client.call('export.list', { run })).find((one) => one.path === path)!.check).toBeNull();
   const bytes = readFileSync(path);
   writeFileSync(path, bytes.subarray(0, bytes.length / 2));
@@ -172,7 +172,7 @@ test('nothing that is not listed is read or removed', async () => {
 });
 
 test('a check beside a training can be cancelled and leaves nothing', async () => {
-  const { path } = await client.call('export.write', { run, checkpoint, format: 'pth' });
+  const { path } = await written(front, { run, checkpoint, format: 'pth' });
   rmSync(`${path}.check.json`, { force: true });
   const long = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 500 }) });
   await heard.until('a step', () => heard.rows(long.run).find(({ type }) => type === 'step'));

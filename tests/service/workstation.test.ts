@@ -11,7 +11,15 @@ import { openFile } from '../../src-main/runs/file-source.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { openFront, ownOptions, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
+import {
+  openFront,
+  ownOptions,
+  ownPlaces,
+  tinyRecipe,
+  type Front,
+  type Heard,
+  written,
+} from '../helpers/workstation.ts';
 import { reason } from '../../src-main/protocol/reasons.ts';
 
 const places = ownPlaces();
@@ -337,15 +345,14 @@ describe('a run', () => {
 
     const [first, second] = await client.call('checkpoint.list', { run });
     for (const format of ['safetensors', 'pth'] as const) {
-      const written = await client.call('export.write', { run, checkpoint: second.file, format });
-      const source = openFile(written.path);
-      expect(written.bytes).toBe(source.size);
-      expect(openWeightFile(source, written.path).tensors.get('classifier.weight')?.shape).toEqual([3, 1280]);
+      const { path, bytes } = await written(front, { run, checkpoint: second.file, format });
+      const source = openFile(path);
+      expect(bytes).toBe(source.size);
+      expect(openWeightFile(source, path).tensors.get('classifier.weight')?.shape).toEqual([3, 1280]);
       source.close();
     }
-    await expect(
-      client.call('export.write', { run, checkpoint: 'gone.safetensors', format: 'pth' }),
-    ).rejects.toMatchObject({ code: 'file.missing' });
+    const gone = written(front, { run, checkpoint: 'gone.safetensors', format: 'pth' });
+    await expect(gone).rejects.toMatchObject({ code: 'file.missing' });
 
     await client.call('checkpoint.delete', { run, file: first.file });
     expect((await client.call('checkpoint.list', { run })).map(({ file }) => file)).toEqual([second.file]);

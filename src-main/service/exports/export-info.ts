@@ -1,11 +1,12 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { ExportInfo } from '../../protocol/export.ts';
 import { EXPORT_FORMAT_NAMES, formatOfKind, formatOfPath } from '../../protocol/export-formats.ts';
 import { checkpointFile } from '../../runs/checkpoint-file.ts';
-import { readCheck } from '../../runs/export-check-file.ts';
+import { readCheck, stampOf } from '../../runs/export-check-file.ts';
 import { exportedFiles } from '../../runs/export-list.ts';
+import { readManifest, type Manifest } from '../../runs/export-manifest.ts';
 import { checkpointsFolder } from '../../runs/run-folder.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { classCount, weightsOf } from '../../weights/weights.ts';
@@ -18,6 +19,7 @@ export function listExports(run: string): ExportInfo[] {
 
 /** Lists every file that holds arrays of an export; only the file itself where it cannot be read. */
 export function filesOf(path: string): string[] {
+  if (readManifest(path)) return [path];
   try {
     const { files, close } = openWeights(path);
     close();
@@ -27,10 +29,12 @@ export function filesOf(path: string): string[] {
   }
 }
 
-/** Reads what a file says of itself, without its arrays. */
+/** Reads what an export says of itself, without its arrays. */
 export function exportInfo(run: string, path: string): ExportInfo {
-  const { size, mtimeMs } = statSync(path);
-  const known = { path, bytes: size, time: mtimeMs, check: readCheck(path) };
+  const { bytes: size, modified } = stampOf(path);
+  const known = { path, bytes: size, time: modified, check: readCheck(path) };
+  const manifest = readManifest(path);
+  if (manifest) return { ...known, ...wordsOfManifest(run, manifest), error: null };
   const unknown = {
     // The ending speaks for a file that cannot be read.
     format: formatOfPath(path) ?? EXPORT_FORMAT_NAMES[0],
@@ -77,6 +81,16 @@ function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
   };
 }
 
+function wordsOfManifest(run: string, { format, facts }: Manifest): Words {
+  const [epoch, step] = [numberOf(facts.epoch), numberOf(facts.step)];
+  return {
+    ...{ format, checkpoint: checkpointOf(run, epoch, step), epoch, average: facts.average === true, wrapped: false },
+    model: typeof facts.architecture === 'string' ? facts.architecture : '',
+    classes: numberOf(facts.num_classes) ?? 0,
+    inputSize: numberOf((facts.input_size as unknown[] | undefined)?.[1]) ?? 0,
+  };
+}
+
 /** The checkpoint of a position, where it is still there. */
 function checkpointOf(run: string, epoch: number | null, step: number | null): string | null {
   if (epoch === null || step === null) return null;
@@ -85,7 +99,7 @@ function checkpointOf(run: string, epoch: number | null, step: number | null): s
   return existsSync(path) ? path : null;
 }
 
-function numberOf(text: string | undefined): number | null {
+function numberOf(text: unknown): number | null {
   const value = Number(text ?? NaN);
   return Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

@@ -22,7 +22,8 @@ import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teach } from './teach.ts';
 import { teacher, train } from './train.ts';
-import { exportWeights, forward } from './weights.ts';
+import { exportWeights } from './export.ts';
+import { forward } from './weights.ts';
 
 /** Every command. To add one: "A command of the command line" in docs/adding.md. */
 const COMMANDS: readonly Command[] = [

@@ -1,6 +1,13 @@
+import { existsSync } from 'node:fs';
 import { getFrom, listStored, locateAny, removeStored } from '../../install/weight-store.ts';
 import type { FetchOptions, StoredWeights } from '../../install/weight-store.ts';
-import { publishedWeights, sourcesOf, wantedWeights, type WantedWeights } from '../../install/weight-source.ts';
+import {
+  findPublished,
+  publishedWeights,
+  sourcesOf,
+  wantedWeights,
+  type WantedWeights,
+} from '../../install/weight-source.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { isAddress, type PublishedWeights } from '../../protocol/weight-data.ts';
 import { weightsFolder } from '../../runs/places.ts';
@@ -99,6 +106,7 @@ function both(): StillhouseError {
 /** The address or the name to fetch; null for a file. */
 function wantedOf(flag: string, value: string, parsed: Parsed): string | null {
   if (isAddress(value)) return value;
+  if (flag === 'checkpoint') return !existsSync(value) && findPublished(value) ? value : null;
   if (flag !== 'teacher-path' || value !== 'auto') return null;
   return String(parsed.values.get('teacher-model') ?? 'regnety_160');
 }

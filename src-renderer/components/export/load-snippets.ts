@@ -21,7 +21,7 @@ interface PythonReader {
   text(name: string): string;
 }
 
-const READERS: Readonly<Record<ExportFormat, PythonReader>> = {
+const READERS: Readonly<Partial<Record<ExportFormat, PythonReader>>> = {
   safetensors: {
     imports: 'import json, safetensors, timm, torch',
     lines: ({ path }) => [
@@ -43,13 +43,44 @@ const READERS: Readonly<Record<ExportFormat, PythonReader>> = {
   },
 };
 
-/**
- * Writes Python lines that make the network with timm and ask it about an image; only models with patches take a size.
- */
-export function timmSnippet(exported: ExportedModel): string {
-  const { model, classes, inputSize, format } = exported;
+/** Writes Python lines that make the exported network and ask it about an image. */
+export function pythonSnippet(exported: ExportedModel): string {
+  const { format } = exported;
+  const reader = READERS[format];
+  if (reader) return weightsSnippet(exported, reader);
+  return format === 'timm' ? timmFolderSnippet(exported) : pipelineSnippet(exported);
+}
+
+/** The folder says everything itself. */
+function timmFolderSnippet({ path }: ExportedModel): string {
+  return [
+    'import timm, torch',
+    'from PIL import Image',
+    '',
+    `model = timm.create_model("local-dir:" + ${quoted(path)}, pretrained=True).eval()`,
+    'view = timm.data.create_transform(**timm.data.resolve_model_data_config(model))',
+    'image = view(Image.open("image.jpg").convert("RGB"))',
+    'with torch.inference_mode():',
+    '    probabilities = model(image[None]).softmax(-1)[0]',
+    'names = model.pretrained_cfg.get("label_names") or range(len(probabilities))',
+    'print(names[int(probabilities.argmax())], float(probabilities.max()))',
+  ].join('\n');
+}
+
+function pipelineSnippet({ path }: ExportedModel): string {
+  return [
+    'from transformers import pipeline',
+    '',
+    `classify = pipeline("image-classification", model=${quoted(path)})`,
+    'best = classify("image.jpg", top_k=1)[0]',
+    'print(best["label"], best["score"])',
+  ].join('\n');
+}
+
+/** Only models with patches take a size. */
+function weightsSnippet(exported: ExportedModel, { imports, lines, fact, text }: PythonReader): string {
+  const { model, classes, inputSize } = exported;
   const size = model.includes('_patch') ? `, img_size=${inputSize}` : '';
-  const { imports, lines, fact, text } = READERS[format];
   return [
     imports,
     'from PIL import Image',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format } from 'prettier';
 import { describe, expect, it, test } from 'vitest';
-import { EXPORT_FORMATS, EXPORT_FORMAT_NAMES, WEIGHT_ENDINGS, endingOf, formatOfKind, formatOfPath, isShard } from '../../../src-main/protocol/export-formats.ts'; // prettier-ignore
+import { EXPORT_FORMATS, EXPORT_FORMAT_NAMES, WEIGHT_ENDINGS, formatOfKind, formatOfPath, isShard, nameEnd, weightFormatOf } from '../../../src-main/protocol/export-formats.ts'; // prettier-ignore
 
 describe('the format of a file', () => {
   it.each([
@@ -13,16 +13,21 @@ describe('the format of a file', () => {
     ['pytorch_model.bin.index.json', 'pth'],
     ['model.safetensors.index.json', 'safetensors'],
     ['model.onnx', null],
+    ['model-timm', null],
     ['pth', null],
     ['model.pth.json', null],
   ])('of %s is %s by its name', (path, expected) => {
-    expect(formatOfPath(path)).toBe(expected);
+    expect(weightFormatOf(path)).toBe(expected);
   });
 
   it('is the one whose row holds the kind of its content', () => {
     expect(formatOfKind('torch-legacy')).toBe('pth');
     for (const name of EXPORT_FORMAT_NAMES)
       for (const kind of Object.keys(EXPORT_FORMATS[name].kinds)) expect(formatOfKind(kind as never)).toBe(name);
+  });
+
+  it('of an export is also that of a folder', () => {
+    expect(['deit-timm', 'deit-huggingface', 'deit.pth', 'deit'].map(formatOfPath)).toEqual(['timm', 'huggingface', 'pth', null]); // prettier-ignore
   });
 
   it('belongs to every ending once', () => {
@@ -47,6 +52,7 @@ const ALLOWED = [
   'src-main/runs/evaluation-file.ts', // so are the answers of evaluations
   'src-main/install/weight-source.ts', // the name of a download without a name
   'src-main/install/weight-caches.ts', // names of Hugging Face's files
+  'src-main/runs/hub-folder.ts',
   'src-main/weights/hub-config.ts',
   'src-main/weights/open-weights.ts',
   'src-renderer/i18n/errors.zh-CN.ts',
@@ -74,7 +80,7 @@ test('docs/export-formats.md says what the table says', async () => {
   const rows = EXPORT_FORMAT_NAMES.map((name) => {
     const { endings, about, readBy, holdsAverage } = EXPORT_FORMATS[name];
     const others = endings.slice(1).map((ending) => `\`.${ending}\``);
-    return `| \`--format ${name}\` | \`.${endingOf(name)}\` | ${others.join(', ') || '–'} | ${readBy} | ${holdsAverage ? 'yes' : 'no'} | ${about} |`;
+    return `| \`--format ${name}\` | \`${nameEnd(name)}\` | ${others.join(', ') || '–'} | ${readBy} | ${holdsAverage ? 'yes' : 'no'} | ${about} |`;
   });
   const head = '| format | ending | also read as | read by | holds the moving average beside the model | note |';
   const text = await format([INTRODUCTION, '', head, '|---|---|---|---|---|---|', ...rows].join('\n'), {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { stillhouseSnippet, timmSnippet } from '../../../src-renderer/components/export/load-snippets.ts';
+import { stillhouseSnippet, pythonSnippet } from '../../../src-renderer/components/export/load-snippets.ts';
 
 const shared = { model: 'deit_tiny_distilled_patch16_224', classes: 3, inputSize: 32, wrapped: false } as const;
 
 // tests/parity/snippets.test.ts runs these with torch and timm where they are installed.
 describe('how an export is loaded with timm', () => {
   it('reads safetensors, and prepares images by what the file says', () => {
-    expect(timmSnippet({ ...shared, format: 'safetensors', path: '/a "b"/m.safetensors' })).toMatchInlineSnapshot(`
+    expect(pythonSnippet({ ...shared, format: 'safetensors', path: '/a "b"/m.safetensors' })).toMatchInlineSnapshot(`
       "import json, safetensors, timm, torch
       from PIL import Image
       from timm.data import create_transform
@@ -28,8 +28,8 @@ describe('how an export is loaded with timm', () => {
   });
 
   it('reads a state dict, bare or beside a moving average', () => {
-    const bare = timmSnippet({ ...shared, format: 'pth', path: 'm.pth' }).split('\n');
-    const wrapped = timmSnippet({ ...shared, format: 'pth', path: 'm.pth', wrapped: true }).split('\n');
+    const bare = pythonSnippet({ ...shared, format: 'pth', path: 'm.pth' }).split('\n');
+    const wrapped = pythonSnippet({ ...shared, format: 'pth', path: 'm.pth', wrapped: true }).split('\n');
     expect(bare.slice(4, 6)).toEqual([
       'saved = torch.load("m.pth", weights_only=True)',
       'weights, about = saved, saved.metadata',
@@ -40,7 +40,7 @@ describe('how an export is loaded with timm', () => {
   });
 
   it('gives a size only to models that take one', () => {
-    const [line] = timmSnippet({ ...shared, model: 'regnety_160', format: 'pth', path: 'm' }).match(
+    const [line] = pythonSnippet({ ...shared, model: 'regnety_160', format: 'pth', path: 'm' }).match(
       /.*create_model.*/,
     )!;
     expect(line).toBe('model = timm.create_model("regnety_160", num_classes=3)');

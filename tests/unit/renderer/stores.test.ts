@@ -481,16 +481,16 @@ describe('exports', () => {
     const checkpoints = useCheckpoints();
     await waitFor(() => expect(checkpoints.list).toHaveLength(2));
     const [exports, run] = [useExports(), useRun()];
-    const wish = { checkpoint: 'epoch-0002.safetensors', format: 'pth', images: null } as const;
-    await exports.write({ ...wish, output: ' /tmp/model.pth ' });
-    expect(exports.open).toMatchObject({ path: '/tmp/model.pth', format: 'pth', check: null });
-    const checked = exports.check('/tmp/model.pth', 16);
-    expect([exports.checking, exports.error]).toEqual(['/tmp/model.pth', null]);
+    await exports.write({ checkpoint: 'epoch-0002.safetensors', items: [{ format: 'pth' }], folder: '/tmp' });
+    const { path } = exports.open!;
+    expect(exports.open).toMatchObject({ path: expect.stringMatching(/^\/tmp\/.*\.pth$/) as string, format: 'pth', check: null }); // prettier-ignore
+    const checked = exports.check(path, 16);
+    expect([exports.checking, exports.error]).toEqual([path, null]);
     await waitFor(() => expect(exports.job?.state).toBe('running'));
     service.endJob(exports.job!.job, { state: 'failed', error: toPlainError(new StillhouseError('engine.missing')) });
     await checked;
     expect([exports.checking, exports.error?.code]).toEqual(['', 'engine.missing']);
-    await exports.remove(run.currentId, '/tmp/model.pth');
+    await exports.remove(run.currentId, path);
     expect([exports.list, exports.open]).toEqual([[], null]);
   });
 });
