@@ -86,7 +86,7 @@ function timmConfig(path: string, json: Json, named: string): HubConfig {
 /** Arguments that make another network of a name are not known here. */
 function refuseOthers(path: string, model: string, args: Json): void {
   const pool = args.global_pool;
-  const usual = /^(deit|vit)/.test(model) ? 'token' : 'avg';
+  const usual = /^(test_)?(deit|vit)/.test(model) ? 'token' : 'avg';
   if (pool !== undefined && pool !== usual) throw wrong(path, 'global_pool', usual, pool);
   if (args.in_chans !== undefined && args.in_chans !== 3) throw wrong(path, 'in_chans', '3', args.in_chans);
   const other = Object.keys(args).find((key) => !HARMLESS.has(key) && args[key] !== null && args[key] !== undefined);

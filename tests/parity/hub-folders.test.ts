@@ -111,7 +111,7 @@ function imageFor(
 ): Uint8Array {
   const image = new Uint8Array(inputSize * inputSize * 3);
   const looks = { ...evaluationRecipe(recipe({ inputSize, evalCropRatio: cropRatio })), inputSize };
-  imageMaker(looks, engineDecodeNow(engine)).fromFile(readFileSync(join(folder, 'image.png')), [['eval', image]], false); // prettier-ignore
+  imageMaker(looks, engineDecodeNow(engine.tensorflow)).fromFile(readFileSync(join(folder, 'image.png')), [['eval', image]], false); // prettier-ignore
   return image;
 }
 
