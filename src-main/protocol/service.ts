@@ -229,6 +229,10 @@ export const CALLS = {
   'study.make': call(v.strictObject({ template: v.picklist(STUDY_TEMPLATES), asked: studyRequest }), studySpec),
   /** Keeps a study under a new id, or other contents under the one named. */
   'study.save': call(v.strictObject({ study: v.optional(runId), spec: studySpec }), studyReport),
+  /** Writes a study as YAML, to be edited. */
+  'study.text': call(v.strictObject({ study: text }), v.string()),
+  /** Reads a study from YAML or JSON and keeps it under the id named, or a new one. */
+  'study.read': call(v.strictObject({ study: v.optional(runId), text: document }), studyReport),
   'study.cost': call(study, studyCost),
   /** Times a few steps of each variant that nothing tells the time of. */
   'study.measure': call(study, job),

@@ -9,6 +9,7 @@ import { desktop } from './desktop.en.ts';
 import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
+import { studies } from './studies.en.ts';
 import { weights } from './weights.en.ts';
 
 /** The English words of the window. `{'@'}` is a literal at sign; `a | b` is singular and plural. */
@@ -28,6 +29,7 @@ const en = {
     export: 'Export',
     engine: 'Engine',
     weights: 'Weights',
+    studies: 'Studies',
   },
   themes: { system: 'System', light: 'Light', dark: 'Dark', contrast: 'High contrast' },
   common: {
@@ -42,6 +44,7 @@ const en = {
   commands,
   settings,
   evaluate,
+  studies,
   weights,
   connection: {
     short: 'No connection to the service',
@@ -88,6 +91,7 @@ const en = {
     export: 'Export',
     measure: 'Measured steps',
     distil: 'Distillation',
+    study: 'Study',
   },
   stage: {
     download: 'Downloading',
@@ -100,6 +104,7 @@ const en = {
     weights: 'Loading weights',
     teacher: 'Training the teacher',
     student: 'Starting the student',
+    evaluation: 'Evaluating',
     compile: 'Compiling',
     evaluate: 'Evaluating',
     'evaluate-teacher': 'Asking the teacher',

@@ -20,6 +20,7 @@ export const queue = {
   own: 'Own settings',
   resumes: 'Resume {run}',
   distils: 'Distillation on a folder',
+  studies: 'The next training of a study',
   facts: '{model} · {data} · {epochs} epoch | {model} · {data} · {epochs} epochs',
   time: 'Expected time',
   unknown: 'time not known yet',

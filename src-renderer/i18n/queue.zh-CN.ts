@@ -22,6 +22,7 @@ export const queue: typeof en = {
   own: '自定义设置',
   resumes: '恢复 {run}',
   distils: '用文件夹蒸馏',
+  studies: '研究的下一次训练',
   facts: '{model} · {data} · {epochs} 轮 | {model} · {data} · {epochs} 轮',
   time: '预计时间',
   unknown: '时间未知',

@@ -10,6 +10,7 @@ import { desktop } from './desktop.zh-CN.ts';
 import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
+import { studies } from './studies.zh-CN.ts';
 import { weights } from './weights.zh-CN.ts';
 
 /** The Chinese words of the window, key by key those of `en.ts`. */
@@ -29,6 +30,7 @@ const zh: Messages = {
     export: '导出',
     engine: '引擎',
     weights: '权重',
+    studies: '研究',
   },
   themes: { system: '跟随系统', light: '浅色', dark: '深色', contrast: '高对比度' },
   common: {
@@ -43,6 +45,7 @@ const zh: Messages = {
   commands,
   settings,
   evaluate,
+  studies,
   weights,
   connection: {
     short: '未连接到服务',
@@ -89,6 +92,7 @@ const zh: Messages = {
     export: '导出',
     measure: '试跑几步',
     distil: '蒸馏',
+    study: '研究',
   },
   stage: {
     download: '下载中',
@@ -101,6 +105,7 @@ const zh: Messages = {
     weights: '载入权重',
     teacher: '训练教师',
     student: '启动学生训练',
+    evaluation: '正在评估',
     compile: '编译中',
     evaluate: '评估中',
     'evaluate-teacher': '询问教师',

@@ -161,6 +161,8 @@ export class ScriptedService {
     'study.list': async () => this.studies,
     'study.make': async ({ template, asked }) => ({ ...STUDY.spec, name: template, template, base: asked.base }),
     'study.save': async ({ spec }) => (this.studies = [{ ...STUDY, spec }])[0],
+    'study.text': async () => 'name: Which distillation?\n',
+    'study.read': async () => (this.studies = [STUDY])[0],
     'study.cost': async () => ({ trainings: 12, finished: 3, seconds: 4820, untimed: 0, disk: 2.1e9, free: 88e9 }),
     'study.measure': async () => this.job('study', '', 0, 'files'),
     'study.start': async () => this.studies[0],

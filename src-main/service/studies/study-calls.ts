@@ -29,6 +29,7 @@ import { cellsOf } from './cells.ts';
 import { renderStudy } from './report/render.ts';
 import { studyCost, type CostParts } from './study-cost.ts';
 import { makeStudy } from './templates.ts';
+import { readStudyText, writeStudyText } from './study-text.ts';
 import { StudyRunner, type CellRun, type RunnerParts } from './study-runner.ts';
 import { disagreementOf, rowsOf, type Trained } from './tables.ts';
 
@@ -63,6 +64,8 @@ export class StudyCalls {
       'study.list': async () => listStudies(this.parts.homeFolder).map((study) => this.reportFor(study)),
       'study.make': async ({ template, asked }) => makeStudy(template, asked),
       'study.save': async ({ study, spec }) => this.save(study, spec),
+      'study.text': async ({ study }) => writeStudyText(this.runner.study(study).spec),
+      'study.read': async ({ study, text }) => this.save(study, readStudyText(text, '')),
       'study.cost': async ({ study }) => this.cost(this.runner.study(study)),
       'study.measure': async ({ study }) => ({ job: this.measure(this.runner.study(study)) }),
       'study.start': async ({ study }) => this.start(this.runner.study(study)),

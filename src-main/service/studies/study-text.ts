@@ -42,7 +42,8 @@ export function readStudyFile(path: string): StudySpec {
   return readStudyText(textOf(path), path);
 }
 
-function readStudyText(text: string, path: string): StudySpec {
+/** Reads a study from text; `path` names it in errors, and its folder is what paths are relative to. Throws as {@link readStudyFile}. */
+export function readStudyText(text: string, path: string): StudySpec {
   const given = parsed(text, path);
   const settings = (of: unknown, where: string): Record<string, unknown> => {
     if (of === undefined || of === null || (typeof of === 'object' && Object.keys(of).length === 0)) return {};
@@ -79,6 +80,7 @@ function parsed(text: string, path: string): Record<string, unknown> {
 }
 
 function absolutePaths(values: Record<string, unknown>, folder: string): Record<string, unknown> {
+  if (folder === '.') return values;
   const paths = FIELDS.filter(({ type, key }) => type === 'path' && values[key]).map(({ key }) => key);
   return { ...values, ...Object.fromEntries(paths.map((key) => [key, resolve(folder, String(values[key]))])) };
 }
