@@ -147,9 +147,9 @@ export const studyCost = v.object({
   /** Seconds of those that are timed; how many are not. */
   seconds: number,
   untimed: number,
-  /** Bytes of the checkpoints, and what the disk has free. */
+  /** Bytes of the checkpoints, and what the disk has free; null where nothing is to be written. */
   disk: number,
-  free: number,
+  free: v.nullable(number),
 });
 export type StudyCost = v.InferOutput<typeof studyCost>;
 

@@ -4,7 +4,7 @@ import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench, type View } from './workbench.ts';
 
-const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights'];
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights', 'Studies'];
 
 test('no view has a serious accessibility fault, in any theme and language', async ({ app, home, page }) => {
   await new Workbench(app).openData(makeTinyData(join(home, 'images')));

@@ -6,7 +6,7 @@ import { epochRow, newRun, stepRow } from '../unit/runs/state.ts';
 import { expect, test, type App } from './fixtures.ts';
 import { Workbench, type View } from './workbench.ts';
 
-const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights'];
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights', 'Studies'];
 const LOOKS = [
   { forcedColors: 'active', colorScheme: 'light', contrast: null },
   { forcedColors: 'active', colorScheme: 'dark', contrast: null },

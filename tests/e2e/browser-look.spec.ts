@@ -13,7 +13,7 @@ import { overflow } from './workbench.ts';
  * `npm run build && npx playwright test -c tests/e2e/playwright.config.ts --project=chromium browser-look --update-snapshots`,
  * and look at what it drew.
  */
-const VIEWS = ['data', 'recipe', 'train', 'checkpoints', 'evaluate', 'export', 'engine', 'weights'] as const;
+const VIEWS = ['data', 'recipe', 'train', 'checkpoints', 'evaluate', 'export', 'engine', 'weights', 'studies'] as const;
 const LOOKS = [
   ['light', 'en'],
   ['dark', 'en'],

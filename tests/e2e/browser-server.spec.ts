@@ -19,7 +19,7 @@ test('the key leaves the address, and no policy is broken while one looks around
   page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
   page.on('pageerror', (error) => wrong.push(error.message));
   await page.reload();
-  for (const view of ['Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights', 'Data'])
+  for (const view of ['Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights', 'Studies', 'Data'])
     await page.getByRole('navigation').getByRole('link', { name: view }).click();
   expect(page.url()).not.toContain('token');
   expect(await page.evaluate(() => document.cookie)).toBe('');

@@ -6,7 +6,7 @@ import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, test } from './fixtures.ts';
 import { Workbench, newestRun, type View } from './workbench.ts';
 
-const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights'];
+const VIEWS: View[] = ['Data', 'Recipe', 'Train', 'Checkpoints', 'Evaluate', 'Export', 'Engine', 'Weights', 'Studies'];
 const SIZES = [
   { width: 1280, height: 800 },
   { width: 1920, height: 1080 },

@@ -18,7 +18,8 @@ const NARROW = {
   warmup_epochs: 0,
 };
 
-export type View = 'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Evaluate' | 'Export' | 'Engine' | 'Weights';
+export type View =
+  'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Evaluate' | 'Export' | 'Engine' | 'Weights' | 'Studies';
 
 /** The app as a person uses it: by the names that are on the screen. */
 export class Workbench {

@@ -49,7 +49,7 @@ function distilPlan(dataPath: string): DistilPlan {
 }
 
 /** A study of two variants of which nothing has begun. */
-const STUDY: StudyReport = {
+export const STUDY: StudyReport = {
   ...{ id: 'study', path: '/home/ada/.local/share/stillhouse/studies/study/study.json', created: START },
   spec: {
     ...{ name: 'Which distillation?', template: 'which-distillation', base: { epochs: 30 }, then: [], seeds: [0] },

@@ -24,7 +24,7 @@ export async function studyCost(
   const open = cells.filter((cell) => !isFinished(cell));
   const cost: StudyCost = {
     ...{ trainings: cells.length, finished: cells.length - open.length },
-    ...{ seconds: 0, untimed: 0, disk: 0, free: Infinity },
+    ...{ seconds: 0, untimed: 0, disk: 0, free: null },
   };
   const kinds = new Map<string, Cell[]>();
   for (const cell of open) {
@@ -45,7 +45,7 @@ export async function studyCost(
     const { disk } = checked.check;
     if (disk) {
       cost.disk += disk.total * alike.length;
-      cost.free = Math.min(cost.free, disk.free);
+      cost.free = Math.min(cost.free ?? Infinity, disk.free);
     }
   }
   return cost;

@@ -189,7 +189,7 @@ function costText({ trainings, finished, seconds, untimed, disk, free }: StudyCo
   return [
     `${trainings - finished} of ${trainings} trainings are still to do.`,
     `Time: ${duration(seconds)}${unknown}`,
-    `Disk: ${bytes(disk)} of checkpoints${Number.isFinite(free) ? `, ${bytes(free)} free` : ''}`,
+    `Disk: ${bytes(disk)} of checkpoints${free === null ? '' : `, ${bytes(free)} free`}`,
   ].join('\n');
 }
 

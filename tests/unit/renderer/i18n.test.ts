@@ -58,6 +58,7 @@ describe('messages', () => {
       'evaluate.columns.real',
       'evaluate.csv',
       'evaluate.json',
+      'studies.test',
       'weights.columns.gflops',
       'weights.columns.top1',
       'weights.columns.top5',

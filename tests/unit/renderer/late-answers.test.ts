@@ -5,6 +5,7 @@ import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors
 import type { EvaluationFacts } from '../../../src-main/protocol/evaluation.ts';
 import type { JobProgress } from '../../../src-main/protocol/events.ts';
 import type { ExportInfo } from '../../../src-main/protocol/export.ts';
+import type { StudyReport } from '../../../src-main/protocol/study.ts';
 import type { CallName } from '../../../src-main/protocol/service.ts';
 import { latest } from '../../../src-renderer/composables/latest.ts';
 import { useBadStep } from '../../../src-renderer/stores/bad-step.ts';
@@ -34,8 +35,9 @@ import { useSystem } from '../../../src-renderer/stores/system.ts';
 import { useStartQuestion } from '../../../src-renderer/stores/start-question.ts';
 import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
 import { useTrash } from '../../../src-renderer/stores/trash.ts';
+import { useStudies } from '../../../src-renderer/stores/studies.ts';
 import { useWeights } from '../../../src-renderer/stores/weights.ts';
-import { ScriptedService } from '../../helpers/scripted-service.ts';
+import { STUDY, ScriptedService } from '../../helpers/scripted-service.ts';
 import { waitFor, windowClient, type WindowClient } from '../../helpers/window-client.ts';
 
 /** Two requests, of which the first is answered after the second. */
@@ -319,6 +321,26 @@ const LATE: readonly Late[] = [
     newest: '/weights/1',
     error: () => useWeights().error,
   },
+  {
+    ...{ store: 'studies', what: 'the list', call: 'study.list' },
+    // It is read a moment after an event, however many there are.
+    ask: () => (service.studies.length || (service.studies = [STUDY]), useStudies().refresh()),
+    mark: (list: StudyReport[], which) => list.map((study) => ({ ...study, path: `/studies/${which}` })),
+    shown: () => useStudies().list[0]?.path,
+    newest: '/studies/1',
+  },
+  {
+    ...{ store: 'studies', what: 'the cost', call: 'study.cost' },
+    before: async () => {
+      service.studies = [STUDY];
+      await useStudies().refresh();
+    },
+    ask: () => useStudies().askCost(),
+    mark: (cost: object, which) => ({ ...cost, trainings: which }),
+    shown: () => useStudies().cost?.trainings,
+    newest: 1,
+    error: () => useStudies().error,
+  },
 ];
 
 /** Stores that ask for something and have a test of their own, or none. */
@@ -362,7 +384,7 @@ async function settled(all = false): Promise<void> {
   const [run, evaluation] = [useRun(), useEvaluation()];
   const [check, foresight] = [useRecipeCheck(), useRecipeForesight()];
   void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem(), useTrash()];
-  useWeights();
+  void [useWeights(), useStudies()];
   await waitFor(() => expect(run.detail).not.toBeNull());
   await waitFor(() => expect([evaluation.report, useSampleRun().cost]).not.toContain(null));
   if (all) await waitFor(() => expect([check.check, foresight.time]).not.toContain(null));
