@@ -68,7 +68,12 @@ const TEMPLATES: Readonly<Record<StudyTemplate, Template>> = {
   // Figure 3.
   'how-long': ({ epochs = [] }) => {
     need('how-long', 'study.epochs', epochs.length >= 2);
-    return { variants: epochs.map((count) => ({ name: count === 1 ? "1 epoch" : `${count} epochs`, changes: { epochs: count } })) };
+    return {
+      variants: epochs.map((count) => ({
+        name: count === 1 ? '1 epoch' : `${count} epochs`,
+        changes: { epochs: count },
+      })),
+    };
   },
   grid: ({ grid = {} }) => {
     need(
