@@ -101,7 +101,7 @@ const TABLE: Row[] = [
       ...['protocol', 'formats', 'base', 'data', 'install', 'runtime', 'trace', 'engines', 'model', 'exports'],
       ...['train', 'runs', 'answers', 'weights', 'jobs'],
     ].map((name) => `src-main/${name}`),
-    packages: [TFJS, 'onnxruntime-node', 'valibot', 'node:*'],
+    packages: [TFJS, '@tensorflow/tfjs-converter', 'onnxruntime-node', 'valibot', 'node:*'],
   },
   {
     folder: 'src-main/service',

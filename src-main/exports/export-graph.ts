@@ -19,7 +19,7 @@ export function exportGraph(recording: Recording, params: ParamSource, options: 
     ...{ height: inputSize, width: inputWidth, classes, mean: [...mean], std: [...std] },
     outputs: outputsOf(lowering, heads, classes, options),
     nodes: lowering.nodes,
-    heads,
+    ...{ heads, decides: heads.length === 1 ? null : options.heads },
   };
 }
 

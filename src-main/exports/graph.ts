@@ -83,6 +83,8 @@ export interface Graph {
   std: number[];
   /** In an order in which each comes after its inputs. */
   nodes: GraphNode[];
+  /** What `logits` are in a network with two heads; null for one. */
+  decides: GraphHeads | null;
   /** The nodes of the heads' logits, after which only what decides is computed. */
   heads: number[];
   /** `logits` first; of a network with two heads also `cls_logits` and `distillation_logits`. All [B, K]. */
@@ -95,18 +97,21 @@ export type GraphPrecision = 'float32' | 'float16' | 'int8';
 export interface WriteOptions {
   precision: GraphPrecision;
   input: GraphInput;
-  /** Facts for who uses the file, by the words of a safetensors header. */
+  /**
+   * Facts for who uses the file, by the words of a safetensors header, such as `classes` in JSON; what the graph says
+   * itself is added.
+   */
   metadata: Record<string, string>;
-  /** File name without its ending; folders do not need it. */
-  name: string;
+  /** Name of an ONNX file without its ending; folders have none. */
+  name?: string;
   /** Bytes of weights beyond which an ONNX file keeps them in a second one. */
   externalBytes?: number;
 }
 
 /** A file of an export. */
 export interface GraphFile {
-  /** Its path in the folder of the export, with `/`. */
-  path: string;
+  /** Its name; in a folder its path there, with `/`. */
+  name: string;
   bytes: number;
   /** Its bytes in pieces, made when their turn comes. */
   chunks(): Iterable<Uint8Array>;

@@ -1,6 +1,7 @@
 import { Message, type LateBytes } from '../formats/protobuf-writer.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { Graph, GraphFile, GraphInput, GraphNode, GraphPrecision, Side, WriteOptions } from './graph.ts';
+import { graphFacts, jsonFile } from './graph-facts.ts';
 import { ONNX_TYPES, OnnxBuilder } from './onnx-builder.ts';
 import { ONNX_RULES, type OnnxRules, type OnnxScope } from './onnx-rules.ts';
 
@@ -15,12 +16,13 @@ const EXTERNAL_BYTES = 2 ** 31 - 2 ** 27;
  * @throws StillhouseError `export.half` for a weight beyond the halves, `export.int8` for a convolutional network
  */
 export function writeOnnx(graph: Graph, options: WriteOptions): GraphFile[] {
-  const { precision, metadata, externalBytes = EXTERNAL_BYTES } = options;
+  const { precision, externalBytes = EXTERNAL_BYTES } = options;
+  const metadata = graphFacts(graph, options);
   if (precision === 'int8' && !graph.transformer)
     throw new StillhouseError('export.int8', { model: graph.architecture });
   const build = new OnnxBuilder(precision === 'float16');
   const written = writeNodes(graph, build, options);
-  const file = `${options.name}.onnx`;
+  const file = `${options.name ?? 'model'}.onnx`;
   const external = build.weightBytes() > externalBytes ? `${file}.data` : null;
   const message = new Message();
   const outside = build.write(message, graph.architecture, external);
@@ -28,24 +30,18 @@ export function writeOnnx(graph: Graph, options: WriteOptions): GraphFile[] {
   for (const output of written.slice(1)) message.message(12, output);
   const model = modelMessage(message, metadata);
   return [
-    { path: file, bytes: model.size, chunks: () => model.chunks() },
+    { name: file, bytes: model.size, chunks: () => model.chunks() },
     ...(external === null ? [] : [dataFile(external, outside)]),
     jsonFile(`${file}.json`, metadata),
   ];
 }
 
-/** Makes a file of metadata, for people and programs. */
-export function jsonFile(path: string, content: unknown): GraphFile {
-  const bytes = Buffer.from(`${JSON.stringify(content, null, 2)}\n`);
-  return { path, bytes: bytes.length, chunks: () => [bytes] };
-}
-
-function dataFile(path: string, parts: LateBytes[]): GraphFile {
+function dataFile(name: string, parts: LateBytes[]): GraphFile {
   const bytes = parts.reduce((sum, { size }) => sum + size, 0);
   function* chunks(): Generator<Uint8Array> {
     for (const part of parts) yield part.read();
   }
-  return { path, bytes, chunks };
+  return { name, bytes, chunks };
 }
 
 function modelMessage(graph: Message, metadata: Record<string, string>): Message {

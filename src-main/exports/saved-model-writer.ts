@@ -4,7 +4,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { DTYPES } from '../runtime/dtypes.ts';
 import { bytesOf } from './arrays.ts';
 import type { Graph, GraphFile, WriteOptions } from './graph.ts';
-import { jsonFile } from './onnx-writer.ts';
+import { graphFacts, jsonFile } from './graph-facts.ts';
 import { addInference, sidesOf, TensorFlowGraph, typeCode } from './tensorflow-nodes.ts';
 import type { TensorFlowAttr, TensorFlowNode, TensorFlowSignature, TensorFlowValue } from './tensorflow-nodes.ts';
 
@@ -20,7 +20,8 @@ const [PRODUCER, MIN_CONSUMER] = [2304, 12];
  * its own, `normalised` or `images`. `assets.extra`, which loaders leave alone, holds the metadata.
  * @throws StillhouseError `export.large` where it does not fit
  */
-export function writeSavedModel(graph: Graph, { input, metadata }: WriteOptions): GraphFile[] {
+export function writeSavedModel(graph: Graph, options: WriteOptions): GraphFile[] {
+  const { input } = options;
   const nodes = new TensorFlowGraph({ divideGroups: false });
   const other = input === 'images' ? 'pixel_values' : 'images';
   const signatures: [string, TensorFlowSignature][] = [
@@ -34,8 +35,8 @@ export function writeSavedModel(graph: Graph, { input, metadata }: WriteOptions)
   const model = new Message().integer(1, 1).message(2, meta);
   if (model.size > MOST_BYTES) throw new StillhouseError('export.large', { bytes: model.size, most: MOST_BYTES });
   return [
-    { path: 'saved_model.pb', bytes: model.size, chunks: () => model.chunks() },
-    jsonFile('assets.extra/stillhouse.json', metadata),
+    { name: 'saved_model.pb', bytes: model.size, chunks: () => model.chunks() },
+    jsonFile('assets.extra/stillhouse.json', graphFacts(graph, options)),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { LateBytes } from '../formats/protobuf-writer.ts';
 import { DTYPES, type DType } from '../runtime/dtypes.ts';
 import { bytesOf } from './arrays.ts';
 import type { Graph, GraphFile, WriteOptions } from './graph.ts';
+import { graphFacts } from './graph-facts.ts';
 import { withinHalf } from './onnx-builder.ts';
 import { addInference, sidesOf, TensorFlowGraph } from './tensorflow-nodes.ts';
 import type { TensorFlowAttr, TensorFlowNode, TensorFlowSignature, TensorFlowValue } from './tensorflow-nodes.ts';
@@ -15,7 +16,8 @@ const SHARD_BYTES = 4 << 20;
  * take half the space, and are widened when they are read.
  * @throws StillhouseError `export.half` for a weight beyond the halves
  */
-export function writeTfjs(graph: Graph, { input, precision, metadata }: WriteOptions): GraphFile[] {
+export function writeTfjs(graph: Graph, options: WriteOptions): GraphFile[] {
+  const { input, precision } = options;
   const nodes = new TensorFlowGraph({ divideGroups: true });
   const signature = addInference(nodes, graph, input, '');
   const weights = nodes.nodes.flatMap((node) =>
@@ -27,17 +29,17 @@ export function writeTfjs(graph: Graph, { input, precision, metadata }: WriteOpt
   const model = {
     ...{ format: 'graph-model', generatedBy: '2.21.0', convertedBy: 'stillhouse' },
     signature: signatureJson(signature, graph.classes),
-    userDefinedMetadata: metadata,
+    userDefinedMetadata: graphFacts(graph, options),
     modelTopology: { node: nodes.nodes.map(nodeJson), library: {}, versions: { producer: 2304 } },
     weightsManifest: [{ paths, weights: weights.map(({ entry }) => entry) }],
   };
   const json = Buffer.from(JSON.stringify(model));
   return [
-    { path: 'model.json', bytes: json.length, chunks: () => [json] },
+    { name: 'model.json', bytes: json.length, chunks: () => [json] },
     ...paths.map((path, at) => {
       const [from, to] = [at * SHARD_BYTES, Math.min(total, (at + 1) * SHARD_BYTES)];
       return {
-        path,
+        name: path,
         bytes: to - from,
         chunks: () =>
           part(

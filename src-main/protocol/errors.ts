@@ -835,6 +835,18 @@ export const ERRORS = {
     says: '{path} ends like a file of another format than {format}.',
     advice: 'Give it the ending of its format, or choose the format that its ending says.',
   },
+  'export.run': {
+    says: '{runtime} cannot run {file}: {reason}.',
+    advice: 'Do not use it; export again.',
+  },
+  'export.agreement': {
+    says: '{file} and the checkpoint decide alike on {agreement} % of {images} images only; {least} % must be.',
+    advice: 'Do not use it; export it as float32.',
+  },
+  'export.accuracy': {
+    says: '{file} decides {after} % of {images} images right, the checkpoint {before} %.',
+    advice: 'Where that matters export it as float32 or float16.',
+  },
   'export.half': {
     says: 'float16 cannot hold {value} of {name}: its greatest number is {most}.',
     advice: 'Export as float32.',

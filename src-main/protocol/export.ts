@@ -41,6 +41,8 @@ const answerComparison = v.object({
   /** Absolute differences of the logits of all heads; null where they are no numbers. */
   max: v.nullable(number),
   mean: v.nullable(number),
+  /** The greatest logit of the checkpoint less its least one; left out by checks of earlier versions. */
+  range: v.optional(v.nullable(number)),
   /** Percent of images on which both decide alike. */
   agreement: measured,
   /** Percent of images decided right. */
@@ -69,12 +71,18 @@ export const exportCheck = v.object({
   data: text,
   /** Null where the file could not be read, or makes another network. */
   answers: v.nullable(answerComparison),
+  /** The same, each image on its own, for an export that another program runs. */
+  alone: v.optional(v.nullable(answerComparison)),
   latency: v.array(latency),
+  /** The program that ran the export, with its version, where it is another one. */
+  runtime: v.optional(text),
   /** The device that computed: the name of a GPU, or `cpu`. */
   device: text,
   threads: number,
   /** Problems of the file; a file without problems passed. */
   problems: v.array(plainError),
+  /** What a person should know of a file that passed. */
+  warnings: v.optional(v.array(plainError)),
 });
 export type ExportCheck = v.InferOutput<typeof exportCheck>;
 

@@ -27,6 +27,7 @@ export interface CompareParts {
 export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerComparison, 'skipped'> | null> {
   const { classes, heads } = parts;
   const [meters, differences] = [[scoreMeter(classes), scoreMeter(classes)], new Differences()];
+  const range = new Range();
   let [compared, alike] = [0, 0];
   for await (const { images, labels } of parts.batches) {
     if (parts.stop.aborted) return null;
@@ -35,6 +36,7 @@ export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerCo
     const tests = answers.map((answer) => deciding(heads, answer, classes));
     meters.forEach((meter, at) => meter.add(tests[at], labels));
     differences.add(...answers, labels.length * classes);
+    range.add(answers[0].head, labels.length * classes);
     const [ours, theirs] = tests.map((test) => decisions(test, labels.length, classes));
     alike += ours.filter((decision, row) => decision === theirs[row]).length;
     compared += labels.length;
@@ -45,9 +47,29 @@ export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerCo
   return {
     images: compared,
     ...differences.result(),
+    range: range.result(),
     agreement: (100 * alike) / compared,
     acc1: { checkpoint, exported },
   };
+}
+
+/** The span of numbers. */
+class Range {
+  private least = Infinity;
+  private greatest = -Infinity;
+
+  add(values: Float32Array, count: number): void {
+    for (let at = 0; at < count; at++) {
+      this.least = Math.min(this.least, values[at]);
+      this.greatest = Math.max(this.greatest, values[at]);
+    }
+  }
+
+  /** Null where a number was none, or there was none. */
+  result(): number | null {
+    const span = this.greatest - this.least;
+    return Number.isFinite(span) ? span : null;
+  }
 }
 
 /** Absolute differences between the logits of two networks, over all their heads. */

@@ -68,19 +68,27 @@ function preprocessingOf(weights: Weights): Preprocessing | null {
 
 /** Lists where the file says or holds something other than the checkpoint; empty where they agree. */
 export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
+  const words = wordDifferences(path, checkpoint, { ...exported, name: exported.model.name });
+  return [...words, ...parameterProblem(basename(path), checkpoint, exported)];
+}
+
+/** What a file says of its network. */
+type Said = Pick<ReadNetwork, 'classes' | 'preprocessing'> & { name: string; model?: Model };
+
+/** Lists where a file says something other than the checkpoint. */
+export function wordDifferences(path: string, checkpoint: ReadNetwork, said: Said): PlainError[] {
   const file = basename(path);
   const wrong = (what: string, expected: ReasonValue, got: string): PlainError[] =>
     expected === got ? [] : [toPlainError(new StillhouseError('export.facts', { file, what, expected, got }))];
-  const [ours, theirs] = [checkpoint.prepared, exported.preprocessing];
+  const [ours, theirs] = [checkpoint.prepared, said.preprocessing];
   const preparation = (Object.keys(ours) as (keyof Preprocessing)[])
     .filter((key) => key !== 'cropRatio' || !theirs || edgeOf(ours) !== edgeOf(theirs))
     .flatMap((key) => wrong(key, String(ours[key]), String(theirs?.[key] ?? '–')));
   const names = (classes: readonly string[] | null): string => (classes ?? []).join(', ').slice(0, 200);
   return [
-    ...(isSame(checkpoint.model, exported.model) ? [] : wrong('model', checkpoint.model.name, exported.model.name)),
-    ...wrong('classes', names(checkpoint.classes), names(exported.classes)),
+    ...(said.model && isSame(checkpoint.model, said.model) ? [] : wrong('model', checkpoint.model.name, said.name)),
+    ...wrong('classes', names(checkpoint.classes), names(said.classes)),
     ...preparation,
-    ...parameterProblem(file, checkpoint, exported),
   ];
 }
 

@@ -67,7 +67,12 @@ export function readSavedModel(path: string, card: CardValues): ForeignFacts {
 }
 
 /** Finds the tensors that the signature of a card means, by their names in the graph. */
-export function savedModelTensors({ path, signature, inputName, outputName }: TeacherCard) {
+export function savedModelTensors({
+  path,
+  signature,
+  inputName,
+  outputName,
+}: Pick<TeacherCard, 'path' | 'signature' | 'inputName' | 'outputName'>) {
   const file = join(path, 'saved_model.pb');
   const source = openFile(file);
   try {

@@ -731,6 +731,15 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{path} 的扩展名属于另一种格式，而不是 {format}。',
     advice: '请使用该格式的扩展名，或选择扩展名所表示的格式。',
   },
+  'export.run': { says: '{runtime} 无法运行 {file}：{reason}。', advice: '请勿使用该文件；请重新导出。' },
+  'export.agreement': {
+    says: '在 {images} 张图像中，{file} 与检查点的判断仅有 {agreement} % 相同；至少应为 {least} %。',
+    advice: '请勿使用该文件；请导出为 float32。',
+  },
+  'export.accuracy': {
+    says: '在 {images} 张图像中，{file} 判断正确 {after} %，检查点为 {before} %。',
+    advice: '如果这很重要，请导出为 float32 或 float16。',
+  },
   'export.half': {
     says: 'float16 无法表示 {name} 中的 {value}：其最大值为 {most}。',
     advice: '请导出为 float32。',

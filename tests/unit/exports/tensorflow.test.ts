@@ -33,8 +33,8 @@ function made(name: string) {
 function folderOf(files: GraphFile[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-export-'));
   for (const file of files) {
-    mkdirSync(dirname(join(folder, file.path)), { recursive: true });
-    writeFileSync(join(folder, file.path), networks.contentOf(file));
+    mkdirSync(dirname(join(folder, file.name)), { recursive: true });
+    writeFileSync(join(folder, file.name), networks.contentOf(file));
   }
   return folder;
 }
@@ -42,7 +42,7 @@ function folderOf(files: GraphFile[]): string {
 describe("in TensorFlow's loader", () => {
   test.for(Object.keys(EXPORTED))('%s answers by both signatures as the engine, alone and in a batch', async (name) => {
     const one = made(name);
-    const folder = folderOf(writeSavedModel(one.network.graph, networks.writeOptions(one.model, { input: 'images' })));
+    const folder = folderOf(writeSavedModel(one.network.graph, networks.writeOptions({ input: 'images' })));
     const loaded = await SavedModel.load(engine.tensorflow, folder, 'second/pixel_values:0', 'second/logits:0');
     for (const size of [1, 3]) {
       const values = one.images.slice(0, (size * one.images.length) / 3);
@@ -76,7 +76,7 @@ async function answerOfTfjs(
   size: number,
   more: Partial<WriteOptions> = {},
 ) {
-  const files = writeTfjs(one.network.graph, networks.writeOptions(one.model, { input, ...more }));
+  const files = writeTfjs(one.network.graph, networks.writeOptions({ input, ...more }));
   const model = await readTfjs(files);
   const shape = [size, ...one.sides];
   const count = (size * one.images.length) / 3;

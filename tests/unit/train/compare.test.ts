@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { latencyOf, spread } from '../../../src-main/job-process/jobs/check-export-job.ts';
+import { spread } from '../../../src-main/job-process/exports/compare-on-images.ts';
+import { latencyOf } from '../../../src-main/job-process/exports/latency.ts';
 import { compareAnswers } from '../../../src-main/train/compare.ts';
 
 const [CLASSES, SIZE] = [2, 2];
@@ -34,7 +35,7 @@ describe('compareAnswers', () => {
     expect(seen).toEqual([2, 3]);
     // |Δ| of head: 0 0 2 2, 0 0; of headDist: 0 0.5 2 2, 0 0.5.
     expect(compared).toEqual({
-      ...{ images: 3, max: 2, mean: 9 / 12, agreement: (100 * 2) / 3 },
+      ...{ images: 3, max: 2, mean: 9 / 12, range: 3, agreement: (100 * 2) / 3 },
       acc1: { checkpoint: 100, exported: (100 * 2) / 3 },
     });
   });
