@@ -190,5 +190,8 @@ describe('the tables of a study', () => {
     expect(texts.get('tex')).toContain('A \\& B');
     expect(texts.get('csv')!.split('\r\n')).toHaveLength(6);
     expect(renderStudy(tables, 'md', 'zh')).toContain('| 方案 |');
+    expect(texts.get('md')).not.toContain('Table 3');
+    const ofPaper = { ...tables, report: { ...report, spec: { ...spec, template: 'which-distillation' } } };
+    expect(renderStudy(ofPaper, 'md')).toContain('| hard with token, both | 74.5 | 81.2 | 83.4 | 84.5 |');
   });
 });

@@ -49,7 +49,7 @@ svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
 
 function page(tables: StudyTables, language: ReportLanguage, tag: string): string {
   const words = REPORT_WORDS[language];
-  const [first, ...others] = sectionsOf(tables, words);
+  const [first, ...others] = sectionsOf(tables, language);
   const figure = accuracyFigure(tables.rows, words);
   return `<main id="${language}" lang="${tag}">
 <h1>${escaped(filled(words.title, { name: tables.report.spec.name }))}</h1>

@@ -7,7 +7,7 @@ import { REPORT_WORDS, filled, type ReportLanguage, type ReportWords } from './w
 /** Writes the report of a study. An HTML file has both languages, the others one. */
 export function renderStudy(tables: StudyTables, format: StudyFormat, language: ReportLanguage = 'en'): string {
   const words = REPORT_WORDS[language];
-  const sections = sectionsOf(tables, words);
+  const sections = sectionsOf(tables, language);
   switch (format) {
     case 'html':
       return htmlReport(tables);

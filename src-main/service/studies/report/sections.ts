@@ -1,6 +1,7 @@
 import { FIELDS, flagOf, parseRecipe, type Recipe } from '../../../protocol/recipe.ts';
 import type { Comparison, Spread, StudyRow, StudyTables } from '../../../protocol/study.ts';
-import { filled, type ReportWords } from './words.ts';
+import { publishedTable } from './published.ts';
+import { REPORT_WORDS, filled, type ReportLanguage, type ReportWords } from './words.ts';
 
 /** A study's report as headings, sentences and tables of text, for any format. */
 export interface Section {
@@ -17,7 +18,8 @@ export interface Table {
 const NONE = '–';
 
 /** Lists the sections of a report. */
-export function sectionsOf(tables: StudyTables, words: ReportWords): Section[] {
+export function sectionsOf(tables: StudyTables, language: ReportLanguage): Section[] {
+  const words = REPORT_WORDS[language];
   const { rows, report } = tables;
   if (rows.every(({ finished }) => finished === 0)) return [{ title: words.results, notes: [words.unfinished], table: null }, recipes(tables, words)]; // prettier-ignore
   return [
@@ -25,6 +27,7 @@ export function sectionsOf(tables: StudyTables, words: ReportWords): Section[] {
     ...versus(tables, words),
     bySeed(rows, report.spec.seeds, words),
     ...apart(tables, words),
+    ...published(tables, language),
     recipes(tables, words),
     { title: words.machine, notes: [tables.machine], table: null },
   ];
@@ -97,6 +100,11 @@ function apart({ disagreement }: StudyTables, words: ReportWords): Section[] {
   const head = names.map((name) => deciderOf(name, words));
   const rows = percent.map((row, at) => [head[at], ...row.map((share) => (share === null ? NONE : share.toFixed(1)))]);
   return [{ title: words.apart, notes: [words.apartNote], table: { head: ['', ...head], rows } }];
+}
+
+function published({ report }: StudyTables, language: ReportLanguage): Section[] {
+  const found = publishedTable(report.spec.template, language);
+  return found ? [{ title: found.title, notes: [REPORT_WORDS[language].published], table: found }] : [];
 }
 
 const isWord = (name: string): name is 'labels' | 'teacher' | 'class' | 'distillation' =>
