@@ -8,9 +8,9 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/e2e/**'],
-    // Each fork that loads the engine takes over a gigabyte.
+    // Each fork that loads the engine takes over a gigabyte; the third has a core while others wait for their processes.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     // Ends a test that hangs; no test may depend on how fast the machine is.
     testTimeout: 600_000,
     hookTimeout: 600_000,

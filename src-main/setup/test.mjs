@@ -127,16 +127,13 @@ async function main() {
     if (!answers(electron, '--no-sandbox', '--version'))
       say(`${electron} does not answer; its system libraries may be missing`);
   };
-  // Two lanes for two cores. The tests need what is built, and the cores for themselves.
-  const checks = (...names) => names.map((name) => [`check ${name}`, () => check(name)]);
-  const [, built] = await Promise.all([
-    lane(...checks('types', 'format', 'dead')),
-    lane(['build', ensureBuild], ['engines', () => ensureEngine(['cpu', 'pjrt-cpu'])]),
-    lane(['Electron', fetchElectron], ...checks('lint')),
+  const [built] = await Promise.all([
+    lane(['build', ensureBuild], ['engine', ensureEngine]),
+    lane(['Electron', fetchElectron]),
   ]);
-  if (!built) return;
-  await unitTests();
-  await endToEndTests(electron);
+  // The tests wait for processes and windows: meanwhile the checks have a core.
+  const checks = ['lint', 'types', 'format', 'dead'].map((name) => [`check ${name}`, () => check(name)]);
+  await Promise.all([lane(...checks), built && unitTests().then(() => endToEndTests(electron))]);
 }
 
 await main();

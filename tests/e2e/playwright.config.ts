@@ -11,8 +11,8 @@ export default defineConfig<ShellOptions>({
   testDir: '.',
   testMatch: '*.spec.ts',
   outputDir: join(results, 'e2e'),
-  // What trains is tiny, and a test waits more than it computes.
-  workers: 2,
+  // One more than the cores that are asked for: what trains is tiny, and a test waits for processes and windows.
+  workers: 3,
   retries: 0,
   forbidOnly: true,
   // These end what hangs; no test may depend on how fast the machine is.
