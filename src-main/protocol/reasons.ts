@@ -340,6 +340,7 @@ export const REASONS = {
   'pjrt.no-plugin': '{file} is not a PJRT plugin',
   'pjrt.version': 'the plugin speaks PJRT {got}; 0.81 or a later 0.x is needed',
   'pjrt.lacks': 'the plugin has no {name}',
+  'engine.no-lowering': 'it has no lowering for accelerators',
 
   // Teachers.
   'teacher.type': 'it answers in {type}, not in float32',

@@ -330,6 +330,7 @@ export const zhReasons = {
   'pjrt.no-plugin': '{file} 不是 PJRT 插件',
   'pjrt.version': '该插件的 PJRT 版本为 {got}，需要 0.81 或更新的 0.x',
   'pjrt.lacks': '该插件缺少 {name}',
+  'engine.no-lowering': '它没有面向加速器的降级实现',
 
   // Teachers.
   'teacher.type': '它以 {type} 作答，而不是 float32',
