@@ -18,6 +18,8 @@ export interface Engine {
   readonly threads: number;
   /** How many independent parts of one program run side by side. */
   readonly lanes: number;
+  /** Tells whether it cannot compute an op; a recording names such a one. Left out: it computes all. */
+  readonly lacks?: (op: string) => boolean;
   newState(): State;
   /**
    * Lowers and compiles `program` over the variables of `state` that it names.

@@ -59,7 +59,8 @@ function readStrings(tf: Tf, tensor: Pointer, count: number): Uint8Array[] {
   });
 }
 
-function emptyValues(dtype: DType, count: number): Values {
+/** Makes room for values of a type. @throws RangeError for one that has no numbers. */
+export function emptyValues(dtype: DType, count: number): Values {
   switch (dtype) {
     case 'float32':
       return new Float32Array(count);

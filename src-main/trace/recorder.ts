@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { StillhouseError } from '../protocol/errors.ts';
+import { reason } from '../protocol/reasons.ts';
 import { DTYPES, type Attr, type DType, type Values } from '../runtime/dtypes.ts';
 import type { OpSink, TensorMetadata } from '../runtime/binding.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
@@ -13,7 +15,8 @@ const FIRST_ID = 2 ** 40;
 
 /** What records: an engine of any kind. */
 interface Recording {
-  tensorflow: TensorFlow;
+  readonly tensorflow: TensorFlow;
+  readonly lacks?: (op: string) => boolean;
 }
 
 /** The results of a recorded function. */
@@ -28,16 +31,17 @@ export interface Recorded {
  * `body` gets a tensor for each input and variable, may use gradients, and must draw nothing random and read no
  * value: what changes between runs is an input. A `uint8` input appears as a tfjs int32 tensor; convert it with
  * `castTo` (`ops.ts`).
- * @throws Error when an op's shape is unknown, a value is read, or a tensor made before the recording is used.
+ * @throws Error when an op's shape is unknown, a value is read, or a tensor made before the recording is used;
+ * StillhouseError `engine.op` for an op that the engine lacks.
  */
 export function record(
-  { tensorflow }: Recording,
+  { tensorflow, lacks }: Recording,
   inputs: Record<string, TensorSpec>,
   variables: Record<string, TensorSpec>,
   body: (inputs: Record<string, tf.Tensor>, variables: Record<string, tf.Tensor>) => Recorded,
 ): Program {
   const { binding } = tensorflow;
-  const sink = new RecordingSink(tensorflow);
+  const sink = new RecordingSink(tensorflow, lacks);
   const before = binding.sink;
   binding.sink = sink;
   tf.engine().startScope('record');
@@ -90,7 +94,10 @@ class RecordingSink implements OpSink {
   private readonly outputs: GraphOutput[] = [];
   private readonly graph: Graph;
 
-  constructor(private readonly engine: TensorFlow) {
+  constructor(
+    private readonly engine: TensorFlow,
+    private readonly lacks?: (op: string) => boolean,
+  ) {
     this.graph = new Graph(engine.tf);
   }
 
@@ -128,6 +135,7 @@ class RecordingSink implements OpSink {
   }
 
   executeOp(op: string, attrs: Attr[], inputs: number[], outputCount: number): TensorMetadata[] {
+    if (this.lacks?.(op)) throw new StillhouseError('engine.op', { op, reason: reason('engine.no-lowering') });
     if (op in COMPOSITES) return this.composite(op, attrs, inputs);
     const oper = this.graph.add(
       op,

@@ -6,6 +6,8 @@ export type XlaFlags = Readonly<Record<string, string | boolean | number>>;
 export interface CompileOptions {
   /** How many devices run the program together, each on arguments of its own. */
   replicas?: number;
+  /** Between how many devices XLA parts the program. */
+  partitions?: number;
   flags?: XlaFlags;
 }
 
@@ -13,6 +15,7 @@ export interface CompileOptions {
 const BUILD_OPTIONS = 3;
 const REPLICAS = 4;
 const PARTITIONS = 5;
+const PARTED = 6;
 const OVERRIDES = 7;
 const MAP_KEY = 1;
 const MAP_VALUE = 2;
@@ -21,8 +24,10 @@ const BOOL_VALUE = 2;
 const INT_VALUE = 3;
 
 /** Serialises XLA's CompileOptionsProto. */
-export function compileOptions({ replicas = 1, flags = {} }: CompileOptions = {}): Uint8Array {
-  const build = bytesField(BUILD_OPTIONS, message([varintField(REPLICAS, replicas), varintField(PARTITIONS, 1)]));
+export function compileOptions({ replicas = 1, partitions = 1, flags = {} }: CompileOptions = {}): Uint8Array {
+  const parted = partitions > 1 ? [varintField(PARTED, 1)] : [];
+  const counts = [varintField(REPLICAS, replicas), varintField(PARTITIONS, partitions)];
+  const build = bytesField(BUILD_OPTIONS, message([...counts, ...parted]));
   const overrides = Object.entries(flags).map(([name, value]) =>
     bytesField(OVERRIDES, message([textField(MAP_KEY, name), bytesField(MAP_VALUE, override(value))])),
   );

@@ -54,6 +54,18 @@ export class DeviceBuffer {
     return values;
   }
 
+  /** Copies the values as {@link read} does, on this thread, which waits. */
+  readNow<Kind extends Values>(values: Kind): Kind {
+    if (values.byteLength === 0) return values;
+    const event = this.api.call('Buffer_ToHostBuffer', [this.pointer, 0, values, values.byteLength])[6];
+    try {
+      this.api.call('Event_Await', [event]);
+    } finally {
+      this.api.call('Event_Destroy', [event]);
+    }
+    return values;
+  }
+
   free(): void {
     if (this.freed) return;
     this.freed = true;

@@ -7,7 +7,10 @@ import type { DType } from '../dtypes.ts';
 export interface StableHloModule {
   /** The module as MLIR text. Its public function `main` takes `inputs` and gives `outputs`, in order. */
   mlir: string;
-  /** How many devices run it together, each with arguments of its own. */
+  /**
+   * How many devices run it together, each with arguments of its own. The text is that of the whole batch; XLA parts it
+   * between them (`num_partitions`) by the sharding that is written at its arguments.
+   */
   replicas: number;
   /** Variables first. */
   inputs: ModuleInput[];

@@ -1,0 +1,114 @@
+import { shapeSize } from '../../base/shape-size.ts';
+import type { Values } from '../../runtime/dtypes.ts';
+import type { PjrtClient } from '../../runtime/pjrt/client.ts';
+import type { DeviceBuffer } from '../../runtime/pjrt/device-buffer.ts';
+import type { PjrtExecutable } from '../../runtime/pjrt/executable.ts';
+import type { ModuleInput, ModuleOutput, StableHloModule } from '../../runtime/pjrt/module.ts';
+import { emptyValues } from '../../runtime/tensors.ts';
+import type { Compiled, OnFeed } from '../engine.ts';
+import type { PjrtState } from './state.ts';
+
+interface Loaded {
+  client: PjrtClient;
+  executable: PjrtExecutable;
+  module: StableHloModule;
+}
+
+/** Runs a loaded module over a state. @throws RangeError when the state lacks a variable. */
+export function compiledOver({ client, executable, module }: Loaded, state: PjrtState, onFeed?: OnFeed): Compiled {
+  const variables = module.inputs.filter(({ variable }) => variable);
+  const inputs = module.inputs.filter(({ variable }) => !variable);
+  requireVariables(state, variables, module.outputs);
+  return {
+    run: (values) =>
+      state.inTurn(async () => {
+        const held = await state.buffers(variables.map(({ name }) => name));
+        const begun = performance.now();
+        const fed = await feed(client, inputs, values);
+        try {
+          const lists = client.devices.map((_, device) => [...held, ...fed.buffers].map((one) => one[device]));
+          const { outputs, done } = await executable.execute(lists);
+          await fed.sent;
+          onFeed?.(begun, performance.now());
+          return await taken(module.outputs, outputs, done, state);
+        } finally {
+          freeAll(fed.buffers);
+        }
+      }),
+    dispose: () => executable.dispose(),
+  };
+}
+
+function requireVariables(state: PjrtState, read: readonly ModuleInput[], written: readonly ModuleOutput[]): void {
+  for (const { name, shape } of [...read, ...written.filter(({ variable }) => variable)]) {
+    const own = state.shape(name);
+    if (own.join() !== shape.join()) throw new RangeError(`compile: ${name} has shape [${own}], not [${shape}]`);
+  }
+}
+
+interface Fed {
+  /** For each input one a device. */
+  buffers: DeviceBuffer[][];
+  sent: Promise<unknown>;
+}
+
+async function feed(client: PjrtClient, inputs: readonly ModuleInput[], values: Record<string, Values>): Promise<Fed> {
+  const made = await Promise.all(
+    inputs.map((input) => {
+      const whole = values[input.name];
+      if (!whole) throw new RangeError(`run: the input ${input.name} is missing`);
+      const parts = partsOf(whole, input, client.devices.length);
+      return Promise.all(
+        client.devices.map((device, at) => client.upload(parts[at], input.dtype, input.shape, device)),
+      );
+    }),
+  );
+  const sent = Promise.all(made.flat().map((one) => one.sent));
+  return { buffers: made.map((one) => one.map(({ buffer }) => buffer)), sent };
+}
+
+/** What each device gets of a fed value. @throws RangeError for values of another number. */
+export function partsOf(whole: Values, { name, shape, split }: ModuleInput, devices: number): Values[] {
+  const count = shapeSize(shape) * (split === null ? 1 : devices);
+  if (whole.length !== count) throw new RangeError(`run: ${name} expects ${count} values, got ${whole.length}`);
+  if (split === null) return Array.from({ length: devices }, () => whole);
+  if (split === 0) {
+    const size = whole.length / devices;
+    return Array.from({ length: devices }, (_, device) => whole.slice(device * size, (device + 1) * size));
+  }
+  const inner = shapeSize(shape.slice(split));
+  const outer = shapeSize(shape.slice(0, split));
+  return Array.from({ length: devices }, (_, device) => {
+    const part = whole.slice(0, outer * inner);
+    for (let row = 0; row < outer; row++) {
+      const from = (row * devices + device) * inner;
+      part.set(whole.subarray(from, from + inner) as never, row * inner);
+    }
+    return part;
+  });
+}
+
+/** Gives new values to the state, and reads the rest from the first device. */
+async function taken(
+  specs: readonly ModuleOutput[],
+  lists: readonly DeviceBuffer[][],
+  done: Promise<void>,
+  state: PjrtState,
+): Promise<Record<string, Values>> {
+  const results = specs.map((spec, index) => ({ ...spec, buffers: lists.map((list) => list[index]) }));
+  for (const { name, variable, buffers } of results) if (variable) state.replace(name, buffers);
+  const read = results.filter(({ variable }) => !variable);
+  try {
+    await done;
+    const entries = read.map(async ({ name, shape, dtype, buffers }) => {
+      return [name, await buffers[0].read(emptyValues(dtype, shapeSize(shape)))] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  } finally {
+    freeAll(read.map(({ buffers }) => buffers));
+  }
+}
+
+function freeAll(buffers: readonly (readonly DeviceBuffer[])[]): void {
+  for (const buffer of buffers.flat()) buffer.free();
+}

@@ -1,0 +1,52 @@
+import type { PjrtClient } from '../../runtime/pjrt/client.ts';
+import type { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
+import type { TensorFlow } from '../../runtime/tensorflow.ts';
+import type { Precision } from '../../trace/narrow.ts';
+import type { Program } from '../../trace/program.ts';
+import type { Device, Engine } from '../engine.ts';
+import { compiledOver } from './compiled.ts';
+import { PjrtState } from './state.ts';
+import { toStableHlo } from './stablehlo/lower.ts';
+import { isLowered } from './stablehlo/ops.ts';
+
+export interface PjrtEngineParts {
+  /** Records programs. */
+  tensorflow: TensorFlow;
+  /** Its devices compute, all of them together. */
+  client: PjrtClient;
+  cache: ProgramCache;
+  /** Whether they multiply bfloat16 in hardware. */
+  bfloat16: boolean;
+  /** Whether float32 products may be computed in TF32. */
+  tf32?: boolean;
+}
+
+/** The engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
+export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false }: PjrtEngineParts): Engine {
+  const count = client.devices.length;
+  const device: Device = { name: client.devices[0].kind, kind: 'accelerator', bfloat16, count };
+  const load = async (program: Program, precision: Precision = 'float32', exact = false) => {
+    const products = tf32 && !exact ? 'DEFAULT' : 'HIGHEST';
+    const module = toStableHlo(program, { precision, products, devices: count });
+    const { executable } = await cache.load(client, module.mlir, { partitions: count });
+    return { client, module, executable };
+  };
+  return {
+    tensorflow,
+    device,
+    threads: tensorflow.threads,
+    lanes: 1,
+    lacks: (op) => !isLowered(op),
+    newState: () => new PjrtState(client),
+    compile: async (program, state, { precision, exact, onFeed } = {}) => {
+      if (!(state instanceof PjrtState)) throw new TypeError('compile: the state is not of this engine');
+      return compiledOver(await load(program, exact ? 'float32' : precision, exact), state, onFeed);
+    },
+    footprint: async (program, precision) => {
+      const { executable } = await load(program, precision);
+      const { temporary, outputs, aliased } = executable.memory();
+      executable.dispose();
+      return temporary + outputs - aliased;
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { join } from 'node:path';
+import type { Engine } from '../../src-main/engines/engine.ts';
+import { pjrtEngine } from '../../src-main/engines/pjrt/engine.ts';
+import { cacheFolder } from '../../src-main/runs/places.ts';
+import { ProgramCache } from '../../src-main/runtime/pjrt/program-cache.ts';
+import { testEngine } from './engine.ts';
+import { testClient } from './pjrt.ts';
+
+/** The engine of accelerators over devices of the processor. Programs are kept between runs of the tests. */
+export async function testPjrtEngine(devices = 1, { tf32 = false } = {}): Promise<Engine> {
+  const { tensorflow } = await testEngine();
+  const cache = new ProgramCache(join(cacheFolder(), 'programs', 'tests'));
+  return pjrtEngine({ tensorflow, client: await testClient(devices), cache, bfloat16: true, tf32 });
+}
