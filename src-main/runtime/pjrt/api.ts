@@ -25,6 +25,7 @@ const SLOTS = {
   Client_Compile: 25,
   Client_BufferFromHostBuffer: 27,
   DeviceDescription_Kind: 31,
+  DeviceDescription_Attributes: 32,
   Device_GetDescription: 34,
   Device_MemoryStats: 39,
   Executable_Destroy: 45,
@@ -81,6 +82,9 @@ export type PjrtCode = (typeof CODES)[number];
 
 /** A value of a `PJRT_NamedValue`. Whole numbers are bigints: XLA refuses an int64 for a float. */
 export type NamedValue = string | boolean | bigint | number | readonly number[];
+
+/** A value that a plugin tells. */
+export type PlainValue = string | number | number[] | boolean;
 
 type Native = ((args: BigUint64Array) => bigint) & {
   async(args: BigUint64Array, done: (failure: Error | null, result: bigint) => void): void;
@@ -185,6 +189,30 @@ export class PjrtApi {
       slots.set([56n, 0n, place(terminated(key)), BigInt(key.length), ...valueSlots(value, place)], 7 * index);
     });
     return { slots, kept };
+  }
+
+  /** Reads `PJRT_NamedValue` structs. */
+  readNamedValues(pointer: bigint, count: number): Record<string, PlainValue> {
+    const values = this.words(pointer, 7 * count);
+    return Object.fromEntries(Array.from({ length: count }, (_, at) => this.namedValue(values.subarray(7 * at))));
+  }
+
+  private namedValue([, , name, nameSize, kind, value, size]: BigUint64Array): [string, PlainValue] {
+    const read = (): PlainValue => {
+      switch (BigInt(lowWord(kind))) {
+        case KINDS.string:
+          return this.text(value, size);
+        case KINDS.int64:
+          return Number(BigInt.asIntN(64, value));
+        case KINDS.int64List:
+          return [...this.words(value, Number(size))].map((word) => Number(BigInt.asIntN(64, word)));
+        case KINDS.float:
+          return new Float32Array(Uint32Array.of(lowWord(value)).buffer)[0];
+        default:
+          return (value & 1n) === 1n;
+      }
+    };
+    return [this.text(name, nameSize), read()];
   }
 
   private slots(fields: readonly Slot[]): BigUint64Array {

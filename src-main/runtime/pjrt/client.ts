@@ -1,5 +1,5 @@
 import type { DType, Values } from '../dtypes.ts';
-import { keepAlive, type PjrtApi } from './api.ts';
+import { keepAlive, type PjrtApi, type PlainValue } from './api.ts';
 import { DeviceBuffer, HandleCount, awaitEvent, elementType } from './device-buffer.ts';
 import { PjrtExecutable } from './executable.ts';
 import { programOf, type Library } from './library.ts';
@@ -9,6 +9,8 @@ export interface PjrtDevice {
   readonly pointer: bigint;
   /** As its plugin names its kind: `cpu`, `NVIDIA H200`. */
   readonly kind: string;
+  /** What else its plugin says of it, as `compute_capability`. */
+  readonly attributes: Readonly<Record<string, PlainValue>>;
 }
 
 /** Memory of a device, in bytes. */
@@ -43,7 +45,7 @@ export class PjrtClient {
     const listed = this.api.call('Client_AddressableDevices', [pointer]);
     this.devices = [...this.api.words(listed[3], Number(listed[4]))].map((device) => ({
       pointer: device,
-      kind: this.kindOf(device),
+      ...this.describe(device),
     }));
   }
 
@@ -80,20 +82,11 @@ export class PjrtClient {
   ): Promise<{ buffer: DeviceBuffer; sent: Promise<void> }> {
     const dims = BigInt64Array.from(shape, BigInt);
     const data = values.byteLength > 0 ? values : new Uint8Array(8);
-    const fields = [
-      this.pointer,
-      data,
-      elementType(dtype),
-      dims,
-      shape.length,
-      0,
-      0,
-      UNTIL_TRANSFERRED,
-      device.pointer,
-    ];
+    const head = [this.pointer, data, elementType(dtype), dims, shape.length];
+    const fields = [...head, 0, 0, UNTIL_TRANSFERRED, device.pointer];
     const slots = await this.api.callAsync('Client_BufferFromHostBuffer', fields);
     const buffer = new DeviceBuffer(this.api, this.held, slots[14]);
-    const sent = awaitEvent(this.api, this.held, slots[13]).finally(() => keepAlive(data));
+    const sent = awaitEvent(this.api, this.held, slots[13]).finally(() => keepAlive(values, fields));
     // Whoever awaits it hears of a failure; the execution that takes the buffer fails of the same.
     sent.catch(() => undefined);
     return { buffer, sent };
@@ -119,9 +112,11 @@ export class PjrtClient {
     return this.api.text(slots[3], slots[4]);
   }
 
-  private kindOf(device: bigint): string {
-    const description = this.api.call('Device_GetDescription', [device])[3];
-    const slots = this.api.call('DeviceDescription_Kind', [description]);
-    return this.api.text(slots[3], slots[4]);
+  private describe(device: bigint): Omit<PjrtDevice, 'pointer'> {
+    const { api } = this;
+    const description = api.call('Device_GetDescription', [device])[3];
+    const kind = api.call('DeviceDescription_Kind', [description]);
+    const facts = api.call('DeviceDescription_Attributes', [description]);
+    return { kind: api.text(kind[3], kind[4]), attributes: api.readNamedValues(facts[4], Number(facts[3])) };
   }
 }

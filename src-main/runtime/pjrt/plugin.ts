@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { foreign } from '../foreign.ts';
-import { PjrtApi, keepAlive, lowWord, type NamedValue } from './api.ts';
+import { PjrtApi, keepAlive, type NamedValue, type PlainValue } from './api.ts';
 import { PjrtClient } from './client.ts';
 import { AheadExecutable } from './executable.ts';
 import { programOf, type Library } from './library.ts';
@@ -17,9 +17,6 @@ const C_LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
 };
 
 const loaded = new Map<string, PjrtPlugin>();
-
-/** Facts about a plugin: `xla_version`, the versions of StableHLO that it reads. */
-export type PluginAttributes = Readonly<Record<string, string | number | number[] | boolean>>;
 
 /** A loaded PJRT plugin. It stays in the process: end that with `exitProcess`, for a plugin may crash at a normal exit. */
 export class PjrtPlugin implements Library {
@@ -54,30 +51,10 @@ export class PjrtPlugin implements Library {
     return `${major}.${minor}`;
   }
 
-  attributes(): PluginAttributes {
+  /** Reads what it says of itself: `xla_version`, the versions of StableHLO that it reads. */
+  attributes(): Readonly<Record<string, PlainValue>> {
     const slots = this.api.call('Plugin_Attributes', []);
-    const count = Number(slots[3]);
-    const values = this.api.words(slots[2], 7 * count);
-    return Object.fromEntries(Array.from({ length: count }, (_, at) => this.attribute(values.subarray(7 * at))));
-  }
-
-  private attribute(slots: BigUint64Array): [string, string | number | number[] | boolean] {
-    const [, , name, nameSize, kind, value, size] = slots;
-    const read = (): string | number | number[] | boolean => {
-      switch (lowWord(kind)) {
-        case 0:
-          return this.api.text(value, size);
-        case 1:
-          return Number(BigInt.asIntN(64, value));
-        case 2:
-          return [...this.api.words(value, Number(size))].map((word) => Number(BigInt.asIntN(64, word)));
-        case 3:
-          return new Float32Array(Uint32Array.of(lowWord(value)).buffer)[0];
-        default:
-          return (value & 1n) === 1n;
-      }
-    };
-    return [this.api.text(name, nameSize), read()];
+    return this.api.readNamedValues(slots[2], Number(slots[3]));
   }
 
   /**
