@@ -1,7 +1,15 @@
 import type { EngineStatus } from '../protocol/data-types.ts';
-import { gpuIndex, type Device } from '../protocol/device.ts';
+import {
+  PLUGINS_OF,
+  askedAccelerator,
+  gpuIndex,
+  type Accelerator,
+  type AskedAccelerator,
+  type Device,
+  type PluginName,
+} from '../protocol/device.ts';
 import { StillhouseError, fromPlainError, reasonOf } from '../protocol/errors.ts';
-import { reason } from '../protocol/reasons.ts';
+import { reason, type Reason } from '../protocol/reasons.ts';
 import { GPU_NEEDS } from '../install/engine-pin.ts';
 import { visibleGpus, type GpuSurvey } from '../install/gpus.ts';
 
@@ -13,23 +21,61 @@ export interface DeviceFacts {
   visible: string | undefined;
   survey: GpuSurvey;
   engines: Record<'cpu' | 'cuda', EngineStatus>;
+  plugins: Partial<Record<PluginName, EngineStatus>>;
 }
 
 /** Where a training computes, and with which engine. */
 export interface DeviceChoice {
   device: Device;
+  /** TensorFlow's, which records programs whatever computes. */
   engine: 'cpu' | 'cuda';
+  /** The plugin that computes; null when TensorFlow does. */
+  accelerator: Accelerator | null;
   /** Why no GPU computes; null when one does. */
   reason: StillhouseError | null;
 }
 
-/** Chooses the device for `asked` (`auto`, `cpu`, `cuda`, `cuda:N`) on a machine. Nothing is thrown. */
+/** Chooses the device for `asked` (as `DEVICE_PATTERN` says) on a machine. Nothing is thrown. */
 export function chooseDevice(asked: string, facts: DeviceFacts): DeviceChoice {
-  const reason = asked === 'cpu' ? new StillhouseError('gpu.cpu-chosen') : whyNoGpu(gpuIndex(asked) ?? 0, facts);
-  if (!reason) return { device: `cuda:${gpuIndex(asked) ?? 0}`, engine: 'cuda', reason: null };
+  const wanted = askedAccelerator(asked);
+  const why = asked === 'cpu' ? new StillhouseError('gpu.cpu-chosen') : whyNoGpu(gpuIndex(asked) ?? 0, facts);
+  if (!why && !wanted?.only)
+    return { device: `cuda:${gpuIndex(asked) ?? 0}`, engine: 'cuda', accelerator: null, reason: null };
   const { cpu, cuda } = facts.engines;
   // The GPU engine computes on the processor too.
-  return { device: 'cpu', engine: !isThere(cpu) && isThere(cuda) ? 'cuda' : 'cpu', reason };
+  const engine = !isThere(cpu) && isThere(cuda) ? 'cuda' : 'cpu';
+  const found = wanted && acceleratorFor(wanted, facts);
+  if (found && !(found instanceof StillhouseError)) {
+    const device = `${wanted.only ? 'pjrt:' : ''}${wanted.of}:${found.devices.join(',')}` as Device;
+    return { device, engine, accelerator: found, reason: null };
+  }
+  return { device: 'cpu', engine, accelerator: null, reason: wanted?.only ? found : why };
+}
+
+/** Devices that the plugin of the processor makes at most. */
+const MOST_PROCESSOR_DEVICES = 16;
+
+/** The first plugin that has the devices, or why there is none. */
+function acceleratorFor(wanted: AskedAccelerator, facts: DeviceFacts): Accelerator | StillhouseError {
+  let why: StillhouseError | null = null;
+  for (const plugin of PLUGINS_OF[wanted.of]) {
+    const status = facts.plugins[plugin];
+    const found = status ? devicesOf(wanted, plugin, status) : reason('plugin.missing');
+    if (Array.isArray(found)) return { plugin, folder: status!.path, devices: found };
+    why ??= new StillhouseError('device.no-plugin', { device: wanted.of, plugin, reason: found });
+  }
+  return why!;
+}
+
+function devicesOf({ of, devices }: AskedAccelerator, plugin: PluginName, status: EngineStatus): number[] | Reason {
+  const { state, error, gpus, gpuReason } = status;
+  if (error) return reasonOf(fromPlainError(error));
+  if (state === 'missing' || state === 'partial') return reason('plugin.missing');
+  if (state !== 'verified') return reason('gpu.never-tried');
+  const count = of === 'cpu' ? MOST_PROCESSOR_DEVICES : (gpus ?? 0);
+  if (count === 0) return reason('plugin.blind', { why: gpuReason ?? reason('gpu.none-shown') });
+  if (devices === 'all') return Array.from({ length: of === 'cpu' ? 1 : count }, (_, index) => index);
+  return devices.every((device) => device < count) ? devices : reason('plugin.devices', { plugin, count });
 }
 
 function isThere({ state }: EngineStatus): boolean {
@@ -85,6 +131,6 @@ export function isOlder(version: string, other: string): boolean {
  */
 export function requireDevice(asked: string, facts: DeviceFacts): DeviceChoice {
   const choice = chooseDevice(asked, facts);
-  if (choice.reason && asked.startsWith('cuda')) throw choice.reason;
+  if (choice.reason && askedAccelerator(asked)) throw choice.reason;
   return choice;
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { PluginName } from '../protocol/device.ts';
+import type { Accelerator, PluginName } from '../protocol/device.ts';
 import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset-data.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
@@ -35,8 +35,8 @@ export interface EngineChoice {
   engine: string;
   /** Threads inside one op; 0 or absent: one a core. */
   threads?: number;
-  /** Number of the GPU to compute on; null or absent: the processor. */
-  gpu?: number | null;
+  /** Number of TensorFlow's GPU to compute on, or devices of a plugin; null or absent: the processor. */
+  gpu?: number | Accelerator | null;
   /** Why the processor computes on a machine that has a GPU; a training writes it down. */
   note?: PlainError | null;
 }

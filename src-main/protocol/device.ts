@@ -1,5 +1,9 @@
-/** Where a training computes: `auto`, `cpu`, `cuda` (the first GPU) or `cuda:N`. */
-export const DEVICE_PATTERN = '^(auto|cpu|cuda(:\\d{1,2})?)$';
+/**
+ * Where a training computes: `auto`, `cpu`, `cuda` (the first GPU), `cuda:N`; several as `cuda:0,1` or `cuda:all`. With
+ * `pjrt:` before it, as `pjrt:rocm:0`, a plugin computes whatever else is there.
+ */
+export const DEVICE_PATTERN =
+  '^(auto|cpu|cuda(:(all|\\d{1,2}(,\\d{1,2}){0,15}))?|pjrt:(cpu|cuda|rocm|intel|metal)(:(all|\\d{1,2}(,\\d{1,2}){0,15}))?)$';
 
 /** PJRT plugins: engines of accelerators, and of the processor for tests; each with its version. */
 export const PLUGINS = {
@@ -25,10 +29,45 @@ export function isPlugin(device: string): device is PluginName {
 }
 
 /** A device that was chosen: what `auto` came to. */
-export type Device = 'cpu' | `cuda:${number}`;
+export type Device = 'cpu' | `cuda:${string}` | `pjrt:${string}`;
 
-/** Returns the number of a chosen GPU among those that CUDA sees; null for the processor. */
+/** Returns the number of a chosen GPU among those that CUDA sees; null for the processor and for several. */
 export function gpuIndex(device: string): number | null {
   const [, number] = /^cuda(?::(\d+))?$/.exec(device) ?? [];
-  return device.startsWith('cuda') ? Number(number ?? 0) : null;
+  return /^cuda(:\d+)?$/.test(device) ? Number(number ?? 0) : null;
+}
+
+/** Devices of a plugin that compute together. */
+export interface Accelerator {
+  plugin: PluginName;
+  /** The engine folder that holds the plugin. */
+  folder: string;
+  /** Their numbers, as the plugin counts. */
+  devices: number[];
+}
+
+/** The plugins by the name that a device has, in the order in which they are tried. */
+export const PLUGINS_OF = {
+  cpu: ['pjrt-cpu'],
+  cuda: ['pjrt-cuda13', 'pjrt-cuda12', 'pjrt-cuda13-windows'],
+  rocm: ['pjrt-rocm'],
+  intel: ['pjrt-intel'],
+  metal: ['pjrt-metal'],
+} as const satisfies Record<string, readonly PluginName[]>;
+
+/** A device as it was asked for, of which a plugin may compute. */
+export interface AskedAccelerator {
+  of: keyof typeof PLUGINS_OF;
+  devices: number[] | 'all';
+  /** Whether TensorFlow must not take its place. */
+  only: boolean;
+}
+
+/** Reads a device that a plugin may compute on; null for `auto` and `cpu`. */
+export function askedAccelerator(device: string): AskedAccelerator | null {
+  const [, pjrt, of, which = '0'] = /^(pjrt:)?(cpu|cuda|rocm|intel|metal)(?::(all|[\d,]+))?$/.exec(device) ?? [];
+  if (!of || (!pjrt && of !== 'cuda')) return null;
+  const devices = which === 'all' ? ('all' as const) : [...new Set(which.split(',').map(Number))];
+  const several = devices === 'all' || devices.length > 1;
+  return { of: of as AskedAccelerator['of'], devices, only: pjrt !== undefined || several };
 }

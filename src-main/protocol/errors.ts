@@ -372,6 +372,10 @@ export const ERRORS = {
     says: 'The accelerator refused {call}: {reason}.',
     advice: 'This may be a defect; please report it with this text.',
   },
+  'device.no-plugin': {
+    says: 'No plugin computes on {device}: {reason}.',
+    advice: 'Install or verify one on the Engine page, or with: stillhouse engine install --device {plugin}',
+  },
   'device.out-of-memory': {
     says: 'The accelerator has too little memory: {reason}.',
     advice: 'Choose a smaller batch size, or recomputation, and close other programs that use the device.',

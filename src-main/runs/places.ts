@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { EngineDevice } from '../protocol/data-types.ts';
-import { ENGINE_DEVICES, PLUGINS, isPlugin } from '../protocol/device.ts';
+import { ENGINE_DEVICES, PLUGINS, isPlugin, type Accelerator } from '../protocol/device.ts';
 
 /** Where things live on a person's machine. Pure functions of the environment: nothing is created here. */
 
@@ -45,8 +45,10 @@ export function engineFolders(cache = cacheFolder()): Record<EngineDevice, strin
   return Object.fromEntries(folders) as Record<EngineDevice, string>;
 }
 
-/** Names the device that a run computes with; `gpu` is the number of a GPU. */
-export function engineName(gpu: number | null | undefined): string {
+/** Names the engine that a run computes with; `gpu` is the number of a GPU, or devices of a plugin. */
+export function engineName(gpu: number | Accelerator | null | undefined): string {
+  if (gpu && typeof gpu === 'object')
+    return `PJRT ${PLUGINS[gpu.plugin]} ${gpu.plugin}${gpu.devices.length > 1 ? ` × ${gpu.devices.length}` : ''}`;
   return `TensorFlow ${ENGINE_VERSION} ${typeof gpu === 'number' ? 'cuda' : 'cpu'}`;
 }
 

@@ -345,6 +345,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请勿用会执行 pickle 的工具打开此文件，并从可信来源获取权重。',
   },
   'device.refused': { says: '加速器拒绝了 {call}：{reason}。', advice: '这可能是程序缺陷，请附上此文字报告。' },
+  'device.no-plugin': {
+    says: '没有插件能在 {device} 上计算：{reason}。',
+    advice: '请在“引擎”页安装或验证，或运行：stillhouse engine install --device {plugin}',
+  },
   'device.out-of-memory': {
     says: '加速器的内存不足：{reason}。',
     advice: '请减小批大小或启用重新计算，并关闭占用该设备的其他程序。',

@@ -4,7 +4,7 @@ import type { AnswerComparison, ExportCheck, Latency } from '../../protocol/expo
 import type { GraphFormat } from '../../protocol/graph-formats.ts';
 import { stampOf, writeCheck } from '../../runs/export-check-file.ts';
 import type { Engine } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import type { State } from '../../engines/engine.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
@@ -37,7 +37,7 @@ export async function runCheckExportJob(job: CheckExportJob, context: JobContext
   const { model, classes: names } = checkpoint;
   const { dataset } = await validationData(checkpoint.recipe, { path: job.checkpoint, count: model.classes, names });
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const found = await findingsOf(job, { checkpoint, dataset, engine }, read, context);
   if (!found) return null;
   const check: ExportCheck = {

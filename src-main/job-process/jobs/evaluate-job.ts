@@ -12,7 +12,7 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { writeEvaluation } from '../../runs/evaluation-file.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
 import type { Engine } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import type { State } from '../../engines/engine.ts';
 import { answersFor, AnswerRecorder, type Answered, type Answers } from '../../train/answers.ts';
 import type { Evaluation } from '../../train/evaluate.ts';
@@ -50,7 +50,7 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
   const notes = [...asked.notes, ...data.notes, ...data.dataset.notes];
   const real = job.realLabels ? await realOf(job.realLabels, data.dataset) : null;
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const state = engine.newState();
   try {
     stage('weights');

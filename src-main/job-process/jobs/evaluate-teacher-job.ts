@@ -4,7 +4,7 @@ import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { parseRecipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { evaluate } from '../../train/evaluate.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
@@ -34,7 +34,7 @@ export async function runEvaluateTeacherJob(
   if (dataset.val.length === 0) throw new StillhouseError('data.no-classes', { path: join(dataset.path, 'val') });
   const plan = await planTeacher(recipe, classes);
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const state = engine.newState();
   stage('weights');
   const opened = await openTeacher(plan, { engine, state, classes });

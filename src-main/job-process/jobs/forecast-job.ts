@@ -2,7 +2,7 @@ import { shapeSize } from '../../base/shape-size.ts';
 import type { Model } from '../../model/model.ts';
 import type { AnswersForecast, MemoryForecast } from '../../protocol/data-types.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { isFrozen, recordTrainStep } from '../../train/step.ts';
 import { updateVariables } from '../../train/update.ts';
@@ -39,7 +39,7 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
   const { recipe } = job;
   const classes = job.classes.length > 0 ? job.classes : ASSUMED_CLASSES;
   const { student, teacher } = await createModels(recipe, classes);
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu, threading: threadingOf(student) });
+  const engine = await openEngine(job, threadingOf(student));
   const { batchSize } = recipe;
   const precision = precisionOf(recipe, engine);
   const once = teacher !== null && asksOutside(recipe, teacher);

@@ -10,7 +10,7 @@ import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 import { openFile } from '../../runs/file-source.ts';
 import type { Values } from '../../runtime/dtypes.ts';
 import type { Engine } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import type { Program } from '../../trace/program.ts';
 import { record } from '../../trace/recorder.ts';
 import type { State } from '../../engines/engine.ts';
@@ -30,7 +30,7 @@ import { headClasses, requireClasses, withWeights, type Weights } from '../../we
 export async function runForwardJob(job: ForwardJob): Promise<JobResults['forward']> {
   const input = readInput(job.input);
   const given = job.classNames ? readClassNames(job.classNames) : null;
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const state = engine.newState();
   try {
     const take = (weights: Weights) => {

@@ -2,7 +2,7 @@ import { createLoader } from '../../data/batches/loader.ts';
 import type { SkippedImage } from '../../data/batches/image-cache.ts';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { JobResults, PredictFilesJob } from '../../jobs/job-protocol.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { filledUp } from '../../train/evaluate.ts';
 import { deciding } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
@@ -23,7 +23,7 @@ export async function runPredictFilesJob(
   job: PredictFilesJob,
   context: JobContext,
 ): Promise<JobResults['predict-files']> {
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const state = engine.newState();
   const skipped: SkippedImage[] = [];
   const { recipe, classes, student, interpolation, notes } = await loadNetwork(job, state);

@@ -12,7 +12,7 @@ import type { PreviewImage } from '../../protocol/data-types.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder } from '../../runs/places.ts';
 import type { Engine } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
 import { drawInputs, drawnImages, drawValues } from '../../train/mix.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
@@ -34,7 +34,7 @@ export async function runPreviewJob(job: PreviewJob): Promise<JobResults['previe
     reading: recipe.dataReading,
     archiveCache: archivesFolder(),
   });
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu: job.gpu });
+  const engine = await openEngine(job);
   const options = { classes: dataset.classes.length, inputSize: recipe.inputSize };
   const student = createModel(recipe.model, options);
   const own = trainingRecipe(recipe);

@@ -22,7 +22,7 @@ import { chooseStart } from '../../runs/start.ts';
 import type { CardValues } from '../../protocol/teacher-card.ts';
 
 import type { Engine, State } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
 import { threadingOf } from '../../train/parts.ts';
@@ -173,11 +173,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   const kept = begin.own === null ? {} : keptTeacher(job.run, job.recipe.teacherPath);
   const models = await createModels(job.recipe, dataset.classes, kept);
   stage('engine');
-  const engine = await loadEngine(job.engine, {
-    threads: job.threads,
-    gpu: job.gpu,
-    threading: threadingOf(models.student),
-  });
+  const engine = await openEngine(job, threadingOf(models.student));
   const state = engine.newState();
   let teacher: OpenTeacher | null = null;
   let taught: Taught | null = null;

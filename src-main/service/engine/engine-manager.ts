@@ -1,5 +1,12 @@
 import type { EngineDevice, EngineReport, EngineStatus, PluginStatus } from '../../protocol/data-types.ts';
-import { PLUGIN_NAMES, gpuIndex, isPlugin, type Device, type PluginName } from '../../protocol/device.ts';
+import {
+  PLUGIN_NAMES,
+  askedAccelerator,
+  gpuIndex,
+  isPlugin,
+  type Device,
+  type PluginName,
+} from '../../protocol/device.ts';
 import {
   StillhouseError,
   fromPlainError,
@@ -84,16 +91,16 @@ export class EngineManager {
    */
   async choose(asked = 'auto'): Promise<ChosenEngine> {
     const facts = await this.facts();
-    const { device, engine, reason } = requireDevice(asked, facts);
+    const { device, engine, accelerator, reason } = requireDevice(asked, facts);
     const { state, version, error, path } = facts.engines[engine];
     if (error) throw fromPlainError(error);
     if (state !== 'unpacked' && state !== 'verified') throw new StillhouseError('engine.missing', { version });
-    return { engine: path, device, gpu: gpuIndex(device), reason, note: noteOf(reason) };
+    return { engine: path, device, gpu: accelerator ?? gpuIndex(device), reason, note: noteOf(reason) };
   }
 
   /** Tells whether a GPU computes for `asked`, or is asked for by name, which `choose` refuses where none can. */
   async mayUseGpu(asked: string): Promise<boolean> {
-    return asked.startsWith('cuda') || chooseDevice(asked, await this.facts()).device !== 'cpu';
+    return askedAccelerator(asked) !== null || chooseDevice(asked, await this.facts()).device !== 'cpu';
   }
 
   /** The wheels of an engine as pip's requirements, with hashes. */
@@ -138,13 +145,15 @@ export class EngineManager {
 
   private async facts(): Promise<DeviceFacts> {
     this.survey ??= surveyGpus();
-    const [survey, cpu, cuda] = await Promise.all([
+    const [survey, cpu, cuda, ...plugins] = await Promise.all([
       this.survey,
       status(this.folders.cpu, ENGINES.cpu),
       status(this.folders.cuda, ENGINES.cuda),
+      ...PLUGIN_NAMES.map((name) => status(this.folders[name], PLUGIN_PINS[name])),
     ]);
+    const named = Object.fromEntries(PLUGIN_NAMES.map((name, index) => [name, plugins[index]]));
     const platform = `${process.platform} ${process.arch}`;
-    return { platform, visible: process.env.CUDA_VISIBLE_DEVICES, survey, engines: { cpu, cuda } };
+    return { platform, visible: process.env.CUDA_VISIBLE_DEVICES, survey, engines: { cpu, cuda }, plugins: named };
   }
 
   private alone(device: EngineDevice, work: () => Promise<unknown>): Promise<EngineReport> {
