@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createModel } from '../model/zoo.ts';
-import { StillhouseError } from '../protocol/errors.ts';
-import { reason, type Reason } from '../protocol/reasons.ts';
+import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { reason, sayReason, type Reason } from '../protocol/reasons.ts';
 import { flagOf, type Recipe, type RecipeKey } from '../protocol/recipe.ts';
 import { readableBytes } from '../base/bytes.ts';
 import { partSize } from '../train/parts.ts';
@@ -59,4 +59,20 @@ export function lighterSettings(recipe: Recipe): string {
 export function memoryError(recipe: Recipe, how: Reason, memory = 0): StillhouseError {
   const told = memory > 0 ? reason('process.held', { how, bytes: readableBytes(memory) }) : how;
   return new StillhouseError('run.out-of-memory', { reason: told, settings: lighterSettings(recipe) });
+}
+
+/**
+ * Makes that error of one that ended a training, where memory was the cause: the machine's or an accelerator's.
+ * @param memory resident bytes.
+ * @returns null for any other cause.
+ */
+export function memoryErrorOf(error: unknown, recipe: Recipe, memory: number): StillhouseError | null {
+  if (error instanceof StillhouseError && error.code === 'device.out-of-memory')
+    return memoryError(recipe, reason('device.memory', { why: firstLine(sayReason(reasonOf(error))) }));
+  const text = error instanceof Error ? error.message : String(error);
+  return tellsOfMemory(text) ? memoryError(recipe, reason('raw.text', { text: firstLine(text) }), memory) : null;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0].slice(0, 200);
 }

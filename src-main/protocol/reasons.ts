@@ -337,6 +337,7 @@ export const REASONS = {
   'gpu.cuda-up-to': 'the driver knows CUDA only up to {version}',
   'engine.backend': 'tfjs refused the backend',
   'engine.product': 'a product came out as {got}',
+  'device.memory': 'the accelerator has too little ({why})',
   'plugin.missing': 'it is not installed',
   'plugin.blind': 'it sees no device ({why})',
   'plugin.devices': '{plugin} sees {count} devices',

@@ -327,6 +327,7 @@ export const zhReasons = {
   'gpu.cuda-up-to': '驱动只支持到 CUDA {version}',
   'engine.backend': 'tfjs 拒绝了该后端',
   'engine.product': '一次乘法的结果为 {got}',
+  'device.memory': '加速器的内存不足（{why}）',
   'plugin.missing': '尚未安装',
   'plugin.blind': '它未发现设备（{why}）',
   'plugin.devices': '{plugin} 发现 {count} 个设备',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EngineDevice, EngineStatus, Gpu } from '../../src-main/protocol/data-types.ts';
+import type { PluginName } from '../../src-main/protocol/device.ts';
 import { gpuIndex } from '../../src-main/protocol/device.ts';
 import { StillhouseError, toPlainError } from '../../src-main/protocol/errors.ts';
 import { reason } from '../../src-main/protocol/reasons.ts';
@@ -36,12 +37,13 @@ interface Change extends Partial<Omit<DeviceFacts, 'survey'>> {
 }
 
 /** A machine with two GPUs and both engines, but for what is changed. */
-function machine({ survey, cuda, cpu, ...rest }: Change = {}): DeviceFacts {
+function machine({ survey, cuda, cpu, plugins, ...rest }: Change = {}): DeviceFacts {
   return {
     platform: 'linux x64',
     visible: undefined,
     survey: { driver: '550.54.14', gpus: [gpu(0), gpu(1)], devices: 2, complaint: null, ...survey },
     engines: { cpu: engine('cpu', cpu), cuda: engine('cuda', cuda) },
+    plugins: { ...plugins },
     ...rest,
   };
 }
@@ -52,7 +54,7 @@ describe('a GPU that can compute', () => {
     ['cuda', 'cuda:0'],
     ['cuda:1', 'cuda:1'],
   ])('%s comes to %s', (asked, device) => {
-    expect(chooseDevice(asked, machine())).toEqual({ device, engine: 'cuda', reason: null });
+    expect(chooseDevice(asked, machine())).toEqual({ device, engine: 'cuda', accelerator: null, reason: null });
   });
 
   it('is used whatever the driver does not tell of its capability', () => {
@@ -116,4 +118,42 @@ it('compares versions number by number', () => {
 
 it('reads the number of a device', () => {
   expect(['cpu', 'auto', 'cuda', 'cuda:0', 'cuda:12'].map(gpuIndex)).toEqual([null, null, 0, 0, 12]);
+});
+
+describe('a device of a plugin', () => {
+  const plugin = (name: PluginName, more: Partial<EngineStatus> = {}) => ({
+    [name]: engine(name, { gpus: 4, ...more }),
+  });
+  const choose = (asked: string, change: Change) => chooseDevice(asked, machine(change));
+  const none: Change = { cuda: { state: 'missing', gpus: null } };
+
+  it.each([
+    ['pjrt:cpu', 'pjrt-cpu', 'pjrt:cpu:0', [0]],
+    ['pjrt:cpu:0,1', 'pjrt-cpu', 'pjrt:cpu:0,1', [0, 1]],
+    ['pjrt:cuda:2', 'pjrt-cuda13', 'pjrt:cuda:2', [2]],
+    ['cuda:0,3', 'pjrt-cuda13', 'pjrt:cuda:0,3', [0, 3]],
+    ['cuda:all', 'pjrt-cuda13', 'pjrt:cuda:0,1,2,3', [0, 1, 2, 3]],
+    ['pjrt:rocm', 'pjrt-rocm', 'pjrt:rocm:0', [0]],
+  ] as const)('%s is computed on by %s', (asked, name, device, devices) => {
+    const accelerator = { plugin: name, folder: `/engine/${name}`, devices: [...devices] };
+    expect(choose(asked, { plugins: plugin(name) })).toEqual({ device, engine: 'cpu', accelerator, reason: null });
+  });
+
+  it('takes the place of TensorFlow where that has no engine for GPUs', () => {
+    const both = { ...plugin('pjrt-cuda13', { state: 'missing' }), ...plugin('pjrt-cuda12') };
+    const accelerator = { plugin: 'pjrt-cuda12', folder: '/engine/pjrt-cuda12', devices: [1] };
+    expect(choose('cuda:1', { ...none, plugins: both })).toMatchObject({ device: 'cuda:1', accelerator, reason: null });
+    expect(choose('cuda:1', { plugins: both })).toMatchObject({ device: 'cuda:1', accelerator: null, engine: 'cuda' });
+  });
+
+  it.each<[string, Partial<EngineStatus>, string]>([
+    ['is missing', { state: 'missing' }, 'it is not installed'],
+    ['was never tried', { state: 'unpacked' }, 'it was never tried'],
+    ['sees nothing', { gpus: 0, gpuReason: 'No visible GPU devices.' }, 'No visible GPU devices.'],
+    ['sees fewer', { gpus: 1 }, 'pjrt-rocm sees 1 devices'],
+  ])('is refused where the plugin %s', (_what, status, why) => {
+    const facts = machine({ plugins: plugin('pjrt-rocm', status) });
+    expect(() => requireDevice('pjrt:rocm:2', facts)).toThrow(expect.objectContaining({ code: 'device.no-plugin' }));
+    expect(() => requireDevice('pjrt:rocm:2', facts)).toThrow(why);
+  });
 });

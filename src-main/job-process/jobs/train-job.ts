@@ -37,7 +37,7 @@ import { trainingRecipe } from '../images/loader-recipe.ts';
 import { precisionOf } from '../training/precision.ts';
 import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
-import { memoryError, tellsOfMemory } from '../../jobs/out-of-memory.ts';
+import { memoryErrorOf } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
 import { teachKeeping, type Taught } from '../teacher/taught-training.ts';
 import { openTeacher, planTeacher, teacherLoader, type OpenTeacher, type Teacher } from '../teacher/teacher.ts';
@@ -74,10 +74,7 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
       const body = (log: RunLog) =>
         Promise.race([train({ job, context, dataset, begin, log, guard, reserve }), guard.stalled]).catch(
           (error: unknown) => {
-            const text = error instanceof Error ? error.message : String(error);
-            throw tellsOfMemory(text)
-              ? memoryError(job.recipe, reason('raw.text', { text: firstLine(text) }), process.memoryUsage.rss())
-              : error;
+            throw memoryErrorOf(error, job.recipe, process.memoryUsage.rss()) ?? error;
           },
         );
       return await withLog(job.run, context, body, ending);
@@ -87,10 +84,6 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
   } finally {
     lock.release();
   }
-}
-
-function firstLine(text: string): string {
-  return text.split('\n')[0].slice(0, 200);
 }
 
 // Locked before anything is written: another that begins here at the same time must find it untouched.

@@ -24,8 +24,9 @@ const SLOTS = {
   Client_AddressableDevices: 21,
   Client_Compile: 25,
   Client_BufferFromHostBuffer: 27,
+
+  DeviceDescription_Attributes: 30,
   DeviceDescription_Kind: 31,
-  DeviceDescription_Attributes: 32,
   Device_GetDescription: 34,
   Device_MemoryStats: 39,
   Executable_Destroy: 45,

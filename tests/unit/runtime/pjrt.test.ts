@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { PLUGIN_PINS, pluginLibrary } from '../../../src-main/install/engine-pin.ts';
 import { openPlugin } from '../../../src-main/job-process/accelerator/open-plugin.ts';
+import { memoryErrorOf } from '../../../src-main/jobs/out-of-memory.ts';
+import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { compileOptions } from '../../../src-main/runtime/pjrt/compile-options.ts';
 import type { PjrtClient } from '../../../src-main/runtime/pjrt/client.ts';
@@ -238,7 +240,7 @@ module @both attributes {mhlo.num_replicas = 2 : i32, mhlo.num_partitions = 1 : 
     return %s : tensor<4xf32>
   }
 }`;
-      const program = await client.compile(text, compileOptions({ replicas: 2 }));
+      const program = await client.compile(text, compileOptions({ partitions: 1 }));
       const given = [
         [await buffer(client, Float32Array.of(1, 2, 3, 4), [4], 0)],
         [await buffer(client, Float32Array.of(10, 20, 30, 40), [4], 1)],
@@ -271,6 +273,12 @@ module @huge {
         }),
       );
       expect(error).toMatchObject({ code: 'device.out-of-memory', status: 'RESOURCE_EXHAUSTED' });
+      const told = memoryErrorOf(error, parseRecipe({ batchSize: 64 }), 1e9);
+      expect(told).toMatchObject({
+        code: 'run.out-of-memory',
+        params: { settings: expect.stringContaining('--batch-size 32') },
+      });
+      expect(told?.message).toContain('the accelerator has too little (RESOURCE_EXHAUSTED');
       x.free();
       program.dispose();
     }));
@@ -280,9 +288,7 @@ describe('options of a compilation', () => {
   it('are those bytes that XLA reads', () => {
     expect(Buffer.from(compileOptions()).toString('hex')).toBe('1a0420012801');
     const flags = { xla_gpu_enable_triton_gemm: false };
-    expect(Buffer.from(compileOptions({ replicas: 4, flags })).toString('latin1')).toContain(
-      'xla_gpu_enable_triton_gemm',
-    );
+    expect(Buffer.from(compileOptions({ flags })).toString('latin1')).toContain('xla_gpu_enable_triton_gemm');
   });
 
   it('with a flag that XLA does not know are refused', () =>
