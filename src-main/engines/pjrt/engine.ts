@@ -24,7 +24,12 @@ export interface PjrtEngineParts {
 /** The engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
 export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false }: PjrtEngineParts): Engine {
   const count = client.devices.length;
-  const device: Device = { name: client.devices[0].kind, kind: 'accelerator', bfloat16, count };
+  const device: Device = {
+    name: client.devices[0].kind,
+    kind: client.platform === 'cpu' ? 'processor' : 'accelerator',
+    bfloat16,
+    count,
+  };
   const load = async (program: Program, precision: Precision = 'float32', exact = false) => {
     const products = tf32 && !exact ? 'DEFAULT' : 'HIGHEST';
     const module = toStableHlo(program, { precision, products, devices: count });
@@ -42,7 +47,7 @@ export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false }
       if (!(state instanceof PjrtState)) throw new TypeError('compile: the state is not of this engine');
       return compiledOver(await load(program, exact ? 'float32' : precision, exact), state, onFeed);
     },
-    footprint: async (program, precision) => {
+    footprint: async (program, { precision } = {}) => {
       const { executable } = await load(program, precision);
       const { temporary, outputs, aliased } = executable.memory();
       executable.dispose();

@@ -6,7 +6,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder } from '../../runs/places.ts';
 import type { Engine } from '../../engines/engine.ts';
-import { loadEngine } from '../../engines/load.ts';
+import { openEngine } from '../accelerator/open-engine.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
@@ -41,13 +41,13 @@ export async function openTraining(
   context: JobContext,
   onSkip: (skipped: StillhouseError) => void = () => undefined,
 ): Promise<OpenedTraining> {
-  const { recipe, threads, gpu } = job;
+  const { recipe } = job;
   const stage = (name: string): void => context.tell({ tell: 'progress', stage: name, done: 0, total: 0 });
   stage('data');
   const dataset = await listImages(recipe, job.excluded);
   const { student, teacher } = await createModels(recipe, dataset.classes);
   stage('engine');
-  const engine = await loadEngine(job.engine, { threads, gpu, threading: threadingOf(student) });
+  const engine = await openEngine(job, threadingOf(student));
   const own = trainingRecipe(recipe);
   const loader = createLoader({
     ...{ dataset, recipe: own, workers: decodeWorkers(job.engine, engine, own), cacheBytes: imageCacheBytes() },

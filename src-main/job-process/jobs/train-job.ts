@@ -7,7 +7,6 @@ import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches
 import { countParameters, type Model } from '../../model/model.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
-import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { diskError } from '../../base/files.ts';
