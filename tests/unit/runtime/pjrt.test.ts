@@ -230,25 +230,22 @@ describe('a program', () => {
   it('runs on two devices with one sum over both', () =>
     withClient(2, async (client) => {
       const text = `
-module @both attributes {mhlo.num_replicas = 2 : i32, mhlo.num_partitions = 1 : i32} {
-  func.func public @main(%x: tensor<4xf32>) -> tensor<4xf32> {
-    %s = "stablehlo.all_reduce"(%x) <{replica_groups = dense<[[0, 1]]> : tensor<1x2xi64>, channel_handle = #stablehlo.channel_handle<handle = 1, type = 0>}> ({
-    ^bb0(%l: tensor<f32>, %r: tensor<f32>):
-      %t = stablehlo.add %l, %r : tensor<f32>
-      stablehlo.return %t : tensor<f32>
-    }) : (tensor<4xf32>) -> tensor<4xf32>
-    return %s : tensor<4xf32>
+module @both attributes {mhlo.num_replicas = 1 : i32, mhlo.num_partitions = 2 : i32} {
+  func.func public @main(%x: tensor<8xf32> {mhlo.sharding = "{devices=[2]<=[2]}"}) -> (tensor<f32> {mhlo.sharding = "{replicated}"}) {
+    %zero = stablehlo.constant dense<0.0> : tensor<f32>
+    %s = stablehlo.reduce(%x init: %zero) applies stablehlo.add across dimensions = [0] : (tensor<8xf32>, tensor<f32>) -> tensor<f32>
+    return %s : tensor<f32>
   }
 }`;
-      const program = await client.compile(text, compileOptions({ partitions: 1 }));
+      const program = await client.compile(text, compileOptions({ partitions: 2 }));
       const given = [
         [await buffer(client, Float32Array.of(1, 2, 3, 4), [4], 0)],
         [await buffer(client, Float32Array.of(10, 20, 30, 40), [4], 1)],
       ];
       const { outputs, done } = await program.execute(given);
       await done;
-      const read = await Promise.all(outputs.map(([one]) => one.read(new Float32Array(4))));
-      expect(read).toEqual([Float32Array.of(11, 22, 33, 44), Float32Array.of(11, 22, 33, 44)]);
+      const read = await Promise.all(outputs.map(([one]) => one.read(new Float32Array(1))));
+      expect(read).toEqual([Float32Array.of(110), Float32Array.of(110)]);
       for (const one of [...given.flat(), ...outputs.flat()]) one.free();
       program.dispose();
     }));
