@@ -7,7 +7,13 @@ import type {
   StateRow,
   StepRow,
 } from '../../src-main/protocol/events.ts';
-import { RUN_TIME_PARTS, RunTimeMeter, type RunTimes, type RunTimePart } from '../../src-main/protocol/run-times.ts';
+import {
+  RUN_TIME_PARTS,
+  RunTimeMeter,
+  type RunTimes,
+  type RunTimePart,
+  type TaughtOnce,
+} from '../../src-main/protocol/run-times.ts';
 import { STEP_NUMBER_NAMES, stepNumber } from '../../src-main/protocol/step-numbers.ts';
 import { Columns } from './columns.ts';
 import { RunMarks, type Place, type RunMark } from './run-marks.ts';
@@ -82,6 +88,11 @@ export class RunHistory {
   }
 
   /** Seconds of the run by part. */
+  /** What kept answers of a teacher did for the run. */
+  get taught(): TaughtOnce {
+    return this.timing.taught;
+  }
+
   get times(): RunTimes {
     return this.timing.times;
   }

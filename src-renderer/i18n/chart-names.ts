@@ -36,6 +36,11 @@ export const CHART_NAMES = {
     line: { en: 'Images/s', 'zh-CN': '张/秒' },
   },
   stepTime: { title: { en: 'Step time', 'zh-CN': '单步时间' }, unit: { en: 'ms', 'zh-CN': '毫秒' } },
+  kept: {
+    title: { en: "Teacher's answers kept", 'zh-CN': '已保存的教师回答' },
+    unit: PERCENT,
+    line: { en: 'Kept', 'zh-CN': '已保存' },
+  },
   memory: {
     title: { en: 'Memory', 'zh-CN': '内存' },
     unit: both('GB'),

@@ -91,6 +91,7 @@ const zh: Messages = {
     evaluate: '评估',
     export: '导出',
     measure: '试跑几步',
+    teach: '教师的回答',
     distil: '蒸馏',
     study: '研究',
   },
@@ -113,6 +114,7 @@ const zh: Messages = {
     compare: '比较回答',
     latency: '计时',
     measure: '计时中',
+    teach: '正在询问教师',
   },
   progress: {
     of: '{done} / {total}',
@@ -429,6 +431,7 @@ const zh: Messages = {
       failed: '运行失败。“恢复”将从最后一个检查点继续。',
       crashed: '训练进程意外结束。“恢复”将从最后一个检查点继续。',
     },
+    taught: '{share} 的图片取用了已保存的教师回答，节省 {time}。',
     facts: {
       epoch: '轮次',
       step: '步数',

@@ -12,7 +12,11 @@ import { useRecipe } from './recipe.ts';
 const FORECAST_PAUSE = 1500;
 
 /** Estimates the recipe that is being written: its learning rate, its hours, its memory. */
-export const useRecipeForesight = defineStore('recipe-foresight', () => ({ ...rateAndHours(), ...memory() }));
+export const useRecipeForesight = defineStore('recipe-foresight', () => ({
+  ...rateAndHours(),
+  ...memory(),
+  ...teaching(),
+}));
 
 /** The rate and the hours of the recipe, which cost little, and a few steps of it that are timed. */
 function rateAndHours() {
@@ -56,6 +60,24 @@ function rateAndHours() {
     { immediate: true },
   );
   return { schedule, time, timeError, measureJob, measure };
+}
+
+/** Has the teacher's answers to the recipe made ahead. */
+function teaching() {
+  const service = useService();
+  const jobs = useJobs();
+  const recipe = useRecipe();
+  const teachError = shallowRef<PlainError | null>(null);
+  const teachJob = computed(() => jobs.ofKind('teach'));
+  const teach = async (): Promise<void> => {
+    teachError.value = null;
+    try {
+      await service.call('answers.make', { recipe: { ...recipe.values } });
+    } catch (thrown) {
+      teachError.value = toPlainError(thrown);
+    }
+  };
+  return { teachJob, teachError, teach };
 }
 
 /** Estimates the memory of the recipe. */

@@ -77,6 +77,10 @@ const CHARTS = {
       ...minor(lines.line('feed', 'train.times.feed', LOOKS.feed)),
     ],
   },
+  kept: {
+    ...{ unit: 'percent', after: 'steps' },
+    lines: (lines) => lines.line('kept', 'charts.lines.kept', LOOKS.other),
+  },
   memory: {
     ...{ unit: 'bytes', after: 'steps', standing: 'always' },
     lines: (lines) => lines.raw('memory', 'charts.lines.memory', LOOKS.other),

@@ -1,5 +1,5 @@
 import type { RunProfile } from '../../protocol/data-types.ts';
-import { RUN_TIME_PARTS, type RunTimes, type RunTimePart } from '../../protocol/run-times.ts';
+import { RUN_TIME_PARTS, type RunTimes, type TaughtOnce, type RunTimePart } from '../../protocol/run-times.ts';
 
 const NAMES: Record<RunTimePart, string> = {
   step: 'student',
@@ -18,6 +18,12 @@ export function timesText(times: RunTimes): string {
     (part) => `${NAMES[part]} ${((100 * times[part]) / whole).toFixed(1)} %`,
   );
   return parts.length > 0 ? `Time: ${parts.join(', ')}` : '';
+}
+
+/** Says what kept answers of the teacher did; '' where none are kept. */
+export function taughtText({ kept, saved }: TaughtOnce): string {
+  if (kept === null) return '';
+  return `The teacher's answers were kept for ${kept.toFixed(1)} % of the images, which saved ${(saved / 60).toFixed(1)} minutes.`;
 }
 
 /** Writes the most expensive ops of the profiled step as a table. */

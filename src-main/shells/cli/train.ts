@@ -1,7 +1,7 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import type { EpochRow, HistoryRow, RunState, ServiceEvent } from '../../protocol/events.ts';
 import { StillhouseError, fromPlainError, isDivergence, toPlainError } from '../../protocol/errors.ts';
-import { RunTimeMeter, type RunTimes } from '../../protocol/run-times.ts';
+import { RunTimeMeter, type RunTimes, type TaughtOnce } from '../../protocol/run-times.ts';
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
@@ -19,7 +19,7 @@ import {
   type Option,
   type Parsed,
 } from './options.ts';
-import { opText, timesText } from './profile.ts';
+import { opText, taughtText, timesText } from './profile.ts';
 import { bytes, scoreText } from './progress.ts';
 import { describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
@@ -171,6 +171,10 @@ class Story {
     }
   }
 
+  get taught(): TaughtOnce {
+    return this.meter.taught;
+  }
+
   get times(): RunTimes {
     return this.meter.times;
   }
@@ -191,9 +195,11 @@ async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt
   }
   const { best, times } = story;
   const profile = recipe.profile ? readProfile(run) : null;
-  const text = [closing(state, run, best), timesText(times), profile && opText(profile)].filter(Boolean).join('\n');
+  const text = [closing(state, run, best), timesText(times), taughtText(story.taught), profile && opText(profile)]
+    .filter(Boolean)
+    .join('\n');
   // Programs that read the result know it as `spent`.
-  reporter.result(text, { type: 'result', state, run, best, spent: times });
+  reporter.result(text, { type: 'result', state, run, best, spent: times, taught: story.taught });
   return state === 'finished' ? 0 : STOPPED;
 }
 
