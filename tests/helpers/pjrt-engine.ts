@@ -6,9 +6,13 @@ import { ProgramCache } from '../../src-main/runtime/pjrt/program-cache.ts';
 import { testEngine } from './engine.ts';
 import { testClient } from './pjrt.ts';
 
+/** Code that is made in a moment and runs slower. */
+const COMPILED_FAST = { xla_backend_optimization_level: 0, xla_llvm_disable_expensive_passes: true };
+
 /** The engine of accelerators over devices of the processor. Programs are kept between runs of the tests. */
 export async function testPjrtEngine(devices = 1, { tf32 = false } = {}): Promise<Engine> {
   const { tensorflow } = await testEngine();
   const cache = new ProgramCache(join(cacheFolder(), 'programs', 'tests'));
-  return pjrtEngine({ tensorflow, client: await testClient(devices), cache, bfloat16: true, tf32 });
+  const client = await testClient(devices);
+  return pjrtEngine({ tensorflow, client, cache, bfloat16: true, tf32, flags: COMPILED_FAST });
 }

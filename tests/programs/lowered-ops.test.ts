@@ -101,7 +101,7 @@ const CASES: Record<string, Case> = {
   joins: ({ a, b, small }) => [tf.stack([a, b], 1), tf.concat([a, b, a], 1), tf.tile(small, [1, 2, 1, 3]), tf.pad(a, [[1, 2], [0, 3]], 7), call('Pad', [...FLOAT, attr.type('Tpaddings', 'int32')], [a, tf.tensor2d([[1, 2], [0, 3]], [2, 2], 'int32')])[0]], // prettier-ignore
   turns: ({ a, small }) => [tf.reverse(a, 0), tf.reverse(small, [-1, 1])],
   rows: ({ small, a }) => [gather(small, [5, 4, 3, 0, 1, 2], 2), gather(a, [0, 3, 3, 1], 0), gather(a, [2], 0)],
-  'one-hot': ({ a }) => [tf.oneHot(tf.argMax(a, 1) as tf.Tensor1D, 6, 0.9, 0.1)],
+  'one-hot': ({ a }) => [tf.oneHot(tf.argMax<tf.Tensor1D>(a, 1), 6, 0.9, 0.1)],
   reductions: ({ a, small }) => [tf.sum(a), tf.sum(small, [0, 2]), tf.sum(small, -1, true), tf.max(small, 2), tf.mean(small, [1, 2]), tf.mean(a, -1, true), tf.softmax(small), castTo(tf.argMax(a, 0), 'int32', 'float32')], // prettier-ignore
   pools: ({ images }) => {
     const pool = (pad: 'same' | 'valid') => (x: tf.Tensor) => tf.maxPool(x as tf.Tensor4D, 3, 2, pad);

@@ -1,4 +1,5 @@
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
+import type { XlaFlags } from '../../runtime/pjrt/compile-options.ts';
 import type { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Precision } from '../../trace/narrow.ts';
@@ -19,10 +20,12 @@ export interface PjrtEngineParts {
   bfloat16: boolean;
   /** Whether float32 products may be computed in TF32. */
   tf32?: boolean;
+  /** XLA's own flags. */
+  flags?: XlaFlags;
 }
 
 /** The engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
-export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false }: PjrtEngineParts): Engine {
+export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false, flags = {} }: PjrtEngineParts): Engine {
   const count = client.devices.length;
   const device: Device = {
     name: client.devices[0].kind,
@@ -33,7 +36,7 @@ export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false }
   const load = async (program: Program, precision: Precision = 'float32', exact = false) => {
     const products = tf32 && !exact ? 'DEFAULT' : 'HIGHEST';
     const module = toStableHlo(program, { precision, products, devices: count });
-    const { executable } = await cache.load(client, module.mlir, { partitions: count });
+    const { executable } = await cache.load(client, module.mlir, { partitions: count, flags });
     return { client, module, executable };
   };
   return {
