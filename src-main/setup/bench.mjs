@@ -6,7 +6,18 @@ import { ROOT, SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode,
 /** `npm run bench -- NAME [arguments]`: bundles tests/bench/NAME.ts and runs it with this Node. */
 const OUTPUT = join(ROOT, 'node_modules/.cache/bench');
 /** Those that train or answer something. */
-const ON_THE_ENGINE = ['fuzz-images', 'kill', 'leak', 'loader', 'memory', 'soak', 'step', 'study', 'weights'];
+const ON_THE_ENGINE = [
+  'compile',
+  'fuzz-images',
+  'kill',
+  'leak',
+  'loader',
+  'memory',
+  'soak',
+  'step',
+  'study',
+  'weights',
+];
 
 await runMain(async () => {
   const [name, ...rest] = process.argv.slice(2);
