@@ -29,7 +29,8 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
  * distillation learns from labels, as a teacher that is fine-tuned does.
  *
  * Options: --model NAME (repeatable; NAME:N for a batch of its own), --teacher NAME, --batch N, --rounds N, --steps N a
- * round, --task train|infer, --only TEXT (contestants whose name has it), --json.
+ * round, --task train|infer, --only NAMES (of the variants that take part, separated by
+ * commas), --json.
  */
 /** Those that this processor multiplies. */
 const PRECISIONS = (['float32', 'bfloat16'] as const).filter((precision) => !whyNotMultiplied(precision));
@@ -60,8 +61,8 @@ interface Setting {
   task: string;
   rounds: number;
   steps: number;
-  /** Part of the names of those that take part; empty for all. */
-  only: string;
+  /** Names of the variants that take part; empty for all. */
+  only: readonly string[];
 }
 
 async function main(): Promise<void> {
@@ -86,7 +87,8 @@ async function main(): Promise<void> {
   for (const given of values.model ?? MODELS) {
     const [model, batch = values.batch] = given.split(':');
     const numbers = { batch: Number(batch), rounds: Number(values.rounds), steps: Number(values.steps) };
-    const { teacher = null, task, only } = values;
+    const { teacher = null, task } = values;
+    const only = values.only.split(',').filter(Boolean);
     table.push(...(await compare({ model, teacher, task, only, ...numbers }, python)));
   }
   printTable(table);
@@ -120,7 +122,9 @@ async function compare(setting: Setting, python: string | null): Promise<Line[]>
   }));
 }
 
-const isOurs = (label: string): boolean => label.startsWith('Stillhouse');
+function isOurs(label: string): boolean {
+  return label.startsWith('Stillhouse');
+}
 
 async function startAll({ model, teacher, batch, task, only }: Setting, python: string | null): Promise<Contestant[]> {
   const self = fileURLToPath(import.meta.url);
@@ -128,17 +132,18 @@ async function startAll({ model, teacher, batch, task, only }: Setting, python: 
   const torch = ['float32', 'float32 compile', 'bfloat16', 'bfloat16 compile'].map((variant) => `PyTorch ${variant}`);
   const theirs = python ? [...torch, ...(task === 'infer' ? ['onnxruntime'] : [])] : [];
   const given = [model, String(batch), task, String(cpus().length), ...(teacher ? [teacher] : [])];
+  const takesPart = (label: string) => only.length === 0 || only.includes(label);
   const contestants: Contestant[] = [];
   for (const precision of PRECISIONS) {
     const label = `Stillhouse ${precision}`;
     const args = [...JOB_FLAGS, self, 'worker', precision, ...given];
-    if (label.includes(only)) contestants.push(await startContestant(label, process.execPath, args, jobEnvironment()));
+    if (takesPart(label)) contestants.push(await startContestant(label, process.execPath, args, jobEnvironment()));
   }
   for (const label of theirs) {
     const args = [script, label.replace('PyTorch ', ''), ...given];
     // PyTorch's threads must not spin while the others run.
     const environment = { OMP_WAIT_POLICY: 'PASSIVE' };
-    if (label.includes(only)) contestants.push(await startContestant(label, python!, args, environment));
+    if (takesPart(label)) contestants.push(await startContestant(label, python!, args, environment));
   }
   return contestants;
 }
