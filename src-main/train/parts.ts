@@ -38,6 +38,19 @@ export function partSize(model: Model, batchSize: number, lanes: number, asked: 
   return Math.min(most, Math.ceil(batchSize / lanes));
 }
 
+/** Multiplications of an image's way through a network whose layers are small against what they move. */
+const LIGHT = 1e9;
+
+/**
+ * Chooses how many images a part has where only answers are wanted and nothing is done again for each part, as with a
+ * frozen network: a convolutional one keeps what it moves in the cache (docs/engine.md).
+ */
+export function answerPartSize(model: Model, batchSize: number, lanes: number): number {
+  const transformer = model.specs.some(({ name }) => name === 'pos_embed');
+  const few = model.macs < LIGHT ? 2 : 4;
+  return partSize(model, batchSize, lanes, transformer || lanes < 2 ? 0 : few);
+}
+
 /** How many tokens an image becomes, and how wide they are; of a convolutional network as if it were a small one. */
 function tokensOf(model: Model): [number, number] {
   const shape = model.specs.find(({ name }) => name === 'pos_embed')?.shape;

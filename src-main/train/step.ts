@@ -10,7 +10,7 @@ import { record } from '../trace/recorder.ts';
 import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
 import { answersFrom, answersSpec, classLoss, distillationLoss, smoothTargets } from './losses.ts';
 import { asOneOp, inParts } from './part-programs.ts';
-import { neighbourParts, partOf, partSize, stepParts, type Part } from './parts.ts';
+import { answerPartSize, neighbourParts, partOf, partSize, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
 import type { EvalStep, StepBatch, StepLosses, TrainStep } from './step-types.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
@@ -291,7 +291,9 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
     const { head, headDist } = model.predict(pick(params, prefix), normaliseImages(pixels, model));
     return { head, ...(headDist && { headDist }) };
   };
-  const batchParts = neighbourParts(batchSize, partSize(model, batchSize, engine.lanes, 0), engine.lanes);
+  const { lanes } = engine;
+  const size = frozen ? answerPartSize(model, batchSize, lanes) : partSize(model, batchSize, lanes, 0);
+  const batchParts = neighbourParts(batchSize, size, lanes);
   const program = record(engine, inputs, variables, ({ images }, params) => {
     const outputs =
       batchParts.length > 1 ? inParts(engine, batchParts, { images }, params, forward) : forward({ images, ...params });

@@ -18,6 +18,8 @@ export interface EvaluatorParts {
   teacher: { opened: OpenTeacher; loader: Loader } | null;
   /** Whether the state holds a moving average of the student, to be scored beside it. */
   average?: boolean;
+  /** Whether the student stays as it is; else it is scored as the state has it each time. */
+  frozen?: boolean;
   /** Images of a batch, as the loader makes them. */
   batchSize: number;
   /** The way of deciding, where the student has two heads. */
@@ -36,9 +38,9 @@ export interface EvaluatorParts {
 export async function createEvaluator(
   parts: EvaluatorParts,
 ): Promise<(stop: AbortSignal) => Promise<Evaluation | null>> {
-  const { engine, state, student, teacher, batchSize, heads, loader, context } = parts;
+  const { engine, state, student, teacher, batchSize, heads, loader, context, frozen } = parts;
   const { classes, inputSize } = student;
-  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize });
+  const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize, frozen });
   const average = parts.average
     ? await createEvalStep(engine, state, { model: student, prefix: PREFIX.ema, batchSize })
     : null;

@@ -137,6 +137,7 @@ async function scored(
       engine,
       state,
       student,
+      frozen: true,
       teacher: opened && { opened, loader: teacherLoader(opened, { dataset, recipe, newWorkers, batchSize }) },
       batchSize,
       heads: recipe.evalHeads,
