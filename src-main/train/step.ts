@@ -231,7 +231,7 @@ function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
   return tensors;
 }
 
-/** The variables that no training step moves. */
+/** Tells whether no training step moves a variable. */
 export const isFrozen = (variable: string): boolean => variable.startsWith(PREFIX.teacher);
 
 /** Compiles the training step over `state`, which must hold its variables. */
