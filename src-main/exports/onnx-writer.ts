@@ -74,7 +74,7 @@ function writeNodes(graph: Graph, build: OnnxBuilder, { precision, input }: Writ
   });
   return graph.outputs.map(({ name, node }) => {
     build.op('Identity', [names[node]], {}, name);
-    return valueMessage(name, ONNX_TYPES.float32, [null, graph.classes]);
+    return valueMessage(name, ONNX_TYPES.float32, graph.nodes[node].shape);
   });
 }
 

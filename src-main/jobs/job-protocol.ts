@@ -137,6 +137,8 @@ export interface ExportJob extends EngineChoice {
   inputWidth?: number;
   /** Whether another size was asked for, which the names of files then say. */
   resized: boolean;
+  /** How images come into a graph: normalised, or as bytes with the normalisation inside; its format's usual when left out. */
+  input?: 'pixel_values' | 'images';
   /** The licence that a model card names. */
   licence?: string;
   /** Bytes of arrays beyond which a weight file is divided over several. */

@@ -1,9 +1,17 @@
+import { GRAPH_FORMATS, type GraphFormat } from './graph-formats.ts';
+
 /** Describes one format in which networks are exported: a file, or a folder of files. */
 interface FormatRow {
   /** Endings of file names, without the dot. An export gets the first one; the others are read as well. */
   endings: readonly string[];
   /** The end of the name of an export that is a folder, in place of an ending. */
   folder?: string;
+  /** The end of the name of a file that is not read as weights, in place of an ending. */
+  file?: string;
+  /** Of a format that holds what the network computes: about how many bytes it takes, each number and beside them. */
+  computed?: { each: number; beside?: number };
+  /** No check reads it. */
+  unchecked?: true;
   /** The kinds that `formats/weight-file.ts` recognises by content and this format is read as, in words. */
   kinds: Readonly<Record<string, string>>;
   /** The name and a note of one sentence, as the window, the command line and docs/export-formats.md show them. */
@@ -13,6 +21,12 @@ interface FormatRow {
   readBy: string;
   /** Whether the file can hold the moving average beside the model. */
   holdsAverage: boolean;
+}
+
+/** The part of a row that follows from the format of a graph. */
+function graphRow<File extends string | null>(format: GraphFormat, file: File, each: number) {
+  const { about, readBy } = GRAPH_FORMATS[format];
+  return { endings: [] as const, kinds: {}, ...(file !== null && { file }), computed: { each }, about, readBy, holdsAverage: false }; // prettier-ignore
 }
 
 /**
@@ -55,6 +69,39 @@ export const EXPORT_FORMATS = {
     readBy: 'transformers, Hugging Face hub, Stillhouse',
     holdsAverage: false,
   },
+  onnx: { ...graphRow('onnx', '.onnx', 4), name: 'ONNX' },
+  'onnx-float16': {
+    ...graphRow('onnx', '-float16.onnx', 2),
+    name: 'ONNX, float16',
+    about: 'Half the size, for GPUs; images and logits stay float32.',
+  },
+  'onnx-int8': {
+    ...graphRow('onnx', '-int8.onnx', 1.1),
+    name: 'ONNX, int8',
+    about: 'A quarter of the size, for processors and browsers; image transformers only, and a little less accurate.',
+  },
+  'saved-model': { ...graphRow('saved-model', null, 4), folder: '-saved-model', name: 'TensorFlow SavedModel' },
+  tfjs: { ...graphRow('tfjs', null, 4), folder: '-tfjs', name: 'TF.js graph model' },
+  'tfjs-float16': {
+    ...graphRow('tfjs', null, 2),
+    folder: '-tfjs-float16',
+    name: 'TF.js, float16',
+    about: 'The same at half the size to load; it is widened when it is read.',
+  },
+  demo: {
+    ...{ endings: [], kinds: {}, file: '-demo.html', holdsAverage: false, unchecked: true },
+    computed: { each: 16 / 3, beside: 19.1e6 },
+    name: 'Demo page',
+    about: 'One file to hand to anyone: it opens from the disk, offline, and classifies a dropped photo.',
+    readBy: 'Any current browser',
+  },
+  'demo-folder': {
+    ...{ endings: [], kinds: {}, folder: '-demo', holdsAverage: false, unchecked: true },
+    computed: { each: 4, beside: 14.4e6 },
+    name: 'Demo for a web server',
+    about: 'The same page as a small folder that any web server sends.',
+    readBy: 'Any web server',
+  },
 } as const satisfies Record<string, FormatRow>;
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS;
@@ -73,8 +120,19 @@ const INDEX = '.index.json';
 
 /** Returns the end of the name that an export gets: `.pth`, or that of a folder. */
 export function nameEnd(format: ExportFormat): string {
-  const { folder, endings }: FormatRow = EXPORT_FORMATS[format];
-  return folder ?? `.${endings[0]}`;
+  const { folder, file, endings }: FormatRow = EXPORT_FORMATS[format];
+  return folder ?? file ?? `.${endings[0]}`;
+}
+
+/** Tells whether a format holds what the network computes, and not its weights alone: an engine records it. */
+export function isComputed(format: ExportFormat): boolean {
+  // The folder for Hugging Face holds the network as ONNX beside its weights.
+  return 'computed' in EXPORT_FORMATS[format] || format === 'huggingface';
+}
+
+/** Tells whether a check reads a format. */
+export function isCheckable(format: ExportFormat): boolean {
+  return !('unchecked' in EXPORT_FORMATS[format]);
 }
 
 /** Tells whether an export of a format is a folder. */
@@ -100,8 +158,13 @@ export function formatOfPath(path: string): ExportFormat | null {
 function formatAmong(rows: typeof ROWS, path: string): ExportFormat | null {
   const name = path.toLowerCase();
   const plain = name.endsWith(INDEX) ? name.slice(0, -INDEX.length) : name;
-  const ends = ({ endings, folder }: FormatRow) => [...endings.map((ending) => `.${ending}`), ...(folder ? [folder] : [])]; // prettier-ignore
-  return rows.find(([, row]) => ends(row).some((end) => plain.endsWith(end)))?.[0] ?? null;
+  const endOf = ({ endings, folder, file }: FormatRow): number => {
+    const ends = [...endings.map((ending) => `.${ending}`), folder, file].filter((end) => end !== undefined);
+    return Math.max(0, ...ends.filter((end) => plain.endsWith(end)).map(({ length }) => length));
+  };
+  // `-int8.onnx` is more than `.onnx`.
+  const ranked = rows.map(([format, row]) => ({ format, length: endOf(row) })).sort((a, b) => b.length - a.length);
+  return ranked[0].length > 0 ? ranked[0].format : null;
 }
 
 /** Finds the format by the kind that a file's content shows. */

@@ -128,8 +128,13 @@ export const writtenExport = v.object({
 });
 export type WrittenExport = v.InferOutput<typeof writtenExport>;
 
-/** Bytes that a network takes in a format, or why it cannot be written in it. */
-const exportSize = v.object({ format: oneOf(EXPORT_FORMAT_NAMES), bytes: number, refused: v.nullable(plainError) });
+/** Bytes that a network takes in a format, or about so many, or why it cannot be written in it. */
+const exportSize = v.object({
+  format: oneOf(EXPORT_FORMAT_NAMES),
+  bytes: number,
+  isExact: flag,
+  refused: v.nullable(plainError),
+});
 export const exportSizes = v.array(exportSize);
 export type ExportSize = v.InferOutput<typeof exportSize>;
 

@@ -4,6 +4,7 @@ import { badFormat } from '../formats/source.ts';
 import type { Model } from '../model/model.ts';
 import { createModel } from '../model/zoo.ts';
 import type { Preprocessing } from '../protocol/export.ts';
+import type { Recipe } from '../protocol/recipe.ts';
 import { reason } from '../protocol/reasons.ts';
 import type { Checkpoint } from './checkpoint-file.ts';
 
@@ -20,6 +21,8 @@ export interface NetworkToWrite {
   /** In the order of the outputs; null where nobody has named them. */
   classes: readonly string[] | null;
   prepared: Preprocessing;
+  /** Which of two heads decide. */
+  heads: Recipe['evalHeads'];
   /** Where in its training it stood; null for weights from elsewhere. */
   stood: { epoch: number; step: number; average: boolean } | null;
   /** The model card, Markdown, for the formats that have one. */
@@ -32,6 +35,8 @@ export interface CheckpointWish {
   average?: boolean;
   /** Class names in place of the checkpoint's, as many. */
   classes?: readonly string[] | null;
+  /** The heads that decide in place of the recipe's. */
+  heads?: Recipe['evalHeads'];
 }
 
 /**
@@ -40,7 +45,7 @@ export interface CheckpointWish {
  */
 export function networkOfCheckpoint(
   checkpoint: Checkpoint,
-  { average = false, classes }: CheckpointWish,
+  { average = false, classes, heads }: CheckpointWish,
 ): NetworkToWrite {
   const { recipe, position, path } = checkpoint;
   const model = createModel(recipe.model, { classes: checkpoint.classes.length, inputSize: recipe.inputSize });
@@ -50,6 +55,7 @@ export function networkOfCheckpoint(
   return {
     ...{ model, arrays, beside: average ? undefined : averageOf(checkpoint, model) },
     classes: classes ?? checkpoint.classes,
+    heads: heads ?? recipe.evalHeads,
     prepared: { inputSize, cropRatio: recipe.evalCropRatio, interpolation: 'bicubic', mean, std },
     stood: { epoch: position.epoch, step: position.step, average },
   };

@@ -19,7 +19,9 @@ interface Written {
 type FileWriter = (arrays: readonly ArrayToWrite[], facts: Description, average?: ArrayToWrite[]) => Written;
 
 export type FolderFormat = 'timm' | 'huggingface';
-export type FileFormat = Exclude<ExportFormat, FolderFormat>;
+export type FileFormat = 'safetensors' | 'pth';
+/** Formats of weights: the others are written by a job process, which records the network. */
+export type WeightsFormat = FileFormat | FolderFormat;
 
 /** Writes each format of `protocol/export-formats.ts` that is a file. */
 export const FILE_WRITERS: Readonly<Record<FileFormat, FileWriter>> = {
@@ -35,6 +37,11 @@ export const FILE_WRITERS: Readonly<Record<FileFormat, FileWriter>> = {
     return { chunks: writeTorchFile(arrays, options), bytes: torchFileBytes(arrays, options) };
   },
 };
+
+/** Tells whether a format is one of weights. */
+export function isWeightsFormat(format: ExportFormat): format is WeightsFormat {
+  return format in FILE_WRITERS || format in FOLDER_WRITERS;
+}
 
 /** Lists the files of each format that is a folder. @throws StillhouseError `export.network` */
 export const FOLDER_WRITERS: Readonly<Record<FolderFormat, (network: NetworkToWrite) => FileToWrite[]>> = {

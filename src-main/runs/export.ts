@@ -14,7 +14,13 @@ import {
 import { openCheckpoint, type Checkpoint } from './checkpoint-file.ts';
 import { isOwnFolder, withManifest } from './export-manifest.ts';
 import { describeNetwork, networkOfCheckpoint, type CheckpointWish, type NetworkToWrite } from './export-network.ts';
-import { FILE_WRITERS, FOLDER_WRITERS, type FileFormat, type FolderFormat } from './export-writers.ts';
+import {
+  FILE_WRITERS,
+  FOLDER_WRITERS,
+  type FileFormat,
+  type FolderFormat,
+  type WeightsFormat,
+} from './export-writers.ts';
 import { checkpointsFolder, exportsFolder } from './run-folder.ts';
 
 /** Networks for others, without optimizer, with what using them takes. */
@@ -32,7 +38,7 @@ const SHARD_BYTES = 5e9;
 export interface ExportRequest extends CheckpointWish {
   /** File name inside the run's checkpoints. */
   checkpoint: string;
-  format: ExportFormat;
+  format: WeightsFormat;
   output?: string;
 }
 
@@ -65,7 +71,7 @@ export interface WriteOptions {
  */
 export async function exportFile(
   path: string,
-  format: ExportFormat,
+  format: WeightsFormat,
   output: string | ((checkpoint: Checkpoint) => string),
   options: WriteOptions & CheckpointWish = {},
 ): Promise<Exported> {
@@ -85,15 +91,39 @@ export async function exportFile(
  */
 export async function writeNetwork(
   network: NetworkToWrite,
-  format: ExportFormat,
+  format: WeightsFormat,
   output: string,
   options: WriteOptions = {},
 ): Promise<Exported> {
-  const target = resolve(output);
-  if ((formatOfPath(target) ?? format) !== format) throw new StillhouseError('export.ending', { path: target, format });
+  const target = exportTarget(output, format);
   if (!isFolderFormat(format)) return writeFiles(network, format as FileFormat, target, options);
   const files = withManifest(format, FOLDER_WRITERS[format as FolderFormat](network), describeNetwork(network));
   return writeExportFolder(target, files, options);
+}
+
+/** Resolves the path of an export. @throws StillhouseError `export.ending` for a name of another format */
+export function exportTarget(output: string, format: ExportFormat): string {
+  const path = resolve(output);
+  if ((formatOfPath(path) ?? format) !== format) throw new StillhouseError('export.ending', { path, format });
+  return path;
+}
+
+/**
+ * Writes the files of an export of which the first is the one that others open. It comes last: it is there when all are.
+ * @throws StillhouseError `disk.*`
+ */
+export async function writeExportFiles(
+  path: string,
+  files: readonly FileToWrite[],
+  { onBytes }: WriteOptions = {},
+): Promise<Exported> {
+  mkdirParent(path);
+  let sum = 0;
+  for (const { name, bytes, chunks } of [...files].reverse()) {
+    await writeChunksAtomic(join(dirname(path), name), heard(chunks(), onBytes), bytes);
+    sum += bytes;
+  }
+  return { path, bytes: sum };
 }
 
 /** Writes the folder of an export. @throws StillhouseError `disk.*` */

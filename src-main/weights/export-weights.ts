@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { publishedFile } from '../install/weight-source.ts';
 import type { PlainError } from '../protocol/errors.ts';
-import type { ExportFormat } from '../protocol/export-formats.ts';
 import type { Recipe } from '../protocol/recipe.ts';
 import { openCheckpoint } from '../runs/checkpoint-file.ts';
 import { networkOfCheckpoint, type NetworkToWrite } from '../runs/export-network.ts';
+import type { WeightsFormat } from '../runs/export-writers.ts';
 import { writeNetwork, type Exported, type WriteOptions } from '../runs/export.ts';
 import { modelCard } from '../runs/model-card.ts';
 import { runOfCheckpoint } from '../runs/run-folder.ts';
@@ -26,7 +26,7 @@ export interface NetworkWish extends WeightsWish {
 
 /** Which format to write where. */
 export interface ExportWish extends NetworkWish, WriteOptions {
-  format: ExportFormat;
+  format: WeightsFormat;
   output: string;
 }
 
@@ -54,7 +54,10 @@ export function withNetwork<Result>(
     const checkpoint = openCheckpoint(weights.path);
     try {
       const average = wish.average || wish.entry === 'ema';
-      return await body(withCard(networkOfCheckpoint(checkpoint, { average, classes })), []);
+      return await body(
+        withCard(networkOfCheckpoint(checkpoint, { average, classes, heads: wish.settings.evalHeads })),
+        [],
+      );
     } finally {
       checkpoint.close();
     }
@@ -81,13 +84,13 @@ function fitted(
   classes: string[] | null,
   { settings, inputWidth, average, entry }: NetworkWish,
 ): { network: NetworkToWrite; notes: PlainError[] } {
-  const { model, params, prepared, notes } = networkOf(weights, settings, { inputWidth });
+  const { model, params, prepared, notes, recipe } = networkOf(weights, settings, { inputWidth });
   const arrays = model.specs.map(({ name, shape, integer }) => {
     return { name, shape, dtype: integer ? ('I64' as const) : ('F32' as const), values: () => params[name] };
   });
   const position = positionOf(weights);
   const stood = position && { ...position, average: average || entry === 'ema' };
-  return { network: { model, arrays, classes, prepared, stood }, notes };
+  return { network: { model, arrays, classes, prepared, stood, heads: recipe.evalHeads }, notes };
 }
 
 function positionOf({ metadata }: Weights): { epoch: number; step: number } | null {

@@ -20,6 +20,23 @@ export const exportPage = {
       name: 'Hugging Face 文件夹',
       about: 'DeiT 与 ViT，使用 transformers 自己的名称，供 AutoModel 与 hub 使用；附模型卡。',
     },
+    onnx: { name: 'ONNX', about: '标准算子的 opset 17，一次可处理任意数量的图片。' },
+    'onnx-float16': { name: 'ONNX，float16', about: '大小减半，适合 GPU；图片与 logits 仍为 float32。' },
+    'onnx-int8': {
+      name: 'ONNX，int8',
+      about: '大小为四分之一，适合处理器与浏览器；仅限图像 Transformer，准确率略有下降。',
+    },
+    'saved-model': {
+      name: 'TensorFlow SavedModel',
+      about: '用于部署的文件夹，由常量组成：不能继续训练。图片可为字节，也可已归一化。',
+    },
+    tfjs: {
+      name: 'TF.js 图模型',
+      about: '供使用 TF.js 的网页使用的文件夹；onnxruntime-web 运行图像 Transformer 要快许多倍。',
+    },
+    'tfjs-float16': { name: 'TF.js，float16', about: '加载大小减半，读取时再展开。' },
+    demo: { name: '演示页面', about: '可以交给任何人的单个文件：从磁盘打开，无需联网，识别拖入的照片。' },
+    'demo-folder': { name: '供网页服务器的演示', about: '同一页面的小文件夹，任何网页服务器都可以提供。' },
   },
   noFormat: '请选择一种格式。',
   size: '图片尺寸',

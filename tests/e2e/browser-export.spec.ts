@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
@@ -22,7 +23,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
 
   await test.step('what is written is read again and compared', async () => {
     await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
-    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible();
+    await expect(report.getByText('The export is what its checkpoint is')).toBeVisible();
     await expect(report.getByText('0 at most, 0 in the mean')).toBeVisible();
     await expect(report.getByText('100.00 %').first()).toBeVisible();
     await expect(report.getByText(/^18 images of .*images · 0 unreadable$/)).toBeVisible();
@@ -46,14 +47,35 @@ test('an export proves what it is, and one that is damaged is found out', async 
   }
 
   await test.step('without a check it is listed as not checked, and checked when asked', async () => {
-    await bench.main.getByText('PyTorch .pth').click();
-    await bench.main.getByLabel('Check the file').uncheck();
+    await bench.main.getByRole('checkbox', { name: /^PyTorch .pth/ }).check();
+    await bench.main.getByRole('checkbox', { name: /^safetensors/ }).uncheck();
+    await bench.main.getByLabel('Check what was written').uncheck();
     await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
     await expect(row(/\.pth/).getByText('not checked')).toBeVisible();
     await row(/\.pth/)
       .getByRole('button', { name: /^Check/ })
       .click();
     await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible();
+  });
+
+  await test.step('a page opens from the disk, offline, and classifies an image', async () => {
+    await bench.main.getByRole('checkbox', { name: /^PyTorch .pth/ }).uncheck();
+    await bench.main.getByRole('checkbox', { name: /^Demo page/ }).check();
+    await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
+    await expect(row(/demo\.html/)).toBeVisible({ timeout: 120_000 });
+    const folder = join(newestRun(home), 'exports');
+    const name = readdirSync(folder).find((one) => one.endsWith('-demo.html'))!;
+    const demo = await page.context().newPage();
+    await demo.goto(pathToFileURL(join(folder, name)).href);
+    await expect(demo.getByText('Nothing leaves this computer.')).toBeVisible({ timeout: 120_000 });
+    const [kind] = readdirSync(join(home, 'images', 'val')).sort();
+    const [image] = readdirSync(join(home, 'images', 'val', kind));
+    await demo.locator('#file').setInputFiles(join(home, 'images', 'val', kind, image));
+    await expect(demo.locator('#classes li')).toHaveCount(3);
+    await expect(demo.locator('figure')).toHaveCount(3);
+    const percents = await demo.locator('#classes span').allTextContents();
+    expect(percents.reduce((sum, text) => sum + parseFloat(text), 0)).toBeCloseTo(100, 0);
+    await demo.close();
   });
 
   await test.step('a file that was cut off since is unreadable, and fails', async () => {
@@ -66,7 +88,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await row(/safetensors/)
       .getByRole('button', { name: /^Check/ })
       .click();
-    await expect(report.getByText('The file failed the check')).toBeVisible();
+    await expect(report.getByText('The export failed the check')).toBeVisible();
     await expect(report.getByRole('alert')).toContainText('safetensors');
     await expect(row(/safetensors/).getByText('failed')).toBeVisible();
     await bench.look('export-failed', SIZES[0]);
@@ -96,6 +118,6 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await page.reload();
     await bench.go('Export');
     await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible();
-    await expect(report.getByText('The file is what its checkpoint is')).toBeVisible();
+    await expect(report.getByText('The export is what its checkpoint is')).toBeVisible();
   });
 });

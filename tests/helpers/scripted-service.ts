@@ -338,7 +338,8 @@ export class ScriptedService {
       this.endJob(job, { result: { written } });
       return { job };
     },
-    'export.sizes': async () => EXPORT_FORMAT_NAMES.map((format) => ({ format, bytes: 22.3e6, refused: null })),
+    'export.sizes': async () =>
+      EXPORT_FORMAT_NAMES.map((format) => ({ format, bytes: 22.3e6, isExact: true, refused: null })),
     'export.list': async () => [...this.exports],
     'export.check': async () => this.job('export', 'compare', 64, 'files'),
     'export.restore': async () => null,

@@ -72,7 +72,7 @@ function networkOf(name: string, height: number, width: number): NetworkToWrite 
   });
   const { mean, std } = model;
   const prepared = { ...size, cropRatio: 0.8, interpolation: 'bicubic', mean, std };
-  return { model, arrays, classes: CLASSES, prepared, stood: null };
+  return { model, arrays, classes: CLASSES, prepared, stood: null, heads: 'mean' };
 }
 
 /** [2, H, W, 3] → [2, 3, H, W] */

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { CHECK_IMAGES, type ExportSize, type WrittenExport } from '../../protocol/export.ts';
+import { isCheckable, isComputed } from '../../protocol/export-formats.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { sizesOf } from '../../runs/export-sizes.ts';
 import { exportedFiles, rememberExport } from '../../runs/export-list.ts';
@@ -45,7 +46,8 @@ export class ExportCalls {
     const { run: id, checkpoint, folder, images, inputSize, inputWidth, average = false } = request;
     const run = shelf.pathOf(id);
     const weights = checkpointPath(run, checkpoint);
-    const { engine, gpu } = await engineFor(desk, shelf.recipeOf(run).device, images !== undefined);
+    const computes = images !== undefined || request.items.some(({ format }) => isComputed(format));
+    const { engine, gpu } = await engineFor(desk, shelf.recipeOf(run).device, computes);
     const items = request.items.map((item) => (item.output === undefined ? item : { ...item, output: absolute(item.output) })); // prettier-ignore
     const settings = inputSize === undefined ? {} : { inputSize };
     const what = { engine, gpu, average, settings, inputWidth };
@@ -63,7 +65,8 @@ export class ExportCalls {
       for (const { path } of done(written)) rememberExport(run, path);
       const [first] = written;
       if (first?.error && done(written).length === 0) throw fromPlainError(first.error);
-      for (const { path } of images === undefined ? [] : done(written)) {
+      for (const { path, format } of images === undefined ? [] : done(written)) {
+        if (!isCheckable(format)) continue;
         if (context.signal.aborted) break;
         const check: CheckExportJob = { ...what, kind: 'check-export', path, checkpoint: weights, images: images! };
         await runJob(spawnJob, check, { ...context, report: (next) => context.report({ unit: 'files', ...next }) });

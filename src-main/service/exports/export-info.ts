@@ -1,12 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { ExportInfo } from '../../protocol/export.ts';
-import { EXPORT_FORMAT_NAMES, formatOfKind, formatOfPath } from '../../protocol/export-formats.ts';
+import { EXPORT_FORMAT_NAMES, formatOfKind, formatOfPath, isFolderFormat } from '../../protocol/export-formats.ts';
 import { checkpointFile } from '../../runs/checkpoint-file.ts';
 import { readCheck, stampOf } from '../../runs/export-check-file.ts';
 import { exportedFiles } from '../../runs/export-list.ts';
 import { readManifest, type Manifest } from '../../runs/export-manifest.ts';
+import { isWeightsFormat } from '../../runs/export-writers.ts';
 import { checkpointsFolder } from '../../runs/run-folder.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { classCount, weightsOf } from '../../weights/weights.ts';
@@ -20,6 +21,7 @@ export function listExports(run: string): ExportInfo[] {
 /** Lists every file that holds arrays of an export; only the file itself where it cannot be read. */
 export function filesOf(path: string): string[] {
   if (readManifest(path)) return [path];
+  if (factsBeside(path)) return [path, `${path}.data`, `${path}.json`].filter((file) => existsSync(file));
   try {
     const { files, close } = openWeights(path);
     close();
@@ -33,7 +35,7 @@ export function filesOf(path: string): string[] {
 export function exportInfo(run: string, path: string): ExportInfo {
   const { bytes: size, modified } = stampOf(path);
   const known = { path, bytes: size, time: modified, check: readCheck(path) };
-  const manifest = readManifest(path);
+  const manifest = readManifest(path) ?? factsBeside(path);
   if (manifest) return { ...known, ...wordsOfManifest(run, manifest), error: null };
   const unknown = {
     // The ending speaks for a file that cannot be read.
@@ -79,6 +81,31 @@ function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
     classes: classCount(weights),
     inputSize: settings.inputSize ?? 0,
   };
+}
+
+/** What lies beside a graph that is a file, or in a page. */
+function factsBeside(path: string): Manifest | null {
+  const format = formatOfPath(path);
+  if (!format || isFolderFormat(format) || isWeightsFormat(format)) return null;
+  const given = readJson(`${path}.json`) ?? {};
+  const facts = Object.entries(given).map(([key, value]) => [key, typeof value === 'string' ? plain(value) : value]);
+  return { format, files: [], facts: Object.fromEntries(facts) as Manifest['facts'] };
+}
+
+function readJson(path: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}
+
+function plain(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function wordsOfManifest(run: string, { format, facts }: Manifest): Words {

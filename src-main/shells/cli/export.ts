@@ -2,7 +2,14 @@ import { resolve } from 'node:path';
 import type { CheckExportJob, ExportJob } from '../../jobs/job-protocol.ts';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { CHECK_IMAGES, hasPassed, MOST_CHECK_IMAGES, type ExportCheck, type ExportItem, type WrittenExport } from '../../protocol/export.ts'; // prettier-ignore
-import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS, formatOfPath, type ExportFormat } from '../../protocol/export-formats.ts';
+import {
+  EXPORT_FORMAT_NAMES,
+  EXPORT_FORMATS,
+  formatOfPath,
+  isCheckable,
+  isComputed,
+  type ExportFormat,
+} from '../../protocol/export-formats.ts';
 import { reason } from '../../protocol/reasons.ts';
 import { rememberExport } from '../../runs/export-list.ts';
 import { runOfCheckpoint } from '../../runs/run-folder.ts';
@@ -51,6 +58,12 @@ export const exportWeights: Command = {
       value: 'N',
       help: 'Width of the images where they are not square; --input-size is then their height. Image transformers only.',
     },
+    {
+      flag: 'input',
+      value: 'pixel_values|images',
+      choices: ['pixel_values', 'images'],
+      help: 'How a graph takes images: normalised float32, or RGB bytes [batch, height, width, 3] with the normalisation inside. Default: images for saved-model, pixel_values for the others.',
+    },
     { flag: 'licence', also: 'license', value: 'ID', help: 'The licence that a model card names, such as apache-2.0.' },
     {
       flag: 'max-shard-size',
@@ -72,7 +85,7 @@ export const exportWeights: Command = {
       needs: CHECKS,
       help: `Validation images to compare on. Default ${CHECK_IMAGES}.`,
     },
-    ...recipeOptions().filter(({ flag }) => /^(model|input-size|eval-crop-ratio)$/.test(flag)),
+    ...recipeOptions().filter(({ flag }) => /^(model|input-size|eval-crop-ratio|eval-heads)$/.test(flag)),
     ...[...recipeOptions().filter(({ flag }) => flag === 'device' || flag === 'data-path'), THREADS].map((option) => ({
       ...option,
       needs: CHECKS,
@@ -82,7 +95,8 @@ export const exportWeights: Command = {
     const only = parsed.values.get('check-only') === true;
     const source = sourceOf(parsed);
     const written = only ? null : await write(parsed, source, shell);
-    const paths = written ? whole(written) : [resolve(pathValue(parsed, 'output') ?? '')];
+    const checkable = written?.filter(({ format }) => isCheckable(format));
+    const paths = checkable ? whole(checkable) : [resolve(pathValue(parsed, 'output') ?? '')];
     const isChecked = only || parsed.values.get('check') === true;
     const checks: ExportCheck[] = [];
     for (const path of isChecked ? paths : []) checks.push(await checked(parsed, shell, { ...source, path }));
@@ -115,7 +129,9 @@ async function write(parsed: Parsed, { checkpoint, ...source }: Source, shell: S
   const megabytes = integerValue(parsed, 'max-shard-size', 1, 1e6);
   const items = formats.map((format): ExportItem => (formats.length === 1 ? { format, output } : { format }));
   const job: ExportJob = {
-    ...{ kind: 'export', engine: '', weights: checkpoint, ...source, items, folder: output },
+    ...{ kind: 'export', weights: checkpoint, ...source, items, folder: output },
+    ...(formats.some(isComputed) ? await chooseEngine(source.settings.device) : { engine: '' }),
+    input: textValue(parsed, 'input') as ExportJob['input'],
     classNames: pathValue(parsed, 'classes'),
     licence: textValue(parsed, 'licence'),
     resized: source.settings.inputSize !== undefined || source.inputWidth !== undefined,

@@ -48,7 +48,63 @@ export function pythonSnippet(exported: ExportedModel): string {
   const { format } = exported;
   const reader = READERS[format];
   if (reader) return weightsSnippet(exported, reader);
-  return format === 'timm' ? timmFolderSnippet(exported) : pipelineSnippet(exported);
+  return (OTHERS[format] ?? pipelineSnippet)(exported);
+}
+
+const OTHERS: Partial<Record<ExportFormat, (exported: ExportedModel) => string>> = {
+  timm: timmFolderSnippet,
+  onnx: onnxSnippet,
+  'onnx-float16': onnxSnippet,
+  'onnx-int8': onnxSnippet,
+  'saved-model': savedModelSnippet,
+  tfjs: tfjsSnippet,
+  'tfjs-float16': tfjsSnippet,
+  demo: demoSnippet,
+  'demo-folder': demoSnippet,
+};
+
+function onnxSnippet({ path, inputSize }: ExportedModel): string {
+  return [
+    'import json, numpy, onnxruntime',
+    'from PIL import Image',
+    '',
+    `session = onnxruntime.InferenceSession(${quoted(path)})`,
+    'about = session.get_modelmeta().custom_metadata_map',
+    'mean, std = json.loads(about["mean"]), json.loads(about["std"])',
+    `image = Image.open("image.jpg").convert("RGB").resize((${inputSize}, ${inputSize}), Image.Resampling.BICUBIC)`,
+    'pixels = ((numpy.asarray(image, "float32") / 255 - mean) / std).transpose(2, 0, 1)[None].astype("float32")',
+    'logits = session.run(["logits"], {"pixel_values": pixels})[0][0]',
+    'print(logits.argmax(), logits)',
+  ].join('\n');
+}
+
+function savedModelSnippet({ path, inputSize }: ExportedModel): string {
+  return [
+    'import tensorflow as tf',
+    '',
+    `model = tf.saved_model.load(${quoted(path)}).signatures["serving_default"]`,
+    'image = tf.io.decode_image(tf.io.read_file("image.jpg"), channels=3, expand_animations=False)',
+    `image = tf.image.resize(image, [${inputSize}, ${inputSize}], method="bicubic", antialias=True)`,
+    'image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)',
+    'print(model(images=image[None])["logits"])',
+  ].join('\n');
+}
+
+function tfjsSnippet({ inputSize }: ExportedModel): string {
+  return [
+    "import * as tf from '@tensorflow/tfjs';",
+    '',
+    "const model = await tf.loadGraphModel('./model.json');",
+    'const [mean, std] = [model.metadata.mean, model.metadata.std].map(JSON.parse);',
+    "const pixels = tf.browser.fromPixels(document.querySelector('img'));",
+    `const image = tf.image.resizeBilinear(pixels, [${inputSize}, ${inputSize}]).div(255).sub(mean).div(std);`,
+    "model.execute({ pixel_values: image.expandDims() }, 'logits').print();",
+  ].join('\n');
+}
+
+/** A page needs nothing but a browser; its folder a server on this machine. */
+function demoSnippet({ path, format }: ExportedModel): string {
+  return format === 'demo' ? `xdg-open ${shellWord(path)}` : `npx http-server ${shellWord(path)}`;
 }
 
 /** The folder says everything itself. */

@@ -24,7 +24,7 @@ function network(name: string, classes = 10): NetworkToWrite {
   });
   const { mean, std } = model;
   const prepared = { inputSize: 224, cropRatio: 0.9, interpolation: 'bicubic', mean, std };
-  return { model, arrays, classes: null, prepared, stood: null };
+  return { model, arrays, classes: null, prepared, stood: null, heads: 'mean' };
 }
 
 const json = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8')) as Record<string, unknown>;

@@ -1,0 +1,75 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import type { ExportJob } from '../../src-main/jobs/job-protocol.ts';
+import { createModel } from '../../src-main/model/zoo.ts';
+import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
+import { saveCheckpoint, type StateTensor } from '../../src-main/runs/checkpoint.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { parameterValues } from '../helpers/generated.ts';
+import { CLASSES, facts, newRun, recipe, temporaryFolder } from '../unit/runs/state.ts';
+
+const MODEL = 'vit_tiny_patch16_224';
+let entry: string;
+let weights: string;
+
+beforeAll(async () => {
+  entry = join(await buildPrograms(['job.process']), 'job.process.mjs');
+  const { specs } = createModel(MODEL, { classes: CLASSES.length, inputSize: 48 });
+  const state = specs.map((spec): StateTensor => [`model.${spec.name}`, spec.shape, parameterValues(spec)]);
+  const run = newRun();
+  const about = { ...facts({ step: 30 }), recipe: recipe({ model: MODEL, inputSize: 48 }) };
+  weights = join(run, 'checkpoints', (await saveCheckpoint(run, about, state)).file);
+});
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function job(items: ExportJob['items'], target: string): ExportJob {
+  return { kind: 'export', engine: engineFolder(), weights, items, folder: target, settings: {}, resized: false };
+}
+
+test('a batch writes every format, about as large as was said, and nothing else', async () => {
+  const { written } = await spawnJob(
+    job(
+      EXPORT_FORMAT_NAMES.map((format) => ({ format })),
+      folder,
+    ),
+    { entry },
+  ).done;
+  expect(written.map(({ format, error }) => [format, error])).toEqual(
+    EXPORT_FORMAT_NAMES.map((format) => [format, null]),
+  );
+  const names = readdirSync(folder);
+  for (const { path } of written) expect(existsSync(path)).toBe(true);
+  expect(names.filter((name) => name.startsWith('.'))).toEqual([]);
+  const hub = written.find(({ format }) => format === 'huggingface')!.path;
+  expect(readdirSync(join(hub, 'onnx')).filter((name) => name.endsWith('.onnx'))).toEqual(['model.onnx', 'model_fp16.onnx', 'model_quantized.onnx']); // prettier-ignore
+  const page = readFileSync(written.find(({ format }) => format === 'demo')!.path, 'utf8');
+  expect(page).toContain('Copyright (c) Microsoft Corporation');
+  expect(page).toContain('"classes":["cat","dog","猫"]');
+});
+
+test('what one format is refused for keeps no other from being written', async () => {
+  const target = join(folder, 'some');
+  const items = [{ format: 'pth', output: join(folder, 'wrong.onnx') }, { format: 'timm' }] as const;
+  const { written } = await spawnJob(job(items, target), { entry }).done;
+  expect(written.map(({ error }) => error?.code ?? null)).toEqual(['export.ending', null]);
+  expect(existsSync(join(folder, 'wrong.onnx'))).toBe(false);
+});
+
+test('one that is stopped leaves nothing half-written', async () => {
+  const target = join(folder, 'stopped');
+  const running = spawnJob(job([{ format: 'timm' }, { format: 'onnx' }, { format: 'demo' }], target), {
+    entry,
+    onEvent: (event) => {
+      if (event.tell === 'progress' && event.stage === 'export') running.stop();
+    },
+  });
+  const { written } = await running.done;
+  const whole = written.map(({ path }) => path.slice(target.length + 1));
+  const there = existsSync(target) ? readdirSync(target) : [];
+  expect(there.filter((name) => !name.endsWith('.onnx.json'))).toEqual(whole.sort());
+});
