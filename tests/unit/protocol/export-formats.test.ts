@@ -52,6 +52,7 @@ const ALLOWED = [
   'src-main/runs/evaluation-file.ts', // so are the answers of evaluations
   'src-main/install/weight-source.ts', // the name of a download without a name
   'src-main/install/weight-caches.ts', // names of Hugging Face's files
+  'src-main/runs/export-writers.ts', // names formats
   'src-main/runs/hub-folder.ts',
   'src-main/weights/hub-config.ts',
   'src-main/weights/open-weights.ts',
