@@ -8,6 +8,7 @@ const OUTPUT = join(ROOT, 'node_modules/.cache/bench');
 /** Those that train or answer something. */
 const ON_THE_ENGINE = [
   'compile',
+  'export',
   'fuzz-images',
   'kill',
   'leak',

@@ -110,5 +110,5 @@ function readTfjs(path: string): tf.io.ModelArtifacts {
   const parts = names.map((name) => readFileSync(join(path, name)));
   const weightData = new Uint8Array(Buffer.concat(parts)).buffer;
   const weightSpecs = weightsManifest.flatMap(({ weights }) => weights);
-  return { modelTopology, weightSpecs, weightData, signature, userDefinedMetadata } as tf.io.ModelArtifacts;
+  return { modelTopology, weightSpecs, weightData, signature, userDefinedMetadata };
 }
