@@ -77,6 +77,8 @@ export interface EvaluateJob extends EngineChoice {
   classIndex?: string;
   /** ImageNet-ReaL's real.json; '' or absent: not scored by it. */
   realLabels?: string;
+  /** Compares class and distillation token after each block, where there are two. */
+  tokens?: boolean;
   /** Where to keep every image's answers, and what the weights are of; nothing is kept when left out. */
   keep?: { folder: string; run: string | null; checkpoint: string | null };
 }

@@ -48,6 +48,11 @@ export function transformer(given: TransformerShape, options: ModelOptions): Net
     macs: macsOf(shape, options),
     noise: noiseOf(branches, options),
     predict: (params, images) => forward(shape, params, images, NOTHING_DROPPED),
+    tokens: (params, images) => {
+      const layers: tf.Tensor3D[] = [];
+      forward(shape, params, images, NOTHING_DROPPED, (x) => layers.push(first(x, shape.distilled ? 2 : 1)));
+      return layers;
+    },
     train: (params, images, noise) => {
       // Taken apart where it is used, which may be on the way back: what is equal is computed once.
       const divided = () => divideNoise(noise, branches, options);
@@ -102,16 +107,26 @@ const AUTHORS: Style = {
   dropsInside: false,
 };
 
-function forward(shape: TransformerShape, params: Params, images: tf.Tensor4D, drops: Drops): Heads {
+/** @param see hears the tokens as they are at first, after each block, and after the last norm. */
+function forward(
+  shape: TransformerShape,
+  params: Params,
+  images: tf.Tensor4D,
+  drops: Drops,
+  see?: (x: tf.Tensor3D) => void,
+): Heads {
   const extra = shape.distilled ? 2 : 1;
   let x = drops.inside(embed(shape, within(params, ''), images), 0); // [B, N, D]
+  see?.(x);
   for (let block = 0; block < shape.depth; block++) {
     // The heads read the extra tokens alone: in the last block only these ask and go on.
     const asking = block === shape.depth - 1 ? extra : x.shape[1];
     const run = (x: tf.Tensor3D, params: Params) => blockOf(shape, params, x, block, asking, drops);
     const own = paramsOf(params, `blocks.${block}.`);
     x = drops.recompute ? recomputed(run, x, own) : run(x, own);
+    see?.(x);
   }
+  see?.(norm(within(params, ''), 'norm', x));
   return heads(within(params, ''), x, drops.features);
 }
 

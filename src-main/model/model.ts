@@ -66,6 +66,8 @@ export interface Model {
   noise: { shape(batch: number): number[] } | null;
   /** Evaluation forward. */
   predict(params: Params, images: tf.Tensor4D): Heads;
+  /** Extra tokens [B, 1 | 2, D] at first, after each block, and after the last norm; left out by networks without. */
+  tokens?: (params: Params, images: tf.Tensor4D) => tf.Tensor3D[];
   /**
    * Training forward: stochastic depth and dropout by `noise` (null: nothing is dropped), batch normalization by batch
    * statistics.
@@ -93,7 +95,7 @@ export interface ModelOptions {
 export type Deit3Style = 'timm' | 'authors';
 
 /** Facts that a family adds to those of a preset. */
-export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train' | 'attentionHeads'> & {
+export type Network = Pick<Model, 'specs' | 'macs' | 'noise' | 'predict' | 'train' | 'tokens' | 'attentionHeads'> & {
   distilled?: boolean;
 };
 

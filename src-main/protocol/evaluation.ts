@@ -67,6 +67,11 @@ const evaluationFacts = v.object({
   loss: v.nullable(number),
   seconds: number,
   heads: v.array(headReport),
+  /**
+   * Mean cosine of class and distillation token over the images: at first, after each block, after the last norm.
+   * Missing where it was not asked for, or where there is one token.
+   */
+  tokenCosine: v.optional(v.array(measured)),
 });
 export const evaluationList = v.array(evaluationFacts);
 export type EvaluationFacts = v.InferOutput<typeof evaluationFacts>;

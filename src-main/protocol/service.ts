@@ -324,6 +324,7 @@ export const CALLS = {
       folder: v.optional(text),
       classIndex: v.optional(text),
       realLabels: v.optional(text),
+      tokens: v.optional(v.boolean()),
       entry: v.optional(text),
       classNames: v.optional(text),
       settings: v.optional(recipe),

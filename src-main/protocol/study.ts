@@ -184,6 +184,8 @@ const studyRow = v.object({
   average: v.nullable(spread),
   /** Share of images on which it decides as its teacher. */
   agreement: v.nullable(spread),
+  /** Mean cosine of class and distillation token over images and seeds: at first, after each block, after the last norm. */
+  tokenCosine: v.nullable(numbers),
   /** Seconds of a run, training and evaluation. */
   seconds: v.nullable(spread),
   /** Acc@1 of each seed of the study, null where it has not finished. */

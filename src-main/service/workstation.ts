@@ -286,7 +286,7 @@ class Core {
       check: (recipe) => this.starter.check({ ...recipe }),
       time: (recipe) => this.recipeCalls.time({ ...recipe }),
       measure: (recipe) => this.recipeCalls.measure(recipe),
-      evaluate: (run, checkpoint) => this.evaluations.start({ run, checkpoint }),
+      evaluate: (run, checkpoint) => this.evaluations.start({ run, checkpoint, tokens: true }),
       begin: async (recipe) => (await this.starter.begin({ given: { ...recipe } })).id,
       resume: (run) => this.resume(run),
       onChange: () => emit({ event: 'studies' }),

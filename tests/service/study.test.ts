@@ -14,7 +14,7 @@ const places = ownPlaces();
 const dataPath = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
 const spec = parseStudy({
   name: 'rates',
-  base: { dataPath, model: 'test_deit_patch16_32', inputSize: 32, batchSize: 8, epochs: 2, warmupEpochs: 0, distillationType: 'none', ...WITHOUT_AUGMENTATION }, // prettier-ignore
+  base: { dataPath, model: 'test_deit_distilled_patch16_32', inputSize: 32, batchSize: 8, epochs: 2, warmupEpochs: 0, distillationType: 'none', ...WITHOUT_AUGMENTATION }, // prettier-ignore
   variants: [
     { name: 'slow', changes: { lr: 1e-4 } },
     { name: 'fast', changes: { lr: 1e-3 } },
@@ -79,6 +79,7 @@ test('trains only what was changed or added', async () => {
   const tables = await front.client.call('study.tables', { study: id });
   expect(tables.images).toBe(6);
   expect(tables.rows[1].versus!.mcnemar).toHaveLength(1);
+  expect(tables.rows[1].tokenCosine).toHaveLength(4);
   const { path } = await front.client.call('study.write', { study: id, format: 'html' });
   expect(readFileSync(path, 'utf8')).toContain('Against slow');
 });

@@ -20,6 +20,7 @@ import { headReport, orNull, type RightLabels } from '../../train/report.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { folderData, validationData, type EvaluationData, type ModelClasses } from '../evaluation/evaluation-data.ts';
 import { reportOf } from '../../jobs/evaluation-report.ts';
+import { TokenMeter } from '../evaluation/token-meter.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
 import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
@@ -56,9 +57,9 @@ export async function runEvaluateJob(job: EvaluateJob, context: JobContext): Pro
     stage('weights');
     const found = await scored(job, { ...asked, data, engine, state, notes }, context);
     if (!found) return null;
-    const { scores, answered, skipped } = found;
+    const { scores, answered, skipped, tokenCosine } = found;
     const { dataset } = data;
-    const facts = factsOf(job, { ...asked, data, scores, answered, skipped, real, started, notes });
+    const facts = factsOf(job, { ...asked, data, scores, answered, skipped, tokenCosine, real, started, notes });
     if (job.keep) await writeEvaluation(job.keep.folder, facts, { ...answered, classes: dataset.classes });
     const report: EvaluationReport = reportOf(facts, { ...answered, classes: dataset.classes }, 'test');
     return { scores, report, model: recipe.model, images: facts.count, skipped, dataset: summarise(dataset) };
@@ -102,6 +103,7 @@ interface Scored {
   scores: Evaluation;
   answered: Answered;
   skipped: SkippedImage[];
+  tokenCosine: number[] | undefined;
 }
 
 /** Runs student and teacher over all images; null when stopped. */
@@ -133,6 +135,7 @@ async function scored(
       onSkip: (image) => skipped.push(image),
     });
     const recorders = newRecorders(student, opened);
+    const tokens = job.tokens && student.distilled ? new TokenMeter(student, state) : null;
     const evaluate = await createEvaluator({
       engine,
       state,
@@ -145,6 +148,7 @@ async function scored(
       context,
       record: {
         onAnswers: (answers, batch) => {
+          tokens?.add(batch);
           for (const [head, recorder] of recorders.student) {
             const logits = answers[head];
             if (logits) recorder.add(logits, batch);
@@ -154,7 +158,7 @@ async function scored(
       recordTeacher: { onAnswers: (logits, batch) => recorders.teacher?.add(logits, batch) },
     });
     const scores = await evaluate(context.stop);
-    return scores && { scores, skipped, answered: joined(recorders) };
+    return scores && { scores, skipped, answered: joined(recorders), tokenCosine: tokens?.means() };
   } finally {
     await opened?.close();
   }
@@ -203,7 +207,7 @@ function hasTeacher({ distillationType, teacherPath }: Recipe): boolean {
 
 function factsOf(
   job: EvaluateJob,
-  { path, recipe, data, scores, answered, skipped, real, started, notes }: Asked & Scored & { data: EvaluationData; real: RightLabels | null; started: number }, // prettier-ignore
+  { path, recipe, data, scores, answered, skipped, tokenCosine, real, started, notes }: Asked & Scored & { data: EvaluationData; real: RightLabels | null; started: number }, // prettier-ignore
 ): EvaluationFacts {
   const classes = data.dataset.classes.length;
   const time = Date.now();
@@ -228,6 +232,7 @@ function factsOf(
     loss: orNull(scores.test.loss),
     seconds: (performance.now() - started) / 1000,
     heads: heads.map((head) => headReport(answered, head, { classes, real })),
+    ...(tokenCosine && { tokenCosine }),
   };
 }
 

@@ -85,6 +85,7 @@ export class Evaluations {
     const job = {
       ...({ kind: 'evaluate', engine, gpu, settings } as const),
       average: asked.average ?? false,
+      tokens: asked.tokens ?? false,
       folder: optional(asked.folder),
       classIndex: optional(asked.classIndex),
       realLabels: optional(asked.realLabels),

@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { QueueEntry, RunSummary } from '../../protocol/data-types.ts';
 import { ENDED, type EpochRow } from '../../protocol/events.ts';
+import type { EvaluationFacts } from '../../protocol/evaluation.ts';
 import type { CallParams, CallResult, Handlers } from '../../protocol/service.ts';
 import {
   parseStudy,
@@ -302,24 +303,25 @@ function cellReport({ cell: { variant, stage, seed }, run }: CellRun): StudyCell
 }
 
 function trainedOf({ cell, run }: CellRun): Trained {
-  if (run?.state !== 'finished') return { cell, run, last: null, seconds: 0, answers: null };
+  if (run?.state !== 'finished') return { cell, run, last: null, seconds: 0, answers: null, tokenCosine: null };
   const epochs = readHistory(run.path).filter((row): row is EpochRow => row.type === 'epoch');
   const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
-  return { cell, run, last: epochs.at(-1) ?? null, seconds, answers: answersOf(run) };
+  const tokenCosine = keptEvaluation(run)?.tokenCosine ?? null;
+  return { cell, run, last: epochs.at(-1) ?? null, seconds, answers: answersOf(run), tokenCosine };
 }
 
 /** The newest evaluation of a run's last checkpoint on its validation images. */
-function keptEvaluation({ path }: RunSummary): string | null {
+function keptEvaluation({ path }: RunSummary): EvaluationFacts | null {
   const last = latestCheckpoint(path)?.file;
   const found = listEvaluations(evaluationsFolder(path)).find(
     ({ checkpoint, images, average }) => checkpoint === last && images === 'val' && !average,
   );
-  return found?.id ?? null;
+  return found ?? null;
 }
 
 function answersOf(run: RunSummary): KeptAnswers | null {
-  const id = keptEvaluation(run);
-  if (id === null) return null;
+  const id = keptEvaluation(run)?.id;
+  if (id === undefined) return null;
   try {
     return readAnswers(evaluationsFolder(run.path), id);
   } catch {

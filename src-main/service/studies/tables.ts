@@ -17,6 +17,8 @@ export interface Trained {
   seconds: number;
   /** Answers of its last checkpoint on the validation images, where they are kept. */
   answers: KeptAnswers | null;
+  /** Of class and distillation token at each place, of networks that have both. */
+  tokenCosine: readonly number[] | null;
 }
 
 /** Makes a row for each variant and each stage of it. The first variant is the control of each stage. */
@@ -50,8 +52,14 @@ function rowOf(all: readonly Trained[]): Omit<StudyRow, 'variant' | 'stage' | 's
     distillationHead: spread(({ distillationHead }) => distillationHead?.acc1),
     average: spread(({ testEma }) => testEma?.acc1),
     agreement: spread(({ agreement }) => agreement),
+    tokenCosine: meanOfEach(done.flatMap(({ tokenCosine }) => (tokenCosine ? [tokenCosine] : []))),
     seconds: done.length > 0 ? spreadOf(done.map(({ seconds }) => seconds)) : null,
   };
+}
+
+function meanOfEach(lists: readonly (readonly number[])[]): number[] | null {
+  if (lists.length === 0) return null;
+  return lists[0].map((_, place) => spreadOf(lists.map((list) => list[place])).mean);
 }
 
 /** Compares seed by seed; null where no seed has finished in both. */

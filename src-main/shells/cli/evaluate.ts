@@ -53,6 +53,7 @@ export const evaluate: Command = {
       help: 'Which class has which number: {"0": ["n01440764", "tench"], …}. Default: the order of ImageNet.',
     },
     { flag: 'real-labels', value: 'FILE', help: "ImageNet-ReaL's real.json: scores by its labels too." },
+    { flag: 'tokens', value: null, help: 'Compare class and distillation token after each block: their mean cosine.' },
     { flag: 'no-keep', value: null, help: 'Leave nothing in the run folder, or in the cache, for the window to show.' },
     { flag: 'csv', value: null, help: 'Print the table of classes as CSV.', excludes: ['json'] },
     ...recipeOptions().filter(({ flag }) => EVALUATED.test(flag)),
@@ -87,6 +88,7 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
     folder: pathValue(parsed, 'folder'),
     classIndex: pathValue(parsed, 'class-index'),
     realLabels: pathValue(parsed, 'real-labels'),
+    tokens: parsed.values.get('tokens') === true,
     keep: kept ? keepPlace(weights, cacheFolder()) : undefined,
   };
   const result = await inJobProcess(job, shell);
@@ -117,6 +119,14 @@ export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readon
   });
 }
 
+function tokenLines(cosines: readonly number[] | undefined): string[] {
+  if (!cosines) return [];
+  const place = (at: number): string =>
+    at === 0 ? 'at first' : at === cosines.length - 1 ? 'after the last norm' : `after block ${at}`;
+  const lines = cosines.map((cosine, at) => `  ${cosine.toFixed(4)}  ${place(at)}`);
+  return ['Cosine of class and distillation token, mean over the images', ...lines, ''];
+}
+
 function noteLeftOut({ dataset, skipped, report }: Evaluated, { reporter }: Shell): void {
   for (const { message } of report.facts.notes ?? []) reporter.note(message);
   const left = new StillhouseError('data.excluded', { count: dataset.excluded, list: LIST_NAME });
@@ -141,6 +151,7 @@ function reportText({ scores, report, model, images }: Evaluated): string {
       .slice(0, SHOWN)
       .map(([label, decision, count]) => `  ${count}  ${classes[label].name} taken for ${classes[decision].name}`),
     '',
+    ...tokenLines(facts.tokenCosine),
     `Weakest classes (of ${classes.length})`,
     ...weakest(classes).map(classLine),
     '',

@@ -132,7 +132,14 @@ function trained(seed: number, variant: string, acc1: number, decided: readonly 
     ...{ files: ['a', 'b', 'c', 'd', 'e', 'f'], labels: Int32Array.of(0, 0, 0, 1, 1, 1), kept: 1, classes: ['x', 'y'] },
     heads: new Map([['test', head(decided)], ['teacher', head([0, 0, 0, 1, 1, 0])]]), // prettier-ignore
   };
-  return { cell, run: { state: 'finished' } as RunSummary, last: last as EpochRow, seconds: 60, answers };
+  return {
+    cell,
+    run: { state: 'finished' } as RunSummary,
+    last: last as EpochRow,
+    seconds: 60,
+    answers,
+    tokenCosine: variant === 'none' ? null : [0.06, 0.5 + seed / 10, 0.93],
+  };
 }
 
 describe('the tables of a study', () => {
@@ -190,6 +197,7 @@ describe('the tables of a study', () => {
     expect(texts.get('tex')).toContain('A \\& B');
     expect(texts.get('csv')!.split('\r\n')).toHaveLength(6);
     expect(renderStudy(tables, 'md', 'zh')).toContain('| 方案 |');
+    expect(texts.get('md')).toContain('| after block 1 | 0.550 |');
     expect(texts.get('md')).not.toContain('Table 3');
     const ofPaper = { ...tables, report: { ...report, spec: { ...spec, template: 'which-distillation' } } };
     expect(renderStudy(ofPaper, 'md')).toContain('| hard with token, both | 74.5 | 81.2 | 83.4 | 84.5 |');

@@ -27,6 +27,7 @@ export function sectionsOf(tables: StudyTables, language: ReportLanguage): Secti
     ...versus(tables, words),
     bySeed(rows, report.spec.seeds, words),
     ...apart(tables, words),
+    ...tokens(tables, words),
     ...published(tables, language),
     recipes(tables, words),
     { title: words.machine, notes: [tables.machine], table: null },
@@ -100,6 +101,21 @@ function apart({ disagreement }: StudyTables, words: ReportWords): Section[] {
   const head = names.map((name) => deciderOf(name, words));
   const rows = percent.map((row, at) => [head[at], ...row.map((share) => (share === null ? NONE : share.toFixed(1)))]);
   return [{ title: words.apart, notes: [words.apartNote], table: { head: ['', ...head], rows } }];
+}
+
+function tokens({ rows }: StudyTables, words: ReportWords): Section[] {
+  const shown = rows.flatMap((row) => (row.tokenCosine ? [{ row, cosines: row.tokenCosine }] : []));
+  const places = Math.max(0, ...shown.map(({ cosines }) => cosines.length));
+  if (places === 0) return [];
+  const place = (at: number): string => {
+    if (at === 0) return words.first;
+    return at === places - 1 ? words.norm : filled(words.block, { block: at });
+  };
+  const line = (at: number): string[] => [place(at), ...shown.map(({ cosines }) => cosines[at]?.toFixed(3) ?? NONE)];
+  const head = ['', ...shown.map(({ row }) => nameOf(row, words))];
+  return [
+    { title: words.tokens, notes: [words.tokensNote], table: { head, rows: Array.from({ length: places }, (_, at) => line(at)) } }, // prettier-ignore
+  ];
 }
 
 function published({ report }: StudyTables, language: ReportLanguage): Section[] {
