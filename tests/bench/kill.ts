@@ -36,7 +36,7 @@ try {
 }
 
 async function bench(): Promise<boolean> {
-  const entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+  const entry = join(await buildPrograms(), 'job.process.mjs');
   const dataPath = makeTinyData(join(folder, 'data'), { train: 16, val: 2 });
   const recipe = parseRecipe({
     ...{ model: 'deit_tiny_patch16_224', dataPath, inputSize: 32, batchSize: 4, numWorkers: 1, epochs },

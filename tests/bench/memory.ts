@@ -25,7 +25,7 @@ const CASES: Partial<Recipe>[] = [
 /** Asked for between forecast and measurement. */
 const BOUND = 0.15;
 
-const entry = path.join(await buildPrograms(['job.process', 'decode.worker']), 'job.process.mjs');
+const entry = path.join(await buildPrograms(), 'job.process.mjs');
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 const folder = mkdtempSync(path.join(tmpdir(), 'stillhouse-memory-'));
 const dataPath = makeTinyData(path.join(folder, 'data'), { size: 256, train: 86, val: 4 });

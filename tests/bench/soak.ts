@@ -57,7 +57,7 @@ try {
 }
 
 async function soak(): Promise<boolean> {
-  const entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+  const entry = join(await buildPrograms(), 'job.process.mjs');
   const dataPath = makeTinyData(join(folder, 'data'), { train: 64, val: 12 });
   const recipe = parseRecipe({
     ...{ model: 'deit_tiny_patch16_224', dataPath, inputSize: 32, batchSize: 8, epochs: 100_000, warmupEpochs: 0 },

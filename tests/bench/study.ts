@@ -51,7 +51,7 @@ const ARMS: { name: string; values: Partial<Recipe> }[] = [
 
 mkdirSync(folder, { recursive: true });
 const listeners = new Set<(event: ServiceEvent) => void>();
-const entry = join(await buildPrograms(['job.process', 'decode.worker', 'onnx.worker']), 'job.process.mjs');
+const entry = join(await buildPrograms(), 'job.process.mjs');
 const workstation = createWorkstation({
   shell: 'cli',
   homeFolder: folder,

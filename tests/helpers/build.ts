@@ -1,50 +1,81 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'vite';
 
 /** npm runs tests and benches in the root. */
 const ROOT = process.cwd();
-const ENTRIES = {
-  'job.process': 'src-main/job-process/job.process.ts',
-  'onnx.worker': 'src-main/job-process/teacher/onnx.worker.ts',
-  'decode.worker': 'src-main/job-process/images/decode.worker.ts',
-  cli: 'src-main/shells/cli/cli.ts',
-} as const;
+const CACHE = join(ROOT, 'node_modules', '.cache', 'test-programs');
+const DAY = 24 * 3_600_000;
 
-type Entry = keyof typeof ENTRIES;
-
-const built = new Map<string, Promise<string>>();
+let built: Promise<string> | undefined;
 
 /**
- * The Node programs as they are in the sources now, bundled as `electron.config.ts` does: `job.process.mjs`,
- * `onnx.worker.mjs`, `decode.worker.mjs` and `cli.mjs`, or those that are named, in a folder of this process's own, which goes when it ends.
+ * Returns the folder of the Node programs as they are in the sources now, bundled as `electron.config.ts` does:
+ * `job.process.mjs`, `onnx.worker.mjs`, `decode.worker.mjs` and `cli.mjs`. Test files share it until a source changes.
  */
-export function buildPrograms(names = Object.keys(ENTRIES) as Entry[]): Promise<string> {
-  const key = names.join('-');
-  const known = built.get(key) ?? bundle(names, key);
-  built.set(key, known);
-  return known;
+export function buildPrograms(): Promise<string> {
+  return (built ??= share());
 }
 
-async function bundle(names: Entry[], key: string): Promise<string> {
-  const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-${key}`);
-  mkdirSync(folder, { recursive: true });
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const input = Object.fromEntries(names.map((name) => [name, join(ROOT, ENTRIES[name])]));
+async function share(): Promise<string> {
+  const folder = join(CACHE, sourceHash());
+  if (existsSync(folder)) return folder;
+  const own = `${folder}.${process.pid}`;
+  mkdirSync(own, { recursive: true });
+  for (const name of readdirSync(CACHE)) removeOld(join(CACHE, name));
+  await bundle(own);
+  try {
+    renameSync(own, folder);
+  } catch (error) {
+    // Another test file was first.
+    rmSync(own, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  return folder;
+}
+
+/** Hashes all that may be in a bundle. */
+function sourceHash(): string {
+  const hash = createHash('sha256');
+  for (const file of ['package-lock.json', ...filesIn('src-main'), ...filesIn('resources')])
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(ROOT, file)))
+      .update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+function filesIn(folder: string): string[] {
+  const entries = readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((file) => join(file.parentPath, file.name).slice(ROOT.length + 1)).sort();
+}
+
+function removeOld(folder: string): void {
+  const made = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+  if (made < Date.now() - DAY) rmSync(folder, { recursive: true, force: true });
+}
+
+async function bundle(outDir: string): Promise<void> {
+  const { build } = await import('vite');
   await build({
     root: ROOT,
     configFile: false,
     logLevel: 'error',
     build: {
       ssr: true,
-      outDir: folder,
+      outDir,
       target: 'node20',
       sourcemap: true,
       rolldownOptions: {
-        input,
+        input: {
+          'job.process': 'src-main/job-process/job.process.ts',
+          'onnx.worker': 'src-main/job-process/teacher/onnx.worker.ts',
+          'decode.worker': 'src-main/job-process/images/decode.worker.ts',
+          cli: 'src-main/shells/cli/cli.ts',
+        },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
       },
     },
   });
-  return folder;
 }

@@ -19,7 +19,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeTinyData(data);
-  entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

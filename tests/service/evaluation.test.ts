@@ -18,7 +18,7 @@ let run: string;
 let path: string;
 
 beforeAll(async () => {
-  const entry = join(await buildPrograms(['job.process', 'decode.worker']), 'job.process.mjs');
+  const entry = join(await buildPrograms(), 'job.process.mjs');
   front = openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
   ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));

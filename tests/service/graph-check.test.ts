@@ -32,7 +32,7 @@ let entry: string;
 let recording: Recording;
 
 beforeAll(async () => {
-  entry = join(await buildPrograms(['job.process', 'decode.worker', 'onnx.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
   recording = recordInference(await testEngine(), model);
   const arrays = model.specs.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const, values: params[name] }));
   writeFileSync(checkpoint, Buffer.concat([...writeSafetensors(arrays, FACTS)]));

@@ -30,7 +30,7 @@ writeFileSync(names, EXPECTED.timm.join('\n'));
 let entry: string;
 
 beforeAll(async () => {
-  entry = join(await buildPrograms(['job.process', 'decode.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

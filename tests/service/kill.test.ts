@@ -12,7 +12,7 @@ const ORDER: Aim[] = ['checkpoint', 'manifest', 'step'];
 it('a run that is killed again and again loses no checkpoint and ends as if nothing had been', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-kill-'));
   try {
-    const entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+    const entry = join(await buildPrograms(), 'job.process.mjs');
     const dataPath = makeTinyData(join(folder, 'data'), { train: 8, val: 2 });
     const recipe = parseRecipe({
       ...{ model: 'test_deit_patch16_32', dataPath, inputSize: 32, batchSize: 4, numWorkers: 1, epochs: 12 },

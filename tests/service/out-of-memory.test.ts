@@ -17,7 +17,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(join(folder, 'data'), { train: 8, val: 2, side: 32 });
-  entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

@@ -18,7 +18,7 @@ let onnxEntry: string;
 
 beforeAll(async () => {
   engine = await testEngine();
-  onnxEntry = join(await buildPrograms(['onnx.worker']), 'onnx.worker.mjs');
+  onnxEntry = join(await buildPrograms(), 'onnx.worker.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

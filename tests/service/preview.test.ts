@@ -20,7 +20,7 @@ let engine: Engine;
 beforeAll(async () => {
   engine = await testEngine();
   makeTinyData(folder, { size: 80 });
-  entry = join(await buildPrograms(['job.process', 'decode.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -18,7 +18,7 @@ let entry: string;
 
 beforeAll(async () => {
   makeDataset(data, { train: 8, val: 2, side: 32 });
-  entry = join(await buildPrograms(['job.process', 'onnx.worker', 'decode.worker']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

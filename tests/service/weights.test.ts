@@ -23,7 +23,7 @@ beforeAll(async () => {
   tiny = await servePublished(table);
   const own = [join(places.root, 'torch'), join(places.root, 'hub'), tiny.server.url, table];
   VARIABLES.forEach((name, at) => (process.env[name] = own[at]));
-  const entry = join(await buildPrograms(['job.process', 'decode.worker']), 'job.process.mjs');
+  const entry = join(await buildPrograms(), 'job.process.mjs');
   const open = (): Front => openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
   [front, other] = [open(), open()];
 });

@@ -29,7 +29,7 @@ let script: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'stillhouse-crew-'));
   engine = await testEngine();
-  script = join(await buildPrograms(['decode.worker']), 'decode.worker.mjs');
+  script = join(await buildPrograms(), 'decode.worker.mjs');
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
