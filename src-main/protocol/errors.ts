@@ -630,6 +630,10 @@ export const ERRORS = {
     says: 'The classes in {path} are not those that the run began with.',
     advice: 'Restore the folders of the classes, or start a new run.',
   },
+  'run.precision-changed': {
+    says: 'The run was trained in {before} before and goes on in {now}: that is what precision auto means on this machine.',
+    advice: 'To go on as before, where this machine can: --precision {before}.',
+  },
   'run.optimizer-changed': {
     says: '{path} was not written by the optimizer {opt}: {missing} is not in it.',
     advice: 'Resume with the optimizer that it was trained by, or start a new run from its weights.',

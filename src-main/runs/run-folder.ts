@@ -32,6 +32,8 @@ export interface RunFile {
   recipe: Recipe;
   /** Class names by label. */
   classes: string[];
+  /** The precision that `auto` meant where it was trained last. */
+  precision?: string;
 }
 
 /** A folder that claims to be a run; exactly one of `run` and `error` is set. */
@@ -73,6 +75,17 @@ export function changeRecipe(folder: string, recipe: Recipe): void {
   writeFileAtomic(runPath(folder), `${JSON.stringify({ ...openRun(folder), recipe }, null, 2)}\n`);
 }
 
+/**
+ * Keeps the precision that `auto` means on this machine. @returns the one it meant before, where that was another.
+ * Throws as {@link openRun}, and `disk.*`.
+ */
+export function keepPrecision(folder: string, precision: string): string | null {
+  const run = openRun(folder);
+  if (run.precision === precision) return null;
+  writeFileAtomic(runPath(folder), `${JSON.stringify({ ...run, precision }, null, 2)}\n`);
+  return run.precision ?? null;
+}
+
 /** Reads and checks `run.json`. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
 export function openRun(folder: string): RunFile {
   let text: string;
@@ -105,7 +118,11 @@ export function parseRun(text: string, folder: string): RunFile {
     return given[key];
   });
   const applied = parseSavedRecipe(recipe as Record<string, unknown>);
-  return { format, id, created, version, engine, dataPath, recipe: applied, classes };
+  const { precision } = given;
+  return {
+    ...{ format, id, created, version, engine, dataPath, recipe: applied, classes },
+    ...(typeof precision === 'string' && { precision }),
+  };
 }
 
 /** Lists the folders directly under a folder that hold a run, by name. */

@@ -585,6 +585,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请还原它、清空回收站，或选择其他文件夹。',
   },
   'checkpoint.damaged': { says: '检查点 {path} 已损坏：{reason}。', advice: '将改用它之前最新的完整检查点。' },
+  'run.precision-changed': {
+    says: '此前以 {before} 精度训练，现在以 {now} 继续：精度 auto 在这台机器上的含义如此。',
+    advice: '若这台机器支持，要照旧继续请用：--precision {before}。',
+  },
   'run.optimizer-changed': {
     says: '{path} 并非由优化器 {opt} 写成：其中没有 {missing}。',
     advice: '请用训练它的优化器恢复，或以其权重开始新的运行。',

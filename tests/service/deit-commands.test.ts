@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../src-main/data/decode/png.ts';
@@ -95,6 +95,15 @@ function image(index: number): Uint8Array {
 describe('a training from published weights', () => {
   const data = makeTinyData(join(folder, 'data'));
   const SMALL = '--input-size 32 --epochs 1 --warmup-epochs 0 --num_workers 1';
+
+  it.each(['deit_tiny_patch16_224', 'deit_small_patch16_224'])('of %s alone trains it from scratch', async (model) => {
+    const words = `train --model ${model} --batch-size 24 --data-path ${data} --output_dir ${model}`;
+    const { code, out, err } = await stillhouse(`${words} ${SMALL}`);
+    expect(code, err).toBe(0);
+    expect(err).toContain('steps of 24 images an epoch');
+    expect(out).toMatch(/Best after epoch 1: \* Acc@1 [\d.]+/);
+    expect(existsSync(join(folder, model, 'log.txt'))).toBe(true);
+  });
 
   it('starts with a teacher at an address, as on a cluster', async () => {
     const teacher = publish('regnety_002', 3, 32);

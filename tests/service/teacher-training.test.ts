@@ -107,6 +107,26 @@ describe('a distillation', () => {
     });
   });
 
+  it('that is resumed reads its teacher as before, unless its card says otherwise since', async () => {
+    const path = copyTeacher('plain.onnx', folder, 'resumed.onnx');
+    const classes = ['clay', 'amber', 'dune', 'blue'];
+    const card = { mean: [0.5, 0.4, 0.3], std: [0.25, 0.3, 0.35], classes };
+    writeFileSync(cardPath(path), JSON.stringify(card));
+    const goOn = async (epochs: number) => {
+      await run({ ...trainJob('resumed', recipe(path, { epochs })), resume: epochs === 1 ? 'new' : 'auto' });
+      const notes = readHistory(join(folder, 'resumed')).flatMap((row) => (row.type === 'note' ? [row.note.code] : []));
+      const kept = JSON.parse(readFileSync(join(folder, 'resumed', 'teacher.json'), 'utf8')) as Partial<typeof card>;
+      return { kept, changed: notes.filter((code) => code === 'teacher.card-changed').length };
+    };
+    const first = await goOn(1);
+    expect(first).toMatchObject({ kept: { path, mean: card.mean, classes }, changed: 0 });
+    rmSync(cardPath(path));
+    expect(await goOn(2)).toEqual(first);
+    writeFileSync(cardPath(path), JSON.stringify({ mean: [0.1, 0.2, 0.3] }));
+    expect(await goOn(3)).toMatchObject({ kept: { mean: [0.1, 0.2, 0.3], std: card.std }, changed: 1 });
+    expect(rowsOf('resumed').epochs).toHaveLength(3);
+  });
+
   it('ends before its first step where the teacher does not know a class', async () => {
     const more = makeTinyData(join(folder, 'more'), { classes: ['amber', 'jade'], train: 8, val: 2 });
     const job = trainJob('refused', recipe(teacherOf('plain.onnx'), { dataPath: more }));
@@ -143,8 +163,10 @@ describe('on the command line', () => {
   it('an ONNX file is scored on validation images', () => {
     const path = teacherOf('plain.onnx');
     const args = ['evaluate-teacher', '--teacher-path', path, '--data-path', data, '--batch-size', '8', '--json'];
+    writeFileSync(join(data, 'train', 'amber', '.DS_Store'), '');
     const { out, status } = stillhouse(...args);
     expect(status).toBe(0);
+    expect(out).toContain('Passed over what other programs left: 1 × .DS_Store.');
     const result: unknown = JSON.parse(out.trim().split('\n').at(-1)!);
     expect(result).toMatchObject({ images: 12, card: { kind: 'onnx', classes: ['clay', 'amber', 'dune', 'blue'] } });
   });

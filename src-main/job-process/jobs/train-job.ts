@@ -15,7 +15,7 @@ import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { archivesFolder, engineName } from '../../runs/places.ts';
-import { changeRecipe, checkpointsFolder, createRun, openRun } from '../../runs/run-folder.ts';
+import { changeRecipe, checkpointsFolder, createRun, keepPrecision, openRun } from '../../runs/run-folder.ts';
 import { keepTeacher, keptTeacher } from '../../runs/run-teacher.ts';
 import { chooseStart } from '../../runs/start.ts';
 import type { CardValues } from '../../protocol/teacher-card.ts';
@@ -172,6 +172,7 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   try {
     stage('weights');
     for (const one of await fillState(state, models.student, job.recipe, begin)) note(one);
+    notePrecision(job, engine, note);
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
     for (const one of teacher?.card.notes ?? []) note(one);
     if (teacher?.outside) keepTeacher(job.run, teacher.card);
@@ -222,6 +223,14 @@ function onceEach(log: RunLog): (note: PlainError) => void {
     if (!said.has(note.message)) log.note(note);
     said.add(note.message);
   };
+}
+
+/** Notes that the run goes on in another precision than before, because `auto` means another on this machine. */
+function notePrecision({ run, recipe }: TrainJob, engine: Engine, note: (one: PlainError) => void): void {
+  if (recipe.precision !== 'auto') return;
+  const now = precisionOf(recipe, engine);
+  const before = keepPrecision(run, now);
+  if (before !== null) note(toPlainError(new StillhouseError('run.precision-changed', { before, now })));
 }
 
 interface Models {

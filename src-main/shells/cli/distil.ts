@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { DistilCost, DistilOffer, DistilPlan, DistilRequest } from '../../protocol/distillation.ts';
+import type { DistilCost, DistilOffer, DistilPlan, DistilReport, DistilRequest } from '../../protocol/distillation.ts';
 import { toPlainError } from '../../protocol/errors.ts';
 import type { ServiceEvent } from '../../protocol/events.ts';
 import { defaultRecipe, totalEpochs, type Recipe } from '../../protocol/recipe.ts';
@@ -139,14 +139,16 @@ function progressShown({ reporter }: Shell, { calls }: LocalService): (event: Se
     const said = event.rows.filter(({ type }) => type === 'epoch' || type === 'note');
     if (said.length === 0 && Date.now() - looked < LOOK_INTERVAL) return;
     looked = Date.now();
-    void calls['distil.list']({}).then((reports) => {
+    const show = (reports: readonly DistilReport[]): void => {
       const report = reports.find(({ plan }) => [plan.teacher.run, plan.student.run].includes(event.run));
       if (!report) return;
       const { plan, step, share, secondsLeft } = report;
-      const recipe = step === 'teacher' ? plan.teacher.recipe : plan.student.recipe;
+      // The plan may be at its student when the last rows of its teacher come.
+      const { recipe } = plan.teacher.run === event.run ? plan.teacher : plan.student;
       if (said.length > 0) reporter.rows(said, { ...defaultRecipe(), ...recipe });
       const left = secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`;
       if (step) reporter.progress(`${step} of ${basename(plan.dataPath)}${left}`, Math.floor(100 * share), 100);
-    });
+    };
+    void calls['distil.list']({}).then(show, (error: unknown) => reporter.note(toPlainError(error).message));
   };
 }

@@ -2,7 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WITHOUT_AUGMENTATION } from '../../../src-main/protocol/recipe.ts';
-import { createRun, findRun, newRunId, openRun, runFolders } from '../../../src-main/runs/run-folder.ts';
+import {
+  changeRecipe,
+  createRun,
+  findRun,
+  keepPrecision,
+  newRunId,
+  openRun,
+  runFolders,
+} from '../../../src-main/runs/run-folder.ts';
 import { CLASSES, newRun, recipe, temporaryFolder } from './state.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name }) as Error;
@@ -33,6 +41,14 @@ describe('a run folder', () => {
     expect(openRun(run).recipe).toEqual(recipe({ ...WITHOUT_AUGMENTATION, mixup: 0.5 }));
     damage(run, ({ recipe, ...content }) => ({ ...content, recipe: without(recipe as object, Object.keys(WITHOUT_AUGMENTATION)) })); // prettier-ignore
     expect(openRun(run).recipe).toEqual(recipe(WITHOUT_AUGMENTATION));
+  });
+
+  it('keeps what precision auto meant, and says when it means another', () => {
+    const run = newRun();
+    const said = ['bfloat16', 'bfloat16', 'float32', 'float32'].map((precision) => keepPrecision(run, precision));
+    expect(said).toEqual([null, null, 'bfloat16', null]);
+    changeRecipe(run, recipe({ lr: 0.5 }));
+    expect(openRun(run)).toMatchObject({ precision: 'float32', recipe: { lr: 0.5 } });
   });
 
   it('is not made over another run, but in a folder that holds something else', () => {
