@@ -6,7 +6,9 @@ import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
 import { WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
+import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { planFolder } from '../../src-main/runs/distil-file.ts';
+import { lockOwner } from '../../src-main/runs/lock.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { parameterValues } from '../helpers/generated.ts';
@@ -136,10 +138,10 @@ test('takes the teacher that knows the classes, and walks to the end as one job'
 test('is one command without a window, which goes on where it was interrupted', async () => {
   const program = join(await buildPrograms(), 'cli.mjs');
   const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
-  const command = (...more: string[]) => {
+  const command = () => {
     const networks = ['--teacher-model', TEACHER, '--model', student.model];
     const words = ['distill', '--data-path', data, ...networks, '--input-size', '32', '--epochs', '4000'];
-    const child = spawn(process.execPath, [program, ...words, ...more, '--json'], { env });
+    const child = spawn(process.execPath, [program, ...words, '--json'], { env });
     const said = { out: '', child, ended: new Promise<number | null>((resolve) => child.on('close', resolve)) };
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
     onTestFinished(() => void child.kill('SIGINT'));
@@ -152,9 +154,21 @@ test('is one command without a window, which goes on where it was interrupted', 
   first.child.kill('SIGINT');
   expect(await first.ended).toBe(130);
   expect(first.out).toContain('Go on with the same command');
-  const second = command('--offer');
-  expect(await second.ended).toBe(0);
-  expect(JSON.parse(second.out.trim().split('\n').at(-1)!)).toMatchObject({ type: 'offer', begun: true });
+  const second = command();
+  await eventually(() => expect(second.out).toContain('student of data'));
+  expect(second.out).toContain('Goes on with what was begun');
+  // Killed with everything it owns: its training saves and ends by itself.
+  const plans = await front.client.call('distil.list', {});
+  const { plan } = plans.find((report) => report.plan.student.recipe.epochs === 4000)!;
+  const path = join(places.homeFolder, 'runs', plan.student.run!);
+  second.child.kill('SIGKILL');
+  await second.ended;
+  await eventually(() => expect(lockOwner(path)).toBeNull());
+  const saved = listCheckpoints(path).at(-1)!.step;
+  const third = command();
+  await eventually(() => expect(listCheckpoints(path).at(-1)!.step).toBeGreaterThan(saved));
+  third.child.kill('SIGINT');
+  expect(await third.ended).toBe(130);
 });
 
 test('a plan is a file that says everything, and is forgotten without its runs', async () => {
