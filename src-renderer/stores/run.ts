@@ -204,14 +204,16 @@ function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typ
     });
     return begun === true;
   };
-  /** Goes on from a run folder or a checkpoint, by its path, and opens the run. @returns whether it goes on. */
+  /**
+   * Goes on from a run folder or a checkpoint, by its path, and opens the run. @returns whether it goes on.
+   * @throws what the service refuses it for.
+   */
   const resumeFrom = async (path: string): Promise<boolean> => {
-    let begun: { run: string } | null = null;
-    await quietly(async () => {
-      begun = await question.startOr((anyway) => service.call('run.resume-from', { path, anyway }), null);
-      if (begun) await open(begun.run);
-    });
-    return begun !== null;
+    const begun = await question.startOr((anyway) => service.call('run.resume-from', { path, anyway }), null);
+    if (!begun) return false;
+    await refresh();
+    await open(begun.run);
+    return true;
   };
   const remove = (run: string): Promise<boolean> =>
     quietly(async () => {
