@@ -59,9 +59,9 @@ export class Workbench {
     await this.set('Epochs', String(epochs));
   }
 
-  /** Takes a recipe of a network of two narrow blocks, which no list offers, without a teacher. */
-  async narrowRecipe(epochs: number): Promise<void> {
-    const settings = { ...NARROW, epochs };
+  /** Takes a recipe of a network of two narrow blocks, which no list offers; without a teacher where `more` names none. */
+  async narrowRecipe(epochs: number, more: Record<string, string | number> = {}): Promise<void> {
+    const settings = { ...NARROW, epochs, ...more };
     const buffer = Buffer.from(JSON.stringify(settings));
     await this.page.setInputFiles('input[type=file]', { name: 'recipe.json', mimeType: 'application/json', buffer });
     await expect(this.main.getByRole('textbox', { name: /^Epochs/ })).toHaveValue(String(epochs));
