@@ -1,11 +1,10 @@
 import { shapeSize } from '../base/shape-size.ts';
 import { Message } from '../formats/protobuf-writer.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import { DTYPES } from '../runtime/dtypes.ts';
 import { bytesOf } from './arrays.ts';
 import type { Graph, GraphFile, WriteOptions } from './graph.ts';
 import { graphFacts, jsonFile } from './graph-facts.ts';
-import { addInference, sidesOf, TensorFlowGraph, typeCode } from './tensorflow-nodes.ts';
+import { addInference, sidesOf, TENSORFLOW_TYPES, TensorFlowGraph } from './tensorflow-nodes.ts';
 import type { TensorFlowAttr, TensorFlowNode, TensorFlowSignature, TensorFlowValue } from './tensorflow-nodes.ts';
 
 /** Field numbers are those of TensorFlow's saved_model.proto, meta_graph.proto, graph.proto and attr_value.proto. */
@@ -57,7 +56,7 @@ function nodeMessage({ name, op, inputs, attrs, value }: TensorFlowNode): Messag
 
 function attrMessage(attr: TensorFlowAttr): Message {
   const message = new Message();
-  if ('type' in attr) return message.integer(6, typeCode(attr.type));
+  if ('type' in attr) return message.integer(6, TENSORFLOW_TYPES[attr.type].code);
   if ('int' in attr) return message.integer(3, attr.int);
   if ('bool' in attr) return message.integer(5, Number(attr.bool));
   if ('text' in attr) return message.text(2, attr.text);
@@ -66,8 +65,8 @@ function attrMessage(attr: TensorFlowAttr): Message {
 }
 
 function tensorMessage({ dtype, shape, values }: TensorFlowValue): Message {
-  const bytes = { size: shapeSize(shape) * DTYPES[dtype].bytes, read: () => bytesOf(values()) };
-  return new Message().integer(1, typeCode(dtype)).message(2, shapeMessage(shape)).bytes(4, bytes);
+  const bytes = { size: shapeSize(shape) * TENSORFLOW_TYPES[dtype].bytes, read: () => bytesOf(values()) };
+  return new Message().integer(1, TENSORFLOW_TYPES[dtype].code).message(2, shapeMessage(shape)).bytes(4, bytes);
 }
 
 function shapeMessage(sides: readonly number[]): Message {
@@ -80,9 +79,9 @@ function signatureMessage({ input, outputs }: TensorFlowSignature, classes: numb
   const info = (tensor: string, type: number, shape: number[]): Message =>
     new Message().text(1, tensor).integer(2, type).message(3, shapeMessage(shape));
   const entry = (key: string, value: Message): Message => new Message().text(1, key).message(2, value);
-  const taken = info(input.tensor, typeCode(input.dtype), sidesOf(input.shape));
+  const taken = info(input.tensor, TENSORFLOW_TYPES[input.dtype].code, sidesOf(input.shape));
   const signature = new Message().message(1, entry(input.name, taken));
   for (const { name, tensor } of outputs)
-    signature.message(2, entry(name, info(tensor, typeCode('float32'), [-1, classes])));
+    signature.message(2, entry(name, info(tensor, TENSORFLOW_TYPES.float32.code, [-1, classes])));
   return signature.text(3, 'tensorflow/serving/predict');
 }

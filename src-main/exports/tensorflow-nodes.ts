@@ -1,6 +1,14 @@
-import { DTYPES, type DType, type Values } from '../runtime/dtypes.ts';
 import { permuted } from './arrays.ts';
 import type { Graph, GraphInput, GraphNode, GraphOp, Pads, Side, Weight } from './graph.ts';
+
+/** The types of numbers in these graphs: TensorFlow's number and name of each, and bytes a number. */
+export const TENSORFLOW_TYPES = {
+  float32: { code: 1, bytes: 4, name: 'DT_FLOAT' },
+  int32: { code: 3, bytes: 4, name: 'DT_INT32' },
+  uint8: { code: 4, bytes: 1, name: 'DT_UINT8' },
+} as const;
+
+export type TensorFlowType = keyof typeof TENSORFLOW_TYPES;
 
 /**
  * A graph in TensorFlow's ops, channels-last, for SavedModel and TF.js. It has no variables: weights are constants under
@@ -16,7 +24,7 @@ export interface TensorFlowNode {
 }
 
 export type TensorFlowAttr =
-  | { type: DType }
+  | { type: TensorFlowType }
   | { int: number }
   | { ints: readonly number[] }
   | { bool: boolean }
@@ -24,9 +32,9 @@ export type TensorFlowAttr =
   | { shape: readonly number[] };
 
 export interface TensorFlowValue {
-  dtype: DType;
+  dtype: TensorFlowType;
   shape: readonly number[];
-  values(): Values;
+  values(): Float32Array | Int32Array;
 }
 
 const FLOAT = { T: { type: 'float32' } } as const;
@@ -89,7 +97,7 @@ export class TensorFlowGraph {
 
 /** An interface of a graph: the names of tensors. */
 export interface TensorFlowSignature {
-  input: { name: GraphInput; tensor: string; dtype: DType; shape: Side[] };
+  input: { name: GraphInput; tensor: string; dtype: TensorFlowType; shape: Side[] };
   outputs: { name: string; tensor: string }[];
 }
 
@@ -314,9 +322,4 @@ function layerName({ name }: Weight): string {
 /** Writes sides as TensorFlow does: −1 for the batch. */
 export function sidesOf(shape: readonly Side[]): number[] {
   return shape.map((side) => side ?? -1);
-}
-
-/** Returns TensorFlow's number of a type. */
-export function typeCode(dtype: DType): number {
-  return DTYPES[dtype].code;
 }

@@ -1,12 +1,11 @@
 import { shapeSize } from '../base/shape-size.ts';
 import { toHalf } from '../formats/half.ts';
 import type { LateBytes } from '../formats/protobuf-writer.ts';
-import { DTYPES, type DType } from '../runtime/dtypes.ts';
 import { bytesOf } from './arrays.ts';
 import type { Graph, GraphFile, WriteOptions } from './graph.ts';
 import { graphFacts } from './graph-facts.ts';
 import { withinHalf } from './onnx-builder.ts';
-import { addInference, sidesOf, TensorFlowGraph } from './tensorflow-nodes.ts';
+import { addInference, sidesOf, TENSORFLOW_TYPES, TensorFlowGraph } from './tensorflow-nodes.ts';
 import type { TensorFlowAttr, TensorFlowNode, TensorFlowSignature, TensorFlowValue } from './tensorflow-nodes.ts';
 
 const SHARD_BYTES = 4 << 20;
@@ -66,23 +65,22 @@ function weightOf(name: string, { dtype, shape, values }: TensorFlowValue, half:
   const count = shapeSize(shape);
   const entry = { name, shape, dtype };
   if (!half || dtype !== 'float32' || shape.length === 0)
-    return { entry, bytes: { size: count * DTYPES[dtype].bytes, read: () => bytesOf(values()) } };
+    return { entry, bytes: { size: count * TENSORFLOW_TYPES[dtype].bytes, read: () => bytesOf(values()) } };
   const read = () => bytesOf(toHalf(withinHalf(name, values() as Float32Array)));
   const quantization = { dtype: 'float16', original_dtype: 'float32' };
   return { entry: { ...entry, quantization }, bytes: { size: 2 * count, read } };
 }
 
-const TYPES: Partial<Record<DType, string>> = { float32: 'DT_FLOAT', int32: 'DT_INT32', uint8: 'DT_UINT8' };
-
 /** GraphDef as JSON writes protocol buffers: whole numbers as texts, bytes in base64. */
 function nodeJson({ name, op, inputs, attrs, value }: TensorFlowNode) {
   const attr = Object.fromEntries(Object.entries(attrs).map(([key, one]) => [key, attrJson(one)]));
-  if (value) attr.value = { tensor: { dtype: TYPES[value.dtype], tensorShape: shapeJson(value.shape) } };
+  if (value)
+    attr.value = { tensor: { dtype: TENSORFLOW_TYPES[value.dtype].name, tensorShape: shapeJson(value.shape) } };
   return { name, op, ...(inputs.length > 0 && { input: inputs }), attr };
 }
 
 function attrJson(attr: TensorFlowAttr): object {
-  if ('type' in attr) return { type: TYPES[attr.type] };
+  if ('type' in attr) return { type: TENSORFLOW_TYPES[attr.type].name };
   if ('int' in attr) return { i: String(attr.int) };
   if ('bool' in attr) return { b: attr.bool };
   if ('text' in attr) return { s: Buffer.from(attr.text).toString('base64') };
