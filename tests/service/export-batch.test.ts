@@ -16,7 +16,7 @@ let entry: string;
 let weights: string;
 
 beforeAll(async () => {
-  entry = join(await buildPrograms(['job.process']), 'job.process.mjs');
+  entry = join(await buildPrograms(), 'job.process.mjs');
   const { specs } = createModel(MODEL, { classes: CLASSES.length, inputSize: 48 });
   const state = specs.map((spec): StateTensor => [`model.${spec.name}`, spec.shape, parameterValues(spec)]);
   const run = newRun();
