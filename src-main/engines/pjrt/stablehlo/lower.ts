@@ -42,7 +42,7 @@ function typed(program: Program, precision: Precision): Program {
 const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
 
 /** The axis along which an input of a step holds the batch; null for scalars and seeds. */
-export function batchAxis(name: string, { shape }: TensorSpec): number | null {
+function batchAxis(name: string, { shape }: TensorSpec): number | null {
   if (shape.length === 0 || name === 'eraseSeed') return null;
   return BATCH_FIRST.has(name) ? 0 : shape.length - 1;
 }
@@ -77,15 +77,15 @@ class ModuleWriter {
     const [{ shape, dtype }] = node.outputs;
     const name = node.name!;
     const variable = node.op === 'Variable';
-    const split = variable || this.devices === 1 ? null : batchAxis(name, node.outputs[0]);
-    const own = shape.map((side, axis) => (axis === split ? this.share(name, side) : side));
+    const split = variable ? null : this.splitOf(name, node.outputs[0]);
+    const own = shape.map((side, axis) => (axis === split ? side / this.devices : side));
     return { name, shape: own, dtype, variable, donated: variable && assigned.has(name), split };
   }
 
-  /** The part of a batch that one device takes. */
-  private share(name: string, side: number): number {
-    if (side % this.devices === 0) return side / this.devices;
-    throw new RangeError(`StableHLO: ${side} rows of ${name} cannot be parted between ${this.devices} devices`);
+  /** Where an input is parted. One that cannot be parted equally goes to every device as a whole. */
+  private splitOf(name: string, spec: TensorSpec): number | null {
+    const axis = this.devices > 1 ? batchAxis(name, spec) : null;
+    return axis !== null && spec.shape[axis] % this.devices === 0 ? axis : null;
   }
 
   private argument(node: ProgramNode, index: number, input: ModuleInput, assigned: Map<string, number>): string {
