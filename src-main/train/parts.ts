@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model } from '../model/model.ts';
 import type { DType } from '../runtime/dtypes.ts';
+import { batchAxis } from '../trace/batch-axis.ts';
 import { attr, call } from '../trace/ops.ts';
 
 /**
@@ -101,14 +102,11 @@ export function partOf(inputs: Record<string, tf.Tensor>, part: Part): Record<st
   return Object.fromEntries(
     entries.map(([name, tensor]) => {
       if (name === 'images') return [name, rowsOf(tensor, part, 0, 'uint8')];
-      const axis = BATCH_FIRST.has(name) ? 0 : tensor.rank - 1;
+      const axis = batchAxis(name, tensor.rank)!;
       return [name, rowsOf(tensor, part, axis, tensor.dtype as DType)];
     }),
   );
 }
-
-/** Inputs whose first axis is the batch; of the others it is the last. */
-const BATCH_FIRST = new Set(['images', 'labels', 'teacherAnswers']);
 
 /** [from, to) ranges of nearly equal lengths ≤ `size` that cover `count`; a multiple of `lanes` where it can be. */
 function split(count: number, size: number, lanes: number): [number, number][] {

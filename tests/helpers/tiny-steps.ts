@@ -77,12 +77,17 @@ export function batchOf({ student, recipe, teacher }: Setting, step: number): St
     images: Uint8Array.from(hashed(at('images'), BATCH * side * side * 3), (bits) => bits >>> 24),
     labels: Int32Array.from(hashed(at('labels'), BATCH), (bits) => bits % CLASSES),
     noise: rows > 0 ? uniform(at('noise'), rows * BATCH) : null,
-    ...(teacher === 'outside' && { teacherLogits: uniform(at('teacher'), BATCH * CLASSES) }),
+    ...(teacher === 'outside' && { teacherAnswers: answersOf(recipe, at('teacher')) }),
     ...(recipe.reprob > 0 && { erase: Array.from({ length: BATCH }, (_, image) => (image % 2 ? [box] : [])) }),
     ...((recipe.mixup > 0 || recipe.cutmix > 0) && {
       mix: Array.from({ length: BATCH }, (_, image) => ({ lambda: 0.3 + 0.1 * image, box: image % 3 ? box : null })),
     }),
   };
+}
+
+function answersOf({ distillationType }: Recipe, name: string): Float32Array | Int32Array {
+  if (distillationType === 'soft') return uniform(name, BATCH * CLASSES);
+  return Int32Array.from(hashed(name, BATCH), (bits) => bits % CLASSES);
 }
 
 /** What a few steps make of a setting: losses, and every variable. @param look sees the state at their end */

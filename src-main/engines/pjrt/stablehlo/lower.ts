@@ -2,6 +2,7 @@ import type { Values } from '../../../runtime/dtypes.ts';
 import type { ModuleInput, ModuleOutput, StableHloModule } from '../../../runtime/pjrt/module.ts';
 import { StillhouseError } from '../../../protocol/errors.ts';
 import { reason } from '../../../protocol/reasons.ts';
+import { batchAxis } from '../../../trace/batch-axis.ts';
 import { narrowEnds, withPrecision, type Precision } from '../../../trace/narrow.ts';
 import { inputsOf, type Program, type ProgramNode, type TensorSpec, type ValueRef } from '../../../trace/program.ts';
 import { simplify } from '../../../trace/rewrite.ts';
@@ -36,15 +37,6 @@ function typed(program: Program, precision: Precision): Program {
     return known;
   };
   return types(program);
-}
-
-/** Inputs whose first axis is no batch; see `train/parts.ts`. */
-const BATCH_FIRST = new Set(['images', 'labels', 'teacherLogits']);
-
-/** The axis along which an input of a step holds the batch; null for scalars and seeds. */
-function batchAxis(name: string, { shape }: TensorSpec): number | null {
-  if (shape.length === 0 || name === 'eraseSeed') return null;
-  return BATCH_FIRST.has(name) ? 0 : shape.length - 1;
 }
 
 class ModuleWriter {
@@ -84,7 +76,7 @@ class ModuleWriter {
 
   /** Where an input is parted. One that cannot be parted equally goes to every device as a whole. */
   private splitOf(name: string, spec: TensorSpec): number | null {
-    const axis = this.devices > 1 ? batchAxis(name, spec) : null;
+    const axis = this.devices > 1 ? batchAxis(name, spec.shape.length) : null;
     return axis !== null && spec.shape[axis] % this.devices === 0 ? axis : null;
   }
 
@@ -141,7 +133,8 @@ class ModuleWriter {
     const given = node.inputs.slice(0, count).map(at);
     const awaited = node.inputs.slice(count).map(at);
     const waits = node.inputs.slice(0, count).map((ref) => awaited.length > 0 && !isParameter(program, ref));
-    const held = writer.barrier([...given.filter((_, index) => waits[index]), ...awaited]);
+    const late = [...given.filter((_, index) => waits[index]), ...awaited];
+    const held = late.length > 0 ? writer.barrier(late) : [];
     const inputs = given.map((value, index) => (waits[index] ? held[waits.slice(0, index).filter(Boolean).length] : value)); // prettier-ignore
     const results = node.outputs.map((spec) => ({ ...writer.fresh({ ...spec, dtype: elementOf(spec.dtype) }) }));
     const types = `(${inputs.map(typeText).join(', ')}) -> (${results.map(typeText).join(', ')})`;
