@@ -17,6 +17,7 @@ const ON_THE_ENGINE = [
   'soak',
   'step',
   'study',
+  'teach',
   'weights',
 ];
 
