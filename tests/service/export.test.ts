@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../../src-main/formats/safetensors.ts';
-import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
 import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { writeChunksAtomic } from '../../src-main/base/files.ts';
