@@ -22,7 +22,7 @@ export interface StoreFacts {
 }
 
 /** A store as it lies on the disk. */
-export interface StoreSummary {
+interface StoreSummary {
   id: string;
   path: string;
   /** null where its `store.json` cannot be read. */
@@ -59,7 +59,7 @@ function summaryOf(root: string, id: string): StoreSummary {
 }
 
 /** Reads what a store is of; null where that cannot be read. */
-export function readFacts(path: string): StoreFacts | null {
+function readFacts(path: string): StoreFacts | null {
   try {
     return JSON.parse(readFileSync(join(path, FACTS), 'utf8')) as StoreFacts;
   } catch {

@@ -16,7 +16,7 @@ import type { Teacher } from '../teacher/teacher.ts';
 import { createModels } from './train-job.ts';
 
 /** What a job opens that goes through the batches of a training without training. */
-export interface OpenedTraining {
+interface OpenedTraining {
   dataset: Dataset;
   student: Model;
   teacher: Teacher | null;

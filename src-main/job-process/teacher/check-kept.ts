@@ -15,7 +15,7 @@ const NEAR_TIES = 0.01;
 /** Greatest difference of logits, in units of the greatest one, by how the teacher's products are computed. */
 const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 2e-3, bfloat16: 0.05, float16: 0.01 };
 
-export interface CheckParts {
+interface CheckParts {
   kept: KeptAnswers;
   asker: TeacherAsker;
   precision: Precision;

@@ -27,7 +27,7 @@ export interface TaughtTraining {
 }
 
 /** Where the answers of a training are kept, and in which form. */
-export interface AnswerPlace {
+interface AnswerPlace {
   id: string;
   form: AnswerForm;
   facts: StoreFacts;
@@ -51,7 +51,7 @@ export async function answerPlace(training: TaughtTraining): Promise<AnswerPlace
   return { id: storeId(key), form, facts: { ...made, kind: form.kind, key } };
 }
 
-export interface KeptOptions {
+interface KeptOptions {
   root: string;
   place: AnswerPlace;
   batch: DrawnBatch;

@@ -4,14 +4,14 @@ import type { KeptAnswers } from './kept-answers.ts';
 import type { TeacherAsker } from './teacher-asker.ts';
 
 /** The pieces that a training with a teacher outside of the step puts between its loader, its step and the loop. */
-export interface TaughtSteps {
+interface TaughtSteps {
   /** The batches of an epoch from the given one on; the next one is looked at while the step of the one before runs. */
   batches(source: AsyncIterable<TrainBatch>, from: Place): AsyncIterable<TrainBatch>;
   /** The same step, whose batches get the teacher's answers first. */
   step(step: TrainStep): TrainStep;
 }
 
-export interface TaughtOptions {
+interface TaughtOptions {
   asker: TeacherAsker;
   /** Keeps the answers; null: each batch is asked for. */
   kept: KeptAnswers | null;

@@ -17,7 +17,7 @@ import { teacherAsker, type TeacherAsker } from './teacher-asker.ts';
 import { stepTeacher, type OpenTeacher } from './teacher.ts';
 
 /** A training and its teacher. */
-export interface TaughtParts {
+interface TaughtParts {
   engine: Engine;
   /** Holds the parameters of a teacher's network. */
   state: State;

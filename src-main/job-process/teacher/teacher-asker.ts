@@ -17,7 +17,7 @@ export interface TeacherAsker {
 }
 
 /** Of whom the answers are, and how they are computed. */
-export interface AskerParts {
+interface AskerParts {
   engine: Engine;
   /** Holds the parameters of a network. */
   state: State;
