@@ -25,6 +25,9 @@ interface Shape {
 /** Texts of which one fits each pattern. */
 const TEXTS = ['a', 'cpu', 'QUJD', '/a/b'];
 
+/** Numbers of which one lies within each pair of bounds. */
+const NUMBERS = [1, 32];
+
 /** Examples of shapes that are looked at as a whole, by what they are called. */
 const WHOLE: Record<string, unknown> = {
   'a number': 1,
@@ -57,7 +60,7 @@ function make(shape: Shape, pick: number): unknown {
     case 'string':
       return TEXTS.find((text) => v.is(shape as unknown as v.GenericSchema, text));
     case 'number':
-      return 1;
+      return NUMBERS.find((number) => v.is(shape as unknown as v.GenericSchema, number));
     case 'boolean':
       return true;
     case 'literal':

@@ -24,7 +24,7 @@ export interface PjrtEngineParts {
   flags?: XlaFlags;
 }
 
-/** The engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
+/** Makes the engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
 export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false, flags = {} }: PjrtEngineParts): Engine {
   const count = client.devices.length;
   const device: Device = {

@@ -22,7 +22,7 @@ export type Lowering = (site: Site, ...inputs: Value[]) => Value | Value[];
 
 export type Lowerings = Record<string, Lowering>;
 
-/** An axis that may count from the end. */
+/** Resolves an axis that may count from the end. */
 export function axisOf(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }

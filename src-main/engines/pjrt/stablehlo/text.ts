@@ -33,17 +33,17 @@ export function elementOf(dtype: DType): Element {
   return dtype;
 }
 
-/** `tensor<2x3xf32>` */
+/** Writes a type, as `tensor<2x3xf32>`. */
 export function typeText({ shape, dtype }: Pick<Value, 'shape' | 'dtype'>): string {
   return `tensor<${[...shape, NAMES[dtype]].join('x')}>`;
 }
 
-/** `[1, 2]` */
+/** Writes a list, as `[1, 2]`. */
 export function listText(items: readonly (number | string)[]): string {
   return `[${items.join(', ')}]`;
 }
 
-/** `array<i64: 1, 2>` */
+/** Writes an array, as `array<i64: 1, 2>`. */
 export function arrayText(numbers: readonly number[]): string {
   return `array<i64${numbers.length > 0 ? `: ${numbers.join(', ')}` : ''}>`;
 }

@@ -177,14 +177,14 @@ export class Writer {
   }
 }
 
-/** How XLA writes that `axis` lies in equal parts on the devices; null: each has the whole. */
+/** Writes as XLA does that `axis` lies in equal parts on the devices; null: each has the whole. */
 export function shardingText(devices: number, rank: number, axis: number | null): string {
   if (axis === null) return '{replicated}';
   const sides = Array.from({ length: rank }, (_, at) => (at === axis ? devices : 1));
   return `{devices=[${sides.join(',')}]<=[${devices}]}`;
 }
 
-/** The shape that two operands are broadcast to. */
+/** Computes the shape that two operands are broadcast to. */
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
   const side = (shape: readonly number[], axis: number) => shape[axis - rank + shape.length] ?? 1;
