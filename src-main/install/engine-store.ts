@@ -205,17 +205,17 @@ async function marked(
 
 // A library for another system would download in full and then fail with the loader's riddle.
 function requirePlatform(pin: EnginePin): void {
-  if (!fitsHere(pin)) throw new StillhouseError('engine.platform', { platform: HERE });
+  if (!fitsHere(pin)) throw new StillhouseError('engine.platform', { platform: here() });
 }
 
-const HERE = `${process.platform} ${process.arch}`;
+const here = (): string => `${process.platform} ${process.arch}`;
 
 /** Tells whether the libraries of an engine are for this system. */
 export function fitsHere({ wheels }: EnginePin): boolean {
   return wheels.every(({ file }) => {
-    if (file.includes('manylinux')) return HERE === 'linux x64';
-    if (file.includes('macosx')) return HERE === 'darwin arm64';
-    return !file.includes('win_amd64') || HERE === 'win32 x64';
+    if (file.includes('manylinux')) return here() === 'linux x64';
+    if (file.includes('macosx')) return here() === 'darwin arm64';
+    return !file.includes('win_amd64') || here() === 'win32 x64';
   });
 }
 

@@ -322,6 +322,13 @@ const LATE: readonly Late[] = [
     error: () => useWeights().error,
   },
   {
+    ...{ store: 'export-sizes', what: 'the sizes', call: 'export.sizes' },
+    ask: (which) => useExportSizes().ask(`checkpoint-${which}`, false),
+    mark: (sizes: object[], which) => sizes.map((size) => ({ ...size, bytes: which })),
+    shown: () => useExportSizes().list[0]?.bytes,
+    newest: 1,
+  },
+  {
     ...{ store: 'studies', what: 'the list', call: 'study.list' },
     // It is read a moment after an event, however many there are.
     ask: () => (service.studies.length || (service.studies = [STUDY]), useStudies().refresh()),
