@@ -17,6 +17,7 @@ import { useDesktop } from '../../../src-renderer/stores/desktop.ts';
 import { useDistillation } from '../../../src-renderer/stores/distillation.ts';
 import { useEngine } from '../../../src-renderer/stores/engine.ts';
 import { useEvaluation } from '../../../src-renderer/stores/evaluation.ts';
+import { useExportSizes } from '../../../src-renderer/stores/export-sizes.ts';
 import { useExports, type ExportWish } from '../../../src-renderer/stores/exports.ts';
 import { useJobs } from '../../../src-renderer/stores/jobs.ts';
 import { useNotices } from '../../../src-renderer/stores/notices.ts';
