@@ -14,17 +14,20 @@ export type ExportWish = Omit<CallParams<'export.write'>, 'run'>;
 
 /** The exports of the open run, and what checking them found. */
 export const useExports = defineStore('exports', () => {
+  const listed = exportList();
+  const { list, chosen, open, error } = listed;
+  return { list, chosen, open, error, ...exportWork(listed) };
+});
+
+/** Keeps the exports of the open run, and which of them is looked at. */
+function exportList() {
   const service = useService();
-  const jobs = useJobs();
   const notices = useNotices();
   const run = useRun();
   const list = shallowRef<ExportInfo[]>([]);
   /** Path of the one that is looked at. */
   const chosen = ref('');
   const error = shallowRef<PlainError | null>(null);
-  /** Path of the file that is being checked. */
-  const checking = ref('');
-  const job = computed(() => jobs.ofKind('export'));
   const open = computed(() => list.value.find(({ path }) => path === chosen.value) ?? null);
 
   const readings = latest(() => run.currentId);
@@ -43,6 +46,31 @@ export const useExports = defineStore('exports', () => {
     if (of === run.currentId) error.value = plain;
     else notices.fail(thrown);
   };
+  watch(
+    () => run.currentId,
+    () => {
+      [list.value, chosen.value, error.value] = [[], '', null];
+      void refresh();
+    },
+  );
+  // One may have come out of the trash.
+  service.onEvent((event) => {
+    if (event.event === 'runs') void refresh();
+  });
+  service.onOpen(() => void refresh());
+  return { list, chosen, open, error, refresh, fail };
+}
+
+/** Writes, checks and deletes exports. */
+function exportWork({ chosen, error, refresh, fail }: ReturnType<typeof exportList>) {
+  const service = useService();
+  const jobs = useJobs();
+  const notices = useNotices();
+  const run = useRun();
+  /** Path of the file that is being checked. */
+  const checking = ref('');
+  const job = computed(() => jobs.ofKind('export'));
+
   const checks = latest();
   const check = async (path: string, images: number, of = run.currentId): Promise<void> => {
     const isNewest = checks.begin();
@@ -92,21 +120,9 @@ export const useExports = defineStore('exports', () => {
       notices.fail(thrown);
     }
   };
-
   watch(
     () => run.currentId,
-    () => {
-      [list.value, chosen.value, error.value, refused.value] = [[], '', null, []];
-      void refresh();
-    },
+    () => (refused.value = []),
   );
-  // One may have come out of the trash.
-  service.onEvent((event) => {
-    if (event.event === 'runs') void refresh();
-  });
-  service.onOpen(() => void refresh());
-  return {
-    ...{ list, chosen, open, writing: writes.busy, error, refused, checking, job },
-    ...{ check, write, remove, cancel: jobs.cancel },
-  };
-});
+  return { writing: writes.busy, refused, checking, job, check, write, remove, cancel: jobs.cancel };
+}
