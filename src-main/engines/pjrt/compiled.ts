@@ -67,7 +67,7 @@ async function feed(client: PjrtClient, inputs: readonly ModuleInput[], values: 
   return { buffers: made.map((one) => one.map(({ buffer }) => buffer)), sent };
 }
 
-/** Parts a fed value into what each device gets. @throws RangeError for values of another number. */
+/** Divides a fed value into what each device gets. @throws RangeError for values of another number. */
 export function partsOf(whole: Values, { name, shape, split }: ModuleInput, devices: number): Values[] {
   const count = shapeSize(shape) * (split === null ? 1 : devices);
   if (whole.length !== count) throw new RangeError(`run: ${name} expects ${count} values, got ${whole.length}`);
