@@ -77,6 +77,8 @@ class Charts extends Workbench {
   async table(name: string): Promise<string[][]> {
     const button = this.chart(name).getByRole('button', { name: `${name}: table of values` });
     await button.click();
+    // The head of a run is there before its history.
+    await expect(this.chart(name).getByRole('row').nth(1)).toBeVisible();
     const rows = await this.chart(name).getByRole('row').all();
     const cells = await Promise.all(rows.map((row) => row.locator('th,td').allInnerTexts()));
     await button.click();
