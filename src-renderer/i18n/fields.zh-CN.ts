@@ -169,6 +169,8 @@ export const zhChoices: Record<string, string> = {
   'mixupMode.elem': '每张',
   'precision.auto': '自动',
   'precision.float32': 'float32（单精度）',
+  'answersType.float16': 'float16（半精度）',
+  'answersType.float32': 'float32（单精度）',
   'precision.bfloat16': 'bfloat16（混合精度）',
   'precision.float16': 'float16（混合精度，缩放损失）',
   'sched.cosine': '余弦',
@@ -200,6 +202,7 @@ export const zhUnits: Record<string, string> = {
   images: '张',
   threads: '个线程',
   pixels: '像素',
+  GiB: 'GiB',
   rectangles: '个矩形',
   'per 512 images': '每 512 张',
 };

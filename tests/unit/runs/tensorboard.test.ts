@@ -107,7 +107,7 @@ describe('a history in other formats', () => {
     const run = runWith([stepRow(1), stepRow(2), epochRow(0)]);
     const [head, first, ...rest] = historyText(run, 'csv', 'steps').trim().split('\n');
     expect(head).toMatch(/^time,epoch,step,train\/loss,train\/loss_class,/);
-    expect(first).toMatch(/^2001-09-09T01:46:40\.001Z,0,1,2,1\.5,2\.5,0\.001,30,1,,900,,1000000000/);
+    expect(first).toMatch(/^2001-09-09T01:46:40\.001Z,0,1,2,1\.5,2\.5,0\.001,30,1,,900,,,,1000000000/);
     expect(rest.length).toBe(1);
     expect(historyText(run, 'csv', 'epochs')).toMatch(/test\/acc1/);
     expect(historyText(run, 'jsonl', 'steps')).toBe(readFileSync(join(run, 'history.jsonl'), 'utf8'));
