@@ -118,6 +118,7 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await page.reload();
     await bench.go('Export');
     await expect(row(/\.pth/).getByText('checked', { exact: true })).toBeVisible();
+    await row(/\.pth/).getByRole('rowheader').getByRole('button').click();
     await expect(report.getByText('The export is what its checkpoint is')).toBeVisible();
   });
 });

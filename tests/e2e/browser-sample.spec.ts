@@ -22,7 +22,7 @@ test('the sample data are one click away, and train', async ({ app }) => {
   await expect(bench.main.getByRole('heading', { name: /^\d+ classes$/ })).toBeVisible();
   const heading = await bench.main.getByRole('heading', { name: /^\d+ classes$/ }).innerText();
   expect(parseInt(heading)).toBeGreaterThanOrEqual(6);
-  const image = bench.main.getByRole('option').first().locator('img');
+  const image = bench.main.getByRole('listbox').getByRole('option').first().locator('img');
   await expect.poll(() => image.evaluate((element: HTMLImageElement) => element.naturalWidth)).toBe(64);
 
   await bench.go('Recipe');

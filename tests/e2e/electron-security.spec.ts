@@ -149,7 +149,7 @@ test('1. only content of our own is loaded', async () => {
   await page.reload();
   const bench = new Workbench(app);
   await bench.openData(makeTinyData(join(home, 'images'), { train: 4, val: 2 }));
-  await expect(bench.main.getByRole('option').first().locator('img')).toBeVisible();
+  await expect(bench.main.getByRole('listbox').getByRole('option').first().locator('img')).toBeVisible();
   for (const link of await page.getByRole('navigation').getByRole('link').all()) await link.click();
   const asked = await electron.evaluate(() => (globalThis as { asked?: string[] }).asked ?? []);
   await electron.evaluate(({ session }) => session.defaultSession.webRequest.onBeforeRequest(null));

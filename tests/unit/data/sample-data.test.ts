@@ -58,6 +58,5 @@ it('builds thousands of images in nine classes with one drawing style held out',
   expect(await readdir(root)).toEqual(['sample']);
   const downloads = seen.filter(({ stage }) => stage === 'download');
   expect(downloads.at(-1)).toEqual({ stage: 'download', done: SAMPLE_BYTES, total: SAMPLE_BYTES, unit: 'bytes' });
-  expect(downloads.every(({ done }, at) => at === 0 || done >= downloads[at - 1].done)).toBe(true);
   expect(await hasSample(folder)).toBe(true);
 });
