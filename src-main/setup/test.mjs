@@ -128,7 +128,7 @@ async function main() {
       say(`${electron} does not answer; its system libraries may be missing`);
   };
   const [built] = await Promise.all([
-    lane(['build', ensureBuild], ['engine', ensureEngine]),
+    lane(['build', ensureBuild], ['engine', () => ensureEngine(['cpu', 'pjrt-cpu'])]),
     lane(['Electron', fetchElectron]),
   ]);
   // The tests wait for processes and windows: meanwhile the checks have a core.

@@ -21,12 +21,13 @@ beforeAll(async () => {
   engine = await testEngine();
 });
 
-test.runIf(FOLDER)('writes the exports for Python', () => {
-  writeExports(engine, FOLDER!);
-  expect(existsSync(`${FOLDER}/exports.json`)).toBe(true);
-});
+if (FOLDER)
+  test('writes the exports for Python', () => {
+    writeExports(engine, FOLDER);
+    expect(existsSync(`${FOLDER}/exports.json`)).toBe(true);
+  });
 
-test.skipIf(FOLDER).for(Object.keys(EXPORTED))('programs in Python read every export of %s', (family) => {
+test.for(FOLDER ? [] : Object.keys(EXPORTED))('programs in Python read every export of %s', (family) => {
   const file = new URL('graph-exports.json', import.meta.url);
   const checked = (JSON.parse(readFileSync(file, 'utf8')) as Checked).exports[family];
   const { graph } = exportedNetwork(engine, EXPORTED[family]());

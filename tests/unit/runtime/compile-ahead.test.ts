@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { compileFor, hasCompiler, openCompiler } from '../../bench/cuda-compiler.ts';
+import { GPU_TARGETS, targetConfig } from '../../bench/gpu-targets.ts';
 
 /** A block's first product, its bias and GELU. */
 const BLOCK = `
@@ -14,7 +15,13 @@ module @block {
 }`;
 
 // `npm run bench -- compile` fetches the compiler; no test does.
-it.skipIf(!hasCompiler()).each(['h200', 'a100', 'rtx4090'] as const)('compiles for %s without one', async (target) => {
+const targets = hasCompiler() ? (['h200', 'a100', 'rtx4090'] as const) : [];
+
+it('describes GPUs to the compiler by their compute capability', () => {
+  expect(targetConfig(GPU_TARGETS.h200)).toMatch(/cuda_compute_capability\s*{\s*major: 9/);
+});
+
+it.each(targets)('compiles for %s without one', async (target) => {
   const { memory, kernels, products } = await compileFor(await openCompiler(), target, BLOCK);
   expect(memory.arguments).toBe(2 * (512 * 192 + 192 * 768) + 4 * 192 * 768);
   expect(memory.aliased).toBe(4 * 192 * 768);
