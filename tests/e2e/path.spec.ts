@@ -19,7 +19,7 @@ test('from a folder of images to a distilled, exported model', async ({ app, hom
 
   await test.step('the engine is there, and verifies', async () => {
     await bench.go('Engine');
-    const cpu = bench.main.getByRole('region', { name: 'CPU' });
+    const cpu = bench.main.getByRole('region', { name: 'CPU', exact: true });
     await cpu.getByRole('button', { name: 'Verify' }).click();
     await expect(cpu.getByText('ready', { exact: true })).toBeVisible();
   });
