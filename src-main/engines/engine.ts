@@ -1,3 +1,4 @@
+import { shapeSize } from '../base/shape-size.ts';
 import type { Values } from '../runtime/dtypes.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
 import type { IsFrozen } from '../trace/freeze.ts';
@@ -42,6 +43,19 @@ export interface Device {
   bfloat16: boolean;
   /** How many of them share each batch. */
   count: number;
+}
+
+/** Requires values of the shape that a variable has. @throws RangeError for another shape, or another number of values. */
+export function requireFit(
+  name: string,
+  existing: readonly number[] | undefined,
+  shape: readonly number[],
+  count: number,
+): void {
+  if (existing && existing.join() !== shape.join())
+    throw new RangeError(`State.set: ${name} has shape [${existing}], got [${shape}]`);
+  if (count !== shapeSize(shape))
+    throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${count}`);
 }
 
 /** When the inputs of a run were copied into the engine, by `performance.now()`. */

@@ -1,7 +1,7 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import type { DeviceBuffer } from '../../runtime/pjrt/device-buffer.ts';
-import type { State } from '../engine.ts';
+import { requireFit, type State } from '../engine.ts';
 
 interface Variable {
   shape: number[];
@@ -32,12 +32,7 @@ export class PjrtState implements State {
 
   set(name: string, shape: readonly number[], values: Float32Array): void {
     const existing = this.variables.get(name);
-    if (existing && existing.shape.join() !== shape.join()) {
-      throw new RangeError(`State.set: ${name} has shape [${existing.shape}], got [${shape}]`);
-    }
-    if (values.length !== shapeSize(shape)) {
-      throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${values.length}`);
-    }
+    requireFit(name, existing?.shape, shape, values.length);
     free(existing?.buffers ?? []);
     this.variables.set(name, { shape: [...shape], waiting: values.slice(), buffers: [] });
   }

@@ -1,7 +1,6 @@
-import { shapeSize } from '../../base/shape-size.ts';
 import { ATTR, DTYPES, type Attr, type DType } from '../../runtime/dtypes.ts';
 import { execute } from '../../runtime/eager.ts';
-import type { State } from '../engine.ts';
+import { requireFit, type State } from '../engine.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Pointer } from '../../runtime/library.ts';
 import { fromHandle, toHandle } from '../../runtime/tensors.ts';
@@ -43,12 +42,7 @@ export class TensorFlowState implements State {
 
   set(name: string, shape: readonly number[], values: Float32Array): void {
     const existing = this.variables.get(name);
-    if (existing && existing.shape.join() !== shape.join()) {
-      throw new RangeError(`State.set: ${name} has shape [${existing.shape}], got [${shape}]`);
-    }
-    if (values.length !== shapeSize(shape)) {
-      throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${values.length}`);
-    }
+    requireFit(name, existing?.shape, shape, values.length);
     const handle = existing?.handle ?? this.create(name, { shape, dtype: 'float32' }, false);
     const { tf, context } = this.engine;
     const value = toHandle(tf, shape, 'float32', values);
