@@ -3,6 +3,7 @@ import { computed, ref, shallowRef, watch } from 'vue';
 import type { DistilOffer, DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import { latest } from '../composables/latest.ts';
+import { liveList } from '../composables/live-list.ts';
 import { useService } from '../composables/use-service.ts';
 import { useDataset } from './dataset.ts';
 import { useJobs } from './jobs.ts';
@@ -68,25 +69,11 @@ function distilProgress() {
   const dataset = useDataset();
   const jobs = useJobs();
   const notices = useNotices();
-  const reports = shallowRef<DistilReport[]>([]);
+  const read = (): Promise<DistilReport[]> => service.call('distil.list', {});
+  const { list: reports, refresh, lookSoon } = liveList(read, notices.fail);
   const report = computed(() => reports.value.find(({ plan }) => plan.dataPath === dataset.path) ?? null);
   const job = computed(() => (report.value?.job ? (jobs.all.get(report.value.job) ?? null) : null));
 
-  const listings = latest();
-  const refresh = async (): Promise<void> => {
-    await listings.ask(
-      () => service.call('distil.list', {}),
-      (now) => (reports.value = now),
-      notices.fail,
-    );
-  };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const lookSoon = (wait: number): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      void refresh();
-    }, wait);
-  };
   service.onEvent(({ event }) => {
     if (event === 'distillations' || event === 'queue' || event === 'runs') lookSoon(0);
     if (event === 'run' && reports.value.some(({ training }) => training !== null)) lookSoon(LOOK_INTERVAL);

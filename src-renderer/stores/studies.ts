@@ -10,6 +10,7 @@ import type {
   StudyTemplate,
 } from '../../src-main/protocol/study.ts';
 import { latest } from '../composables/latest.ts';
+import { liveList } from '../composables/live-list.ts';
 import { useService } from '../composables/use-service.ts';
 import { useJobs } from './jobs.ts';
 import { useNotices } from './notices.ts';
@@ -27,25 +28,11 @@ export const useStudies = defineStore('studies', () => {
 function studyList() {
   const service = useService();
   const notices = useNotices();
-  const list = shallowRef<StudyReport[]>([]);
+  const read = (): Promise<StudyReport[]> => service.call('study.list', {});
+  const { list, refresh, lookSoon } = liveList(read, notices.fail);
   const openId = ref('');
   const open = computed(() => list.value.find(({ id }) => id === openId.value) ?? list.value[0] ?? null);
 
-  const listings = latest();
-  const refresh = async (): Promise<void> => {
-    await listings.ask(
-      () => service.call('study.list', {}),
-      (now) => (list.value = now),
-      notices.fail,
-    );
-  };
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const lookSoon = (wait: number): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      void refresh();
-    }, wait);
-  };
   service.onEvent(({ event }) => {
     if (event === 'studies' || event === 'queue' || event === 'runs') lookSoon(0);
     if (event === 'run' && list.value.some(({ state }) => state === 'running')) lookSoon(LOOK_INTERVAL);
