@@ -3,6 +3,7 @@ import { format } from 'prettier';
 import type { DatasetSummary } from '../../src-main/protocol/data-types.ts';
 import type { EpochRow } from '../../src-main/protocol/events.ts';
 import { defaultRecipe, flagOf, type Recipe, type RecipeKey } from '../../src-main/protocol/recipe.ts';
+import { spreadOf } from '../../src-main/train/statistics.ts';
 import { ENGINE_VERSION } from '../../src-main/runs/places.ts';
 
 /** A run of the study. */
@@ -32,14 +33,6 @@ export interface Study {
 /** Writes what came out of a study, whatever it is. */
 export async function writeReport(file: string, study: Study): Promise<void> {
   writeFileSync(file, await format(reportText(study), { parser: 'markdown' }));
-}
-
-/** Mean and sample deviation; the deviation of a single number is not known. */
-export function spread(numbers: readonly number[]): { mean: number; std: number | null } {
-  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-  if (numbers.length < 2) return { mean, std: null };
-  const squares = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0);
-  return { mean, std: Math.sqrt(squares / (numbers.length - 1)) };
 }
 
 export function reportText(study: Study): string {
@@ -111,7 +104,7 @@ What has finished is kept in the folder \`study\` of the cache and not trained a
 function answer({ arms, runs }: Study): string {
   const gains = arms.slice(1).map((arm) => {
     const all = gainsOf(runs, arm, arms[0]);
-    return { arm, mean: spread(all).mean, wins: all.filter((gain) => gain > 0).length, seeds: all.length };
+    return { arm, mean: spreadOf(all).mean, wins: all.filter((gain) => gain > 0).length, seeds: all.length };
   });
   const better = gains.filter(({ mean }) => mean > 0).length;
   const verdict = better === gains.length ? 'Yes' : better > 0 ? 'In part' : 'No';
@@ -142,7 +135,7 @@ function armRow(arm: string, runs: readonly FinishedRun[], alone: readonly Finis
 
 function text(numbers: readonly number[], sign = false): string {
   if (numbers.length === 0) return '–';
-  const { mean, std } = spread(numbers);
+  const { mean, std } = spreadOf(numbers);
   const shown = sign ? signed(mean) : mean.toFixed(2);
   return std === null ? shown : `${shown} ± ${std.toFixed(2)}`;
 }
