@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { writeFileAtomic, writeNewFile, namesIn } from '../base/files.ts';
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
 import { batchBytes, blockBytes, packAnswers, readBlock, unpackAnswers, writeBlock } from './answer-block.ts';
 import type { AnswerBlock, AnswerForm, Answers } from './answer-block.ts';
-import { BLOCK, FACTS, makeRoom, namesIn, USERS, type StoreFacts } from './answer-stores.ts';
+import { BLOCK, FACTS, makeRoom, USERS, type StoreFacts } from './answer-stores.ts';
 
 /**
  * The kept answers of one teacher to the batches of one way of drawing them, in a folder of their own. They lie in

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { namesIn } from '../base/files.ts';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, reasonIn } from '../protocol/reasons.ts';
@@ -181,13 +182,4 @@ function modified(path: string): number {
 function sizeOf(path: string): number {
   const found = statSync(path, { throwIfNoEntry: false });
   return found?.isFile() ? found.size : 0;
-}
-
-/** Lists the names in a folder; none where there is no such folder. */
-export function namesIn(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePlan, type DistilPlan } from '../protocol/distillation.ts';
-import { writeFileAtomic } from '../base/files.ts';
+import { namesIn, writeFileAtomic } from '../base/files.ts';
 
 /** Plans of distillations: `<home>/distillations/<id>/plan.json`. Whoever works on one holds the lock of its folder. */
 
@@ -12,7 +12,7 @@ export function planFolder(home: string, id: string): string {
 
 /** Lists every plan, the newest first, without those that cannot be read. */
 export function listPlans(home: string): DistilPlan[] {
-  const plans = names(join(home, 'distillations')).map((id) => readPlan(home, id));
+  const plans = namesIn(join(home, 'distillations')).map((id) => readPlan(home, id));
   return plans.filter((plan) => plan !== null).sort((one, other) => other.created - one.created);
 }
 
@@ -35,12 +35,4 @@ export function writePlan(home: string, plan: DistilPlan): void {
 /** Forgets a plan; its runs stay. */
 export function removePlan(home: string, id: string): void {
   if (readPlan(home, id)) rmSync(planFolder(home, id), { recursive: true, force: true });
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

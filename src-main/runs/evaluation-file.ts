@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
@@ -6,7 +6,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
-import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
+import { diskError, namesIn, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { openFile } from './file-source.ts';
 import { parseOwnJson } from './own-json.ts';
 
@@ -60,16 +60,10 @@ function arraysOf({ labels, kept, heads }: Answered): ArrayToWrite[] {
 
 /** Lists the evaluations in a folder, newest first, and passes over anything else. */
 export function listEvaluations(folder: string): EvaluationFacts[] {
-  const found = namesIn(folder).flatMap((name) => factsOf(join(folder, name)) ?? []);
+  const found = namesIn(folder)
+    .filter((name) => /^[\w-]+\.json$/.test(name))
+    .flatMap((name) => factsOf(join(folder, name)) ?? []);
   return found.sort((a, b) => b.time - a.time);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => /^[\w-]+\.json$/.test(name));
-  } catch {
-    return [];
-  }
 }
 
 function factsOf(path: string): EvaluationFacts | null {

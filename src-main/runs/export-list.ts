@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { writeFileAtomic } from '../base/files.ts';
+import { namesIn, writeFileAtomic } from '../base/files.ts';
 import { formatOfPath, isFolderFormat, isShard } from '../protocol/export-formats.ts';
 import { readManifest } from './export-manifest.ts';
 import { exportsFolder } from './run-folder.ts';
@@ -42,14 +42,6 @@ function elsewhere(run: string): string[] {
   try {
     const paths = JSON.parse(readFileSync(listFile(run), 'utf8')) as unknown;
     return Array.isArray(paths) ? paths.filter((path): path is string => typeof path === 'string') : [];
-  } catch {
-    return [];
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
   } catch {
     return [];
   }

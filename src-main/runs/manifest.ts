@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckpointInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
+import { namesIn, writeFileAtomic } from '../base/files.ts';
 import { isCheckpointFile, openCheckpoint } from './checkpoint-file.ts';
 import { readHistory } from './history.ts';
 import { checkpointsFolder } from './run-folder.ts';
@@ -143,11 +143,7 @@ function bestBy(entries: readonly ManifestEntry[], score: keyof Scores): Manifes
 
 /** Lists the names of a run's checkpoint files, whole or not, by step. */
 export function checkpointFiles(run: string): string[] {
-  try {
-    return readdirSync(checkpointsFolder(run)).filter(isCheckpointFile).sort(byStep);
-  } catch {
-    return [];
-  }
+  return namesIn(checkpointsFolder(run)).filter(isCheckpointFile).sort(byStep);
 }
 
 function byStep(a: string, b: string): number {

@@ -5,7 +5,7 @@ import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { diskError, writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { diskError, namesIn, writeFileAtomic, writeNewFile } from '../base/files.ts';
 
 /**
  * One training on disk. A run folder holds:
@@ -149,11 +149,7 @@ export function findRun(path: string): FoundRun {
 }
 
 function folderNames(parent: string): string[] {
-  try {
-    return readdirSync(parent).filter((name) => !name.startsWith('.'));
-  } catch {
-    return [];
-  }
+  return namesIn(parent).filter((name) => !name.startsWith('.'));
 }
 
 /**

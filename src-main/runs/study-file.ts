@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseKeptStudy, type Study } from '../protocol/study.ts';
-import { writeFileAtomic } from '../base/files.ts';
+import { namesIn, writeFileAtomic } from '../base/files.ts';
 
 /** Studies: `<home>/studies/<id>/study.json`. Whoever begins its trainings holds the lock of its folder. */
 
@@ -17,7 +17,7 @@ export function studyFile(home: string, id: string): string {
 
 /** Lists every study, the newest first, without those that cannot be read. */
 export function listStudies(home: string): Study[] {
-  const studies = names(join(home, 'studies')).flatMap((id) => readStudy(home, id) ?? []);
+  const studies = namesIn(join(home, 'studies')).flatMap((id) => readStudy(home, id) ?? []);
   return studies.sort((one, other) => other.created - one.created);
 }
 
@@ -41,12 +41,4 @@ export function writeStudy(home: string, study: Study): void {
 /** Forgets a study; its runs stay. */
 export function removeStudy(home: string, id: string): void {
   if (readStudy(home, id)) rmSync(studyFolder(home, id), { recursive: true, force: true });
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, syncToDisk } from '../base/files.ts';
+import { diskError, namesIn, syncToDisk } from '../base/files.ts';
 import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { lockedError, lockOwner } from './lock.ts';
@@ -173,12 +173,4 @@ function fileOf(name: string): string | null {
 
 function timeOf(name: string): number {
   return Number(/\d+/.exec(name)?.[0] ?? 0);
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -147,20 +147,12 @@ export class DistilCalls {
       signal.throwIfAborted();
       const begun = await this.proceed(id);
       if (!begun) return this.distiller.plan(id).student.run!;
-      await this.watch(begun.run, signal);
+      await this.parts.control.endedUnder(begun.run, signal);
       const run = this.find(begun.run);
       if (run?.state !== 'finished')
         throw run?.error ? fromPlainError(run.error) : new StillhouseError('job.cancelled');
       if (begun.step === 'student') return begun.run;
     }
-  }
-
-  private async watch(run: string, signal: AbortSignal): Promise<void> {
-    const stop = (): void => this.parts.control.stop(run);
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop);
-    await this.parts.control.ended(run);
-    signal.removeEventListener('abort', stop);
   }
 
   /** Times what nothing tells the time of, one training after the other. */
@@ -217,12 +209,7 @@ export class DistilCalls {
   }
 
   private find(run: string | null): RunSummary | null {
-    if (run === null) return null;
-    try {
-      return this.parts.shelf.detail(run, (id) => this.parts.control.stateOf(id)).summary;
-    } catch {
-      return null;
-    }
+    return run === null ? null : this.parts.shelf.find(run, (id) => this.parts.control.stateOf(id));
   }
 }
 

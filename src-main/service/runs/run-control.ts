@@ -87,6 +87,15 @@ export class RunControl {
     await this.active.get(id)?.ended;
   }
 
+  /** Settles as {@link ended}; when `signal` aborts, the run is asked to save and stop first. */
+  async endedUnder(id: string, signal: AbortSignal): Promise<void> {
+    const stop = (): void => this.stop(id);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop);
+    await this.ended(id);
+    signal.removeEventListener('abort', stop);
+  }
+
   /** Process of a run that trains here. */
   pidOf(id: string): number | undefined {
     return this.active.get(id)?.trainer.pid;

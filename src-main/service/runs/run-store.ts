@@ -65,6 +65,15 @@ export class RunStore {
     return { summary: this.seen(this.summaries.of(path), stateOf), recipe, classes };
   }
 
+  /** Finds the summary of a run; null where it is gone or damaged. */
+  find(id: string, stateOf: (id: string) => RunState | undefined): RunSummary | null {
+    try {
+      return this.detail(id, stateOf).summary;
+    } catch {
+      return null;
+    }
+  }
+
   /**
    * Puts a run that lies anywhere on the shelf; nothing is written into its folder.
    * @param path its folder, or anything in it.

@@ -18,7 +18,7 @@ import { latestCheckpoint } from '../../runs/checkpoint.ts';
 import { evaluationsFolder, listEvaluations, readAnswers, type KeptAnswers } from '../../runs/evaluation-file.ts';
 import { readHistory } from '../../runs/history.ts';
 import { lockRun } from '../../runs/lock.ts';
-import { listStudies, removeStudy, studyFile, studyFolder, writeStudy } from '../../runs/study-file.ts';
+import { listStudies, readStudy, removeStudy, studyFile, studyFolder, writeStudy } from '../../runs/study-file.ts';
 import { absolute } from '../data/datasets.ts';
 import { shareOf } from '../distillations/extent.ts';
 import type { JobContext, Jobs } from '../jobs/jobs.ts';
@@ -82,7 +82,7 @@ export class StudyCalls {
   /** Whether an entry's turn in the queue can come: a training can begin, or the last one has ended. */
   ready({ study: id }: QueueEntry): boolean {
     if (id === undefined) return true;
-    const study = this.kept(id);
+    const study = readStudy(this.parts.homeFolder, id);
     return study === null || this.runner.next(study, this.triedOf(id)) !== null || !this.trains(study);
   }
 
@@ -111,7 +111,7 @@ export class StudyCalls {
   private save(id: string | undefined, given: unknown): StudyReport {
     const spec = parseStudy(given);
     const { homeFolder, onChange } = this.parts;
-    const before = id === undefined ? null : this.kept(id);
+    const before = id === undefined ? null : readStudy(homeFolder, id);
     const study = { ...(before ?? { id: id ?? randomUUID().slice(0, 8), created: Date.now(), runs: [] }), spec };
     writeStudy(homeFolder, study);
     onChange();
@@ -154,7 +154,7 @@ export class StudyCalls {
         context.signal.throwIfAborted();
         const run = await this.proceed(study);
         if (run === null) break;
-        await this.watch(run, context.signal);
+        await this.parts.control.endedUnder(run, context.signal);
         context.signal.throwIfAborted();
       }
       await this.evaluateAll(this.runner.study(study.id), context);
@@ -174,14 +174,6 @@ export class StudyCalls {
     this.working.set(study.id, job);
     this.parts.onChange();
     return job;
-  }
-
-  private async watch(run: string, signal: AbortSignal): Promise<void> {
-    const stop = (): void => this.parts.control.stop(run);
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop);
-    await this.parts.control.ended(run);
-    signal.removeEventListener('abort', stop);
   }
 
   private evaluate(study: Study): string {
@@ -244,14 +236,6 @@ export class StudyCalls {
     return { path, bytes: Buffer.byteLength(text) };
   }
 
-  private kept(id: string): Study | null {
-    try {
-      return this.runner.study(id);
-    } catch {
-      return null;
-    }
-  }
-
   private triedOf(id: string): Set<string> {
     const tried = this.tried.get(id) ?? new Set();
     this.tried.set(id, tried);
@@ -263,11 +247,7 @@ export class StudyCalls {
   }
 
   private find(id: string): RunSummary | null {
-    try {
-      return this.parts.shelf.detail(id, (run) => this.parts.control.stateOf(run)).summary;
-    } catch {
-      return null;
-    }
+    return this.parts.shelf.find(id, (run) => this.parts.control.stateOf(run));
   }
 
   private reportFor(study: Study): StudyReport {
@@ -306,8 +286,9 @@ function trainedOf({ cell, run }: CellRun): Trained {
   if (run?.state !== 'finished') return { cell, run, last: null, seconds: 0, answers: null, tokenCosine: null };
   const epochs = readHistory(run.path).filter((row): row is EpochRow => row.type === 'epoch');
   const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
-  const tokenCosine = keptEvaluation(run)?.tokenCosine ?? null;
-  return { cell, run, last: epochs.at(-1) ?? null, seconds, answers: answersOf(run), tokenCosine };
+  const kept = keptEvaluation(run);
+  const answers = kept && answersIn(run, kept);
+  return { cell, run, last: epochs.at(-1) ?? null, seconds, answers, tokenCosine: kept?.tokenCosine ?? null };
 }
 
 /** The newest evaluation of a run's last checkpoint on its validation images. */
@@ -320,12 +301,15 @@ function keptEvaluation({ path }: RunSummary): EvaluationFacts | null {
 }
 
 function answersOf(run: RunSummary): KeptAnswers | null {
-  const id = keptEvaluation(run)?.id;
-  if (id === undefined) return null;
+  const kept = keptEvaluation(run);
+  return kept && answersIn(run, kept);
+}
+
+/** Reads the answers of an evaluation; null where they are damaged, to be made anew. */
+function answersIn({ path }: RunSummary, { id }: EvaluationFacts): KeptAnswers | null {
   try {
-    return readAnswers(evaluationsFolder(run.path), id);
+    return readAnswers(evaluationsFolder(path), id);
   } catch {
-    // Damaged answers are made anew.
     return null;
   }
 }
