@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,6 +27,8 @@ const OUTPUTS = [
   'dist/preload/preload.cjs',
   'dist/renderer/index.html',
 ];
+/** The file that says from which sources the bundles were built; any build empties its folder first. */
+const BUILT_FROM = 'dist/main/built-from.sha256';
 const SOURCES = ['src-main', 'src-renderer', 'resources', 'electron.config.ts', 'package-lock.json'];
 
 /** Says one line to the person. */
@@ -128,20 +131,24 @@ function packagesOf(lockfile) {
   }
 }
 
-/** Builds the bundles when a source is newer than they are. @throws SetupError */
+/** Builds the bundles when they were built from other sources. @throws SetupError */
 export async function ensureBuild() {
-  if (isBuilt()) return;
-  await alone('build', async () => {
-    if (isBuilt()) return;
-    const started = Date.now();
-    say('Building …');
-    const { code, output } = await build();
-    if (code !== 0 || !isBuilt()) throw new SetupError(`${output}\nThe build failed.`);
-    say(`Built in ${seconds(started)}.`);
-  });
+  if (!isBuilt()) await alone('build', async () => void (isBuilt() || (await build())));
 }
 
-function build() {
+/** Builds the bundles in place, and notes from which sources. @throws SetupError */
+export async function build() {
+  const started = Date.now();
+  say('Building …');
+  const sources = hashOfSources();
+  const { code, output } = await bundle();
+  const missing = OUTPUTS.filter((path) => !existsSync(join(ROOT, path)));
+  if (code !== 0 || missing.length > 0) throw new SetupError(`${output}\nThe build failed.`);
+  writeFileSync(join(ROOT, BUILT_FROM), sources);
+  say(`Built in ${seconds(started)}.`);
+}
+
+function bundle() {
   const args = ['node_modules/electron-vite/bin/electron-vite.js', 'build', '--config', 'electron.config.ts'];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -152,18 +159,22 @@ function build() {
   });
 }
 
-// The window is built last, so its page tells when a whole build ended.
 function isBuilt() {
-  if (!OUTPUTS.every((path) => existsSync(join(ROOT, path)))) return false;
-  const built = statSync(join(ROOT, OUTPUTS.at(-1))).mtimeMs;
-  return SOURCES.every((path) => newest(join(ROOT, path)) <= built);
+  if (![...OUTPUTS, BUILT_FROM].every((path) => existsSync(join(ROOT, path)))) return false;
+  return readFileSync(join(ROOT, BUILT_FROM), 'utf8') === hashOfSources();
 }
 
-function newest(path) {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found) return 0;
-  if (!found.isDirectory()) return found.mtimeMs;
-  return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), found.mtimeMs);
+// By content: times change when nothing else does, and a build empties the folder that other processes run from.
+function hashOfSources() {
+  const hash = createHash('sha256');
+  for (const path of SOURCES.flatMap(filesUnder)) hash.update(`${path}\0`).update(readFileSync(join(ROOT, path)));
+  return hash.digest('hex');
+}
+
+function filesUnder(path) {
+  if (!statSync(join(ROOT, path)).isDirectory()) return [path];
+  const names = readdirSync(join(ROOT, path)).filter((name) => name !== '__pycache__');
+  return names.sort().flatMap((name) => filesUnder(`${path}/${name}`));
 }
 
 /** Runs `work` in one process at a time; the others wait. A lock left by a process that died is taken over. */
