@@ -1,6 +1,9 @@
-"""Writes cuda.json, the pins of the GPU engine, from a folder of its wheels: python3 pin.py FOLDER > cuda.json
+"""Writes the pins of TensorFlow's engines from folders of their wheels.
 
-The folder holds what docs/engine-install.md says to download. Of each wheel only what the engine loads is pinned: the
+    python3 pin.py FOLDER > cuda.json        the GPU engine
+    python3 pin.py --cpu FOLDER > cpu.json   that of the processor: one folder in FOLDER for each system, as linux-arm64
+
+The folders hold what docs/engine-install.md says to download. Of each wheel only what the engine loads is pinned: the
 libraries that TensorFlow opens, those they need, and the assembler and bitcode of XLA. Left out are the profiler's,
 the multi-GPU variants, the Fortran and FFTW interfaces and the compiler's own library. Runs on Python 3.8 and newer.
 """
@@ -12,7 +15,8 @@ import sys
 import zipfile
 
 WANTED = re.compile(
-    r"tensorflow/libtensorflow_(cc|framework)\.so\.2$"
+    r"tensorflow/libtensorflow_(cc|framework)(\.so\.2|\.2\.dylib)$"
+    r"|tensorflow/python/_pywrap_tensorflow_common\.dll$"
     r"|nvidia/\w+/lib/lib[\w-]+\.so\.[\d.]+$"
     r"|nvidia/cuda_nvcc/(bin/ptxas|nvvm/libdevice/libdevice\.10\.bc)$"
 )
@@ -52,8 +56,17 @@ def pin(folder, file):
         }
 
 
+def engine(folder):
+    files = sorted(os.listdir(folder), key=lambda file: (not file.startswith("tensorflow"), file))
+    wheels = [pin(folder, file) for file in files if file.endswith(".whl")]
+    return {"version": wheels[0]["version"], "wheels": wheels}
+
+
 if __name__ == "__main__":
-    files = sorted(os.listdir(sys.argv[1]), key=lambda file: (not file.startswith("tensorflow-"), file))
-    wheels = [pin(sys.argv[1], file) for file in files if file.endswith(".whl")]
-    engine = {"version": wheels[0]["version"], "driver": DRIVER, "capability": CAPABILITY, "wheels": wheels}
-    print(json.dumps(engine, indent=2))
+    if sys.argv[1] == "--cpu":
+        root = sys.argv[2]
+        pins = {system: engine(os.path.join(root, system)) for system in sorted(os.listdir(root))}
+    else:
+        made = engine(sys.argv[1])
+        pins = {"version": made["version"], "driver": DRIVER, "capability": CAPABILITY, "wheels": made["wheels"]}
+    print(json.dumps(pins, indent=2))

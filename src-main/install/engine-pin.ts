@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import cpuPin from '../../resources/engine/cpu.json';
+import cpuPins from '../../resources/engine/cpu.json';
 import cudaPin from '../../resources/engine/cuda.json';
 import pluginPins from '../../resources/engine/plugins.json';
+import { platformOf, type PlatformName } from '../base/platform.ts';
 import type { EngineDevice } from '../protocol/data-types.ts';
 import { PLUGIN_NAMES, type PluginName } from '../protocol/device.ts';
 import type { PackagePin } from './package-fetch.ts';
@@ -50,9 +51,12 @@ export const PLUGIN_PINS = Object.fromEntries(PLUGIN_NAMES.map((name) => [name, 
   Record<PluginName, PluginPin>
 >;
 
-/** The engines that Stillhouse is made for. */
+/** The engine of the processor on each system. */
+export const CPU_PINS: Readonly<Record<PlatformName, Omit<EnginePin, 'device'>>> = cpuPins;
+
+/** The engines that Stillhouse is made for. A system without one shows that of Linux, which it cannot install. */
 export const ENGINES: Readonly<Record<EngineDevice, EnginePin>> = {
-  cpu: { device: 'cpu', version: cpuPin.version, wheels: [cpuPin] },
+  cpu: { device: 'cpu', ...CPU_PINS[platformOf() ?? 'linux-x64'] },
   cuda: { device: 'cuda', version: cudaPin.version, wheels: cudaPin.wheels },
   ...PLUGIN_PINS,
 };

@@ -15,6 +15,7 @@ import {
   removeLeftovers,
   temporaryBeside,
 } from '../base/files.ts';
+import { machineName, platformOf, systemOfWheel, whatInstead, type PlatformName } from '../base/platform.ts';
 import { throwIfCancelled } from '../base/process.ts';
 import { meter, type ByteProgress, type OnProgress } from './meter.ts';
 import { arrivedBytes, fetchPackage, type PackagePin } from './package-fetch.ts';
@@ -205,18 +206,21 @@ async function marked(
 
 // A library for another system would download in full and then fail with the loader's riddle.
 function requirePlatform(pin: EnginePin): void {
-  if (!fitsHere(pin)) throw new StillhouseError('engine.platform', { platform: here() });
+  const foreign = foreignSystem(pin);
+  if (foreign === null) return;
+  const why = platformOf() === null ? whatInstead() : reason('platform.made-for', { platform: foreign });
+  throw new StillhouseError('engine.platform', { platform: machineName(), reason: why });
 }
 
-const here = (): string => `${process.platform} ${process.arch}`;
-
 /** Tells whether the libraries of an engine are for this system. */
-export function fitsHere({ wheels }: EnginePin): boolean {
-  return wheels.every(({ file }) => {
-    if (file.includes('manylinux')) return here() === 'linux x64';
-    if (file.includes('macosx')) return here() === 'darwin arm64';
-    return !file.includes('win_amd64') || here() === 'win32 x64';
-  });
+export function fitsHere(pin: EnginePin): boolean {
+  return foreignSystem(pin) === null;
+}
+
+/** The system that an engine is made for; null where that is this one. */
+function foreignSystem({ wheels }: EnginePin): PlatformName | null {
+  const systems = wheels.map(({ file }) => systemOfWheel(file));
+  return systems.find((system) => system !== null && system !== platformOf()) ?? null;
 }
 
 async function unpack(files: readonly string[], pin: EnginePin, options: InstallOptions): Promise<void> {

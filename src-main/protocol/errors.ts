@@ -277,8 +277,8 @@ export const ERRORS = {
   },
   'engine.load': { says: 'The engine could not be loaded: {reason}.', advice: 'Run: stillhouse engine verify' },
   'engine.platform': {
-    says: 'There is no engine for {platform} yet.',
-    advice: 'Stillhouse trains on 64-bit Linux on x86 processors; on Windows use it inside WSL 2.',
+    says: 'There is no engine for {platform}: {reason}.',
+    advice: 'Engines exist for 64-bit Linux on x86 and ARM processors, Windows on x86 and macOS on Apple silicon.',
   },
   'engine.wheels': {
     says: '{count} of {all} wheels are not in {path}: {files}.',

@@ -296,6 +296,15 @@ export const REASONS = {
   'profile.unread': 'what the profiler recorded cannot be read',
   'profile.collect': 'it could not collect what was recorded',
   'profile.write': 'it could not write what was recorded',
+  'profile.platform': 'TensorFlow offers its profiler on Linux and macOS only',
+
+  // Systems without an engine.
+  'platform.intel-mac': 'TensorFlow is no longer made for Intel Macs; use Linux on it, also in a virtual machine',
+  'platform.windows-arm': 'TensorFlow was never made for Windows on ARM; use Stillhouse inside WSL 2 there',
+  'platform.musl':
+    'TensorFlow needs glibc, and this Linux has musl; use a distribution or a container with glibc, as Debian',
+  'platform.other': 'TensorFlow is not made for it',
+  'platform.made-for': 'it is made for {platform}',
 
   // Downloads.
   'download.pinned': '{file} is not what was pinned',
@@ -428,6 +437,7 @@ export const REASONS = {
   'list.quote-inside': 'a quotation mark stands inside a word',
   'list.no-label': 'there is no label',
   'file.bytes-damaged': 'its compressed bytes are damaged',
+  'engine.windows-error': 'Windows answered with error {code}',
   'engine.other-loaded': 'another one is already loaded, from {folder}',
   'value.no-splits': 'no splits beside {set}, which has its own',
   'value.reading':

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { prepareCuda } from './cuda-libraries.ts';
 import { foreign } from './foreign.ts';
+import { loadForGood, platform } from './loader.ts';
 
 /**
  * The C API of the TensorFlow library, called by FFI. The only file that knows a C function. Pointers are bigints;
@@ -114,17 +115,18 @@ const SIGNATURES = {
 } as const;
 
 /**
- * TensorFlow's own profiler. No C function reaches it, so these are C++, by the names that the pinned build gives them:
- * what returns an object is handed the place for it first, then `this`.
+ * TensorFlow's own profiler. No C function reaches it, so these are C++, by the names that the pinned build gives them.
+ * What returns an object returns a struct here, too large for registers: so each system passes the place for it where
+ * its rules say, `this` being the second argument on x86-64 and the first on ARM.
  */
 const PROFILER_SIGNATURES = {
   newOptions: 'void _ZN10tensorflow14ProfileOptionsC1EPN6google8protobuf5ArenaE(void *place, void *arena)',
   deleteOptions: 'void _ZN10tensorflow14ProfileOptionsD1Ev(void *options)',
   parse:
     'unsigned char _ZN6google8protobuf11MessageLite14ParseFromArrayEPKvi(void *message, const void *bytes, int size)',
-  start: 'void *_ZN3tsl15ProfilerSession6CreateERKN10tensorflow14ProfileOptionsE(void *place, void *options)',
+  start: 'TF_Returned _ZN3tsl15ProfilerSession6CreateERKN10tensorflow14ProfileOptionsE(void *options)',
   collect:
-    'void *_ZN3tsl15ProfilerSession11CollectDataEPN10tensorflow8profiler6XSpaceE(void *place, void *session, void *space)',
+    'TF_Returned _ZN3tsl15ProfilerSession11CollectDataEPN10tensorflow8profiler6XSpaceE(void *session, void *space)',
   deleteSession: 'void _ZN3tsl15ProfilerSessionD1Ev(void *session)',
   newSpace: 'void _ZN10tensorflow8profiler6XSpaceC1EPN6google8protobuf5ArenaE(void *place, void *arena)',
   deleteSpace: 'void _ZN10tensorflow8profiler6XSpaceD1Ev(void *space)',
@@ -167,8 +169,6 @@ export interface Tf extends TfFunctions {
 
 let loaded: { folder: string; tf: Tf } | undefined;
 
-const RTLD_NOW = 2;
-const RTLD_NODELETE = 0x1000;
 const M_TRIM_THRESHOLD = -1;
 const M_TOP_PAD = -2;
 const M_MMAP_THRESHOLD = -3;
@@ -180,7 +180,7 @@ const inWheelFolder = (folder: string): string | null => {
 };
 
 /**
- * Loads `libtensorflow_cc.so.2` from `folder`, once a process.
+ * Loads TensorFlow from `folder`, once a process.
  * @param gpu whether a GPU will compute: then the CUDA libraries beside it are loaded too.
  * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
  */
@@ -190,17 +190,17 @@ export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } =
     throw new StillhouseError('engine.load', { reason: reason('engine.other-loaded', { folder: loaded.folder }) });
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   const koffi = foreign();
+  const { libc: libcName, tensorflow, framework: frameworkName, glibc } = platform();
   koffi.struct('TF_Output', { oper: 'void *', index: 'int' });
-  const libc = bind<LibcFunctions>(koffi.load('libc.so.6'), LIBC_SIGNATURES);
-  keepBigBlocks(libc);
+  koffi.struct('TF_Returned', { value: 'uint64_t', second: 'uint64_t', third: 'uint64_t' });
+  const libc = bind<LibcFunctions>(koffi.load(libcName), LIBC_SIGNATURES);
+  if (glibc) keepBigBlocks(libc);
   if (gpu) prepareCuda(folder, libc);
   const home = inWheelFolder(folder) ?? folder;
-  const file = path.join(home, 'libtensorflow_cc.so.2');
-  // Loaded for good: unloading at exit would run TensorFlow's static destructors under its own live threads.
-  if (!libc.dlopen(file, RTLD_NOW | RTLD_NODELETE))
-    throw new StillhouseError('engine.load', { reason: libc.dlerror() ?? file });
+  const file = path.join(home, tensorflow);
+  loadForGood(file);
   // Loaded with the other; the profiler's names are this one's.
-  const framework = koffi.load(path.join(path.dirname(file), 'libtensorflow_framework.so.2'));
+  const framework = koffi.load(path.join(home, frameworkName));
   const profiler = bind<ProfilerFunctions>(framework, PROFILER_SIGNATURES);
   const tf = Object.assign(bind<TfFunctions>(koffi.load(file), SIGNATURES), { libc, profiler });
   loaded = { folder, tf };

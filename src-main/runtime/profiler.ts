@@ -1,5 +1,6 @@
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import { platform } from './loader.ts';
 import type { TensorFlow } from './tensorflow.ts';
 import type { Pointer, Tf } from './library.ts';
 
@@ -40,29 +41,23 @@ export async function recordOps<Result>(
 }
 
 function startSession({ profiler, libc }: Tf): Pointer {
-  return withPlace(libc, (options) =>
-    withPlace(libc, (place) => {
-      profiler.newOptions(options, null);
-      try {
-        profiler.parse(options, OPTIONS, OPTIONS.length);
-        profiler.start(place, options);
-      } finally {
-        profiler.deleteOptions(options);
-      }
-      return pointerAt(libc, place);
-    }),
-  );
+  if (!platform().profiler) throw refused(reason('profile.platform'));
+  return withPlace(libc, (options) => {
+    profiler.newOptions(options, null);
+    try {
+      profiler.parse(options, OPTIONS, OPTIONS.length);
+      return firstOf(profiler.start(options));
+    } finally {
+      profiler.deleteOptions(options);
+    }
+  });
 }
 
 function collect({ profiler, libc }: Tf, session: Pointer): Uint8Array {
   return withPlace(libc, (space) => {
     profiler.newSpace(space, null);
     try {
-      const status: Pointer = withPlace(
-        libc,
-        (place) => (profiler.collect(place, session, space), pointerAt(libc, place)),
-      );
-      if (status !== OK) throw refused(reason('profile.collect'));
+      if (firstOf(profiler.collect(session, space)) !== OK) throw refused(reason('profile.collect'));
       return bytesOf({ profiler, libc }, space);
     } finally {
       profiler.deleteSpace(space);
@@ -84,6 +79,9 @@ function bytesOf({ profiler, libc }: Pick<Tf, 'profiler' | 'libc'>, message: Poi
   }
 }
 
+/** The pointer that an object holds alone. */
+const firstOf = (returned: unknown): Pointer => BigInt((returned as { value: number | bigint }).value);
+
 function withPlace<Result>(libc: Tf['libc'], body: (place: Pointer) => Result): Result {
   const place = libc.malloc(PLACE) as Pointer;
   try {
@@ -91,12 +89,6 @@ function withPlace<Result>(libc: Tf['libc'], body: (place: Pointer) => Result): 
   } finally {
     libc.free(place);
   }
-}
-
-function pointerAt(libc: Tf['libc'], place: Pointer): Pointer {
-  const value = new BigUint64Array(1);
-  libc.copyIn(value, place, value.byteLength);
-  return value[0];
 }
 
 // A library of another build may lack the names.

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { machineName } from '../base/platform.ts';
 import type { Folder, SystemInfo } from '../protocol/data-types.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reasonIn } from '../protocol/reasons.ts';
@@ -18,7 +19,7 @@ export interface SystemPlaces {
 export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPlaces): SystemInfo {
   return {
     version: VERSION,
-    platform: `${process.platform} ${process.arch}`,
+    platform: machineName(),
     node: process.version,
     shell,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

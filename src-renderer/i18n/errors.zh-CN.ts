@@ -262,8 +262,8 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'engine.load': { says: '引擎无法载入：{reason}。', advice: '请运行：stillhouse engine verify' },
   'engine.platform': {
-    says: '目前没有适用于 {platform} 的引擎。',
-    advice: 'Stillhouse 在 x86 处理器的 64 位 Linux 上训练；在 Windows 上请于 WSL 2 中使用。',
+    says: '没有适用于 {platform} 的引擎：{reason}。',
+    advice: '引擎适用于 x86 与 ARM 处理器的 64 位 Linux、x86 的 Windows 和 Apple 芯片的 macOS。',
   },
   'engine.wheels': {
     says: '{all} 个 wheel 文件中有 {count} 个不在 {path}：{files}。',

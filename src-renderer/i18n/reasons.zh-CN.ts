@@ -286,6 +286,14 @@ export const zhReasons = {
   'profile.unread': '无法读取性能分析记录',
   'profile.collect': '无法收集记录',
   'profile.write': '无法写出记录',
+  'profile.platform': 'TensorFlow 仅在 Linux 和 macOS 上提供性能分析',
+
+  // Systems without an engine.
+  'platform.intel-mac': 'TensorFlow 已不再支持 Intel Mac；请在其上使用 Linux，虚拟机亦可',
+  'platform.windows-arm': 'TensorFlow 从未支持 ARM 上的 Windows；请在 WSL 2 中使用 Stillhouse',
+  'platform.musl': 'TensorFlow 需要 glibc，而此 Linux 使用 musl；请使用带 glibc 的发行版或容器，例如 Debian',
+  'platform.other': 'TensorFlow 不支持它',
+  'platform.made-for': '它适用于 {platform}',
 
   // Downloads.
   'download.pinned': '{file} 与固定的内容不符',
@@ -418,6 +426,7 @@ export const zhReasons = {
   'list.quote-inside': '引号出现在词的中间',
   'list.no-label': '没有标签',
   'file.bytes-damaged': '其压缩数据已损坏',
+  'engine.windows-error': 'Windows 返回错误 {code}',
   'engine.other-loaded': '已加载了另一个，位于 {folder}',
   'value.no-splits': '除 {set} 自带的划分外不可另行指定',
   'value.reading':

@@ -2,19 +2,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { foreign } from '../foreign.ts';
+import { loadForGood, platform } from '../loader.ts';
 import { PjrtApi, keepAlive, type NamedValue, type PlainValue } from './api.ts';
 import { PjrtClient } from './client.ts';
 import { AheadExecutable } from './executable.ts';
 import { programOf, type Library } from './library.ts';
-
-const RTLD_NOW = 2;
-const RTLD_NODELETE = 0x1000;
-
-const C_LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
-  linux: 'libc.so.6',
-  darwin: 'libSystem.B.dylib',
-  win32: 'msvcrt.dll',
-};
 
 const loaded = new Map<string, PjrtPlugin>();
 
@@ -114,15 +106,8 @@ function hashNow(path: string): string {
 function openApi(file: string): PjrtApi {
   const koffi = foreign();
   try {
-    const libc = koffi.load(C_LIBRARY[process.platform] ?? 'libc.so.6');
-    // Loaded for good: unloading would run the plugin's destructors under its own live threads.
-    if (process.platform === 'linux') {
-      const dlopen = libc.func('void *dlopen(const char *path, int flags)');
-      if (!dlopen(file, RTLD_NOW | RTLD_NODELETE)) {
-        const why = libc.func('const char *dlerror(void)')() as string | null;
-        throw new StillhouseError('engine.load', { reason: why ?? file });
-      }
-    }
+    const libc = koffi.load(platform().libc);
+    loadForGood(file);
     return new PjrtApi(file, koffi.load(file), libc);
   } catch (error) {
     if (error instanceof StillhouseError) throw error;

@@ -14,6 +14,7 @@ import {
   type ErrorCode,
   type PlainError,
 } from '../../protocol/errors.ts';
+import { machineName } from '../../base/platform.ts';
 import { ENGINES, PLUGIN_PINS, requirementsOf } from '../../install/engine-pin.ts';
 import {
   bytesNeeded,
@@ -152,8 +153,13 @@ export class EngineManager {
       ...PLUGIN_NAMES.map((name) => status(this.folders[name], PLUGIN_PINS[name])),
     ]);
     const named = Object.fromEntries(PLUGIN_NAMES.map((name, index) => [name, plugins[index]]));
-    const platform = `${process.platform} ${process.arch}`;
-    return { platform, visible: process.env.CUDA_VISIBLE_DEVICES, survey, engines: { cpu, cuda }, plugins: named };
+    return {
+      platform: machineName(),
+      visible: process.env.CUDA_VISIBLE_DEVICES,
+      survey,
+      engines: { cpu, cuda },
+      plugins: named,
+    };
   }
 
   private alone(device: EngineDevice, work: () => Promise<unknown>): Promise<EngineReport> {

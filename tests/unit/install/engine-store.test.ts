@@ -157,11 +157,20 @@ describe('offline install', () => {
   });
 
   it('says before any download that the machine cannot run it', async () => {
-    const foreign = { ...pin, file: 'x-1-cp311-cp311-manylinux_2_27_x86_64.whl' };
-    vi.spyOn(process, 'arch', 'get').mockReturnValue('arm64');
-    const error = await thrown(install({ folder, verify: works, pin: engineOf(foreign) }));
+    const ofOthers = { ...pin, file: 'x-1-cp311-cp311-macosx_12_0_arm64.whl' };
+    const error = await thrown(install({ folder, verify: works, pin: engineOf(ofOthers) }));
+    expect(codeOf(error)).toBe('engine.platform');
+    expect(String(error)).toContain('it is made for darwin-arm64');
+  });
+
+  it('says on a machine without an engine what to use instead', async () => {
+    vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
+    vi.spyOn(process, 'arch', 'get').mockReturnValue('x64');
+    const linux = { ...pin, file: 'x-1-cp311-cp311-manylinux_2_27_x86_64.whl' };
+    const error = await thrown(install({ folder, verify: works, pin: engineOf(linux) }));
     vi.restoreAllMocks();
     expect(codeOf(error)).toBe('engine.platform');
+    expect(String(error)).toContain('no engine for darwin x64: TensorFlow is no longer made for Intel Macs');
   });
 });
 
