@@ -3,7 +3,7 @@ import type { Model, Params } from './model.ts';
 
 /**
  * Computes how alike class and distillation token are at each place of a distilled transformer: at first, after each
- * block, and after the last norm (section 5.2 of the paper).
+ * block, and after the last norm (section 4 of the paper).
  * @param images [B, S, S, 3], normalised.
  * @returns cosines [places, B].
  * @throws Error of a network without two tokens.

@@ -140,11 +140,18 @@ const RESNET: [string, ResNetShape, number | null][] = [
 ];
 
 /**
- * Networks of two narrow blocks for tests, which record and compile in a moment. No list offers them; they are timm's
- * DeiT in every other respect. Names as timm marks its own test networks.
+ * Narrow networks: of two blocks for tests, which record and compile in a moment, and of six for studies on a small data
+ * set (docs/results.md). No list offers them; they are timm's DeiT in every other respect. Names as timm marks its own
+ * test networks.
+ *
+ * Rows: name, dim, depth, heads, input size.
  */
-const TEST_SHAPE = { patch: 16, dim: 32, depth: 2, heads: 2 };
-const TEST = ['test_deit_patch16_32', 'test_deit_distilled_patch16_32'];
+const TEST: [string, number, number, number, number][] = [
+  ['test_deit_patch16_32', 32, 2, 2, 32],
+  ['test_deit_distilled_patch16_32', 32, 2, 2, 32],
+  ['test_deit_narrow_patch16_64', 96, 6, 3, 64],
+  ['test_deit_narrow_distilled_patch16_64', 96, 6, 3, 64],
+];
 
 const PRESETS: ReadonlyMap<string, Preset> = new Map([
   ...DEIT.map(([name, dim, heads, inputSize, top1]) => {
@@ -179,14 +186,9 @@ const PRESETS: ReadonlyMap<string, Preset> = new Map([
     const build = (options: ModelOptions) => resNet(shape, options);
     return [name, { family: 'resnet', inputSize: 224, cropRatio: 0.95, pixels: IMAGENET, top1, patch: 1, build }];
   }),
-  ...TEST.map((name) => {
-    const shape = { ...TEST_SHAPE, distilled: name.includes('distilled') };
-    return imageTransformer(name, 'deit', shape, {
-      inputSize: 32,
-      cropRatio: DEIT_CROP,
-      pixels: IMAGENET,
-      top1: null,
-    });
+  ...TEST.map(([name, dim, depth, heads, inputSize]) => {
+    const shape: TransformerShape = { patch: 16, dim, depth, heads, distilled: name.includes('distilled') };
+    return imageTransformer(name, 'deit', shape, { inputSize, cropRatio: DEIT_CROP, pixels: IMAGENET, top1: null });
   }),
 ]);
 
@@ -236,7 +238,7 @@ export function isModel(name: string): boolean {
 }
 
 function offered(): string[] {
-  return [...PRESETS.keys()].filter((name) => !TEST.includes(name));
+  return [...PRESETS.keys()].filter((name) => TEST.every(([hidden]) => hidden !== name));
 }
 
 /** Lists name and own input size of every network, in the order of the tables. */

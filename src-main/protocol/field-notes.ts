@@ -12,6 +12,7 @@ const PLACES: Partial<Record<RecipeKey, string>> = {
   model: 'table 1',
   inputSize: 'table 1',
   distillationType: 'table 3',
+  twoClassTokens: 'section 4',
   distillationTau: PAPER,
   distillationAlpha: PAPER,
   teacherModel: 'table 2',

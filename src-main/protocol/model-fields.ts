@@ -189,6 +189,18 @@ export const MODEL_FIELDS = [
     changesSpeed: true,
   },
   {
+    key: 'twoClassTokens',
+    type: 'boolean',
+    group: 'distillation',
+    simple: false,
+    default: false,
+    unit: '',
+    paper: 'off',
+    label: 'Two class tokens',
+    help: 'The distillation token learns the labels as the class token does: the control of what a teacher gives it. Only without a teacher.',
+    usedWhen: [{ distillationType: ['none'] }],
+  },
+  {
     key: 'teacherModel',
     type: 'text',
     group: 'distillation',

@@ -413,6 +413,8 @@ export const REASONS = {
   'value.no-attention': 'off for a network without attention',
   'value.distilled': 'on for distillation',
   'value.not-distilled': 'off for distillation',
+  'value.one-token': 'off for a network with one class token',
+  'value.one-answer': 'off without train mode, and with co-trained submodels',
   'value.processor': 'auto or float32 on this processor, which cannot multiply {precision} fast',
   'value.processor-limit': 'auto or float32 while {name} is {limit}, with which oneDNN cannot multiply {precision}',
   'value.waiting': 'at most {count} waiting runs',

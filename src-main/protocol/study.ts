@@ -215,6 +215,7 @@ export const STUDY_TEMPLATES = [
   'which-teacher',
   'which-distillation',
   'agreement',
+  'tokens',
   'speed',
   'transfer',
   'ablation',

@@ -214,7 +214,7 @@ function lossesOf(
     const { loss, lossClass } = submodelLosses(recipe, heads.head, targets);
     return { loss: tf.mul(loss, share), lossClass: tf.mul(lossClass, share) };
   }
-  const lossClass = tf.mul<tf.Scalar>(classLoss(recipe, heads.head, targets), share);
+  const lossClass = tf.mul<tf.Scalar>(labelLoss(recipe, heads, targets), share);
   if (!taught) return { loss: lossClass, lossClass };
   const lossDistillation = tf.mul<tf.Scalar>(distillationLoss(recipe, heads.headDist ?? heads.head, taught), share);
   const alpha = recipe.distillationAlpha;
@@ -223,6 +223,13 @@ function lossesOf(
     lossClass,
     lossDistillation,
   };
+}
+
+/** Computes the loss against the labels; of two class tokens the mean of both heads' (the paper's control, section 4). */
+function labelLoss(recipe: Recipe, { head, headDist }: Heads, targets: tf.Tensor2D): tf.Scalar {
+  const loss = classLoss(recipe, head, targets);
+  if (!recipe.twoClassTokens || !headDist) return loss;
+  return tf.mul(tf.add(loss, classLoss(recipe, headDist, targets)), 0.5);
 }
 
 /** Keeps tensors beyond the tidy of the gradient; recorded tensors cost nothing. */

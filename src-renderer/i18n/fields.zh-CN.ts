@@ -36,6 +36,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   attnOnly: { label: '仅注意力', help: '只训练注意力、类别头与位置嵌入；其余保持起始值，也不占训练内存。' },
   trainMode: { label: '训练模式', help: '关：如 DeiT 最初的微调，不用随机深度，并以两个头的均值训练。' },
   distillationType: { label: '蒸馏', help: '硬：以教师的判定为标签。软：以教师的概率为目标。无：不用教师。' },
+  twoClassTokens: {
+    label: '两个类别标记',
+    help: '蒸馏标记与类别标记一样学习标签：用来对照教师给它带来了什么。只在不用教师时有效。',
+  },
   teacherModel: { label: '教师', help: '教师权重所属的网络，用其 timm 名称。' },
   teacherPath: { label: '教师权重', help: '权重文件、ONNX 文件或 SavedModel 文件夹；教师须认识数据集的类别。' },
   distillationAlpha: { label: '蒸馏权重', help: '蒸馏损失在总损失中的占比。' },

@@ -402,6 +402,8 @@ export const zhReasons = {
   'value.no-attention': '关闭（该网络没有注意力）',
   'value.distilled': '开启（蒸馏时）',
   'value.not-distilled': '关闭（蒸馏时）',
+  'value.one-token': '关闭（该网络只有一个类别标记）',
+  'value.one-answer': '关闭（训练模式关闭或子模型协同训练时）',
   'value.processor': 'auto 或 float32（此处理器没有能快速计算 {precision} 乘法的指令）',
   'value.processor-limit': 'auto 或 float32（{name} 设为 {limit} 时，oneDNN 无法计算 {precision} 乘法）',
   'value.waiting': '最多 {count} 个等待的运行',

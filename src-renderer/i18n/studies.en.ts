@@ -6,6 +6,7 @@ export const studies = {
     'which-teacher': 'Which teacher? (table 2)',
     'which-distillation': 'Which distillation? (table 3)',
     agreement: 'Do they agree? (table 4)',
+    tokens: 'What do the tokens learn? (section 4)',
     speed: 'Accuracy against speed (table 5)',
     transfer: 'What transfers? (table 7)',
     ablation: 'What does each part give? (table 8)',

@@ -80,6 +80,7 @@ function inputs(settings: Recipe, step: number, lr: number): Record<string, Valu
 const KINDS: [string, Partial<Recipe>][] = [
   ...(['none', 'hard', 'soft'] as const).map((kind): [string, Partial<Recipe>] => [kind, { distillationType: kind }]),
   ['no distillation, but co-training of submodels,', { cosub: true }],
+  ['no distillation, but two class tokens and so no', { twoClassTokens: true }],
 ];
 
 describe.each(KINDS)('the training step with %s distillation', (_, changes) => {
@@ -104,6 +105,51 @@ describe.each(KINDS)('the training step with %s distillation', (_, changes) => {
     state.dispose();
   });
 });
+
+test('two class tokens learn the labels alike: the loss is that of each token in the place of the first', async () => {
+  const lossOf = async (changes: Partial<Recipe>, swapped: boolean) => {
+    const model = tiny({ dropPath: 0 });
+    const state = freshState(model);
+    if (swapped) swapTokens(state, model);
+    const parts = { student: model, teacher: null, recipe: recipe(changes), batchSize: BATCH };
+    const step = await createTrainStep(engine, state, parts);
+    const { noise: _, ...given } = batch(1);
+    const { loss } = await step.run({ ...given, noise: null }, { lr: 1e-3, step: 1 });
+    const moved = Math.max(...state.read(PREFIX.mean + 'head_dist.bias').map(Math.abs));
+    step.dispose();
+    state.dispose();
+    return { loss, moved };
+  };
+  const [both, first, second] = [
+    await lossOf({ twoClassTokens: true }, false),
+    await lossOf({}, false),
+    await lossOf({}, true),
+  ];
+  expect(first.loss).not.toBeCloseTo(second.loss, 4);
+  expect(both.loss).toBeCloseTo((first.loss + second.loss) / 2, 5);
+  expect(first.moved).toBe(0);
+  expect(both.moved).toBeGreaterThan(1e-4);
+});
+
+/** Puts the second token with its position and head in the place of the first. */
+function swapTokens(state: State, model: Model): void {
+  const read = (name: string): Float32Array => state.read(PREFIX.model + name) as Float32Array;
+  const set = (name: string, values: Float32Array): void =>
+    state.set(PREFIX.model + name, model.specs.find((spec) => spec.name === name)!.shape, values);
+  for (const [one, other] of [
+    ['cls_token', 'dist_token'],
+    ['head.weight', 'head_dist.weight'],
+    ['head.bias', 'head_dist.bias'],
+  ]) {
+    // prettier-ignore
+    const [first, second] = [read(one).slice(), read(other).slice()];
+    set(one, second);
+    set(other, first);
+  }
+  const positions = read('pos_embed').slice();
+  const width = read('cls_token').length;
+  set('pos_embed', Float32Array.of(...positions.slice(width, 2 * width), ...positions.slice(0, width), ...positions.slice(2 * width))); // prettier-ignore
+}
 
 test('submodels that drop nothing are the same: what one says is all that the other learns of it', async () => {
   const run = async (dropPath: number) => {

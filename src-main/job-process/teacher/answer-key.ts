@@ -42,6 +42,7 @@ export const ANSWERS_BY: Readonly<Record<RecipeKey, 'value' | 'data' | 'teacher'
   ...{ lrNoise: 'none', lrNoisePct: 'none', lrNoiseStd: 'none', opt: 'none', weightDecay: 'none' },
   ...{ optEps: 'none', optBeta1: 'none', optBeta2: 'none', momentum: 'none', clipGrad: 'none' },
   ...{ clipMode: 'none', layerDecay: 'none', bceLoss: 'none', cosub: 'none', modelEma: 'none' },
+  ...{ twoClassTokens: 'none' },
   ...{ modelEmaDecay: 'none', modelEmaWarmup: 'none', smoothing: 'none', microBatch: 'none' },
   ...{ recompute: 'none', device: 'none', numWorkers: 'none', saveEvery: 'none', saveMinutes: 'none' },
   ...{ stallMinutes: 'none', keepCheckpoints: 'none', tensorboard: 'none', profile: 'none', outputDir: 'none' },

@@ -207,6 +207,8 @@ class Findings {
     if (attnOnly && !attends) this.problem('attnOnly', reason('value.no-attention'), 'true');
     if (!trainMode && taught) this.problem('trainMode', reason('value.distilled'), 'false');
     if (recipe.cosub && taught) this.problem('cosub', reason('value.not-distilled'), 'true');
+    const twice = recipe.twoClassTokens && whyNotTwice(recipe, model);
+    if (twice) this.problem('twoClassTokens', reason(twice), 'true');
   }
 
   /** Reports a precision that the processor does not take. */
@@ -266,6 +268,13 @@ class Findings {
   private error(code: PlainError['code'], params: PlainError['params']): void {
     this.errors.push(toPlainError(new StillhouseError(code, params)));
   }
+}
+
+/** Says why a recipe's two tokens cannot both learn the labels; null where they can. */
+function whyNotTwice({ distillationType, trainMode, cosub }: Recipe, model: Model | undefined) {
+  if (distillationType !== 'none') return 'value.not-distilled';
+  if (model && !model.distilled) return 'value.one-token';
+  return trainMode && !cosub ? null : 'value.one-answer';
 }
 
 /** Trained parameters of a model, and bytes of a checkpoint: all that a step writes, in float32. */

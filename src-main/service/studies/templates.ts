@@ -51,6 +51,18 @@ const TEMPLATES: Readonly<Record<StudyTemplate, Template>> = {
       ],
     };
   },
+  // Section 4: the control of two class tokens comes first.
+  tokens: (_, base) => {
+    needTeacher('tokens', base);
+    const { distilled } = twins(base);
+    const untaught = { distillationType: 'none', teacherPath: '' } as const;
+    return {
+      variants: [
+        { name: 'two class tokens', changes: { model: distilled, ...untaught, twoClassTokens: true } },
+        { name: 'class and distillation token', changes: { model: distilled, distillationType: 'hard' } },
+      ],
+    };
+  },
   // Table 5 and figure 1.
   speed: ({ models = [] }) => {
     need('speed', 'study.models', models.length >= 2);

@@ -114,6 +114,9 @@ describe('a preset', () => {
 describe('recipe check', () => {
   test.each([
     [{ cosub: true, distillationType: 'hard' }, 'cosub', 'off for distillation'],
+    [{ twoClassTokens: true, distillationType: 'hard' }, 'twoClassTokens', 'off for distillation'],
+    [{ twoClassTokens: true, model: 'deit_tiny_patch16_224' }, 'twoClassTokens', 'off for a network with one class token'], // prettier-ignore
+    [{ twoClassTokens: true, cosub: true }, 'twoClassTokens', 'off without train mode, and with co-trained submodels'],
     [{ bceLoss: true, smoothing: 0.1 }, 'smoothing', '0 with binary cross-entropy'],
     [{ sched: 'plateau', schedOnUpdates: true }, 'schedOnUpdates', 'off for plateau'],
     [{ model: 'resnet18', attnOnly: true }, 'attnOnly', 'off for a network without attention'],

@@ -86,6 +86,11 @@ describe('templates', () => {
     const distillation = makeStudy('which-distillation', { base });
     expect(distillation.variants.map(({ name }) => name)).toEqual(['none', 'soft', 'hard', 'hard with token']);
     expect(distillation.variants[3].changes['model']).toBe('deit_tiny_distilled_patch16_224');
+    const tokens = makeStudy('tokens', { base });
+    expect(tokens.variants.map(({ changes }) => [changes['model'], changes['distillationType'], changes['twoClassTokens']])).toEqual([
+      ['deit_tiny_distilled_patch16_224', 'none', true],
+      ['deit_tiny_distilled_patch16_224', 'hard', undefined],
+    ]); // prettier-ignore
     expect(distillation.seeds).toEqual([0, 1, 2]);
     const teachers = makeStudy('which-teacher', { base, teachers: ['resnet50=/r.pth', '/r.onnx'], finetuneSize: 384 });
     expect(teachers.variants).toEqual([

@@ -39,7 +39,7 @@ const EN = {
   distillation: 'distillation head',
   tokens: 'Cosine of class and distillation token',
   tokensNote:
-    'Mean over the validation images and the seeds. In the paper 0.06 of the learned tokens and 0.93 after the last layer.',
+    'Mean over the validation images and the seeds. In the paper 0.06 of the learned tokens and 0.93 after the last layer; of two class tokens 0.999.',
   first: 'at first, with positions',
   block: 'after block {block}',
   norm: 'after the last norm',
@@ -85,7 +85,7 @@ const ZH: ReportWords = {
   class: '分类头',
   distillation: '蒸馏头',
   tokens: '分类标记与蒸馏标记的余弦',
-  tokensNote: '取验证图像和各种子的均值。论文中学到的标记之间为 0.06，最后一层之后为 0.93。',
+  tokensNote: '取验证图像和各种子的均值。论文中学到的标记之间为 0.06，最后一层之后为 0.93；两个类别标记时为 0.999。',
   first: '起初（含位置编码）',
   block: '第 {block} 块之后',
   norm: '最后的归一化之后',
