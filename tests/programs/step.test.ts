@@ -133,7 +133,7 @@ test('two class tokens learn the labels alike: the loss is that of each token in
 
 /** Puts the second token with its position and head in the place of the first. */
 function swapTokens(state: State, model: Model): void {
-  const read = (name: string): Float32Array => state.read(PREFIX.model + name) as Float32Array;
+  const read = (name: string): Float32Array => state.read(PREFIX.model + name);
   const set = (name: string, values: Float32Array): void =>
     state.set(PREFIX.model + name, model.specs.find((spec) => spec.name === name)!.shape, values);
   for (const [one, other] of [
