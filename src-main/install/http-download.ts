@@ -1,12 +1,13 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, readFileSync, writeSync } from 'node:fs';
-import { open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent, errors, request, type Dispatcher } from 'undici';
 import { diskError, fileSize, requireSpace } from '../base/files.ts';
+import { remove } from '../base/moves.ts';
 import { throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
@@ -132,7 +133,7 @@ async function attempt(options: Download, dispatcher: Dispatcher): Promise<Arriv
   try {
     const from = startOf(answer, have);
     if (from === null) {
-      await rm(options.part, { force: true });
+      await remove(options.part);
       throw new Passing(reason('fetch.no-range'));
     }
     const total = totalOf(answer, from);

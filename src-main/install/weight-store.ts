@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { diskError, fileSize, syncToDisk, writeFileAtomic } from '../base/files.ts';
+import { move, remove } from '../base/moves.ts';
 import { isAlive, throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
@@ -164,7 +165,7 @@ export async function removeStored(id: string, folder: string): Promise<number> 
     throw new StillhouseError('argument.invalid', { name: 'weights', expected, got: id });
   }
   if (await isBeingFetched(id, folder)) throw new StillhouseError('weights.being-fetched', { id });
-  await rm(join(folder, id), { recursive: true, force: true });
+  await remove(join(folder, id));
   return entry.bytes;
 }
 
@@ -264,13 +265,13 @@ async function takeSettings(base: string, own: string, options: FetchOptions, he
     const fail = (reason: Reason) => new StillhouseError('weights.fetch', { address, reason, place: own });
     try {
       await download({ address, part, headers, limit: MOST_SETTINGS, signal, stall, pauses, fail });
-      await rename(part, join(own, name));
+      await move(part, join(own, name));
     } catch (error) {
       throwIfCancelled(signal);
       if (!(error instanceof StillhouseError) || error.code !== 'weights.fetch') throw error;
     } finally {
-      await rm(part, { force: true });
-      await rm(`${part}.json`, { force: true });
+      await remove(part);
+      await remove(`${part}.json`);
     }
   }
 }
@@ -299,15 +300,15 @@ interface Promised {
 async function finish(own: string, file: string, arrived: Arrived, { address, hash }: Promised): Promise<string> {
   const part = join(own, PART);
   if (hash !== null && !arrived.sha256.startsWith(hash)) {
-    await rm(part, { force: true });
+    await remove(part);
     throw new StillhouseError('weights.hash', { address, expected: hash, got: arrived.sha256.slice(0, hash.length) });
   }
   const facts: StoredFacts = { address, file, bytes: arrived.bytes, sha256: arrived.sha256, checked: hash !== null, time: Date.now() }; // prettier-ignore
   try {
-    await rename(part, join(own, file));
+    await move(part, join(own, file));
     syncToDisk(own);
     writeFileAtomic(join(own, FACTS), `${JSON.stringify(facts, null, 2)}\n`);
-    await Promise.all([`${part}.json`, join(own, ADDRESS)].map((path) => rm(path, { force: true })));
+    await Promise.all([`${part}.json`, join(own, ADDRESS)].map((path) => remove(path)));
   } catch (error) {
     throw diskError(error, own, arrived.bytes);
   }
@@ -332,7 +333,7 @@ async function alone<T>(own: string, signal: AbortSignal | undefined, work: (own
   try {
     return await work(own);
   } finally {
-    await rm(lock, { force: true });
+    await remove(lock);
   }
 }
 
@@ -345,7 +346,7 @@ async function taken(lock: string): Promise<boolean> {
     const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
     const age = Date.now() - ((await stat(lock).catch(() => null))?.mtimeMs ?? Date.now());
     // A lock without a number was left by a process that ended while it wrote it.
-    if (holder ? !isAlive(holder) : age > LEFT_EMPTY) await rm(lock, { force: true });
+    if (holder ? !isAlive(holder) : age > LEFT_EMPTY) await remove(lock);
     return false;
   }
 }

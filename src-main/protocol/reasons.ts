@@ -27,6 +27,8 @@ export const REASONS = {
   'os.no-host': 'the name of the host is not known',
   'os.reset': 'the connection was cut',
   'os.silent': 'the disk did not answer within {seconds} s',
+  'os.windows-name': 'Windows allows no file or folder named "{name}"',
+  'os.windows-path': 'the path has {count} characters, and Windows takes {most}',
   /** The words of the system or of a library, for which there is no code. */
   'raw.text': '{text}',
 
@@ -318,6 +320,7 @@ export const REASONS = {
   'process.killed': 'killed by {signal}',
   'process.killed-memory': 'killed by {signal}; if nobody did that, the system ran out of memory',
   'process.exit': 'exit code {code}',
+  'process.windows': 'Windows ended it with {code}, {name}',
   'process.ended': 'the system ended it',
   'process.last-words': '{how}: {words}',
   'process.held': '{how}; it held {bytes}',

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ArrayToWrite } from '../formats/named-array.ts';
@@ -10,6 +10,7 @@ import { StillhouseError, toPlainError, type PlainError, reasonOf } from '../pro
 import { reason } from '../protocol/reasons.ts';
 import type { EpochRow } from '../protocol/events.ts';
 import { diskError, removeLeftovers, writeChunksAtomic } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 import { checkpointFile, encodeFacts, parseCheckpoint } from './checkpoint-file.ts';
 import type { Checkpoint, CheckpointFacts } from './checkpoint-file.ts';
 import { openFile, type FileSource } from './file-source.ts';
@@ -54,7 +55,7 @@ export async function saveCheckpoint(
   const kept = wanted(run, all, facts.recipe.keepCheckpoints, file);
   // The manifest goes first: it must not name a file that is gone when the process is killed between the two.
   writeManifest(run, kept);
-  for (const other of all) if (!kept.includes(other)) rmSync(join(folder, other.file), { force: true });
+  for (const other of all) if (!kept.includes(other)) removeNow(join(folder, other.file));
   return toInfos(run, kept).find((info) => info.file === file)!;
 }
 

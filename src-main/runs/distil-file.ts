@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePlan, type DistilPlan } from '../protocol/distillation.ts';
 import { namesIn, writeFileAtomic } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 
 /** Plans of distillations: `<home>/distillations/<id>/plan.json`. Whoever works on one holds the lock of its folder. */
 
@@ -34,5 +35,5 @@ export function writePlan(home: string, plan: DistilPlan): void {
 
 /** Forgets a plan; its runs stay. */
 export function removePlan(home: string, id: string): void {
-  if (readPlan(home, id)) rmSync(planFolder(home, id), { recursive: true, force: true });
+  if (readPlan(home, id)) removeNow(planFolder(home, id));
 }

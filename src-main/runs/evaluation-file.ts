@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
@@ -7,6 +7,7 @@ import { reason, type Reason } from '../protocol/reasons.ts';
 import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
 import { diskError, namesIn, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 import { openFile } from './file-source.ts';
 import { parseOwnJson } from './own-json.ts';
 
@@ -127,5 +128,5 @@ function textsOf(text: string | undefined): string[] | null {
 
 /** Removes an evaluation; the facts go first, so that none is listed without its answers. */
 export function removeEvaluation(folder: string, id: string): void {
-  for (const ending of ['json', 'safetensors']) rmSync(join(folder, `${id}.${ending}`), { force: true });
+  for (const ending of ['json', 'safetensors']) removeNow(join(folder, `${id}.${ending}`));
 }

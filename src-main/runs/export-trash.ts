@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { diskError, syncToDisk, writeFileAtomic } from '../base/files.ts';
+import { moveNow, removeNow } from '../base/moves.ts';
 import { checkFile } from './export-check-file.ts';
 import { exportsFolder, sizeOnDisk } from './run-folder.ts';
 
@@ -50,7 +51,7 @@ export function trashExport(run: string, path: string, files: readonly string[],
     mkdirSync(exportsFolder(run), { recursive: true });
     mkdirSync(folder);
     write(run, [...before, { path, time, files: names }]);
-    for (const name of names) renameSync(join(dirname(path), name), join(folder, name));
+    for (const name of names) moveNow(join(dirname(path), name), join(folder, name));
     syncToDisk(dirname(path));
   });
 }
@@ -70,7 +71,7 @@ export function restoreExport(run: string, name: string): void {
   const taken = files.map((file) => join(to, file)).find((path) => existsSync(path));
   if (taken !== undefined) throw new StillhouseError('file.exists', { path: taken });
   doing(kept.path, () => {
-    for (const file of files) renameSync(join(from, file), join(to, file));
+    for (const file of files) moveNow(join(from, file), join(to, file));
     syncToDisk(to);
   });
   forget(run, kept);
@@ -82,8 +83,7 @@ export function emptyExport(run: string, name: string): number {
   const bytes = bytesOf(kept);
   // The first last, so that a removal cut short can be repeated.
   doing(kept.path, () => {
-    for (const file of [...kept.files].reverse())
-      rmSync(join(keptFolder(kept), file), { recursive: true, force: true });
+    for (const file of [...kept.files].reverse()) removeNow(join(keptFolder(kept), file));
   });
   forget(run, kept);
   return bytes;

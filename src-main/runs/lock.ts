@@ -1,19 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, linkSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { moveNow, removeNow } from '../base/moves.ts';
 import { isAlive, startOf } from '../base/process.ts';
 
 /**
@@ -55,7 +46,7 @@ export function lockRun(folder: string, from?: LockOwner): RunLock {
   beat.unref();
   const release = () => {
     clearInterval(beat);
-    if (contentOf(path) === text) rmSync(path, { force: true });
+    if (contentOf(path) === text) removeNow(path);
   };
   return { owner, release };
 }
@@ -111,7 +102,7 @@ function isHeld(path: string, owner: LockOwner): boolean {
 function setAsideStale(path: string): void {
   const aside = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
   try {
-    renameSync(path, aside);
+    moveNow(path, aside);
   } catch {
     return;
   }
@@ -121,7 +112,7 @@ function setAsideStale(path: string): void {
   } catch {
     // A third process has locked it meanwhile; it is seen at the next attempt.
   } finally {
-    rmSync(aside, { force: true });
+    removeNow(aside);
   }
 }
 
@@ -148,7 +139,7 @@ function diskTime(path: string): number {
   } catch {
     return Date.now();
   } finally {
-    rmSync(probe, { force: true });
+    removeNow(probe);
   }
 }
 

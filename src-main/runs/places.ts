@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import type { EngineDevice } from '../protocol/data-types.ts';
 import { ENGINE_DEVICES, PLUGINS, isPlugin, type Accelerator } from '../protocol/device.ts';
 
@@ -10,18 +10,19 @@ export const ENGINE_VERSION = '2.21.0';
 
 /**
  * Returns the folder for things that can be fetched again: `STILLHOUSE_CACHE`, else `$XDG_CACHE_HOME/stillhouse`, else
- * `~/.cache/stillhouse`.
+ * that of the system: `~/.cache/stillhouse`, `~/Library/Caches/stillhouse`, `%LOCALAPPDATA%\stillhouse\cache`.
  */
-export function cacheFolder(): string {
-  return place('STILLHOUSE_CACHE', 'XDG_CACHE_HOME', '.cache');
+export function cacheFolder(platform: string = process.platform): string {
+  return place('STILLHOUSE_CACHE', 'XDG_CACHE_HOME') ?? ofSystem('cache', platform);
 }
 
 /**
- * Returns the folder for things that a person made: `STILLHOUSE_HOME`, else `$XDG_DATA_HOME/stillhouse`, else
- * `~/.local/share/stillhouse`.
+ * Returns the folder for things that a person made: `STILLHOUSE_HOME`, else `$XDG_DATA_HOME/stillhouse`, else that of the
+ * system: `~/.local/share/stillhouse`, `~/Library/Application Support/stillhouse`, `%LOCALAPPDATA%\stillhouse\home`
+ * (runs are too big for a profile that goes from machine to machine).
  */
-export function homeFolder(): string {
-  return place('STILLHOUSE_HOME', 'XDG_DATA_HOME', join('.local', 'share'));
+export function homeFolder(platform: string = process.platform): string {
+  return place('STILLHOUSE_HOME', 'XDG_DATA_HOME') ?? ofSystem('home', platform);
 }
 
 /** Holds one folder for each run: `<home>/runs/<id>`. */
@@ -83,9 +84,16 @@ export function sampleFolder(): string {
 }
 
 // The XDG rules: an empty or relative value counts as unset.
-function place(own: string, shared: string, fallback: string): string {
+function place(own: string, shared: string): string | null {
   const ours = process.env[own];
   if (ours) return resolve(ours);
   const base = process.env[shared];
-  return join(base?.startsWith('/') ? base : join(homedir(), fallback), 'stillhouse');
+  return base && isAbsolute(base) ? join(base, 'stillhouse') : null;
+}
+
+function ofSystem(what: 'cache' | 'home', platform: string): string {
+  if (platform === 'win32')
+    return join(process.env.LOCALAPPDATA || join(homedir(), 'AppData', 'Local'), 'stillhouse', what);
+  const [library, folder] = what === 'cache' ? ['Caches', '.cache'] : ['Application Support', join('.local', 'share')];
+  return join(homedir(), ...(platform === 'darwin' ? ['Library', library] : [folder]), 'stillhouse');
 }

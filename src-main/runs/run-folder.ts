@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, lstatSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
@@ -6,6 +6,8 @@ import { reason, type Reason } from '../protocol/reasons.ts';
 import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
 import { diskError, namesIn, writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
+import { requireName } from '../base/names.ts';
 
 /**
  * One training on disk. A run folder holds:
@@ -59,6 +61,7 @@ export function newRunId(parent: string, recipe: Recipe, now = new Date()): stri
 export function createRun(folder: string, content: Omit<RunFile, 'format' | 'created'>): RunFile {
   if (existsSync(runPath(folder))) throw new StillhouseError('run.exists', { path: folder });
   if (trashedFile(folder)) throw new StillhouseError('run.in-trash', { path: folder });
+  requireName(folder);
   const run: RunFile = { format: 1, created: Date.now(), ...content };
   try {
     mkdirSync(checkpointsFolder(folder), { recursive: true });
@@ -185,8 +188,8 @@ const TRASHED = /^trashed-\d+\.json$/;
 function removeOwn(folder: string, own: RegExp): void {
   const names = safeEntries(folder).filter((entry) => !entry.isDirectory() && own.test(entry.name));
   const last = (name: string) => (TRASHED.test(name) ? 1 : 0);
-  for (const { name } of names.sort((a, b) => last(a.name) - last(b.name))) rmSync(join(folder, name), { force: true });
-  for (const path of exportFolders(folder)) rmSync(path, { recursive: true, force: true });
+  for (const { name } of names.sort((a, b) => last(a.name) - last(b.name))) removeNow(join(folder, name));
+  for (const path of exportFolders(folder)) removeNow(path);
   if (existsSync(folder) && safeEntries(folder).length === 0) rmdirSync(folder);
 }
 

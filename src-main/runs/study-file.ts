@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseKeptStudy, type Study } from '../protocol/study.ts';
 import { namesIn, writeFileAtomic } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 
 /** Studies: `<home>/studies/<id>/study.json`. Whoever begins its trainings holds the lock of its folder. */
 
@@ -40,5 +41,5 @@ export function writeStudy(home: string, study: Study): void {
 
 /** Forgets a study; its runs stay. */
 export function removeStudy(home: string, id: string): void {
-  if (readStudy(home, id)) rmSync(studyFolder(home, id), { recursive: true, force: true });
+  if (readStudy(home, id)) removeNow(studyFolder(home, id));
 }

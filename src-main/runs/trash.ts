@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { diskError, namesIn, syncToDisk } from '../base/files.ts';
+import { moveNow, removeNow } from '../base/moves.ts';
 import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
 import { lockedError, lockOwner } from './lock.ts';
@@ -139,7 +140,7 @@ export function emptyCheckpoint(run: string, name: string): number {
   const path = presentIn(run, name);
   try {
     const { size } = statSync(path);
-    rmSync(path);
+    removeNow(path);
     return size;
   } catch (error) {
     throw diskError(error, path, 0);
@@ -154,7 +155,7 @@ function presentIn(run: string, name: string): string {
 
 function move(from: string, to: string, folder: string): void {
   try {
-    renameSync(from, to);
+    moveNow(from, to);
     syncToDisk(folder);
   } catch (error) {
     throw diskError(error, from, 0);

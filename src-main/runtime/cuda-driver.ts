@@ -1,6 +1,6 @@
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
-import { foreign } from './foreign.ts';
+import { foreign } from '../base/foreign.ts';
 import type { NativeFunction } from './library.ts';
 
 /** CUDA's own driver library, which belongs to the system's driver: what it says is what TensorFlow will meet. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { prepareCuda } from './cuda-libraries.ts';
-import { foreign } from './foreign.ts';
+import { foreign } from '../base/foreign.ts';
 import { loadForGood, platform } from './loader.ts';
 
 /**

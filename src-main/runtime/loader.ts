@@ -1,7 +1,7 @@
 import { PLATFORMS, platformOf, type Platform } from '../base/platform.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
-import { foreign } from './foreign.ts';
+import { foreign } from '../base/foreign.ts';
 
 /** Returns what differs here between systems; that of Linux where there is no engine, whose libraries do not load. */
 export function platform(): Platform {

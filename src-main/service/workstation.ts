@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
 import type { BatchPreview, EngineDevice, QueueEntry, SystemInfo } from '../protocol/data-types.ts';
@@ -33,6 +33,7 @@ import { browse, systemInfo } from './system.ts';
 import { changeTeacherCard, readTeacherCard } from '../weights/teacher-card.ts';
 import { runJob } from './jobs/run-job.ts';
 import { WeightCalls } from './weights/weight-calls.ts';
+import { removeNow } from '../base/moves.ts';
 
 export interface WorkstationOptions {
   shell: SystemInfo['shell'];
@@ -321,7 +322,7 @@ class Core {
   private startCheck(path: string, { engine }: ChosenEngine, anew = false): string {
     const results = join(this.options.cacheFolder, 'checks', `${notesName(path)}.jsonl`);
     return this.jobs.start('check', `check:${path}`, 'files', async ({ signal, report }) => {
-      if (anew) rmSync(results, { force: true });
+      if (anew) removeNow(results);
       const job = { kind: 'check', engine, dataPath: path, results } as const;
       return this.notes.keepReport(await runJob(this.options.spawnJob, job, { signal, report }));
     });

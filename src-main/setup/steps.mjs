@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
@@ -13,8 +13,15 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(ROOT, 'dist/main/cli.mjs');
 export const CACHE = join(ROOT, 'node_modules/.cache/setup');
 /** Where the engine is kept, as in `runs/places.ts`. */
-export const USER_CACHE =
-  process.env.STILLHOUSE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stillhouse');
+export const USER_CACHE = process.env.STILLHOUSE_CACHE || userCache();
+
+function userCache() {
+  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+  if (XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME)) return join(XDG_CACHE_HOME, 'stillhouse');
+  if (process.platform === 'win32')
+    return join(LOCALAPPDATA || join(homedir(), 'AppData', 'Local'), 'stillhouse', 'cache');
+  return join(homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache', 'stillhouse');
+}
 
 const OLDEST_NODE = [20, 19];
 const OUTPUTS = [
@@ -78,8 +85,9 @@ export async function run(command, args, options = {}) {
 
 function passSignals(child) {
   const terminate = () => child.kill('SIGTERM');
-  // A terminal sends Ctrl-C to the child as well.
-  const interrupt = () => process.stdin.isTTY || child.kill('SIGINT');
+  // A terminal sends Ctrl-C to the child as well; so does every console of Windows, where `kill` would end it at once.
+  const reached = process.stdin.isTTY || process.platform === 'win32';
+  const interrupt = () => reached || child.kill('SIGINT');
   process.on('SIGTERM', terminate).on('SIGINT', interrupt);
   return () => process.off('SIGTERM', terminate).off('SIGINT', interrupt);
 }

@@ -22,6 +22,8 @@ export const zhReasons = {
   'os.no-host': '找不到该主机名',
   'os.reset': '连接已中断',
   'os.silent': '磁盘在 {seconds} 秒内没有响应',
+  'os.windows-name': 'Windows 不允许文件或文件夹名为“{name}”',
+  'os.windows-path': '路径有 {count} 个字符，而 Windows 最多接受 {most} 个',
   'raw.text': '{text}',
 
   'file.not-file': '不是文件',
@@ -307,6 +309,7 @@ export const zhReasons = {
   'process.killed': '被 {signal} 终止',
   'process.killed-memory': '被 {signal} 终止；若无人为之，则是系统内存不足',
   'process.exit': '退出代码 {code}',
+  'process.windows': '被 Windows 以 {code}（{name}）终止',
   'process.ended': '被系统终止',
   'process.last-words': '{how}：{words}',
   'process.held': '{how}；当时占用 {bytes}',

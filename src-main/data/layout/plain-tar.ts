@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { fileSize, removeLeftovers, writeChunksAtomic } from '../../base/files.ts';
+import { remove } from '../../base/moves.ts';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
 
 /** Tar archives that are compressed as a whole: there is no way into the middle of one. */
@@ -27,7 +28,7 @@ export async function plainTar(path: string, cache: string): Promise<{ path: str
   await removeLeftovers(cache);
   const { bytes } = await writeChunksAtomic(plain, unzipped(path), await plainBytes(path, size));
   for (const name of await readdir(cache))
-    if (name.startsWith(`${owner}-`) && name !== basename(plain)) await rm(join(cache, name), { force: true });
+    if (name.startsWith(`${owner}-`) && name !== basename(plain)) await remove(join(cache, name));
   return { path: plain, bytes };
 }
 

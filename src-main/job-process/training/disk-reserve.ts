@@ -1,8 +1,9 @@
 import { randomFillSync } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeLeftovers, temporaryBeside } from '../../base/files.ts';
+import { removeNow } from '../../base/moves.ts';
 import { freeBytes } from '../../jobs/disk-cost.ts';
 
 const PIECE = 8 << 20;
@@ -51,7 +52,7 @@ export class DiskReserve {
 
   release(): void {
     this.held = false;
-    rmSync(this.path, { force: true });
+    removeNow(this.path);
   }
 
   // Written and not only made long, which takes no space; with noise, which a disk that compresses cannot make small.

@@ -1,6 +1,6 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
-import { foreign, type Foreign } from '../foreign.ts';
+import { foreign, type Foreign } from '../../base/foreign.ts';
 
 /**
  * The C API of a PJRT plugin (XLA's `pjrt_c_api.h`), called by FFI: the only file that knows where its functions lie.

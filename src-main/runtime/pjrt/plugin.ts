@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
-import { foreign } from '../foreign.ts';
+import { foreign } from '../../base/foreign.ts';
 import { loadForGood, platform } from '../loader.ts';
 import { PjrtApi, keepAlive, type NamedValue, type PlainValue } from './api.ts';
 import { PjrtClient } from './client.ts';

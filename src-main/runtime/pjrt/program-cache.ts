@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
-import { readFile, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { readFile, readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../base/files.ts';
+import { remove } from '../../base/moves.ts';
 import { thisProcessor } from '../../base/processor.ts';
 import { PjrtError } from './api.ts';
 import type { PjrtClient } from './client.ts';
@@ -82,7 +83,7 @@ export class ProgramCache {
     let total = 0;
     for (const { path, size } of files.sort((a, b) => b.used - a.used)) {
       total += size;
-      if (total > this.mostBytes) await rm(path, { force: true });
+      if (total > this.mostBytes) await remove(path);
     }
   }
 }

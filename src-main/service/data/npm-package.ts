@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileSize, folderSize } from '../../base/files.ts';
+import { remove } from '../../base/moves.ts';
 import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import { reason, type ReasonValue } from '../../protocol/reasons.ts';
 
@@ -47,10 +48,10 @@ export async function fetchPackage(pin: PinnedPackage, { folder, onBytes, signal
       );
     } finally {
       clearInterval(poll);
-      await rm(cache, { recursive: true, force: true });
+      await remove(cache);
     }
     if (!(await isPinned(archive, pin))) {
-      await rm(archive, { force: true });
+      await remove(archive);
       const why = reason('download.registry', { package: pin.package, version: pin.version });
       throw new StillhouseError('sample.build', { reason: why });
     }
@@ -69,17 +70,18 @@ async function isPinned(archive: string, { bytes, integrity }: PinnedPackage): P
 const QUIET = ['--loglevel=error', '--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts'];
 
 function runNpm(args: string[], cwd: string, signal: AbortSignal | undefined): Promise<void> {
-  const windows = process.platform === 'win32';
   return new Promise((resolve, reject) => {
     const failed = (why: ReasonValue): void => {
       reject(
         signal?.aborted ? new StillhouseError('job.cancelled') : new StillhouseError('sample.build', { reason: why }),
       );
     };
-    const child = spawn(windows ? 'npm.cmd' : 'npm', [...args, ...QUIET], {
+    const { command, before, shell } = npmCommand();
+    const words = [...before, ...args, ...QUIET];
+    const child = spawn(command, shell ? words.map(quoted) : words, {
       cwd,
       signal,
-      shell: windows,
+      shell,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let said = '';
@@ -91,6 +93,29 @@ function runNpm(args: string[], cwd: string, signal: AbortSignal | undefined): P
       code === 0 ? resolve() : failed(complaint(said) || reason('download.npm', { code: String(code) })),
     );
   });
+}
+
+interface NpmCommand {
+  command: string;
+  /** What stands before npm's own words. */
+  before: string[];
+  shell: boolean;
+}
+
+/**
+ * Finds npm. On Windows it is a script for the shell, beside the program that it gives to Node: that is started where it
+ * lies beside this Node, since no path then needs quoting.
+ */
+export function npmCommand(platform: string = process.platform, node = process.execPath): NpmCommand {
+  if (platform !== 'win32') return { command: 'npm', before: [], shell: false };
+  const program = join(dirname(node), 'node_modules', 'npm', 'bin', 'npm-cli.js');
+  if (existsSync(program)) return { command: node, before: [program], shell: false };
+  return { command: 'npm.cmd', before: [], shell: true };
+}
+
+/** Quotes a word for `cmd.exe`. A path holds no quotation mark there. */
+export function quoted(word: string): string {
+  return /^[\w.:=@\\/-]+$/.test(word) ? word : `"${word}"`;
 }
 
 // npm's own words without its prefixes and the hint at a log file.

@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import classList from '../../../resources/sample/classes.json';
 import sources from '../../../resources/sample/sources.json';
 import { diskError, removeLeftovers, temporaryBeside } from '../../base/files.ts';
+import { move, remove } from '../../base/moves.ts';
 import { throwIfCancelled } from '../../base/process.ts';
 import { decodePng, encodePng, onBackground } from '../../data/decode/png.ts';
 import { readTar } from '../../data/layout/tar.ts';
@@ -67,12 +68,12 @@ export async function buildSample(options: SampleOptions): Promise<string> {
     const archives = await fetchAll(options);
     await removeLeftovers(dirname(folder));
     await writeDataset(partial, archives, options);
-    await rm(folder, { recursive: true, force: true });
-    await rename(partial, folder);
-    await rm(cache, { recursive: true, force: true });
+    await remove(folder);
+    await move(partial, folder);
+    await remove(cache);
     return folder;
   } catch (error) {
-    await rm(partial, { recursive: true, force: true });
+    await remove(partial);
     throw explained(error, folder, signal);
   }
 }

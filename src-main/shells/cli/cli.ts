@@ -11,7 +11,21 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
-  process.on(signal, () => (interruptions.any ? interruptions.interrupt() : process.exit(code)));
+  process.on(signal, () => interrupted(code));
+
+// Windows has no signals between programs: closing the console and Ctrl-Break come as these, and whoever started this
+// program with a channel asks it to stop over that.
+if (process.platform === 'win32')
+  for (const signal of ['SIGHUP', 'SIGBREAK'] as const) process.on(signal, () => interrupted(130));
+if (process.channel) {
+  process.on('message', (message) => message === 'stop' && interrupted(130));
+  process.channel.unref();
+}
+
+function interrupted(code: number): void {
+  if (interruptions.any) interruptions.interrupt();
+  else process.exit(code);
+}
 
 const code = await runCli(
   process.argv.slice(2),

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type {
   EngineDevice,
   EngineReport,
@@ -17,6 +16,7 @@ import type { Command, Shell } from './command.ts';
 import { withService, type LocalService } from './local-service.ts';
 import { pathValue, textValue, type Parsed } from './options.ts';
 import { bytes } from './progress.ts';
+import { remove } from '../../base/moves.ts';
 
 /**
  * Chooses the engine for the device that a person asked for.
@@ -93,7 +93,7 @@ async function installEngine(
   { calls, job }: LocalService,
 ): Promise<void> {
   const from = pathValue(parsed, 'from');
-  if (parsed.values.get('force') === true) await rm(engineFolder(device), { recursive: true, force: true });
+  if (parsed.values.get('force') === true) await remove(engineFolder(device));
   const before = await calls['engine.status']({});
   if (device === 'cuda') shell.reporter.note(describeSizes(before.gpu, from !== undefined));
   for (const plugin of before.plugins) if (plugin.device === device) shell.reporter.note(describePlugin(plugin));

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, statSync, type Dirent } from 'node:fs';
+import { mkdtempSync, readdirSync, statSync, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { IMAGE } from '../../data/layout/image-name.ts';
@@ -17,6 +17,7 @@ import { chooseEngine } from './engine.ts';
 import { integerValue, pathValue, recipeOptions, recipeValues, textValue, type Parsed } from './options.ts';
 import { fetchedWeights } from './published.ts';
 import { CLASSES, ENTRY, inJobProcess } from './weights.ts';
+import { removeNow } from '../../base/moves.ts';
 
 const TOP = 5;
 const SETTINGS = /^(model|input-size|eval-crop-ratio|eval-heads|device)$/;
@@ -49,7 +50,7 @@ export const predict: Command = {
         shell.reporter.note(`Left out: ${found.nameOf(file)} (${sayReason(reason)})`);
       if (skipped.length > 0) throw new StillhouseError('photo.left-out', { count: skipped.length });
     } finally {
-      rmSync(temporary, { recursive: true, force: true });
+      removeNow(temporary);
     }
   },
 };

@@ -58,7 +58,11 @@ export const serve: Command = {
   },
 };
 
-const OPENERS: Partial<Record<NodeJS.Platform, string>> = { darwin: 'open', linux: 'xdg-open' };
+const OPENERS: Partial<Record<NodeJS.Platform, string>> = {
+  darwin: 'open',
+  linux: 'xdg-open',
+  win32: 'explorer.exe',
+};
 
 // Where there is no browser to open, the printed address is enough.
 function openBrowser(url: string): void {

@@ -8,6 +8,7 @@ import {
   fileSize,
   folderSize,
   removeLeftovers,
+  syncToDisk,
   writeChunksAtomic,
   writeFileAtomic,
   writeLinesAtomic,
@@ -168,4 +169,23 @@ it('sizes files and folders, none as null and 0', async () => {
   const sizes = [fileSize(join(folder, 'a')), fileSize(folder), fileSize(join(folder, 'none'))];
   expect(await Promise.all(sizes)).toEqual([3, null, null]);
   expect([await folderSize(folder), await folderSize(join(folder, 'none'))]).toEqual([5, 0]);
+});
+
+describe('forcing onto the disk', () => {
+  it('leaves folders alone on Windows, which cannot force their names out', () => {
+    // A folder of /proc cannot be forced onto any disk.
+    expect(() => syncToDisk('/proc/self/fd', 'linux')).toThrow('EINVAL');
+    syncToDisk('/proc/self/fd', 'win32');
+    syncToDisk(temporaryFolder(), 'linux');
+  });
+
+  it('opens files for writing on Windows, which flushes no others', () => {
+    // A program that runs can be opened for reading alone.
+    syncToDisk(process.execPath, 'linux');
+    expect(() => syncToDisk(process.execPath, 'win32')).toThrow(/ETXTBSY|EACCES|EROFS/);
+    const path = join(temporaryFolder(), 'a');
+    writeFileSync(path, 'all of it');
+    syncToDisk(path, 'win32');
+    expect(readFileSync(path, 'utf8')).toBe('all of it');
+  });
 });

@@ -26,6 +26,8 @@ describe('a job process that died without a word', () => {
     ['a signal', { signal: 'SIGSEGV' }, '', 'killed by SIGSEGV'],
     ['a signal and last words', { signal: 'SIGABRT' }, 'Check failed: x', 'killed by SIGABRT: Check failed: x'],
     ['neither', {}, '', 'exit code null'],
+    ['a status of Windows', { code: 0xc0000005 }, '', 'Windows ended it with 0xC0000005, STATUS_ACCESS_VIOLATION'],
+    ['such a status with a sign', { code: -1073741515 }, 'x', 'Windows ended it with 0xC0000135, STATUS_DLL_NOT_FOUND: x'], // prettier-ignore
     ['a program that is not there', { failure: new Error('spawn node ENOENT') }, '', 'spawn node ENOENT'],
     ['SIGKILL, which nobody here sent', { signal: 'SIGKILL' }, 'loading', 'killed by SIGKILL; if nobody did that, the system ran out of memory'], // prettier-ignore
   ])('of %s is told with it', (_name, how, words, reason) => {
@@ -43,6 +45,14 @@ describe('a job process that died without a word', () => {
     ['the kernel', { signal: 'SIGKILL' }, '', 1, 'the system ended it'],
     ['V8', { signal: 'SIGABRT' }, HEAP, 0, /^killed by SIGABRT: FATAL ERROR: Reached heap limit/],
     ['C++', { signal: 'SIGABRT' }, ABORTED, 0, /^killed by SIGABRT: what\(\): {2}std::bad_alloc/],
+    ['Windows', { code: 0xc0000017 }, '', 0, /^Windows ended it with 0xC0000017, STATUS_NO_MEMORY$/],
+    [
+      'Windows with a sign',
+      { code: -1073741523 },
+      '',
+      0,
+      /^Windows ended it with 0xC000012D, STATUS_COMMITMENT_LIMIT$/,
+    ],
     ['TensorFlow', { code: 1 }, 'OOM when allocating tensor', 0, /^exit code 1: OOM when/],
   ])('for want of memory, by %s, is told with what to change', (_name, how, words, kernelKills, reason) => {
     const said = judge(training, how, words, { resident: 2_500_000_000, kernelKills });

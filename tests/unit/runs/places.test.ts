@@ -10,7 +10,7 @@ import {
   weightsFolder,
 } from '../../../src-main/runs/places.ts';
 
-const NAMES = ['STILLHOUSE_CACHE', 'STILLHOUSE_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'];
+const NAMES = ['STILLHOUSE_CACHE', 'STILLHOUSE_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME', 'LOCALAPPDATA'];
 const before = Object.fromEntries(NAMES.map((name) => [name, process.env[name]]));
 
 function environment(values: Record<string, string>): void {
@@ -45,4 +45,19 @@ it("follow the desktop's folders, and our own before them", () => {
     '/c/weights',
     '/c/sample',
   ]);
+});
+
+it('are where other programs of the system keep theirs', () => {
+  environment({ LOCALAPPDATA: '/x/Local' });
+  expect([cacheFolder('win32'), homeFolder('win32')]).toEqual([
+    '/x/Local/stillhouse/cache',
+    '/x/Local/stillhouse/home',
+  ]);
+  environment({});
+  expect(homeFolder('win32')).toBe(join(homedir(), 'AppData/Local/stillhouse/home'));
+  expect(cacheFolder('darwin')).toBe(join(homedir(), 'Library/Caches/stillhouse'));
+  expect(homeFolder('darwin')).toBe(join(homedir(), 'Library/Application Support/stillhouse'));
+  environment({ STILLHOUSE_CACHE: '/c', XDG_DATA_HOME: '/x/data', LOCALAPPDATA: '/x/Local' });
+  for (const system of ['win32', 'darwin', 'linux'])
+    expect([cacheFolder(system), homeFolder(system)]).toEqual(['/c', '/x/data/stillhouse']);
 });
