@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import vue from '@vitejs/plugin-vue';
 import { chromium, type Page } from 'playwright';
 import { build, preview, type InlineConfig } from 'vite';
-import type { Frames } from './charts/page.ts';
+import type { Frames } from './charts/frames.ts';
 
 /**
  * `npm run bench -- charts [--runs N] [--points N] [--seconds N] [--image FILE]`: frames of one chart, and of as many

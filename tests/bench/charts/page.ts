@@ -8,18 +8,9 @@ import '../../../src-renderer/styles/tokens.css';
 import '../../../src-renderer/styles/base.css';
 import '../../../src-renderer/styles/controls.css';
 import { TrainCharts, type ChartSpec } from '../../../src-renderer/views/train-charts.ts';
+import type { Frames } from './frames.ts';
 
 /** The page of the bench: chart cards of many long runs, built and drawn as the Train view does. */
-
-export interface Frames {
-  /** Milliseconds between frames, and of script in each. */
-  between: number[];
-  script: number[];
-  /** Milliseconds of tasks over 50 ms. */
-  longTasks: number[];
-  /** How often a second each chart was drawn. */
-  drawings: number[];
-}
 
 /** A history as its rows would make it: the losses and speeds of a distilling run. */
 function historyOf(run: number, points: number): RunHistory {
