@@ -12,8 +12,20 @@ import { throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 
+/** How a connection is made, and given up. */
+export interface Connection {
+  /** In place of HTTPS_PROXY and HTTP_PROXY. */
+  proxy?: string | null;
+  /** A file of certificates in place of SSL_CERT_FILE and REQUESTS_CA_BUNDLE. */
+  cert?: string | null;
+  /** Seconds without a byte after which the connection counts as dead. Default 30. */
+  stall?: number;
+  /** Milliseconds before each further try of a connection that broke; the tries are counted anew when bytes arrive. */
+  pauses?: readonly number[];
+}
+
 /** One file behind an address, and what is known of it beforehand. */
-export interface Download {
+export interface Download extends Connection {
   /** `https`, or `http` on this machine alone. */
   address: string;
   /** Where the bytes go; beside it `<part>.json` says what they are of, so that a later call goes on. */
@@ -24,10 +36,6 @@ export interface Download {
   limit?: number;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number | null) => void;
-  /** Seconds without a byte after which the connection counts as dead. Default 30. */
-  stall?: number;
-  /** Milliseconds before each further try of a connection that broke; the tries are counted anew when bytes arrive. */
-  pauses?: readonly number[];
   /** Raises a failure of the network or the server. */
   fail: (reason: Reason, cause?: unknown) => StillhouseError;
 }
@@ -63,8 +71,7 @@ const PAUSES = [500, 2_000, 5_000];
  * @throws StillhouseError of `fail`; `disk.full`, `disk.denied`, `job.cancelled`.
  */
 export async function download(options: Download): Promise<Arrived> {
-  const { stall = 30, pauses = PAUSES } = options;
-  const dispatcher = agent(stall);
+  const dispatcher = agent(options);
   try {
     for (let tried = 0; ; tried++) {
       const before = (await fileSize(options.part)) ?? 0;
@@ -74,13 +81,67 @@ export async function download(options: Download): Promise<Arrived> {
         const arrived = ((await fileSize(options.part)) ?? 0) > before;
         if (arrived) tried = 0;
         throwIfCancelled(options.signal);
-        if (!(error instanceof Passing) || tried >= pauses.length) throw raised(error, options);
-        await pause(pauses[tried], options.signal);
+        await beforeNext(error, tried, options);
       }
     }
   } finally {
     await dispatcher.destroy();
   }
+}
+
+/** A page that is read whole. */
+export interface Page extends Connection {
+  address: string;
+  /** Sent to the origin of `address` alone. */
+  headers?: Record<string, string>;
+  /** Bytes at most. */
+  limit: number;
+  signal?: AbortSignal;
+  fail: Download['fail'];
+}
+
+/** The text of a page, its `content-type`, and the address that it came from in the end. */
+export interface PageText {
+  text: string;
+  type: string;
+  address: string;
+}
+
+/** Reads a page, as {@link download} a file. @throws StillhouseError of `fail`; `job.cancelled`. */
+export async function readPage(options: Page): Promise<PageText> {
+  const dispatcher = agent(options);
+  try {
+    for (let tried = 0; ; tried++) {
+      try {
+        return await pageOf(options, dispatcher);
+      } catch (error) {
+        throwIfCancelled(options.signal);
+        await beforeNext(error, tried, options);
+      }
+    }
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+async function pageOf(options: Page, dispatcher: Dispatcher): Promise<PageText> {
+  const { answer, address } = await ask(options, dispatcher, 0, null);
+  const { limit, fail } = options;
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  await new Incoming(answer.body).handTo((piece) => {
+    if ((bytes += piece.length) > limit) throw fail(reason('fetch.too-many-bytes', { most: limit }));
+    pieces.push(piece);
+  });
+  const type = textOf(answer.headers['content-type']) ?? '';
+  return { text: Buffer.concat(pieces).toString('utf8'), type, address };
+}
+
+/** Waits before the next try. @throws the failure where there is none. */
+async function beforeNext(error: unknown, tried: number, options: Connection & Failing): Promise<void> {
+  const { pauses = PAUSES, signal } = options;
+  if (!(error instanceof Passing) || tried >= pauses.length) throw raised(error, options);
+  await pause(pauses[tried], signal);
 }
 
 /** A failure that may pass: a broken connection, a busy server. */
@@ -94,9 +155,12 @@ class Passing extends Error {
   }
 }
 
-function raised(error: unknown, { part, fail }: Download): unknown {
+/** What a failure needs to know. */
+type Failing = Pick<Download, 'signal' | 'fail'> & { part?: string };
+
+function raised(error: unknown, { part, fail }: Failing): unknown {
   if (error instanceof StillhouseError) return error;
-  const onDisk = diskError(error, part, 0);
+  const onDisk = part === undefined ? error : diskError(error, part, 0);
   if (onDisk instanceof StillhouseError) return onDisk;
   return fail(reasonFor(error), error);
 }
@@ -118,11 +182,21 @@ function rootOf(error: unknown): Error {
   return inner instanceof Error ? rootOf(inner) : (error as Error);
 }
 
-function agent(stall: number): Dispatcher {
-  const extra = process.env.SSL_CERT_FILE || process.env.REQUESTS_CA_BUNDLE;
-  const ca = extra ? [...rootCertificates, readFileSync(extra, 'utf8')] : undefined;
+function agent({ stall = 30, proxy, cert, fail }: Connection & Pick<Download, 'fail'>): Dispatcher {
+  const ca = certificates(cert || process.env.SSL_CERT_FILE || process.env.REQUESTS_CA_BUNDLE, fail);
   const times = { headersTimeout: stall * 1000, bodyTimeout: stall * 1000 };
-  return new EnvHttpProxyAgent({ ...times, connect: { timeout: stall * 1000, ...(ca && { ca }) } });
+  const proxies = proxy ? { httpProxy: proxy, httpsProxy: proxy } : {};
+  const behind = ca ? { requestTls: { ca }, proxyTls: { ca } } : {};
+  return new EnvHttpProxyAgent({ ...times, ...proxies, ...behind, connect: { timeout: stall * 1000, ...(ca && { ca }) } }); // prettier-ignore
+}
+
+function certificates(file: string | undefined, fail: Download['fail']): string[] | null {
+  if (!file) return null;
+  try {
+    return [...rootCertificates, readFileSync(file, 'utf8')];
+  } catch (error) {
+    throw fail(reason('fetch.certificate-file', { path: file }), error);
+  }
 }
 
 async function attempt(options: Download, dispatcher: Dispatcher): Promise<Arrived> {
@@ -130,6 +204,7 @@ async function attempt(options: Download, dispatcher: Dispatcher): Promise<Arriv
   const have = known ? ((await fileSize(options.part)) ?? 0) : 0;
   if (known && have > 0 && have === known.total) return { ...(await hashed(options, have)), facts: known.facts };
   const { answer, facts } = await ask(options, dispatcher, have, known);
+  const incoming = new Incoming(answer.body);
   try {
     const from = startOf(answer, have);
     if (from === null) {
@@ -142,7 +217,7 @@ async function attempt(options: Download, dispatcher: Dispatcher): Promise<Arriv
     if (total !== null) await requireSpace(dirname(options.part), total - from);
     const stamp: Stamp = { address: options.address, etag: textOf(answer.headers.etag), total, facts };
     await writeFile(`${options.part}.json`, JSON.stringify(stamp));
-    const { bytes, sha256 } = await receive(answer.body, from, total, options);
+    const { bytes, sha256 } = await receive(incoming, from, total, options);
     return { bytes, sha256, facts };
   } finally {
     answer.body.on('error', () => undefined).destroy();
@@ -161,15 +236,17 @@ async function stampOf({ part, address }: Download): Promise<Stamp | null> {
 interface Answered {
   answer: Dispatcher.ResponseData;
   facts: Record<string, string>;
+  /** Where the answer came from, after what redirects there were. */
+  address: string;
 }
 
-async function ask(options: Download, dispatcher: Dispatcher, have: number, known: Stamp | null): Promise<Answered> {
+async function ask(options: Asked, dispatcher: Dispatcher, have: number, known: Stamp | null): Promise<Answered> {
   let [address, facts] = [options.address, null as Record<string, string> | null];
   for (let hop = 0; hop <= REDIRECTS; hop++) {
     const answer = await send(address, options, dispatcher, have, known);
     facts ??= plainHeaders(answer);
     const { statusCode } = answer;
-    if (statusCode < 300 || statusCode === 416) return { answer, facts };
+    if (statusCode < 300 || statusCode === 416) return { answer, facts, address };
     await answer.body.dump();
     if (statusCode >= 400) throw refusal(statusCode, options);
     const next = textOf(answer.headers.location);
@@ -180,7 +257,10 @@ async function ask(options: Download, dispatcher: Dispatcher, have: number, know
   throw options.fail(reason('fetch.redirects', { most: REDIRECTS }));
 }
 
-async function send(address: string, options: Download, dispatcher: Dispatcher, have: number, known: Stamp | null) {
+/** What is asked for. */
+type Asked = Pick<Download, 'address' | 'headers' | 'signal' | 'fail'>;
+
+async function send(address: string, options: Asked, dispatcher: Dispatcher, have: number, known: Stamp | null) {
   const own = new URL(address).origin === new URL(options.address).origin;
   const strong = known?.etag && !known.etag.startsWith('W/') ? known.etag : null;
   const range = have > 0 ? { range: `bytes=${have}-`, ...(strong && { 'if-range': strong }) } : {};
@@ -200,7 +280,7 @@ export function isAllowed(address: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && here);
 }
 
-function refusal(status: number, { fail }: Download): Error {
+function refusal(status: number, { fail }: Asked): Error {
   if (status === 404 || status === 410) return fail(reason('fetch.not-found', { status }));
   if (status === 401 || status === 403) return fail(reason('fetch.denied', { status }));
   if (status === 429 || status >= 500) return new Passing(reason('fetch.busy', { status }));
@@ -233,8 +313,42 @@ function plainHeaders({ headers }: Dispatcher.ResponseData): Record<string, stri
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, textOf(value) ?? '']));
 }
 
+/** Takes what comes from the first moment on: a body that breaks drops what nobody has taken yet. */
+class Incoming {
+  private readonly waiting: Buffer[] = [];
+  private taker = (piece: Buffer): void => void this.waiting.push(piece);
+  /** The failure that it ended with, or null. */
+  private readonly end: Promise<Error | null>;
+
+  constructor(private readonly body: Readable) {
+    body.on('data', (piece: Buffer) => this.taker(piece));
+    this.end = finished(body).then(
+      () => null,
+      (error: Error) => error,
+    );
+  }
+
+  /** Hands each piece to `take`, those that have come first. @throws what `take` throws; Passing for a broken body. */
+  async handTo(take: (piece: Buffer) => void): Promise<void> {
+    let fault: Error | null = null;
+    this.taker = (piece) => {
+      if (fault !== null) return;
+      try {
+        take(piece);
+      } catch (error) {
+        fault = error as Error;
+        this.body.destroy();
+      }
+    };
+    for (const piece of this.waiting.splice(0)) this.taker(piece);
+    const failure = await this.end;
+    if (fault !== null) throw fault as Error;
+    if (failure !== null) throw new Passing(null, failure);
+  }
+}
+
 async function receive(
-  body: Readable,
+  body: Incoming,
   from: number,
   total: number | null,
   options: Download,
@@ -254,7 +368,7 @@ async function receive(
 }
 
 interface Filling {
-  body: Readable;
+  body: Incoming;
   from: number;
   total: number | null;
   hash: Hash;
@@ -273,21 +387,12 @@ async function fill(file: FileHandle, { body, from, total, hash, options }: Fill
     done += piece.length;
     options.onProgress?.(done, total);
   };
-  let fault: Error | null = null;
-  body.on('data', (piece: Buffer) => {
-    try {
-      if (fault === null) take(piece);
-    } catch (error) {
-      fault = error as Error;
-      body.destroy();
-    }
-  });
   try {
-    await finished(body);
+    await body.handTo(take);
     return done;
   } catch (error) {
     throwIfCancelled(options.signal);
-    throw fault ?? new Passing(null, error);
+    throw error;
   }
 }
 

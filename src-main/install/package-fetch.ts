@@ -1,13 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import fetchScript from '../../resources/engine/fetch.py?raw';
-import { StillhouseError, type ErrorCode } from '../protocol/errors.ts';
+import { StillhouseError } from '../protocol/errors.ts';
 import { diskError, hashFile, requireSpace, fileSize } from '../base/files.ts';
-import { throwIfCancelled } from '../base/process.ts';
+import { move, remove } from '../base/moves.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import { download as fetchFile } from './http-download.ts';
+import { takeLockFile } from './lock-file.ts';
 import { meter, type OnProgress } from './meter.ts';
+import { offerOf, placesOf, type Asking, type FailureName } from './package-index.ts';
+import { readPipConfig, type PipConfig } from './pip-config.ts';
 import type { Member, PinnedFile } from './wheel.ts';
 
 /** One wheel of the Python package index, pinned. */
@@ -28,17 +29,11 @@ export interface FetchOptions {
   signal?: AbortSignal;
   /** Seconds without a byte after which the connection counts as dead; 30 by default. */
   stall?: number;
+  /** Milliseconds before each further try of a connection that broke. */
+  pauses?: readonly number[];
   /** The error to raise when the network or the index fails; its parameters get a `reason`. */
-  failure?: { code: ErrorCode; params?: Record<string, string> };
+  failure?: FailureName;
 }
-
-type Message =
-  | { have: number }
-  | { done: true }
-  | {
-      error: 'no-pip' | 'not-found' | 'refused' | 'network' | 'too-long' | 'busy' | 'disk-full' | 'failed';
-      reason: Reason | string;
-    };
 
 /** Counts the bytes of a pinned wheel that have arrived in `folder`, whole or in part. */
 export async function arrivedBytes(pin: PackagePin, folder: string): Promise<number> {
@@ -46,10 +41,10 @@ export async function arrivedBytes(pin: PackagePin, folder: string): Promise<num
 }
 
 /**
- * Gets a pinned wheel through pip and checks it. What has arrived is kept when this process or the connection ends,
- * and the next call goes on from there.
+ * Gets a pinned wheel from where pip's settings say, else from the usual package index, and checks it. What has
+ * arrived is kept when this process or the connection ends, and the next call goes on from there.
  * @returns the wheel's path.
- * @throws StillhouseError `failure` (default `engine.download`), `engine.corrupt`, `pip.missing`, `disk.full`,
+ * @throws StillhouseError `failure` (default `engine.download`), `engine.corrupt`, `disk.full`,
  * `disk.denied`, `file.missing` (offline), `job.cancelled`.
  */
 export async function fetchPackage(pin: PackagePin, options: FetchOptions): Promise<string> {
@@ -58,13 +53,13 @@ export async function fetchPackage(pin: PackagePin, options: FetchOptions): Prom
   const part = partOf(pin, options.folder);
   try {
     await mkdir(options.folder, { recursive: true });
-    if ((await fileSize(wheel)) !== null) await rename(wheel, part);
+    if ((await fileSize(wheel)) !== null) await move(wheel, part);
     await requireSpace(options.folder, Math.max(0, pin.bytes - ((await fileSize(part)) ?? 0)));
     if ((await fileSize(part)) !== pin.bytes) await download(pin, part, options);
     await checkWheel(pin, part, options);
-    await rename(part, wheel);
+    await move(part, wheel);
   } catch (error) {
-    if (error instanceof StillhouseError && error.code === 'engine.corrupt') await rm(part, { force: true });
+    if (error instanceof StillhouseError && error.code === 'engine.corrupt') await discard(part);
     throw diskError(error, options.folder, pin.bytes);
   }
   return wheel;
@@ -73,6 +68,10 @@ export async function fetchPackage(pin: PackagePin, options: FetchOptions): Prom
 // Named for the hash: what is left of another pin is never continued.
 function partOf(pin: PackagePin, folder: string): string {
   return join(folder, `${pin.file}.${pin.sha256.slice(0, 8)}.part`);
+}
+
+async function discard(part: string): Promise<void> {
+  for (const path of [part, `${part}.json`]) await remove(path);
 }
 
 async function checkGiven(pin: PackagePin, from: string, options: FetchOptions): Promise<string> {
@@ -91,69 +90,59 @@ async function checkWheel(pin: PackagePin, wheel: string, { onProgress, signal }
   if (got !== pin.sha256) throw new StillhouseError('engine.corrupt', { file: wheel, expected: pin.sha256, got });
 }
 
+/** Downloads into `part`, from the first place that offers the file and does not fail. */
 async function download(pin: PackagePin, part: string, options: FetchOptions): Promise<void> {
-  const { package: name, version, file, bytes } = pin;
-  const job = JSON.stringify({ package: name, version, file, bytes, part, stall: options.stall ?? 30 });
-  const tried = pythons();
-  for (const python of tried) {
-    const end = await runPython(python, job, meter('download', pin.bytes, options.onProgress), options.signal);
-    if (end && 'done' in end) return;
-    if (end && end.error !== 'no-pip') throw failureOf(end, pin, part, options);
-  }
-  throw new StillhouseError('pip.missing', { tried: tried.join(', '), file: pin.file });
-}
-
-function failureOf(end: Extract<Message, { error: string }>, pin: PackagePin, part: string, options: FetchOptions) {
-  if (end.error === 'disk-full') return diskError({ code: 'ENOSPC' }, part, pin.bytes);
-  if (end.error === 'too-long')
-    return new StillhouseError('engine.corrupt', {
-      file: part,
-      expected: reason('value.bytes', { count: pin.bytes }),
-      got: reason('value.more'),
-    });
-  const { code, params } = options.failure ?? { code: 'engine.download' };
-  return new StillhouseError(code, { ...params, reason: end.reason });
-}
-
-function pythons(): string[] {
-  const chosen = process.env.STILLHOUSE_PYTHON;
-  return chosen ? [chosen] : process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python'];
-}
-
-/** @returns the script's last message, or null when there is no such Python. */
-async function runPython(
-  python: string,
-  job: string,
-  onBytes: (done: number) => void,
-  signal: AbortSignal | undefined,
-): Promise<Exclude<Message, { have: number }> | null> {
-  throwIfCancelled(signal);
-  const child = spawn(python, ['-c', fetchScript, job], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const cancel = () => child.kill();
-  signal?.addEventListener('abort', cancel);
+  const lock = `${part}.lock`;
+  if (!(await takeLockFile(lock)) && !(await takeLockFile(lock)))
+    throw failureOf(reason('download.busy'), undefined, options);
   try {
-    return await listen(child, onBytes);
+    const pip = readPipConfig();
+    const asking = askingOf(pip, options);
+    let failure: StillhouseError | null = null;
+    for (const place of await placesOf(pin, pip)) {
+      try {
+        if (await downloadFrom(place, pin, part, { ...options, ...asking })) return;
+      } catch (error) {
+        if (!isOfNetwork(error, options)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure ?? failureOf(reason('index.lacks', { file: pin.file }), undefined, options);
   } finally {
-    signal?.removeEventListener('abort', cancel);
-    throwIfCancelled(signal);
+    await remove(lock);
   }
 }
 
-function listen(child: ChildProcess, onBytes: (done: number) => void): ReturnType<typeof runPython> {
-  let last: Awaited<ReturnType<typeof runPython>> = null;
-  let complaint = '';
-  child.stderr?.on('data', (text: Buffer) => (complaint = (complaint + text.toString()).slice(-2000)));
-  if (child.stdout)
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const message = JSON.parse(line) as Message;
-      if ('have' in message) onBytes(message.have);
-      else last = message;
-    });
-  return new Promise((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? resolve(null) : reject(error)));
-    child.on('close', (code, signal) => {
-      const words = complaint.trim().split('\n').at(-1);
-      resolve(last ?? { error: 'failed', reason: words || reason('download.pip', { code: signal ?? String(code) }) });
-    });
+function askingOf({ proxy, cert }: PipConfig, options: FetchOptions): Asking {
+  const { stall, pauses, signal } = options;
+  return { proxy, cert, stall, pauses, signal, fail: (why, cause) => failureOf(why, cause, options) };
+}
+
+/** @returns whether the place offers the file. */
+async function downloadFrom(place: string, pin: PackagePin, part: string, options: FetchOptions & Asking) {
+  const offer = await offerOf(pin, place, options).catch((error: unknown) => {
+    if (isNotThere(error)) return null;
+    throw error;
   });
+  if (offer === null) return false;
+  const onBytes = meter('download', pin.bytes, options.onProgress);
+  if ('path' in offer) await copyFile(offer.path, part);
+  else await fetchFile({ ...options, ...offer, part, limit: pin.bytes, onProgress: onBytes });
+  await remove(`${part}.json`);
+  return true;
+}
+
+function isNotThere(error: unknown): boolean {
+  const why = error instanceof StillhouseError ? error.params.reason : null;
+  return typeof why === 'object' && why !== null && 'code' in why && why.code === 'fetch.not-found';
+}
+
+// Another place may do what this one could not; a full disk or other bytes than the pinned ones it cannot mend.
+function isOfNetwork(error: unknown, { failure }: FetchOptions): error is StillhouseError {
+  return error instanceof StillhouseError && error.code === (failure?.code ?? 'engine.download');
+}
+
+function failureOf(why: Reason, cause: unknown, { failure }: FetchOptions): StillhouseError {
+  const { code, params } = failure ?? { code: 'engine.download' };
+  return new StillhouseError(code, { ...params, reason: why }, { cause });
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import { diskError, fileSize, syncToDisk, writeFileAtomic } from '../base/files.ts';
 import { move, remove } from '../base/moves.ts';
@@ -8,6 +8,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import type { WeightOwner } from '../protocol/weight-data.ts';
 import { download, type Arrived } from './http-download.ts';
+import { takeLockFile } from './lock-file.ts';
 import { meter, type OnProgress } from './meter.ts';
 import { findInCaches, hasHash, HUB_FILES } from './weight-caches.ts';
 import { findPublished, sourcesOf, type WeightSource } from './weight-source.ts';
@@ -316,14 +317,13 @@ async function finish(own: string, file: string, arrived: Arrived, { address, ha
 }
 
 const POLL = 200;
-const LEFT_EMPTY = 10_000;
 
 /** Lets one process at a time fetch into a folder; the others wait for it. A holder that died is passed over. */
 async function alone<T>(own: string, signal: AbortSignal | undefined, work: (own: string) => Promise<T>): Promise<T> {
   const lock = `${own}.lock`;
   try {
     await mkdir(own, { recursive: true });
-    while (!(await taken(lock))) {
+    while (!(await takeLockFile(lock))) {
       throwIfCancelled(signal);
       await new Promise((resolve) => setTimeout(resolve, POLL));
     }
@@ -334,19 +334,5 @@ async function alone<T>(own: string, signal: AbortSignal | undefined, work: (own
     return await work(own);
   } finally {
     await remove(lock);
-  }
-}
-
-async function taken(lock: string): Promise<boolean> {
-  try {
-    await writeFile(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
-    const age = Date.now() - ((await stat(lock).catch(() => null))?.mtimeMs ?? Date.now());
-    // A lock without a number was left by a process that ended while it wrote it.
-    if (holder ? !isAlive(holder) : age > LEFT_EMPTY) await remove(lock);
-    return false;
   }
 }

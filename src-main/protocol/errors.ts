@@ -269,7 +269,8 @@ export const ERRORS = {
   },
   'engine.download': {
     says: 'The engine could not be downloaded: {reason}.',
-    advice: 'Check the connection to the Python package index and start again; what has arrived is kept.',
+    advice:
+      'Check the connection to the Python package index (a mirror: PIP_INDEX_URL) and start again, what has arrived is kept; or bring the wheels: stillhouse engine install --from FOLDER',
   },
   'engine.corrupt': {
     says: 'The engine file {file} is not what was pinned: expected {expected}, got {got}.',
@@ -329,11 +330,6 @@ export const ERRORS = {
   'gpu.no-such': {
     says: 'There is no {device}; this machine shows {count} GPUs.',
     advice: 'stillhouse engine status lists them.',
-  },
-  'pip.missing': {
-    says: "Python's package installer, pip, was not found (tried {tried}).",
-    advice:
-      'Install it (Debian, Ubuntu: apt install python3-pip), or fetch {file} elsewhere and run: stillhouse engine install --from FOLDER',
   },
   'weights.none': {
     says: 'No ImageNet weights of {model} are published.',

@@ -45,6 +45,7 @@ export const REASONS = {
   'fetch.no-host': 'the name of the server is not known here (is there a network?)',
   'fetch.refused': 'the server refused the connection',
   'fetch.certificate': 'its certificate is not trusted ({code}; see SSL_CERT_FILE)',
+  'fetch.certificate-file': 'the file of certificates {path} cannot be read',
   'fetch.broke': 'the connection broke ({code})',
   'fetch.ended': 'the connection ended after {done} of {total} bytes',
   'fetch.no-range': 'the server could not go on from where the file broke off',
@@ -310,7 +311,9 @@ export const REASONS = {
 
   // Downloads.
   'download.pinned': '{file} is not what was pinned',
-  'download.pip': 'pip ended with {code}',
+  'download.busy': 'another Stillhouse is downloading it right now',
+  'index.lacks': 'the package index does not offer {file}',
+  'index.unknown': 'which package index is the usual one is not known; set PIP_INDEX_URL',
   'download.registry': '{package} {version} is not what was pinned; the registry serves other bytes',
   'download.no-npm': 'npm was not found; it comes with Node.js',
   'download.npm': 'npm ended with code {code}',
@@ -471,8 +474,6 @@ export const REASONS = {
   'value.card-field': 'one of the fields {names}',
   'value.the-file': 'the file',
   'value.of': '{name}: {expected}',
-  'value.bytes': '{count} bytes',
-  'value.more': 'more',
   'value.device': 'auto, cpu or cuda:0, cuda:1 …',
   'evaluation.unknown': 'unknown ({count}): {names}',
 } as const satisfies Record<string, string>;

@@ -254,7 +254,8 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'engine.download': {
     says: '引擎下载失败：{reason}。',
-    advice: '请检查与 Python 软件包索引的连接后重新开始；已下载的部分会保留。',
+    advice:
+      '请检查与 Python 软件包索引的连接（镜像：PIP_INDEX_URL）后重新开始，已下载的部分会保留；或自带 wheel 文件：stillhouse engine install --from FOLDER',
   },
   'engine.corrupt': {
     says: '引擎文件 {file} 与固定的版本不符：应为 {expected}，实为 {got}。',
@@ -308,11 +309,6 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请在“引擎”页再次检测，或运行：stillhouse engine check',
   },
   'gpu.no-such': { says: '没有 {device}；本机有 {count} 个 GPU。', advice: '可用 stillhouse engine status 列出。' },
-  'pip.missing': {
-    says: '未找到 Python 的软件包安装程序 pip（已尝试 {tried}）。',
-    advice:
-      '请安装它（Debian、Ubuntu：apt install python3-pip），或在别处获取 {file} 并运行：stillhouse engine install --from FOLDER',
-  },
   'weights.none': {
     says: '没有已发布的 {model} ImageNet 权重。',
     advice: '请指定作为起点的权重文件，或从随机权重开始。',

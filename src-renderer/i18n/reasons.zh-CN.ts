@@ -52,6 +52,7 @@ export const zhReasons = {
   'fetch.no-host': '此处无法解析服务器名称（网络是否连通？）',
   'fetch.refused': '服务器拒绝连接',
   'fetch.certificate': '其证书不受信任（{code}；见 SSL_CERT_FILE）',
+  'fetch.certificate-file': '无法读取证书文件 {path}',
   'fetch.broke': '连接中断（{code}）',
   'fetch.ended': '连接在 {total} 字节中的第 {done} 字节后结束',
   'fetch.no-range': '服务器无法从文件中断处继续',
@@ -299,7 +300,9 @@ export const zhReasons = {
 
   // Downloads.
   'download.pinned': '{file} 与固定的内容不符',
-  'download.pip': 'pip 以 {code} 结束',
+  'download.busy': '另一个 Stillhouse 正在下载它',
+  'index.lacks': '软件包索引不提供 {file}',
+  'index.unknown': '无法得知常用的软件包索引；请设置 PIP_INDEX_URL',
   'download.registry': '{package} {version} 与固定的内容不符；软件源提供的字节不同',
   'download.no-npm': '找不到 npm；它随 Node.js 提供',
   'download.npm': 'npm 以代码 {code} 结束',
@@ -460,8 +463,6 @@ export const zhReasons = {
   'value.card-field': '字段 {names} 之一',
   'value.the-file': '文件',
   'value.of': '{name}：{expected}',
-  'value.bytes': '{count} 字节',
-  'value.more': '更多',
   'value.device': 'auto、cpu 或 cuda:0、cuda:1 …',
   'evaluation.unknown': '未知（{count}）：{names}',
 } satisfies Record<ReasonCode, string>;

@@ -32,6 +32,20 @@ export function makeWheel(folder: string, name: string, files: Record<string, st
 
 export interface PackageIndex {
   url: string;
+  /** Whether its pages are JSON, with hashes (PEP 691), and not HTML. */
+  json: boolean;
+  /** Whether every file counts as withdrawn. */
+  yanked: boolean;
+  /** The hash that pages give every file in place of its own. */
+  hash: string | null;
+  /** Where requests for a wheel are sent on to: another index of the same files. */
+  sendsTo: PackageIndex | null;
+  /** The status of every answer, in place of what was asked for. */
+  status: number | null;
+  /** The `Authorization` header of every request, in order. */
+  logins: (string | undefined)[];
+  /** The path of every page that was asked for, in order. */
+  pages: string[];
   /** The file of every request for a wheel, in order. */
   asked: string[];
   /** The `Range` header of every request for a wheel, in order. */
@@ -48,14 +62,31 @@ export async function startPackageIndex(wheels: Readonly<Record<string, string>>
   const files = new Map(Object.entries(wheels).map(([path, name]) => [basename(path), { name, path }]));
   const server = createServer((request, response) => {
     const [, folder, word] = request.url?.split('/') ?? [];
-    const offered = [...files].filter(([, { name }]) => name === word);
+    const offered = [...files].filter(([, { name }]) => name === word).map(([file]) => file);
     const wheel = files.get(word);
-    if (folder === 'simple' && offered.length > 0) {
-      response.setHeader('Content-Type', 'text/html');
-      response.end(offered.map(([file]) => `<a href="/files/${file}">${file}</a>`).join());
-    } else if (folder === 'files' && wheel) sendWheel(readFileSync(wheel.path), request, response);
+    index.logins.push(request.headers.authorization);
+    if (folder === 'simple') index.pages.push(request.url!);
+    if (index.status !== null) response.writeHead(index.status).end();
+    else if (folder === 'simple' && offered.length > 0) sendPage(offered, response);
+    else if (folder === 'files' && wheel && index.sendsTo)
+      response.writeHead(302, { Location: new URL(request.url!, index.sendsTo.url).href }).end();
+    else if (folder === 'files' && wheel) sendWheel(readFileSync(wheel.path), request, response);
     else response.writeHead(404).end();
   });
+  function sendPage(offered: string[], response: ServerResponse): void {
+    const hashOf = (file: string) => index.hash ?? sha256(readFileSync(files.get(file)!.path));
+    response.setHeader('Content-Type', index.json ? 'application/vnd.pypi.simple.v1+json' : 'text/html; charset=utf-8');
+    if (index.json) {
+      const listed = offered.map((filename) => {
+        const hashes = { sha256: hashOf(filename) };
+        return { filename, url: `../../files/${filename}`, hashes, yanked: index.yanked && 'broken' };
+      });
+      response.end(JSON.stringify({ meta: { 'api-version': '1.1' }, name: 'x', files: listed }));
+      return;
+    }
+    const mark = index.yanked ? ' data-yanked="broken"' : '';
+    response.end(offered.map((file) => `<a${mark} href="/files/${file}#sha256=${hashOf(file)}">${file}</a>`).join());
+  }
   function sendWheel(bytes: Buffer, request: IncomingMessage, response: ServerResponse): void {
     const { range } = request.headers;
     index.asked.push(basename(request.url ?? ''));
@@ -75,6 +106,13 @@ export async function startPackageIndex(wheels: Readonly<Record<string, string>>
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const index: PackageIndex = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`,
+    json: true,
+    yanked: false,
+    hash: null,
+    sendsTo: null,
+    status: null,
+    logins: [],
+    pages: [],
     asked: [],
     ranges: [],
     cuts: 0,
