@@ -33,7 +33,7 @@ const TABLE: Row[] = [
   {
     folder: 'src-main/install',
     imports: ['resources', 'src-main/protocol', 'src-main/base'],
-    packages: ['undici', 'yauzl', 'node:*'],
+    packages: ['@socketregistry/packageurl-js', 'undici', 'yauzl', 'node:*'],
   },
   {
     folder: 'src-main/runtime',
@@ -113,7 +113,7 @@ const TABLE: Row[] = [
     ],
     packages: ['valibot', 'yaml', 'node:*'],
   },
-  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite'] },
+  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite', 'yauzl'] },
   {
     folder: 'src-main/shells/electron',
     imports: ['src-main/protocol', 'src-main/runs', 'src-main/service'],

@@ -99,7 +99,7 @@ async function download(pin: PackagePin, part: string, options: FetchOptions): P
     const pip = readPipConfig();
     const asking = askingOf(pip, options);
     let failure: StillhouseError | null = null;
-    for (const place of await placesOf(pin, pip)) {
+    for (const place of placesOf(pin, pip)) {
       try {
         if (await downloadFrom(place, pin, part, { ...options, ...asking })) return;
       } catch (error) {

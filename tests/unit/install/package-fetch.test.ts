@@ -180,9 +180,9 @@ describe('says why', () => {
   });
 });
 
-it('asks the usual index where no other is set', async () => {
+it('asks the usual index where no other is set', () => {
   const pip = { index: null, extraIndexes: [], findLinks: [], noIndex: false, proxy: null, cert: null };
-  const [page, ...others] = await placesOf(pin, pip);
+  const [page, ...others] = placesOf(pin, pip);
   expect(others).toEqual([]);
   const { protocol, pathname } = new URL(page);
   expect([protocol, pathname]).toEqual(['https:', '/simple/small-engine/']);
