@@ -20,8 +20,15 @@ function fetchedForTests() {
  */
 function configOf(release, other, dir) {
   const fuses = dir ? { electronFuses: { enableNodeCliInspectArguments: true } } : {};
-  if (release) return { electronDist: dirname(release), ...fuses };
+  if (release) return { electronDist: dirname(release), ...fuses, ...macSignature() };
   return { electronDist: other.dist, electronVersion: other.version, electronFuses: null };
+}
+
+/** Without a certificate a Mac's app is signed for this machine alone, which the hardened runtime does not allow. */
+function macSignature() {
+  const { CSC_LINK, CSC_NAME } = process.env;
+  if (process.platform !== 'darwin' || CSC_LINK || CSC_NAME) return {};
+  return { mac: { identity: '-', hardenedRuntime: false } };
 }
 
 async function make(config, dir) {

@@ -39,7 +39,9 @@ const LAST_WORDS = 200;
 function startUtility(script: string, name: string, stdio: 'inherit' | 'pipe', whole: NodeJS.ProcessEnv): HeardChild {
   // With this set, Electron's binary would not be a utility process but a plain Node without a port.
   const { ELECTRON_RUN_AS_NODE: _, ...env } = whole;
-  const child = utilityProcess.fork(script, [], { serviceName: name, stdio, env });
+  // macOS: TensorFlow's libraries are not signed with this app, and a job loads them.
+  const allowLoadingUnsignedLibraries = stdio === 'pipe';
+  const child = utilityProcess.fork(script, [], { serviceName: name, stdio, env, allowLoadingUnsignedLibraries });
   const streams = [child.stdout, child.stderr];
   const listeners: ((text: string) => void)[] = [];
   const say = (text: string | Buffer): void => listeners.forEach((listener) => listener(String(text)));

@@ -17,10 +17,15 @@ export function answerMenu(): void {
 }
 
 function setMenu(parts: readonly MenuPart[]): void {
-  const mac: MenuItemConstructorOptions[] = process.platform === 'darwin' ? [{ role: 'appMenu' }] : [];
+  const onMac = (role: 'appMenu' | 'windowMenu'): MenuItemConstructorOptions[] =>
+    process.platform === 'darwin' ? [{ role }] : [];
   const menus = parts.map(({ label, items }) => ({ label, submenu: items.filter(isOffered).map(lineOf) }));
   Menu.setApplicationMenu(
-    Menu.buildFromTemplate([...mac, ...(menus.length ? menus : [{ role: 'editMenu' as const }])]),
+    Menu.buildFromTemplate([
+      ...onMac('appMenu'),
+      ...(menus.length ? menus : [{ role: 'editMenu' as const }]),
+      ...onMac('windowMenu'),
+    ]),
   );
 }
 
