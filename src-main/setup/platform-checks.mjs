@@ -12,7 +12,18 @@ const [APP, WORK, WHEELS] = process.argv.slice(2);
 const CLI = join(APP, 'dist/main/cli.mjs');
 const SERVICE = join(APP, 'dist/main/service.process.mjs');
 const [DATA, RUN, LONG] = ['data', 'run', 'home/runs/long'].map((name) => join(WORK, name));
-const TINY = ['--model', 'test_deit_narrow_patch16_48', '--input-size', '48', '--batch-size', '8', '--seed', '0'];
+const TINY = [
+  '--model',
+  'test_deit_narrow_patch16_48',
+  '--input-size',
+  '48',
+  '--batch-size',
+  '8',
+  '--seed',
+  '0',
+  '--precision',
+  'float32',
+];
 const TRAIN = ['train', '--data-path', DATA, '--device', 'cpu', '--threads', '1', '--num-workers', '1', ...TINY];
 const EVERY = 200;
 /** Milliseconds that anything may take; emulators are slow. */
