@@ -228,6 +228,8 @@ export async function hashFile(path: string, onBytes: (done: number) => void, si
 
 // What these mean of a file that is about to be written.
 const OF_WRITING = { ENOENT: 'os.no-folder', ENOTDIR: 'os.no-folder', ENOTEMPTY: 'os.in-the-way' } as const;
+// Windows says the same of a file that somebody has open.
+const ON_WINDOWS = { EPERM: 'os.denied-or-open', EACCES: 'os.denied-or-open', EBUSY: 'os.denied-or-open' } as const;
 const DENIED = [
   ...['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'EBUSY', 'EIO'],
   ...['ELOOP', 'EMFILE', 'ENFILE'],
@@ -237,10 +239,11 @@ const DENIED = [
  * Turns a failed write into an error that a person can act on; returns any other error unchanged.
  * @param needed bytes, for a full disk.
  */
-export function diskError(error: unknown, path: string, needed: number): unknown {
+export function diskError(error: unknown, path: string, needed: number, platform: string = process.platform): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code ?? '';
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new StillhouseError('disk.full', { path, needed: readableBytes(needed) }, { cause: error });
   if (!DENIED.includes(code)) return error;
-  return new StillhouseError('disk.denied', { path, reason: reasonIn(error, OF_WRITING) }, { cause: error });
+  const meaning = platform === 'win32' ? { ...OF_WRITING, ...ON_WINDOWS } : OF_WRITING;
+  return new StillhouseError('disk.denied', { path, reason: reasonIn(error, meaning) }, { cause: error });
 }

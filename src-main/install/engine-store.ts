@@ -106,7 +106,10 @@ export async function bytesNeeded(folder: string, pin: EnginePin, from?: string)
 export async function install(options: InstallOptions): Promise<EngineStatus> {
   const { folder, from, pin = ENGINES.cpu } = options;
   requirePlatform(pin);
-  if (options.force) await remove(folder);
+  if (options.force)
+    await remove(folder).catch((error: unknown) => {
+      throw diskError(error, folder, 0);
+    });
   const before = await status(folder, pin);
   if (before.state === 'verified') return before;
   const store = dirname(folder);

@@ -27,6 +27,7 @@ export const REASONS = {
   'os.no-host': 'the name of the host is not known',
   'os.reset': 'the connection was cut',
   'os.silent': 'the disk did not answer within {seconds} s',
+  'os.denied-or-open': 'permission denied, or a program has it open',
   'os.windows-name': 'Windows allows no file or folder named "{name}"',
   'os.windows-path': 'the path has {count} characters, and Windows takes {most}',
   /** The words of the system or of a library, for which there is no code. */

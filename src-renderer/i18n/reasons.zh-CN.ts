@@ -22,6 +22,7 @@ export const zhReasons = {
   'os.no-host': '找不到该主机名',
   'os.reset': '连接已中断',
   'os.silent': '磁盘在 {seconds} 秒内没有响应',
+  'os.denied-or-open': '没有权限，或有程序正在打开它',
   'os.windows-name': 'Windows 不允许文件或文件夹名为“{name}”',
   'os.windows-path': '路径有 {count} 个字符，而 Windows 最多接受 {most} 个',
   'raw.text': '{text}',

@@ -171,6 +171,15 @@ it('sizes files and folders, none as null and 0', async () => {
   expect([await folderSize(folder), await folderSize(join(folder, 'none'))]).toEqual([5, 0]);
 });
 
+it('says on Windows that a program may have the file open', () => {
+  for (const code of ['EPERM', 'EACCES', 'EBUSY']) {
+    const denied = (platform: string) => diskError({ code }, '/a', 0, platform);
+    const { reason } = (denied('win32') as { params: { reason: unknown } }).params;
+    expect(reason).toEqual({ code: 'os.denied-or-open', params: {} });
+    expect(denied('linux')).toMatchObject({ params: { reason: { code: code === 'EBUSY' ? 'os.busy' : 'os.denied' } } });
+  }
+});
+
 describe('forcing onto the disk', () => {
   it('leaves folders alone on Windows, which cannot force their names out', () => {
     // A folder of /proc cannot be forced onto any disk.
