@@ -65,7 +65,7 @@ function compare(here, there) {
   const losses = here.losses.map((loss, index) => Math.abs(loss - there.losses[index]));
   const [loss, weight] = [Math.max(...losses), largestDifference(here.last, there.last)];
   say(
-    `losses of ${losses.length} steps, the last ${here.losses.at(-1)} and ${there.losses.at(-1)}: ${loss.toExponential(1)} apart at most`,
+    `${losses.length} losses, the last ${here.losses.at(-1)} and ${there.losses.at(-1)}: ${loss.toExponential(1)} apart at most`,
   );
   say(`weights of the last checkpoint: ${weight.toExponential(1)} apart at most`);
   return losses.length > 0 && loss < LARGEST && weight < LARGEST;
