@@ -13,13 +13,15 @@ const bareBuiltins: Plugin = {
 };
 
 export default defineConfig({
-  // What runs on a stock Node (>= 20.19) or in a utility process: ES modules, dependencies from node_modules.
+  // What runs on a stock Node (>= 20.19) or in a utility process: ES modules, most dependencies from node_modules.
   main: {
     build: {
       outDir: 'dist/main',
       emptyOutDir: true,
       target: 'node20',
       sourcemap: true,
+      // Node reads the names that these export by a parser, which takes longer than the rest of a job's start.
+      externalizeDeps: { exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'] },
       rolldownOptions: {
         input: {
           'service.process': at('src-main/service/service.process.ts'),

@@ -62,11 +62,12 @@ async function bundle(outDir: string): Promise<void> {
     root: ROOT,
     configFile: false,
     logLevel: 'error',
+    // As in `electron.config.ts`.
+    ssr: { noExternal: [/^@tensorflow\/tfjs-(core|converter)$/] },
     build: {
       ssr: true,
       outDir,
       target: 'node20',
-      sourcemap: true,
       rolldownOptions: {
         input: {
           'job.process': 'src-main/job-process/job.process.ts',
