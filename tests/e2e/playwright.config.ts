@@ -19,7 +19,7 @@ export default defineConfig<ShellOptions>({
   timeout: 10 * 60_000,
   expect: { timeout: NEVER },
   reporter: [['list'], ['json', { outputFile: join(results, 'e2e.json') }]],
-  use: { screenshot: 'on', viewport: { width: 1280, height: 800 }, actionTimeout: NEVER },
+  use: { screenshot: 'only-on-failure', viewport: { width: 1280, height: 800 }, actionTimeout: NEVER },
   projects: [
     {
       name: 'chromium',
