@@ -144,8 +144,9 @@ export const studyCost = v.object({
   /** Trainings in all, and those that are finished. */
   trainings: number,
   finished: number,
-  /** Seconds of those that are timed; how many are not. */
+  /** Seconds of those that are timed, without those that kept answers save; how many are not timed. */
   seconds: number,
+  shared: number,
   untimed: number,
   /** Bytes of the checkpoints, and what the disk has free; null where nothing is to be written. */
   disk: number,

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
@@ -61,6 +61,21 @@ function arraysOf({ labels, kept, heads }: Answered): ArrayToWrite[] {
 
 /** Lists the evaluations in a folder, newest first, and passes over anything else. */
 export function listEvaluations(folder: string): EvaluationFacts[] {
+  const changed = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const known = listed.get(folder);
+  if (known?.changed === changed) return known.facts;
+  const facts = factsIn(folder);
+  // A folder that changes again within the tick of its clock keeps its time.
+  if (Date.now() - changed > SETTLED) listed.set(folder, { changed, facts });
+  return facts;
+}
+
+/** What was read of a folder, by the time of its last change; facts are never changed in place. */
+const listed = new Map<string, { changed: number; facts: EvaluationFacts[] }>();
+/** Milliseconds. */
+const SETTLED = 1000;
+
+function factsIn(folder: string): EvaluationFacts[] {
   const found = namesIn(folder)
     .filter((name) => /^[\w-]+\.json$/.test(name))
     .flatMap((name) => factsOf(join(folder, name)) ?? []);

@@ -35,6 +35,7 @@ export const studies = {
   },
   cost: 'Still to do: {n} trainings, {time}, {disk} of disk.',
   costUnknown: 'Still to do: {n} trainings, {time} and {untimed} of unknown time, {disk} of disk.',
+  costShared: 'Kept answers save {time} of the teacher’s time.',
   measure: 'Time a few steps',
   start: 'Start',
   proceed: 'Go on',

@@ -37,6 +37,7 @@ export const studies: typeof en = {
   },
   cost: '尚需：{n} 次训练，{time}，磁盘 {disk}。',
   costUnknown: '尚需：{n} 次训练，{time}，另有 {untimed} 次用时未知，磁盘 {disk}。',
+  costShared: '保存的教师回答省去教师 {time}。',
   measure: '测量几步的用时',
   start: '开始',
   proceed: '继续',

@@ -82,6 +82,11 @@ test('trains only what was changed or added', async () => {
   expect(tables.rows[1].tokenCosine).toHaveLength(4);
   const { path } = await front.client.call('study.write', { study: id, format: 'html' });
   expect(readFileSync(path, 'utf8')).toContain('Against slow');
+
+  const twin = await front.client.call('study.save', { spec: { ...spec, name: 'twin', variants, then: [] } });
+  expect(twin.state).toBe('done');
+  expect(runsOf(twin)).toEqual(runsOf(done));
+  await front.client.call('study.remove', { study: twin.id });
 });
 
 test('says which variant cannot be trained, and is not lost by a damaged file beside it', async () => {

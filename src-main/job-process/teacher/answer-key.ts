@@ -5,6 +5,7 @@ import { hashFile } from '../../base/files.ts';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { AnswerForm } from '../../answers/answer-block.ts';
 import type { Model } from '../../model/model.ts';
+import { ANSWERS_BY } from '../../protocol/answers-by.ts';
 import { erases, type Recipe, type RecipeKey } from '../../protocol/recipe.ts';
 import type { TeacherCard } from '../../protocol/teacher-card.ts';
 import { openWeights } from '../../weights/open-weights.ts';
@@ -17,36 +18,6 @@ import type { Teacher } from './teacher.ts';
 
 /** Raise it with every change of how images are drawn, made or shown to a teacher. */
 const FORMAT = 1;
-
-/**
- * How each setting of a recipe decides what a teacher answers. `value`: it is in the key. Through `data`: the list of
- * the images. Through `teacher`: its files and its card. Through `student`: the size of its images, and the colours that
- * erased ones get. Through `form`: what is kept of an answer. `none`: two recipes that differ in it have the same
- * answers, as a test shows.
- */
-export const ANSWERS_BY: Readonly<Record<RecipeKey, 'value' | 'data' | 'teacher' | 'student' | 'form' | 'none'>> = {
-  ...{ dataPath: 'data', dataReading: 'data', splitSeed: 'data' },
-  ...{ teacherModel: 'teacher', teacherPath: 'teacher' },
-  ...{ model: 'student', inputSize: 'value' },
-  ...{ distillationType: 'form', answersType: 'form', precision: 'teacher' },
-  ...{ seed: 'value', batchSize: 'value', repeatedAug: 'value' },
-  ...{ scaleMin: 'value', hflip: 'value', trainInterpolation: 'value', aa: 'value', colorJitter: 'value' },
-  ...{ threeAugment: 'value', src: 'value', reprob: 'value', remode: 'value', recount: 'value' },
-  ...{ mixup: 'value', cutmix: 'value', cutmixMinmax: 'value', mixupProb: 'value', mixupSwitchProb: 'value' },
-  mixupMode: 'value',
-  ...{ teachOnce: 'none', answersBudget: 'none', distillationAlpha: 'none', distillationTau: 'none' },
-  ...{ evalCropRatio: 'none', finetune: 'none', finetuneEntry: 'none', dropPath: 'none', drop: 'none' },
-  ...{ deit3Style: 'none', evalHeads: 'none', attnOnly: 'none', trainMode: 'none', epochs: 'none', lr: 'none' },
-  ...{ unscaleLr: 'none', sched: 'none', schedOnUpdates: 'none', warmupEpochs: 'none', warmupLr: 'none' },
-  ...{ minLr: 'none', cooldownEpochs: 'none', decayEpochs: 'none', decayRate: 'none', patienceEpochs: 'none' },
-  ...{ lrNoise: 'none', lrNoisePct: 'none', lrNoiseStd: 'none', opt: 'none', weightDecay: 'none' },
-  ...{ optEps: 'none', optBeta1: 'none', optBeta2: 'none', momentum: 'none', clipGrad: 'none' },
-  ...{ clipMode: 'none', layerDecay: 'none', bceLoss: 'none', cosub: 'none', modelEma: 'none' },
-  ...{ twoClassTokens: 'none' },
-  ...{ modelEmaDecay: 'none', modelEmaWarmup: 'none', smoothing: 'none', microBatch: 'none' },
-  ...{ recompute: 'none', device: 'none', numWorkers: 'none', saveEvery: 'none', saveMinutes: 'none' },
-  ...{ stallMinutes: 'none', keepCheckpoints: 'none', tensorboard: 'none', profile: 'none', outputDir: 'none' },
-};
 
 /** The facts of a training that its key is made of. */
 export interface KeyParts {

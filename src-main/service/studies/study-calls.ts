@@ -97,6 +97,7 @@ export class StudyCalls {
   private async proceed({ id }: Study): Promise<string | null> {
     const lock = lockRun(studyFolder(this.parts.homeFolder, id));
     try {
+      this.runner.adopt(id);
       const next = this.runner.next(this.runner.study(id), this.triedOf(id));
       if (!next) return null;
       const run = await this.runner.begin(id, next);
@@ -114,8 +115,9 @@ export class StudyCalls {
     const before = id === undefined ? null : readStudy(homeFolder, id);
     const study = { ...(before ?? { id: id ?? randomUUID().slice(0, 8), created: Date.now(), runs: [] }), spec };
     writeStudy(homeFolder, study);
+    this.runner.adopt(study.id);
     onChange();
-    return this.reportFor(study);
+    return this.reportFor(this.runner.study(study.id));
   }
 
   private cost(study: Study): Promise<StudyCost> {

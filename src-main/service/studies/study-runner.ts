@@ -3,7 +3,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { ENDED } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import type { Study } from '../../protocol/study.ts';
-import { readStudy, writeStudy } from '../../runs/study-file.ts';
+import { listStudies, readStudy, writeStudy } from '../../runs/study-file.ts';
 import { RunIndex, cellsOf, type Cell } from './cells.ts';
 
 /** Parts of the service that a study's trainings use. */
@@ -59,6 +59,21 @@ export class StudyRunner {
       (run === null || (run.state !== 'finished' && ENDED.includes(run.state) && !tried.has(run.id))) &&
       (cell.parent === null || finished.has(cell.parent));
     return cells.find(waits) ?? null;
+  }
+
+  /** Takes over what has finished in other studies with the same settings: it is not trained again. */
+  adopt(id: string): void {
+    const { homeFolder, run } = this.parts;
+    const study = this.study(id);
+    const others = listStudies(homeFolder).filter((other) => other.id !== id);
+    const finished = others.flatMap(({ runs }) => runs).filter((kept) => run(kept.run)?.state === 'finished');
+    const [own, all] = [new RunIndex(study.runs), new RunIndex([...finished, ...study.runs])];
+    const found = cellsOf(study.spec).flatMap((cell) => {
+      const adopted = own.of(cell) === undefined ? all.of(cell) : undefined;
+      if (adopted === undefined) return [];
+      return [{ recipe: { ...cell.recipe }, parent: cell.parent ? all.of(cell.parent)! : null, run: adopted }];
+    });
+    if (found.length > 0) writeStudy(homeFolder, { ...study, runs: [...study.runs, ...found] });
   }
 
   /** Begins a training, or goes on with it. @returns its run. @throws as {@link RunnerParts.begin}. */

@@ -183,12 +183,13 @@ async function timed(study: string, { reporter }: Shell, { calls, job }: LocalSe
   return calls['study.cost']({ study });
 }
 
-function costText({ trainings, finished, seconds, untimed, disk, free }: StudyCost): string {
+function costText({ trainings, finished, seconds, shared, untimed, disk, free }: StudyCost): string {
   if (finished === trainings) return `All ${trainings} trainings are finished.`;
   const unknown = untimed > 0 ? `, and ${untimed} trainings whose time is not known` : '';
   return [
     `${trainings - finished} of ${trainings} trainings are still to do.`,
     `Time: ${duration(seconds)}${unknown}`,
+    ...(shared > 0 ? [`Kept answers save ${duration(shared)} of the teacher's time.`] : []),
     `Disk: ${bytes(disk)} of checkpoints${free === null ? '' : `, ${bytes(free)} free`}`,
   ].join('\n');
 }

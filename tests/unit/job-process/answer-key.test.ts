@@ -6,7 +6,8 @@ import { createLoader, type Batch } from '../../../src-main/data/batches/loader.
 import { listDataset, type Dataset } from '../../../src-main/data/layout/folder.ts';
 import type { Engine } from '../../../src-main/engines/engine.ts';
 import { trainingRecipe } from '../../../src-main/job-process/images/loader-recipe.ts';
-import { answerKey, ANSWERS_BY, digestOfTeacher, storeId, type KeyParts } from '../../../src-main/job-process/teacher/answer-key.ts'; // prettier-ignore
+import { answerKey, digestOfTeacher, storeId, type KeyParts } from '../../../src-main/job-process/teacher/answer-key.ts'; // prettier-ignore
+import { ANSWERS_BY } from '../../../src-main/protocol/answers-by.ts';
 import { answerForm } from '../../../src-main/job-process/teacher/kept-answers.ts';
 import { planTeacher } from '../../../src-main/job-process/teacher/teacher.ts';
 import { createModel } from '../../../src-main/model/zoo.ts';

@@ -8,6 +8,8 @@ import { STUDY_FORMATS, parseStudy, type StudyReport, type StudyTables } from '.
 import type { KeptAnswers } from '../../../src-main/runs/evaluation-file.ts';
 import { RunIndex, cellsOf } from '../../../src-main/service/studies/cells.ts';
 import { renderStudy } from '../../../src-main/service/studies/report/render.ts';
+import { studyCost } from '../../../src-main/service/studies/study-cost.ts';
+import { checkRecipe } from '../../../src-main/service/recipe/recipe-check.ts';
 import { readStudyFile, writeStudyText } from '../../../src-main/service/studies/study-text.ts';
 import { disagreementOf, rowsOf, type Trained } from '../../../src-main/service/studies/tables.ts';
 import { makeStudy } from '../../../src-main/service/studies/templates.ts';
@@ -48,6 +50,34 @@ describe('the trainings of a study', () => {
     expect(found({ ...tuned, base: { ...base, smoothing: 0.2 } })).toEqual([undefined, undefined]);
     expect(new RunIndex([kept[1]]).of(stage)).toBeUndefined();
   });
+});
+
+it('costs a teacher’s time once where trainings keep and share its answers', async () => {
+  const shared = parseStudy({
+    ...{ name: 'shared', base: { ...base, teacherPath: import.meta.filename, teachOnce: true }, seeds: [0, 1] },
+    variants: [
+      { name: 'none', changes: { distillationType: 'none', teachOnce: false } },
+      { name: 'hard', changes: { distillationType: 'hard' } },
+      { name: 'longer', changes: { distillationType: 'hard', epochs: 60 } },
+      { name: 'soft', changes: { distillationType: 'soft' } },
+      { name: 'other images', changes: { distillationType: 'hard', hflip: 0 } },
+    ],
+  });
+  const cells = cellsOf(shared);
+  const forecast = { imagesPerSecond: 1, secondsPerEpoch: 1, evaluationSeconds: 0, batchSize: 1, run: null, time: 0 };
+  const parts = {
+    check: async (given: object) => {
+      const { check, ...more } = await checkRecipe({ ...given, teacherPath: '', distillationType: 'none' }, { dataset: () => Promise.reject(new Error('none')), runsFolder: '' }); // prettier-ignore
+      return { ...more, check: { ...check, problems: [], errors: [] } };
+    },
+    time: ({ epochs = 0, distillationType }: { epochs?: number; distillationType?: string }) =>
+      Promise.resolve({ ...forecast, seconds: 10 * epochs, teacherSeconds: distillationType === 'none' ? null : 4 * epochs }), // prettier-ignore
+  };
+  const all = await studyCost(cells, () => false, parts);
+  // Of each seed: 'longer' finds the half that 'hard' has asked for; the other forms and images are their own.
+  expect(all).toMatchObject({ trainings: 10, shared: 2 * 120, seconds: 2 * (4 * 300 + 600) - 240 });
+  const later = await studyCost(cells, ({ variant }) => variant === 'longer', parts);
+  expect(later).toMatchObject({ shared: 2 * 120, seconds: 2 * 1200 - 240 });
 });
 
 describe('a study from a person', () => {
