@@ -26,19 +26,26 @@ export function rolloutShape({
 }
 
 /**
- * Computes the attention rollout of an image: how much each patch counts for the answer.
+ * Computes where the extra tokens of an image look.
  * @param params of the network, by their names in it
  * @param images [1, S, S, 3], normalised
- * @returns shares of the patches [extra, patches], each row adding up to 1
+ * @returns `rolled`, the attention rollout: shares of the patches [extra, patches], each row adding up to 1; `raw`, the
+ * attention of each block and head as it is [blocks, h, extra, patches]
  */
-export function rollout({ heads, extra }: RolloutShape, params: Params, images: tf.Tensor4D): tf.Tensor2D {
+export function rollout(
+  { heads, extra }: RolloutShape,
+  params: Params,
+  images: tf.Tensor4D,
+): { rolled: tf.Tensor2D; raw: tf.Tensor4D } {
   return tf.tidy(() => {
+    const raw: tf.Tensor3D[] = [];
     let x = embed(params, images, extra); // [1, N, D]
     const tokens = x.shape[1];
     let rolled = tf.eye(tokens);
     for (let block = 0; `blocks.${block}.attn.qkv.weight` in params; block++) {
       const own = (name: string): tf.Tensor => params[`blocks.${block}.${name}`];
       const { weights, value } = attend(own, norm(own, 'norm1', x), heads);
+      raw.push(tf.slice(tf.squeeze<tf.Tensor3D>(weights, [0]), [0, 0, extra], [heads, extra, tokens - extra]));
       x = tf.add(x, scaled(own, 'ls1', value));
       const hidden = gelu(linear(norm(own, 'norm2', x), own('mlp.fc1.weight'), own('mlp.fc1.bias')));
       x = tf.add(x, scaled(own, 'ls2', linear(hidden, own('mlp.fc2.weight'), own('mlp.fc2.bias'))));
@@ -46,7 +53,7 @@ export function rollout({ heads, extra }: RolloutShape, params: Params, images: 
       rolled = tf.matMul(tf.mul<tf.Tensor2D>(tf.add(mean, tf.eye(tokens)), 0.5), rolled);
     }
     const looks = tf.slice2d(rolled, [0, extra], [extra, tokens - extra]);
-    return tf.div<tf.Tensor2D>(looks, tf.sum(looks, 1, true));
+    return { rolled: tf.div<tf.Tensor2D>(looks, tf.sum(looks, 1, true)), raw: tf.stack(raw) as tf.Tensor4D };
   });
 }
 

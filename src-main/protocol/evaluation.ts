@@ -137,7 +137,7 @@ export const evaluatedPage = v.object({ total: number, images: v.array(evaluated
 export type EvaluatedPage = v.InferOutput<typeof evaluatedPage>;
 
 /** Choices of the images of an evaluation to look at, and of their order. */
-export const IMAGE_CHOICES = ['all', 'wrong', 'disagree'] as const;
+export const IMAGE_CHOICES = ['all', 'wrong', 'disagree', 'heads'] as const;
 export type ImageChoice = (typeof IMAGE_CHOICES)[number];
 
 /** Most bytes of an image that is tried, and of one piece of it: a message of a WebSocket holds a megabyte. */
@@ -147,14 +147,26 @@ export const MOST_PIECE_BYTES = 512 * 2 ** 10;
 /** An answer with the name of its class. */
 const namedAnswer = v.object({ ...answer.entries, name: text, title });
 
-/** Attention of the extra tokens to the patches, from the last block back to the image (attention rollout). */
+/** The attention of one token. */
+const oneAttention = v.object({
+  /** From the last block back to the image (attention rollout): shares of all patches, row by row. */
+  rolled: numbers,
+  /**
+   * Of each block and head [blocks, heads, patches] as it is: unsigned numbers of 16 bits, little-endian, in base64, of
+   * which 65535 is the greatest weight of the block.
+   */
+  raw: text,
+});
+
+/** Attention of the extra tokens to the patches. */
 const tokenAttention = v.object({
   /** Patches in a row, and rows. */
   side: number,
-  /** Shares of all patches, row by row. */
-  class: numbers,
+  blocks: number,
+  heads: number,
+  class: oneAttention,
   /** null without a distillation token. */
-  distillation: v.nullable(numbers),
+  distillation: v.nullable(oneAttention),
 });
 export type TokenAttention = v.InferOutput<typeof tokenAttention>;
 

@@ -8,7 +8,7 @@ export const studies: typeof en = {
     'which-teacher': '用哪个教师？（表 2）',
     'which-distillation': '用哪种蒸馏？（表 3）',
     agreement: '它们是否一致？（表 4）',
-    tokens: '两个标记学到什么？（第 4 节）',
+    tokens: '两个词元学到什么？（第 4 节）',
     speed: '准确率与速度（表 5）',
     transfer: '什么可以迁移？（表 7）',
     ablation: '每个部分带来什么？（表 8）',

@@ -38,22 +38,24 @@ def rollout(dim, depth, heads, distilled, third):
     model = model.double().eval()
     seen = []
     for block in model.blocks:
-        block.attn.attn_drop.register_forward_hook(lambda _, given, __: seen.append(given[0][0].mean(0)))
+        block.attn.attn_drop.register_forward_hook(lambda _, given, __: seen.append(given[0][0]))
     images = made.signed("images", (1, SIZE, SIZE, 3), 2) + made.signed("colours", (1, 1, 1, 3), 2)
     with torch.no_grad():
         model(images.float().double().permute(0, 3, 1, 2))
-    whole = torch.eye(seen[0].shape[0], dtype=torch.float64)
+    whole = torch.eye(seen[0].shape[1], dtype=torch.float64)
     for attention in seen:
-        whole = 0.5 * (attention + torch.eye(attention.shape[0])) @ whole
+        whole = 0.5 * (attention.mean(0) + torch.eye(attention.shape[1])) @ whole
     extra = model.num_prefix_tokens
     looks = whole[:extra, extra:]
-    return (looks / looks.sum(1, keepdim=True)).flatten().tolist()
+    raw = torch.stack(seen)[:, :, :extra, extra:]
+    return {"looks": (looks / looks.sum(1, keepdim=True)).flatten().tolist(), "raw": raw.flatten().tolist()}
 
 
 names = [json.loads(line)["model"] for line in (here / "architectures.jsonl").read_text().splitlines()]
 heads = {name: heads_of(name) for name in names if name.startswith(("deit", "vit"))}
 cases = [
-    {"dim": d, "depth": n, "heads": h, "distilled": two, "third": third, "looks": made.rounded(rollout(d, n, h, two, third))}
+    {"dim": d, "depth": n, "heads": h, "distilled": two, "third": third}
+    | {key: made.rounded(values) for key, values in rollout(d, n, h, two, third).items()}
     for d, n, h, two, third in CASES
 ]
 (here / "rollout.json").write_text(json.dumps({"heads": heads, "patch": PATCH, "size": SIZE, "cases": cases}) + "\n")

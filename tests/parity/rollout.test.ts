@@ -12,7 +12,15 @@ interface Fixture {
   heads: Record<string, number>;
   patch: number;
   size: number;
-  cases: { dim: number; depth: number; heads: number; distilled: boolean; third: boolean; looks: number[] }[];
+  cases: {
+    dim: number;
+    depth: number;
+    heads: number;
+    distilled: boolean;
+    third: boolean;
+    looks: number[];
+    raw: number[];
+  }[];
 }
 
 const fixture = JSON.parse(readFileSync(new URL('rollout.json', import.meta.url), 'utf8')) as Fixture;
@@ -29,15 +37,17 @@ describe('attention rollout', () => {
     expect(rolloutShape(createModel('resnet18', { classes: 2, inputSize: 32 }))).toBeNull();
   });
 
-  test.each(fixture.cases)('looks where timm does: $heads heads, width $dim', ({ looks, third, ...rest }) => {
+  test.each(fixture.cases)('looks where timm does: $heads heads, width $dim', ({ looks, raw, third, ...rest }) => {
     const { patch, size: inputSize } = fixture;
     const shape = { ...rest, patch, ...(third ? { layerScale: 1e-6 } : {}) };
     const network = transformer(shape, { classes: 2, inputSize });
     const got = tf.tidy(() => {
       const params = network.specs.map((spec) => [spec.name, tf.tensor(parameterValues(spec), spec.shape)] as const);
       const pixels = tf.tensor4d(images(1, inputSize), [1, inputSize, inputSize, 3]);
-      return [...rollout(rolloutShape(network)!, Object.fromEntries(params), pixels).dataSync()];
+      const found = rollout(rolloutShape(network)!, Object.fromEntries(params), pixels);
+      return { looks: [...found.rolled.dataSync()], raw: [...found.raw.dataSync()] };
     });
-    expect(relativeError(got, looks)).toBeLessThan(1e-5);
+    expect(relativeError(got.looks, looks)).toBeLessThan(1e-5);
+    expect(relativeError(got.raw, raw)).toBeLessThan(1e-5);
   });
 });

@@ -5,6 +5,7 @@ import { encodePng } from '../../src-main/data/decode/png.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import { sharesOf } from '../../src-renderer/components/evaluate/attention-shares.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
@@ -59,6 +60,10 @@ test('a checkpoint is evaluated, and its answers are read again from the run', a
   const wrong = await client.call('evaluation.images', { ...all, choice: 'wrong' });
   expect(wrong.total).toBe(18 - Math.round((facts.heads[0].acc1 * 18) / 100));
   expect((await client.call('evaluation.images', { ...all, choice: 'disagree' })).total).toBe(0);
+  const { images } = await client.call('evaluation.images', { ...all, limit: 18 });
+  const apart = images.filter(({ answers: [, one, other] }) => one.top[0].label !== other.top[0].label);
+  const differing = await client.call('evaluation.images', { ...all, choice: 'heads', limit: 18 });
+  expect(differing.images.map(({ file }) => file)).toEqual(apart.map(({ file }) => file));
 });
 
 test('the moving average is another evaluation, and both can be deleted', async () => {
@@ -114,9 +119,17 @@ test('an image is tried on the newest checkpoint as an evaluation sees it', asyn
     );
   });
   expect(answer.seen).toMatch(/^data:image\/jpeg;base64,/);
-  const { side, class: looks, distillation } = answer.attention!;
-  expect([side * side, distillation?.length]).toEqual([looks.length, looks.length]);
-  expect(looks.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+  const attention = answer.attention!;
+  const { side, blocks, heads } = attention;
+  expect({ side, blocks, heads }).toEqual({ side: 2, blocks: 2, heads: 2 });
+  for (const token of ['class', 'distillation'] as const) {
+    const shares = sharesOf(attention, token, 0, 0);
+    expect(shares).toHaveLength(side * side);
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+    const each = [1, 2].map((head) => sharesOf(attention, token, 2, head));
+    expect(Math.max(...each.flat())).toBe(65535);
+    expect(sharesOf(attention, token, 2, 0)).toEqual(each[0].map((share, patch) => share + each[1][patch]));
+  }
   const again = await client.call('photo.answer', { photo: 'one', run });
   expect(again.heads).toEqual(answer.heads);
 });

@@ -215,14 +215,38 @@ async function attentionOf(student: Model, state: State, images: Uint8Array): Pr
   const shape = rolloutShape(student);
   if (!shape) return null;
   const side = student.inputSize;
-  const looks = tf.tidy(() => {
+  const { rolled, raw } = tf.tidy(() => {
     const params = student.specs.map(({ name, shape }) => [name, tf.tensor(state.read(PREFIX.model + name), [...shape])] as const); // prettier-ignore
     const pixels = tf.tensor4d(Float32Array.from(images), [1, side, side, 3]);
     return rollout(shape, Object.fromEntries(params), normaliseImages(pixels, student));
   });
-  const values = [...(await looks.data())];
-  looks.dispose();
-  const patches = values.length / shape.extra;
-  const distillation = shape.extra === 2 ? values.slice(patches) : null;
-  return { side: Math.sqrt(patches), class: values.slice(0, patches), distillation };
+  const [shares, weights, [blocks, heads, , patches]] = [await rolled.data(), await raw.data(), raw.shape];
+  tf.dispose([rolled, raw]);
+  const of = (token: number) => ({
+    rolled: [...shares.slice(token * patches, (token + 1) * patches)],
+    raw: rawAttention(weights, raw.shape, token),
+  });
+  const distillation = shape.extra === 2 ? of(1) : null;
+  return { side: Math.sqrt(patches), blocks, heads, class: of(0), distillation };
+}
+
+/** Packs one token's part of weights [blocks, heads, extra, patches] as {@link TokenAttention} has it. */
+function rawAttention(
+  weights: ArrayLike<number>,
+  [blocks, heads, extra, patches]: readonly number[],
+  token: number,
+): string {
+  const packed = Buffer.alloc(2 * blocks * heads * patches);
+  const at = (block: number, head: number): number => ((block * heads + head) * extra + token) * patches;
+  for (let block = 0; block < blocks; block++) {
+    let most = 0;
+    for (let head = 0; head < heads; head++)
+      for (let patch = 0; patch < patches; patch++) most = Math.max(most, weights[at(block, head) + patch]);
+    for (let head = 0; head < heads; head++)
+      for (let patch = 0; patch < patches; patch++) {
+        const share = most > 0 ? weights[at(block, head) + patch] / most : 0;
+        packed.writeUInt16LE(Math.round(65535 * share), 2 * ((block * heads + head) * patches + patch));
+      }
+  }
+  return packed.toString('base64');
 }

@@ -113,6 +113,7 @@ export class Evaluations {
       if (query.label !== undefined && labels[row] !== query.label) return false;
       if (query.decision !== undefined && decision !== query.decision) return false;
       if (query.choice === 'wrong') return decision !== labels[row];
+      if (query.choice === 'heads') return headsDiffer(answers, row);
       const theirs = teacher?.top[row * kept] ?? -1;
       return query.choice === 'all' || (theirs >= 0 && theirs !== decision);
     };
@@ -139,4 +140,10 @@ export function checkpointOf(run: string, file: string | undefined, fallback: 'b
   const name = file || info?.file;
   if (!name) throw new StillhouseError('run.no-checkpoint', { path: run });
   return join(checkpointsFolder(run), name);
+}
+
+/** Tells whether class and distillation head decide differently for an image. */
+function headsDiffer({ heads, kept }: KeptAnswers, row: number): boolean {
+  const [one, other] = (['class', 'distillation'] as const).map((head) => heads.get(head)?.top[row * kept] ?? -1);
+  return one >= 0 && other >= 0 && one !== other;
 }

@@ -18,7 +18,7 @@ const same = (text: string): Both => [text, text];
  */
 const PUBLISHED: Partial<Record<StudyTemplate, Published>> = {
   'which-teacher': {
-    table: ['Table 2: DeiT-B with token, by its teacher', '表 2：不同教师下带蒸馏标记的 DeiT-B'],
+    table: ['Table 2: DeiT-B with token, by its teacher', '表 2：不同教师下带蒸馏词元的 DeiT-B'],
     head: [['Teacher', '教师'], ['of the teacher', '教师自身'], same('224'), same('384')],
     rows: [
       [same('DeiT-B'), '81.8', '81.9', '83.1'],
@@ -35,9 +35,9 @@ const PUBLISHED: Partial<Record<StudyTemplate, Published>> = {
       [['none', '无'], '72.2', '79.8', '81.8', '83.1'],
       [['soft', '软'], '72.2', '79.8', '81.8', '83.2'],
       [['hard', '硬'], '74.3', '80.9', '83.0', '84.0'],
-      [['hard with token, class head', '硬加标记，分类头'], '73.9', '80.9', '83.0', '84.2'],
-      [['hard with token, distillation head', '硬加标记，蒸馏头'], '74.6', '81.1', '83.1', '84.4'],
-      [['hard with token, both', '硬加标记，两者'], '74.5', '81.2', '83.4', '84.5'],
+      [['hard with token, class head', '硬加词元，分类头'], '73.9', '80.9', '83.0', '84.2'],
+      [['hard with token, distillation head', '硬加词元，蒸馏头'], '74.6', '81.1', '83.1', '84.4'],
+      [['hard with token, both', '硬加词元，两者'], '74.5', '81.2', '83.4', '84.5'],
     ],
   },
   agreement: {
