@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attr, call, saved } from '../trace/ops.ts';
+import { ranksOfRecording, sumOverRanks } from '../trace/ranks.ts';
 
 /**
  * The layers that networks are made of, each one function of tensors. Where tfjs's own gradient does needless work
@@ -263,6 +264,7 @@ export function convNorm(
  * @returns the normalised activations, and the mean and unbiased variance [C] of the batch, which carry no gradient
  */
 export function batchNorm(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, eps: number) {
+  if (ranksOfRecording() > 1) return batchNormOverRanks(x, weight, bias, eps);
   const types = [attr.type('T', 'float32'), attr.type('U', 'float32')];
   const attrs = [...types, attr.float('epsilon', eps), attr.bool('is_training', true)];
   const unused = tf.tensor1d([], 'float32');
@@ -274,6 +276,28 @@ export function batchNorm(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, ep
     return { value: value as tf.Tensor4D, saved: [x, weight, ...kept], gradient };
   });
   return { value: normed, mean, variance };
+}
+
+/** The same with the statistics of all ranks' images, as torch's SyncBatchNorm. */
+function batchNormOverRanks(x: tf.Tensor4D, weight: tf.Tensor, bias: tf.Tensor, eps: number) {
+  const across = [0, 1, 2];
+  const count = (x.size / x.shape[3]) * ranksOfRecording();
+  const mean = tf.div(sumOverRanks(tf.sum(x, across)), count); // [C]
+  const centred = tf.sub(x, mean);
+  const biased = tf.div(sumOverRanks(tf.sum(tf.square(centred), across)), count);
+  const inverse = tf.rsqrt(tf.add(biased, eps));
+  const normed = withGradient([x, weight, bias], () => {
+    const unit = tf.mul(centred, inverse);
+    const gradient = (dy: tf.Tensor, [unit, inverse, weight]: tf.Tensor[]) => {
+      const own = [tf.sum(dy, across), tf.sum(tf.mul(dy, unit), across)];
+      const [shift, alongUnit] = tf.unstack(tf.div(sumOverRanks(tf.stack(own)), count));
+      const dx = tf.mul(tf.sub(tf.sub(dy, shift), tf.mul(unit, alongUnit)), tf.mul(inverse, weight));
+      return [dx, own[1], own[0]];
+    };
+    const value = tf.add<tf.Tensor4D>(tf.mul(unit, weight), bias);
+    return { value, saved: [unit, inverse, weight], gradient };
+  });
+  return { value: normed, mean, variance: tf.mul(biased, count / Math.max(1, count - 1)) };
 }
 
 /**

@@ -11,8 +11,15 @@ const GRAPH_OPTIMIZER = 3;
 const GLOBAL_JIT = 5;
 const GPU_GROWTH = 4;
 const GPU_LIST = 5;
+const DEVICE_FILTERS = 4;
+const EXPERIMENTAL = 16;
+const GROUP_LEADER = 1;
 const MAP_KEY = 1;
 const MAP_VALUE = 2;
+// Fields of ServerDef, ClusterDef and JobDef.
+const [CLUSTER, JOB_NAME, TASK_INDEX, SESSION_CONFIG, PROTOCOL] = [1, 2, 3, 4, 5];
+const [CLUSTER_JOB, JOB_TASKS] = [1, 2];
+const JOB = 'worker';
 
 export interface ContextOptions {
   /** Threads inside one op. */
@@ -21,15 +28,49 @@ export interface ContextOptions {
   between: number;
   /** Number of the GPU to compute on; null: none is touched. */
   gpu?: number | null;
+  /** The ranks that reduce together; null or absent: this process is alone. */
+  cluster?: Cluster | null;
+}
+
+/** The TensorFlow servers of all ranks, and which of them is this process. */
+export interface Cluster {
+  rank: number;
+  /** `host:port` of each. */
+  addresses: readonly string[];
 }
 
 /**
  * Serialises a ConfigProto. For a GPU it names that one alone, lets its memory grow, places CPU-only ops on the
  * processor, and turns on XLA for all it can compile.
  */
-export function contextConfig({ within, between, gpu = null }: ContextOptions): Uint8Array {
+export function contextConfig({ within, between, gpu = null, cluster = null }: ContextOptions): Uint8Array {
   const threads = [varintField(INTRA_OP_THREADS, within), varintField(INTER_OP_THREADS, between)];
-  return message([...threads, ...(gpu === null ? [withoutGpu()] : withGpu(gpu))]);
+  const ranks = cluster ? withCluster(cluster) : [];
+  return message([...threads, ...(gpu === null ? [withoutGpu()] : withGpu(gpu)), ...ranks]);
+}
+
+/** Serialises a ServerDef: this rank's server among those of all. */
+export function serverDef(options: ContextOptions & { cluster: Cluster }): Uint8Array {
+  const { rank, addresses } = options.cluster;
+  const tasks = addresses.map((address, index) =>
+    bytesField(JOB_TASKS, message([varintField(MAP_KEY, index), textField(MAP_VALUE, address)])),
+  );
+  return message([
+    bytesField(CLUSTER, bytesField(CLUSTER_JOB, message([textField(1, JOB), ...tasks]))),
+    textField(JOB_NAME, JOB),
+    varintField(TASK_INDEX, rank),
+    bytesField(SESSION_CONFIG, contextConfig(options)),
+    textField(PROTOCOL, 'grpc'),
+  ]);
+}
+
+function withCluster({ rank }: Cluster): Buffer[] {
+  return [
+    bytesField(DEVICE_COUNT, message([textField(MAP_KEY, 'CPU'), varintField(MAP_VALUE, 1)])),
+    textField(DEVICE_FILTERS, `/job:${JOB}/task:${rank}`),
+    varintField(SOFT_PLACEMENT, 1),
+    bytesField(EXPERIMENTAL, textField(GROUP_LEADER, `/job:${JOB}/replica:0/task:0`)),
+  ];
 }
 
 function withoutGpu(): Buffer {

@@ -11,6 +11,7 @@ const LIST_INPUTS: Record<string, { before: number; after: number; empty?: true 
   IdentityN: { before: 0, after: 0 },
   PartitionedCall: { before: 0, after: 0 },
   StatefulPartitionedCall: { before: 0, after: 0 },
+  CollectiveReduceV2: { before: 4, after: 0 },
   _FusedMatMul: { before: 2, after: 0 },
   _MklNativeFusedConv2D: { before: 2, after: 0, empty: true },
   _MklNativeFusedDepthwiseConv2dNative: { before: 2, after: 0 },

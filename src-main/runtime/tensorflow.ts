@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
 import { Binding, EagerSink } from './binding.ts';
-import { contextConfig, type ContextOptions } from './config.ts';
+import { contextConfig, serverDef, type Cluster, type ContextOptions } from './config.ts';
 import { askCudaDriver, type CudaDevice } from './cuda-driver.ts';
 import { checked, loadLibrary, type Pointer, type Tf } from './library.ts';
 
@@ -46,6 +46,8 @@ export interface TensorFlowOptions {
   threading?: 'lanes' | 'ops';
   /** Number of the GPU to compute on, as CUDA counts; null or absent: the processor. */
   gpu?: number | null;
+  /** The ranks with which programs reduce; absent: this process is alone. */
+  cluster?: Cluster | null;
 }
 
 let current: TensorFlow | undefined;
@@ -57,12 +59,12 @@ let current: TensorFlow | undefined;
  */
 export async function loadTensorFlow(folder: string, options: TensorFlowOptions = {}): Promise<TensorFlow> {
   if (current) return current;
-  const { gpu = null } = options;
+  const { gpu = null, cluster = null } = options;
   const library = loadLibrary(folder, { gpu: gpu !== null });
   const threads = options.threads || availableParallelism();
   // A GPU works on one op at a time, the whole of it.
   const lanes = options.threading === 'ops' || gpu !== null ? 1 : threads;
-  const context = newContext(library, { within: lanes > 1 ? 1 : threads, between: threads, gpu });
+  const context = newContext(library, { within: lanes > 1 ? 1 : threads, between: threads, gpu, cluster });
   const device = gpu === null ? null : requireGpu(library, context, gpu);
   const binding = new Binding(new EagerSink(library, context), String(library.TF_Version()));
   registerBackend(binding);
@@ -80,17 +82,27 @@ export async function loadTensorFlow(folder: string, options: TensorFlowOptions 
   return current;
 }
 
-function newContext(library: Tf, { within, between, gpu }: ContextOptions): Pointer {
+function newContext(library: Tf, wanted: ContextOptions): Pointer {
   const options: Pointer = library.TFE_NewContextOptions();
   try {
-    return checked(library, 'new context', (status) => {
-      const config = contextConfig({ within, between, gpu });
+    const context: Pointer = checked(library, 'new context', (status) => {
+      const config = contextConfig(wanted);
       library.TFE_ContextOptionsSetConfig(options, config, config.length, status);
       return library.TFE_NewContext(options, status);
     });
+    // Before any tensor is made: the context's devices get other names.
+    if (wanted.cluster) joinCluster(library, context, { ...wanted, cluster: wanted.cluster });
+    return context;
   } finally {
     library.TFE_DeleteContextOptions(options);
   }
+}
+
+function joinCluster(library: Tf, context: Pointer, wanted: ContextOptions & { cluster: Cluster }): void {
+  checked(library, 'collectives', (status) => {
+    const server = serverDef(wanted);
+    library.TFE_EnableCollectiveOps(context, server, server.length, status);
+  });
 }
 
 /** The CUDA that the GPU engine is made with. */

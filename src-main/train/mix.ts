@@ -44,9 +44,10 @@ export function drawValues(
   { mix, erase }: Draws,
   batchSize: number,
   step: number,
+  ranks?: Ranks,
 ): Record<string, Values> {
   return {
-    ...(erase && { eraseBoxes: eraseBoxes(erase, recount), eraseSeed: eraseSeeds(seed, step, batchSize) }),
+    ...(erase && { eraseBoxes: eraseBoxes(erase, recount), eraseSeed: eraseSeeds(seed, step, batchSize, ranks) }),
     ...(mix && {
       mixShare: Float32Array.from(mix, ({ lambda }) => lambda),
       // Around a pasted box the image is its own.
@@ -56,10 +57,16 @@ export function drawValues(
   };
 }
 
-/** [2, B]: the seed of each image's noise. */
-function eraseSeeds(seed: number, step: number, batchSize: number): Int32Array {
+/** Ranks that share each step: one has every size-th image of it, from that of its number on. */
+export interface Ranks {
+  rank: number;
+  size: number;
+}
+
+/** [2, B]: the seed of each image's noise, by its place in the whole step. */
+function eraseSeeds(seed: number, step: number, batchSize: number, { rank, size }: Ranks = { rank: 0, size: 1 }) {
   return Int32Array.from({ length: 2 * batchSize }, (_, at) =>
-    at < batchSize ? seed : Math.imul(step, batchSize) + at - batchSize,
+    at < batchSize ? seed : Math.imul(step, batchSize * size) + (at - batchSize) * size + rank,
   );
 }
 

@@ -6,8 +6,9 @@ import type { Values } from '../runtime/dtypes.ts';
 import { castTo, finite } from '../trace/ops.ts';
 import type { Precision } from '../trace/narrow.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
+import { acrossRanks, sumAllOverRanks } from '../trace/ranks.ts';
 import { record } from '../trace/recorder.ts';
-import { drawInputs, drawnImages, drawnTargets, drawValues } from './mix.ts';
+import { drawInputs, drawnImages, drawnTargets, drawValues, type Ranks } from './mix.ts';
 import { answersFrom, answersSpec, classLoss, distillationLoss, smoothTargets } from './losses.ts';
 import { asOneOp, inParts } from './part-programs.ts';
 import { answerPartSize, neighbourParts, partOf, partSize, stepParts, type Part } from './parts.ts';
@@ -40,10 +41,13 @@ export interface TrainStepParts {
    */
   teacher: StepTeacher | 'outside' | null;
   recipe: Recipe;
+  /** Images of this process, which in a run of several ranks has a share of each step. */
   batchSize: number;
   /** Of the matrix products; float32 when left out. */
   precision?: Precision;
   onFeed?: OnFeed;
+  /** Which of the ranks that make each step together this is; absent: it makes it alone. */
+  ranks?: Ranks;
 }
 
 /** Records the training step of `parts`. The program depends on the recipe's constants but on no learning rate, step or seed. */
@@ -52,24 +56,39 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
   const { microBatch } = recipe;
   const views = recipe.cosub ? 2 : 1;
   const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes, views });
-  return record(engine, trainInputs(parts), trainVariables(parts), (inputs, variables) => {
-    const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
-    const { updates, ...sums } = batchParts
-      ? { ...sumOfParts(engine, parts, batchParts, inputs, read), updates: {} }
-      : lossAndGradients(parts, { ...inputs, ...read }, 1);
-    const loss = finite(sums.losses.loss);
-    const scaler = parts.precision === 'float16' ? unscale(sums.gradients, variables, loss) : null;
-    const fits = scaler?.fits ?? gradientsFit(sums.gradients);
-    const good = tf.mul(loss, fits);
-    const moved = {
-      ...update(student, recipe, inputs, variables, scaler?.gradients ?? sums.gradients, good),
-      ...guarded(updates, pick(variables, PREFIX.model), good),
-    };
-    return {
-      outputs: { ...sums.losses, fits },
-      assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good), ...scaler?.assigns },
-    };
-  });
+  const recorded = record.bind(null, engine, trainInputs(parts), trainVariables(parts));
+  return acrossRanks(parts.ranks?.size ?? 1, () =>
+    recorded((inputs, variables) => {
+      const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
+      const { updates, ...own } = batchParts
+        ? { ...sumOfParts(engine, parts, batchParts, inputs, read), updates: {} }
+        : lossAndGradients(parts, { ...inputs, ...read }, shareOf(parts, batchSize));
+      const sums = overRanks(own);
+      const loss = finite(sums.losses.loss);
+      const scaler = parts.precision === 'float16' ? unscale(sums.gradients, variables, loss) : null;
+      const fits = scaler?.fits ?? gradientsFit(sums.gradients);
+      const good = tf.mul(loss, fits);
+      const moved = {
+        ...update(student, recipe, inputs, variables, scaler?.gradients ?? sums.gradients, good),
+        ...guarded(updates, pick(variables, PREFIX.model), good),
+      };
+      return {
+        outputs: { ...sums.losses, fits },
+        assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good), ...scaler?.assigns },
+      };
+    }),
+  );
+}
+
+/** The share that some images have of the whole step, which all ranks make. */
+function shareOf({ batchSize, ranks }: TrainStepParts, images: number): number {
+  return images / (batchSize * (ranks?.size ?? 1));
+}
+
+/** Adds up what all ranks have found: each has its share of the means over the whole batch. */
+function overRanks({ losses, gradients }: Sums): Sums {
+  const all = sumAllOverRanks({ ...prefixed(SUM.loss, losses), ...prefixed(SUM.gradient, gradients) });
+  return { losses: pick(all, SUM.loss), gradients: pick(all, SUM.gradient) };
 }
 
 /** Losses and gradients of a batch or of a part of it. */
@@ -98,7 +117,7 @@ function sumOfParts(
       const { losses, gradients } = lossAndGradients(
         { ...parts, batchSize: part.length },
         inputs,
-        part.length / parts.batchSize,
+        shareOf(parts, part.length),
       );
       return { ...prefixed(SUM.loss, losses), ...prefixed(SUM.gradient, gradients) };
     });
@@ -256,7 +275,7 @@ export async function createTrainStep(engine: Engine, state: State, parts: Train
         labels: batch.labels,
         ...(batch.noise && { noise: batch.noise }),
         ...(batch.teacherAnswers && { teacherAnswers: batch.teacherAnswers }),
-        ...drawValues(parts.recipe, batch, parts.batchSize, step),
+        ...drawValues(parts.recipe, batch, parts.batchSize, step, parts.ranks),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       });
       const loss = scalar(results.loss)!;
