@@ -28,6 +28,7 @@ export default defineConfig({
           'job.process': at('src-main/job-process/job.process.ts'),
           'onnx.worker': at('src-main/job-process/teacher/onnx.worker.ts'),
           'decode.worker': at('src-main/job-process/images/decode.worker.ts'),
+          'line.worker': at('src-main/job-process/ranks/line.worker.ts'),
           cli: at('src-main/shells/cli/cli.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

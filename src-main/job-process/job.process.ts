@@ -14,6 +14,7 @@ import { runPredictJob } from './jobs/predict-job.ts';
 import { runPreviewJob } from './jobs/preview-job.ts';
 import { runTeachJob } from './jobs/teach-job.ts';
 import { runTrainJob } from './jobs/train-job.ts';
+import { runRankJob } from './ranks/rank-job.ts';
 import { PauseSwitch } from './training/pause-switch.ts';
 import { jobPort, type JobPort } from './job-port.ts';
 import type { JobContext } from './job-context.ts';
@@ -34,6 +35,8 @@ function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
   switch (job.kind) {
     case 'train':
       return runTrainJob(job, context);
+    case 'rank':
+      return runRankJob(job, context);
     case 'evaluate':
       return runEvaluateJob(job, context);
     case 'evaluate-teacher':

@@ -3,7 +3,7 @@ import type { Accelerator, PluginName } from '../protocol/device.ts';
 import { batchPreview, datasetReport, datasetSummary } from '../protocol/dataset-data.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { evaluationReport, filePrediction, photoAnswer } from '../protocol/evaluation.ts';
-import { epochRow, headScore, historyRows } from '../protocol/events.ts';
+import { epochRow, headScore, historyRows, rankState } from '../protocol/events.ts';
 import { exportCheck, writtenExport, type ExportItem } from '../protocol/export.ts';
 import { memoryForecast, taughtAhead } from '../protocol/recipe-data.ts';
 import type { Recipe } from '../protocol/recipe.ts';
@@ -41,6 +41,22 @@ export interface EngineChoice {
   note?: PlainError | null;
 }
 
+/** The place of a job process among those that train one run together, and how they know each other. */
+export interface RankedJob {
+  rank: number;
+  size: number;
+  /** Where rank 0 listens; port 0 of rank 0: any free one, which it tells. */
+  leader: { host: string; port: number };
+  /** Shared by the ranks of this run alone; '' where there is none. */
+  secret: string;
+}
+
+/** Takes part in a training as another rank than 0: rank 0 says what is trained. */
+export interface RankJob extends EngineChoice {
+  kind: 'rank';
+  ranks: RankedJob;
+}
+
 /** Trains in a run folder, from the start or from where it stood. */
 export interface TrainJob extends EngineChoice {
   kind: 'train';
@@ -51,6 +67,8 @@ export interface TrainJob extends EngineChoice {
   notes?: readonly PlainError[];
   /** Who holds the run for this job and hands it over; absent: the job takes it itself. */
   lock?: LockOwner;
+  /** Absent: this process trains alone. It is rank 0 of these. */
+  ranks?: RankedJob;
   /**
    * `new`: the folder must hold no checkpoint. `auto`: from its last complete checkpoint, from the start when there
    * is none. Else the path of a checkpoint, of this run or of another.
@@ -236,6 +254,7 @@ export interface VerifyEngineJob extends EngineChoice {
 }
 
 export type JobRequest =
+  | RankJob
   | PredictJob
   | PredictFilesJob
   | TrainJob
@@ -256,6 +275,7 @@ const { test, classHead, distillationHead, testEma, agreement } = epochRow.entri
 /** The result of a finished job, by its kind; null for one that was stopped. */
 const RESULTS = {
   train: v.object({ state: oneOf(['finished', 'stopped']) }),
+  rank: v.null(),
   evaluate: v.nullable(
     v.object({
       scores: v.object({ test, classHead, distillationHead, testEma, agreement }),
@@ -314,6 +334,9 @@ const jobEvent = v.variant('tell', [
   v.object({ tell: v.literal('progress'), stage: text, done: number, total: number }),
   /** Once a second, also while a step runs; `memory` is the resident memory in bytes. */
   v.object({ tell: v.literal('alive'), time: number, memory: number }),
+  /** Rank 0 waits for the others at this port. */
+  v.object({ tell: v.literal('rendezvous'), port: number }),
+  v.object({ tell: v.literal('ranks'), ranks: v.array(rankState) }),
   v.object({ tell: v.literal('pong') }),
   v.object({ tell: v.literal('answer'), question: number, answer: photoAnswer }),
   v.object({ tell: v.literal('refused'), question: number, error: plainError }),

@@ -657,6 +657,50 @@ export const ERRORS = {
     advice:
       'They are not saved; non-finite.json in the run folder names the batch. Resume from the last checkpoint with a lower learning rate.',
   },
+  'ranks.lost': {
+    says: 'Rank {rank} is gone: {reason}.',
+    advice: 'The others have ended too, and nothing that was saved is lost: resume, or let --max-restarts do it.',
+  },
+  'ranks.missing': {
+    says: 'These ranks did not come within {minutes} minutes: {ranks}.',
+    advice: 'Look at what they have written, and whether they reach this machine.',
+  },
+  'ranks.listen': {
+    says: 'The other ranks cannot be waited for at {place}: {reason}.',
+    advice: 'Choose a free port with MASTER_PORT and an address of this machine with MASTER_ADDR.',
+  },
+  'ranks.no-leader': {
+    says: 'Rank 0 does not answer at {place}: {reason}.',
+    advice: 'See that it runs, and that MASTER_ADDR and MASTER_PORT are the same for all ranks.',
+  },
+  'ranks.refused': {
+    says: 'Rank 0 has not taken this rank in: {reason}.',
+    advice: 'Start all ranks of a run by the same command.',
+  },
+  'ranks.data': {
+    says: 'Rank {rank} sees other data than rank 0: {reason}.',
+    advice: 'Let {path} hold the same files on all machines.',
+  },
+  'ranks.precision': {
+    says: 'Rank {rank} would compute in {theirs}, rank 0 in {ours}.',
+    advice: 'Say it for all of them: --precision float32.',
+  },
+  'ranks.changed': {
+    says: 'The run stands within an epoch that {before} ranks have begun; {now} ranks would see its images in another order.',
+    advice: 'Go on with {before} ranks, or from a checkpoint at the end of an epoch.',
+  },
+  'ranks.now': {
+    says: 'The run goes on with {now} ranks; before it had {before}.',
+    advice: 'Each epoch from here on deals out its images anew.',
+  },
+  'ranks.processor': {
+    says: 'Several ranks compute on processors only.',
+    advice: 'Add --device cpu.',
+  },
+  'ranks.no-secret': {
+    says: 'The ranks of this run have no secret: whoever reaches {place} while they gather could take the place of one.',
+    advice: 'Give all of them the same STILLHOUSE_RANKS_SECRET.',
+  },
   'run.died': {
     says: 'The training process ended unexpectedly ({reason}).',
     advice: 'Nothing that was saved is lost: resume from the last checkpoint.',

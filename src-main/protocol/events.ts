@@ -62,6 +62,20 @@ export const epochRow = v.object({
 });
 export type EpochRow = v.InferOutput<typeof epochRow>;
 
+/** One of the processes that train a run together, as rank 0 knows it. */
+export const rankState = v.object({
+  rank: number,
+  /** Its address, as rank 0 sees it. */
+  host: text,
+  step: number,
+  imagesPerSecond: number,
+  /** Resident bytes. */
+  memory: number,
+  /** When it was heard last. */
+  seen: number,
+});
+export type RankState = v.InferOutput<typeof rankState>;
+
 /** Something the person should know that does not end the run. */
 const noteRow = v.object({ type: v.literal('note'), time: number, note: plainError });
 export type NoteRow = v.InferOutput<typeof noteRow>;
@@ -159,6 +173,7 @@ export type JobProgress = v.InferOutput<typeof jobProgress>;
 export const serviceEvent = v.variant('event', [
   v.object({ event: v.literal('job'), progress: jobProgress }),
   v.object({ event: v.literal('run'), run: text, rows: historyRows }),
+  v.object({ event: v.literal('ranks'), run: text, ranks: v.array(rankState) }),
   v.object({ event: v.literal('runs') }),
   v.object({ event: v.literal('queue') }),
   v.object({ event: v.literal('distillations') }),

@@ -36,6 +36,8 @@ export interface RunFile {
   classes: string[];
   /** The precision that `auto` meant where it was trained last. */
   precision?: string;
+  /** How many ranks have trained it last; missing: one process. */
+  ranks?: number;
 }
 
 /** A folder that claims to be a run; exactly one of `run` and `error` is set. */
@@ -89,6 +91,13 @@ export function keepPrecision(folder: string, precision: string): string | null 
   return run.precision ?? null;
 }
 
+/** Keeps how many ranks train a run from now on. Throws as {@link openRun}, and `disk.*`. */
+export function keepRanks(folder: string, ranks: number): void {
+  const { ranks: before = 1, ...run } = openRun(folder);
+  if (before === ranks) return;
+  writeFileAtomic(runPath(folder), `${JSON.stringify({ ...run, ...(ranks > 1 && { ranks }) }, null, 2)}\n`);
+}
+
 /** Reads and checks `run.json`. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
 export function openRun(folder: string): RunFile {
   let text: string;
@@ -121,10 +130,11 @@ export function parseRun(text: string, folder: string): RunFile {
     return given[key];
   });
   const applied = parseSavedRecipe(recipe as Record<string, unknown>);
-  const { precision } = given;
+  const { precision, ranks } = given;
   return {
     ...{ format, id, created, version, engine, dataPath, recipe: applied, classes },
     ...(typeof precision === 'string' && { precision }),
+    ...(typeof ranks === 'number' && { ranks }),
   };
 }
 

@@ -21,6 +21,8 @@ import { Photos } from './evaluations/photos.ts';
 import { modelCards } from './recipe/recipe-check.ts';
 import { RecipeCalls } from './recipe/recipe-calls.ts';
 import { StudyCalls } from './studies/study-calls.ts';
+import type { JobProcess } from '../jobs/job-process.ts';
+import type { RankedJob } from '../jobs/job-protocol.ts';
 import { RunControl, type SpawnJob } from './runs/run-control.ts';
 import { RunQueue } from './runs/run-queue.ts';
 import { RunCalls } from './runs/run-calls.ts';
@@ -55,6 +57,8 @@ export interface Workstation {
   imageFile(id: string): ImageFile | null;
   /** Begins a run as the calls of a window do, with what only a command line can ask. Throws as {@link RunStarter.begin}. */
   begin(request: RunRequest): Promise<BegunRun>;
+  /** Starts this machine's part in a run whose rank 0 is elsewhere. @throws StillhouseError `engine.*` */
+  join(ranks: RankedJob, threads?: number): Promise<JobProcess<'rank'>>;
   /** Cancels jobs, has runs saved and stopped, and waits until no process is left. */
   close(): Promise<void>;
 }
@@ -77,6 +81,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.studies.handlers(),
     },
     begin: (request) => core.starter.begin(request),
+    join: (ranks, threads) => core.join(ranks, threads),
     imageFile: (id) => core.datasets.imageFile(id),
     close: () => core.close(),
   };
@@ -292,6 +297,11 @@ class Core {
       resume: (run) => this.resume(run),
       onChange: () => emit({ event: 'studies' }),
     });
+  }
+
+  async join(ranks: RankedJob, threads?: number): Promise<JobProcess<'rank'>> {
+    const { engine } = await this.engine.choose('cpu');
+    return this.options.spawnJob({ kind: 'rank', engine, threads, gpu: null, ranks });
   }
 
   private startInstall(device: EngineDevice, from?: string): string {

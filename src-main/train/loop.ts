@@ -47,6 +47,8 @@ export interface LoopParts {
   save(position: Position): Promise<Saved>;
   /** Keeps the state and what is known of a step that failed. @returns what the run ends with. */
   nonFinite(bad: BadStep): Promise<StillhouseError>;
+  /** Tells whether a step that failed so has left the state as it was; it is saved then. */
+  leavesState?(error: unknown): boolean;
   emit(row: HistoryRow): void;
   onSpan?(span: LoopSpan): void;
   /** Called before each step, with the position as it then is; returns when the step may be made or `stop` says not. */
@@ -106,7 +108,9 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
       if (!batch) break;
       const lr = lrAt(recipe, epoch, { batch: position.batch, stepsPerEpoch, scores });
       const got = performance.now();
-      const losses = await parts.step.run(batch, { lr, step: position.step + 1 });
+      const losses = await parts.step
+        .run(batch, { lr, step: position.step + 1 })
+        .catch((error: unknown) => savedWhereGood(parts, position, error));
       const done = performance.now();
       if (!Number.isFinite(losses.loss) || losses.overflow)
         throw await parts.nonFinite({ position, batch, lr, losses });
@@ -138,6 +142,11 @@ async function nextBatch(batches: AsyncIterator<TrainBatch>, stop: AbortSignal):
 // Data that fail leave the state good: it is kept, and the first error is the one that counts.
 async function savedFirst(parts: LoopParts, position: Position, error: unknown): Promise<never> {
   await parts.save(position).catch(() => undefined);
+  throw error;
+}
+
+async function savedWhereGood(parts: LoopParts, position: Position, error: unknown): Promise<never> {
+  if (parts.leavesState?.(error)) return savedFirst(parts, position, error);
   throw error;
 }
 

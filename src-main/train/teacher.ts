@@ -7,7 +7,7 @@ import { attr, call, castTo } from '../trace/ops.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { record } from '../trace/recorder.ts';
 import { answersFrom } from './losses.ts';
-import { drawInputs, drawnImages } from './mix.ts';
+import { drawInputs, drawnImages, type Ranks } from './mix.ts';
 import { inParts } from './part-programs.ts';
 import { mirroredParts, partSize } from './parts.ts';
 import { pick, PREFIX, variablesOf } from './variables.ts';
@@ -91,6 +91,8 @@ export interface DrawnBatch {
   student: Model;
   recipe: Recipe;
   batchSize: number;
+  /** Which of the ranks that share each step has these images. */
+  ranks?: Ranks;
 }
 
 /**

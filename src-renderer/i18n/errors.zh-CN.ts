@@ -607,6 +607,50 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '损失在第 {step} 步变为 {loss}：此前权重（{name}）已经溢出。',
     advice: '溢出的权重未保存；运行文件夹中的 non-finite.json 记下了该批次。请以较低的学习率从最后一个检查点恢复。',
   },
+  'ranks.lost': {
+    says: '第 {rank} 号进程已失联：{reason}。',
+    advice: '其余进程也已结束；已保存的内容没有丢失：请恢复运行，或使用 --max-restarts 自动恢复。',
+  },
+  'ranks.missing': {
+    says: '以下编号的进程在 {minutes} 分钟内没有加入：{ranks}。',
+    advice: '请查看它们的输出，并确认它们能连接到这台机器。',
+  },
+  'ranks.listen': {
+    says: '无法在 {place} 等待其他进程：{reason}。',
+    advice: '请用 MASTER_PORT 指定空闲端口，用 MASTER_ADDR 指定这台机器的地址。',
+  },
+  'ranks.no-leader': {
+    says: '0 号进程在 {place} 没有回应：{reason}。',
+    advice: '请确认它正在运行，且所有进程的 MASTER_ADDR 与 MASTER_PORT 相同。',
+  },
+  'ranks.refused': {
+    says: '0 号进程没有接纳本进程：{reason}。',
+    advice: '请用同一命令启动一次运行的所有进程。',
+  },
+  'ranks.data': {
+    says: '第 {rank} 号进程看到的数据与 0 号不同：{reason}。',
+    advice: '请让所有机器上的 {path} 包含相同的文件。',
+  },
+  'ranks.precision': {
+    says: '第 {rank} 号进程将以 {theirs} 计算，而 0 号以 {ours} 计算。',
+    advice: '请为所有进程统一指定：--precision float32。',
+  },
+  'ranks.changed': {
+    says: '该运行停在由 {before} 个进程开始的一轮之中；{now} 个进程会以另一种顺序看到图片。',
+    advice: '请用 {before} 个进程继续，或从某一轮结束时的检查点继续。',
+  },
+  'ranks.now': {
+    says: '该运行现在以 {now} 个进程继续，此前为 {before} 个。',
+    advice: '从这里起，每一轮都会重新分配图片。',
+  },
+  'ranks.processor': {
+    says: '多个进程只能在处理器上计算。',
+    advice: '请加上 --device cpu。',
+  },
+  'ranks.no-secret': {
+    says: '本次运行的进程没有共享密钥：在它们集合期间，任何能连接 {place} 的人都可能冒充其中之一。',
+    advice: '请为所有进程设置相同的 STILLHOUSE_RANKS_SECRET。',
+  },
   'run.died': { says: '训练进程意外结束（{reason}）。', advice: '已保存的内容没有丢失：请从最后一个检查点恢复。' },
   'run.silent': {
     says: '训练进程已有 {seconds} 秒没有响应。',

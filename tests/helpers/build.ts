@@ -73,6 +73,7 @@ async function bundle(outDir: string): Promise<void> {
           'job.process': 'src-main/job-process/job.process.ts',
           'onnx.worker': 'src-main/job-process/teacher/onnx.worker.ts',
           'decode.worker': 'src-main/job-process/images/decode.worker.ts',
+          'line.worker': 'src-main/job-process/ranks/line.worker.ts',
           cli: 'src-main/shells/cli/cli.ts',
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },

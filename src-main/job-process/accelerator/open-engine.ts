@@ -2,6 +2,7 @@ import type { Engine } from '../../engines/engine.ts';
 import { loadEngine } from '../../engines/load.ts';
 import { pjrtEngine } from '../../engines/pjrt/engine.ts';
 import type { EngineChoice } from '../../jobs/job-protocol.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
 import type { Accelerator } from '../../protocol/device.ts';
 import { programsFolder } from '../../runs/places.ts';
 import type { PjrtDevice } from '../../runtime/pjrt/client.ts';
@@ -16,8 +17,10 @@ import { openDevices, openPlugin } from './open-plugin.ts';
 export async function openEngine(
   { engine, threads, gpu = null }: EngineChoice,
   threading?: TensorFlowOptions['threading'],
+  cluster: TensorFlowOptions['cluster'] = null,
 ): Promise<Engine> {
-  if (gpu === null || typeof gpu === 'number') return loadEngine(engine, { threads, gpu, threading });
+  if (cluster && gpu !== null) throw new StillhouseError('ranks.processor');
+  if (gpu === null || typeof gpu === 'number') return loadEngine(engine, { threads, gpu, threading, cluster });
   return openAccelerator(engine, gpu, threads);
 }
 

@@ -14,7 +14,7 @@ import type { Precision } from '../../trace/narrow.ts';
 import { recordTeacherAnswers } from '../../train/teacher.ts';
 import { listImages } from './open-training.ts';
 import { precisionOf } from '../training/precision.ts';
-import { createModels } from './train-job.ts';
+import { createModels } from './models.ts';
 import type { ForecastJob, JobResults } from '../../jobs/job-protocol.ts';
 
 const MIB = 2 ** 20;

@@ -13,7 +13,7 @@ import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
 import type { JobContext } from '../job-context.ts';
 import type { Teacher } from '../teacher/teacher.ts';
-import { createModels } from './train-job.ts';
+import { createModels } from './models.ts';
 
 /** What a job opens that goes through the batches of a training without training. */
 interface OpenedTraining {

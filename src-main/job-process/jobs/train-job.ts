@@ -5,7 +5,6 @@ import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { countParameters, type Model } from '../../model/model.ts';
-import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
@@ -15,16 +14,27 @@ import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { archivesFolder, engineName } from '../../runs/places.ts';
-import { changeRecipe, checkpointsFolder, createRun, keepPrecision, openRun } from '../../runs/run-folder.ts';
+import {
+  changeRecipe,
+  checkpointsFolder,
+  createRun,
+  keepPrecision,
+  keepRanks,
+  openRun,
+  runOfCheckpoint,
+} from '../../runs/run-folder.ts';
 import { keepTeacher, keptTeacher } from '../../runs/run-teacher.ts';
 import { chooseStart } from '../../runs/start.ts';
-import type { CardValues } from '../../protocol/teacher-card.ts';
 
+import type { CardValues } from '../../protocol/teacher-card.ts';
 import type { Engine, State } from '../../engines/engine.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
+import type { Ranks } from '../../train/mix.ts';
 import { threadingOf } from '../../train/parts.ts';
+import { startScaler } from '../../train/scaler.ts';
+import type { TrainStep } from '../../train/step-types.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { PREFIX, trainable } from '../../train/variables.ts';
 import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
@@ -39,7 +49,10 @@ import { keepBadStep } from '../training/non-finite.ts';
 import { memoryErrorOf } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
 import { teachKeeping, type Taught } from '../teacher/taught-training.ts';
-import { openTeacher, planTeacher, teacherLoader, type OpenTeacher, type Teacher } from '../teacher/teacher.ts';
+import { openTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
+import { shareOfRecipe } from '../../jobs/ranks/share.ts';
+import { Company } from '../ranks/company.ts';
+import { createModels } from './models.ts';
 import { withLog, type End, type RunLog } from '../training/run-log.ts';
 import { StallGuard } from '../training/step-watchdog.ts';
 import { PauseAndSave, type SavedFile } from '../training/pause-and-save.ts';
@@ -52,6 +65,20 @@ import type { JobResults, TrainJob } from '../../jobs/job-protocol.ts';
  * @throws StillhouseError whatever keeps the run from starting or going on; it is in the history too.
  */
 export async function runTrainJob(job: TrainJob, context: JobContext): Promise<JobResults['train']> {
+  if (!job.ranks) return trainRun(job, context, null);
+  const company = await Company.open(job.ranks, context);
+  const stop = AbortSignal.any([context.stop, company.stop]);
+  try {
+    const result = await trainRun(job, { ...context, stop }, company);
+    await company.end(null);
+    return result;
+  } catch (error) {
+    await company.end(error);
+    throw error;
+  }
+}
+
+async function trainRun(job: TrainJob, context: JobContext, company: Company | null): Promise<JobResults['train']> {
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
   const excluded = readExclusions(join(job.run, LIST_NAME)).out;
   const dataset = await listDataset(job.recipe.dataPath, {
@@ -66,16 +93,18 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
     const begin = await chooseBegin(job);
     // Resumed with other settings (more epochs, say), the run goes by these.
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
+    begin.notes.push(...requireRanks(job, begin));
     try {
       const guard = new StallGuard(job.recipe.stallMinutes);
       const reserve = new DiskReserve(checkpointsFolder(job.run));
       const ending = (): void => (guard.end(), reserve.release());
       const body = (log: RunLog) =>
-        Promise.race([train({ job, context, dataset, begin, log, guard, reserve }), guard.stalled]).catch(
-          (error: unknown) => {
-            throw memoryErrorOf(error, job.recipe, process.memoryUsage.rss()) ?? error;
-          },
-        );
+        Promise.race([
+          train({ job, context, dataset, begin, log, guard, reserve, company, excluded: [...excluded.keys()] }),
+          guard.stalled,
+        ]).catch((error: unknown) => {
+          throw memoryErrorOf(error, job.recipe, process.memoryUsage.rss()) ?? error;
+        });
       return await withLog(job.run, context, body, ending);
     } finally {
       begin.checkpoint?.close();
@@ -103,6 +132,19 @@ function requireRun({ run, recipe, gpu }: TrainJob, { classes }: Dataset): void 
   } else if (openRun(run).classes.join('\0') !== classes.join('\0')) {
     throw new StillhouseError('run.classes-changed', { path: recipe.dataPath });
   }
+}
+
+/**
+ * Keeps how many ranks train the run. @returns what to note of it.
+ * @throws StillhouseError `ranks.changed` within an epoch, whose images other ranks would see in another order.
+ */
+function requireRanks({ run, ranks }: TrainJob, { position, checkpoint, own }: Begin): PlainError[] {
+  const now = ranks?.size ?? 1;
+  const from = own === null ? checkpoint && runOfCheckpoint(checkpoint.path) : run;
+  const before = from ? (openRun(from).ranks ?? 1) : now;
+  if (before !== now && position.batch > 0) throw new StillhouseError('ranks.changed', { before, now });
+  keepRanks(run, now);
+  return before === now ? [] : [toPlainError(new StillhouseError('ranks.now', { before, now }))];
 }
 
 /** Where a training begins. */
@@ -153,9 +195,16 @@ interface Setting {
   log: RunLog;
   guard: StallGuard;
   reserve: DiskReserve;
+  /** The other ranks; null: this process trains alone. */
+  company: Company | null;
+  /** Files that the run leaves out. */
+  excluded: string[];
 }
 
-async function train({ job, context, dataset, begin, log, guard, reserve }: Setting): Promise<End> {
+async function train(setting: Setting): Promise<End> {
+  const { job, context, dataset, begin, log, guard, reserve, company } = setting;
+  // The images of a step that are this process's own.
+  const recipe = shareOfRecipe(job.recipe, company?.size ?? 1);
   const note = onceEach(log);
   const known = [...(job.note ? [job.note] : []), ...(job.notes ?? [])];
   for (const one of [...known, ...begin.notes, ...dataset.notes, ...dataset.warnings]) note(one);
@@ -165,7 +214,9 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
   const kept = begin.own === null ? {} : keptTeacher(job.run, job.recipe.teacherPath);
   const models = await createModels(job.recipe, dataset.classes, kept);
   stage('engine');
-  const engine = await openEngine(job, threadingOf(models.student));
+  const ranks = company ? { rank: 0, size: company.size } : undefined;
+  const cluster = company && (await company.gather(setupOf(setting, kept), dataset));
+  const engine = await openEngine(job, threadingOf(models.student), cluster);
   const state = engine.newState();
   let teacher: OpenTeacher | null = null;
   let taught: Taught | null = null;
@@ -176,16 +227,25 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
     teacher = models.teacher && (await openTeacher(models.teacher, { engine, state, classes: dataset.classes }));
     for (const one of teacher?.card.notes ?? []) note(one);
     if (teacher?.outside) keepTeacher(job.run, teacher.card);
+    const precision = precisionOf(recipe, engine);
+    if (precision === 'float16') startScaler(state);
+    if (company && cluster) await company.begin(engine, state, { precision, addresses: [...cluster.addresses] });
     // The engine has copies of the weights now.
     globalThis.gc?.();
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
     const newWorkers = (recipe: LoaderRecipe): DecodeWorkers => decodeWorkers(job.engine, engine, recipe);
-    const workers = newWorkers(trainingRecipe(job.recipe));
-    const loader = loaderOf(profiler?.watched(workers) ?? workers, dataset, job.recipe, models.student, log);
+    const workers = newWorkers(trainingRecipe(recipe));
+    const loader = loaderOf(profiler?.watched(workers) ?? workers, {
+      dataset,
+      recipe,
+      student: models.student,
+      log,
+      ranks,
+    });
     stage('compile');
     taught = await teachKeeping({
-      ...{ engine, state, dataset, loader, teacher, recipe: job.recipe, student: models.student },
-      ...{ precision: precisionOf(job.recipe, engine), position: begin.position, stop: context.stop },
+      ...{ engine, state, dataset, loader, teacher, recipe, student: models.student, ranks },
+      ...{ precision, position: begin.position, stop: context.stop },
       onNote: (one) => note(toPlainError(one)),
     });
     const parts = await loopParts({
@@ -204,11 +264,14 @@ async function train({ job, context, dataset, begin, log, guard, reserve }: Sett
       begin,
       guard,
       reserve,
+      company,
     });
     await reserve.make(checkpointBytes(state));
     log.state('running');
     guard.begin();
-    return await runLoop(parts).finally(() => profiler?.close());
+    const end = await runLoop(parts).finally(() => profiler?.close());
+    if (company?.lost) throw company.lost;
+    return end;
   } finally {
     taught?.close();
     await teacher?.close();
@@ -233,20 +296,6 @@ function notePrecision({ run, recipe }: TrainJob, engine: Engine, note: (one: Pl
   if (before !== null) note(toPlainError(new StillhouseError('run.precision-changed', { before, now })));
 }
 
-interface Models {
-  student: Model;
-  teacher: Teacher | null;
-}
-
-/** Makes student and teacher of a recipe. @throws StillhouseError `teacher.*`, `weights.*`, `argument.invalid`. */
-export async function createModels(recipe: Recipe, classes: readonly string[], kept?: CardValues): Promise<Models> {
-  const { model, inputSize, dropPath, drop, deit3Style, recompute, distillationType, teacherPath } = recipe;
-  const student = createModel(model, { classes: classes.length, inputSize, dropPath, drop, deit3Style, recompute });
-  if (distillationType === 'none') return { student, teacher: null };
-  if (!teacherPath) throw new StillhouseError('teacher.missing');
-  return { student, teacher: await planTeacher(recipe, classes, { kept }) };
-}
-
 /** @returns what to note of it. */
 async function fillState(
   state: State,
@@ -264,8 +313,17 @@ function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, lo
   return openProfiler({ run, engine, batchSize, onFailure: (error) => log.note(toPlainError(error)) });
 }
 
-function loaderOf(workers: DecodeWorkers, dataset: Dataset, recipe: Recipe, student: Model, log: RunLog): Loader {
+interface LoaderSetting {
+  dataset: Dataset;
+  recipe: Recipe;
+  student: Model;
+  log: RunLog;
+  ranks?: Ranks;
+}
+
+function loaderOf(workers: DecodeWorkers, { dataset, recipe, student, log, ranks }: LoaderSetting): Loader {
   return createLoader({
+    ...(ranks && { share: { rank: ranks.rank, world: ranks.size } }),
     dataset,
     recipe: trainingRecipe(recipe),
     workers,
@@ -292,14 +350,17 @@ interface Wiring {
   begin: Begin;
   guard: StallGuard;
   reserve: DiskReserve;
+  company: Company | null;
 }
 
 async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const { job, context, dataset, engine, state, student, teacher, taught, newWorkers, loader, log, profiler } = wiring;
+  const { company } = wiring;
   const { recipe } = job;
-  const { batchSize } = recipe;
+  const batchSize = recipe.batchSize / (company?.size ?? 1);
   const precision = precisionOf(recipe, engine);
-  const parts = { student, teacher: taught.teacher, recipe, batchSize, precision };
+  const ranks = company ? { rank: 0, size: company.size } : undefined;
+  const parts = { student, teacher: taught.teacher, recipe, batchSize, precision, ranks };
   const pauseAndSave = pauseAndSaveOf(wiring);
   const resting = (loader: Loader): Loader => ({
     ...loader,
@@ -325,17 +386,30 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     parameters: countParameters(trainable(student, recipe)),
     position: wiring.begin.position,
     batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from), { epoch, batch: from }),
-    step: taught.step(await measuredStep(engine, state, parts, profiler)),
+    step: taught.step(guardedStep(await measuredStep(engine, state, parts, profiler), company)),
     // By itself V8 lets the garbage of an epoch grow to several times what is in use.
-    evaluate: (stop) => evaluate(stop).finally(() => globalThis.gc?.()),
+    evaluate: (stop) =>
+      evaluate(stop)
+        .then((result) => (company?.evaluated(result), result))
+        .finally(() => globalThis.gc?.()),
     save: (position) => pauseAndSave.save(position),
     nonFinite: (bad) => nonFinite(wiring, pauseAndSave, bad),
     between: (position) => pauseAndSave.between(position),
     held: () => pauseAndSave.held,
-    emit: (row) => log.row(row),
+    leavesState: (error) => error === company?.lost,
+    emit: (row) => (company?.row(row), log.row(row)),
     ...(profiler && { onSpan: profiler.onSpan }),
     stop: context.stop,
   };
+}
+
+function guardedStep(step: TrainStep, company: Company | null): TrainStep {
+  return company?.guarded(step) ?? step;
+}
+
+/** What the other ranks need to train the same. */
+function setupOf({ job: { recipe }, begin, excluded }: Setting, kept: CardValues) {
+  return { say: 'setup' as const, recipe, position: begin.position, kept, excluded };
 }
 
 function pauseAndSaveOf(wiring: Wiring): PauseAndSave {

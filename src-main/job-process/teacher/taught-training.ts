@@ -7,6 +7,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { answersFolder } from '../../runs/places.ts';
 import type { Precision } from '../../trace/narrow.ts';
+import type { Ranks } from '../../train/mix.ts';
 import type { Position } from '../../train/position.ts';
 import type { TrainBatch, TrainStep } from '../../train/step-types.ts';
 import type { StepTeacher } from '../../train/teacher.ts';
@@ -25,6 +26,7 @@ interface TaughtParts {
   student: Model;
   teacher: OpenTeacher | null;
   precision: Precision;
+  ranks?: Ranks;
 }
 
 /** How a training is taught: the teacher that its step has inside, and what stands between loader and loop. */
@@ -50,7 +52,7 @@ export async function teach(parts: TaughtParts, kept: KeptAnswers | null, known?
     return { teacher: teacherInside, batches: (source) => source, step: (step) => step, close: () => undefined };
   }
   const { batchSize } = recipe;
-  const batch = { student, recipe, batchSize };
+  const batch = { student, recipe, batchSize, ranks: parts.ranks };
   const asker = known ?? (await teacherAsker(teacher, { engine, state, batch, precision }));
   const steps = taughtSteps({ asker, kept, beside: teacher.outside !== null });
   const close = (): void => {

@@ -39,7 +39,7 @@ async function networkAsker(
   const compiled = await engine.compile(recordTeacherAnswers(engine, batch, network), state, { precision, isFrozen });
   return {
     ask: async (asked, step) => {
-      const draws = drawValues(batch.recipe, asked, batch.batchSize, step);
+      const draws = drawValues(batch.recipe, asked, batch.batchSize, step, batch.ranks);
       const { answers } = await compiled.run({ images: asked.images, ...draws });
       return answers as TeacherAnswers;
     },
@@ -52,11 +52,11 @@ async function externalAsker(
   outside: ExternalTeacher,
   { engine, batch }: AskerParts,
 ): Promise<TeacherAsker> {
-  const { recipe, batchSize, student } = batch;
+  const { recipe, batchSize, student, ranks } = batch;
   const compiled = await engine.compile(recordDrawnImages(engine, batch, card), engine.newState());
   return {
     ask: async (asked, step) => {
-      const draws = drawValues(recipe, asked, batchSize, step);
+      const draws = drawValues(recipe, asked, batchSize, step, ranks);
       const { images } = await compiled.run({ images: asked.images, ...draws });
       const logits = await outside.ask(images as Float32Array, batchSize);
       return answerKind(recipe) === 'decisions' ? decisions(logits, batchSize, student.classes) : logits;

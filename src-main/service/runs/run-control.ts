@@ -5,7 +5,8 @@ import { openHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
 import { SilenceWatch } from '../../jobs/process-watchdog.ts';
 import type { JobProcess, spawnJob } from '../../jobs/job-process.ts';
-import type { EngineChoice, JobEvent } from '../../jobs/job-protocol.ts';
+import type { EngineChoice, JobEvent, RankedJob, TrainJob } from '../../jobs/job-protocol.ts';
+import { launchRanks } from '../../jobs/ranks/launch.ts';
 
 export type SpawnJob = typeof spawnJob;
 
@@ -25,6 +26,9 @@ const LIST_INTERVAL = 1000;
 /** Milliseconds that runs may take to save when the service ends. */
 const PARTING = 120_000;
 
+/** So many ranks to be started here, or the ranks that others have started, of which this process is rank 0. */
+export type RunRanks = { nproc: number } | RankedJob;
+
 /** What a training is started with. */
 export interface Training {
   id: string;
@@ -39,6 +43,8 @@ export interface Training {
   lock: RunLock;
   /** What the run is to write down before it starts. */
   notes?: readonly PlainError[];
+  /** Absent: one process trains. */
+  ranks?: RunRanks;
   /** Hears how far the preparation is; `total` is 0 while unknown. */
   onProgress?(stage: string, done: number, total: number): void;
 }
@@ -102,12 +108,21 @@ export class RunControl {
   }
 
   /** Trains in a run folder. @returns how it ended, when its process is gone; never rejects. */
-  start({ id, path, recipe, resume, on, lock, notes, onProgress }: Training): Promise<RunEnd> {
+  start({ id, path, recipe, resume, on, lock, notes, ranks, onProgress }: Training): Promise<RunEnd> {
     const { engine, threads, gpu, note } = on;
-    const trainer = this.options.spawnJob(
-      { kind: 'train', engine, threads, gpu, note, notes, run: path, recipe, resume, lock: lock.owner },
-      { onEvent: (event) => this.hear(id, event) },
-    );
+    const job: TrainJob = {
+      kind: 'train',
+      engine,
+      threads,
+      gpu,
+      note,
+      notes,
+      run: path,
+      recipe,
+      resume,
+      lock: lock.owner,
+    };
+    const trainer = this.spawn(job, ranks, (event) => this.hear(id, event));
     const run: ActiveRun = {
       path,
       lock,
@@ -127,6 +142,12 @@ export class RunControl {
     this.active.set(id, run);
     this.tellActive();
     return run.ended;
+  }
+
+  private spawn(job: TrainJob, ranks: RunRanks | undefined, onEvent: (event: JobEvent) => void): JobProcess<'train'> {
+    const { spawnJob } = this.options;
+    if (ranks && 'nproc' in ranks) return launchRanks(job, ranks.nproc, { spawn: spawnJob, onEvent });
+    return spawnJob(ranks ? { ...job, ranks } : job, { onEvent });
   }
 
   /** Asks a run to save and stop. One that does not answer any more is ended. */
@@ -175,6 +196,7 @@ export class RunControl {
     if (!run) return;
     run.watch.hear();
     if (event.tell === 'progress') run.onProgress?.(event.stage, event.done, event.total);
+    if (event.tell === 'ranks') this.options.emit({ event: 'ranks', run: id, ranks: event.ranks });
     if (event.tell !== 'rows') return;
     run.last = event.rows.find(isEnd) ?? run.last;
     this.note(
@@ -239,7 +261,8 @@ export class RunControl {
 }
 
 function stateFor(error: unknown): RunState {
-  return error instanceof StillhouseError && ['run.died', 'run.out-of-memory', 'run.stalled'].includes(error.code)
+  return error instanceof StillhouseError &&
+    ['run.died', 'run.out-of-memory', 'run.stalled', 'ranks.lost'].includes(error.code)
     ? 'crashed'
     : 'failed';
 }

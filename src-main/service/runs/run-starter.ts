@@ -13,7 +13,8 @@ import type { DataNotes } from '../../jobs/data-notes.ts';
 import type { Datasets } from '../data/datasets.ts';
 import type { ChosenEngine, EngineManager } from '../engine/engine-manager.ts';
 import { checkRecipe, refusal, type CheckedRecipe, type RecipeFacts } from '../recipe/recipe-check.ts';
-import type { RunControl, RunEnd } from './run-control.ts';
+import type { RunControl, RunEnd, RunRanks } from './run-control.ts';
+import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import type { RunStore } from './run-store.ts';
 
 /** What a person asks to be trained, whichever way they ask it. Paths are absolute. */
@@ -27,6 +28,8 @@ export interface RunRequest {
   resume?: string;
   /** Threads inside one op of the engine; one a core when left out. */
   threads?: number;
+  /** Absent: one process trains. */
+  ranks?: RunRanks;
   /** Hears how far the preparation inside the trainer is; `total` is 0 while unknown. */
   onProgress?(stage: string, done: number, total: number): void;
 }
@@ -99,6 +102,7 @@ export class RunStarter {
     const checked = await this.checkedAnew({ ...base, ...request.given }, { fromCheckpoint: checkpoint !== null });
     const { recipe, classes } = checked;
     const on = await engine.choose(recipe.device);
+    requireRanks(request, recipe, on);
     const { id, path } = shelf.create(recipe, classes, engineName(on.gpu));
     return held(path, async (lock) => {
       notes.copyTo(recipe.dataPath, path);
@@ -113,6 +117,7 @@ export class RunStarter {
       const fromCheckpoint = latestCheckpoint(run) !== null;
       const checked = await this.checkedAnew({ ...base, ...request.given }, { run, fromCheckpoint });
       const on = await engine.choose(checked.recipe.device);
+      requireRanks(request, checked.recipe, on);
       const id = shelf.open(run);
       rewind(run, checkpoint);
       return this.start(request, checked, { id, path: run, lock, engine: on, resume: 'auto' });
@@ -121,10 +126,10 @@ export class RunStarter {
 
   private start(request: RunRequest, { recipe, check }: CheckedRecipe, where: Where): BegunRun {
     const { id, path, lock, engine, resume } = where;
-    const { threads, onProgress } = request;
-    const on = threads === undefined ? engine : { ...engine, threads };
+    const { threads, ranks, onProgress } = request;
+    const on = { ...engine, ...(threads !== undefined && { threads }) };
     const { control, onChange } = this.parts;
-    const ended = control.start({ id, path, recipe, resume, on, lock, notes: check.warnings, onProgress });
+    const ended = control.start({ id, path, recipe, resume, on, lock, notes: check.warnings, ranks, onProgress });
     onChange();
     return { id, path, recipe, check, engine, ended, stop: () => control.stop(id), kill: () => control.kill(id) };
   }
@@ -145,6 +150,13 @@ export class RunStarter {
     if (refused) throw refused;
     return { ...checked, recipe: this.parts.datasets.settled(checked.recipe) };
   }
+}
+
+/** @throws StillhouseError where ranks cannot share the recipe's steps, or something else than processors computes. */
+function requireRanks({ ranks }: RunRequest, recipe: Recipe, { gpu }: ChosenEngine): void {
+  if (!ranks) return;
+  if (gpu !== null && gpu !== undefined) throw new StillhouseError('ranks.processor');
+  shareOfRecipe(recipe, 'nproc' in ranks ? ranks.nproc : ranks.size);
 }
 
 interface Where {

@@ -22,7 +22,7 @@ function optionOf({ flag, default: initial, differs = '', ignored }: DeitFlag): 
 }
 
 /** Options that commands here read themselves. */
-const IN_USE = ['resume', 'eval'];
+const IN_USE = ['resume', 'eval', 'world_size', 'dist_url'];
 
 /**
  * Makes notes on the options of DeiT that were typed.

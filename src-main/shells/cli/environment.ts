@@ -3,7 +3,7 @@ import { nearest } from '../../base/nearest-word.ts';
 /** The variables of the environment that are read here; those that begin with STILLHOUSE_TEST_ are for the tests. */
 export const VARIABLES = [
   ...(['STILLHOUSE_HOME', 'STILLHOUSE_CACHE', 'STILLHOUSE_NODE'] as const),
-  ...(['STILLHOUSE_WEIGHTS_MIRROR', 'STILLHOUSE_WEIGHTS_TABLE'] as const),
+  ...(['STILLHOUSE_WEIGHTS_MIRROR', 'STILLHOUSE_WEIGHTS_TABLE', 'STILLHOUSE_RANKS_SECRET'] as const),
 ] as const;
 
 /** Makes a note for each variable that is named like one of ours but that nothing reads. */

@@ -5,7 +5,7 @@ import { RunTimeMeter, type RunTimes, type TaughtOnce } from '../../protocol/run
 import { PRESETS } from '../../protocol/presets.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 import { teacherLabel } from '../../runs/teacher-kind.ts';
-import type { BegunRun } from '../../service/runs/run-starter.ts';
+import type { BegunRun, RunRequest } from '../../service/runs/run-starter.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Shell } from './command.ts';
@@ -27,6 +27,7 @@ import { evaluateAsDeit } from './evaluate.ts';
 import { PRETRAINED } from './published.ts';
 import { describeTeacher, TEACHER_OPTIONS } from './teachers.ts';
 import { CLASSES } from './weights.ts';
+import { follow, isLoss, RANK_OPTIONS, ranksOf } from './ranks.ts';
 import { RECIPE, recipeFile } from './recipe-file.ts';
 
 const RESUME: Option = {
@@ -63,7 +64,8 @@ export const train: Command = {
     ...TEACHER_OPTIONS,
     { ...CLASSES, needs: ['eval'] },
     THREADS,
-    ...deitOptions(['resume', 'eval']),
+    ...RANK_OPTIONS,
+    ...deitOptions(['resume', 'eval', 'world_size', 'dist_url']),
   ],
   run: (parsed, shell) =>
     parsed.values.get('eval') === true
@@ -138,8 +140,25 @@ async function imageNetStart(model: string, shell: Shell): Promise<string> {
 
 /** @returns the exit code. */
 async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): Promise<number> {
+  const { ranks, follower, ...own } = ranksOf(parsed, shell);
+  const threads = integerValue(parsed, 'threads', 1, 1024) ?? own.threads;
+  if (follower) return follow(follower, threads, shell);
+  let request: RunRequest = { given, resume: resumeOf(parsed, given), threads, ranks };
+  for (let left = integerValue(parsed, 'max-restarts', 0, 1000) ?? 0; ; left--) {
+    const begun: { path?: string } = {};
+    try {
+      return await trainOnce(request, shell, ({ path }) => (begun.path = path));
+    } catch (error) {
+      if (left === 0 || begun.path === undefined || !isLoss(error)) throw error;
+      shell.reporter.note(`${error.message}\nAll processes start again from the last checkpoint (${left} left).`);
+      request = { ...request, resume: begun.path };
+    }
+  }
+}
+
+/** @returns the exit code. */
+async function trainOnce(request: RunRequest, shell: Shell, onBegun: (begun: BegunRun) => void): Promise<number> {
   const { reporter } = shell;
-  const request = { given, resume: resumeOf(parsed, given), threads: integerValue(parsed, 'threads', 1, 1024) };
   const story = new Story();
   const emit = (event: ServiceEvent): void => {
     if (event.event !== 'run') return;
@@ -152,7 +171,8 @@ async function trainRun(parsed: Parsed, shell: Shell, given: Partial<Recipe>): P
   let begun: BegunRun;
   try {
     begun = await workstation.begin({ ...request, onProgress });
-    reporter.note(introduction(begun));
+    onBegun(begun);
+    reporter.note(introduction(begun, request.ranks));
     return await untilEnded(begun, story, shell);
   } finally {
     await workstation.close();
@@ -213,12 +233,14 @@ function resumeOf(parsed: Parsed, { outputDir }: Partial<Recipe>): string {
   });
 }
 
-function introduction({ path, recipe, check, engine }: BegunRun): string {
+function introduction({ path, recipe, check, engine }: BegunRun, ranks: RunRequest['ranks']): string {
+  const size = ranks ? ('nproc' in ranks ? ranks.nproc : ranks.size) : 1;
+  const shared = size > 1 ? ` (${recipe.batchSize / size} on each of ${size} processes)` : '';
   const label = teacherLabel(recipe);
   const teacher = label && `, ${recipe.distillationType} distillation from ${label}`;
   return [
     `${recipe.model} (${millions(check)} million parameters)${teacher}`,
-    `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} images an epoch, ` +
+    `${check.classes} classes, ${check.stepsPerEpoch} steps of ${recipe.batchSize} images${shared} an epoch, ` +
       `${totalEpochs(recipe)} epochs, learning rate ${check.scaledLr.toPrecision(3)}, ` +
       `${bytes(check.checkpointBytes)} a checkpoint` +
       (check.disk ? `, ${bytes(check.disk.total)} of disk for ${check.disk.kept} and the one being written` : ''),

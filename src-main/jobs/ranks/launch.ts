@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto';
+import { StillhouseError } from '../../protocol/errors.ts';
+import { reasonOf } from '../../protocol/errors.ts';
+import type { JobProcess, spawnJob } from '../job-process.ts';
+import type { EngineChoice, JobEvent, RankedJob, TrainJob } from '../job-protocol.ts';
+
+/** Milliseconds that the other ranks have to end by themselves when rank 0 has ended. */
+const PARTING = 3000;
+
+/** A training that is to be started in one process or several. */
+interface Launch {
+  spawn: typeof spawnJob;
+  onEvent(event: JobEvent): void;
+}
+
+/** Starts rank 0 of a training, and the others once it waits for them: one job for whoever watches and ends it. */
+export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Launch): JobProcess<'train'> {
+  const { engine, threads, gpu } = job;
+  const place = (rank: number, port: number): RankedJob => ({
+    rank,
+    size,
+    leader: { host: '127.0.0.1', port },
+    secret,
+  });
+  const secret = randomBytes(16).toString('hex');
+  const others: JobProcess<'rank'>[] = [];
+  let ended = false;
+  let cause: StillhouseError | null = null;
+  const watch = (rank: number, other: JobProcess<'rank'>): void => {
+    other.done.catch((error: unknown) => {
+      // What its death comes to says more than that its connection ended.
+      if (ended || !isDeath(error)) return;
+      cause ??= new StillhouseError('ranks.lost', { rank, reason: reasonOf(error) });
+    });
+  };
+  const hear = (event: JobEvent): void => {
+    if (event.tell === 'rendezvous' && !ended)
+      for (let rank = 1; rank < size; rank++) {
+        const own: EngineChoice = { engine, threads, gpu };
+        const other = spawn({ kind: 'rank', ...own, ranks: place(rank, event.port) });
+        watch(rank, other);
+        others.push(other);
+      }
+    onEvent(event);
+  };
+  const first = spawn({ ...job, ranks: place(0, 0) }, { onEvent: hear });
+  const endOthers = async (): Promise<void> => {
+    ended = true;
+    const late = setTimeout(() => others.forEach((other) => other.kill()), PARTING);
+    await Promise.allSettled(others.map(({ done }) => done));
+    clearTimeout(late);
+  };
+  const done = first.done
+    .catch((error: unknown) => {
+      throw error instanceof StillhouseError && error.code === 'ranks.lost' ? (cause ?? error) : error;
+    })
+    .finally(endOthers);
+  done.catch(() => undefined);
+  return {
+    pid: first.pid,
+    done,
+    stop: () => first.stop(),
+    ask: () => undefined,
+    pause: (on) => first.pause(on),
+    kill: (because) => [first, ...others].forEach((one) => one.kill(because)),
+  };
+}
+
+const isDeath = (error: unknown): error is StillhouseError =>
+  error instanceof StillhouseError && ['job.died', 'job.out-of-memory'].includes(error.code);
