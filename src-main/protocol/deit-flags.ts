@@ -113,12 +113,16 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none('start_epoch', '0', 'A run goes on at the step it was at; a new one begins at 0.', { only: ['0'] }),
   none('eval', 'off', 'Of `stillhouse train`, as in DeiT; `stillhouse evaluate` reports more.'),
   same('evalCropRatio', 'eval-crop-ratio', '0.875'),
-  none('dist-eval', 'off', 'One process scores every image once.', {}),
+  none('dist-eval', 'off', 'Every image is scored once, by process 0 where there are several.', {}),
   other('numWorkers', 'num_workers', '10', 'Threads of one process, of which two feed what a laptop computes.'),
   none('pin-mem', 'on', 'Batches are copied once, into memory of the engine.', {}),
-  none('distributed', 'off', 'One process trains: `--micro-batch` computes a large batch in parts.', {}),
-  none('world_size', '1', 'One process trains: `--micro-batch` computes a large batch in parts.', { only: ['1'] }),
-  none('dist_url', 'env://', 'One process trains.', {}),
+  none('distributed', 'off', 'DeiT reads it and never uses it.', {}),
+  none(
+    'world_size',
+    '1',
+    'Of `stillhouse train`: as many as torchrun or srun have started. `--nproc` starts them here.',
+  ),
+  none('dist_url', 'env://', 'Of `stillhouse train`: where process 0 waits for the others.'),
 ];
 
 /** Further options of DeiT's run_with_submitit.py, in its order. */

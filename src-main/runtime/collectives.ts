@@ -1,13 +1,11 @@
 import { ATTR, DTYPES, type Attr } from './dtypes.ts';
 import { executeAsync } from './eager.ts';
+import { GROUP_KEY } from './config.ts';
 import type { Pointer } from './library.ts';
 import type { TensorFlow } from './tensorflow.ts';
 import { fromHandle, toHandle } from './tensors.ts';
 
 /** TensorFlow's collectives among the ranks that a context was made with. All ranks are one group. */
-
-/** The group of all ranks. */
-export const GROUP_KEY = 1;
 
 const FLOAT: Attr = { name: 'T', type: ATTR.type, value: DTYPES.float32.code };
 
@@ -31,10 +29,9 @@ export async function broadcast(
     ? toHandle(tf, shape, 'float32', values)
     : toHandle(tf, [shape.length], 'int32', Int32Array.from(shape));
   try {
-    const [op, inputs] = values
-      ? ['CollectiveBcastSendV2', [own, ...scalars]]
-      : ['CollectiveBcastRecvV2', [...scalars, own]];
-    const [result] = await executeAsync(tf, context, String(op), [FLOAT], inputs as Pointer[], 1);
+    const op = values ? 'CollectiveBcastSendV2' : 'CollectiveBcastRecvV2';
+    const inputs = values ? [own, ...scalars] : [...scalars, own];
+    const [result] = await executeAsync(tf, context, op, [FLOAT], inputs, 1);
     try {
       return fromHandle(tf, result) as Float32Array;
     } finally {
@@ -47,7 +44,7 @@ export async function broadcast(
 
 /** Ends every collective that waits, and all later ones, with an error that holds `why`: a rank is gone. */
 export function abortCollectives({ tf, context }: Parts, why: string): void {
-  const status: Pointer = tf.TF_NewStatus();
+  const status = tf.TF_NewStatus() as Pointer;
   tf.TF_SetStatus(status, UNAVAILABLE, why);
   tf.TFE_AbortCollectiveOps(context, status);
   tf.TF_DeleteStatus(status);

@@ -21,6 +21,9 @@ const [CLUSTER, JOB_NAME, TASK_INDEX, SESSION_CONFIG, PROTOCOL] = [1, 2, 3, 4, 5
 const [CLUSTER_JOB, JOB_TASKS] = [1, 2];
 const JOB = 'worker';
 
+/** The group of all ranks, in which they reduce. */
+export const GROUP_KEY = 1;
+
 export interface ContextOptions {
   /** Threads inside one op. */
   within: number;

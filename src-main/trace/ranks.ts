@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { GROUP_KEY } from '../runtime/collectives.ts';
+import { GROUP_KEY } from '../runtime/config.ts';
 import { attr, call } from './ops.ts';
 
 /**

@@ -21,16 +21,16 @@ export function differenceOf(own: Dataset, other: Listing): Reason | null {
   const ours = listingOf(own);
   for (const what of ['classes', 'train', 'val'] as const)
     if (ours[what] !== other[what])
-      return reason('rank.count', { what: NAMES[what], ours: ours[what], theirs: other[what] });
+      return reason('rank.count', { what: reason(NAMES[what]), ours: ours[what], theirs: other[what] });
   const piece = ours.pieces.findIndex((one, index) => one !== other.pieces[index]);
   if (piece < 0) return null;
   const [list, place] = [Math.floor(piece / PIECES), piece % PIECES];
   const lists = [own.classes, own.train.map(({ file }) => file), own.val.map(({ file }) => file)];
   const file = piecesOf(lists[list])[place][0] ?? '';
-  return reason('rank.files', { what: Object.values(NAMES)[list], file });
+  return reason('rank.files', { what: reason(Object.values(NAMES)[list]), file });
 }
 
-const NAMES = { classes: 'classes', train: 'training images', val: 'validation images' } as const;
+const NAMES = { classes: 'rank.classes', train: 'rank.train', val: 'rank.val' } as const;
 
 function piecesOf<Item>(items: readonly Item[]): Item[][] {
   const size = Math.ceil(items.length / PIECES);

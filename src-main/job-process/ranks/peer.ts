@@ -6,7 +6,7 @@ const PARTING = 2000;
 /** Characters that a message may have. */
 const LONGEST = 1 << 24;
 
-/** One side of a connection: whole messages, signs of life, and its end, told once. */
+/** One side of a connection: whole messages, signs of life, and its end, heard once. */
 export class Peer {
   private heard = performance.now();
   private rest = '';
@@ -29,7 +29,7 @@ export class Peer {
     if (!this.gone) this.socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Ends the connection when all is sent; nothing is told of it. */
+  /** Ends the connection when all is sent; nobody hears of it. */
   async close(): Promise<void> {
     if (this.gone) return;
     this.gone = true;
@@ -40,7 +40,7 @@ export class Peer {
     this.socket.destroy();
   }
 
-  /** Ends the connection at once, and tells it. */
+  /** Ends the connection at once, and says why. */
   end(why: LostWhy): void {
     if (this.gone) return;
     this.gone = true;
