@@ -14,6 +14,7 @@ const ON_THE_ENGINE = [
   'leak',
   'loader',
   'memory',
+  'ranks',
   'soak',
   'step',
   'study',

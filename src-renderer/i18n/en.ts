@@ -410,6 +410,15 @@ const en = {
       checkpoint: 'Checkpoints',
       seconds: '{n} s',
     },
+    ranks: {
+      title: 'Trained by {n} processes',
+      rank: 'Process',
+      host: 'Machine',
+      step: 'Step',
+      rate: 'Images/s',
+      memory: 'Memory',
+      seen: 'Last heard',
+    },
     ops: {
       title: 'Ops of step {step}: {time} ms on all threads, the step took {whole} ms',
       op: 'Op',

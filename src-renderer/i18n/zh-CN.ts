@@ -409,6 +409,15 @@ const zh: Messages = {
       checkpoint: '检查点',
       seconds: '{n} 秒',
     },
+    ranks: {
+      title: '由 {n} 个进程训练',
+      rank: '进程',
+      host: '机器',
+      step: '步',
+      rate: '图片/秒',
+      memory: '内存',
+      seen: '最近响应',
+    },
     ops: {
       title: '第 {step} 步的算子：所有线程共 {time} 毫秒，该步用时 {whole} 毫秒',
       op: '算子',

@@ -2,7 +2,7 @@ import { defineStore } from 'pinia';
 import { computed, markRaw, ref, shallowReactive, shallowRef, type Ref } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
-import { ENDED, type HistoryRow, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
+import { ENDED, type HistoryRow, type RankState, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { gathered } from '../composables/gathered.ts';
 import { latest } from '../composables/latest.ts';
@@ -107,7 +107,18 @@ function openRun({ list, active, refresh }: Runs) {
     points.show(null, new RunHistory());
   };
   service.onOpen(() => void refresh().then(openAny).catch(notices.fail));
-  return { currentId, detail, history: points.history, live: points.live, version, error, summary, open, openAny };
+  return {
+    currentId,
+    detail,
+    history: points.history,
+    live: points.live,
+    ranks: points.ranks,
+    version,
+    error,
+    summary,
+    open,
+    openAny,
+  };
 }
 
 /** Keeps the points of the open run: rows come in when they are drawn, not one by one. */
@@ -118,6 +129,8 @@ function shownPoints(currentId: Ref<string>) {
   const version = ref(0);
   /** The latest step row of each run that reported one since the window opened. */
   const live = shallowReactive(new Map<string, StepRow>());
+  /** The processes of each run that several train, as they reported last. */
+  const ranks = shallowReactive(new Map<string, RankState[]>());
   let arrived: { run: string; rows: HistoryRow[] }[] = [];
   /** Where rows go that come while the run is being read, and whether they are drawn too. */
   let gatheredRows: { rows: HistoryRow[]; drawn: boolean } | null = null;
@@ -144,11 +157,12 @@ function shownPoints(currentId: Ref<string>) {
     version.value++;
   }, REPAINT_INTERVAL);
   service.onEvent((event) => {
+    if (event.event === 'ranks') ranks.set(event.run, event.ranks);
     if (event.event !== 'run') return;
     arrived.push({ run: event.run, rows: event.rows });
     flush();
   });
-  return { detail, history, version, live, show, gather };
+  return { detail, history, version, live, ranks, show, gather };
 }
 
 /** Carries out a person's actions on runs. */

@@ -1,11 +1,9 @@
-import type { HistoryRow } from '../../src-main/protocol/events.ts';
 import { StillhouseError } from '../../src-main/protocol/errors.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
 import type { JobEvent, TrainJob } from '../../src-main/jobs/job-protocol.ts';
 import { launchRanks } from '../../src-main/jobs/ranks/launch.ts';
-import { eventuallyTrue } from './wait.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 
 /** Trainings in several processes, one of which meets harm: shared by the test and `npm run bench -- ranks`. */
@@ -25,7 +23,8 @@ export interface RankedAttempt {
   /** null: undisturbed. */
   harm: Harm | null;
   threads?: number;
-  onRow?: (row: HistoryRow) => void;
+  /** Called when the harm is done. */
+  onHarm?: () => void;
 }
 
 /** What came of it. */
@@ -33,16 +32,16 @@ export interface RankedOutcome {
   /** The job's state, or the code of what it failed with. */
   ended: string;
   message: string;
-  /** Milliseconds from the harm until every process had ended. */
-  noticed: number;
+  /** Whether the harm was done: a run may finish before. */
+  harmed: boolean;
 }
 
 /** Trains with `size` ranks, from where the run stands. Every process has ended when it returns. */
 export async function rankedAttempt(attempt: RankedAttempt): Promise<RankedOutcome> {
-  const { entry, run, recipe, size, harm, threads = 1, onRow } = attempt;
+  const { entry, run, recipe, size, harm, threads = 1, onHarm } = attempt;
   const started: JobProcess[] = [];
   const job: TrainJob = { kind: 'train', engine: engineFolder(), threads, run, recipe, resume: 'auto' };
-  let harmed = 0;
+  let harmed = false;
   let steps = 0;
   const spawn: typeof spawnJob = (job, options) => {
     const own = spawnJob(job, { ...options, entry });
@@ -51,11 +50,11 @@ export async function rankedAttempt(attempt: RankedAttempt): Promise<RankedOutco
   };
   const onEvent = (event: JobEvent): void => {
     if (event.tell !== 'rows') return;
-    event.rows.forEach((row) => onRow?.(row));
     steps += event.rows.filter(({ type }) => type === 'step').length;
     const victim = harm && started[harm.rank]?.pid;
-    if (!victim || harmed > 0 || steps < harm.steps) return;
-    harmed = performance.now();
+    if (!victim || harmed || steps < harm.steps) return;
+    harmed = true;
+    onHarm?.();
     process.kill(victim, harm.signal);
   };
   const trainer = size === 1 ? spawn(job, { onEvent }) : launchRanks(job, size, { spawn, onEvent });
@@ -66,7 +65,8 @@ export async function rankedAttempt(attempt: RankedAttempt): Promise<RankedOutco
       message: (error as Error).message,
     }),
   );
-  const noticed = harmed > 0 ? performance.now() - harmed : 0;
-  await eventuallyTrue(() => started.every(({ pid }) => !isAlive(pid ?? 0)));
-  return { ...outcome, noticed };
+  // Each has ended when its owner says so; none may be left.
+  const left = started.filter(({ pid }) => isAlive(pid ?? 0));
+  if (left.length > 0) throw new Error(`${left.length} processes are left`);
+  return { ...outcome, harmed };
 }

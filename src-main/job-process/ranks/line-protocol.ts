@@ -14,7 +14,7 @@ import type { Position } from '../../train/position.ts';
  */
 
 /** Milliseconds between two signs of life, and without one after which the other side counts as lost. */
-export const [BEAT, SILENCE] = [1000, 6000];
+export const [BEAT, SILENCE] = [1000, 5000];
 
 /** Who a rank is and whom it looks for. */
 export interface LineOptions {

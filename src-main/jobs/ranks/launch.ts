@@ -5,7 +5,7 @@ import type { JobProcess, spawnJob } from '../job-process.ts';
 import type { EngineChoice, JobEvent, RankedJob, TrainJob } from '../job-protocol.ts';
 
 /** Milliseconds that the other ranks have to end by themselves when rank 0 has ended. */
-const PARTING = 3000;
+const PARTING = 2000;
 
 /** A training that is to be started in one process or several. */
 interface Launch {
