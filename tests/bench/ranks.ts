@@ -19,7 +19,7 @@ import { createTrainStep } from '../../src-main/train/step.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { freePorts } from '../helpers/free-ports.ts';
 import { draws, stateHash } from '../helpers/killed-run.ts';
-import { rankedAttempt } from '../helpers/ranked-run.ts';
+import { rankedAttempt, type Harm } from '../helpers/ranked-run.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
@@ -178,10 +178,10 @@ async function harm(count: number): Promise<boolean> {
     const ends = new Map<string, number>();
     for (let ended = ''; ended !== 'finished';) {
       const rank = Math.floor(2 * draw());
-      const signal = rank === 1 && draw() < 0.3 ? 'SIGSTOP' : 'SIGKILL';
+      const signal: Harm['signal'] = rank === 1 && draw() < 0.3 ? 'SIGSTOP' : 'SIGKILL';
       const steps = 1 + Math.floor(2 * draw());
       let begun = 0;
-      const harm = made < count ? { rank, signal, steps } : null;
+      const harm: Harm | null = made < count ? { rank, signal, steps } : null;
       const onHarm = () => (begun = performance.now());
       const outcome = await rankedAttempt({ entry, run, recipe, size: 2, harm, onHarm });
       ended = outcome.ended;
