@@ -102,6 +102,8 @@ function main(port: JobPort): void {
   process.on('SIGTERM', () => stop.abort());
   // Ctrl-C in a terminal reaches every process of the group; the owner decides what it means.
   process.on('SIGINT', () => undefined);
+  // A scheduler whose time is up tells every process; Node's own answer to it is to open a debugger.
+  process.on('SIGUSR1', () => undefined);
   // A terminal that is closed ends the owner, and that is heard: there must be time to save.
   process.on('SIGHUP', () => undefined);
   process.on('uncaughtException', fail);

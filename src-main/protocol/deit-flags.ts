@@ -127,18 +127,18 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
 
 /** Further options of DeiT's run_with_submitit.py, in its order. */
 export const SUBMITIT_FLAGS: readonly DeitFlag[] = [
-  none('ngpus', '8', 'One process trains, on the device of `--device`.', {}),
-  none('nodes', '2', 'One process trains, on this machine.', {}),
-  none('timeout', '2800', 'No scheduler ends a training. Ctrl-C saves and stops it, `--resume` goes on.', {}),
-  other('outputDir', 'job_dir', '', 'The folder of the run, as it is there; %j, the number of a job, is refused.'),
-  none('partition', 'learnfair', 'No scheduler is asked: it trains on this machine.', {}),
-  none(
-    'use_volta32',
-    'off',
-    'It asks for GPUs of 32 GB. Here `--device` chooses, and `--micro-batch` fits a batch in.',
-    {},
+  none('ngpus', '8', 'Of `stillhouse submit`, where the default is 1: the tasks on each node.', {}),
+  none('nodes', '2', 'Of `stillhouse submit`, where the default is 1.', {}),
+  none('timeout', '2800', 'Of `stillhouse submit`. Without Slurm nothing ends a training but Ctrl-C.', {}),
+  other(
+    'outputDir',
+    'job_dir',
+    '',
+    'The folder of the run; %j, the number of the job, with `stillhouse submit` alone.',
   ),
-  none('comment', '', 'No scheduler reads it.', {}),
+  none('partition', 'learnfair', "Of `stillhouse submit`, where the default is the cluster's.", {}),
+  none('use_volta32', 'off', 'Of `stillhouse submit`: nodes with the feature volta32gb.', {}),
+  none('comment', '', 'Of `stillhouse submit`.', {}),
 ];
 
 /** Finds DeiT's option by a name with dashes, underscores or capitals; undefined for no option of DeiT. */

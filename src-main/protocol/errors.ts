@@ -920,6 +920,48 @@ export const ERRORS = {
     says: 'This job ran out of memory: {reason}.',
     advice: 'Close other programs, or take fewer images at once (--batch-size) or a smaller network.',
   },
+  'slurm.missing': {
+    says: 'No Slurm answers here: {reason}.',
+    advice: 'Use a machine of the cluster, such as its login node. The script can be written here and submitted there.',
+  },
+  'slurm.written': {
+    says: 'Not submitted, since no Slurm answers here: {reason}. The script is {path}.',
+    advice: 'Submit it on a machine of the cluster that sees this folder: sbatch {path}',
+  },
+  'slurm.refused': {
+    says: 'Slurm refuses it ({command}): {message}.',
+    advice: 'Change partition, nodes, time or further options; sinfo lists what there is.',
+  },
+  'slurm.silent': {
+    says: 'Slurm has not answered for {seconds} s ({command}).',
+    advice: 'Its controller may be busy. Try again later.',
+  },
+  'slurm.unreadable': {
+    says: 'Slurm answered something that is not understood ({command}): {got}',
+    advice: 'Please report it with the version: sinfo --version',
+  },
+  'slurm.no-job': {
+    says: 'No job {job} was submitted from here.',
+    advice: 'stillhouse slurm lists those that were.',
+  },
+  'slurm.not-ended': { says: 'The job {job} has not ended.', advice: 'Cancel it first.' },
+  'slurm.no-log': { says: 'The job {job} has written nothing yet.', advice: 'Its log begins when it runs.' },
+  'slurm.app-image': {
+    says: 'Slurm cannot start the AppImage {path}: its files are only there while its window is open.',
+    advice: 'Use an unpacked installation, which the nodes may read.',
+  },
+  'slurm.cpus': {
+    says: 'Each task gets {count} processors.',
+    advice: 'Say otherwise with --cpus-per-task N, or Processors a task in the window.',
+  },
+  'slurm.gpus': {
+    says: 'It asks for {count} GPUs on each node, since {reason}.',
+    advice: 'With --device cpu it asks for none.',
+  },
+  'slurm.no-gpus': {
+    says: 'It asks for no GPUs: the device is auto, and no partition with GPUs is seen.',
+    advice: 'Ask for them with --device cuda.',
+  },
   'job.cancelled': { says: 'Cancelled.', advice: 'Start it again when you like.' },
   internal: { says: 'Unexpected failure: {reason}.', advice: 'Please report it with the log.' },
 } as const satisfies Record<string, ErrorWords>;

@@ -178,6 +178,7 @@ export const serviceEvent = v.variant('event', [
   v.object({ event: v.literal('queue') }),
   v.object({ event: v.literal('distillations') }),
   v.object({ event: v.literal('studies') }),
+  v.object({ event: v.literal('slurm') }),
   v.object({ event: v.literal('engine') }),
   v.object({ event: v.literal('weights') }),
 ]);

@@ -33,6 +33,11 @@ export const REASONS = {
   /** The words of the system or of a library, for which there is no code. */
   'raw.text': '{text}',
 
+  // Slurm.
+  'slurm.no-command': 'there is no command {command}',
+  'slurm.device': 'the device is {device}',
+  'slurm.partition-gpus': 'the device is auto and the partition {partition} has GPUs',
+
   // Files in general.
   'file.not-file': 'it is not a file',
   'file.over-1-gib': 'the file is larger than 1 GiB',
@@ -452,6 +457,8 @@ export const REASONS = {
   'value.one-of': 'one of {choices}',
   'value.text': 'text',
   'value.options-only': 'options only',
+  'value.one-line': 'a text of one line',
+  'value.sbatch': 'options of sbatch as --name=value, but for those that the form has',
   'recipe.no-settings': 'it names no settings, like epochs: 300',
 
   // A list of names.

@@ -38,6 +38,7 @@ import {
 } from './run-data.ts';
 import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
 import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
+import { slurmCluster, slurmForm, slurmJob, slurmJobs, slurmLog, slurmScript } from './slurm.ts';
 import {
   STUDY_FORMATS,
   STUDY_TEMPLATES,
@@ -70,6 +71,9 @@ const job = v.object({ job: v.string() });
 const run = v.object({ run: v.string() });
 const plan = v.strictObject({ plan: text });
 const study = v.strictObject({ study: text });
+/** `resume` as `--resume` of the command line; '' or nothing for a new run. */
+const slurmWish = v.strictObject({ recipe, form: slurmForm, resume: v.optional(text) });
+const slurmName = v.strictObject({ job: runId });
 
 function call<Params extends v.GenericSchema, Result extends v.GenericSchema>(params: Params, result: Result) {
   return { params, result };
@@ -257,6 +261,20 @@ export const CALLS = {
     }),
     writtenFile,
   ),
+  /** The partitions of the Slurm cluster that this machine belongs to, or why it sees none. */
+  'slurm.cluster': call(v.strictObject({}), slurmCluster),
+  /** The script that `slurm.submit` would submit. */
+  'slurm.script': call(slurmWish, slurmScript),
+  /** Writes a script and submits it; the job has no number where no Slurm answers. */
+  'slurm.submit': call(slurmWish, slurmJob),
+  /** The jobs of this home, as Slurm knows them now. */
+  'slurm.list': call(v.strictObject({}), slurmJobs),
+  /** `job` is a name or Slurm's number, here and below. */
+  'slurm.log': call(slurmName, slurmLog),
+  /** Has a job save and end. */
+  'slurm.cancel': call(slurmName, nothing),
+  /** Forgets a job that has ended, with its script and log; its run stays. */
+  'slurm.forget': call(slurmName, nothing),
   'run.list': call(v.strictObject({}), runSummaries),
   'run.detail': call(v.strictObject({ run: runId }), runDetail),
   /** Step rows as columns, from a row on: how the whole of a long history is read. */

@@ -68,6 +68,11 @@ export function queueFolder(home = homeFolder()): string {
   return join(home, 'queue');
 }
 
+/** Holds scripts and logs of jobs of Slurm: `<home>/slurm`. */
+export function slurmFolder(home = homeFolder()): string {
+  return join(home, 'slurm');
+}
+
 /** Holds what was found in archives of images: `<cache>/archives`. */
 export function archivesFolder(cache = cacheFolder()): string {
   return join(cache, 'archives');

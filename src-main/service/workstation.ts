@@ -23,6 +23,7 @@ import { RecipeCalls } from './recipe/recipe-calls.ts';
 import { StudyCalls } from './studies/study-calls.ts';
 import type { JobProcess } from '../jobs/job-process.ts';
 import type { RankedJob } from '../jobs/job-protocol.ts';
+import { SlurmCalls } from './slurm/slurm-calls.ts';
 import { RunControl, type SpawnJob } from './runs/run-control.ts';
 import { RunQueue } from './runs/run-queue.ts';
 import { RunCalls } from './runs/run-calls.ts';
@@ -79,6 +80,7 @@ export function createWorkstation(options: WorkstationOptions): Workstation {
       ...core.answers.handlers(),
       ...core.distillations.handlers(),
       ...core.studies.handlers(),
+      ...core.slurm.handlers(),
     },
     begin: (request) => core.starter.begin(request),
     join: (ranks, threads) => core.join(ranks, threads),
@@ -96,6 +98,7 @@ class Core {
   readonly answers: AnswerCalls;
   readonly distillations: DistilCalls;
   readonly studies: StudyCalls;
+  readonly slurm: SlurmCalls;
   private readonly notes: DataNotes;
   private readonly jobs: Jobs;
   private readonly engine: EngineManager;
@@ -173,6 +176,12 @@ class Core {
       starter: this.starter,
     });
     const folder = answersFolder(cacheFolder);
+    this.slurm = new SlurmCalls({
+      ...{ homeFolder, cacheFolder, runsFolder },
+      check: (recipe) => this.starter.check(recipe),
+      shelve: (folder) => shelf.open(folder),
+      onChange: () => emit({ event: 'slurm' }),
+    });
     this.answers = new AnswerCalls({ folder, jobs, engine, notes, spawnJob, starter: this.starter });
   }
 
@@ -186,6 +195,7 @@ class Core {
   async close(): Promise<void> {
     this.queue.close();
     this.runCalls.close();
+    this.slurm.close();
     await Promise.all([this.photos.close(), this.jobs.close(), this.engine.close(), this.control.close()]);
   }
 

@@ -1,12 +1,6 @@
 import type { Preset } from '../../src-main/protocol/preset-types.ts';
-import {
-  FIELDS,
-  defaultRecipe,
-  flagOf,
-  type Field,
-  type Recipe,
-  type RecipeKey,
-} from '../../src-main/protocol/recipe.ts';
+import { quoteWord, recipeFlags } from '../../src-main/protocol/recipe-flags.ts';
+import { defaultRecipe, type Field, type Recipe } from '../../src-main/protocol/recipe.ts';
 
 /** Tells whether a setting differs from its value at the beginning; the data folder does not count. */
 export function isChanged(field: Field, recipe: Recipe, base: Recipe): boolean {
@@ -25,18 +19,7 @@ export function commandOf(recipe: Recipe, preset: Preset | null): string {
   // `train` knows the presets of students only.
   const named = preset?.task === 'student' && Object.keys(preset.values).length > 0 ? preset : null;
   const base = { ...defaultRecipe(), ...named?.values };
-  const always: readonly RecipeKey[] = named ? ['dataPath'] : ['dataPath', 'model'];
-  const keys = FIELDS.filter(({ key }) => always.includes(key)).concat(
-    FIELDS.filter((field) => !always.includes(field.key) && isChanged(field, recipe, base)),
-  );
-  const flags = keys.map(({ key }) => {
-    const value = recipe[key];
-    if (typeof value === 'boolean') return value ? `--${flagOf(key)}` : `--no-${flagOf(key)}`;
-    return `--${flagOf(key)} ${quote(String(value))}`;
-  });
-  return ['stillhouse train', ...(named ? [`--preset ${named.id}`] : []), ...flags].join(' ');
-}
-
-function quote(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replace(/'/g, `'\\''`)}'`;
+  const flags = recipeFlags(recipe, base, named ? ['dataPath'] : ['dataPath', 'model']);
+  const words = flags.map(([flag, ...values]) => [flag, ...values.map(quoteWord)].join(' '));
+  return ['stillhouse train', ...(named ? [`--preset ${named.id}`] : []), ...words].join(' ');
 }

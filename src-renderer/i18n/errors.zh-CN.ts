@@ -810,6 +810,48 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '此任务耗尽了内存：{reason}。',
     advice: '请关闭其他程序，或一次处理更少的图像（--batch-size），或使用更小的网络。',
   },
+  'slurm.missing': {
+    says: '这里没有 Slurm 应答：{reason}。',
+    advice: '请使用集群中的机器，例如登录节点。脚本可以在这里写好，到那里提交。',
+  },
+  'slurm.written': {
+    says: '没有提交，因为这里没有 Slurm 应答：{reason}。脚本是 {path}。',
+    advice: '请在集群中能访问此文件夹的机器上提交：sbatch {path}',
+  },
+  'slurm.refused': {
+    says: 'Slurm 拒绝了请求（{command}）：{message}。',
+    advice: '请更改分区、节点数、时间或其他选项；sinfo 会列出可用的资源。',
+  },
+  'slurm.silent': {
+    says: 'Slurm 已有 {seconds} 秒没有应答（{command}）。',
+    advice: '控制器可能很忙。请稍后再试。',
+  },
+  'slurm.unreadable': {
+    says: '无法理解 Slurm 的回答（{command}）：{got}',
+    advice: '请连同版本号一起报告：sinfo --version',
+  },
+  'slurm.no-job': {
+    says: '没有从这里提交过作业 {job}。',
+    advice: 'stillhouse slurm 会列出提交过的作业。',
+  },
+  'slurm.not-ended': { says: '作业 {job} 还没有结束。', advice: '请先取消它。' },
+  'slurm.no-log': { says: '作业 {job} 还没有写过日志。', advice: '作业开始运行后才有日志。' },
+  'slurm.app-image': {
+    says: 'Slurm 无法启动 AppImage {path}：它的文件只在窗口打开时存在。',
+    advice: '请使用各节点都能读取的已解包的安装。',
+  },
+  'slurm.cpus': {
+    says: '每个任务使用 {count} 个处理器核心。',
+    advice: '可用 --cpus-per-task N 或窗口中的“每个任务的处理器核心”更改。',
+  },
+  'slurm.gpus': {
+    says: '每个节点申请 {count} 个 GPU，因为{reason}。',
+    advice: '使用 --device cpu 则不申请。',
+  },
+  'slurm.no-gpus': {
+    says: '不申请 GPU：设备为 auto，并且没有看到带 GPU 的分区。',
+    advice: '需要时请使用 --device cuda。',
+  },
   'job.cancelled': { says: '已取消。', advice: '需要时可以重新开始。' },
   internal: { says: '意外错误：{reason}。', advice: '请附上日志报告。' },
 };

@@ -441,6 +441,11 @@ export const zhReasons = {
   'value.one-of': '以下之一：{choices}',
   'value.text': '文本',
   'value.options-only': '只有选项',
+  'value.one-line': '单行文本',
+  'value.sbatch': '形如 --name=value 的 sbatch 选项，表单中已有的除外',
+  'slurm.no-command': '没有命令 {command}',
+  'slurm.device': '设备为 {device}',
+  'slurm.partition-gpus': '设备为 auto，并且分区 {partition} 带有 GPU',
   'recipe.no-settings': '没有给出设置，例如 epochs: 300',
 
   // A list of names.

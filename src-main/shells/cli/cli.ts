@@ -1,17 +1,21 @@
+import type { Interruption } from './command.ts';
 import { Interruptions } from './interruptions.ts';
 import { runCli } from './main.ts';
 import { OutputPipe } from './output-pipe.ts';
+import { TIME_UP } from '../../service/slurm/batch-script.ts';
 
 /** The program `stillhouse`. */
 
 const interruptions = new Interruptions();
 const pipe = new OutputPipe(process.stdout, process.stderr, interruptions);
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
+// Schedulers send SIGTERM to a whole tree of processes, and a script of theirs hands it on: only Ctrl-C insists.
+for (const [signal, code, force] of [
+  ['SIGINT', 130, true],
+  ['SIGTERM', 143, false],
 ] as const)
-  process.on(signal, () => interrupted(code));
+  process.on(signal, () => interrupted(code, force));
+process.on('SIGUSR1', () => interrupted(TIME_UP, false, 'time-up'));
 
 // Windows has no signals between programs: closing the console and Ctrl-Break come as these, and whoever started this
 // program with a channel asks it to stop over that.
@@ -22,8 +26,8 @@ if (process.channel) {
   process.channel.unref();
 }
 
-function interrupted(code: number): void {
-  if (interruptions.any) interruptions.interrupt();
+function interrupted(code: number, force = true, why: Interruption = 'stop'): void {
+  if (interruptions.any) interruptions.interrupt(force, why);
   else process.exit(code);
 }
 

@@ -19,15 +19,18 @@ export interface Command {
   run(parsed: Parsed, shell: Shell): Promise<number | void>;
 }
 
+/** Why work is asked to end. */
+export type Interruption = 'stop' | 'time-up';
+
 /** The parts of its surroundings that a command may use. */
 export interface Shell {
   terminal: Terminal;
   reporter: Reporter;
   /**
-   * Calls `ask` at the first interruption (Ctrl-C, or a request to terminate) and `force` at the second, until
-   * `release` is called.
+   * Calls `ask` at the first interruption (Ctrl-C, a request to terminate, or a scheduler whose time is up) and `force`
+   * at the second Ctrl-C, until `release` is called.
    */
-  onInterrupt(ask: () => void, force: () => void): { release(): void };
+  onInterrupt(ask: (why: Interruption) => void, force: () => void): { release(): void };
 }
 
 /** Options that every command has. */

@@ -25,21 +25,27 @@ function optionOf({ flag, default: initial, differs = '', ignored }: DeitFlag): 
 const IN_USE = ['resume', 'eval', 'world_size', 'dist_url'];
 
 /**
- * Makes notes on the options of DeiT that were typed.
+ * Makes notes on the options of DeiT that were typed; `submits` says that the command has those of run_with_submitit.py.
  * @throws StillhouseError `argument.unknown` for one that would change what is trained, `argument.invalid`.
  */
-export function deitNotes(parsed: Parsed): string[] {
+export function deitNotes(parsed: Parsed, submits = false): string[] {
   const { values } = parsed;
-  if (String(values.get('output-dir') ?? '').includes('%j')) throw withoutJobNumber(String(values.get('output-dir')));
-  const notes = ALL.filter(({ keys, flag }) => keys.length === 0 && !IN_USE.includes(flag)).flatMap((option) => {
-    const typed = values.get(dashed(option.flag));
-    if (typed === undefined || typed === false) return [];
-    const { flag, differs = '', ignored } = option;
-    if (!ignored || (ignored.only && !ignored.only.includes(String(typed))))
-      throw new StillhouseError('argument.unknown', { name: `--${flag}${ignored ? ` ${typed}` : ''}`, hint: differs });
-    return [`--${flag} changes nothing here: ${differs}`];
-  });
-  return [...notes, ...batchNotes(parsed)];
+  if (!submits && String(values.get('output-dir') ?? '').includes('%j'))
+    throw withoutJobNumber(String(values.get('output-dir')));
+  const notes = (submits ? DEIT_FLAGS : ALL)
+    .filter(({ keys, flag }) => keys.length === 0 && !IN_USE.includes(flag))
+    .flatMap((option) => {
+      const typed = values.get(dashed(option.flag));
+      if (typed === undefined || typed === false) return [];
+      const { flag, differs = '', ignored } = option;
+      if (!ignored || (ignored.only && !ignored.only.includes(String(typed))))
+        throw new StillhouseError('argument.unknown', {
+          name: `--${flag}${ignored ? ` ${typed}` : ''}`,
+          hint: differs,
+        });
+      return [`--${flag} changes nothing here: ${differs}`];
+    });
+  return submits ? notes : [...notes, ...batchNotes(parsed)];
 }
 
 function withoutJobNumber(got: string): StillhouseError {

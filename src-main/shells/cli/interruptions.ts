@@ -1,8 +1,8 @@
-import type { Shell } from './command.ts';
+import type { Interruption, Shell } from './command.ts';
 
 /** The listener that asks running work to end, and the one that ends it at once. */
 interface Listener {
-  ask(): void;
+  ask(why: Interruption): void;
   force(): void;
   asked: boolean;
 }
@@ -23,10 +23,10 @@ export class Interruptions {
   }
 
   /** Asks all that runs to end; what was asked before is ended at once, where `force` allows it. */
-  interrupt(force = true): void {
+  interrupt(force = true, why: Interruption = 'stop'): void {
     for (const listener of [...this.listeners]) {
       if (listener.asked && force) listener.force();
-      else if (!listener.asked) listener.ask();
+      else if (!listener.asked) listener.ask(why);
       listener.asked = true;
     }
   }

@@ -17,7 +17,9 @@ import { localWeights, weights } from './published.ts';
 import { queue } from './queue.ts';
 import { history, runs, show, trash } from './runs.ts';
 import { serve } from './serve.ts';
+import { slurm } from './slurm.ts';
 import { study } from './study.ts';
+import { submit } from './submit.ts';
 import { models, sample } from './tools.ts';
 import { evaluateTeacher, teacherCard } from './teachers.ts';
 import { teach } from './teach.ts';
@@ -28,6 +30,8 @@ import { forward } from './weights.ts';
 /** Every command. To add one: "A command of the command line" in docs/adding.md. */
 const COMMANDS: readonly Command[] = [
   train,
+  submit,
+  slurm,
   teacher,
   distil,
   study,
@@ -137,7 +141,8 @@ Usage: stillhouse COMMAND [OPTIONS]
 ${lines.join('\n')}
 
 stillhouse COMMAND --help lists its options. Dashes and underscores in options are the same.
-Exit codes: 0 done, 1 failed, 2 bad arguments, 130 stopped by Ctrl-C, 141 stopped because nobody reads the output.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 75 saved because SIGUSR1 said that the time is nearly up, 130 stopped by
+Ctrl-C, 141 stopped because nobody reads the output.
 `;
 }
 

@@ -8,7 +8,7 @@ import { teacherLabel } from '../../runs/teacher-kind.ts';
 import type { BegunRun, RunRequest } from '../../service/runs/run-starter.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { readProfile } from '../../runs/profile-file.ts';
-import type { Command, Shell } from './command.ts';
+import type { Command, Interruption, Shell } from './command.ts';
 import { HERE, withService } from './local-service.ts';
 import {
   integerValue,
@@ -29,8 +29,9 @@ import { describeTeacher, TEACHER_OPTIONS } from './teachers.ts';
 import { CLASSES } from './weights.ts';
 import { follow, isLoss, RANK_OPTIONS, ranksOf } from './ranks.ts';
 import { RECIPE, recipeFile } from './recipe-file.ts';
+import { TIME_UP } from '../../service/slurm/batch-script.ts';
 
-const RESUME: Option = {
+export const RESUME: Option = {
   flag: 'resume',
   value: 'auto|FILE',
   help: 'auto: go on in --output-dir if a run is there. FILE: from this checkpoint, or from the last of a run folder.',
@@ -79,9 +80,9 @@ async function trainTaught(parsed: Parsed, shell: Shell, given: Partial<Recipe>)
 }
 
 /** The settings of a command line: those of its preset, of its file over them, and of its flags over both. */
-function givenValues(parsed: Parsed, { reporter }: Shell): Partial<Recipe> {
+export function givenValues(parsed: Parsed, { reporter }: Shell, submits = false): Partial<Recipe> {
   const file = recipeFile(parsed);
-  for (const note of [...deitNotes(parsed), ...file.notes]) reporter.note(note);
+  for (const note of [...deitNotes(parsed, submits), ...file.notes]) reporter.note(note);
   return { ...presetValues(parsed), ...file.values, ...recipeValues(parsed) };
 }
 
@@ -203,8 +204,12 @@ class Story {
 /** Waits for a training, which an interruption ends, and says how it went. @returns the exit code. */
 async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt }: Shell): Promise<number> {
   const { path: run, recipe } = begun;
-  const stop = (): void => {
-    reporter.note('Saving and stopping. Once more ends it without saving.');
+  let timeUp = false;
+  const stop = (why: Interruption): void => {
+    timeUp = why === 'time-up';
+    reporter.note(
+      timeUp ? 'The time is nearly up: saving and stopping.' : 'Saving and stopping. Ctrl-C once more ends it unsaved.',
+    );
     begun.stop();
   };
   const interrupts = onInterrupt(stop, () => begun.kill());
@@ -220,10 +225,10 @@ async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt
     .join('\n');
   // Programs that read the result know it as `spent`.
   reporter.result(text, { type: 'result', state, run, best, spent: times, taught: story.taught });
-  return state === 'finished' ? 0 : STOPPED;
+  return state === 'finished' ? 0 : timeUp ? TIME_UP : STOPPED;
 }
 
-function resumeOf(parsed: Parsed, { outputDir }: Partial<Recipe>): string {
+export function resumeOf(parsed: Parsed, { outputDir }: Partial<Recipe>): string {
   if (textValue(parsed, 'resume') !== 'auto') return pathValue(parsed, 'resume') ?? '';
   if (outputDir) return 'auto';
   throw new StillhouseError('argument.invalid', {

@@ -1,0 +1,182 @@
+import { resolve } from 'node:path';
+import { isRun, newRunId, runOfCheckpoint } from '../../runs/run-folder.ts';
+import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import type { CallParams, Handlers } from '../../protocol/service.ts';
+import { hasEnded, type SlurmCluster, type SlurmJob, type SlurmJobs, type SlurmScript } from '../../protocol/slurm.ts';
+import { lockOwner } from '../../runs/lock.ts';
+import { slurmFolder } from '../../runs/places.ts';
+import { refusal, type CheckedRecipe } from '../recipe/recipe-check.ts';
+import { JobRecords, readLog } from './job-records.ts';
+import { planJob, type JobWish } from './job-plan.ts';
+import { beginNow, cancelJob, findJobs, listPartitions, submitScript } from './slurm-client.ts';
+import type { JobFacts } from './slurm-text.ts';
+
+interface Parts {
+  homeFolder: string;
+  cacheFolder: string;
+  runsFolder: string;
+  check(given: Record<string, unknown>): Promise<CheckedRecipe>;
+  /** Puts the run in a folder on the shelf. @returns its id. */
+  shelve(folder: string): string;
+  /** A job looks different than before. */
+  onChange(): void;
+}
+
+type Asked = CallParams<'slurm.submit'>;
+
+/** Milliseconds between two questions to Slurm while a job of ours has not ended. */
+const INTERVAL = 10_000;
+
+/** Writes, submits and follows jobs of Slurm. */
+export class SlurmCalls {
+  private readonly records: JobRecords;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(private readonly parts: Parts) {
+    this.records = new JobRecords(slurmFolder(parts.homeFolder));
+  }
+
+  handlers() {
+    return {
+      'slurm.cluster': () => this.cluster(),
+      'slurm.script': (asked) => this.script(asked),
+      'slurm.submit': (asked) => this.submit(asked),
+      'slurm.list': () => this.list(),
+      'slurm.log': async ({ job }) => readLog(this.records.find(job)),
+      'slurm.cancel': ({ job }) => this.cancel(job),
+      'slurm.forget': async ({ job }) => this.forget(job),
+    } satisfies Partial<Handlers>;
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  private async cluster(): Promise<SlurmCluster> {
+    try {
+      return { partitions: await listPartitions(), missing: null };
+    } catch (error) {
+      return { partitions: [], missing: toPlainError(error) };
+    }
+  }
+
+  private async script(asked: Asked): Promise<SlurmScript> {
+    const { recipe } = await this.parts.check(asked.recipe);
+    const { partitions } = await this.cluster();
+    return planJob(this.wish(asked, recipe, this.nameOf(recipe)), partitions);
+  }
+
+  /**
+   * Writes the script and hands it to Slurm; where none answers, the job is only written.
+   * @throws StillhouseError what keeps the recipe from being trained, `run.exists`, `argument.invalid`, `slurm.*`.
+   */
+  private async submit(asked: Asked): Promise<SlurmJob> {
+    const recipe = await this.trainable(asked);
+    const { partitions, missing } = await this.cluster();
+    const wish = (name: string): JobWish => this.wish(asked, recipe, name);
+    const name = this.records.writeScript(this.nameOf(recipe), (name) => planJob(wish(name), partitions).text);
+    const { script } = this.records.pathsOf(name);
+    const { folder, form } = wish(name);
+    const record = { name, reason: '', nodes: '', elapsed: 0, restarts: 0, submitted: Date.now(), run: null };
+    const about = { model: recipe.model, tasks: form.nodes * form.ngpus };
+    try {
+      const job = missing ? null : await submitScript(script);
+      const where = { job, folder: job === null ? folder : folder.replaceAll('%j', job) };
+      this.records.keep({ ...record, ...about, ...where, state: job === null ? 'WRITTEN' : 'PENDING' });
+    } catch (error) {
+      this.records.remove({ ...record, ...about, job: null, folder, state: 'WRITTEN', ...this.records.pathsOf(name) });
+      throw error;
+    }
+    this.parts.onChange();
+    this.followLater();
+    return this.records.find(name);
+  }
+
+  /** What cannot be known here of the machine that will train does not count. */
+  private async trainable(asked: Asked): Promise<Recipe> {
+    const checked = await this.parts.check(asked.recipe);
+    const problems = checked.check.problems.filter(({ key }) => key !== 'precision');
+    const refused = refusal({ ...checked, check: { ...checked.check, problems } });
+    if (refused) throw refused;
+    const { folder } = this.wish(asked, checked.recipe, '');
+    if (!asked.resume && isRun(folder)) throw new StillhouseError('run.exists', { path: folder });
+    return checked.recipe;
+  }
+
+  /** A run that begins here in the same second has another name. */
+  private nameOf(recipe: Recipe): string {
+    return `${newRunId(this.parts.runsFolder, recipe)}-slurm`;
+  }
+
+  private wish({ form, resume = '' }: Asked, recipe: Recipe, name: string): JobWish {
+    const { homeFolder, cacheFolder, runsFolder } = this.parts;
+    const resumed = resume === '' || resume === 'auto' ? null : isRun(resume) ? resume : runOfCheckpoint(resume);
+    const folder = recipe.outputDir || (resumed ?? resolve(runsFolder, name));
+    return { recipe, form, resume, folder, log: this.records.pathsOf(name).log, homeFolder, cacheFolder };
+  }
+
+  /** Asks Slurm about every job that has not ended. */
+  private async list(): Promise<SlurmJobs> {
+    const jobs = this.records.list();
+    const open = jobs.flatMap(({ job, state }) => (job !== null && !hasEnded(state) ? [job] : []));
+    try {
+      const facts = await findJobs(open);
+      for (const job of jobs.filter((one) => one.job !== null && open.includes(one.job)))
+        await this.hear(
+          job,
+          facts.find((found) => found.job === job.job),
+        );
+      return { jobs: this.records.list(), failure: null };
+    } catch (error) {
+      return { jobs, failure: toPlainError(error) };
+    } finally {
+      this.followLater();
+    }
+  }
+
+  private async hear(before: SlurmJob, facts: JobFacts | undefined): Promise<void> {
+    const { script: _script, log: _log, ...record } = before;
+    const run = record.run ?? (isRun(record.folder) ? this.parts.shelve(record.folder) : null);
+    const now = { ...record, ...(facts ?? { state: 'GONE' as const, reason: '' }), run };
+    // Only a run that nobody holds was saved: one whose node is gone keeps its lock for a while.
+    const held = facts?.state === 'PENDING' && facts.reason === 'BeginTime' && facts.restarts > 0;
+    if (held && lockOwner(record.folder) === null) await beginNow(now.job!).catch(() => undefined);
+    if (JSON.stringify(now) !== JSON.stringify(record)) this.records.keep(now);
+  }
+
+  private followLater(): void {
+    clearTimeout(this.timer);
+    if (this.closed || this.records.list().every(({ state }) => hasEnded(state))) return;
+    this.timer = setTimeout(() => void this.follow(), INTERVAL);
+    this.timer.unref();
+  }
+
+  private async follow(): Promise<void> {
+    const before = this.looks();
+    await this.list();
+    if (!this.closed && this.looks() !== before) this.parts.onChange();
+  }
+
+  /** How the jobs look, but for the time that passes. */
+  private looks(): string {
+    return JSON.stringify(this.records.list().map((job) => ({ ...job, elapsed: 0 })));
+  }
+
+  private async cancel(wanted: string): Promise<null> {
+    const { job, state } = this.records.find(wanted);
+    if (job !== null && !hasEnded(state)) await cancelJob(job);
+    this.parts.onChange();
+    return null;
+  }
+
+  private forget(wanted: string): null {
+    const job = this.records.find(wanted);
+    if (!hasEnded(job.state)) throw new StillhouseError('slurm.not-ended', { job: job.job ?? job.name });
+    this.records.remove(job);
+    this.parts.onChange();
+    return null;
+  }
+}
