@@ -178,7 +178,7 @@ class Core {
     const folder = answersFolder(cacheFolder);
     this.slurm = new SlurmCalls({
       ...{ homeFolder, cacheFolder, runsFolder },
-      check: (recipe) => this.starter.check(recipe),
+      plan: (request) => this.starter.plan(request),
       shelve: (folder) => shelf.open(folder),
       onChange: () => emit({ event: 'slurm' }),
     });

@@ -25,6 +25,7 @@ import type { ExportInfo } from '../../src-main/protocol/export.ts';
 import { FIELDS, checkField, defaultRecipe, scaledLr, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { STEP_FIELDS, STEP_FIELD_NAMES, numbersOf, type RunSeries } from '../../src-main/protocol/step-columns.ts';
 import { CARD_FIELDS, type TeacherCard } from '../../src-main/protocol/teacher-card.ts';
+import type { SlurmCluster, SlurmJob } from '../../src-main/protocol/slurm.ts';
 import type { StudyReport } from '../../src-main/protocol/study.ts';
 import type { Handlers } from '../../src-main/protocol/service.ts';
 
@@ -64,6 +65,18 @@ export const STUDY: StudyReport = {
   })),
 };
 
+const CLUSTER: SlurmCluster = {
+  partitions: [{ name: 'debug', isDefault: true, up: true, nodes: 2, cpus: 8, gpus: 0, minutes: 60 }],
+  missing: null,
+};
+
+/** A job that waits for a node. */
+export const SLURM_JOB: SlurmJob = {
+  ...{ name: '20261129-120000-deit-slurm', job: '17', state: 'PENDING', reason: 'Resources', nodes: '', elapsed: 0 },
+  ...{ restarts: 0, submitted: START, model: 'deit_tiny_distilled_patch16_224', tasks: 1, run: null },
+  ...{ script: '/home/ada/17.sbatch', log: '/home/ada/17.log', folder: '/home/ada/runs/17' },
+};
+
 /** It, while its weights are fetched. */
 function distilReport(plan: DistilPlan): DistilReport {
   const now = { state: 'running', step: 'weights', share: 0, secondsLeft: null } as const;
@@ -83,6 +96,8 @@ export class ScriptedService {
   exports: ExportInfo[] = [];
   distillations: DistilReport[] = [];
   studies: StudyReport[] = [];
+  cluster: SlurmCluster = CLUSTER;
+  slurm: SlurmJob[] = [];
   readonly calls: string[] = [];
   engine: EngineStatus['state'] = 'verified';
   gpuEngine: EngineStatus['state'] = 'missing';
@@ -158,6 +173,13 @@ export class ScriptedService {
     'distil.stop': async () => null,
     'distil.forget': async () => ((this.distillations = []), null),
     'distil.list': async () => this.distillations,
+    'slurm.cluster': async () => this.cluster,
+    'slurm.script': async ({ form }) => ({ text: `#!/bin/bash\n#SBATCH --nodes=${form.nodes}\n`, notes: [] }),
+    'slurm.submit': async () => (this.slurm = [SLURM_JOB])[0],
+    'slurm.list': async () => ({ jobs: this.slurm, failure: null }),
+    'slurm.log': async ({ job }) => ({ path: `/home/ada/${job}.log`, cut: false, text: 'epoch 1\n' }),
+    'slurm.cancel': async () => ((this.slurm = [{ ...SLURM_JOB, state: 'CANCELLED', reason: '' }]), null),
+    'slurm.forget': async () => ((this.slurm = []), null),
     'study.list': async () => this.studies,
     'study.make': async ({ template, asked }) => ({ ...STUDY.spec, name: template, template, base: asked.base }),
     'study.save': async ({ spec }) => (this.studies = [{ ...STUDY, spec }])[0],

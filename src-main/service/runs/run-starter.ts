@@ -62,7 +62,7 @@ interface Parts {
 }
 
 /** Where a training goes on. */
-interface Source {
+export interface Source {
   /** The run that goes on; null for a new one. */
   run: string | null;
   /** The checkpoint it begins with; null: the last of its run, or none. */
@@ -85,6 +85,16 @@ export class RunStarter {
   /** A recipe as it would train, its data found. @throws StillhouseError whatever keeps it from being trained. */
   async trainable(given: Record<string, unknown>): Promise<CheckedRecipe> {
     return this.settled(await this.check(given));
+  }
+
+  /** What a request comes to, with everything that is wrong with it; nothing is begun. @throws as {@link sourceOf} */
+  async plan(request: RunRequest): Promise<{ source: Source; checked: CheckedRecipe }> {
+    const source = sourceOf(request);
+    const { run, checkpoint, base } = source;
+    const fromCheckpoint = checkpoint !== null || (run !== null && latestCheckpoint(run) !== null);
+    const dataset: RecipeFacts['dataset'] = (recipe) => this.parts.datasets.ofRecipe(recipe);
+    const facts = { ...this.facts(), ...(run !== null && { run }), fromCheckpoint, dataset };
+    return { source, checked: await checkRecipe({ ...base, ...request.given }, facts) };
   }
 
   /**

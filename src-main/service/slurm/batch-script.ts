@@ -126,7 +126,7 @@ while :; do
         exit 1
       fi
       scontrol requeue "$SLURM_JOB_ID" && exit ${TIME_UP}
-      echo "Slurm does not put the job back. It is saved; go on with: sbatch $0"
+      echo "Slurm does not put the job back. It is saved; go on with: stillhouse submit --resume $run"
       exit 1
       ;;
     2 | 130 | 143) exit "$code" ;;

@@ -2,7 +2,7 @@ import { bundlePath } from '../../base/bundle.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import { recipeFlags } from '../../protocol/recipe-flags.ts';
 import { reason } from '../../protocol/reasons.ts';
-import { defaultRecipe, type Recipe } from '../../protocol/recipe.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
 import type { SlurmForm, SlurmPartition } from '../../protocol/slurm.ts';
 import { batchScript } from './batch-script.ts';
 
@@ -11,6 +11,8 @@ import { batchScript } from './batch-script.ts';
 /** What a job is made of. Paths are absolute. */
 export interface JobWish {
   recipe: Recipe;
+  /** The settings that the training has without a flag: the defaults, or those of what it goes on with. */
+  base: Recipe;
   form: SlurmForm;
   /** `auto`, a file, or a run; '' for a new run. */
   resume: string;
@@ -33,7 +35,7 @@ const OWN =
  * @throws StillhouseError `argument.invalid` for texts that sbatch would read otherwise, `slurm.app-image`.
  */
 export function planJob(wish: JobWish, partitions: readonly SlurmPartition[]): { text: string; notes: PlainError[] } {
-  const { recipe, form, resume, folder, log, homeFolder, cacheFolder } = wish;
+  const { recipe, base, form, resume, folder, log, homeFolder, cacheFolder } = wish;
   checkTexts(form);
   const partition = partitions.find(({ name, isDefault }) => (form.partition ? name === form.partition : isDefault));
   const cpusPerTask = form.cpusPerTask ?? cpusOf(form, partition);
@@ -42,7 +44,7 @@ export function planJob(wish: JobWish, partitions: readonly SlurmPartition[]): {
     form,
     cpusPerTask,
     gpus,
-    flags: recipeFlags({ ...recipe, outputDir: '' }, defaultRecipe(), ['dataPath', 'model']),
+    flags: recipeFlags(recipe, { ...base, outputDir: recipe.outputDir }, ['dataPath', 'model']),
     folder,
     resume: resume === '' ? null : resume,
     log,

@@ -54,7 +54,8 @@ export class JobRecords {
   }
 
   /** Forgets a job with its script and log; its run stays. */
-  remove({ name, script, log }: SlurmJob): void {
+  remove(name: string): void {
+    const { script, log } = this.pathsOf(name);
     for (const path of [this.recordPath(name), script, log]) rmSync(path, { force: true });
   }
 

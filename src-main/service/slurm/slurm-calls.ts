@@ -1,13 +1,14 @@
-import { resolve } from 'node:path';
-import { isRun, newRunId, runOfCheckpoint } from '../../runs/run-folder.ts';
+import { join } from 'node:path';
+import { isRun, newRunId } from '../../runs/run-folder.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
-import type { Recipe } from '../../protocol/recipe.ts';
+import { defaultRecipe } from '../../protocol/recipe.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { hasEnded, type SlurmCluster, type SlurmJob, type SlurmJobs, type SlurmScript } from '../../protocol/slurm.ts';
 import { lockOwner } from '../../runs/lock.ts';
 import { slurmFolder } from '../../runs/places.ts';
-import { refusal, type CheckedRecipe } from '../recipe/recipe-check.ts';
-import { JobRecords, readLog } from './job-records.ts';
+import { refusal } from '../recipe/recipe-check.ts';
+import type { RunRequest, RunStarter } from '../runs/run-starter.ts';
+import { JobRecords, readLog, type JobRecord } from './job-records.ts';
 import { planJob, type JobWish } from './job-plan.ts';
 import { beginNow, cancelJob, findJobs, listPartitions, submitScript } from './slurm-client.ts';
 import type { JobFacts } from './slurm-text.ts';
@@ -16,13 +17,14 @@ interface Parts {
   homeFolder: string;
   cacheFolder: string;
   runsFolder: string;
-  check(given: Record<string, unknown>): Promise<CheckedRecipe>;
+  plan(request: RunRequest): Promise<Planned>;
   /** Puts the run in a folder on the shelf. @returns its id. */
   shelve(folder: string): string;
   /** A job looks different than before. */
   onChange(): void;
 }
 
+type Planned = Awaited<ReturnType<RunStarter['plan']>>;
 type Asked = CallParams<'slurm.submit'>;
 
 /** Milliseconds between two questions to Slurm while a job of ours has not ended. */
@@ -64,9 +66,9 @@ export class SlurmCalls {
   }
 
   private async script(asked: Asked): Promise<SlurmScript> {
-    const { recipe } = await this.parts.check(asked.recipe);
+    const planned = await this.plan(asked);
     const { partitions } = await this.cluster();
-    return planJob(this.wish(asked, recipe, this.nameOf(recipe)), partitions);
+    return planJob(this.wish(asked, planned, this.nameOf(planned)), partitions);
   }
 
   /**
@@ -74,20 +76,20 @@ export class SlurmCalls {
    * @throws StillhouseError what keeps the recipe from being trained, `run.exists`, `argument.invalid`, `slurm.*`.
    */
   private async submit(asked: Asked): Promise<SlurmJob> {
-    const recipe = await this.trainable(asked);
+    const planned = await this.trainable(asked);
     const { partitions, missing } = await this.cluster();
-    const wish = (name: string): JobWish => this.wish(asked, recipe, name);
-    const name = this.records.writeScript(this.nameOf(recipe), (name) => planJob(wish(name), partitions).text);
-    const { script } = this.records.pathsOf(name);
-    const { folder, form } = wish(name);
-    const record = { name, reason: '', nodes: '', elapsed: 0, restarts: 0, submitted: Date.now(), run: null };
-    const about = { model: recipe.model, tasks: form.nodes * form.ngpus };
+    const wish = (name: string): JobWish => this.wish(asked, planned, name);
+    const name = this.records.writeScript(this.nameOf(planned), (name) => planJob(wish(name), partitions).text);
+    const { folder, form, recipe } = wish(name);
+    const times = { elapsed: 0, restarts: 0, submitted: Date.now() };
+    const record = { name, ...times, reason: '', nodes: '', model: recipe.model, tasks: form.nodes * form.ngpus };
+    const written: JobRecord = { ...record, job: null, folder, run: null, state: 'WRITTEN' };
     try {
-      const job = missing ? null : await submitScript(script);
-      const where = { job, folder: job === null ? folder : folder.replaceAll('%j', job) };
-      this.records.keep({ ...record, ...about, ...where, state: job === null ? 'WRITTEN' : 'PENDING' });
+      const job = missing ? null : await submitScript(this.records.pathsOf(name).script);
+      const number = { job, folder: folder.replaceAll('%j', job ?? '%j') };
+      this.records.keep(job === null ? written : { ...written, ...number, state: 'PENDING' });
     } catch (error) {
-      this.records.remove({ ...record, ...about, job: null, folder, state: 'WRITTEN', ...this.records.pathsOf(name) });
+      this.records.remove(name);
       throw error;
     }
     this.parts.onChange();
@@ -95,27 +97,32 @@ export class SlurmCalls {
     return this.records.find(name);
   }
 
+  private plan({ recipe, resume = '' }: Asked): Promise<Planned> {
+    return this.parts.plan({ given: recipe, resume });
+  }
+
   /** What cannot be known here of the machine that will train does not count. */
-  private async trainable(asked: Asked): Promise<Recipe> {
-    const checked = await this.parts.check(asked.recipe);
+  private async trainable(asked: Asked): Promise<Planned> {
+    const planned = await this.plan(asked);
+    const { checked, source } = planned;
     const problems = checked.check.problems.filter(({ key }) => key !== 'precision');
     const refused = refusal({ ...checked, check: { ...checked.check, problems } });
     if (refused) throw refused;
-    const { folder } = this.wish(asked, checked.recipe, '');
-    if (!asked.resume && isRun(folder)) throw new StillhouseError('run.exists', { path: folder });
-    return checked.recipe;
+    const { folder } = this.wish(asked, planned, '');
+    if (source.run === null && isRun(folder)) throw new StillhouseError('run.exists', { path: folder });
+    return planned;
   }
 
   /** A run that begins here in the same second has another name. */
-  private nameOf(recipe: Recipe): string {
-    return `${newRunId(this.parts.runsFolder, recipe)}-slurm`;
+  private nameOf({ checked }: Planned): string {
+    return `${newRunId(this.parts.runsFolder, checked.recipe)}-slurm`;
   }
 
-  private wish({ form, resume = '' }: Asked, recipe: Recipe, name: string): JobWish {
+  private wish({ form, resume = '' }: Asked, { checked: { recipe }, source }: Planned, name: string): JobWish {
     const { homeFolder, cacheFolder, runsFolder } = this.parts;
-    const resumed = resume === '' || resume === 'auto' ? null : isRun(resume) ? resume : runOfCheckpoint(resume);
-    const folder = recipe.outputDir || (resumed ?? resolve(runsFolder, name));
-    return { recipe, form, resume, folder, log: this.records.pathsOf(name).log, homeFolder, cacheFolder };
+    const folder = source.run ?? (recipe.outputDir || join(runsFolder, name));
+    const base = { ...defaultRecipe(), ...source.base };
+    return { recipe, base, form, resume, folder, log: this.records.pathsOf(name).log, homeFolder, cacheFolder };
   }
 
   /** Asks Slurm about every job that has not ended. */
@@ -175,7 +182,7 @@ export class SlurmCalls {
   private forget(wanted: string): null {
     const job = this.records.find(wanted);
     if (!hasEnded(job.state)) throw new StillhouseError('slurm.not-ended', { job: job.job ?? job.name });
-    this.records.remove(job);
+    this.records.remove(job.name);
     this.parts.onChange();
     return null;
   }

@@ -51,7 +51,10 @@ export const serve: Command = {
     });
     if (parsed.values.get('open') === true) openBrowser(url);
     await new Promise<void>((resolve) => {
-      shell.onInterrupt(resolve, () => process.exit(130));
+      shell.onInterrupt(
+        () => resolve(),
+        () => process.exit(130),
+      );
     });
     shell.reporter.note('Ending …');
     await served.close();
