@@ -15,6 +15,7 @@ const ON_THE_ENGINE = [
   'loader',
   'memory',
   'ranks',
+  'slurm',
   'soak',
   'step',
   'study',

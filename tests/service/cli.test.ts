@@ -171,6 +171,31 @@ describe('looking', () => {
   });
 });
 
+describe('a machine without Slurm', () => {
+  const bare = { PATH: join(folder, 'nowhere') };
+  const settings = ['--data-path', data, '--model', 'deit_tiny_patch16_224', '--device', 'cpu'];
+
+  it('has a script printed, or written to be submitted elsewhere, and says so', async () => {
+    const shown = await stillhouse(['submit', ...settings, '--nodes', '1', '--dry-run'], undefined, bare);
+    expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(/^#!\/bin\/bash\n/) as string });
+    expect(await stillhouse(['slurm'], undefined, bare)).toMatchObject({ out: 'No job was submitted from here.\n' });
+    const written = await stillhouse(['submit', ...settings], undefined, bare);
+    expect(written).toMatchObject({ code: 1, err: expect.stringContaining('there is no command sinfo') as string });
+    const [job] = lines(await stillhouse(['slurm', '--json'], undefined, bare));
+    expect(job).toMatchObject({ type: 'slurm-job', job: null, state: 'WRITTEN' });
+    expect(existsSync(String(job.script))).toBe(true);
+    expect(await stillhouse(['slurm', String(job.name), '--forget'], undefined, bare)).toMatchObject({ code: 0 });
+    expect(existsSync(String(job.script))).toBe(false);
+  });
+
+  it('refuses before that what could not be trained', async () => {
+    const ended = await stillhouse(['submit', '--data-path', join(folder, 'none')], undefined, bare);
+    expect(ended).toMatchObject({ code: 1, err: expect.stringContaining('There is no folder') as string });
+    const twice = await stillhouse(['submit', ...settings, '--sbatch', '--time=3'], undefined, bare);
+    expect(twice).toMatchObject({ code: 2, err: expect.stringContaining('--sbatch') as string });
+  });
+});
+
 describe('training', () => {
   it('is stopped by an interruption, saved, and resumed with the same command line', async () => {
     const args = [

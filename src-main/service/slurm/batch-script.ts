@@ -53,7 +53,7 @@ function head({ form, cpusPerTask, gpus, log }: ScriptParts): string {
   return ['#!/bin/bash', `# Written by Stillhouse ${VERSION}. Submit it with: sbatch FILE`, ...lines, ''].join('\n');
 }
 
-/** Seconds before the time limit at which a run is saved: DeiT's two minutes, of a short limit a third. */
+/** Returns how many seconds before the time limit a run is saved: DeiT's two minutes, of a short limit a third. */
 export function noticeOf(minutes: number): number {
   return Math.min(120, Math.floor((minutes * 60) / 3));
 }

@@ -91,7 +91,7 @@ function slurm(command: SlurmCommand, words: readonly string[]): Promise<string>
 
 /** Words of a command that found no controller, or no configuration that names one. */
 const NO_CONTROLLER =
-  /unable to contact slurm controller|configuration source|unable to establish (control|connection)|communication connection failure|slurm_load_ctl_conf|connection refused/i;
+  /unable to contact slurm controller|configuration (source|file)|unable to establish (control|connection)|communication connection failure|slurm_load_ctl_conf|connection refused/i;
 
 function failureOf(command: SlurmCommand, error: Error & { code?: unknown; killed?: boolean }, told: string) {
   if (error.code === 'ENOENT')

@@ -1,5 +1,5 @@
 import { StillhouseError } from '../../protocol/errors.ts';
-import { SLURM_STATES, type SlurmPartition, type SlurmState } from '../../protocol/slurm.ts';
+import { SLURM_STATES, hasEnded, type SlurmPartition, type SlurmState } from '../../protocol/slurm.ts';
 
 /** Reads what Slurm's commands print when they are asked for parsable output. Nothing here runs a command. */
 
@@ -36,7 +36,10 @@ export function parseJobs(output: string, command: 'squeue' | 'sacct'): JobFacts
     const seconds = parseTime(elapsed ?? '');
     if (!/^\d+$/.test(job) || seconds === null || more.length > 0) throw unreadable(command, line);
     const names = /^(\(null\)|None assigned|)$/.test(nodes) ? '' : nodes;
-    return { job, state: parseState(state), reason: parseReason(reason), nodes: names, elapsed: seconds, restarts: 0 };
+    const now = parseState(state);
+    // Slurm keeps the last reason of a job that waits for nothing any more.
+    const why = hasEnded(now) ? '' : parseReason(reason);
+    return { job, state: now, reason: why, nodes: names, elapsed: seconds, restarts: 0 };
   });
 }
 

@@ -25,6 +25,9 @@ const OPTIONS: readonly Option[] = [
   { flag: 'follow', value: null, help: 'Stay, and show state and log until it ends. Ctrl-C leaves it to Slurm.', excludes: ['dry-run'] }, // prettier-ignore
 ];
 
+const FOLDER =
+  'Folder of the run; %j in it is the number of the job. Also --job-dir. Default: a new one among your runs.';
+
 /** `stillhouse submit`: a training as a job of Slurm, with the flags of DeiT's run_with_submitit.py. */
 export const submit: Command = {
   name: 'submit',
@@ -43,9 +46,6 @@ export const submit: Command = {
   ],
   run: (parsed, shell) => withService(shell, (desk) => submitted(parsed, shell, desk)),
 };
-
-const FOLDER =
-  'Folder of the run; %j in it is the number of the job. Also --job-dir. Default: a new one among your runs.';
 
 async function submitted(parsed: Parsed, shell: Shell, desk: LocalService): Promise<number> {
   const { reporter } = shell;

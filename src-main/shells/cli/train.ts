@@ -79,7 +79,7 @@ async function trainTaught(parsed: Parsed, shell: Shell, given: Partial<Recipe>)
   return trainRun(parsed, shell, given);
 }
 
-/** The settings of a command line: those of its preset, of its file over them, and of its flags over both. */
+/** Reads the settings of a command line: those of its preset, of its file over them, and of its flags over both. */
 export function givenValues(parsed: Parsed, { reporter }: Shell, submits = false): Partial<Recipe> {
   const file = recipeFile(parsed);
   for (const note of [...deitNotes(parsed, submits), ...file.notes]) reporter.note(note);

@@ -1,0 +1,212 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { SlurmJob } from '../../src-main/protocol/slurm.ts';
+import { cacheFolder } from '../../src-main/runs/places.ts';
+import { buildPrograms } from '../helpers/build.ts';
+import { curve, stateHash } from '../helpers/killed-run.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
+import { installSlurm, startCluster, until, type Cluster } from './slurm/cluster.ts';
+
+/**
+ * `npm run bench -- slurm`: a real Slurm out of Debian's packages, started as root without systemd, which `stillhouse
+ * submit` and `stillhouse slurm` use as a person would: a job is submitted and followed, waits, is cancelled, meets its
+ * time limit and is put back, loses its processes, is refused, and loses its controller.
+ *
+ * Fails unless every case ends as it should, and unless losses, scores and all values of a run that was put back or
+ * killed equal those of one that nobody disturbed, bit for bit. It takes about five minutes.
+ * Options: --capture DIR keeps what Slurm printed, for the fixtures of the unit tests; --json.
+ */
+const { values } = parseArgs({ options: { capture: { type: 'string' }, json: { type: 'boolean', default: false } } });
+installSlurm();
+const folder = mkdtempSync(join(tmpdir(), 'stillhouse-slurm-'));
+const cli = join(await buildPrograms(), 'cli.mjs');
+const cluster = await startCluster(folder);
+const env = {
+  ...process.env,
+  ...{ SLURM_CONF: cluster.conf, STILLHOUSE_HOME: join(folder, 'home'), STILLHOUSE_CACHE: cacheFolder() },
+};
+
+interface Row {
+  case: string;
+  seconds: number;
+  good: boolean;
+  found: string;
+}
+
+/** Seconds that a disturbed training should take, so that it meets a time limit of one minute. */
+const LONG = 75;
+
+const rows: Row[] = [];
+try {
+  await bench(cluster);
+} finally {
+  spawnSync('scancel', ['-u', 'root'], { env });
+  cluster.stop();
+  await until('nothing of the cluster is left', () => !existsSync(join(folder, 'slurmd.pid')));
+  rmSync(folder, { recursive: true, force: true });
+}
+for (const { case: name, seconds, good, found } of rows)
+  console.log(`${good ? 'good' : 'BAD '}  ${name.padEnd(44)} ${seconds.toFixed(1).padStart(6)} s  ${found}`);
+if (values.json) console.log(JSON.stringify(rows));
+process.exitCode = rows.length > 0 && rows.every(({ good }) => good) ? 0 : 1;
+
+async function bench({ stopController }: Cluster): Promise<void> {
+  const data = makeTinyData(join(folder, 'data'), { train: 16, val: 4 });
+  const settings = (epochs: number, run: string): string[] => [
+    ...['--data-path', data, '--model', 'deit_tiny_patch16_224', '--input-size', '32', '--batch-size', '4'],
+    ...['--epochs', String(epochs), '--warmup-epochs', '0', '--num_workers', '1', '--precision', 'float32'],
+    ...['--device', 'cpu', '--no-repeated-aug', '--save-every', '1', '--output-dir', join(folder, 'runs', run)],
+  ];
+  const runOf = (name: string): string => join(folder, 'runs', name);
+  // One processor a task everywhere: the sums of a training depend on how many threads make them.
+  const submit = (...words: string[]): string =>
+    submitted(stillhouse('submit', ...words, '--cpus-per-task', '1', '--json'));
+
+  await judged('a job is submitted, followed and completed', async () => {
+    const done = stillhouse('submit', ...settings(2, 'first'), '--cpus-per-task', '1', '--follow');
+    return [done.status === 0 && /COMPLETED/.test(done.stdout), lastLine(done.stdout)];
+  });
+  const epochs = epochsFor(runOf('first'), LONG);
+  const whole = stillhouse('train', ...settings(epochs, 'whole'), '--threads', '1');
+  if (whole.status !== 0) throw new Error(whole.stderr);
+
+  await judged('one that has no room waits and says why', async () => {
+    const long = submit(...settings(100_000, 'cancelled'), '--sbatch', '--exclusive');
+    await until('it trains', () => checkpoints(runOf('cancelled')) > 0);
+    const second = submit(...settings(2, 'waits'));
+    const waits = await until('it waits', () => shown(second).reason === 'Resources' && shown(second));
+    capture('squeue', ['-h', '-t', 'all', '-o', '%A|%T|%r|%N|%M']);
+    capture('scontrol', ['show', 'job', '-o', second]);
+    stillhouse('slurm', second, '--cancel');
+    return [waits.state === 'PENDING' && shown(long).nodes !== '', `${waits.state} (${waits.reason})`];
+  });
+  await judged('scancel has a run saved', async () => {
+    const job = jobs().find(({ folder }) => folder === runOf('cancelled'))!.job!;
+    const before = checkpoints(runOf('cancelled'));
+    stillhouse('slurm', job, '--cancel');
+    const ended = await until('it ends', () => shown(job).state === 'CANCELLED' && shown(job));
+    await until('its log says so', () => /Stopped and saved/.test(stillhouse('slurm', job, '--log').stdout));
+    return [checkpoints(runOf('cancelled')) >= before, ended.state];
+  });
+  await judged('the time limit puts it back, and it goes on', async () => {
+    const job = submit(...settings(epochs, 'limited'), '--timeout', '1');
+    const followed = stillhouse('slurm', job, '--follow');
+    capture('sinfo', ['-h', '-o', '%P|%a|%D|%c|%G|%l']);
+    const { restarts, state } = shown(job);
+    const same = await equal(runOf('whole'), runOf('limited'));
+    return [followed.status === 0 && restarts > 0 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+  });
+  await judged('its processes are killed, and it goes on', async () => {
+    const job = submit(...settings(epochs, 'killed'), '--max-restarts', '2');
+    await until('it trains', () => checkpoints(runOf('killed')) > 3);
+    killAll('job.process.mjs', runOf('killed'));
+    await until('it goes on', () => /goes on from its last checkpoint/.test(stillhouse('slurm', job, '--log').stdout));
+    const before = checkpoints(runOf('killed'));
+    await until('it trains again', () => checkpoints(runOf('killed')) > before);
+    killAll('cli.mjs', runOf('killed'));
+    const followed = stillhouse('slurm', job, '--follow');
+    const same = await equal(runOf('whole'), runOf('killed'));
+    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+  });
+  await judged('one that is killed more often than allowed fails', async () => {
+    const job = submit(...settings(100_000, 'fails'), '--max-restarts', '0');
+    await until('it trains', () => checkpoints(runOf('fails')) > 0);
+    killAll('cli.mjs', runOf('fails'));
+    const ended = await until('it ends', () => shown(job).state === 'FAILED' && shown(job));
+    return [true, ended.state];
+  });
+  await judged('a partition that is not there is refused', async () => {
+    const { status, stderr } = stillhouse('submit', ...settings(1, 'refused'), '--partition', 'nowhere');
+    return [status === 1 && /invalid partition/.test(stderr), lastLine(stderr)];
+  });
+  await judged('without a controller the script is written', async () => {
+    stopController();
+    await until('it is gone', () => !existsSync(join(folder, 'slurmctld.pid')));
+    const { status, stderr } = stillhouse('submit', ...settings(1, 'written'));
+    return [status === 1 && /Not submitted/.test(stderr), lastLine(stderr).slice(0, 100)];
+  });
+}
+
+async function judged(name: string, work: () => Promise<[good: boolean, found: string]>): Promise<void> {
+  const begun = Date.now();
+  const row = { case: name, seconds: 0, good: false, found: '' };
+  rows.push(row);
+  try {
+    [row.good, row.found] = await work();
+  } catch (error) {
+    row.found = String(error);
+  }
+  row.seconds = (Date.now() - begun) / 1000;
+  console.log(`${row.good ? 'good' : 'BAD '}  ${name}: ${row.found}`);
+}
+
+function stillhouse(...words: string[]) {
+  return spawnSync(process.execPath, [cli, ...words], { env, encoding: 'utf8', maxBuffer: 1 << 28 });
+}
+
+function submitted({ stdout, stderr }: { stdout: string; stderr: string }): string {
+  const line = stdout.split('\n').find((one) => one.includes('"type":"submitted"'));
+  if (line === undefined) throw new Error(stdout + stderr);
+  return (JSON.parse(line) as SlurmJob).job!;
+}
+
+function jobs(): SlurmJob[] {
+  const lines = stillhouse('slurm', '--json').stdout.split('\n');
+  return lines.filter((line) => line.includes('"type":"slurm-job"')).map((line) => JSON.parse(line) as SlurmJob);
+}
+
+function shown(number: string): SlurmJob {
+  return jobs().find(({ job }) => job === number)!;
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}
+
+function checkpoints(run: string): number {
+  const path = join(run, 'checkpoints', 'manifest.json');
+  if (!existsSync(path)) return 0;
+  return (JSON.parse(readFileSync(path, 'utf8')) as { checkpoints: { step: number }[] }).checkpoints.at(-1)?.step ?? 0;
+}
+
+/** How many epochs a run of so many seconds has, as another went. */
+function epochsFor(run: string, seconds: number): number {
+  const last = curve(run).length;
+  const lines = readFileSync(join(run, 'history.jsonl'), 'utf8').trim().split('\n');
+  const times = lines.map((line) => (JSON.parse(line) as { type: string; time?: number }).time ?? 0).filter(Boolean);
+  const each = (times.at(-1)! - times[0]) / 1000 / last;
+  return Math.min(2000, Math.max(20, Math.round(seconds / each)));
+}
+
+async function equal(one: string, other: string): Promise<boolean> {
+  if (JSON.stringify(curve(one)) !== JSON.stringify(curve(other))) return false;
+  return (await stateHash(one)) === (await stateHash(other));
+}
+
+/** Ends every process of a program that trains in a run, by its lock or its arguments. */
+function killAll(program: string, run: string): void {
+  const owner = JSON.parse(readFileSync(join(run, 'lock'), 'utf8')) as { pid: number };
+  const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(program));
+  const mine = found.filter((pid) => Number(pid) === owner.pid || commandLine(pid).includes(run));
+  if (mine.length === 0) throw new Error(`No process of ${program} trains in ${run}.`);
+  for (const pid of mine) process.kill(Number(pid), 'SIGKILL');
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Keeps what one of Slurm's commands prints. */
+function capture(command: string, words: string[]): void {
+  if (values.capture === undefined) return;
+  mkdirSync(values.capture, { recursive: true });
+  const { stdout, stderr } = spawnSync(command, words, { env: { ...env, LC_ALL: 'C' }, encoding: 'utf8' });
+  writeFileSync(join(values.capture, `${command}.txt`), stdout + stderr);
+}

@@ -1,0 +1,131 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { availableParallelism, hostname } from 'node:os';
+import { join } from 'node:path';
+
+/** A Slurm cluster of this machine alone, without systemd and without touching another one here. */
+export interface Cluster {
+  /** `SLURM_CONF`. */
+  conf: string;
+  processors: number;
+  /** Ends the controller alone. */
+  stopController(): void;
+  stop(): void;
+}
+
+const PACKAGES = ['slurm-wlm', 'slurmctld', 'slurmd', 'slurm-client', 'munge'];
+
+/** Installs Debian's packages where they are missing; needs root. */
+export function installSlurm(): void {
+  if (process.getuid?.() !== 0) throw new Error('This starts Slurm as root: run it as root.');
+  if (['/usr/sbin/slurmctld', '/usr/sbin/slurmd', '/usr/sbin/munged', '/usr/bin/sbatch'].every(existsSync)) return;
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...words: string[]) => execFileSync('apt-get', words, { stdio: 'inherit', env: environment });
+  apt('update');
+  apt('install', '-y', '--no-install-recommends', ...PACKAGES);
+}
+
+/** Starts munge, the controller and a node in `folder`, on ports of their own, and waits until it takes jobs. */
+export async function startCluster(folder: string): Promise<Cluster> {
+  const host = hostname().split('.')[0];
+  const processors = availableParallelism();
+  const munge = join(folder, 'munge');
+  for (const name of ['state', 'spool']) mkdirSync(join(folder, name), { recursive: true });
+  execFileSync('chmod', ['0755', folder]);
+  execFileSync('install', ['-d', '-o', 'munge', '-g', 'munge', '-m', '0755', munge]);
+  const at = (name: string): string => join(folder, name);
+  const conf = at('slurm.conf');
+  writeFileSync(conf, configuration({ folder, host, processors, ports: await freePorts(2) }));
+  const own = ['socket', 'pid-file', 'log-file', 'seed-file'].map((option) => `--${option}=${munge}/munge.${option}`);
+  run('runuser', ['-u', 'munge', '--', '/usr/sbin/munged', ...own]);
+  const env = { ...process.env, SLURM_CONF: conf };
+  run('slurmctld', [], env);
+  run('slurmd', [], env);
+  await until('a node takes jobs', () => {
+    const { stdout } = spawnSync('sinfo', ['-h', '-o', '%T'], { env, encoding: 'utf8' });
+    return stdout.trim().startsWith('idle');
+  });
+  const end = (path: string): void => endProcess(path);
+  return {
+    conf,
+    processors,
+    stopController: () => end(at('slurmctld.pid')),
+    stop: () => ['slurmd.pid', 'slurmctld.pid', 'munge/munge.pid-file'].map(at).forEach(end),
+  };
+}
+
+interface Shape {
+  folder: string;
+  host: string;
+  processors: number;
+  ports: number[];
+}
+
+function configuration({ folder, host, processors, ports: [controller, node] }: Shape): string {
+  return `ClusterName=bench
+SlurmctldHost=${host}(127.0.0.1)
+SlurmctldPort=${controller}
+SlurmdPort=${node}
+AuthType=auth/munge
+AuthInfo=socket=${folder}/munge/munge.socket
+SlurmUser=root
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+KillWait=20
+StateSaveLocation=${folder}/state
+SlurmdSpoolDir=${folder}/spool
+SlurmctldPidFile=${folder}/slurmctld.pid
+SlurmdPidFile=${folder}/slurmd.pid
+SlurmctldLogFile=${folder}/slurmctld.log
+SlurmdLogFile=${folder}/slurmd.log
+MailProg=/bin/true
+NodeName=${host} NodeAddr=127.0.0.1 CPUs=${processors} Boards=1 SocketsPerBoard=1 CoresPerSocket=${processors} ThreadsPerCore=1
+PartitionName=debug Nodes=${host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=short Nodes=${host} MaxTime=10 State=UP
+`;
+}
+
+/** Ports that are free now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function run(command: string, words: string[], env = process.env): void {
+  const { status, stderr, error } = spawnSync(command, words, { env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} does not start: ${error?.message ?? stderr}`);
+}
+
+function endProcess(path: string): void {
+  try {
+    process.kill(Number(readFileSync(path, 'utf8')), 'SIGTERM');
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** Looks again and again until there is something. @throws after five minutes */
+export async function until<Found>(what: string, look: () => Found | undefined | false): Promise<Found> {
+  const end = Date.now() + 300_000;
+  for (;;) {
+    const found = look();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`It never came that ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
