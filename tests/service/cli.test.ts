@@ -173,7 +173,7 @@ describe('looking', () => {
 
 describe('a machine without Slurm', () => {
   const bare = { PATH: join(folder, 'nowhere') };
-  const settings = ['--data-path', data, '--model', 'deit_tiny_patch16_224', '--device', 'cpu'];
+  const settings = ['--data-path', data, '--model', 'deit_tiny_patch16_224', '--batch-size', '8'];
 
   it('has a script printed, or written to be submitted elsewhere, and says so', async () => {
     const shown = await stillhouse(['submit', ...settings, '--nodes', '1', '--dry-run'], undefined, bare);
