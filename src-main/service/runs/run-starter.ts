@@ -62,7 +62,7 @@ interface Parts {
 }
 
 /** Where a training goes on. */
-export interface Source {
+interface Source {
   /** The run that goes on; null for a new one. */
   run: string | null;
   /** The checkpoint it begins with; null: the last of its run, or none. */

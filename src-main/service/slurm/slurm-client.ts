@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { StillhouseError } from '../../protocol/errors.ts';
-import { reason } from '../../protocol/reasons.ts';
+import { reason, sayReason } from '../../protocol/reasons.ts';
 import type { SlurmPartition } from '../../protocol/slurm.ts';
 import {
   SACCT_FORMAT,
@@ -74,7 +74,7 @@ async function unless(words: RegExp, output: Promise<string>): Promise<string> {
   try {
     return await output;
   } catch (error) {
-    if (error instanceof StillhouseError && words.test(String(error.params['message'] ?? ''))) return '';
+    if (error instanceof StillhouseError && words.test(sayReason(error.params['message'] ?? ''))) return '';
     throw error;
   }
 }
