@@ -16,7 +16,7 @@ import { installSlurm, startCluster, until, type Cluster } from './slurm/cluster
  * time limit and is put back, loses its processes, is refused, and loses its controller.
  *
  * Fails unless every case ends as it should, and unless losses, scores and all values of a run that was put back or
- * killed equal those of one that nobody disturbed, bit for bit. It takes about five minutes.
+ * killed equal those of one that nobody disturbed, bit for bit. It takes about six minutes.
  * Options: --capture DIR keeps what Slurm printed, for the fixtures of the unit tests; --json.
  */
 const { values } = parseArgs({ options: { capture: { type: 'string' }, json: { type: 'boolean', default: false } } });
@@ -36,8 +36,8 @@ interface Row {
   found: string;
 }
 
-/** Seconds that a disturbed training should take, so that it meets a time limit of one minute. */
-const LONG = 75;
+/** Seconds that a disturbed training should take, so that it meets a time limit of two minutes. */
+const LONG = 100;
 
 const rows: Row[] = [];
 try {
@@ -92,7 +92,7 @@ async function bench({ stopController }: Cluster): Promise<void> {
     return [checkpoints(runOf('cancelled')) >= before, ended.state];
   });
   await judged('the time limit puts it back, and it goes on', async () => {
-    const job = submit(...settings(epochs, 'limited'), '--timeout', '1');
+    const job = submit(...settings(epochs, 'limited'), '--timeout', '2');
     const followed = stillhouse('slurm', job, '--follow');
     capture('sinfo', ['-h', '-o', '%P|%a|%D|%c|%G|%l']);
     const { restarts, state } = shown(job);
