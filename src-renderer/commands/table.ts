@@ -116,7 +116,7 @@ export const COMMANDS: readonly Command[] = [
     keys: ['Mod+Enter'],
     only: 'recipe',
     blocked: startBlocked,
-    act: async ({ starting, go }) => go((await starting.start()) ? 'train' : 'recipe'),
+    act: async ({ starting, go }) => go((await starting.begin()) ?? 'recipe'),
   },
   {
     id: 'enqueue',

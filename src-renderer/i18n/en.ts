@@ -9,6 +9,7 @@ import { desktop } from './desktop.en.ts';
 import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
+import { slurm } from './slurm.en.ts';
 import { studies } from './studies.en.ts';
 import { weights } from './weights.en.ts';
 
@@ -44,6 +45,7 @@ const en = {
   commands,
   settings,
   evaluate,
+  slurm,
   studies,
   weights,
   connection: {

@@ -10,6 +10,7 @@ import { desktop } from './desktop.zh-CN.ts';
 import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
+import { slurm } from './slurm.zh-CN.ts';
 import { studies } from './studies.zh-CN.ts';
 import { weights } from './weights.zh-CN.ts';
 
@@ -45,6 +46,7 @@ const zh: Messages = {
   commands,
   settings,
   evaluate,
+  slurm,
   studies,
   weights,
   connection: {

@@ -4,16 +4,20 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useJobs } from './jobs.ts';
+import { useNotices } from './notices.ts';
 import { useQueue } from './queue.ts';
 import { useRecipeCheck } from './recipe-check.ts';
 import { useRecipe } from './recipe.ts';
 import { useRun } from './run.ts';
+import { useSlurm } from './slurm.ts';
 
 /** Starts the recipe being written, and fetches what it starts from. */
 export const useRecipeStart = defineStore('recipe-start', () => {
   const service = useService();
   const jobs = useJobs();
   const queue = useQueue();
+  const slurm = useSlurm();
+  const notices = useNotices();
   const runs = useRun();
   const recipe = useRecipe();
   const check = useRecipeCheck();
@@ -54,6 +58,21 @@ export const useRecipeStart = defineStore('recipe-start', () => {
   const enqueue = async (): Promise<boolean> =>
     check.ready && (await hasStart()) && queue.add({ recipe: { ...recipe.values } });
 
+  /** Hands the recipe to Slurm, or writes its script; true when that was done. */
+  const submit = async (): Promise<boolean> => {
+    if (!check.ready || !(await hasStart())) return false;
+    const job = await slurm.submit();
+    if (!job) return false;
+    if (job.job === null) notices.tell('slurm.written', { path: job.script });
+    else notices.tell('slurm.submitted', { job: job.job });
+    return true;
+  };
+  /** Starts the recipe where it is to train. @returns the view that shows it; null where it was refused or waits. */
+  const begin = async (): Promise<'train' | 'checkpoints' | null> => {
+    if (slurm.where === 'slurm') return (await submit()) ? 'checkpoints' : null;
+    return (await start()) ? 'train' : null;
+  };
+
   /** Weights are taken while the recipe is for the same model, and nothing else was chosen to start from. */
   const fetches = latest(() => `${recipe.values.model} ${recipe.values.finetune}`);
   /** Fetches the ImageNet weights of the model being trained and starts from them. */
@@ -73,5 +92,5 @@ export const useRecipeStart = defineStore('recipe-start', () => {
     () => recipe.values,
     () => (startError.value = null),
   );
-  return { startError, weightsJob, weightsError, fromScratch, pretrains, start, enqueue, fetchWeights };
+  return { startError, weightsJob, weightsError, fromScratch, pretrains, start, begin, enqueue, fetchWeights };
 });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { isRun, newRunId } from '../../runs/run-folder.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { defaultRecipe } from '../../protocol/recipe.ts';
+import { reason } from '../../protocol/reasons.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { hasEnded, type SlurmCluster, type SlurmJob, type SlurmJobs, type SlurmScript } from '../../protocol/slurm.ts';
 import { lockOwner } from '../../runs/lock.ts';
@@ -97,7 +98,10 @@ export class SlurmCalls {
     return this.records.find(name);
   }
 
-  private plan({ recipe, resume = '' }: Asked): Promise<Planned> {
+  /** @throws StillhouseError `argument.invalid` for more tasks than a run is trained by. */
+  private async plan({ recipe, form, resume = '' }: Asked): Promise<Planned> {
+    for (const [name, count] of Object.entries({ nodes: form.nodes, ngpus: form.ngpus }))
+      if (count > 1) throw new StillhouseError('argument.invalid', { name: `--${name}`, expected: reason('value.one-task'), got: String(count) }); // prettier-ignore
     return this.parts.plan({ given: recipe, resume });
   }
 

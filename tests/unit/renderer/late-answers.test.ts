@@ -5,6 +5,7 @@ import { StillhouseError, toPlainError } from '../../../src-main/protocol/errors
 import type { EvaluationFacts } from '../../../src-main/protocol/evaluation.ts';
 import type { JobProgress } from '../../../src-main/protocol/events.ts';
 import type { ExportInfo } from '../../../src-main/protocol/export.ts';
+import type { SlurmCluster, SlurmJobs } from '../../../src-main/protocol/slurm.ts';
 import type { StudyReport } from '../../../src-main/protocol/study.ts';
 import type { CallName } from '../../../src-main/protocol/service.ts';
 import { latest } from '../../../src-renderer/composables/latest.ts';
@@ -36,9 +37,10 @@ import { useSystem } from '../../../src-renderer/stores/system.ts';
 import { useStartQuestion } from '../../../src-renderer/stores/start-question.ts';
 import { useTeachers } from '../../../src-renderer/stores/teachers.ts';
 import { useTrash } from '../../../src-renderer/stores/trash.ts';
+import { useSlurm } from '../../../src-renderer/stores/slurm.ts';
 import { useStudies } from '../../../src-renderer/stores/studies.ts';
 import { useWeights } from '../../../src-renderer/stores/weights.ts';
-import { STUDY, ScriptedService } from '../../helpers/scripted-service.ts';
+import { SLURM_JOB, STUDY, ScriptedService } from '../../helpers/scripted-service.ts';
 import { waitFor, windowClient, type WindowClient } from '../../helpers/window-client.ts';
 
 /** Two requests, of which the first is answered after the second. */
@@ -338,6 +340,38 @@ const LATE: readonly Late[] = [
     newest: '/studies/1',
   },
   {
+    ...{ store: 'slurm', what: 'the jobs', call: 'slurm.list' },
+    ask: () => ((service.slurm = [SLURM_JOB]), useSlurm().refresh()),
+    mark: (found: SlurmJobs, which) => ({ ...found, jobs: found.jobs.map((job) => ({ ...job, job: `${which}` })) }),
+    shown: () => useSlurm().list[0]?.job,
+    newest: '1',
+  },
+  {
+    ...{ store: 'slurm', what: 'a log', call: 'slurm.log' },
+    ask: (which) => useSlurm().showLog({ ...SLURM_JOB, name: `job-${which}` }),
+    shown: () => useSlurm().log?.path,
+    newest: '/home/ada/job-1.log',
+  },
+  {
+    ...{ store: 'slurm', what: 'the script', call: 'slurm.script' },
+    ask: () => useSlurm().write(),
+    mark: (script: object, which) => ({ ...script, text: `script ${which}` }),
+    shown: () => useSlurm().script?.text,
+    newest: 'script 1',
+    error: () => useSlurm().error,
+  },
+  {
+    ...{ store: 'slurm', what: 'the cluster', call: 'slurm.cluster' },
+    ask: () => useSlurm().look(),
+    mark: (cluster: SlurmCluster, which) => ({
+      ...cluster,
+      partitions: cluster.partitions.map((one) => ({ ...one, nodes: which })),
+    }),
+    shown: () => useSlurm().cluster?.partitions[0]?.nodes,
+    newest: 1,
+    error: () => useSlurm().error,
+  },
+  {
     ...{ store: 'studies', what: 'the cost', call: 'study.cost' },
     before: async () => {
       service.studies = [STUDY];
@@ -392,7 +426,7 @@ async function settled(all = false): Promise<void> {
   const [run, evaluation] = [useRun(), useEvaluation()];
   const [check, foresight] = [useRecipeCheck(), useRecipeForesight()];
   void [useCheckpoints(), useExports(), useRunTable(), useJobs(), useQueue(), useTeachers(), useSystem(), useTrash()];
-  void [useWeights(), useStudies()];
+  void [useWeights(), useStudies(), useSlurm()];
   await waitFor(() => expect(run.detail).not.toBeNull());
   await waitFor(() => expect([evaluation.report, useSampleRun().cost]).not.toContain(null));
   if (all) await waitFor(() => expect([check.check, foresight.time]).not.toContain(null));
