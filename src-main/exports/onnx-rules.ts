@@ -32,7 +32,7 @@ export const ONNX_RULES: Omit<OnnxRules, 'Input'> = {
     const sides = weight.shape.slice(2);
     const attrs = { kernel_shape: ints(sides), strides: ints(sides) };
     const conv = build.op('Conv', [images, build.weight(weight), build.weight(bias)], attrs, layerName(weight));
-    const flat = build.op('Reshape', [conv, build.integers([-1, shape[2]!, shape[1]!])]);
+    const flat = build.op('Reshape', [conv, build.integers([0, shape[2]!, shape[1]!])]);
     return build.op('Transpose', [flat], { perm: ints([0, 2, 1]) });
   },
   Tokens({ count, table }, { build }, [patches]) {
@@ -78,7 +78,7 @@ export const ONNX_RULES: Omit<OnnxRules, 'Input'> = {
   Mul: plain('Mul'),
   Scale: ({ by }, { build }, [x]) => build.op('Mul', [x, build.weight(by)]),
   Gate({ shape }, { build }, [images, gate]) {
-    return build.op('Mul', [images, build.op('Reshape', [gate, build.integers([-1, shape[3]!, 1, 1])])]);
+    return build.op('Mul', [images, build.op('Reshape', [gate, build.integers([0, shape[3]!, 1, 1])])]);
   },
   Slice({ begin, shape, inputs }, { build, graph }, [x]) {
     const from = graph.nodes[inputs[0]].shape;
@@ -103,8 +103,9 @@ function swapped({ graph, build, value, isReadOnce }: OnnxScope, at: number, nam
   return build.op('Transpose', [name], { perm: ints(exchange(node.shape.map((_, axis) => axis))) });
 }
 
+/** 0 keeps the batch, which runtimes follow by its name: they join a sum to a convolution where both have one batch. */
 function sidesOf(shape: readonly Side[]): number[] {
-  return shape.map((side) => side ?? -1);
+  return shape.map((side) => side ?? 0);
 }
 
 /** Names a layer by its weight: `/blocks.0.attn.qkv` for `blocks.0.attn.qkv.weight`. */

@@ -80,7 +80,7 @@ export interface ModelOptions {
   classes: number;
   /** Side of the square image in pixels. */
   inputSize: number;
-  /** Width of the image where it is not square; `inputSize` is then its height. Image transformers only. */
+  /** Width of the image where it is not square; `inputSize` is then its height. */
   inputWidth?: number;
   /** Largest rate of stochastic depth, 0 when left out. */
   dropPath?: number;

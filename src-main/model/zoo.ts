@@ -332,9 +332,7 @@ function checkOptions(model: string, { patch }: Preset, options: ModelOptions): 
   check(whole(classes), 'classes', reason('value.above-0'), classes);
   const sizes = patch === 1 ? reason('value.above-0') : reason('value.multiple', { patch, model });
   check(whole(inputSize) && inputSize % patch === 0, 'inputSize', sizes, inputSize);
-  const widths = patch === 1 ? reason('value.square', { side: inputSize, model }) : sizes;
-  const wide = patch === 1 ? inputWidth === inputSize : whole(inputWidth) && inputWidth % patch === 0;
-  check(wide, 'inputWidth', widths, inputWidth);
+  check(whole(inputWidth) && inputWidth % patch === 0, 'inputWidth', sizes, inputWidth);
   check(drop >= 0 && drop < 1, 'drop', reason('value.below-1'), drop);
   check(dropPath >= 0 && dropPath < 1, 'dropPath', reason('value.below-1'), dropPath);
 }

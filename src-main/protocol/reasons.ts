@@ -418,7 +418,6 @@ export const REASONS = {
   'value.node-list': 'a list of machines such as node[1-4],login',
   'value.dist-url': 'env:// or tcp://host:port',
   'value.multiple': 'a multiple of {patch} for {model}',
-  'value.square': '{side}: {model} takes square images',
   'value.below-1': 'a number from 0 and below 1',
   'value.rates': 'one share from 0 to 1, or two of which the second is greater, like 0.4 0.9',
   'value.one-input': 'one input of float32 or uint8 images, [B, 3, S, S] or [B, S, S, 3]',

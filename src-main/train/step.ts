@@ -308,7 +308,8 @@ export interface EvalStepParts {
 /** Compiles the evaluation forward over `state`. */
 export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
   const { model, prefix, batchSize, precision, frozen = false } = parts;
-  const inputs = { images: { shape: [batchSize, model.inputSize, model.inputSize, 3], dtype: 'uint8' as const } };
+  const { inputSize, inputWidth = inputSize } = model;
+  const inputs = { images: { shape: [batchSize, inputSize, inputWidth, 3], dtype: 'uint8' as const } };
   const variables = Object.fromEntries(
     model.specs.map(({ name, shape }) => [prefix + name, { shape, dtype: 'float32' as const }]),
   );

@@ -16,6 +16,8 @@ export interface ForeignFacts {
   outputs: number | null;
   batch: number | null;
   inputType: TeacherCard['inputType'];
+  /** Of the images, where the file fixes it. */
+  width: number | null;
   values: CardValues;
   graph: GraphFacts;
 }
@@ -23,15 +25,21 @@ export interface ForeignFacts {
 const IMAGES = reason('value.one-input');
 const SCORES = reason('value.one-output');
 
+/** What a reader takes beside squares. */
+interface Shapes {
+  /** Images that are not square, too. */
+  oblong?: boolean;
+}
+
 /**
  * Reads the head of an ONNX file. What `card` says of input and output is used to choose among several.
  * @throws StillhouseError `file.*`, `teacher.format`, `teacher.interface`
  */
-export function readOnnxFile(path: string, card: CardValues): ForeignFacts {
+export function readOnnxFile(path: string, card: CardValues, shapes: Shapes = {}): ForeignFacts {
   const source = openFile(path);
   try {
     const { inputs, outputs, metadata, sketch } = readOnnxHeader(source, path);
-    const facts = interfaceFacts(path, inputs, outputs, card);
+    const facts = interfaceFacts(path, inputs, outputs, { ...card, ...shapes });
     const { inputName = '', outputName = '' } = facts.values;
     const [input, output] = [inputName, outputName].map((name) => ({ name, index: 0 }));
     const graph = graphFacts(sketch, { input, output, inputType: facts.inputType });
@@ -46,7 +54,7 @@ export function readOnnxFile(path: string, card: CardValues): ForeignFacts {
  * @throws StillhouseError `file.*`, `teacher.format`, `teacher.interface`; `weights.hostile` when its graph would touch
  * files or the network.
  */
-export function readSavedModel(path: string, card: CardValues): ForeignFacts {
+export function readSavedModel(path: string, card: CardValues, shapes: Shapes = {}): ForeignFacts {
   const file = join(path, 'saved_model.pb');
   const source = openFile(file);
   try {
@@ -54,7 +62,7 @@ export function readSavedModel(path: string, card: CardValues): ForeignFacts {
     const [name, signature] = chosenSignature(path, signatures, card.signature);
     const hostile = [...opsOf(signature)].find((op) => TOUCHES.test(op));
     if (hostile) throw new StillhouseError('weights.hostile', { path, name: hostile });
-    const facts = interfaceFacts(path, signature.inputs, signature.outputs, card);
+    const facts = interfaceFacts(path, signature.inputs, signature.outputs, { ...card, ...shapes });
     const tensor = (list: Signature['inputs'], wanted = ''): TensorRef =>
       reference(list.find((one) => one.name === wanted)?.tensor ?? '');
     const input = tensor(signature.inputs, facts.values.inputName);
@@ -108,16 +116,21 @@ function chosenSignature(
   throw misfit(path, wanted ? reason('value.signature', { name: wanted }) : reason('value.serving'), list.join('; '));
 }
 
-function interfaceFacts(path: string, inputs: TensorInterface[], outputs: TensorInterface[], card: CardValues) {
+function interfaceFacts(
+  path: string,
+  inputs: TensorInterface[],
+  outputs: TensorInterface[],
+  card: CardValues & Shapes,
+) {
   const isImages = ({ dtype, shape }: TensorInterface) =>
     /^(float32|uint8)$/.test(dtype) && (!shape || shape.length === 4);
   const isScores = ({ dtype, shape }: TensorInterface) => dtype === 'float32' && (!shape || shape.length === 2);
   const input = chosen(path, inputs, card.inputName, IMAGES, isImages);
   const output = chosen(path, outputs, card.outputName, SCORES, isScores);
-  const image = imageOf(path, input, card);
+  const { width, ...image } = imageOf(path, input, card);
   const values: CardValues = { ...image, inputName: input.name, outputName: output.name };
   const inputType = input.dtype === 'uint8' ? ('uint8' as const) : ('float32' as const);
-  return { values, inputType, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
+  return { values, inputType, width, batch: input.shape?.[0] ?? null, outputs: output.shape?.[1] ?? null };
 }
 
 /** The tensor of that name, or the only one that could be meant. */
@@ -135,8 +148,12 @@ function chosen(
 }
 
 /** Layout and side, where the shape fixes them. */
-function imageOf(path: string, input: TensorInterface, card: CardValues): CardValues {
-  if (!input.shape) return {};
+function imageOf(
+  path: string,
+  input: TensorInterface,
+  card: CardValues & Shapes,
+): CardValues & { width: number | null } {
+  if (!input.shape) return { width: null };
   const [, ...sides] = input.shape;
   const layout = sides[0] === 3 ? 'NCHW' : sides[2] === 3 ? 'NHWC' : undefined;
   const known = layout ?? card.layout;
@@ -146,10 +163,10 @@ function imageOf(path: string, input: TensorInterface, card: CardValues): CardVa
   if (known ? channels !== 3 && channels !== null : sides.every((side) => side !== null))
     throw misfit(path, reason('value.channels'), describeInterface(input));
   const [height, width] = known === 'NHWC' ? sides : sides.slice(1);
-  if (height !== width) throw misfit(path, reason('value.squares'), describeInterface(input));
+  if (height !== width && !card.oblong) throw misfit(path, reason('value.squares'), describeInterface(input));
   if (height && card.inputSize && card.inputSize !== height)
     throw misfit(path, reason('value.side', { side: card.inputSize }), describeInterface(input));
-  return { ...(layout && { layout }), ...(height && { inputSize: height }) };
+  return { ...(layout && { layout }), ...(height && { inputSize: height }), width };
 }
 
 function listed(tensors: readonly TensorInterface[]): string {
@@ -165,7 +182,7 @@ export function metadataValues(metadata: Readonly<Record<string, string>>): Card
   const { input_size: size, crop_pct: cropRatio } = parsedTexts(metadata);
   const { mean, std, interpolation, classes } = parsedTexts(metadata);
   const given = {
-    inputSize: Array.isArray(size) ? (size as unknown[]).at(-1) : size,
+    inputSize: Array.isArray(size) ? (size as unknown[]).at(size.length === 3 ? 1 : -1) : size,
     cropRatio,
     mean,
     std,

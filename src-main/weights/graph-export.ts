@@ -6,6 +6,7 @@ import type { GraphFormat } from '../protocol/graph-formats.ts';
 import { openFile } from '../runs/file-source.ts';
 import { metadataValues, readOnnxFile, readSavedModel, savedModelTensors } from './foreign-model.ts';
 import { StillhouseError, reasonOf } from '../protocol/errors.ts';
+import { widthIn } from './weights.ts';
 import { reason } from '../protocol/reasons.ts';
 
 /** An export that holds what a network computes, read from what it says itself. Nothing of it is run. */
@@ -13,7 +14,7 @@ export interface GraphExport {
   format: GraphFormat;
   /** The file or the folder. */
   path: string;
-  input: { name: string; dtype: 'float32' | 'uint8'; layout: 'NCHW' | 'NHWC'; side: number };
+  input: { name: string; dtype: 'float32' | 'uint8'; layout: 'NCHW' | 'NHWC'; height: number; width: number };
   /** The logits that decide, by the name that its runtime takes. */
   output: string;
   architecture: string;
@@ -47,16 +48,16 @@ export function readGraphExport(path: string, format: GraphFormat): GraphExport 
 
 const READERS: Readonly<Record<GraphFormat, (path: string) => GraphExport>> = {
   onnx(path) {
-    const { values, inputType, outputs } = readOnnxFile(path, { outputName: LOGITS });
-    const { inputName: name = '', layout = 'NCHW', inputSize: side = 0 } = values;
-    const input = { name, dtype: inputType, layout, side };
+    const { values, inputType, width, outputs } = readOnnxFile(path, { outputName: LOGITS }, { oblong: true });
+    const { inputName: name = '', layout = 'NCHW', inputSize: height = 0 } = values;
+    const input = { name, dtype: inputType, layout, height, width: width ?? 0 };
     return graphExport('onnx', path, onnxFacts(path), { input, output: LOGITS, count: outputs });
   },
   'saved-model'(path) {
-    const { values, inputType, outputs } = readSavedModel(path, { outputName: LOGITS });
-    const { inputName = '', signature = '', layout = 'NHWC', inputSize: side = 0 } = values;
+    const { values, inputType, width, outputs } = readSavedModel(path, { outputName: LOGITS }, { oblong: true });
+    const { inputName = '', signature = '', layout = 'NHWC', inputSize: height = 0 } = values;
     const tensors = savedModelTensors({ path, signature, inputName, outputName: LOGITS });
-    const input = { name: tensors.input, dtype: inputType, layout, side };
+    const input = { name: tensors.input, dtype: inputType, layout, height, width: width ?? 0 };
     const facts = texts(readJson(join(path, 'assets.extra', 'stillhouse.json')));
     return graphExport('saved-model', path, facts, { input, output: tensors.output, count: outputs });
   },
@@ -65,10 +66,10 @@ const READERS: Readonly<Record<GraphFormat, (path: string) => GraphExport>> = {
     const [name, given] = Object.entries(signature?.inputs ?? {})[0] ?? [];
     const sides = sidesOf(given);
     const answers = sidesOf(signature?.outputs?.[LOGITS]);
-    if (name === undefined || sides.length !== 4 || answers.length !== 2 || sides[1] !== sides[2])
+    if (name === undefined || sides.length !== 4 || answers.length !== 2)
       throw new StillhouseError('teacher.interface', { path, expected: reason('value.one-input'), got: String(sides) });
     const dtype = given?.dtype === 'DT_FLOAT' ? 'float32' : 'uint8';
-    const input = { name, dtype, layout: 'NHWC', side: sides[1] } as const;
+    const input = { name, dtype, layout: 'NHWC', height: sides[1], width: sides[2] } as const;
     return graphExport('tfjs', path, texts(userDefinedMetadata), { input, output: LOGITS, count: answers[1] });
   },
 };
@@ -104,10 +105,13 @@ function graphExport(
 ): GraphExport {
   const { inputSize, cropRatio, interpolation, mean, std, classes } = metadataValues(facts);
   const whole = inputSize && cropRatio && interpolation && mean && std;
+  const inputWidth = widthIn(facts);
   return {
     ...{ format, path, ...found, architecture: facts.architecture ?? '', precision: facts.precision ?? 'float32' },
     ...{ classes: classes ?? null, mean: mean ?? [0, 0, 0], std: std ?? [1, 1, 1] },
-    preprocessing: whole ? { inputSize, cropRatio, interpolation, mean, std } : null,
+    preprocessing: whole
+      ? { inputSize, ...(inputWidth !== undefined && { inputWidth }), cropRatio, interpolation, mean, std }
+      : null,
   };
 }
 

@@ -223,7 +223,8 @@ function settingsOf({ recipe, architecture, input_size, crop_pct }: Record<strin
   };
 }
 
-function widthIn({ input_size: size }: Record<string, string>): number | undefined {
+/** Reads the width of images that are not square; undefined for squares. */
+export function widthIn({ input_size: size }: Record<string, string>): number | undefined {
   const [, height, width] = (parsed(size) ?? []) as unknown[];
   return typeof width === 'number' && width !== height ? width : undefined;
 }

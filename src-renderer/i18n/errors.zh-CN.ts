@@ -394,7 +394,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '若非如此，用 --model NAME 或窗口中的“网络”指定。',
   },
   'weights.other-network': {
-    says: '{source} 称 {path} 是 {named}；现视为 {model}，其图像处理或计算方式不同。',
+    says: '{source} 称 {path} 是 {named}；现视为 {model}，其图片处理或计算方式不同。',
     advice: '若指的是 {named}，请选择它。',
   },
   'weights.wrong-network': {
@@ -414,8 +414,8 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '用 --eval-crop-ratio 指定其他值，教师则用其卡片中的 cropRatio。',
   },
   'weights.squash': {
-    says: '{path} 把整幅图像压成 {size} × {size}，不论其形状；此处改为裁取中央。',
-    advice: '对非正方形图像，回答会不同。',
+    says: '{path} 把整张图片压成 {size} × {size}，不论其形状；此处改为裁取中央。',
+    advice: '对非正方形图片，回答会不同。',
   },
   'weights.class-order': {
     says: '{path} 未列出类别名称：其输出按此顺序对应文件夹：{order}。按数字顺序则为 {natural}。',
@@ -498,7 +498,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '要写入卡片:stillhouse teacher-card {path} --mean {rightMean} --std {rightStd}',
   },
   'teacher.scale-unclear': {
-    says: '{path} 先缩放图像({steps}),但没有说明它需要什么范围的数。',
+    says: '{path} 先缩放图片({steps}),但没有说明它需要什么范围的数。',
     advice: '请在卡片中给出 mean 和 std(此前像素在 [0, 1] 内):stillhouse teacher-card {path} --mean R G B --std R G B',
   },
   'teacher.class-order': {
@@ -781,11 +781,11 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   },
   'export.run': { says: '{runtime} 无法运行 {file}：{reason}。', advice: '请勿使用该文件；请重新导出。' },
   'export.agreement': {
-    says: '在 {images} 张图像中，{file} 与检查点的判断仅有 {agreement} % 相同；至少应为 {least} %。',
+    says: '在 {images} 张图片中，{file} 与检查点的判断仅有 {agreement} % 相同；至少应为 {least} %。',
     advice: '请勿使用该文件；请导出为 float32。',
   },
   'export.accuracy': {
-    says: '在 {images} 张图像中，{file} 判断正确 {after} %，检查点为 {before} %。',
+    says: '在 {images} 张图片中，{file} 判断正确 {after} %，检查点为 {before} %。',
     advice: '如果这很重要，请导出为 float32 或 float16。',
   },
   'export.half': {
@@ -808,7 +808,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'job.died': { says: '此任务的进程意外结束（{reason}）。', advice: '其他内容没有受影响：请重新开始。' },
   'job.out-of-memory': {
     says: '此任务耗尽了内存：{reason}。',
-    advice: '请关闭其他程序，或一次处理更少的图像（--batch-size），或使用更小的网络。',
+    advice: '请关闭其他程序，或一次处理更少的图片（--batch-size），或使用更小的网络。',
   },
   'slurm.missing': {
     says: '这里没有 Slurm 应答：{reason}。',

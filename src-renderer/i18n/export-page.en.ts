@@ -17,7 +17,7 @@ export const exportPage = {
   size: 'Image size',
   height: 'Height of the images',
   width: 'Width of the images',
-  sizeHelp: 'Height × width in pixels; empty: as it was trained. Positions are resized; only image transformers take images that are not square.', // prettier-ignore
+  sizeHelp: 'Height × width in pixels; empty: as it was trained. Positions are resized.', // prettier-ignore
   licence: 'Licence',
   total: '{size} in all',
   output: 'Write to',

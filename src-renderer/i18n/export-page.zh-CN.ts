@@ -42,7 +42,7 @@ export const exportPage = {
   size: '图片尺寸',
   height: '图片高度',
   width: '图片宽度',
-  sizeHelp: '高 × 宽，以像素计；留空则与训练时相同。位置嵌入会随之缩放；只有图像 Transformer 能接受非正方形图片。',
+  sizeHelp: '高 × 宽，以像素计；留空则与训练时相同。位置嵌入会随之缩放。',
   licence: '许可证',
   total: '共 {size}',
   output: '写入到',

@@ -64,6 +64,6 @@ export const studies: typeof en = {
   difference: '与 {control} 相比',
   interval: '95 % 置信区间',
   mcnemar: '各种子的 McNemar p',
-  help: "Acc{'@'}1（%）取自最后一轮之后，为已完成种子的均值 ± 样本标准差。差异按种子配对；McNemar 检验为精确检验，基于相同图像。",
+  help: "Acc{'@'}1（%）取自最后一轮之后，为已完成种子的均值 ± 样本标准差。差异按种子配对；McNemar 检验为精确检验，基于相同图片。",
   few: '随机种子少于三个：如此少的数据，标准差说明不了什么，差异也可能只是偶然。',
 };

@@ -47,7 +47,7 @@ export const weights: typeof en = {
     authors: '作者给出',
     timm: 'timm 测得',
     tops: 'top-1 准确率 {top1}，top-5 准确率 {top5}',
-    images: '图像',
+    images: '图片',
     view: '{size} px · 裁剪 {crop} · {interpolation} · 均值 {mean} · 标准差 {std}',
     from: '来源',
     hash: 'SHA-256',

@@ -24,6 +24,8 @@ export const EXPORTED: Record<string, () => Model> = {
   regnetx: () => createModel('regnetx_002', { classes: 4, inputSize: 64 }),
   efficientnet: () => createModel('efficientnet_b0', { classes: 4, inputSize: 64 }),
   'tf-efficientnet': () => createModel('tf_efficientnet_b0', { classes: 4, inputSize: 70 }),
+  'wide-regnety': () => createModel('regnety_002', { classes: 3, inputSize: 96, inputWidth: 45 }),
+  'wide-tf-efficientnet': () => createModel('tf_efficientnet_b0', { classes: 4, inputSize: 50, inputWidth: 77 }),
   lite: () => createModel('efficientnet_lite0', { classes: 4, inputSize: 64 }),
 };
 

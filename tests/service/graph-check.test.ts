@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportGraph } from '../../src-main/exports/export-graph.ts';
 import { GRAPH_WRITERS } from '../../src-main/exports/graph-writers.ts';
-import type { WriteOptions } from '../../src-main/exports/graph.ts';
+import type { GraphFile, WriteOptions } from '../../src-main/exports/graph.ts';
 import { recordInference, type Recording } from '../../src-main/exports/recording.ts';
 import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
@@ -44,7 +44,10 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 function written(name: string, format: GraphFormat, more: Partial<WriteOptions> = {}, of = params): string {
   const graph = exportGraph(recording, (key) => of[key], { heads: 'mean' });
   const options: WriteOptions = { precision: 'float32', input: 'images', metadata: FACTS, ...more };
-  const files = GRAPH_WRITERS[format](graph, options);
+  return put(name, format, GRAPH_WRITERS[format](graph, options));
+}
+
+function put(name: string, format: GraphFormat, files: readonly GraphFile[]): string {
   for (const file of files) {
     mkdirSync(dirname(join(root, name, file.name)), { recursive: true });
     writeFileSync(join(root, name, file.name), contentOf(file));
@@ -52,8 +55,15 @@ function written(name: string, format: GraphFormat, more: Partial<WriteOptions> 
   return GRAPH_FORMATS[format].ending === null ? join(root, name) : join(root, name, files[0].name);
 }
 
-async function checked(path: string): Promise<ExportCheck> {
-  const job = { kind: 'check-export', engine: engineFolder(), path, checkpoint, average: false, images: 7 } as const;
+async function checked(path: string, of = checkpoint): Promise<ExportCheck> {
+  const job = {
+    kind: 'check-export',
+    engine: engineFolder(),
+    path,
+    checkpoint: of,
+    average: false,
+    images: 7,
+  } as const;
   const found = await spawnJob({ ...job, settings: { dataPath: data } }, { entry }).done;
   return found!;
 }
@@ -75,6 +85,27 @@ test.each([
   }
   expect(check.latency.map(({ batch }) => batch)).toEqual([1, 32]);
   expect(check.preprocessing).toMatchObject({ inputSize: 32, cropRatio: 0.875 });
+});
+
+test.each([
+  ['test_deit_distilled_patch16_32', 32, 64, 'onnx'],
+  ['regnety_002', 40, 71, 'saved-model'],
+] as const)('%s for images of %i × %i answers as the checkpoint', async (name, inputSize, inputWidth, format) => {
+  const network = createModel(name, { classes: 3, inputSize, inputWidth });
+  const values = exportedParams(network);
+  const facts = { ...FACTS, architecture: name, input_size: JSON.stringify([3, inputSize, inputWidth]) };
+  const arrays = network.specs.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const, values: values[name] }));
+  const weights = join(root, `${name}.safetensors`);
+  writeFileSync(weights, Buffer.concat([...writeSafetensors(arrays, facts)]));
+  const graph = exportGraph(recordInference(await testEngine(), network), (key) => values[key], { heads: 'mean' });
+  const path = put(name, format, GRAPH_WRITERS[format](graph, { precision: 'float32', input: 'images', metadata: facts })); // prettier-ignore
+  for (const one of [path, weights]) {
+    const check = await checked(one, weights);
+    expect(check.problems).toEqual([]);
+    expect(check.answers).toMatchObject({ images: 7, agreement: 100 });
+    expect(check.preprocessing).toMatchObject({ inputSize, inputWidth });
+  }
+  expect((await checked(path, checkpoint)).problems.length).toBeGreaterThan(0);
 });
 
 test('int8 is judged by its decisions', async () => {

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { CheckExportJob } from '../../jobs/job-protocol.ts';
+import type { Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { ExportCheck, Latency } from '../../protocol/export.ts';
 import { deciding } from '../../train/metrics.ts';
@@ -10,7 +11,7 @@ import { wordDifferences, type ReadNetwork } from '../../weights/export-reader.t
 import type { GraphExport } from '../../weights/graph-export.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { setParams } from '../training/train-state.ts';
-import { compareOnImages, greyImages, type CheckedAgainst } from './compare-on-images.ts';
+import { bytesOfImage, compareOnImages, greyImages, type CheckedAgainst } from './compare-on-images.ts';
 import { openGraph, type GraphRunner } from './graph-runner.ts';
 import { judge, type Judgement } from './judge.ts';
 import { BATCHES, latencyOfRuns } from './latency.ts';
@@ -29,7 +30,9 @@ export async function checkGraph(
 ): Promise<GraphFindings | null> {
   const { checkpoint, engine } = against;
   const words = wordDifferences(job.path, checkpoint, { ...graph, name: graph.architecture });
-  const fits = graph.input.side === checkpoint.model.inputSize && graph.count === checkpoint.model.classes;
+  const { inputSize, inputWidth = inputSize, classes } = checkpoint.model;
+  const { height, width } = graph.input;
+  const fits = height === inputSize && width === inputWidth && graph.count === classes;
   const none = { answers: null, alone: null, latency: [], warnings: [] };
   if (!fits) return { ...none, problems: words.length > 0 ? words : [misfit(graph, checkpoint)] };
   try {
@@ -46,8 +49,10 @@ export async function checkGraph(
 }
 
 function misfit(graph: GraphExport, { model }: ReadNetwork) {
-  const shape = (side: number, classes: number | null): string => `${side} px, ${classes ?? '?'}`;
-  const [expected, got] = [shape(model.inputSize, model.classes), shape(graph.input.side, graph.count)];
+  const shape = (sides: number[], classes: number | null): string => `${sides.join(' × ')} px, ${classes ?? '?'}`;
+  const { inputSize, inputWidth = inputSize, classes } = model;
+  const { height, width } = graph.input;
+  const [expected, got] = [shape([inputSize, inputWidth], classes), shape([height, width], graph.count)];
   return toPlainError(
     new StillhouseError('export.facts', { file: basename(graph.path), what: 'input_size', expected, got }),
   );
@@ -68,10 +73,10 @@ async function ran(
     const step = await createEvalStep(engine, state, { model: checkpoint.model, prefix: PREFIX.model, batchSize });
     const steps = { checkpoint: decided(step, checkpoint), exported: runner, batchSize };
     const answers = await compareOnImages(job, against, steps, context);
-    const single = { ...steps, exported: oneByOne(runner, checkpoint.model.inputSize) };
+    const single = { ...steps, exported: oneByOne(runner, bytesOfImage(checkpoint.model)) };
     const alone = answers && (await compareOnImages(job, against, single, context));
     step.dispose();
-    const latency = alone && (await latencies(runner, checkpoint.model.inputSize, context));
+    const latency = alone && (await latencies(runner, checkpoint.model, context));
     if (!latency) return null;
     const judgements = [answers, alone].map((found) => judge(job.path, graph.precision, found));
     const problems = [...words, ...distinct(judgements.flatMap(({ problems }) => problems))];
@@ -97,10 +102,9 @@ function decided(step: EvalStep, { recipe, model }: ReadNetwork): EvalStep {
   };
 }
 
-function oneByOne(step: EvalStep, side: number): EvalStep {
+function oneByOne(step: EvalStep, size: number): EvalStep {
   return {
     async run(images) {
-      const size = 3 * side ** 2;
       const parts: Float32Array[] = [];
       for (let at = 0; at < images.length; at += size) parts.push((await step.run(images.slice(at, at + size))).head);
       const head = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -110,12 +114,12 @@ function oneByOne(step: EvalStep, side: number): EvalStep {
   };
 }
 
-async function latencies(runner: GraphRunner, side: number, context: JobContext): Promise<Latency[] | null> {
+async function latencies(runner: GraphRunner, model: Model, context: JobContext): Promise<Latency[] | null> {
   const tell = progressTeller(context, 'latency');
   const measured: Latency[] = [];
   for (const [at, batch] of BATCHES.entries()) {
     tell(at, BATCHES.length);
-    const images = greyImages(batch, side);
+    const images = greyImages(batch, model);
     const latency = await latencyOfRuns(batch, () => runner.run(images), context.stop);
     if (!latency) return null;
     measured.push(latency);

@@ -10,7 +10,7 @@ import type { EvalStep } from '../../train/step-types.ts';
 import type { GraphExport } from '../../weights/graph-export.ts';
 import { OnnxTeacher } from '../teacher/onnx-teacher.ts';
 
-/** An export in the program that others run it with. It takes any number of images [B, S, S, 3] at a time. */
+/** An export in the program that others run it with. It takes any number of images [B, H, W, 3] at a time. */
 export interface GraphRunner extends EvalStep {
   /** The program with its version. */
   runtime: string;
@@ -38,7 +38,7 @@ export async function openGraph(engine: Engine, graph: GraphExport): Promise<Gra
   return {
     runtime,
     run: async (pixels) => {
-      const count = pixels.length / (3 * graph.input.side ** 2);
+      const count = pixels.length / (3 * graph.input.height * graph.input.width);
       const { values, shape } = await loaded.ask(imagesFor(graph, pixels), count).catch((error: unknown) => {
         throw failed(error);
       });
@@ -57,7 +57,7 @@ function runtimeOf({ tensorflow }: Engine, { format }: GraphExport): string {
 function imagesFor({ input, mean, std }: GraphExport, pixels: Uint8Array): Float32Array {
   if (input.dtype === 'uint8') return Float32Array.from(pixels);
   const normalised = Float32Array.from(pixels, (pixel, at) => (pixel / 255 - mean[at % 3]) / std[at % 3]);
-  return input.layout === 'NHWC' ? normalised : channelsFirst(normalised, input.side ** 2);
+  return input.layout === 'NHWC' ? normalised : channelsFirst(normalised, input.height * input.width);
 }
 
 function channelsFirst(values: Float32Array, places: number): Float32Array {
@@ -72,18 +72,18 @@ function channelsFirst(values: Float32Array, places: number): Float32Array {
 
 const LOADERS: Readonly<Record<GraphExport['format'], (engine: Engine, graph: GraphExport) => Promise<Loaded>>> = {
   async onnx({ threads }, { path, input, output }) {
-    const { name: inputName, dtype: inputType } = input;
-    const shape = input.layout === 'NCHW' ? [3, input.side, input.side] : [input.side, input.side, 3];
+    const { name: inputName, dtype: inputType, height, width } = input;
+    const shape = input.layout === 'NCHW' ? [3, height, width] : [height, width, 3];
     const order = { path, threads, inputName, inputType, shape, outputName: output, batch: null };
     const session = await OnnxTeacher.open(order);
     return { ask: (images, count) => session.ask(images, count), close: () => session.close() };
   },
   async 'saved-model'({ tensorflow }, { path, input, output }) {
-    const { name, dtype, side } = input;
+    const { name, dtype, height, width } = input;
     const model = await SavedModel.load(tensorflow, path, name, output);
     const ask: Loaded['ask'] = async (images, count) => {
       const values = dtype === 'uint8' ? Uint8Array.from(images) : images;
-      const answer = await model.run({ shape: [count, side, side, 3], dtype, values });
+      const answer = await model.run({ shape: [count, height, width, 3], dtype, values });
       return { values: answer.values as Float32Array, shape: answer.shape };
     };
     return { ask, close: async () => model.dispose() };
@@ -92,7 +92,7 @@ const LOADERS: Readonly<Record<GraphExport['format'], (engine: Engine, graph: Gr
   async tfjs(_, { path, input, output }) {
     const model = await loadGraphModel({ load: async () => readTfjs(path) });
     const ask: Loaded['ask'] = async (images, count) => {
-      const shape = [count, input.side, input.side, 3];
+      const shape = [count, input.height, input.width, 3];
       const fed = tf.tensor(input.dtype === 'uint8' ? Int32Array.from(images) : images, shape, input.dtype === 'uint8' ? 'int32' : 'float32'); // prettier-ignore
       const answer = model.execute({ [input.name]: fed }, output) as tf.Tensor;
       const values = (await answer.data()) as Float32Array;

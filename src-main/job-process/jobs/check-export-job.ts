@@ -94,9 +94,7 @@ interface Both extends CheckedAgainst {
 async function compared(job: CheckExportJob, both: Both, context: JobContext): Promise<Found | null> {
   const { checkpoint, exported, engine } = both;
   const problems = differencesOf(job.path, checkpoint, exported);
-  // Images that are not square are made nowhere here: arrays and words alone are compared.
-  const isSquare = checkpoint.model.inputWidth === undefined;
-  if (!isSquare || !comparable(checkpoint, exported)) return { answers: null, latency: [], problems };
+  if (!comparable(checkpoint, exported)) return { answers: null, latency: [], problems };
   const state = engine.newState();
   try {
     setParams(state, PREFIX.model, checkpoint.model.specs, checkpoint.params);
@@ -142,7 +140,7 @@ async function latencies(
   for (const [at, batch] of BATCHES.entries()) {
     tell(at, BATCHES.length);
     const step = await createEvalStep(engine, state, { model, prefix: EXPORTED, batchSize: batch, frozen: true });
-    const latency = await latencyOfRuns(batch, () => step.run(greyImages(batch, model.inputSize)), context.stop);
+    const latency = await latencyOfRuns(batch, () => step.run(greyImages(batch, model)), context.stop);
     step.dispose();
     if (!latency) return null;
     measured.push(latency);

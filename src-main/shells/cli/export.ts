@@ -56,7 +56,7 @@ export const exportWeights: Command = {
     {
       flag: 'input-width',
       value: 'N',
-      help: 'Width of the images where they are not square; --input-size is then their height. Image transformers only.',
+      help: 'Width of the images where they are not square; --input-size is then their height.',
     },
     {
       flag: 'input',
