@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { measured, number, oneOf, plainError, text } from './shapes.ts';
+import { flag, measured, number, oneOf, plainError, text } from './shapes.ts';
 import { stepValues } from './step-numbers.ts';
 
 /** Facts that a job reports: already true when sent. Times are milliseconds since 1970. */
@@ -101,8 +101,23 @@ const checkpointRow = v.object({
 });
 export type CheckpointRow = v.InferOutput<typeof checkpointRow>;
 
+/** What came of an export that the recipe asks for once the run has finished. */
+const exportRow = v.object({
+  type: v.literal('export'),
+  time: number,
+  /** As in EXPORT_FORMATS; another version may know more. */
+  format: text,
+  path: text,
+  bytes: number,
+  /** Why there is none. */
+  error: v.nullable(plainError),
+  /** Whether it passed its check; null where nothing was checked. */
+  passed: v.nullable(flag),
+});
+export type ExportRow = v.InferOutput<typeof exportRow>;
+
 /** One line of `history.jsonl`. */
-const historyRow = v.variant('type', [stepRow, epochRow, noteRow, stateRow, checkpointRow]);
+const historyRow = v.variant('type', [stepRow, epochRow, noteRow, stateRow, checkpointRow, exportRow]);
 export type HistoryRow = v.InferOutput<typeof historyRow>;
 
 const ROW_TYPES: ReadonlySet<unknown> = new Set(historyRow.options.map(({ entries }) => entries.type.literal));

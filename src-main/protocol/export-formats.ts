@@ -112,6 +112,17 @@ export type WeightKind = KindOf<(typeof EXPORT_FORMATS)[ExportFormat]>;
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as [ExportFormat, ...ExportFormat[]];
 const ROWS: readonly (readonly [ExportFormat, FormatRow])[] = EXPORT_FORMAT_NAMES.map((name) => [name, EXPORT_FORMATS[name]]); // prettier-ignore
 
+const NAME = `\\s*(?:${EXPORT_FORMAT_NAMES.join('|')})\\s*`;
+/** Matches names of formats with commas between them, or nothing. */
+export const FORMATS_PATTERN = `^\\s*$|^${NAME}(?:,${NAME})*$`;
+
+/** Lists the formats that a text names, each once; null where one is unknown. */
+export function formatsIn(text: string): ExportFormat[] | null {
+  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  const known = (name: string): name is ExportFormat => EXPORT_FORMAT_NAMES.includes(name as ExportFormat);
+  return names.every(known) ? names : null;
+}
+
 /** Formats of weight files: those that are read again by their content. */
 const WEIGHT_ROWS = ROWS.filter(([, { kinds }]) => Object.keys(kinds).length > 0);
 /** Every ending of a weight file, without the dot. */

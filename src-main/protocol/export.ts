@@ -103,6 +103,8 @@ const exportInfo = v.object({
   model: text,
   classes: number,
   inputSize: number,
+  /** Width of the images where they are not square. */
+  inputWidth: v.optional(number),
   /** The last check; null where there was none of this very file. */
   check: v.nullable(exportCheck),
   /** Why it cannot be read. */

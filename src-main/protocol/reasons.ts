@@ -497,6 +497,8 @@ export const REASONS = {
   'value.card-field': 'one of the fields {names}',
   'value.the-file': 'the file',
   'value.of': '{name}: {expected}',
+  'value.export-formats': 'formats with commas between them, of {choices}',
+  'value.export-network': 'formats without {format}, in which {model} cannot be written',
   'value.device': 'auto, cpu or cuda:0, cuda:1 …',
   'evaluation.unknown': 'unknown ({count}): {names}',
 } as const satisfies Record<string, string>;

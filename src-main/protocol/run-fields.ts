@@ -1,4 +1,5 @@
 import { DEVICE_PATTERN } from './device.ts';
+import { EXPORT_FORMAT_NAMES, FORMATS_PATTERN } from './export-formats.ts';
 import type { FieldOf } from './field.ts';
 import { reason } from './reasons.ts';
 
@@ -155,6 +156,19 @@ export const RUN_FIELDS = [
     paper: '',
     label: 'Profile',
     help: 'Writes what happened when to trace.json in the run folder (for Perfetto or chrome://tracing), and times each op of one step.',
+  },
+  {
+    key: 'export',
+    type: 'text',
+    group: 'run',
+    simple: false,
+    default: '',
+    pattern: FORMATS_PATTERN,
+    expected: reason('value.export-formats', { choices: EXPORT_FORMAT_NAMES.join(', ') }),
+    unit: '',
+    paper: '',
+    label: 'Export when done',
+    help: 'Formats, with commas, in which the best checkpoint is exported once the run has finished: onnx,safetensors. Each is checked on validation images.',
   },
   {
     key: 'outputDir',

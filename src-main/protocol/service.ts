@@ -79,6 +79,15 @@ function call<Params extends v.GenericSchema, Result extends v.GenericSchema>(pa
   return { params, result };
 }
 
+/** The weights to export. */
+const exportSource = {
+  run: v.optional(runId),
+  /** Of the run: the name of a checkpoint's file, `best`, which it is when left out, or `last`. */
+  checkpoint: v.optional(text),
+  /** In place of a run: a file, a folder, or the name of published weights that are on this machine. */
+  weights: v.optional(text),
+};
+
 export const CALLS = {
   'system.info': call(v.strictObject({}), systemInfo),
   'system.browse': call(v.strictObject({ path: v.optional(text) }), folder),
@@ -389,15 +398,19 @@ export const CALLS = {
     photoAnswer,
   ),
   /**
-   * Writes a checkpoint of a run in several formats, and has each checked as `export.check` does where `images` says on
-   * how many. The job's result is `{ written }`, one WrittenExport for each format.
+   * Writes a checkpoint of a run, or other weights, in several formats, and has each checked as `export.check` does where
+   * `images` says on how many. The job's result is `{ written, checks }`: a WrittenExport for each format, and an
+   * ExportCheck for each that was checked.
    */
   'export.write': call(
     v.strictObject({
-      run: runId,
-      checkpoint: text,
+      ...exportSource,
+      /** A file with the names of the classes in order, in place of the weights' own. */
+      classNames: v.optional(text),
+      /** The data to check on, in place of those that the weights were trained on. */
+      dataPath: v.optional(text),
       items: v.pipe(v.array(exportItem), v.minLength(1), v.maxLength(32)),
-      /** Where those go that name no place; the exports of the run when left out. */
+      /** Where those go that name no place; the exports of the run when left out. Weights of no run need it. */
       folder: v.optional(text),
       average: v.optional(v.boolean()),
       /** Sides of the images, where others than in the training. */
@@ -409,7 +422,7 @@ export const CALLS = {
     job,
   ),
   /** Bytes of a checkpoint in each format, or why it cannot be written in it. */
-  'export.sizes': call(v.strictObject({ run: runId, checkpoint: text, average: v.optional(v.boolean()) }), exportSizes),
+  'export.sizes': call(v.strictObject({ ...exportSource, average: v.optional(v.boolean()) }), exportSizes),
   /** Lists the exports of a run that still exist, newest first, also outside of its folder. */
   'export.list': call(v.strictObject({ run: runId }), exportInfos),
   /** Reads a listed export as a stranger would and compares it with its checkpoint; the job's result is an ExportCheck. */

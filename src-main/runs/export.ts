@@ -1,7 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { diskError, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
-import { writeFolderAtomic, type FileToWrite } from '../base/folder.ts';
+import { textFile, writeFilesAtomic, writeFolderAtomic, type FileToWrite } from '../base/folder.ts';
 import { divideShards, shardIndexText } from '../formats/shards.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import {
@@ -109,7 +107,7 @@ export function exportTarget(output: string, format: ExportFormat): string {
 }
 
 /**
- * Writes the files of an export of which the first is the one that others open. It comes last: it is there when all are.
+ * Writes the files of an export of which the first is the one that others open: all of them, or none.
  * @throws StillhouseError `disk.*`
  */
 export async function writeExportFiles(
@@ -117,13 +115,7 @@ export async function writeExportFiles(
   files: readonly FileToWrite[],
   { onBytes }: WriteOptions = {},
 ): Promise<Exported> {
-  mkdirParent(path);
-  let sum = 0;
-  for (const { name, bytes, chunks } of [...files].reverse()) {
-    await writeChunksAtomic(join(dirname(path), name), heard(chunks(), onBytes), bytes);
-    sum += bytes;
-  }
-  return { path, bytes: sum };
+  return { path, ...(await writeFilesAtomic(dirname(path), watched(files, onBytes))) };
 }
 
 /** Writes the folder of an export. @throws StillhouseError `disk.*` */
@@ -132,8 +124,11 @@ export async function writeExportFolder(
   files: readonly FileToWrite[],
   { onBytes }: WriteOptions = {},
 ): Promise<Exported> {
-  const watched = files.map((file) => ({ ...file, chunks: () => heard(file.chunks(), onBytes) }));
-  return { path, ...(await writeFolderAtomic(path, watched, isOwnFolder)) };
+  return { path, ...(await writeFolderAtomic(path, watched(files, onBytes), isOwnFolder)) };
+}
+
+function watched(files: readonly FileToWrite[], onBytes: WriteOptions['onBytes']): FileToWrite[] {
+  return files.map((file) => ({ ...file, chunks: () => heard(file.chunks(), onBytes) }));
 }
 
 /** Arrays of more than `shardBytes` together go to several files, and an index of them to `output`.index.json. */
@@ -144,32 +139,20 @@ async function writeFiles(
   { shardBytes = SHARD_BYTES, onBytes }: WriteOptions,
 ): Promise<Exported> {
   const shards = divideShards(network.arrays, basename(target), shardBytes);
-  mkdirParent(target);
-  let bytes = 0;
   const average = shards.length === 1 && EXPORT_FORMATS[format].holdsAverage ? network.beside : undefined;
-  for (const { file, arrays } of shards) {
-    const written = FILE_WRITERS[format](arrays, describeNetwork(network), average);
-    const chunks = heard(written.chunks, onBytes);
-    bytes += (await writeChunksAtomic(join(dirname(target), file), chunks, written.bytes)).bytes;
-  }
-  if (shards.length === 1) return { path: target, bytes };
-  // The index comes last: it is only there when all that it names is.
-  const index = `${target}.index.json`;
-  writeFileAtomic(index, shardIndexText(shards));
-  return { path: index, bytes };
+  const files = shards.map(({ file: name, arrays }): FileToWrite => {
+    const { bytes, chunks } = FILE_WRITERS[format](arrays, describeNetwork(network), average);
+    return { name, bytes, chunks: () => chunks };
+  });
+  if (shards.length === 1) return writeExportFiles(target, files, { onBytes });
+  const index = textFile(`${basename(target)}.index.json`, shardIndexText(shards));
+  const { bytes } = await writeExportFiles(target, [index, ...files], { onBytes });
+  return { path: `${target}.index.json`, bytes: bytes - index.bytes };
 }
 
 function* heard(chunks: Iterable<Uint8Array>, onBytes: WriteOptions['onBytes']): Generator<Uint8Array> {
   for (const chunk of chunks) {
     onBytes?.(chunk.length);
     yield chunk;
-  }
-}
-
-function mkdirParent(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw diskError(error, path, 0);
   }
 }

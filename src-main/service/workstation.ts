@@ -15,6 +15,7 @@ import { DistilCalls } from './distillations/distil-calls.ts';
 import { EngineManager, type ChosenEngine } from './engine/engine-manager.ts';
 import { Evaluations } from './evaluations/evaluations.ts';
 import { ExportCalls } from './exports/export-calls.ts';
+import { WhenDone } from './exports/when-done.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { lookAt } from './look-at.ts';
 import { Photos } from './evaluations/photos.ts';
@@ -146,7 +147,11 @@ class Core {
     const { jobs, engine, datasets, notes, shelf, control } = this;
     const runsFolder = this.places.runs;
     const onChange = (): void => emit({ event: 'runs' });
-    this.starter = new RunStarter({ runsFolder, shelf, datasets, notes, engine, control, onChange });
+    this.weights = new WeightCalls({ folder: this.places.weights, jobs, onChange: () => emit({ event: 'weights' }) });
+    const here = this.weights.here.bind(this.weights);
+    this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, here, onChange });
+    const whenDone = new WhenDone({ jobs, exports: this.exports, emit });
+    this.starter = new RunStarter({ runsFolder, shelf, datasets, notes, engine, control, whenDone, onChange });
     this.sample = new SampleRun({
       jobs,
       engine,
@@ -159,13 +164,11 @@ class Core {
       enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
       onActive: () => this.tellActive(),
     });
-    this.weights = new WeightCalls({ folder: this.places.weights, jobs, onChange: () => emit({ event: 'weights' }) });
     const local = this.weights.local.bind(this.weights);
     this.evaluations = new Evaluations({ shelf, datasets, engine, jobs, spawnJob, cacheFolder, local });
     this.distillations = this.distilCalls();
     this.studies = this.studyCalls();
-    this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, onChange: () => emit({ event: 'runs' }) });
-    this.photos = new Photos({ shelf, engine, spawnJob, here: this.weights.here.bind(this.weights) });
+    this.photos = new Photos({ shelf, engine, spawnJob, here });
     this.recipeCalls = new RecipeCalls({
       runsFolder,
       jobs,

@@ -1,4 +1,5 @@
 import type { QueueEntry, RunSummary } from '../../src-main/protocol/data-types.ts';
+import { formatsIn, type ExportFormat } from '../../src-main/protocol/export-formats.ts';
 import { defaultRecipe } from '../../src-main/protocol/recipe.ts';
 import { presetsOf } from './recipe-presets.ts';
 
@@ -12,6 +13,8 @@ export interface WaitingRun {
   teacher: string;
   dataPath: string;
   epochs: number;
+  /** The formats in which it is exported when done; a run to resume has them in its recipe. */
+  exports: ExportFormat[];
   /** How long it is expected to take; null while nothing tells. */
   seconds: number | null;
 }
@@ -31,6 +34,7 @@ export function waitingRun(
     teacher: recipe.distillationType === 'none' ? '' : recipe.teacherModel,
     dataPath: recipe.dataPath,
     epochs: recipe.epochs,
+    exports: formatsIn(recipe.export) ?? [],
     seconds: times.get(entry.id) ?? null,
   };
 }
@@ -39,5 +43,5 @@ function resumed(entry: QueueEntry, runs: readonly RunSummary[]): WaitingRun {
   const run = runs.find(({ id }) => id === entry.resume);
   const { model = '', teacher = '', dataPath = '', epochs = 0, epoch = 0, seconds = 0 } = run ?? {};
   const left = epoch > 0 && seconds > 0 ? (seconds / epoch) * (epochs - epoch) : null;
-  return { entry, preset: null, model, teacher, dataPath, epochs, seconds: left };
+  return { entry, preset: null, model, teacher, dataPath, epochs, exports: [], seconds: left };
 }

@@ -2,6 +2,7 @@ import { EPOCH_NUMBER_NAMES, epochNumber } from '../../src-main/protocol/epoch-n
 import type {
   CheckpointRow,
   EpochRow,
+  ExportRow,
   HistoryRow,
   NoteRow,
   StateRow,
@@ -43,6 +44,8 @@ export class RunHistory {
   readonly timesByEpoch = new Columns<(typeof TIME_COLUMNS)[number]>(TIME_COLUMNS);
   readonly notes: NoteRow[] = [];
   readonly checkpoints: CheckpointRow[] = [];
+  /** What came of the exports that the recipe asks for, since it trained last. */
+  exports: ExportRow[] = [];
   state: StateRow | null = null;
   lastStep: StepRow | null = null;
   lastEpoch: EpochRow | null = null;
@@ -82,7 +85,11 @@ export class RunHistory {
       case 'checkpoint':
         this.checkpoints.push(row);
         return this.countCheckpoint(row);
+      case 'export':
+        this.exports = [...this.exports, row];
+        return;
       case 'state':
+        if (row.state === 'starting' || row.state === 'running') this.exports = [];
         this.state = row;
     }
   }
@@ -99,6 +106,8 @@ export class RunHistory {
 
   /** Moves the clock of training on, unless the run stood still since the row before. */
   private advance(row: HistoryRow): void {
+    // It comes after the end.
+    if (row.type === 'export') return;
     if (this.clock !== null && row.time > this.clock) this.active += (row.time - this.clock) / 1000;
     const still = row.type === 'state' && !['running', 'pausing', 'stopping'].includes(row.state);
     this.clock = still ? null : row.time;

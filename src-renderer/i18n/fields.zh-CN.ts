@@ -158,6 +158,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     label: '性能剖析',
     help: '把各阶段的时间写入运行文件夹中的 trace.json（可用 Perfetto 或 chrome://tracing 打开），并测量某一步中每个算子的耗时。',
   },
+  export: {
+    label: '完成后导出',
+    help: '运行完成后，把最佳检查点以这些格式导出，以逗号分隔，例如 onnx,safetensors。每个都会在验证图片上检查。',
+  },
   outputDir: { label: '运行文件夹', help: '存放历史、检查点与导出；留空则在运行目录中新建。' },
 };
 

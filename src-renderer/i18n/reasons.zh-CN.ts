@@ -484,6 +484,8 @@ export const zhReasons = {
   'value.card-field': '字段 {names} 之一',
   'value.the-file': '文件',
   'value.of': '{name}：{expected}',
+  'value.export-formats': '以逗号分隔的格式：{choices}',
+  'value.export-network': '不含 {format} 的格式：{model} 无法以其写出',
   'value.device': 'auto、cpu 或 cuda:0、cuda:1 …',
   'evaluation.unknown': '未知（{count}）：{names}',
 } satisfies Record<ReasonCode, string>;

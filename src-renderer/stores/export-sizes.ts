@@ -5,7 +5,7 @@ import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useRun } from './run.ts';
 
-/** What a checkpoint of the open run will take in each format, before anything is written. */
+/** What a checkpoint of the open run, or other weights, will take in each format, before anything is written. */
 export const useExportSizes = defineStore('export-sizes', () => {
   const service = useService();
   const run = useRun();
@@ -14,10 +14,12 @@ export const useExportSizes = defineStore('export-sizes', () => {
   const take = (read: ExportSize[]): void => {
     list.value = read;
   };
-  const ask = async (checkpoint: string, average: boolean): Promise<void> => {
+  /** @param of a checkpoint of the open run, or weights of no run; an empty name asks for nothing. */
+  const ask = async (of: { checkpoint: string; average: boolean } | { weights: string }): Promise<void> => {
     list.value = [];
-    if (!checkpoint) return readings.drop();
-    const sizes = () => service.call('export.sizes', { run: run.currentId, checkpoint, average });
+    const isOther = 'weights' in of;
+    if (!(isOther ? of.weights : of.checkpoint)) return readings.drop();
+    const sizes = () => service.call('export.sizes', isOther ? of : { run: run.currentId, ...of });
     // What keeps them from being known keeps the export too, which says it.
     await readings.ask(sizes, take, () => undefined);
   };

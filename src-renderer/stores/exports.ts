@@ -1,7 +1,7 @@
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
-import type { ExportInfo, WrittenExport } from '../../src-main/protocol/export.ts';
+import type { ExportCheck, ExportInfo, WrittenExport } from '../../src-main/protocol/export.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
 import { latest } from '../composables/latest.ts';
 import { useJobs } from './jobs.ts';
@@ -10,7 +10,14 @@ import { useRun } from './run.ts';
 import { useService } from '../composables/use-service.ts';
 
 /** The wish of the export form. */
-export type ExportWish = Omit<CallParams<'export.write'>, 'run'>;
+export type ExportWish = Omit<CallParams<'export.write'>, 'run' | 'weights'>;
+type OtherWish = Omit<CallParams<'export.write'>, 'run' | 'checkpoint'>;
+
+/** As the job of an export answers. */
+interface Found {
+  written: WrittenExport[];
+  checks: ExportCheck[];
+}
 
 /** The exports of the open run, and what checking them found. */
 export const useExports = defineStore('exports', () => {
@@ -95,7 +102,7 @@ function exportWork({ chosen, error, refresh, fail }: ReturnType<typeof exportLi
     [error.value, refused.value] = [null, []];
     const writeAll = async (): Promise<WrittenExport[]> => {
       const { job } = await service.call('export.write', { run: of, ...wish });
-      return ((await jobs.finished(job)).result as { written: WrittenExport[] }).written;
+      return ((await jobs.finished(job)).result as Found).written;
     };
     let path = '';
     await writes.ask(
@@ -111,6 +118,26 @@ function exportWork({ chosen, error, refresh, fail }: ReturnType<typeof exportLi
     await refresh();
     if (path && isUntouched && of === run.currentId) chosen.value = path;
   };
+  /** What was written last of weights of no run, and what checking it found. */
+  const found = shallowRef<Found>({ written: [], checks: [] });
+  /** Writes weights of no run for others, and has each export checked, where that is wished. */
+  const writeOther = async (wish: OtherWish): Promise<void> => {
+    const of = run.currentId;
+    [error.value, refused.value, found.value] = [null, [], { written: [], checks: [] }];
+    const writeAll = async (): Promise<Found> => {
+      const { job } = await service.call('export.write', wish);
+      return (await jobs.finished(job)).result as Found;
+    };
+    const take = (now: Found): void => {
+      found.value = now;
+      refused.value = now.written.filter((one) => one.error);
+    };
+    await writes.ask(writeAll, take, (thrown) => fail(of, thrown));
+    // They may be of a run after all.
+    await refresh();
+  };
+  const made = computed(() => found.value.written.filter((one) => !one.error));
+  const madeChecks = computed(() => found.value.checks);
   /** Deletes an export of the run that it was chosen of, whichever is open by now. */
   const remove = async (of: string, path: string): Promise<void> => {
     try {
@@ -124,5 +151,5 @@ function exportWork({ chosen, error, refresh, fail }: ReturnType<typeof exportLi
     () => run.currentId,
     () => (refused.value = []),
   );
-  return { writing: writes.busy, refused, checking, job, check, write, remove, cancel: jobs.cancel };
+  return { writing: writes.busy, refused, made, madeChecks, checking, job, check, write, writeOther, remove, cancel: jobs.cancel }; // prettier-ignore
 }

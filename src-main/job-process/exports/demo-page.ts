@@ -90,8 +90,8 @@ const WORDS = {
     note: 'The browser resizes a little differently from training, so the numbers may differ slightly.',
     fail: 'The network could not be used: ' },
   zh: { load: '正在加载网络…', ready: '任何内容都不会离开这台电脑。', ask: '把照片拖到这里，或选择一张',
-    work: '正在识别…', image: '网络看到的图像', class: '类别词元的注意力', distillation: '蒸馏词元的注意力',
-    bad: '浏览器无法将此文件读取为图像。', note: '浏览器的缩放与训练时略有不同，因此数值可能稍有差异。',
+    work: '正在识别…', image: '网络看到的图片', class: '类别词元的注意力', distillation: '蒸馏词元的注意力',
+    bad: '浏览器无法将此文件读取为图片。', note: '浏览器的缩放与训练时略有不同，因此数值可能稍有差异。',
     fail: '无法使用该网络：' },
 };
 const language = navigator.language.startsWith('zh') ? 'zh' : 'en';

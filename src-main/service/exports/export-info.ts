@@ -64,7 +64,7 @@ export function exportInfo(run: string, path: string): ExportInfo {
 
 type Words = Pick<
   ExportInfo,
-  'format' | 'checkpoint' | 'epoch' | 'average' | 'wrapped' | 'model' | 'classes' | 'inputSize'
+  'format' | 'checkpoint' | 'epoch' | 'average' | 'wrapped' | 'model' | 'classes' | 'inputSize' | 'inputWidth'
 >;
 
 function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
@@ -80,6 +80,7 @@ function wordsOf(run: string, opened: ReturnType<typeof openWeights>): Words {
     model: settings.model ?? '',
     classes: classCount(weights),
     inputSize: settings.inputSize ?? 0,
+    ...(weights.inputWidth !== undefined && { inputWidth: weights.inputWidth }),
   };
 }
 
@@ -110,11 +111,13 @@ function plain(text: string): unknown {
 
 function wordsOfManifest(run: string, { format, facts }: Manifest): Words {
   const [epoch, step] = [numberOf(facts.epoch), numberOf(facts.step)];
+  const [, height, width] = ((facts.input_size ?? []) as unknown[]).map(numberOf);
   return {
     ...{ format, checkpoint: checkpointOf(run, epoch, step), epoch, average: facts.average === true, wrapped: false },
     model: typeof facts.architecture === 'string' ? facts.architecture : '',
     classes: numberOf(facts.num_classes) ?? 0,
-    inputSize: numberOf((facts.input_size as unknown[] | undefined)?.[1]) ?? 0,
+    inputSize: height ?? 0,
+    ...(width !== null && width !== height && { inputWidth: width }),
   };
 }
 

@@ -10,10 +10,12 @@ import { stepsPerEpoch } from '../../data/batches/sampler.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { findPublished } from '../../install/weight-source.ts';
 import { hasImageNetWeights } from '../../install/model-weights.ts';
+import { hubClassOf } from '../../model/hub-names.ts';
 import { planFit } from '../../model/weights.ts';
 import { createModel, isModel, listModels, modelCard, suggestedModels } from '../../model/zoo.ts';
 import type { ModelCard, RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
+import { formatsIn } from '../../protocol/export-formats.ts';
 import { sayReason, reason, type ReasonValue } from '../../protocol/reasons.ts';
 import {
   checkField,
@@ -87,6 +89,7 @@ export async function checkRecipe(given: Record<string, unknown>, facts: RecipeF
   findings.augmentation(recipe);
   findings.distillation(recipe);
   findings.training(recipe, model);
+  findings.exports(recipe, model);
   await findings.precision(recipe, facts);
   if (dataset) {
     findings.images(recipe, dataset);
@@ -209,6 +212,14 @@ class Findings {
     if (recipe.cosub && taught) this.problem('cosub', reason('value.not-distilled'), 'true');
     const twice = recipe.twoClassTokens && whyNotTwice(recipe, model);
     if (twice) this.problem('twoClassTokens', reason(twice), 'true');
+  }
+
+  /** Reports a format in which the network cannot be written, before it is trained for hours. */
+  exports({ export: formats }: Recipe, model: Model | undefined): void {
+    if (!model) return;
+    const refused = { 'onnx-int8': model.attentionHeads === undefined, huggingface: hubClassOf(model) === null };
+    const format = (formatsIn(formats) ?? []).find((one) => one in refused && refused[one as keyof typeof refused]);
+    if (format) this.problem('export', reason('value.export-network', { format, model: model.name }), formats);
   }
 
   /** Reports a precision that the processor does not take. */

@@ -232,7 +232,7 @@ export class RunControl {
     if (error?.code === 'run.locked') this.note(id, [noteRow(error)]);
     else {
       const row = run.last ?? stateRow(state, error);
-      if (!run.last) record(run.path, row);
+      if (!run.last) record(run.path, [row]);
       this.note(id, [row]);
     }
     this.active.delete(id);
@@ -279,13 +279,16 @@ function stateRow(state: RunState, error: PlainError | null): HistoryRow {
   return { type: 'state', time: Date.now(), state, error };
 }
 
-// A full disk, or another that trains in the folder already, must not hide from the windows how the run ended.
-function record(path: string, row: HistoryRow): void {
+/**
+ * Writes rows into the history of a run that nothing trains. A full disk, or another that trains in the folder already,
+ * must not hide from the windows how the run ended.
+ */
+export function record(path: string, rows: HistoryRow[]): void {
   let lock: RunLock | undefined;
   try {
     lock = lockRun(path);
     const history = openHistory(path);
-    history.append([row]);
+    history.append(rows);
     history.close();
   } catch {
     return;

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { RecipeCheck } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import type { ExportRow } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { latestCheckpoint, listCheckpoints, rewindRun } from '../../runs/checkpoint.ts';
 import { openCheckpoint } from '../../runs/checkpoint-file.ts';
@@ -13,6 +14,7 @@ import type { DataNotes } from '../../jobs/data-notes.ts';
 import type { Datasets } from '../data/datasets.ts';
 import type { ChosenEngine, EngineManager } from '../engine/engine-manager.ts';
 import { checkRecipe, refusal, type CheckedRecipe, type RecipeFacts } from '../recipe/recipe-check.ts';
+import type { WhenDone } from '../exports/when-done.ts';
 import type { RunControl, RunEnd, RunRanks } from './run-control.ts';
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import type { RunStore } from './run-store.ts';
@@ -43,6 +45,8 @@ export interface BegunRun {
   engine: ChosenEngine;
   /** Settles when its process is gone; it never rejects. */
   ended: Promise<RunEnd>;
+  /** What came of the exports that its recipe asks for: of a run that has finished. It never rejects. */
+  exported: Promise<ExportRow[]>;
   /** Asks it to save and stop. */
   stop(): void;
   /** Ends it at once, without saving. */
@@ -57,6 +61,7 @@ interface Parts {
   notes: DataNotes;
   engine: Pick<EngineManager, 'choose' | 'mayUseGpu'>;
   control: RunControl;
+  whenDone: WhenDone;
   /** There is a run more, or one that looks different. */
   onChange(): void;
 }
@@ -138,10 +143,15 @@ export class RunStarter {
     const { id, path, lock, engine, resume } = where;
     const { threads, ranks, onProgress } = request;
     const on = { ...engine, ...(threads !== undefined && { threads }) };
-    const { control, onChange } = this.parts;
+    const { control, whenDone, onChange } = this.parts;
     const ended = control.start({ id, path, recipe, resume, on, lock, notes: check.warnings, ranks, onProgress });
+    const exported = ended.then(({ state }) => (state === 'finished' ? whenDone.export({ id, path, recipe }) : []));
     onChange();
-    return { id, path, recipe, check, engine, ended, stop: () => control.stop(id), kill: () => control.kill(id) };
+    const stop = (): void => {
+      control.stop(id);
+      whenDone.cancel(id);
+    };
+    return { id, path, recipe, check, engine, ended, exported, stop, kill: () => control.kill(id) };
   }
 
   /** What is on the disk may have changed since a form was filled in. */

@@ -6,6 +6,7 @@ import {
   EXPORT_FORMAT_NAMES,
   EXPORT_FORMATS,
   formatOfPath,
+  formatsIn,
   isCheckable,
   isComputed,
   type ExportFormat,
@@ -153,14 +154,10 @@ function formatsOf(parsed: Parsed, output: string, { reporter }: Shell): ExportF
     if (!ending) reporter.note(`The file is written as ${DEFAULT_FORMAT}.`);
     return [ending ?? DEFAULT_FORMAT];
   }
-  const names = [...new Set(asked.split(',').map((name) => name.trim()))];
-  const known = (name: string): name is ExportFormat => EXPORT_FORMAT_NAMES.includes(name as ExportFormat);
-  const unknown = names.find((name) => !known(name));
-  if (unknown !== undefined) {
-    const expected = reason('value.one-of', { choices: EXPORT_FORMAT_NAMES.join(', ') });
-    throw new StillhouseError('argument.invalid', { name: '--format', expected, got: unknown });
-  }
-  return names.filter(known);
+  const formats = formatsIn(asked);
+  if (formats && formats.length > 0) return formats;
+  const expected = reason('value.export-formats', { choices: EXPORT_FORMAT_NAMES.join(', ') });
+  throw new StillhouseError('argument.invalid', { name: '--format', expected, got: asked });
 }
 
 async function checked(parsed: Parsed, shell: Shell, what: Source & { path: string }): Promise<ExportCheck> {

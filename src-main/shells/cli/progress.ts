@@ -1,5 +1,5 @@
 import type { PlainError } from '../../protocol/errors.ts';
-import type { EpochRow, HistoryRow, StepRow } from '../../protocol/events.ts';
+import type { EpochRow, ExportRow, HistoryRow, StepRow } from '../../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 
 /** Where a command writes: results go to `out`, all that accompanies them to `err`. */
@@ -46,6 +46,7 @@ export function textReporter(terminal: Terminal): Reporter {
         if (row.type === 'step') status.show(stepText(row, recipe));
         else if (row.type === 'epoch') status.print(epochText(row, recipe));
         else if (row.type === 'note') status.print(row.note.message);
+        else if (row.type === 'export') status.print(exportText(row));
       }
     },
     progress: (stage, done, total, unit, rate) => status.show(progressText(stage, done, total, unit, rate)),
@@ -105,6 +106,12 @@ function epochText(row: EpochRow, recipe: Recipe): string {
   const teacher = agreement === null ? '' : `  agrees with teacher ${agreement.toFixed(2)}`;
   const trained = `Epoch ${row.epoch + 1}/${totalEpochs(recipe)}  train loss ${row.trainLoss.toFixed(4)}`;
   return `${trained}  ${scoreText(test)}${heads}${average}${teacher}  ${duration(row.seconds)}`;
+}
+
+function exportText({ format, path, bytes: size, error, passed }: ExportRow): string {
+  if (error) return `Export as ${format} FAILED: ${error.message}`;
+  const check = passed === null ? 'not checked' : passed ? 'check passed' : 'check FAILED: do not use it';
+  return `Exported as ${format}, ${check}: ${path} (${bytes(size)})`;
 }
 
 /** Writes DeiT's closing line of an evaluation. */

@@ -23,6 +23,7 @@ export const queue: Command = {
 
 function describe({ id, added, recipe, resume, error }: QueueEntry): string {
   const what = resume === null ? `${String(recipe?.['model'])}  ${String(recipe?.['dataPath'])}` : `resume ${resume}`;
+  const exports = recipe?.['export'] ? `  export ${String(recipe['export'])}` : '';
   const time = new Date(added).toISOString().slice(0, 16).replace('T', ' ');
-  return `${id}  ${time}  ${what}${error ? `\n     ${error.message}` : ''}`;
+  return `${id}  ${time}  ${what}${exports}${error ? `\n     ${error.message}` : ''}`;
 }

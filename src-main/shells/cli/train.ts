@@ -1,5 +1,5 @@
 import type { RecipeCheck } from '../../protocol/data-types.ts';
-import type { EpochRow, HistoryRow, RunState, ServiceEvent } from '../../protocol/events.ts';
+import type { EpochRow, ExportRow, HistoryRow, JobProgress, RunState, ServiceEvent } from '../../protocol/events.ts';
 import { StillhouseError, fromPlainError, isDivergence, toPlainError } from '../../protocol/errors.ts';
 import { RunTimeMeter, type RunTimes, type TaughtOnce } from '../../protocol/run-times.ts';
 import { PRESETS } from '../../protocol/presets.ts';
@@ -20,7 +20,7 @@ import {
   type Parsed,
 } from './options.ts';
 import { opText, taughtText, timesText } from './profile.ts';
-import { bytes, scoreText } from './progress.ts';
+import { bytes, scoreText, type Reporter } from './progress.ts';
 import { describeDevice } from './engine.ts';
 import { deitNotes, deitOptions } from './deit-options.ts';
 import { evaluateAsDeit } from './evaluate.ts';
@@ -162,6 +162,7 @@ async function trainOnce(request: RunRequest, shell: Shell, onBegun: (begun: Beg
   const { reporter } = shell;
   const story = new Story();
   const emit = (event: ServiceEvent): void => {
+    if (event.event === 'job' && event.progress.kind === 'export') return showJob(reporter, event.progress);
     if (event.event !== 'run') return;
     reporter.rows(event.rows, begun.recipe);
     story.add(event.rows);
@@ -178,6 +179,15 @@ async function trainOnce(request: RunRequest, shell: Shell, onBegun: (begun: Beg
   } finally {
     await workstation.close();
   }
+}
+
+function showJob(reporter: Reporter, { stage, done, total, unit, state }: JobProgress): void {
+  if (state === 'running' && stage) reporter.progress(stage, done, total, unit);
+}
+
+/** Tells whether an export that the recipe asks for is not there, or is another than its checkpoint. */
+function isFailed({ error, passed }: ExportRow): boolean {
+  return error !== null || passed === false;
 }
 
 /** What the rows of a training come to. */
@@ -213,7 +223,8 @@ async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt
     begun.stop();
   };
   const interrupts = onInterrupt(stop, () => begun.kill());
-  const { state, error } = await begun.ended.finally(() => interrupts.release());
+  const { state, error } = await begun.ended;
+  const exported = await begun.exported.finally(() => interrupts.release());
   if (error) {
     if (isDivergence(error.code)) reporter.note(`Go on with: stillhouse train --resume ${run} --lr ${recipe.lr / 2}`);
     throw fromPlainError(error);
@@ -224,7 +235,11 @@ async function untilEnded(begun: BegunRun, story: Story, { reporter, onInterrupt
     .filter(Boolean)
     .join('\n');
   // Programs that read the result know it as `spent`.
-  reporter.result(text, { type: 'result', state, run, best, spent: times, taught: story.taught });
+  reporter.result(text, {
+    ...{ type: 'result', state, run, best, spent: times, taught: story.taught },
+    ...(recipe.export && { exported }),
+  });
+  if (exported.some(isFailed)) return 1;
   return state === 'finished' ? 0 : timeUp ? TIME_UP : STOPPED;
 }
 

@@ -326,7 +326,7 @@ const LATE: readonly Late[] = [
   },
   {
     ...{ store: 'export-sizes', what: 'the sizes', call: 'export.sizes' },
-    ask: (which) => useExportSizes().ask(`checkpoint-${which}`, false),
+    ask: (which) => useExportSizes().ask({ checkpoint: `checkpoint-${which}`, average: false }),
     mark: (sizes: object[], which) => sizes.map((size) => ({ ...size, bytes: which })),
     shown: () => useExportSizes().list[0]?.bytes,
     newest: 1,

@@ -1,5 +1,6 @@
 import { getWeights } from '../../../src-main/install/weight-store.ts';
 import { parseSource } from '../../../src-main/install/weight-source.ts';
+import { textFile, writeFilesAtomic } from '../../../src-main/base/folder.ts';
 import { saveCheckpoint } from '../../../src-main/runs/checkpoint.ts';
 import { openHistory } from '../../../src-main/runs/history.ts';
 import { lockRun } from '../../../src-main/runs/lock.ts';
@@ -31,5 +32,17 @@ if (command === 'save') {
     history.append([stepRow(step)]);
     await saveCheckpoint(folder, facts({ step }), stateOf(step));
     if (step === 2) say('saving');
+  }
+}
+
+if (command === 'batch') {
+  // Until killed; a round has another text in every file.
+  for (let round = Number(address); ; round++) {
+    const names = ['main', ...Array.from({ length: 40 }, (_, at) => `side-${at}`)];
+    await writeFilesAtomic(
+      folder,
+      names.map((name) => textFile(name, String(round))),
+    );
+    say('written');
   }
 }
