@@ -49,7 +49,7 @@ test('a queued run is exported when it has finished, each export checked, and it
   const history = openHistory(path);
   history.append([{ ...rows[0], format: 'of-later' }]);
   history.close();
-  expect(await client.call('run.detail', { run: id })).toMatchObject({ id });
+  expect(await client.call('run.detail', { run: id })).toMatchObject({ summary: { id } });
 });
 
 test('weights of no run are exported and checked, and a run by its best checkpoint', async () => {

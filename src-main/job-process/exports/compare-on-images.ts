@@ -88,8 +88,8 @@ async function* middles(batches: AsyncIterable<EvalBatch>, sides: Sides): AsyncG
   }
 }
 
-/** @param images squares [B, S, S, 3] of the longer side. @returns [B, height, width, 3] */
-export function middleOf(images: Uint8Array, height: number, width: number): Uint8Array {
+/** Cuts the middle [B, height, width, 3] out of squares [B, S, S, 3] of the longer side. */
+function middleOf(images: Uint8Array, height: number, width: number): Uint8Array {
   const side = Math.max(height, width);
   const [top, left] = [(side - height) >> 1, (side - width) >> 1];
   const count = images.length / (3 * side ** 2);

@@ -52,6 +52,7 @@ const OTHERS: Partial<Record<RecipeKey, unknown>> = {
   optBeta1: 0.5,
   precision: 'bfloat16',
   device: 'cpu',
+  export: 'onnx',
   inputSize: 48,
   batchSize: 6,
 };
