@@ -10,7 +10,14 @@ import { diskError, writeFileAtomic } from '../base/files.ts';
  */
 
 const NEWLINE = 0x0a;
-const TYPES = new Set<unknown>(['step', 'epoch', 'note', 'state', 'checkpoint', 'export'] satisfies HistoryRow['type'][]);
+const TYPES = new Set<unknown>([
+  'step',
+  'epoch',
+  'note',
+  'state',
+  'checkpoint',
+  'export',
+] satisfies HistoryRow['type'][]);
 
 export interface HistoryWriter {
   /** @throws StillhouseError `disk.full` or `disk.denied`; then no part of the rows is in the file. */
