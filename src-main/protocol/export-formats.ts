@@ -10,8 +10,6 @@ interface FormatRow {
   file?: string;
   /** Of a format that holds what the network computes: about how many bytes it takes, each number and beside them. */
   computed?: { each: number; beside?: number };
-  /** No check reads it. */
-  unchecked?: true;
   /** The kinds that `formats/weight-file.ts` recognises by content and this format is read as, in words. */
   kinds: Readonly<Record<string, string>>;
   /** The name and a note of one sentence, as the window, the command line and docs/export-formats.md show them. */
@@ -89,14 +87,15 @@ export const EXPORT_FORMATS = {
     about: 'The same at half the size to load; it is widened when it is read.',
   },
   demo: {
-    ...{ endings: [], kinds: {}, file: '-demo.html', holdsAverage: false, unchecked: true },
+    ...{ endings: [], kinds: {}, file: '-demo.html', holdsAverage: false },
     computed: { each: 16 / 3, beside: 19.1e6 },
     name: 'Demo page',
-    about: 'One file to hand to anyone: it opens from the disk, offline, and classifies a dropped photo.',
+    about:
+      'One file to hand to anyone: it opens from the disk, offline, and classifies a dropped photo. In float32, to answer as the checkpoint does.',
     readBy: 'Any current browser',
   },
   'demo-folder': {
-    ...{ endings: [], kinds: {}, folder: '-demo', holdsAverage: false, unchecked: true },
+    ...{ endings: [], kinds: {}, folder: '-demo', holdsAverage: false },
     computed: { each: 4, beside: 14.4e6 },
     name: 'Demo for a web server',
     about: 'The same page as a small folder that any web server sends.',
@@ -139,11 +138,6 @@ export function nameEnd(format: ExportFormat): string {
 export function isComputed(format: ExportFormat): boolean {
   // The folder for Hugging Face holds the network as ONNX beside its weights.
   return 'computed' in EXPORT_FORMATS[format] || format === 'huggingface';
-}
-
-/** Tells whether a check reads a format. */
-export function isCheckable(format: ExportFormat): boolean {
-  return !('unchecked' in EXPORT_FORMATS[format]);
 }
 
 /** Tells whether an export of a format is a folder. */

@@ -35,7 +35,10 @@ export const exportPage = {
       about: '供使用 TF.js 的网页使用的文件夹；onnxruntime-web 运行图像 Transformer 要快许多倍。',
     },
     'tfjs-float16': { name: 'TF.js，float16', about: '加载大小减半，读取时再展开。' },
-    demo: { name: '演示页面', about: '可以交给任何人的单个文件：从磁盘打开，无需联网，识别拖入的照片。' },
+    demo: {
+      name: '演示页面',
+      about: '可以交给任何人的单个文件：从磁盘打开，无需联网，识别拖入的照片。采用 float32，与检查点的回答一致。',
+    },
     'demo-folder': { name: '供网页服务器的演示', about: '同一页面的小文件夹，任何网页服务器都可以提供。' },
   },
   noFormat: '请选择一种格式。',

@@ -6,6 +6,7 @@ import type { ExportJob } from '../../src-main/jobs/job-protocol.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
+import { readDemo } from '../../src-main/job-process/exports/read-demo.ts';
 import { saveCheckpoint, type StateTensor } from '../../src-main/runs/checkpoint.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { parameterValues } from '../helpers/generated.ts';
@@ -50,6 +51,10 @@ test('a batch writes every format, about as large as was said, and nothing else'
   const page = readFileSync(written.find(({ format }) => format === 'demo')!.path, 'utf8');
   expect(page).toContain('Copyright (c) Microsoft Corporation');
   expect(page).toContain('"classes":["cat","dog","猫"]');
+  // As a browser takes it out of the page.
+  const demo = readDemo(written.find(({ format }) => format === 'demo')!.path);
+  expect(demo.graph).toMatchObject({ classes: ['cat', 'dog', '猫'], count: 3, preprocessing: { inputSize: 48 } });
+  demo.dispose();
 });
 
 test('what one format is refused for keeps no other from being written', async () => {

@@ -29,7 +29,7 @@ const problemsOf = async (given: Record<string, string | number | boolean>) =>
 
 test('a queued run is exported when it has finished, each export checked, and its history says so', async () => {
   const { client, heard } = front;
-  await client.call('queue.add', { recipe: tinyRecipe(data, { epochs: 1, export: 'safetensors, onnx' }) });
+  await client.call('queue.add', { recipe: tinyRecipe(data, { epochs: 1, export: 'safetensors, demo' }) });
   const rows = await heard.until('the exports', () => {
     const all = heard.events.flatMap((event) => (event.event === 'run' ? event.rows : []));
     const found = all.filter((row): row is ExportRow => row.type === 'export');
@@ -37,7 +37,7 @@ test('a queued run is exported when it has finished, each export checked, and it
   });
   expect(rows.map(({ format, error, passed }) => [format, error, passed])).toEqual([
     ['safetensors', null, true],
-    ['onnx', null, true],
+    ['demo', null, true],
   ]);
   const [{ id, path, state }] = await client.call('run.list', {});
   expect(state).toBe('finished');

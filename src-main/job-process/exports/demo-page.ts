@@ -6,6 +6,8 @@ export interface DemoFacts {
   classes: readonly string[];
   height: number;
   width: number;
+  cropRatio: number;
+  interpolation: string;
   /** Length that the shorter edge of an image is resized to before its middle is cut out. */
   edge: number;
   mean: readonly number[];

@@ -65,6 +65,7 @@ function factsOf({ model, classes, prepared }: NetworkToWrite, graph: Graph): De
   const names = classes ?? Array.from({ length: model.classes }, (_, label) => String(label));
   return {
     ...{ architecture: model.name, classes: names, height, width, mean, std, patch },
+    ...{ cropRatio: prepared.cropRatio, interpolation: prepared.interpolation },
     edge: Math.trunc(Math.max(height, width) / prepared.cropRatio),
     attention: withAttention(graph).attention,
     tokens: model.distilled ? ['class', 'distillation'] : ['class'],

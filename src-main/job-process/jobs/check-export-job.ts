@@ -1,7 +1,6 @@
 import type { Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { AnswerComparison, ExportCheck, Latency } from '../../protocol/export.ts';
-import type { GraphFormat } from '../../protocol/graph-formats.ts';
 import { stampOf, writeCheck } from '../../runs/export-check-file.ts';
 import type { Engine } from '../../engines/engine.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
@@ -14,6 +13,7 @@ import { progressTeller, type JobContext } from '../job-context.ts';
 import { graphFormatAt, readGraphExport, type GraphExport } from '../../weights/graph-export.ts';
 import { checkGraph } from '../exports/check-graph.ts';
 import { compareOnImages, greyImages, type CheckedAgainst } from '../exports/compare-on-images.ts';
+import { isDemo, readDemo, type ReadDemo } from '../exports/read-demo.ts';
 import { judge } from '../exports/judge.ts';
 import { BATCHES, latencyOfRuns } from '../exports/latency.ts';
 import { setParams } from '../training/train-state.ts';
@@ -31,8 +31,25 @@ export async function runCheckExportJob(job: CheckExportJob, context: JobContext
   const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   stage('weights');
   const checkpoint = await readNetwork(job.checkpoint, job.settings, job);
+  const demo = isDemo(job.path) ? attempt(() => readDemo(job.path)) : null;
+  try {
+    return await checkedAgainst(checkpoint, demo, job, context);
+  } finally {
+    if (demo && 'dispose' in demo) demo.dispose();
+  }
+}
+
+/** @param demo what was read of a demo; null for any other export. */
+async function checkedAgainst(
+  checkpoint: ReadNetwork,
+  demo: ReadDemo | { problem: PlainError } | null,
+  job: CheckExportJob,
+  context: JobContext,
+): Promise<JobResults['check-export']> {
+  const stage = (stage: string): void => context.tell({ tell: 'progress', stage, done: 0, total: 0 });
   const format = graphFormatAt(job.path);
-  const read = format ? readGraph(job.path, format) : await readExport(job.path);
+  const graph = demo && 'graph' in demo ? demo.graph : demo;
+  const read = graph ?? (format ? attempt(() => readGraphExport(job.path, format)) : await readExport(job.path));
   stage('data');
   const { model, classes: names } = checkpoint;
   const { dataset } = await validationData(checkpoint.recipe, { path: job.checkpoint, count: model.classes, names });
@@ -61,9 +78,10 @@ function findingsOf(
   return compared(job, { ...given, exported: read }, context);
 }
 
-function readGraph(path: string, format: GraphFormat): GraphExport | { problem: PlainError } {
+/** Reads a file; what is wrong with it is a finding. */
+function attempt<Read>(read: () => Read): Read | { problem: PlainError } {
   try {
-    return readGraphExport(path, format);
+    return read();
   } catch (error) {
     if (!(error instanceof StillhouseError) || error.code === 'file.missing') throw error;
     return { problem: toPlainError(error) };

@@ -8,7 +8,7 @@ import {
   type ExportSize,
   type WrittenExport,
 } from '../../protocol/export.ts';
-import { isCheckable, isComputed, type ExportFormat } from '../../protocol/export-formats.ts';
+import { isComputed, type ExportFormat } from '../../protocol/export-formats.ts';
 import { reason } from '../../protocol/reasons.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { sizesOf } from '../../runs/export-sizes.ts';
@@ -127,11 +127,11 @@ export class ExportCalls {
     if (run) for (const { path } of done(found.written)) rememberExport(run, path);
     const [first] = found.written;
     if (first?.error && done(found.written).length === 0) throw fromPlainError(first.error);
-    const checked = done(found.written).filter(({ format }) => images !== undefined && isCheckable(format));
-    for (const { path } of checked) {
+    if (images === undefined) return found;
+    for (const { path } of done(found.written)) {
       if (context.signal.aborted) break;
       const check: CheckExportJob = {
-        ...{ kind: 'check-export', engine, gpu, path, checkpoint: weights, average, inputWidth, images: images! },
+        ...{ kind: 'check-export', engine, gpu, path, checkpoint: weights, average, inputWidth, images },
         settings: { ...settings, ...(dataPath && { dataPath }) },
       };
       const report: JobContext['report'] = (next) => context.report({ unit: 'files', ...next });

@@ -7,7 +7,6 @@ import {
   EXPORT_FORMATS,
   formatOfPath,
   formatsIn,
-  isCheckable,
   isComputed,
   type ExportFormat,
 } from '../../protocol/export-formats.ts';
@@ -96,8 +95,7 @@ export const exportWeights: Command = {
     const only = parsed.values.get('check-only') === true;
     const source = sourceOf(parsed);
     const written = only ? null : await write(parsed, source, shell);
-    const checkable = written?.filter(({ format }) => isCheckable(format));
-    const paths = checkable ? whole(checkable) : [resolve(pathValue(parsed, 'output') ?? '')];
+    const paths = written ? whole(written) : [resolve(pathValue(parsed, 'output') ?? '')];
     const isChecked = only || parsed.values.get('check') === true;
     const checks: ExportCheck[] = [];
     for (const path of isChecked ? paths : []) checks.push(await checked(parsed, shell, { ...source, path }));
