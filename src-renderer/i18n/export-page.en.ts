@@ -53,7 +53,7 @@ export const exportPage = {
   noFolder: 'Choose the folder to write to.',
   folderHelp: 'A folder.',
   names: 'Class names',
-  namesHelp: 'A file with one name a line, where the weights name no classes; empty: as they say.',
+  namesHelp: 'A file with one name a line, where the weights name no classes; with it nothing is checked.',
   data: 'Images to check on',
   dataHelp: 'A data folder with the classes of the weights; without one nothing is checked.',
   made: 'Written from other weights',

@@ -81,7 +81,7 @@ export const exportPage = {
   noFolder: '请选择写入的文件夹。',
   folderHelp: '一个文件夹。',
   names: '类别名称',
-  namesHelp: '每行一个名称的文件，用于权重没有写明类别时；留空则以权重所写为准。',
+  namesHelp: '每行一个名称的文件，用于权重没有写明类别时；填写后不作检查。',
   data: '用于检查的图片',
   dataHelp: '与权重类别一致的数据文件夹；没有则不检查。',
   made: '由其他权重写出',
