@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { StillhouseError } from '../../protocol/errors.ts';
-import { reasonOf } from '../../protocol/errors.ts';
+import { StillhouseError, reasonOf } from '../../protocol/errors.ts';
 import type { JobProcess, spawnJob } from '../job-process.ts';
 import type { EngineChoice, JobEvent, RankedJob, TrainJob } from '../job-protocol.ts';
 
@@ -16,13 +15,13 @@ interface Launch {
 /** Starts rank 0 of a training, and the others once it waits for them: one job for whoever watches and ends it. */
 export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Launch): JobProcess<'train'> {
   const { engine, threads, gpu } = job;
+  const secret = randomBytes(16).toString('hex');
   const place = (rank: number, port: number): RankedJob => ({
     rank,
     size,
     leader: { host: '127.0.0.1', port },
     secret,
   });
-  const secret = randomBytes(16).toString('hex');
   const others: JobProcess<'rank'>[] = [];
   let ended = false;
   let cause: StillhouseError | null = null;
@@ -50,11 +49,16 @@ export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Lau
     await Promise.allSettled(others.map(({ done }) => done));
     clearTimeout(late);
   };
-  const done = first.done
-    .catch((error: unknown) => {
+  const outcome = async () => {
+    try {
+      return await first.done;
+    } catch (error) {
       throw error instanceof StillhouseError && error.code === 'ranks.lost' ? (cause ?? error) : error;
-    })
-    .finally(endOthers);
+    } finally {
+      await endOthers();
+    }
+  };
+  const done = outcome();
   done.catch(() => undefined);
   return {
     pid: first.pid,
