@@ -1,15 +1,13 @@
-import type { StudyTables } from '../../../protocol/study.ts';
 import { escaped } from './escape.ts';
-import { accuracyFigure } from './figure.ts';
-import { sectionsOf, stateLine, type Section, type Table } from './sections.ts';
-import { REPORT_WORDS, filled, type ReportLanguage } from './words.ts';
+import type { Page, Section, Table } from './sections.ts';
+import type { ReportLanguage } from './words.ts';
 
 /**
  * Writes a report as one HTML file: no script, nothing from elsewhere, light and dark as the reader's system, and both
  * languages, between which two links at the top choose.
  */
-export function htmlReport(tables: StudyTables): string {
-  const title = escaped(filled(REPORT_WORDS.en.title, { name: tables.report.spec.name }));
+export function htmlReport(pageOf: (language: ReportLanguage) => Page): string {
+  const title = escaped(pageOf('en').title);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -21,8 +19,8 @@ export function htmlReport(tables: StudyTables): string {
 </head>
 <body>
 <nav aria-label="Language / 语言"><a href="#en" lang="en">English</a> <a href="#zh" lang="zh-CN">简体中文</a></nav>
-${page(tables, 'zh', 'zh-CN')}
-${page(tables, 'en', 'en')}
+${main(pageOf('zh'), 'zh', 'zh-CN')}
+${main(pageOf('en'), 'en', 'en')}
 </body>
 </html>
 `;
@@ -47,15 +45,13 @@ svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
 @media print { nav { display: none; } }
 `;
 
-function page(tables: StudyTables, language: ReportLanguage, tag: string): string {
-  const words = REPORT_WORDS[language];
-  const [first, ...others] = sectionsOf(tables, language);
-  const figure = accuracyFigure(tables.rows, words);
+function main({ title, state, sections, figure }: Page, language: ReportLanguage, tag: string): string {
+  const [first, ...others] = sections;
   return `<main id="${language}" lang="${tag}">
-<h1>${escaped(filled(words.title, { name: tables.report.spec.name }))}</h1>
-<p>${escaped(stateLine(tables, words))}</p>
+<h1>${escaped(title)}</h1>
+<p>${escaped(state)}</p>
 ${section(first)}
-${figure ? `<h2>${escaped(words.chart)}</h2>\n${figure}` : ''}
+${figure ? `<h2>${escaped(figure.title)}</h2>\n${figure.svg}` : ''}
 ${others.map(section).join('\n')}
 </main>`;
 }

@@ -1,37 +1,54 @@
 import { csvText } from '../../../protocol/csv.ts';
 import type { StudyFormat, StudyTables } from '../../../protocol/study.ts';
+import { accuracyFigure } from './figure.ts';
 import { htmlReport } from './html.ts';
-import { sectionsOf, stateLine, type Section, type Table } from './sections.ts';
-import { REPORT_WORDS, filled, type ReportLanguage, type ReportWords } from './words.ts';
+import { sectionsOf, stateLine, type Page, type Table } from './sections.ts';
+import { REPORT_WORDS, filled, type ReportLanguage } from './words.ts';
 
 /** Writes the report of a study. An HTML file has both languages, the others one. */
 export function renderStudy(tables: StudyTables, format: StudyFormat, language: ReportLanguage = 'en'): string {
-  const words = REPORT_WORDS[language];
-  const sections = sectionsOf(tables, language);
+  if (format === 'csv') return csvText([RAW_HEAD, ...rawRows(tables)]);
+  return renderPage((shown) => studyPage(tables, shown), format, language);
+}
+
+/** Writes a report in any format that is text for people. */
+export function renderPage(
+  pageOf: (language: ReportLanguage) => Page,
+  format: Exclude<StudyFormat, 'csv'>,
+  language: ReportLanguage,
+): string {
   switch (format) {
     case 'html':
-      return htmlReport(tables);
+      return htmlReport(pageOf);
     case 'md':
-      return markdown(tables, sections, words);
+      return markdown(pageOf(language));
     case 'tex':
-      return latex(tables, sections, words);
-    case 'csv':
-      return csvText([RAW_HEAD, ...rawRows(tables)]);
+      return latex(pageOf(language));
   }
 }
 
-function markdown(tables: StudyTables, sections: readonly Section[], words: ReportWords): string {
+function studyPage(tables: StudyTables, language: ReportLanguage): Page {
+  const words = REPORT_WORDS[language];
+  const svg = accuracyFigure(tables.rows, words);
+  return {
+    title: filled(words.title, { name: tables.report.spec.name }),
+    state: stateLine(tables, words),
+    sections: sectionsOf(tables, language),
+    figure: svg === '' ? null : { title: words.chart, svg },
+  };
+}
+
+function markdown({ title, state, sections }: Page): string {
   const escaped = (cell: string): string => cell.replace(/[\\|*_<>`[\]]/g, '\\$&').replace(/\s+/g, ' ');
   const line = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`;
   const grid = ({ head, rows }: Table): string =>
     [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n');
-  const parts = sections.flatMap(({ title, notes, table }) => [
-    `## ${escaped(title)}`,
+  const parts = sections.flatMap(({ title: heading, notes, table }) => [
+    `## ${escaped(heading)}`,
     ...notes.map(escaped),
     ...(table ? [grid(table)] : []),
   ]);
-  const title = filled(words.title, { name: tables.report.spec.name });
-  return `${[`# ${escaped(title)}`, stateLine(tables, words), ...parts].join('\n\n')}\n`;
+  return `${[`# ${escaped(title)}`, state, ...parts].join('\n\n')}\n`;
 }
 
 const TEX: Readonly<Record<string, string>> = {
@@ -47,13 +64,13 @@ const TEX: Readonly<Record<string, string>> = {
   '>': '$>$',
 };
 
-function latex(tables: StudyTables, sections: readonly Section[], words: ReportWords): string {
+function latex({ title, state, sections }: Page): string {
   const escaped = (cell: string): string => cell.replace(/[\\~^±−–…’<>&%$#_{}]/g, (sign) => TEX[sign] ?? `\\${sign}`);
   const line = (cells: readonly string[]): string => `${cells.map(escaped).join(' & ')} \\\\`;
-  const grid = ({ head, rows }: Table, title: string): string =>
+  const grid = ({ head, rows }: Table, caption: string): string =>
     [
       '\\begin{table}[h]',
-      `\\caption{${escaped(title)}}`,
+      `\\caption{${escaped(caption)}}`,
       `\\begin{tabular}{l${'r'.repeat(head.length - 1)}}`,
       '\\hline',
       line(head),
@@ -63,11 +80,11 @@ function latex(tables: StudyTables, sections: readonly Section[], words: ReportW
       '\\end{tabular}',
       '\\end{table}',
     ].join('\n');
-  const parts = sections.flatMap(({ title, notes, table }) => [
+  const parts = sections.flatMap(({ title: caption, notes, table }) => [
     ...notes.map(escaped),
-    ...(table ? [grid(table, title)] : []),
+    ...(table ? [grid(table, caption)] : []),
   ]);
-  return `${[`% ${filled(words.title, { name: tables.report.spec.name }).replace(/\s+/g, ' ')}`, escaped(stateLine(tables, words)), ...parts].join('\n\n')}\n`;
+  return `${[`% ${title.replace(/\s+/g, ' ')}`, escaped(state), ...parts].join('\n\n')}\n`;
 }
 
 const RAW_HEAD = ['variant', 'stage', 'seed', 'state', 'run', 'acc1'] as const;

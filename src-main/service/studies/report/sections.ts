@@ -15,7 +15,16 @@ export interface Table {
   rows: string[][];
 }
 
-const NONE = '–';
+/** All that a report says in one language. */
+export interface Page {
+  title: string;
+  state: string;
+  sections: Section[];
+  /** Shown after the first section of an HTML file. */
+  figure: { title: string; svg: string } | null;
+}
+
+export const NONE = '–';
 
 /** Lists the sections of a report. */
 export function sectionsOf(tables: StudyTables, language: ReportLanguage): Section[] {
@@ -104,7 +113,14 @@ function apart({ disagreement }: StudyTables, words: ReportWords): Section[] {
 }
 
 function tokens({ rows }: StudyTables, words: ReportWords): Section[] {
-  const shown = rows.flatMap((row) => (row.tokenCosine ? [{ row, cosines: row.tokenCosine }] : []));
+  return cosineSections(rows.flatMap((row) => (row.tokenCosine ? [{ name: nameOf(row, words), cosines: row.tokenCosine }] : [])), words); // prettier-ignore
+}
+
+/** Lists the mean cosines of two tokens at each place, a column for each network; nothing where no network has two. */
+export function cosineSections(
+  shown: readonly { name: string; cosines: readonly number[] }[],
+  words: ReportWords,
+): Section[] {
   const places = Math.max(0, ...shown.map(({ cosines }) => cosines.length));
   if (places === 0) return [];
   const place = (at: number): string => {
@@ -112,7 +128,7 @@ function tokens({ rows }: StudyTables, words: ReportWords): Section[] {
     return at === places - 1 ? words.norm : filled(words.block, { block: at });
   };
   const line = (at: number): string[] => [place(at), ...shown.map(({ cosines }) => cosines[at]?.toFixed(3) ?? NONE)];
-  const head = ['', ...shown.map(({ row }) => nameOf(row, words))];
+  const head = ['', ...shown.map(({ name }) => name)];
   return [
     { title: words.tokens, notes: [words.tokensNote], table: { head, rows: Array.from({ length: places }, (_, at) => line(at)) } }, // prettier-ignore
   ];
@@ -140,7 +156,6 @@ function recipes({ report: { spec } }: StudyTables, words: ReportWords): Section
   };
 }
 
-/** Writes settings as flags of the command line; of `base`, only those that differ from the defaults. */
 function flagsOf(changes: Record<string, unknown>): string {
   const whole = parseRecipe({ ...changes });
   return FIELDS.filter(({ key }) => key in changes)
@@ -148,7 +163,8 @@ function flagsOf(changes: Record<string, unknown>): string {
     .join(' ');
 }
 
-function valueOf(value: Recipe[keyof Recipe]): string {
+/** Writes a setting as a flag of the command line takes it. */
+export function valueOf(value: Recipe[keyof Recipe]): string {
   return value === '' ? "''" : String(value);
 }
 
