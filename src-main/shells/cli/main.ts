@@ -15,7 +15,7 @@ import { forecast } from './forecast.ts';
 import { predict } from './predict.ts';
 import { localWeights, weights } from './published.ts';
 import { queue } from './queue.ts';
-import { history, runs, show, trash } from './runs.ts';
+import { history, report, runs, show, trash } from './runs.ts';
 import { serve } from './serve.ts';
 import { slurm } from './slurm.ts';
 import { study } from './study.ts';
@@ -46,6 +46,7 @@ const COMMANDS: readonly Command[] = [
   runs,
   show,
   history,
+  report,
   trash,
   inspect,
   data,

@@ -1,14 +1,17 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { writeFileAtomic } from '../../base/files.ts';
 import type { CheckpointInfo, RunDetail, RunSummary, TrashItem } from '../../protocol/data-types.ts';
 import { HISTORY_FORMATS, type HistoryFormat } from '../../protocol/data-types.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
+import { STUDY_FORMATS, type StudyFormat } from '../../protocol/study.ts';
 import { defaultRecipe, FIELDS, flagOf } from '../../protocol/recipe.ts';
 import { listCheckpoints } from '../../runs/checkpoint.ts';
 import { exportHistory, historyText } from '../../runs/history-export.ts';
 import { runsFolder } from '../../runs/places.ts';
 import { openRun } from '../../runs/run-folder.ts';
 import { detailRun } from '../../runs/summary.ts';
+import { renderRun } from '../../service/studies/report/run-page.ts';
 import type { Command } from './command.ts';
 import { withService } from './local-service.ts';
 import { pathValue, textValue } from './options.ts';
@@ -69,6 +72,29 @@ export const history: Command = {
     if (output === undefined && format !== 'tensorboard') return terminal.out(historyText(folder, format, rows));
     const { path, bytes: size } = await exportHistory(folder, { format, rows, output });
     reporter.result(`${path} (${bytes(size)})`, { type: 'result', path, bytes: size });
+  },
+};
+
+export const report: Command = {
+  name: 'report',
+  summary: 'Write a report of a run: scores, epochs, tokens, recipe and how it was made.',
+  words: 'RUN',
+  count: [1, 1],
+  options: [
+    { flag: 'format', value: 'NAME', help: 'html (default; one file, offline), md, csv or tex.', choices: STUDY_FORMATS }, // prettier-ignore
+    { flag: 'language', value: 'NAME', help: 'Of md and tex; an HTML file has both.', choices: ['en', 'zh'] },
+    { flag: 'output', value: 'FILE', help: 'The file to write; text is printed otherwise.' },
+  ],
+  run: (parsed, { reporter, terminal }) => {
+    const format = (textValue(parsed, 'format') ?? 'html') as StudyFormat;
+    const text = renderRun(runFolder(parsed.words[0]), format, textValue(parsed, 'language') === 'zh' ? 'zh' : 'en');
+    const output = pathValue(parsed, 'output');
+    if (output !== undefined) writeFileAtomic(output, text);
+    if (output !== undefined)
+      reporter.result(`Written: ${output}`, { type: 'written', path: output, bytes: Buffer.byteLength(text) }); // prettier-ignore
+    else if (parsed.values.get('json') === true) reporter.result(text, { type: 'report', format, text });
+    else terminal.out(text);
+    return Promise.resolve();
   },
 };
 

@@ -1,3 +1,4 @@
+import type { EpochRow } from '../../../protocol/events.ts';
 import type { StudyRow } from '../../../protocol/study.ts';
 import { escaped } from './escape.ts';
 import { nameOf } from './sections.ts';
@@ -27,11 +28,28 @@ export function accuracyFigure(rows: readonly StudyRow[], words: ReportWords): s
   return `<svg viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escaped(words.chart)}">${axis.join('')}${lines.join('')}${unit}</svg>`;
 }
 
+/** Draws Acc@1 over the epochs of a run as SVG; '' where fewer than two are done. */
+export function epochFigure(epochs: readonly EpochRow[], words: ReportWords): string {
+  const points = epochs.flatMap(({ epoch, test }) => (test.acc1 === null ? [] : [{ epoch, acc1: test.acc1 }]));
+  if (points.length < 2) return '';
+  const [width, height, left, bottom] = [860, 300, 60, 260];
+  const ticks = ticksOf(Math.min(...points.map(({ acc1 }) => acc1)), Math.max(...points.map(({ acc1 }) => acc1)));
+  const [from, to] = [ticks[0], ticks.at(-1)!];
+  const [first, last] = [points[0].epoch, points.at(-1)!.epoch];
+  const x = (epoch: number): string => (left + ((epoch - first) / (last - first)) * (width - left - 20)).toFixed(1);
+  const y = (acc1: number): string => (bottom - ((acc1 - from) / (to - from)) * (bottom - 15)).toFixed(1);
+  const axis = ticks.map((tick) => `<path d="M${left} ${y(tick)}H${width}" stroke="currentColor" opacity=".15"/><text x="${left - 8}" y="${Number(y(tick)) + 4}" text-anchor="end">${Number(tick.toFixed(3))}</text>`); // prettier-ignore
+  const ends = [first, last].map((epoch) => `<text x="${x(epoch)}" y="${bottom + 18}" text-anchor="middle">${epoch + 1}</text>`); // prettier-ignore
+  const line = points.map(({ epoch, acc1 }, at) => `${at === 0 ? 'M' : 'L'}${x(epoch)} ${y(acc1)}`).join('');
+  const unit = `<text x="${width / 2}" y="${bottom + 34}" text-anchor="middle">Acc@1, %; ${escaped(words.epoch)}</text>`;
+  return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Acc@1: ${escaped(words.byEpoch)}">${axis.join('')}${ends.join('')}<path d="${line}" fill="none" stroke="currentColor" stroke-width="2"/>${unit}</svg>`;
+}
+
 function shortened(name: string): string {
   return name.length > 38 ? `${name.slice(0, 37)}…` : name;
 }
 
-/** Round numbers from below the least to above the greatest, about six of them. */
+/** Lists round numbers from below the least to above the greatest, about six of them. */
 function ticksOf(least: number, greatest: number): number[] {
   const span = Math.max(greatest - least, 0.1);
   const rough = span / 5;
