@@ -18,7 +18,6 @@ const ON_THE_ENGINE = [
   'slurm',
   'soak',
   'step',
-  'study',
   'teach',
   'weights',
 ];

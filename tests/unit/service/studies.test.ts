@@ -111,6 +111,12 @@ describe('a study from a person', () => {
   });
 });
 
+it.each(['which-distillation', 'tokens', 'six-epochs'])('of the results can be run again: %s', (name) => {
+  const study = readStudyFile(join(import.meta.dirname, '../../../docs/studies', `${name}.yaml`));
+  expect(study.seeds).toEqual([0, 1, 2]);
+  expect(new Set(cellsOf(study).map(({ recipe }) => JSON.stringify(recipe))).size).toBe(3 * study.variants.length);
+});
+
 describe('templates', () => {
   it('make the tables of the paper', () => {
     const distillation = makeStudy('which-distillation', { base });
