@@ -19,6 +19,8 @@ export interface Engine {
   readonly threads: number;
   /** How many independent parts of one program run side by side. */
   readonly lanes: number;
+  /** Whether a run gains by being begun before the one ahead of it has ended: its inputs go up meanwhile. */
+  readonly ahead: boolean;
   /** Tells whether it cannot compute an op; a recording names such a one. Left out: it computes all. */
   readonly lacks?: (op: string) => boolean;
   newState(): State;
@@ -41,6 +43,8 @@ export interface Device {
   kind: 'processor' | 'accelerator';
   /** Whether it multiplies bfloat16 matrices in hardware. */
   bfloat16: boolean;
+  /** Whether it multiplies float32 matrices faster where their factors may be rounded (TF32). */
+  tf32: boolean;
   /** How many of them share each batch. */
   count: number;
 }
@@ -72,16 +76,16 @@ export interface LowerAs {
 export interface CompileOptions extends LowerAs {
   /** As it was recorded, op by op where the engine can: to compare networks number by number. */
   exact?: boolean;
-  onFeed?: OnFeed;
 }
 
 /** A program, compiled over a state. Dispose it after use. */
 export interface Compiled {
   /**
-   * Runs it off the event loop. Inputs by name, copied; outputs by name, copies; variables are updated in place.
+   * Runs it off the event loop. Inputs by name, copied; outputs by name, copies; variables are updated in place. Runs
+   * follow one another in the order of their calls; inputs must not change before the results are there.
    * @throws RangeError when an input is missing.
    */
-  run(inputs: Record<string, Values>): Promise<Record<string, Values>>;
+  run(inputs: Record<string, Values>, onFeed?: OnFeed): Promise<Record<string, Values>>;
   dispose(): void;
 }
 

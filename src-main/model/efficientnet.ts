@@ -12,6 +12,8 @@ export interface EfficientNetShape {
   width: number;
   /** Multiplies the blocks of every stage. */
   depth: number;
+  /** How many of the seven stages; all when left out. */
+  stages?: number;
   /** ReLU6, no squeeze-and-excitation; stem, head, first and last stage are not scaled. */
   lite?: boolean;
   /** TensorFlow's `same` padding and batch norm epsilon 1e-3, as its released weights need. */
@@ -75,7 +77,7 @@ function planOf(shape: EfficientNetShape): Plan {
   const scaled = (channels: number) => divisible(channels * shape.width);
   const stem = shape.lite ? 32 : scaled(32);
   const blocks: Block[] = [];
-  STAGES.forEach(([kernel, stride, expansion, channels, count], stage) => {
+  STAGES.slice(0, shape.stages).forEach(([kernel, stride, expansion, channels, count], stage) => {
     const fixed = shape.lite && (stage === 0 || stage === STAGES.length - 1);
     const repeats = fixed ? count : Math.ceil(count * shape.depth);
     for (let index = 0; index < repeats; index++) {

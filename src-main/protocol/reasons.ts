@@ -443,6 +443,7 @@ export const REASONS = {
   'value.one-answer': 'off without train mode, and with co-trained submodels',
   'value.processor': 'auto or float32 on this processor, which cannot multiply {precision} fast',
   'value.processor-limit': 'auto or float32 while {name} is {limit}, with which oneDNN cannot multiply {precision}',
+  'value.no-tf32': 'another precision: {device} has no TF32, or computes by way of TensorFlow',
   'value.waiting': 'at most {count} waiting runs',
   'value.scores': 'scores [{count}, {width}] for {images} images',
   'value.images-tensor': 'a tensor named images, or one alone in {path}',

@@ -24,11 +24,11 @@ export const RUN_FIELDS = [
     group: 'run',
     simple: false,
     default: 'auto',
-    choices: ['auto', 'float32', 'bfloat16', 'float16'],
+    choices: ['auto', 'float32', 'tf32', 'bfloat16', 'float16'],
     unit: '',
     paper: 'float16 (AMP)',
     label: 'Precision',
-    help: 'Of matrix products while training; all else is float32. float16 scales the loss, for GPUs without bfloat16. auto: bfloat16 where the device multiplies it.',
+    help: 'Of matrix products while training; all else is float32. tf32 rounds their factors alone, on NVIDIA GPUs through a plugin. float16 scales the loss, for GPUs without bfloat16. auto: bfloat16 where the device multiplies it.',
     changesSpeed: true,
   },
   {

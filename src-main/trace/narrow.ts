@@ -6,17 +6,35 @@ import { rewrite, Rewriter, simplify } from './rewrite.ts';
 
 /** The types that a program computes in. Whatever its precision, it is recorded in float32. */
 
-export type Precision = 'float32' | 'bfloat16' | 'float16';
+/** Of matrix products. `tf32`: float32 whose factors a device may round to ten bits after the point. */
+export type Precision = 'float32' | 'tf32' | 'bfloat16' | 'float16';
+
+/** Tells whether a precision keeps every value in float32. */
+export function isWide(precision: Precision): precision is 'float32' | 'tf32' {
+  return precision === 'float32' || precision === 'tf32';
+}
 
 /** Marks a value that waits for the gradient: what is computed from such values alone is computed where it is used. */
 export const KEPT = 'Identity';
+
+export interface PrecisionOptions {
+  precision: Precision;
+  /** Whether convolutions and their gradients are products too: narrow in bfloat16. */
+  convolutions?: boolean;
+}
 
 /**
  * Gives a program its precision.
  * @param lowered lowers the body of a call
  */
-export function withPrecision(program: Program, precision: Precision, lowered: (body: Program) => Program): Program {
-  return precision === 'float32' ? withFloats(program, lowered) : toNarrow(program, precision, lowered);
+export function withPrecision(
+  program: Program,
+  { precision, convolutions = false }: PrecisionOptions,
+  lowered: (body: Program) => Program,
+): Program {
+  if (isWide(precision)) return withFloats(program, lowered);
+  const also = convolutions && precision === 'bfloat16' ? CONVOLUTIONS : NO_OPS;
+  return toNarrow(program, precision, also, lowered);
 }
 
 /** Lets a body take and give narrow what it would only narrow or widen. */
@@ -72,18 +90,29 @@ function narrowInputs(program: Program): Program {
 
 /** Matrix products: narrow in and out, accumulated in float32 by the hardware. */
 const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2', 'BiasAdd']);
+/** On accelerators in bfloat16. */
+const CONVOLUTIONS: ReadonlySet<string> = new Set([
+  ...['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'],
+  ...['DepthwiseConv2dNative', 'DepthwiseConv2dNativeBackpropInput', 'DepthwiseConv2dNativeBackpropFilter'],
+]);
+const NO_OPS: ReadonlySet<string> = new Set();
 /** Sums shorter than this keep float32: there is nothing to gain. */
 const LONG_SUM = 65536;
 /** Ops that move values without computing: they keep the type of their first input. */
 const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2', 'MaxPool', 'Pad']);
 
-type Narrow = Exclude<Precision, 'float32'>;
+type Narrow = Exclude<Precision, 'float32' | 'tf32'>;
 
 /**
  * Matrix products in a narrow type, all else in float32: parameters, residual stream, norms, softmax, losses. A
  * product's result stays narrow through reshapes and transposes and is widened where something computes with it.
  */
-function toNarrow(program: Program, narrow: Narrow, lowered: (body: Program) => Program): Program {
+function toNarrow(
+  program: Program,
+  narrow: Narrow,
+  convolutions: ReadonlySet<string>,
+  lowered: (body: Program) => Program,
+): Program {
   const rewriter = new Rewriter();
   const moved = new Array<number>(program.nodes.length);
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
@@ -92,8 +121,10 @@ function toNarrow(program: Program, narrow: Narrow, lowered: (body: Program) => 
   const change = (node: ProgramNode): number => {
     if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
     if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
-    if (isProduct(rewriter, node, at, narrow)) {
-      const inputs = node.inputs.map((ref) => as(ref, narrow));
+    if (convolutions.has(node.op) || isProduct(rewriter, node, at, narrow)) {
+      // Sizes are whole numbers.
+      const isFloat = (ref: ValueRef): boolean => rewriter.spec(at(ref)).dtype !== 'int32';
+      const inputs = node.inputs.map((ref) => (isFloat(ref) ? as(ref, narrow) : at(ref)));
       return rewriter.add(retyped(node, inputs, narrow));
     }
     const moves = MOVES.has(node.op) && movesNarrow(rewriter, node, at, narrow);

@@ -1,12 +1,12 @@
 import type { StillhouseError } from '../protocol/errors.ts';
 import type { EpochRow, HistoryRow } from '../protocol/events.ts';
-import type { StepTimes } from '../protocol/step-numbers.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import type { Evaluation } from './evaluate.ts';
 import { nextEpoch, type Position } from './position.ts';
 import { progressMeter, type ProgressMeter } from './progress.ts';
 import { lrAt, meanLr } from './schedule.ts';
-import type { StepCost, StepLosses, TrainBatch, TrainStep } from './step-types.ts';
+import { StepQueue, isBad, type DoneStep } from './step-queue.ts';
+import type { StepLosses, TrainBatch, TrainStep } from './step-types.ts';
 
 /** A step whose loss or gradients were not finite; the state is as it was before. */
 export interface BadStep {
@@ -51,8 +51,11 @@ export interface LoopParts {
   leavesState?(error: unknown): boolean;
   emit(row: HistoryRow): void;
   onSpan?(span: LoopSpan): void;
-  /** Called before each step, with the position as it then is; returns when the step may be made or `stop` says not. */
-  between?(position: Position): Promise<void>;
+  /**
+   * Called before each step, with the position of the steps that were taken; returns when the step may be made or `stop`
+   * says not. What has been begun beyond the position is taken by `settle`: nothing reads the state before.
+   */
+  between?(position: Position, settle: () => Promise<void>): Promise<void>;
   /** Milliseconds that the run has stood still. */
   held?(): number;
   /** A request to stop, honoured between two steps or two evaluation batches. */
@@ -99,33 +102,39 @@ async function trainEpoch(parts: LoopParts, position: Position, progress: Progre
   const { recipe, stepsPerEpoch } = parts;
   const { epoch, scores = [] } = position;
   const batches = parts.batches(position.epoch, position.batch)[Symbol.asyncIterator]();
+  const queue = new StepQueue(parts.step, (done) => taken(parts, position, progress, done));
+  const failed = (error: unknown) => savedWhereGood(parts, position, queue, error);
+  const settle = () => queue.settle().catch(failed);
   try {
-    while (position.batch < stepsPerEpoch && !parts.stop.aborted) {
-      await parts.between?.(position);
+    while (position.batch + queue.begun < stepsPerEpoch && !parts.stop.aborted) {
+      await parts.between?.(position, settle);
       if (parts.stop.aborted) break;
       const asked = performance.now();
-      const batch = await nextBatch(batches, parts.stop).catch((error: unknown) => savedFirst(parts, position, error));
+      const batch = await nextBatch(batches, parts.stop).catch((error: unknown) =>
+        savedFirst(parts, position, queue, error),
+      );
       if (!batch) break;
-      const lr = lrAt(recipe, epoch, { batch: position.batch, stepsPerEpoch, scores });
-      const got = performance.now();
-      const losses = await parts.step
-        .run(batch, { lr, step: position.step + 1 })
-        .catch((error: unknown) => savedWhereGood(parts, position, error));
-      const done = performance.now();
-      if (!Number.isFinite(losses.loss) || losses.overflow)
-        throw await parts.nonFinite({ position, batch, lr, losses });
-      position.step++;
-      position.batch++;
-      position.lossSum += losses.loss;
-      parts.onSpan?.({ name: 'data wait', start: asked, end: got, step: position.step });
-      parts.onSpan?.({ name: 'step', start: got, end: done, step: position.step });
-      const row = progress.step(position, lr, losses, stepTimesOf(got - asked, done - got, losses.took));
-      if (row) parts.emit(row);
+      const lr = lrAt(recipe, epoch, { batch: position.batch + queue.begun, stepsPerEpoch, scores });
+      await queue.begin(batch, { lr, step: position.step + queue.begun + 1 }, asked).catch(failed);
     }
+    await settle();
   } finally {
     // Not awaited: an image that is slow to decode must not delay a stop.
     batches.return?.().catch(() => undefined);
   }
+}
+
+/** Moves `position` past a step, and tells of it. @throws what `nonFinite` makes of a bad one */
+async function taken(parts: LoopParts, position: Position, progress: ProgressMeter, done: DoneStep): Promise<void> {
+  const { batch, lr, losses, wait, computing, times } = done;
+  if (isBad(losses)) throw await parts.nonFinite({ position, batch, lr, losses });
+  position.step++;
+  position.batch++;
+  position.lossSum += losses.loss;
+  parts.onSpan?.({ name: 'data wait', ...wait, step: position.step });
+  parts.onSpan?.({ name: 'step', ...computing, step: position.step });
+  const row = progress.step(position, lr, losses, times);
+  if (row) parts.emit(row);
 }
 
 // The wait for data ends at once when the run is stopped.
@@ -140,26 +149,15 @@ async function nextBatch(batches: AsyncIterator<TrainBatch>, stop: AbortSignal):
 }
 
 // Data that fail leave the state good: it is kept, and the first error is the one that counts.
-async function savedFirst(parts: LoopParts, position: Position, error: unknown): Promise<never> {
-  await parts.save(position).catch(() => undefined);
+async function savedFirst(parts: LoopParts, position: Position, queue: StepQueue, error: unknown): Promise<never> {
+  await queue.settle().then(() => parts.save(position)).catch(() => undefined); // prettier-ignore
   throw error;
 }
 
-async function savedWhereGood(parts: LoopParts, position: Position, error: unknown): Promise<never> {
-  if (parts.leavesState?.(error)) return savedFirst(parts, position, error);
+/** Saves where the state of a step that failed is known to be good. */
+async function savedWhereGood(parts: LoopParts, position: Position, queue: StepQueue, error: unknown): Promise<never> {
+  if (parts.leavesState?.(error)) return savedFirst(parts, position, queue, error);
   throw error;
-}
-
-/** The whole time of a step, split. What was measured apart from it cannot be more than it. */
-function stepTimesOf(
-  dataWait: number,
-  whole: number,
-  took: StepCost | undefined,
-): StepTimes & Pick<StepCost, 'kept' | 'saved'> {
-  const feed = Math.min(took?.feed ?? 0, whole);
-  const teacher = took?.teacher === undefined ? {} : { teacher: Math.min(took.teacher, whole - feed) };
-  const kept = took?.kept === undefined ? {} : { kept: took.kept, saved: took.saved };
-  return { dataWait, feed, step: whole - feed - (teacher.teacher ?? 0), ...teacher, ...kept };
 }
 
 async function timed<Result>(

@@ -40,6 +40,8 @@ export interface StepCost extends Pick<StepTimes, 'feed' | 'teacher'> {
 }
 
 export interface TrainStep {
+  /** Whether the next step may be begun before the losses of this one are known. Then none after a bad one moves the state. */
+  readonly ahead?: boolean;
   /** `took`: milliseconds of the step that did not go into the student, where they are known. */
   run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepLosses & { took?: StepCost }>;
 }

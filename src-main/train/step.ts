@@ -13,9 +13,10 @@ import { answersFrom, answersSpec, classLoss, distillationLoss, smoothTargets } 
 import { asOneOp, inParts } from './part-programs.ts';
 import { answerPartSize, neighbourParts, partOf, partSize, stepParts, type Part } from './parts.ts';
 import { gradientsFit, SCALER_VARIABLES, scaleLoss, skippedSteps, startScaler, unscale } from './scaler.ts';
-import type { EvalStep, StepBatch, StepLosses, TrainStep } from './step-types.ts';
+import type { EvalStep, TrainStep } from './step-types.ts';
 import { noiseOfBoth, noiseRows, submodelLosses, twice } from './submodels.ts';
 import { normaliseImages, teacherLogits, type StepTeacher } from './teacher.ts';
+import { HALT_VARIABLES, heldBack, release } from './halt.ts';
 import { averaged, guarded, update, updateInputs, updateScalars, updateVariables } from './update.ts';
 import { pick, pickAll, PREFIX, trainable, variablesOf } from './variables.ts';
 
@@ -29,7 +30,7 @@ export interface CompiledTrainStep extends TrainStep {
    * A step whose loss or gradients are not finite leaves the state as it was. In float16 a step whose gradients
    * overflow changes nothing but the loss scale.
    */
-  run(batch: StepBatch, scalars: { lr: number; step: number }): Promise<StepLosses>;
+  run: TrainStep['run'];
   dispose(): void;
 }
 
@@ -56,7 +57,7 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
   const { microBatch } = recipe;
   const views = recipe.cosub ? 2 : 1;
   const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes, views });
-  const recorded = record.bind(null, engine, trainInputs(parts), trainVariables(parts));
+  const recorded = record.bind(null, engine, trainInputs(parts), trainVariables(engine, parts));
   return acrossRanks(parts.ranks?.size ?? 1, () =>
     recorded((inputs, variables) => {
       const read = pickAll(variables, [PREFIX.model, PREFIX.teacher, PREFIX.scaler]);
@@ -67,14 +68,19 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
       const loss = finite(sums.losses.loss);
       const scaler = parts.precision === 'float16' ? unscale(sums.gradients, variables, loss) : null;
       const fits = scaler?.fits ?? gradientsFit(sums.gradients);
-      const good = tf.mul(loss, fits);
+      const { good, assigns: halt } = heldBack(tf.mul(loss, fits), variables);
       const moved = {
         ...update(student, recipe, inputs, variables, scaler?.gradients ?? sums.gradients, good),
         ...guarded(updates, pick(variables, PREFIX.model), good),
       };
       return {
         outputs: { ...sums.losses, fits },
-        assigns: { ...moved, ...averaged(student, recipe, inputs, variables, moved, good), ...scaler?.assigns },
+        assigns: {
+          ...moved,
+          ...averaged(student, recipe, inputs, variables, moved, good),
+          ...scaler?.assigns,
+          ...halt,
+        },
       };
     }),
   );
@@ -150,9 +156,11 @@ function trainInputs({ student, teacher, recipe, batchSize }: TrainStepParts): R
   };
 }
 
-function trainVariables({ student, teacher, recipe, precision }: TrainStepParts): Record<string, TensorSpec> {
+function trainVariables(engine: Engine, parts: TrainStepParts): Record<string, TensorSpec> {
+  const { student, teacher, recipe, precision } = parts;
   return {
     ...updateVariables(student, recipe),
+    ...(runsAhead(engine, parts) && HALT_VARIABLES),
     ...(precision === 'float16' && SCALER_VARIABLES),
     ...(teacher && teacher !== 'outside' && variablesOf(PREFIX.teacher, teacher.specs)),
   };
@@ -257,33 +265,48 @@ function keepAll<T extends Record<string, tf.Tensor>>(tensors: T): T {
   return tensors;
 }
 
+/** The scaler's next step depends on whether the one before was skipped. Ranks settle each step together. */
+function runsAhead({ ahead }: Engine, { precision, ranks }: TrainStepParts): boolean {
+  return ahead && precision !== 'float16' && (ranks?.size ?? 1) === 1;
+}
+
 /** Tells whether no training step moves a variable. */
 export const isFrozen = (variable: string): boolean => variable.startsWith(PREFIX.teacher);
 
 /** Compiles the training step over `state`, which must hold its variables. */
 export async function createTrainStep(engine: Engine, state: State, parts: TrainStepParts): Promise<CompiledTrainStep> {
   if (parts.precision === 'float16') startScaler(state);
+  const ahead = runsAhead(engine, parts);
+  if (ahead) release(state);
   let skipped = skippedSteps(state);
-  const { precision, onFeed } = parts;
-  const compiled = await engine.compile(recordTrainStep(engine, parts), state, { precision, isFrozen, onFeed });
+  const { precision } = parts;
+  const compiled = await engine.compile(recordTrainStep(engine, parts), state, { precision, isFrozen });
   const scalar = (values: Values | undefined) => (values ? Number(values[0]) : null);
   return {
+    ahead,
     run: async (batch, { lr, step }) => {
+      let feed = 0;
+      const onFeed = (start: number, end: number): void => {
+        feed = end - start;
+        parts.onFeed?.(start, end);
+      };
       const scalars = Object.entries(updateScalars(parts.recipe, lr, step - skipped));
-      const results = await compiled.run({
+      const inputs = {
         images: batch.images,
         labels: batch.labels,
         ...(batch.noise && { noise: batch.noise }),
         ...(batch.teacherAnswers && { teacherAnswers: batch.teacherAnswers }),
         ...drawValues(parts.recipe, batch, parts.batchSize, step, parts.ranks),
         ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
-      });
+      };
+      const results = await compiled.run(inputs, onFeed);
       const loss = scalar(results.loss)!;
       const misfit = Number.isFinite(loss) && scalar(results.fits) === 0;
       const scaled = parts.precision === 'float16';
       if (misfit && scaled) skipped++;
       const lossDistillation = scalar(results.lossDistillation);
-      return { loss, lossClass: scalar(results.lossClass)!, lossDistillation, overflow: misfit && !scaled };
+      const lossClass = scalar(results.lossClass)!;
+      return { loss, lossClass, lossDistillation, overflow: misfit && !scaled, took: { feed } };
     },
     dispose: () => compiled.dispose(),
   };

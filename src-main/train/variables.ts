@@ -5,7 +5,7 @@ import type { TensorSpec } from '../trace/program.ts';
 
 /**
  * Prefixes of the names of state, before a parameter's own: the student, torch's names for what optimizers keep, the
- * moving average of the student, the loss scaler, the teacher.
+ * moving average of the student, the loss scaler, the teacher, and what holds back steps after a bad one.
  */
 export const PREFIX = {
   model: 'model.',
@@ -15,7 +15,13 @@ export const PREFIX = {
   ema: 'ema.',
   scaler: 'scaler.',
   teacher: 'teacher.',
+  guard: 'guard.',
 } as const;
+
+/** Tells whether a variable is what a run makes: neither its teacher's nor the guard's. */
+export function isOfRun(name: string): boolean {
+  return !name.startsWith(PREFIX.teacher) && !name.startsWith(PREFIX.guard);
+}
 
 /** Lists the parameters that the optimizer moves. */
 export function trainable(model: Model, { attnOnly }: Pick<Recipe, 'attnOnly'> = { attnOnly: false }): ParamSpec[] {

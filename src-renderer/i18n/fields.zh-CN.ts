@@ -125,7 +125,7 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
   seed: { label: '随机种子', help: '运行中所有随机抽取都由它决定。' },
   precision: {
     label: '精度',
-    help: '训练时矩阵乘法的精度，其余均为 float32。float16 会缩放损失，用于没有 bfloat16 的显卡。auto：设备支持时用 bfloat16。',
+    help: '训练时矩阵乘法的精度，其余均为 float32。tf32 只舍入乘数，用于经插件计算的 NVIDIA 显卡。float16 会缩放损失，用于没有 bfloat16 的显卡。auto：设备支持时用 bfloat16。',
   },
   recompute: {
     label: '重算激活值',
@@ -179,6 +179,7 @@ export const zhChoices: Record<string, string> = {
   'precision.float32': 'float32（单精度）',
   'answersType.float16': 'float16（半精度）',
   'answersType.float32': 'float32（单精度）',
+  'precision.tf32': 'tf32（只舍入乘数）',
   'precision.bfloat16': 'bfloat16（混合精度）',
   'precision.float16': 'float16（混合精度，缩放损失）',
   'sched.cosine': '余弦',

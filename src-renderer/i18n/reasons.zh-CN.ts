@@ -427,6 +427,7 @@ export const zhReasons = {
   'value.one-answer': '关闭（训练模式关闭或子模型协同训练时）',
   'value.processor': 'auto 或 float32（此处理器没有能快速计算 {precision} 乘法的指令）',
   'value.processor-limit': 'auto 或 float32（{name} 设为 {limit} 时，oneDNN 无法计算 {precision} 乘法）',
+  'value.no-tf32': '其他精度（{device} 没有 TF32，或由 TensorFlow 计算）',
   'value.waiting': '最多 {count} 个等待的运行',
   'value.scores': '{images} 张图片的分数 [{count}, {width}]',
   'value.images-tensor': '名为 images 的张量，或 {path} 中唯一的张量',

@@ -16,6 +16,7 @@ import { engineFolder } from '../../src-main/runs/places.ts';
 import { compileOptions } from '../../src-main/runtime/pjrt/compile-options.ts';
 import type { StableHloModule } from '../../src-main/runtime/pjrt/module.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
+import type { Precision } from '../../src-main/trace/narrow.ts';
 import { recordTrainStep } from '../../src-main/train/step.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
 import { packedInputs, packedState, type PackedProgram } from './packed-program.ts';
@@ -39,8 +40,7 @@ interface Step {
   inputSize?: number;
   batch: number;
   teacher?: string;
-  precision: 'float32' | 'bfloat16';
-  tf32?: boolean;
+  precision: Precision;
   devices?: number;
   /** Whether its losses are computed here too. */
   reference?: boolean;
@@ -58,7 +58,7 @@ const STEP_LIST: Step[] = [
       const name = `${size}${teacher ? ' with teacher' : ''}`;
       return [
         { name: `${name}, bfloat16`, model, batch, teacher, precision: 'bfloat16' },
-        { name: `${name}, TF32`, model, batch, teacher, precision: 'float32', tf32: true },
+        { name: `${name}, TF32`, model, batch, teacher, precision: 'tf32' },
       ];
     }),
   ),
@@ -96,13 +96,13 @@ async function main(): Promise<void> {
 }
 
 async function packed(engine: Engine, step: Step, folder: string, index: number): Promise<PackedProgram> {
-  const { name, model, inputSize = 224, batch, teacher, precision, tf32, devices = 1, reference } = step;
+  const { name, model, inputSize = 224, batch, teacher, precision, devices = 1, reference } = step;
   const kind = teacher ? ({ distillationType: 'hard', teacherModel: teacher } as const) : ({ distillationType: 'none' } as const); // prettier-ignore
   const recipe = parseRecipe({ model, inputSize, batchSize: batch, ...kind, ...WITHOUT_AUGMENTATION });
   const student = createModel(model, { classes: 1000, inputSize, dropPath: recipe.dropPath });
   const network = teacher ? createModel(teacher, { classes: 1000, inputSize }) : null;
   const program = recordTrainStep(engine, { student, teacher: network, recipe, batchSize: batch, precision });
-  const { mlir, ...module } = toStableHlo(program, { precision, products: tf32 ? 'DEFAULT' : 'HIGHEST', devices });
+  const { mlir, ...module } = toStableHlo(program, { precision, devices });
   const scalars = Array.from({ length: STEPS }, (_, at) => updateScalars(recipe, RATE, at + 1));
   const file = `program-${index}.mlir`;
   writeFileSync(join(folder, file), mlir);

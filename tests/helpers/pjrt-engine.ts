@@ -10,9 +10,9 @@ import { testClient } from './pjrt.ts';
 const COMPILED_FAST = { xla_backend_optimization_level: 0, xla_llvm_disable_expensive_passes: true };
 
 /** The engine of accelerators over devices of the processor. Programs are kept between runs of the tests. */
-export async function testPjrtEngine(devices = 1, { tf32 = false } = {}): Promise<Engine> {
+export async function testPjrtEngine(devices = 1): Promise<Engine> {
   const { tensorflow } = await testEngine();
   const cache = new ProgramCache(join(cacheFolder(), 'programs', 'tests'));
   const client = await testClient(devices);
-  return pjrtEngine({ tensorflow, client, cache, bfloat16: true, tf32, flags: COMPILED_FAST });
+  return pjrtEngine({ tensorflow, client, cache, bfloat16: true, tf32: true, flags: COMPILED_FAST });
 }

@@ -36,7 +36,10 @@ export const deit = (options: Partial<ModelOptions> = {}): Model => {
 // The smallest of their kind, on images with a few places left for the last batch norm.
 const SIDE = { inputSize: 64 };
 export const efficient = (): Model =>
-  model((all) => efficientNet({ width: 0.25, depth: 0.4, tensorflow: true }, all), { ...SIDE, drop: 0.2 });
+  model((all) => efficientNet({ width: 0.25, depth: 0.25, stages: 3, tensorflow: true }, all), {
+    inputSize: 32,
+    drop: 0.2,
+  });
 export const residual = (): Model => model((all) => resNet({ stages: [1, 1, 1, 1], bottleneck: true }, all), SIDE);
 export const regular = (): Model =>
   model((all) => regNet({ depth: 4, initial: 16, slope: 12, multiplier: 2, group: 8, squeeze: true }, all), SIDE);

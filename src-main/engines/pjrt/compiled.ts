@@ -5,7 +5,7 @@ import type { DeviceBuffer } from '../../runtime/pjrt/device-buffer.ts';
 import type { PjrtExecutable } from '../../runtime/pjrt/executable.ts';
 import type { ModuleInput, ModuleOutput, StableHloModule } from '../../runtime/pjrt/module.ts';
 import { emptyValues } from '../../runtime/tensors.ts';
-import type { Compiled, OnFeed } from '../engine.ts';
+import type { Compiled } from '../engine.ts';
 import type { PjrtState } from './state.ts';
 
 interface Loaded {
@@ -14,27 +14,37 @@ interface Loaded {
   module: StableHloModule;
 }
 
-/** Runs a loaded module over a state. @throws RangeError when the state lacks a variable. */
-export function compiledOver({ client, executable, module }: Loaded, state: PjrtState, onFeed?: OnFeed): Compiled {
+/**
+ * Runs a loaded module over a state. The inputs of a run go up while one before it computes; it is handed to the devices
+ * when those before it were, and takes over their variables there.
+ * @throws RangeError when the state lacks a variable.
+ */
+export function compiledOver({ client, executable, module }: Loaded, state: PjrtState): Compiled {
   const variables = module.inputs.filter(({ variable }) => variable);
   const inputs = module.inputs.filter(({ variable }) => !variable);
   requireVariables(state, variables, module.outputs);
   return {
-    run: (values) =>
-      state.inTurn(async () => {
+    run: async (values, onFeed) => {
+      const begun = performance.now();
+      const feeding = feed(client, inputs, values);
+      // Who waits for its turn hears of a failure then.
+      feeding.catch(() => undefined);
+      const handed = state.inTurn(async () => {
+        const fed = await feeding;
         const held = await state.buffers(variables.map(({ name }) => name));
-        const begun = performance.now();
-        const fed = await feed(client, inputs, values);
-        try {
-          const lists = client.devices.map((_, device) => [...held, ...fed.buffers].map((one) => one[device]));
-          const { outputs, done } = await executable.execute(lists);
-          await fed.sent;
-          onFeed?.(begun, performance.now());
-          return await taken(module.outputs, outputs, done, state);
-        } finally {
-          freeAll(fed.buffers);
-        }
-      }),
+        const lists = client.devices.map((_, device) => [...held, ...fed.buffers].map((one) => one[device]));
+        const { outputs, done } = await executable.execute(lists);
+        onFeed?.(begun, performance.now());
+        return { fed, done, results: takenOver(module.outputs, outputs, state) };
+      });
+      try {
+        const { fed, done, results } = await handed;
+        await sentAll(fed);
+        return await readBack(results, done);
+      } finally {
+        await feeding.then(({ buffers }) => freeAll(buffers), () => undefined); // prettier-ignore
+      }
+    },
     dispose: () => executable.dispose(),
   };
 }
@@ -49,7 +59,12 @@ function requireVariables(state: PjrtState, read: readonly ModuleInput[], writte
 interface Fed {
   /** For each input one a device. */
   buffers: DeviceBuffer[][];
-  sent: Promise<unknown>;
+  sent: (() => Promise<void>)[];
+}
+
+/** Waits until nothing of what was fed is read any more. One after the other: each occupies a thread. */
+async function sentAll({ sent }: Fed): Promise<void> {
+  for (const one of sent) await one();
 }
 
 async function feed(client: PjrtClient, inputs: readonly ModuleInput[], values: Record<string, Values>): Promise<Fed> {
@@ -63,8 +78,10 @@ async function feed(client: PjrtClient, inputs: readonly ModuleInput[], values: 
       );
     }),
   );
-  const sent = Promise.all(made.flat().map((one) => one.sent));
-  return { buffers: made.map((one) => one.map(({ buffer }) => buffer)), sent };
+  return {
+    buffers: made.map((one) => one.map(({ buffer }) => buffer)),
+    sent: made.flat().map(({ sent }) => sent),
+  };
 }
 
 /** Divides a fed value into what each device gets. @throws RangeError for values of another number. */
@@ -88,24 +105,28 @@ export function partsOf(whole: Values, { name, shape, split }: ModuleInput, devi
   });
 }
 
-/** Gives new values to the state, and reads the rest from the first device. */
-async function taken(
-  specs: readonly ModuleOutput[],
-  lists: readonly DeviceBuffer[][],
-  done: Promise<void>,
-  state: PjrtState,
-): Promise<Record<string, Values>> {
+/** An output that is no variable: one buffer a device. */
+interface Result extends ModuleOutput {
+  buffers: DeviceBuffer[];
+}
+
+/** Gives new values to the state. @returns the other outputs */
+function takenOver(specs: readonly ModuleOutput[], lists: readonly DeviceBuffer[][], state: PjrtState): Result[] {
   const results = specs.map((spec, index) => ({ ...spec, buffers: lists.map((list) => list[index]) }));
   for (const { name, variable, buffers } of results) if (variable) state.replace(name, buffers);
-  const read = results.filter(({ variable }) => !variable);
+  return results.filter(({ variable }) => !variable);
+}
+
+/** Reads outputs from the first device when the run has ended. @throws PjrtError of the run */
+async function readBack(results: readonly Result[], done: Promise<void>): Promise<Record<string, Values>> {
   try {
     await done;
-    const entries = read.map(async ({ name, shape, dtype, buffers }) => {
+    const entries = results.map(async ({ name, shape, dtype, buffers }) => {
       return [name, await buffers[0].read(emptyValues(dtype, shapeSize(shape)))] as const;
     });
     return Object.fromEntries(await Promise.all(entries));
   } finally {
-    freeAll(read.map(({ buffers }) => buffers));
+    freeAll(results.map(({ buffers }) => buffers));
   }
 }
 

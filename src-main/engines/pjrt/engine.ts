@@ -16,26 +16,25 @@ export interface PjrtEngineParts {
   /** Its devices compute, all of them together. */
   client: PjrtClient;
   cache: ProgramCache;
-  /** Whether they multiply bfloat16 in hardware. */
+  /** Whether they multiply bfloat16, and float32 as TF32, in hardware. */
   bfloat16: boolean;
-  /** Whether float32 products may be computed in TF32. */
-  tf32?: boolean;
+  tf32: boolean;
   /** XLA's own flags. */
   flags?: XlaFlags;
 }
 
 /** Makes the engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
-export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false, flags = {} }: PjrtEngineParts): Engine {
+export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32, flags = {} }: PjrtEngineParts): Engine {
   const count = client.devices.length;
   const device: Device = {
     name: client.devices[0].kind,
     kind: client.platform === 'cpu' ? 'processor' : 'accelerator',
     bfloat16,
+    tf32,
     count,
   };
-  const load = async (program: Program, precision: Precision = 'float32', exact = false) => {
-    const products = tf32 && !exact ? 'DEFAULT' : 'HIGHEST';
-    const module = toStableHlo(program, { precision, products, devices: count });
+  const load = async (program: Program, precision: Precision = 'float32') => {
+    const module = toStableHlo(program, { precision, devices: count });
     const { executable } = await cache.load(client, module.mlir, { partitions: count, flags });
     return { client, module, executable };
   };
@@ -44,11 +43,12 @@ export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32 = false, 
     device,
     threads: tensorflow.threads,
     lanes: 1,
+    ahead: true,
     lacks: (op) => !isLowered(op),
     newState: () => new PjrtState(client),
-    compile: async (program, state, { precision, exact, onFeed } = {}) => {
+    compile: async (program, state, { precision, exact } = {}) => {
       if (!(state instanceof PjrtState)) throw new TypeError('compile: the state is not of this engine');
-      return compiledOver(await load(program, exact ? 'float32' : precision, exact), state, onFeed);
+      return compiledOver(await load(program, exact ? 'float32' : precision), state);
     },
     footprint: async (program, { precision } = {}) => {
       const { executable } = await load(program, precision);

@@ -73,7 +73,7 @@ export class PjrtState implements State {
     const made = await Promise.all(
       this.client.devices.map((device) => this.client.upload(waiting, 'float32', shape, device)),
     );
-    await Promise.all(made.map(({ sent }) => sent));
+    for (const { sent } of made) await sent();
     Object.assign(variable, { waiting: null, buffers: made.map(({ buffer }) => buffer) });
   }
 

@@ -15,7 +15,7 @@ import {
 import type { Split } from '../../trace/freeze.ts';
 import { hash } from '../../trace/print.ts';
 import { simplify } from '../../trace/rewrite.ts';
-import type { Compiled, OnFeed, State } from '../engine.ts';
+import type { Compiled, State } from '../engine.ts';
 import { oneDnnConv } from './fuse-conv.ts';
 import { TensorFlowState } from './state.ts';
 
@@ -23,7 +23,7 @@ import { TensorFlowState } from './state.ts';
  * Compiles `program` over the variables of `state` that it names.
  * @throws RangeError when the state lacks a variable or an input is missing at a run; StillhouseError `engine.op`.
  */
-export function compile(engine: TensorFlow, program: Program, state: State, onFeed?: OnFeed): Compiled {
+export function compile(engine: TensorFlow, program: Program, state: State): Compiled {
   const inputs = inputsOf(program);
   const variables = variableNames(program);
   const own = ownState(state);
@@ -31,7 +31,7 @@ export function compile(engine: TensorFlow, program: Program, state: State, onFe
   const bodies = new Bodies();
   const compiled = build(engine, program, variables, bodies);
   return {
-    run: async (values) => {
+    run: async (values, onFeed) => {
       const begun = performance.now();
       const fed = inputs.map(({ name, spec }) => feed(engine, name, spec, values[name]));
       onFeed?.(begun, performance.now());
@@ -50,17 +50,12 @@ export function compile(engine: TensorFlow, program: Program, state: State, onFe
 }
 
 /** Compiles a program over what `prepare` computes, which is done here where `state` has it not yet. */
-export async function compileFrozen(
-  engine: TensorFlow,
-  { program, prepare }: Split,
-  state: State,
-  onFeed?: OnFeed,
-): Promise<Compiled> {
+export async function compileFrozen(engine: TensorFlow, { program, prepare }: Split, state: State): Promise<Compiled> {
   const missing = prepare.assigns.filter(({ variable }) => !state.has(variable));
   for (let index = 0; index < missing.length; index += PREPARED_AT_ONCE) {
     await computeOnce(engine, { ...prepare, assigns: missing.slice(index, index + PREPARED_AT_ONCE) }, state);
   }
-  return compile(engine, program, state, onFeed);
+  return compile(engine, program, state);
 }
 
 /** Few at a time: what they are made from on the way needs memory too. */

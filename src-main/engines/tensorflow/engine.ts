@@ -24,15 +24,15 @@ function tensorFlowEngine(tensorflow: TensorFlow): Engine {
       name: gpu?.name ?? 'cpu',
       kind: gpu ? 'accelerator' : 'processor',
       bfloat16: multipliesBfloat16(gpu),
+      tf32: false,
       count: 1,
     },
     threads,
     lanes,
+    ahead: false,
     newState: () => new TensorFlowState(tensorflow),
-    compile: async (program, state, { exact, onFeed, ...as } = {}) =>
-      exact
-        ? compile(tensorflow, program, state, onFeed)
-        : compileFrozen(tensorflow, lowered(program, as), state, onFeed),
+    compile: async (program, state, { exact, ...as } = {}) =>
+      exact ? compile(tensorflow, program, state) : compileFrozen(tensorflow, lowered(program, as), state),
     footprint: async (program, as) => {
       const split = lowered(program, as);
       return footprint(split.program, lanes) + preparedBytes(split.prepare);

@@ -46,7 +46,7 @@ function typed(
 ): Program {
   const simple = simplify(sumsOverRows(program));
   const clean = onGpu ? simple : simplify(fuseConvolutions(simple, isFrozen));
-  return fuseBias(simplify(withPrecision(clean, precision, lowered)));
+  return fuseBias(simplify(withPrecision(clean, { precision }, lowered)));
 }
 
 function clustered(program: Program, { fuse }: LowerOptions): Program {

@@ -5,7 +5,7 @@ import type { EngineChoice } from '../../jobs/job-protocol.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Accelerator } from '../../protocol/device.ts';
 import { programsFolder } from '../../runs/places.ts';
-import type { PjrtDevice } from '../../runtime/pjrt/client.ts';
+import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
 import { loadTensorFlow, type TensorFlowOptions } from '../../runtime/tensorflow.ts';
 import { openDevices, openPlugin } from './open-plugin.ts';
@@ -29,15 +29,15 @@ async function openAccelerator(folder: string, chosen: Accelerator, threads?: nu
   const client = await openDevices(plugin, chosen.plugin, chosen.devices);
   // The plugin takes each op of a program whole: parts of a batch, which the processor's lanes share, gain nothing.
   const tensorflow = await loadTensorFlow(folder, { threads, threading: 'ops' });
-  const bfloat16 = client.platform !== 'cpu' && hasBfloat16(client.devices[0]);
-  return pjrtEngine({ tensorflow, client, cache: new ProgramCache(programsFolder()), bfloat16 });
+  return pjrtEngine({ tensorflow, client, cache: new ProgramCache(programsFolder()), ...speedsOf(client) });
 }
 
-/** The first generation of NVIDIA's GPUs that multiplies bfloat16 in hardware (Ampere). */
-const BFLOAT16_CAPABILITY = 8;
+/** The first generation of NVIDIA's GPUs that multiplies bfloat16 and TF32 in hardware (Ampere). */
+const AMPERE = 8;
 
-function hasBfloat16({ attributes }: PjrtDevice): boolean {
-  const { compute_capability: capability } = attributes;
-  // Those of other makers, as gfx942, are no numbers; all that their plugins know have it.
-  return !(Number.parseFloat(String(capability)) < BFLOAT16_CAPABILITY);
+function speedsOf({ platform, devices: [{ attributes }] }: PjrtClient): { bfloat16: boolean; tf32: boolean } {
+  if (platform === 'cpu') return { bfloat16: false, tf32: false };
+  const capability = Number.parseFloat(String(attributes.compute_capability));
+  // Those of other makers, as gfx942, are no numbers; all that their plugins know have bfloat16.
+  return { bfloat16: !(capability < AMPERE), tf32: platform === 'cuda' && capability >= AMPERE };
 }

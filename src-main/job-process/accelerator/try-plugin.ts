@@ -50,7 +50,7 @@ async function product(client: PjrtClient): Promise<string> {
   const { outputs, done } = await program.execute([[buffer]]);
   const [result] = outputs[0];
   const got = await result.read(new Float32Array(4));
-  await Promise.all([sent, done]);
+  await Promise.all([sent(), done]);
   for (const one of [buffer, result]) one.free();
   program.dispose();
   return got.join();

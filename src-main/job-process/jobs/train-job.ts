@@ -36,7 +36,7 @@ import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 import { noiseRows } from '../../train/submodels.ts';
-import { PREFIX, trainable } from '../../train/variables.ts';
+import { isOfRun, trainable } from '../../train/variables.ts';
 import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
 import { LIST_NAME, readExclusions } from '../../jobs/data-notes.ts';
 import { DiskReserve } from '../training/disk-reserve.ts';
@@ -394,7 +394,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
         .finally(() => globalThis.gc?.()),
     save: (position) => pauseAndSave.save(position),
     nonFinite: (bad) => nonFinite(wiring, pauseAndSave, bad),
-    between: (position) => pauseAndSave.between(position),
+    between: (position, settle) => pauseAndSave.between(position, settle),
     held: () => pauseAndSave.held,
     leavesState: (error) => error === company?.lost,
     emit: (row) => (company?.row(row), log.row(row)),
@@ -449,7 +449,7 @@ function tensorsOf(state: State, guard: StallGuard): StateTensor[] {
 
 // The teacher is not part of what the run made: it is read from its own file again.
 function ownNames(state: State): string[] {
-  return state.names().filter((name) => !name.startsWith(PREFIX.teacher));
+  return state.names().filter(isOfRun);
 }
 
 /** Bytes of a checkpoint, with more than its header takes. */

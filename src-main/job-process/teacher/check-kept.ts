@@ -13,7 +13,7 @@ const LONG = 20_000;
 /** Share of decisions that may be otherwise: another machine rounds otherwise, and two classes may be as probable. */
 const NEAR_TIES = 0.01;
 /** Greatest difference of logits, in units of the greatest one, by how the teacher's products are computed. */
-const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 2e-3, bfloat16: 0.05, float16: 0.01 };
+const TOLERANCE: Readonly<Record<Precision, number>> = { float32: 2e-3, tf32: 0.01, bfloat16: 0.05, float16: 0.01 };
 
 interface CheckParts {
   kept: KeptAnswers;

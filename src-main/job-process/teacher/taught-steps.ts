@@ -70,7 +70,9 @@ export function taughtSteps({ asker, kept, beside }: TaughtOptions): TaughtSteps
       ahead = peek;
       return { [Symbol.asyncIterator]: () => iterator };
     },
+    // Its teacher is asked between steps: none is begun ahead of that.
     step: ({ run }) => ({
+      ahead: false,
       run: async (asked, scalars) => {
         const started = performance.now();
         const teacherAnswers = await ask(asked, scalars.step);

@@ -3,7 +3,7 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { writeBadStep } from '../../runs/bad-step.ts';
 import type { State } from '../../engines/engine.ts';
 import type { BadStep } from '../../train/loop.ts';
-import { PREFIX } from '../../train/variables.ts';
+import { isOfRun } from '../../train/variables.ts';
 
 export interface BadStepParts {
   run: string;
@@ -38,7 +38,7 @@ const MOST_NAMES = 20;
 function spoiltOf(state: State): string[] {
   const spoilt: string[] = [];
   for (const name of state.names()) {
-    if (name.startsWith(PREFIX.teacher) || state.read(name).every(Number.isFinite)) continue;
+    if (!isOfRun(name) || state.read(name).every(Number.isFinite)) continue;
     spoilt.push(name);
     if (spoilt.length === MOST_NAMES) break;
   }

@@ -44,12 +44,16 @@ export class PauseAndSave {
     this.last = parts.last;
   }
 
-  /** Before each step: saves when a checkpoint is due, and returns when the run may go on or was stopped. */
-  async between(position: Position): Promise<void> {
+  /**
+   * Before each step: saves when a checkpoint is due, and returns when the run may go on or was stopped.
+   * @param settle takes the steps that were begun beyond `position`, which follows.
+   */
+  async between(position: Position, settle: () => Promise<void>): Promise<void> {
     const { guard, saveMinutes } = this.parts;
     if (this.position) guard.stepped();
     this.position = position;
     const due = saveMinutes > 0 && performance.now() - this.savedAt >= saveMinutes * 60_000;
+    if (due || this.mustRest()) await settle();
     if (due && this.last?.step !== position.step) await this.save(position);
     await this.rest();
   }
@@ -91,9 +95,13 @@ export class PauseAndSave {
     return { file: '', step, amend: async () => undefined };
   }
 
+  private mustRest(): boolean {
+    return this.parts.pause.on || this.parts.log.full() !== null;
+  }
+
   private async rest(): Promise<void> {
     const { pause, stop, log } = this.parts;
-    while ((pause.on || log.full()) && !stop.aborted) {
+    while (this.mustRest() && !stop.aborted) {
       if (this.position) await this.save(this.position);
       const full = log.full();
       if (stop.aborted) return;

@@ -69,6 +69,7 @@ export function openProfiler({ run, engine, batchSize, onFailure }: ProfilerOpti
     onFeed: (start, end) => trace.span({ name: 'host to device', start, end, thread: LOOP }),
     watched: (workers) => ({ ...workers, make: watchedMake(workers.make, trace.span) }),
     recorded: (step) => ({
+      ahead: step.ahead,
       run: async (batch, scalars) => {
         if (++steps !== RECORDED) return step.run(batch, scalars);
         const { result, recording } = await recordOps(engine.tensorflow, async () => {

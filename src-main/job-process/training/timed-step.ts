@@ -18,17 +18,13 @@ export async function measuredStep(
   const { teacher: model, batchSize, precision = 'float32' } = parts;
   const inside = model === 'outside' ? null : model;
   const teacher = inside ? { teacher: await timeTeacher(engine, state, inside, { batchSize, precision }) } : {};
-  let feed = 0;
-  const onFeed = (start: number, end: number): void => {
-    feed += end - start;
-    profiler?.onFeed(start, end);
-  };
+  const onFeed = (start: number, end: number): void => profiler?.onFeed(start, end);
   const step = await createTrainStep(engine, state, { ...parts, onFeed });
   const measured: TrainStep = {
+    ahead: step.ahead,
     run: async (batch, scalars) => {
-      feed = 0;
-      const losses = await step.run(batch, scalars);
-      return { ...losses, took: { feed, ...teacher } };
+      const { took, ...losses } = await step.run(batch, scalars);
+      return { ...losses, took: { feed: 0, ...took, ...teacher } };
     },
   };
   return profiler ? profiler.recorded(measured) : measured;

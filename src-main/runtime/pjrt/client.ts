@@ -72,24 +72,21 @@ export class PjrtClient {
 
   /**
    * Starts to copy values to a device, on a worker thread. The buffer may be used at once; `values` must not change
-   * before `sent` resolves.
+   * before what `sent` returns resolves. Call it once: it occupies a worker thread until then.
    */
   async upload(
     values: Values,
     dtype: DType,
     shape: readonly number[],
     device: PjrtDevice = this.devices[0],
-  ): Promise<{ buffer: DeviceBuffer; sent: Promise<void> }> {
+  ): Promise<{ buffer: DeviceBuffer; sent(): Promise<void> }> {
     const dims = BigInt64Array.from(shape, BigInt);
     const data = values.byteLength > 0 ? values : new Uint8Array(8);
     const head = [this.pointer, data, elementType(dtype), dims, shape.length];
     const fields = [...head, 0, 0, UNTIL_TRANSFERRED, device.pointer];
     const slots = await this.api.callAsync('Client_BufferFromHostBuffer', fields);
     const buffer = new DeviceBuffer(this.api, this.held, slots[14]);
-    const sent = awaitEvent(this.api, this.held, slots[13]).finally(() => keepAlive(values, fields));
-    // Whoever awaits it hears of a failure; the execution that takes the buffer fails of the same.
-    sent.catch(() => undefined);
-    return { buffer, sent };
+    return { buffer, sent: () => awaitEvent(this.api, this.held, slots[13]).finally(() => keepAlive(values, fields)) };
   }
 
   /** The memory of a device; null where the plugin does not tell, as that of the processor. */

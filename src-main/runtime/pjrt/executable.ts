@@ -90,7 +90,7 @@ export class PjrtExecutable extends AheadExecutable {
     const fields = [this.loaded, options, places(given), lists.length, lists[0].length, outputs, events, 0];
     await api.callAsync('LoadedExecutable_Execute', fields);
     keepAlive(given, kept, lists);
-    const done = Promise.all([...events].map((event) => awaitEvent(api, this.held, event))).then(() => undefined);
+    const done = awaitEach(api, this.held, events);
     done.catch(() => undefined);
     const buffers = taken.map((list) =>
       [...list.subarray(0, this.outputs)].map((pointer) => new DeviceBuffer(api, this.held, pointer)),
@@ -103,4 +103,11 @@ export class PjrtExecutable extends AheadExecutable {
     this.api.call('LoadedExecutable_Destroy', [this.loaded]);
     this.held.executables--;
   }
+}
+
+/** Waits for one event after the other, each on the same thread of the pool. @throws PjrtError of the first that failed */
+async function awaitEach(api: PjrtApi, held: HandleCount, events: BigUint64Array): Promise<void> {
+  let failure: unknown = null;
+  for (const event of events) await awaitEvent(api, held, event).catch((error: unknown) => (failure ??= error));
+  if (failure) throw failure as Error;
 }

@@ -94,7 +94,9 @@ function nameOf(client: PjrtClient, mlir: string, options: Uint8Array): string {
   // Code for a processor uses the instructions of the one that it was compiled on.
   const processor = platform === 'cpu' ? thisProcessor().flags : [];
   const kinds = devices.map(({ kind }) => kind);
-  const facts = [library.version, size, mtimeMs, platform, platformVersion, kinds, processor];
+  // XLA reads flags from there too.
+  const flags = process.env.XLA_FLAGS ?? '';
+  const facts = [library.version, size, mtimeMs, platform, platformVersion, kinds, processor, flags];
   return `${createHash('sha256').update(JSON.stringify(facts)).update(options).update('\0').update(mlir).digest('hex')}${ENDING}`;
 }
 

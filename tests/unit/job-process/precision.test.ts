@@ -9,9 +9,15 @@ import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
-const ampere: Device = { name: 'A GPU', kind: 'accelerator', bfloat16: true, count: 1 };
-const turing: Device = { ...ampere, bfloat16: false };
-const processor = (): Device => ({ name: 'cpu', kind: 'processor', bfloat16: multipliesBfloat16(), count: 1 });
+const ampere: Device = { name: 'A GPU', kind: 'accelerator', bfloat16: true, tf32: true, count: 1 };
+const turing: Device = { ...ampere, bfloat16: false, tf32: false };
+const processor = (): Device => ({
+  name: 'cpu',
+  kind: 'processor',
+  bfloat16: multipliesBfloat16(),
+  tf32: false,
+  count: 1,
+});
 const of = (precision: string, device: Device) => precisionOf(parseRecipe({ precision }), { device });
 
 test('is what the processor multiplies: bfloat16 by name is an error where it does not', () => {
@@ -25,4 +31,12 @@ test('is that of the GPU where one computes', () => {
   vi.stubEnv('ONEDNN_MAX_CPU_ISA', 'AVX2');
   expect([of('auto', ampere), of('auto', turing)]).toEqual(['bfloat16', 'float16']);
   expect(of('bfloat16', turing)).toBe('bfloat16');
+});
+
+test('is TF32 where it was asked for and the device has it', () => {
+  expect(of('tf32', ampere)).toBe('tf32');
+  const refused = (device: Device) => expect(() => of('tf32', device));
+  const params = { key: 'precision', expected: { code: 'value.no-tf32', params: { device: 'A GPU' } }, got: '"tf32"' };
+  refused(turing).toThrow(expect.objectContaining({ code: 'recipe.invalid', params }));
+  refused(processor()).toThrow(expect.objectContaining({ code: 'recipe.invalid' }));
 });

@@ -54,7 +54,7 @@ const refusal = async (work: Promise<unknown>): Promise<StillhouseError> => {
 
 const buffer = async (client: PjrtClient, values: Float32Array, shape: number[], device = 0) => {
   const { buffer, sent } = await client.upload(values, 'float32', shape, client.devices[device]);
-  await sent;
+  await sent();
   return buffer;
 };
 
@@ -135,7 +135,7 @@ describe('a client', () => {
   ] as const)('takes %s up and gives it back', (dtype, values) =>
     withClient(1, async (client) => {
       const { buffer, sent } = await client.upload(values, dtype, [2, 2]);
-      await sent;
+      await sent();
       const kind = values.constructor as new (count: number) => typeof values;
       expect(await buffer.read(new kind(4))).toEqual(values);
       buffer.free();
@@ -182,7 +182,7 @@ describe('a program', () => {
         const [next, total] = outputs[0];
         if (step === 0) expect(state.isDeleted).toBe(true);
         state.free();
-        await Promise.all([sent, done, total.read(sum)]);
+        await Promise.all([sent(), done, total.read(sum)]);
         for (const one of [fed, total]) one.free();
         state = next;
         expect(client.held.buffers).toBe(1);

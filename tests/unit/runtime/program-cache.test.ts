@@ -26,7 +26,7 @@ async function once(cache: ProgramCache, times: number): Promise<{ cached: boole
   const { executable, cached } = await cache.load(client, double(times));
   const { buffer, sent } = await client.upload(new Float32Array(4).fill(1), 'float32', [4]);
   const { outputs, done } = await executable.execute([[buffer]]);
-  await Promise.all([sent, done]);
+  await Promise.all([sent(), done]);
   const [result] = await outputs[0][0].read(new Float32Array(4));
   for (const one of [buffer, outputs[0][0]]) one.free();
   executable.dispose();

@@ -123,6 +123,30 @@ describe('runLoop', () => {
     expect(both).toEqual(trainLosses(whole.run.rows));
   });
 
+  it('tells the same of steps that are begun ahead', async () => {
+    const told = async (ahead: boolean) => {
+      const { run, parts } = tinyRun({ recipe: parseRecipe({ ...recipe, schedOnUpdates: true }) });
+      await runLoop({ ...parts, step: { ...parts.step, ahead } });
+      const epochs = run.rows.filter((row) => row.type === 'epoch');
+      return { lrs: run.lrs, saves: run.saves, losses: epochs.map((row) => [row.trainLoss, row.trainLr, row.step]) };
+    };
+    expect(await told(true)).toEqual(await told(false));
+  });
+
+  it('takes what was begun ahead before it looks at the state', async () => {
+    const seen: [number, number][] = [];
+    let begun = 0;
+    const { parts } = tinyRun();
+    const { run } = parts.step;
+    const step = { ahead: true, run: (...given: Parameters<typeof run>) => (begun++, run(...given)) };
+    const between: LoopParts['between'] = async (position, settle) => {
+      await settle();
+      seen.push([position.step, begun]);
+    };
+    await runLoop({ ...parts, step, between });
+    expect(seen).toEqual(Array.from({ length: 12 }, (_, at) => [at, at]));
+  });
+
   it('stops while it waits for data', async () => {
     const { run, parts } = tinyRun({
       batches: async function* () {
@@ -159,12 +183,14 @@ describe('runLoop', () => {
   });
 
   it.each([
-    ['a loss that is not finite', { loss: NaN, overflow: false }],
-    ['gradients that are not finite', { loss: 1, overflow: true }],
-  ])('ends on %s, handing on the step and its batch', async (_, losses) => {
+    ['a loss that is not finite', { loss: NaN, overflow: false }, false],
+    ['gradients that are not finite', { loss: 1, overflow: true }, false],
+    ['a loss that is not finite, known late', { loss: NaN, overflow: false }, true],
+  ])('ends on %s, handing on the step and its batch', async (_, losses, ahead) => {
     const { run, parts } = tinyRun();
     const { step } = parts;
     parts.step = {
+      ahead,
       run: async (batch, scalars) =>
         scalars.step === 3 ? { ...losses, lossClass: 1, lossDistillation: null } : step.run(batch, scalars),
     };

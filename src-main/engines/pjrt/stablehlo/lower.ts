@@ -13,24 +13,21 @@ import { shardingText, Writer, type ProductPrecision } from './writer.ts';
 
 export interface ModuleOptions {
   precision: Precision;
-  /** How float32 products are computed: `HIGHEST` exactly, `DEFAULT` in TF32 where the device has it. */
-  products?: ProductPrecision;
   /** How many devices share each batch. */
   devices?: number;
 }
 
 /** Lowers a recorded program to StableHLO. @throws StillhouseError `engine.op` naming an op that has no lowering. */
-export function toStableHlo(
-  program: Program,
-  { precision, products = 'HIGHEST', devices = 1 }: ModuleOptions,
-): StableHloModule {
+export function toStableHlo(program: Program, { precision, devices = 1 }: ModuleOptions): StableHloModule {
+  const products = precision === 'tf32' ? 'DEFAULT' : 'HIGHEST';
   return new ModuleWriter(typed(program, precision), products, devices).module();
 }
 
 /** The program in the types that it is computed in, and the bodies of its calls: one that many share is typed once. */
 function typed(program: Program, precision: Precision): Program {
   const bodies = new Map<Program, Program>();
-  const types = (one: Program): Program => simplify(withPrecision(simplify(one), precision, lowered));
+  const types = (one: Program): Program =>
+    simplify(withPrecision(simplify(one), { precision, convolutions: true }, lowered));
   const lowered = (body: Program): Program => {
     const known = bodies.get(body) ?? narrowEnds(types(body));
     bodies.set(body, known);
