@@ -52,6 +52,7 @@ export function hasBfloat16Products(processor: Processor): boolean {
  */
 export function whyNotMultiplied(precision: string, processor: Processor = thisProcessor()): Reason | null {
   const { flags, limit } = processor;
+  if (precision === 'tf32') return reason('value.processor', { precision });
   if (precision === 'float16' && !flags.some((flag) => HANDS_FLOAT16.includes(flag))) return null;
   if ((precision !== 'bfloat16' && precision !== 'float16') || multiplies(precision, processor)) return null;
   if (limit && multiplies(precision, { flags, limit: null }))

@@ -21,6 +21,8 @@ export interface Engine {
   readonly lanes: number;
   /** Whether a run gains by being begun before the one ahead of it has ended: its inputs go up meanwhile. */
   readonly ahead: boolean;
+  /** Reads what its accelerators do at this moment; left out where they do not tell. */
+  readonly load?: () => DeviceLoad;
   /** Tells whether it cannot compute an op; a recording names such a one. Left out: it computes all. */
   readonly lacks?: (op: string) => boolean;
   newState(): State;
@@ -47,6 +49,14 @@ export interface Device {
   tf32: boolean;
   /** How many of them share each batch. */
   count: number;
+}
+
+/** What accelerators do at a moment; undefined is what nothing tells. */
+export interface DeviceLoad {
+  /** Bytes that the process has held at the most on one of them. */
+  deviceMemory?: number;
+  /** Percent of the last moments in which they computed, in their mean. */
+  deviceBusy?: number;
 }
 
 /** Requires values of the shape that a variable has. @throws RangeError for another shape, or another number of values. */

@@ -62,6 +62,10 @@ export const STEP_NUMBERS = {
   saved: { unit: 'milliseconds', exported: 'teacher/saved_ms', missing: 'absent' },
   /** Resident memory of the trainer. */
   memory: { unit: 'bytes', exported: 'memory/trainer_bytes' },
+  /** The most that the run has held on an accelerator; of several, on the fullest. Missing where nothing tells it. */
+  deviceMemory: { unit: 'bytes', exported: 'memory/device_bytes', missing: 'absent' },
+  /** Share of the time in which the accelerators computed, in their mean. Missing where nothing tells it. */
+  deviceBusy: { unit: 'percent', exported: 'speed/device_busy_percent', missing: 'absent' },
 } as const satisfies Record<string, StepNumber>;
 
 type Table = typeof STEP_NUMBERS;

@@ -10,6 +10,7 @@ const ON_THE_ENGINE = [
   'compile',
   'export',
   'fuzz-images',
+  'gpu-pack',
   'kill',
   'leak',
   'loader',
@@ -32,9 +33,6 @@ await runMain(async () => {
     await ensureBuild();
     if (!(await ensureEngine())) throw new SetupError('This measures on the engine, which is not ready.');
   }
-  if (name === 'gpu-pack') await ensureBuild();
-  if (name === 'gpu-pack' && !(await ensureEngine(['cpu', 'pjrt-cpu'])))
-    throw new SetupError('This packs what the plugin of the processor computes, which is not ready.');
   const { build } = await import('vite');
   await build({
     root: ROOT,

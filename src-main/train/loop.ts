@@ -1,6 +1,7 @@
 import type { StillhouseError } from '../protocol/errors.ts';
 import type { EpochRow, HistoryRow } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
+import type { DeviceLoad } from '../engines/engine.ts';
 import type { Evaluation } from './evaluate.ts';
 import { nextEpoch, type Position } from './position.ts';
 import { progressMeter, type ProgressMeter } from './progress.ts';
@@ -50,6 +51,8 @@ export interface LoopParts {
   /** Tells whether a step that failed so has left the state as it was; it is saved then. */
   leavesState?(error: unknown): boolean;
   emit(row: HistoryRow): void;
+  /** What the accelerators do, where they tell. */
+  load?(): DeviceLoad;
   onSpan?(span: LoopSpan): void;
   /**
    * Called before each step, with the position of the steps that were taken; returns when the step may be made or `stop`
@@ -68,7 +71,7 @@ export interface LoopParts {
  */
 export async function runLoop(parts: LoopParts): Promise<'finished' | 'stopped'> {
   const { recipe, stop } = parts;
-  const progress = progressMeter(recipe, parts.stepsPerEpoch);
+  const progress = progressMeter(recipe, parts.stepsPerEpoch, parts.load);
   const epochs = totalEpochs(recipe);
   for (let position = firstPosition(parts); position.epoch < epochs;) {
     const started = Date.now() - (parts.held?.() ?? 0);

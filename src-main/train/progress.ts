@@ -1,3 +1,4 @@
+import type { DeviceLoad } from '../engines/engine.ts';
 import type { StepRow } from '../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../protocol/recipe.ts';
 import { STEP_TIME_PARTS, type StepTimes } from '../protocol/step-numbers.ts';
@@ -20,7 +21,11 @@ export interface ProgressMeter {
 }
 
 /** Makes a meter for the share of a run that one process does. */
-export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMeter {
+export function progressMeter(
+  recipe: Recipe,
+  stepsPerEpoch: number,
+  load: () => DeviceLoad = () => ({}),
+): ProgressMeter {
   const forecast = { step: new Recent(), evaluation: 0 };
   let window = newWindow();
   let rowAt = performance.now();
@@ -32,7 +37,7 @@ export function progressMeter(recipe: Recipe, stepsPerEpoch: number): ProgressMe
       if (steps++ > 0) forecast.step.add(wholeOf(took));
       const epochEnds = position.batch >= stepsPerEpoch;
       if (steps > 1 && !epochEnds && performance.now() - rowAt < ROW_INTERVAL) return null;
-      const row = rowOf(window, recipe, stepsPerEpoch, position, lr);
+      const row = { ...rowOf(window, recipe, stepsPerEpoch, position, lr), ...load() };
       row.secondsLeft = secondsLeft(forecast, recipe, stepsPerEpoch, position, row.imagesPerSecond);
       window = newWindow();
       rowAt = performance.now();

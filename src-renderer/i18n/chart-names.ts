@@ -46,6 +46,16 @@ export const CHART_NAMES = {
     unit: both('GB'),
     line: { en: 'Memory', 'zh-CN': '内存' },
   },
+  deviceMemory: {
+    title: { en: 'GPU memory', 'zh-CN': '显存' },
+    unit: both('GB'),
+    line: { en: 'GPU memory', 'zh-CN': '显存' },
+  },
+  deviceBusy: {
+    title: { en: 'GPU utilisation', 'zh-CN': '显卡利用率' },
+    unit: PERCENT,
+    line: { en: 'GPU utilisation', 'zh-CN': '显卡利用率' },
+  },
   epochTime: { title: { en: 'Time of each epoch', 'zh-CN': '每轮用时' }, unit: { en: 's', 'zh-CN': '秒' } },
 } as const satisfies Record<string, ChartNames>;
 

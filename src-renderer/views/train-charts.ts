@@ -85,6 +85,14 @@ const CHARTS = {
     ...{ unit: 'bytes', after: 'steps', standing: 'always' },
     lines: (lines) => lines.raw('memory', 'charts.lines.memory', LOOKS.other),
   },
+  deviceMemory: {
+    ...{ unit: 'bytes', after: 'steps' },
+    lines: (lines) => lines.raw('deviceMemory', 'charts.lines.deviceMemory', LOOKS.other),
+  },
+  deviceBusy: {
+    ...{ unit: 'percent', after: 'steps' },
+    lines: (lines) => lines.line('deviceBusy', 'charts.lines.deviceBusy', LOOKS.other),
+  },
   epochTime: {
     ...{ unit: 'seconds', after: 'epoch', alone: true },
     lines: (lines) => lines.epochTimes((part) => ({ color: TIME_COLORS[part], dash: SOLID, width: 0 })),

@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   if (unknown) throw new RangeError(`--target ${unknown}: there are ${Object.keys(GPU_TARGETS).join(', ')}`);
   const plugin = await openCompiler(options.from);
   const processor = await loadEngine(engineFolder(), { threads: 1, threading: 'ops' });
-  const engine: Engine = { ...processor, lanes: 1 };
+  const engine: Engine = { ...processor, lanes: 1, ahead: true };
   console.log(
     '| GPU | preset | student | batch | compile, s | peak, GiB | state, GiB | kernels | products |\n|---|---|---|---|---|---|---|---|---|',
   );

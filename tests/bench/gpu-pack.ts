@@ -4,27 +4,23 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'vite';
-import { compiledOver } from '../../src-main/engines/pjrt/compiled.ts';
-import { PjrtState } from '../../src-main/engines/pjrt/state.ts';
 import { toStableHlo } from '../../src-main/engines/pjrt/stablehlo/lower.ts';
 import type { Engine } from '../../src-main/engines/engine.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
-import { openDevices, openPlugin } from '../../src-main/job-process/accelerator/open-plugin.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { compileOptions } from '../../src-main/runtime/pjrt/compile-options.ts';
-import type { StableHloModule } from '../../src-main/runtime/pjrt/module.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
+import type { Program } from '../../src-main/trace/program.ts';
 import { recordTrainStep } from '../../src-main/train/step.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
-import { packedInputs, packedState, type PackedProgram } from './packed-program.ts';
+import { COMPARED, packedInputs, packedState, type PackedProgram } from './packed-program.ts';
 
 /**
  * `npm run bench -- gpu-pack`: makes one archive for a Linux machine that has an NVIDIA driver and the CUDA wheels of
- * JAX, and no network: this Node, the FFI, and training steps with the losses that they have on this processor.
- * There: tar xf gpu-check.tar.xz && gpu-check/run. Options: --output FILE, --only NAME (repeatable).
+ * JAX, and no network: this Node, the FFI, training steps, and the losses that TensorFlow has with the small ones on
+ * this processor. There: tar xf gpu-check.tar.xz && gpu-check/run. Options: --output FILE, --only NAME (repeatable).
  */
 const { values: options } = parseArgs({
   options: { output: { type: 'string', default: 'gpu-check.tar.xz' }, only: { type: 'string', multiple: true } },
@@ -42,27 +38,33 @@ interface Step {
   teacher?: string;
   precision: Precision;
   devices?: number;
-  /** Whether its losses are computed here too. */
-  reference?: boolean;
+  /** Whether a processor takes it too: its losses are computed here, in float32 on TensorFlow. */
+  small?: boolean;
+  /** How far its losses may be from these. */
+  bound?: number;
 }
 
 const SIZES = { tiny: 256, small: 256, base: 128 };
+const TINY = 'deit_tiny_distilled_patch16_224';
+const NUMBERS = { model: TINY, inputSize: 64, batch: 8, teacher: 'regnety_004', small: true };
+const kinds: [string, Precision][] = [
+  ['bfloat16', 'bfloat16'],
+  ['TF32', 'tf32'],
+];
 const STEP_LIST: Step[] = [
-  {
-    ...{ name: 'numbers', model: 'deit_tiny_distilled_patch16_224', inputSize: 64, batch: 8, precision: 'float32' },
-    ...{ teacher: 'regnety_004', reference: true },
-  },
-  ...Object.entries(SIZES).flatMap(([size, batch]) =>
-    [undefined, TEACHER].flatMap((teacher): Step[] => {
-      const model = `deit_${size}_distilled_patch16_224`;
-      const name = `${size}${teacher ? ' with teacher' : ''}`;
-      return [
-        { name: `${name}, bfloat16`, model, batch, teacher, precision: 'bfloat16' },
-        { name: `${name}, TF32`, model, batch, teacher, precision: 'tf32' },
-      ];
-    }),
+  { ...NUMBERS, name: 'numbers, float32', precision: 'float32', bound: 1e-5 },
+  { ...NUMBERS, name: 'numbers, TF32', precision: 'tf32', bound: 5e-3 },
+  { ...NUMBERS, name: 'numbers, bfloat16', precision: 'bfloat16', bound: 2e-2 },
+  { ...NUMBERS, name: 'numbers, two devices', precision: 'float32', devices: 2, bound: 1e-5 },
+  ...kinds.flatMap(([label, precision]) =>
+    Object.entries(SIZES).flatMap(([size, batch]) =>
+      [undefined, TEACHER].map((teacher): Step => {
+        const model = `deit_${size}_distilled_patch16_224`;
+        return { name: `${size}${teacher ? ' with teacher' : ''}, ${label}`, model, batch, teacher, precision };
+      }),
+    ),
   ),
-  { name: 'tiny on two', model: 'deit_tiny_distilled_patch16_224', batch: 512, precision: 'bfloat16', devices: 2 },
+  { name: 'tiny, two devices', model: TINY, batch: 512, precision: 'bfloat16', devices: 2 },
 ];
 
 try {
@@ -79,7 +81,7 @@ async function main(): Promise<void> {
   mkdirSync(folder);
   try {
     const { tensorflow, ...engine } = await loadEngine(engineFolder(), { threading: 'ops' });
-    const recording: Engine = { ...engine, tensorflow, lanes: 1 };
+    const recording: Engine = { ...engine, tensorflow, lanes: 1, ahead: true };
     const programs: PackedProgram[] = [];
     for (const step of STEP_LIST.filter(({ name }) => options.only?.includes(name) ?? true))
       programs.push(await packed(recording, step, folder, programs.length));
@@ -96,7 +98,7 @@ async function main(): Promise<void> {
 }
 
 async function packed(engine: Engine, step: Step, folder: string, index: number): Promise<PackedProgram> {
-  const { name, model, inputSize = 224, batch, teacher, precision, devices = 1, reference } = step;
+  const { name, model, inputSize = 224, batch, teacher, precision, devices = 1, small = false, bound = 0 } = step;
   const kind = teacher ? ({ distillationType: 'hard', teacherModel: teacher } as const) : ({ distillationType: 'none' } as const); // prettier-ignore
   const recipe = parseRecipe({ model, inputSize, batchSize: batch, ...kind, ...WITHOUT_AUGMENTATION });
   const student = createModel(model, { classes: 1000, inputSize, dropPath: recipe.dropPath });
@@ -106,27 +108,22 @@ async function packed(engine: Engine, step: Step, folder: string, index: number)
   const scalars = Array.from({ length: STEPS }, (_, at) => updateScalars(recipe, RATE, at + 1));
   const file = `program-${index}.mlir`;
   writeFileSync(join(folder, file), mlir);
-  const losses = reference ? await lossesOf(mlir, module, scalars) : null;
+  const losses = small ? await lossesOf(engine, program, scalars) : null;
   console.error(`${name}: ${(mlir.length / 1e6).toFixed(1)} MB of text${losses ? `, losses ${losses.join(' ')}` : ''}`);
-  return { name, file, batch, module, scalars, losses };
+  return { name, file, model, teacher: teacher ?? null, precision, batch, module, scalars, losses, bound };
 }
 
-async function lossesOf(
-  mlir: string,
-  module: Omit<StableHloModule, 'mlir'>,
-  scalars: Record<string, number>[],
-): Promise<number[]> {
-  const client = await openDevices(openPlugin(engineFolder('pjrt-cpu'), 'pjrt-cpu'), 'pjrt-cpu', [0]);
-  const executable = await client.compile(mlir, compileOptions());
-  const state = new PjrtState(client);
-  packedState(module, (name, shape, values) => state.set(name, shape, values));
-  const step = compiledOver({ client, executable, module: { ...module, mlir } }, state);
+/** The losses of the first steps on TensorFlow, in float32 and whole. */
+async function lossesOf(engine: Engine, program: Program, scalars: Record<string, number>[]): Promise<number[]> {
+  const whole = toStableHlo(program, { precision: 'float32' });
+  const state = engine.newState();
+  packedState(whole, (name, shape, values) => state.set(name, shape, values));
+  const step = await engine.compile(program, state, { precision: 'float32' });
   const losses: number[] = [];
-  for (let index = 0; index < 3; index++)
-    losses.push(Number((await step.run(packedInputs(module, index, scalars))).loss[0]));
+  for (let index = 0; index < COMPARED; index++)
+    losses.push(Number((await step.run(packedInputs(whole, index, scalars))).loss[0]));
   step.dispose();
   state.dispose();
-  client.close();
   return losses;
 }
 
@@ -148,6 +145,7 @@ async function addProgram(folder: string): Promise<void> {
   }
   for (const name of ['koffi', '@koromix/koffi-linux-x64'])
     cpSync(`node_modules/${name}`, join(folder, 'node_modules', name), { recursive: true });
+  copyFileSync('tests/bench/gpu-peers.py', join(folder, 'gpu-peers.py'));
   const run = '#!/bin/sh\nexec "$(dirname "$0")/node" "$(dirname "$0")/gpu-check.js" "$@"\n';
   writeFileSync(join(folder, 'run'), run, { mode: 0o755 });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');

@@ -1,5 +1,6 @@
 import { shapeSize } from '../../src-main/base/shape-size.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
+import type { Precision } from '../../src-main/trace/narrow.ts';
 import type { StableHloModule } from '../../src-main/runtime/pjrt/module.ts';
 
 /** A training step in the archive of `gpu-pack`, with all that it is fed but what follows from a seed. */
@@ -7,13 +8,22 @@ export interface PackedProgram {
   name: string;
   /** Its MLIR text, beside this. */
   file: string;
+  /** Names of timm. */
+  model: string;
+  teacher: string | null;
+  precision: Precision;
+  /** Over all devices. */
   batch: number;
   module: Omit<StableHloModule, 'mlir'>;
   /** Learning rate and so on, for each step. */
   scalars: Record<string, number>[];
-  /** Losses of the first steps on a processor; null where they take too long there. */
+  /** Losses of the first {@link COMPARED} steps on TensorFlow in float32; null where a processor takes too long. */
   losses: number[] | null;
+  /** How far from them its own may be, relative. */
+  bound: number;
 }
+
+export const COMPARED = 3;
 
 type Draw = () => number;
 
@@ -33,7 +43,7 @@ export function packedState(
 }
 
 function valuesOf(name: string, count: number): Float32Array {
-  if (/^(exp_avg|momentum)|\.bias$|running_mean$/.test(name)) return new Float32Array(count);
+  if (/^(exp_avg|momentum|guard)|\.bias$|running_mean$/.test(name)) return new Float32Array(count);
   if (/(norm|bn)\w*(\.\w+)*\.weight$|running_var$/.test(name)) return new Float32Array(count).fill(1);
   const draw = drawsOf(name);
   return Float32Array.from({ length: count }, () => 0.07 * (draw() - 0.5));

@@ -1,10 +1,11 @@
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import type { XlaFlags } from '../../runtime/pjrt/compile-options.ts';
 import type { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
+import type { ReadGpuLoad } from '../../runtime/nvml.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Precision } from '../../trace/narrow.ts';
 import type { Program } from '../../trace/program.ts';
-import type { Device, Engine } from '../engine.ts';
+import type { Device, DeviceLoad, Engine } from '../engine.ts';
 import { compiledOver } from './compiled.ts';
 import { PjrtState } from './state.ts';
 import { toStableHlo } from './stablehlo/lower.ts';
@@ -19,12 +20,22 @@ export interface PjrtEngineParts {
   /** Whether they multiply bfloat16, and float32 as TF32, in hardware. */
   bfloat16: boolean;
   tf32: boolean;
+  /** How busy each device is, where something beside the plugin tells it. */
+  loads?: readonly ReadGpuLoad[];
   /** XLA's own flags. */
   flags?: XlaFlags;
 }
 
 /** Makes the engine of accelerators: programs become StableHLO, which a PJRT plugin compiles and runs. */
-export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32, flags = {} }: PjrtEngineParts): Engine {
+export function pjrtEngine({
+  tensorflow,
+  client,
+  cache,
+  bfloat16,
+  tf32,
+  loads = [],
+  flags = {},
+}: PjrtEngineParts): Engine {
   const count = client.devices.length;
   const device: Device = {
     name: client.devices[0].kind,
@@ -44,6 +55,7 @@ export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32, flags = 
     threads: tensorflow.threads,
     lanes: 1,
     ahead: true,
+    load: () => loadOf(client, loads),
     lacks: (op) => !isLowered(op),
     newState: () => new PjrtState(client),
     compile: async (program, state, { precision, exact } = {}) => {
@@ -56,5 +68,16 @@ export function pjrtEngine({ tensorflow, client, cache, bfloat16, tf32, flags = 
       executable.dispose();
       return temporary + outputs - aliased;
     },
+  };
+}
+
+/** The plugin knows its own memory; where it does not say, that which all processes use counts. */
+function loadOf(client: PjrtClient, loads: readonly ReadGpuLoad[]): DeviceLoad {
+  const own = client.devices.flatMap((device) => client.memory(device)?.peak ?? []);
+  const told = loads.flatMap((read) => read() ?? []);
+  const held = own.length > 0 ? own : told.map(({ memory }) => memory);
+  return {
+    ...(held.length > 0 && { deviceMemory: Math.max(...held) }),
+    ...(told.length > 0 && { deviceBusy: told.reduce((sum, { busy }) => sum + busy, 0) / told.length }),
   };
 }

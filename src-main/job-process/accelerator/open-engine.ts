@@ -6,6 +6,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import type { Accelerator } from '../../protocol/device.ts';
 import { programsFolder } from '../../runs/places.ts';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
+import { openGpuLoad } from '../../runtime/nvml.ts';
 import { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
 import { loadTensorFlow, type TensorFlowOptions } from '../../runtime/tensorflow.ts';
 import { openDevices, openPlugin } from './open-plugin.ts';
@@ -29,7 +30,8 @@ async function openAccelerator(folder: string, chosen: Accelerator, threads?: nu
   const client = await openDevices(plugin, chosen.plugin, chosen.devices);
   // The plugin takes each op of a program whole: parts of a batch, which the processor's lanes share, gain nothing.
   const tensorflow = await loadTensorFlow(folder, { threads, threading: 'ops' });
-  return pjrtEngine({ tensorflow, client, cache: new ProgramCache(programsFolder()), ...speedsOf(client) });
+  const loads = client.platform === 'cuda' ? chosen.devices.flatMap((ordinal) => openGpuLoad(ordinal) ?? []) : [];
+  return pjrtEngine({ tensorflow, client, cache: new ProgramCache(programsFolder()), ...speedsOf(client), loads });
 }
 
 /** The first generation of NVIDIA's GPUs that multiplies bfloat16 and TF32 in hardware (Ampere). */

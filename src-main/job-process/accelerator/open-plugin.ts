@@ -34,5 +34,7 @@ export async function openDevices(
 function clientOptions(name: PluginName, devices: readonly number[]): Record<string, NamedValue> {
   if (name === 'pjrt-cpu') return { cpu_device_count: BigInt(Math.max(...devices) + 1) };
   const gpus = ['pjrt-cuda12', 'pjrt-cuda13', 'pjrt-rocm', 'pjrt-cuda13-windows'].includes(name);
+  // Numbers are those of nvidia-smi.
+  process.env.CUDA_DEVICE_ORDER ??= 'PCI_BUS_ID';
   return gpus ? { visible_devices: devices, preallocate: false, memory_fraction: MEMORY_FRACTION } : {};
 }

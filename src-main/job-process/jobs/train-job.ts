@@ -398,6 +398,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     held: () => pauseAndSave.held,
     leavesState: (error) => error === company?.lost,
     emit: (row) => (company?.row(row), log.row(row)),
+    load: engine.load,
     ...(profiler && { onSpan: profiler.onSpan }),
     stop: context.stop,
   };

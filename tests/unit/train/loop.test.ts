@@ -248,6 +248,17 @@ describe('runLoop', () => {
     expect(run.saves.map((save) => save.position)).toMatchObject([{ epoch: 0, batch: 1, step: 1 }]);
   });
 
+  it('tells what the accelerators do in each row, where they tell', async () => {
+    let asked = 0;
+    const told = tinyRun({ load: () => ({ deviceMemory: ++asked, deviceBusy: 80 }) });
+    await runLoop(told.parts);
+    const steps = told.run.rows.filter((row) => row.type === 'step');
+    expect(steps.map((row) => [row.deviceMemory, row.deviceBusy])).toEqual(steps.map((_, at) => [at + 1, 80]));
+    const silent = tinyRun();
+    await runLoop(silent.parts);
+    expect(silent.run.rows.some((row) => 'deviceMemory' in row || 'deviceBusy' in row)).toBe(false);
+  });
+
   it('forecasts the time that is left', async () => {
     const { run, parts } = tinyRun();
     await runLoop(parts);
