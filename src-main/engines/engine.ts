@@ -47,6 +47,8 @@ export interface Device {
   bfloat16: boolean;
   /** Whether it multiplies float32 matrices faster where their factors may be rounded (TF32). */
   tf32: boolean;
+  /** Bytes that one of them lets a training have; null where it has none of its own, or nothing tells. */
+  memory: number | null;
   /** How many of them share each batch. */
   count: number;
 }

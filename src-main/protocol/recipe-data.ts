@@ -167,6 +167,17 @@ export const keptAnswers = v.array(
 export type KeptStore = v.InferOutput<typeof keptAnswers>[number];
 
 /** Bytes that a training will hold in memory. */
+/** What a training would hold on accelerators. */
+const deviceForecast = v.object({
+  name: v.string(),
+  /** Bytes on each of them: parameters, optimizer, teacher, activations, and images on their way. */
+  total: number,
+  /** Bytes that one lets a training have; null where nothing tells. */
+  limit: v.nullable(number),
+  /** The largest batch that fits, over all of them; null where that is not known, 0 where none does. */
+  batch: v.nullable(number),
+});
+
 export const memoryForecast = v.object({
   /** Parameters of the student, and their average where one is kept. */
   parameters: number,
@@ -177,7 +188,9 @@ export const memoryForecast = v.object({
   activations: number,
   /** The program itself: engine, compiled code, decoded images. */
   process: number,
+  /** In the machine's memory: all of these, or `process` alone where accelerators hold the others. */
   total: number,
+  device: v.optional(deviceForecast),
   /** Of a recipe that is taught once, whose data are known. */
   answers: v.optional(answersForecast),
 });

@@ -1,5 +1,5 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
@@ -103,6 +103,21 @@ describe('a run on a plugin', () => {
     expect(parts.losses).toEqual(all.losses);
     expect(parts.state.size).toBe(all.state.size);
     for (const [name, values] of all.state) expect(parts.state.get(name), name).toEqual(values);
+  });
+
+  it('is forecast by what the compiler says, with the largest batch that fits', async () => {
+    await whole.pjrt();
+    const { classes } = openRun(join(folder, 'pjrt'));
+    const place = { engine: engineFolder(), threads: 2, gpu: { ...GPU.pjrt, devices: [0] } };
+    const { done } = spawnJob({ kind: 'forecast', ...place, recipe: RECIPE, classes }, { entry });
+    const { device, total, process: own, parameters, optimizer, activations } = await done;
+    expect(total).toBe(own);
+    expect(device).toMatchObject({ name: 'cpu', limit: totalmem() });
+    expect(activations).toBeGreaterThan(0);
+    const images = 2 * RECIPE.batchSize * 3 * RECIPE.inputSize ** 2;
+    expect(device!.total).toBe(parameters + optimizer + activations + images);
+    expect(device!.batch! % 2).toBe(0);
+    expect(device!.batch!).toBeGreaterThan(RECIPE.batchSize);
   });
 
   it.each([

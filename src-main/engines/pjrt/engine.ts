@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import type { XlaFlags } from '../../runtime/pjrt/compile-options.ts';
 import type { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
@@ -42,6 +43,7 @@ export function pjrtEngine({
     kind: client.platform === 'cpu' ? 'processor' : 'accelerator',
     bfloat16,
     tf32,
+    memory: memoryOf(client),
     count,
   };
   const load = async (program: Program, precision: Precision = 'float32') => {
@@ -69,6 +71,12 @@ export function pjrtEngine({
       return temporary + outputs - aliased;
     },
   };
+}
+
+/** Devices of the processor share the machine's memory. */
+function memoryOf(client: PjrtClient): number | null {
+  const { platform, devices } = client;
+  return client.memory()?.limit ?? (platform === 'cpu' ? Math.floor(totalmem() / devices.length) : null);
 }
 
 /** The plugin knows its own memory; where it does not say, that which all processes use counts. */

@@ -25,6 +25,7 @@ function tensorFlowEngine(tensorflow: TensorFlow): Engine {
       kind: gpu ? 'accelerator' : 'processor',
       bfloat16: multipliesBfloat16(gpu),
       tf32: false,
+      memory: null,
       count: 1,
     },
     threads,

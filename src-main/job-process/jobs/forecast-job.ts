@@ -15,6 +15,9 @@ import { recordTeacherAnswers } from '../../train/teacher.ts';
 import { listImages } from './open-training.ts';
 import { precisionOf } from '../training/precision.ts';
 import { createModels } from './models.ts';
+import type { Device } from '../../engines/engine.ts';
+import type { Recipe } from '../../protocol/recipe.ts';
+import { largestBatch } from '../accelerator/largest-batch.ts';
 import type { ForecastJob, JobResults } from '../../jobs/job-protocol.ts';
 
 const MIB = 2 ** 20;
@@ -31,6 +34,9 @@ const ASSUMED_CLASSES = Array.from({ length: 1000 }, (_, label) => String(label)
 /** Batches that are ready or on their way to the step. */
 const BATCHES = 4;
 
+/** Those of them that an accelerator has: the one that it computes, and the next. */
+const UPLOADED = 2;
+
 /**
  * Records the step of a recipe and follows its values through memory.
  * @throws StillhouseError what keeps its models from being made.
@@ -44,25 +50,51 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
   const precision = precisionOf(recipe, engine);
   const once = teacher !== null && asksOutside(recipe, teacher);
   const inside = once ? 'outside' : stepTeacher(teacher);
-  const program = recordTrainStep(engine, { student, teacher: inside, recipe, batchSize, precision });
   const apart = once && teacher.network ? recordTeacherAnswers(engine, { student, recipe, batchSize }, teacher.network) : null; // prettier-ignore
+  const as = { precision, isFrozen };
+  const needs = (batchSize: number): Promise<number> =>
+    engine.footprint(recordTrainStep(engine, { student, teacher: inside, recipe, batchSize, precision }), as);
   const own = Object.entries(updateVariables(student, recipe));
   const ofModel = own.filter(([name]) => [PREFIX.model, PREFIX.ema].some((prefix) => name.startsWith(prefix)));
   const parameters = bytesOf(ofModel.map(([, { shape }]) => shape));
-  const forecast: Omit<MemoryForecast, 'total' | 'answers'> = {
+  const forecast: Parts = {
     parameters,
     optimizer: bytesOf(own.map(([, { shape }]) => shape)) - parameters,
     teacher: bytesOf((teacher?.network?.specs ?? []).map(({ shape }) => shape)),
     // One after the other.
-    activations: Math.max(
-      await engine.footprint(program, { precision, isFrozen }),
-      apart ? await engine.footprint(apart, { precision, isFrozen }) : 0,
-    ),
-    process: PROCESS + BATCHES * batchSize * 3 * recipe.inputSize ** 2,
+    activations: Math.max(await needs(batchSize), apart ? await engine.footprint(apart, as) : 0),
+    process: PROCESS + BATCHES * imagesBytes(recipe),
   };
-  const total = Object.values(forecast).reduce((sum, part) => sum + part, 0);
+  const device = engine.device.memory === null ? null : await deviceForecast(forecast, recipe, engine.device, needs);
+  const total = device ? forecast.process : Object.values(forecast).reduce((sum, part) => sum + part, 0);
   const answers = await answersForecast(job, student, teacher, precision);
-  return { ...forecast, total, ...(answers && { answers }) };
+  return { ...forecast, total, ...(device && { device }), ...(answers && { answers }) };
+}
+
+type Parts = Omit<MemoryForecast, 'total' | 'answers' | 'device'>;
+
+function imagesBytes({ batchSize, inputSize }: Recipe): number {
+  return batchSize * 3 * inputSize ** 2;
+}
+
+/**
+ * Adds up what each accelerator holds, and finds the largest batch that fits.
+ * @param needs bytes of activations for a batch size, by the compiler of the accelerator
+ */
+async function deviceForecast(
+  { parameters, optimizer, teacher, activations }: Parts,
+  recipe: Recipe,
+  { name, memory: limit, count }: Device,
+  needs: (batchSize: number) => Promise<number>,
+): Promise<NonNullable<MemoryForecast['device']>> {
+  const state = parameters + optimizer + teacher;
+  const fed = (UPLOADED * imagesBytes(recipe)) / count;
+  const { batchSize } = recipe;
+  const whole = { batch: batchSize, bytes: activations + fed };
+  const half = Math.floor(batchSize / (4 * count)) * 2 * count;
+  if (limit === null || half === 0) return { name, total: state + whole.bytes, limit, batch: null };
+  const smaller = { batch: half, bytes: (await needs(half)) + (fed * half) / batchSize };
+  return { name, total: state + whole.bytes, limit, batch: largestBatch(smaller, whole, limit - state, 2 * count) };
 }
 
 /** What is kept of the answers of a recipe that is taught once; null for any other, and while its data are not known. */

@@ -26,10 +26,18 @@ function describe(memory: MemoryForecast): string {
     ['Teacher', memory.teacher],
     ['Activations and gradients', memory.activations],
     ['Engine and images', memory.process],
-    ['In all', memory.total],
+    [memory.device ? 'In the machine' : 'In all', memory.total],
+    ...(memory.device ? [[`On ${memory.device.name}`, memory.device.total] as [string, number]] : []),
   ];
   const text = rows.map(([name, size]) => `${name.padEnd(27)}${bytes(size).padStart(10)}`).join('\n');
-  return memory.answers ? `${text}\n${describeAnswers(memory.answers)}` : text;
+  const device = memory.device ? describeDevice(memory.device) : [];
+  return [text, ...device, ...(memory.answers ? [describeAnswers(memory.answers)] : [])].join('\n');
+}
+
+function describeDevice({ total, limit, batch }: NonNullable<MemoryForecast['device']>): string[] {
+  if (limit === null) return [];
+  const fits = total <= limit ? `It fits in its ${bytes(limit)}` : `That is more than its ${bytes(limit)}`;
+  return [batch === null ? `${fits}.` : `${fits}; the largest batch that does is about ${batch} (--batch-size).`];
 }
 
 function describeAnswers(answers: AnswersForecast): string {

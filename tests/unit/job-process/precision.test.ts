@@ -16,6 +16,7 @@ const processor = (): Device => ({
   kind: 'processor',
   bfloat16: multipliesBfloat16(),
   tf32: false,
+  memory: null,
   count: 1,
 });
 const of = (precision: string, device: Device) => precisionOf(parseRecipe({ precision }), { device });
