@@ -1,4 +1,4 @@
-import { foreign } from './foreign.ts';
+import { foreign } from '../base/foreign.ts';
 import type { NativeFunction } from './library.ts';
 
 /** What NVIDIA's management library, a part of the driver, says of GPUs while they compute. */

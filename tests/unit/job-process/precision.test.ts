@@ -9,7 +9,7 @@ import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
-const ampere: Device = { name: 'A GPU', kind: 'accelerator', bfloat16: true, tf32: true, count: 1 };
+const ampere: Device = { name: 'A GPU', kind: 'accelerator', bfloat16: true, tf32: true, memory: null, count: 1 };
 const turing: Device = { ...ampere, bfloat16: false, tf32: false };
 const processor = (): Device => ({
   name: 'cpu',
