@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../../src-main/engines/engine.ts';
 import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
+import { toStableHlo } from '../../src-main/engines/pjrt/stablehlo/lower.ts';
 import { isLowered, LOWERINGS } from '../../src-main/engines/pjrt/stablehlo/ops.ts';
 import { shapeSize } from '../../src-main/base/shape-size.ts';
 import type { Values } from '../../src-main/runtime/dtypes.ts';
@@ -171,6 +172,31 @@ describe('the lowering of', () => {
     const seen = new Set(Object.values(CASES).flatMap((body) => recorded(body).nodes.map(({ op }) => op)));
     expect(Object.keys(LOWERINGS).filter((op) => !seen.has(op))).toEqual([]);
   });
+});
+
+test('convolutions and their gradients are narrow in bfloat16, and near float32', async () => {
+  const program = recorded(CASES.convolutions);
+  const { mlir } = toStableHlo(program, { precision: 'bfloat16' });
+  const lines = mlir.split('\n').filter((line) => line.includes('stablehlo.convolution'));
+  // Forward, and both gradients.
+  expect(lines.length).toBeGreaterThanOrEqual(3 * CONVOLUTIONS.length);
+  for (const line of lines) expect(line).toMatch(/\(tensor<\w+xbf16>, tensor<\w+xbf16>\) -> tensor<\w+xbf16>$/);
+  const state = accelerator.newState();
+  const compiled = await accelerator.compile(program, state, { precision: 'bfloat16' });
+  const got = await compiled.run(values());
+  compiled.dispose();
+  for (const [output, wanted] of Object.entries(interpret(tensorflow.tensorflow, program, state, values()).outputs))
+    expect(relativeError(got[output] as Float32Array, wanted as Float32Array), output).toBeLessThan(2e-2);
+});
+
+test('factors may be rounded in TF32, and in float32 not', () => {
+  const text = (precision: 'float32' | 'tf32') =>
+    toStableHlo(
+      recorded((given) => [CASES.products(given), CASES.convolutions(given)].flat()),
+      { precision },
+    ).mlir;
+  const marks = (mlir: string) => [...new Set(mlir.match(/\b(HIGHEST|DEFAULT)\b/g))];
+  expect([marks(text('float32')), marks(text('tf32'))]).toEqual([['HIGHEST'], ['DEFAULT']]);
 });
 
 test('an op without a lowering is named when it is recorded', () => {

@@ -10,9 +10,9 @@ import { BATCH, batchOf, deit, distance, fill, recipe, regular, steps, type Sett
 
 /** Devices that share each batch learn what one learns from the whole of it. */
 
-let [one, two]: Engine[] = [];
+let [one, two, four]: Engine[] = [];
 beforeAll(async () => {
-  [one, two] = [await testPjrtEngine(1), await testPjrtEngine(2)];
+  [one, two, four] = [await testPjrtEngine(1), await testPjrtEngine(2), await testPjrtEngine(4)];
 });
 
 /** Every variable has the same bits on every device. */
@@ -48,6 +48,15 @@ describe('two devices train', () => {
     const pairs = [...whole.values].map(([name, values]) => [shared.values.get(name)!, values] as const);
     expect(distance(pairs)).toBeLessThan(1e-5);
   });
+});
+
+test('four devices train a DeiT as one does', async () => {
+  const setting: Setting = { student: deit(), recipe: recipe({ opt: 'sgd' }) };
+  const whole = await steps(one, setting, 20);
+  const shared = await steps(four, setting, 20, expectEqual);
+  expect(relativeError(shared.losses, whole.losses)).toBeLessThan(1e-5);
+  const pairs = [...whole.values].map(([name, values]) => [shared.values.get(name)!, values] as const);
+  expect(distance(pairs)).toBeLessThan(1e-5);
 });
 
 test.each([BATCH, BATCH - 1])('two devices answer a batch of %i as one does', async (batchSize) => {
