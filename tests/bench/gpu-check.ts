@@ -244,7 +244,9 @@ function tableOf({ plugin, sha256, pjrt, gpu, processor }: Machine, lines: reado
   return [where, `${plugin}, PJRT ${pjrt}, SHA-256 ${sha256}`, '', ...rows].join('\n');
 }
 
-const gib = (bytes: number | null): string => (bytes === null ? '–' : `${(bytes / 2 ** 30).toFixed(2)} GiB`);
+function gib(bytes: number | null): string {
+  return bytes === null ? '–' : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
 
 function rowOf(line: Line): string {
   const { program, batch, compileSeconds, off, bound, resumed, imagesPerSecond, planned, held, failure, peers } = line;
