@@ -17,7 +17,7 @@ export function release(state: State): void {
   state.set(HALTED, [], Float32Array.of(0));
 }
 
-/** @param good 1, or 0 in a bad step @returns the same, and 0 after a bad step; the flag's next value */
+/** Holds back a step after a bad one. @param good 1, or 0 in a bad step @returns `good`, 0 after a bad step; the flag's next value */
 export function heldBack(
   good: tf.Tensor,
   variables: Record<string, tf.Tensor>,
