@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { reason, type Reason } from '../protocol/reasons.ts';
 
 /** A processor as oneDNN, the library that multiplies matrices for TensorFlow, may use it. */
@@ -79,4 +80,9 @@ function reaches({ limit }: Processor, least: Avx512Level): boolean {
 
 function isLevel(value: string): boolean {
   return [...AVX2_LEVELS, ...AVX512_LEVELS].some((name) => name === value);
+}
+
+/** Returns the bytes of memory that the machine has. */
+export function machineMemory(): number {
+  return totalmem();
 }

@@ -1,4 +1,4 @@
-import { totalmem } from 'node:os';
+import { machineMemory } from '../../base/processor.ts';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import type { XlaFlags } from '../../runtime/pjrt/compile-options.ts';
 import type { ProgramCache } from '../../runtime/pjrt/program-cache.ts';
@@ -76,7 +76,7 @@ export function pjrtEngine({
 /** Devices of the processor share the machine's memory. */
 function memoryOf(client: PjrtClient): number | null {
   const { platform, devices } = client;
-  return client.memory()?.limit ?? (platform === 'cpu' ? Math.floor(totalmem() / devices.length) : null);
+  return client.memory()?.limit ?? (platform === 'cpu' ? Math.floor(machineMemory() / devices.length) : null);
 }
 
 /** The plugin knows its own memory; where it does not say, that which all processes use counts. */
