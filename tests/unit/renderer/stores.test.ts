@@ -50,7 +50,7 @@ describe('connection', () => {
     system.retry();
     await waitFor(() => expect(run.list).toHaveLength(1));
     expect(system.connection).toBe('open');
-    expect(run.history.epochs.length).toBe(2);
+    await waitFor(() => expect(run.history.epochs.length).toBe(2));
   });
 
   test('connects again by itself', async () => {
