@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { countParameters, type Model } from '../model/model.ts';
-import { fitWeights } from '../model/weights.ts';
+import { fitWeights, type FitReport } from '../model/weights.ts';
 import { createModel } from '../model/zoo.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import type { ReasonValue } from '../protocol/reasons.ts';
@@ -20,6 +20,8 @@ export interface ReadNetwork {
   preprocessing: Preprocessing | null;
   /** As it is taken. */
   prepared: Preprocessing;
+  /** The patches that the file's positions are for and those of the network, where they were resized. */
+  grids: FitReport['grids'];
 }
 
 /**
@@ -47,14 +49,15 @@ export function networkOf(
   const width = inputWidth ?? (settings.inputSize === undefined ? weights.inputWidth : undefined);
   const size = { inputSize, ...(width !== undefined && width !== inputSize && { inputWidth: width }) };
   const model = createModel(recipe.model, { classes: headClasses(weights), ...size });
-  const { params } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false, grid: gridOf(weights, model) }); // prettier-ignore
+  const { params, report } = fitWeights(model, weights.tensors, { path: weights.path, newHead: false, grid: gridOf(weights, model) }); // prettier-ignore
   const prepared = { ...size, cropRatio, ...taken };
-  return { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights), prepared, notes };
+  const read = { model, recipe, params, classes: weights.classes, preprocessing: preprocessingOf(weights), prepared };
+  return { ...read, grids: report.grids, notes };
 }
 
 /** The patches of a file whose images are not square. */
-function gridOf({ inputWidth, preparation }: Weights, { specs }: Model): [number, number] | undefined {
-  const patch = specs.find(({ name }) => name === 'patch_embed.proj.weight')?.shape[2];
+function gridOf({ inputWidth, preparation }: Weights, model: Model): [number, number] | undefined {
+  const patch = patchOf(model);
   const { inputSize } = preparation;
   return patch && inputSize && inputWidth !== undefined ? [inputSize / patch, inputWidth / patch] : undefined;
 }
@@ -69,7 +72,22 @@ function preprocessingOf(weights: Weights): Preprocessing | null {
 /** Lists where the file says or holds something other than the checkpoint; empty where they agree. */
 export function differencesOf(path: string, checkpoint: ReadNetwork, exported: ReadNetwork): PlainError[] {
   const words = wordDifferences(path, checkpoint, { ...exported, name: exported.model.name });
-  return [...words, ...parameterProblem(basename(path), checkpoint, exported)];
+  return [...words, ...sizeProblem(path, exported), ...parameterProblem(basename(path), checkpoint, exported)];
+}
+
+/** An export holds the positions of the size it is for: others would be resized by whoever reads it. */
+function sizeProblem(path: string, { grids, model }: ReadNetwork): PlainError[] {
+  if (!grids) return [];
+  const patch = patchOf(model) ?? 1;
+  const [expected, got] = [grids.from, grids.to].map((grid) => grid.map((side) => side * patch).join(' × '));
+  return [
+    toPlainError(new StillhouseError('export.facts', { file: basename(path), what: 'inputSize', expected, got })),
+  ];
+}
+
+/** The pixels across a patch; undefined for networks without positions. */
+function patchOf({ specs }: Model): number | undefined {
+  return specs.find(({ name }) => name === 'patch_embed.proj.weight')?.shape[2];
 }
 
 /** What a file says of its network. */

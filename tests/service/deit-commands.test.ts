@@ -111,7 +111,7 @@ describe('a training from published weights', () => {
     const more = `--teacher-path ${teacher} --use_volta32 --batch-size 16 --data-path ${data} --output_dir hard`;
     const { code, err } = await stillhouse(`${words} ${more} ${SMALL}`);
     expect(code, err).toBe(0);
-    expect(err).toContain('--use_volta32 changes nothing here: It asks for GPUs of 32 GB.');
+    expect(err).toContain('--use_volta32 changes nothing here: Of `stillhouse submit`');
     expect(err).toContain('steps of 256 images. Here a step has 16');
     expect(err).toContain('hard distillation from regnety_002');
   });

@@ -141,8 +141,10 @@ test('an export that says how to use it otherwise fails', async () => {
   // It answers alike all the same.
   expect(check.answers).toMatchObject({ max: 0, agreement: 100 });
   const larger = await checked(await changed('size.safetensors', { metadata: { input_size: '[3,64,64]' } }));
-  expect(codes(larger)).not.toEqual([]);
-  expect(larger.answers).toBeNull();
+  // Its positions are those of 32 pixels.
+  expect(larger.problems).toMatchObject([
+    { code: 'export.facts', params: { what: 'inputSize', expected: '32 × 32', got: '64 × 64' } },
+  ]);
 });
 
 test('an export that is cut off fails with what the reader says', async () => {
