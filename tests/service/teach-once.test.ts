@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { listStores } from '../../src-main/answers/answer-stores.ts';
-import type { HistoryRow, StepRow } from '../../src-main/protocol/events.ts';
+import type { EpochRow, HistoryRow, StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { answersFolder, engineFolder } from '../../src-main/runs/places.ts';
@@ -54,7 +54,9 @@ async function train(name: string, more: Partial<Recipe> = {}, resume = 'new'): 
 }
 
 const steps = (rows: HistoryRow[]) => rows.filter((row): row is StepRow => row.type === 'step');
-const lossesOf = (rows: HistoryRow[]) => steps(rows).map(({ step, loss, lossDistillation }) => [step, loss, lossDistillation]); // prettier-ignore
+const isEpoch = (row: HistoryRow): row is EpochRow => row.type === 'epoch';
+/** Losses by epoch: how many steps a row of steps is about goes by the time they took. */
+const lossesOf = (rows: HistoryRow[]) => rows.filter(isEpoch).map(({ epoch, trainLoss, test }) => [epoch, trainLoss, test.loss]); // prettier-ignore
 const notesOf = (rows: HistoryRow[]) => rows.flatMap((row) => (row.type === 'note' ? [row.note.code] : []));
 /** Percent of its images whose answers were kept, by step row. */
 const keptOf = (rows: HistoryRow[]) => steps(rows).map(({ kept }) => kept);
