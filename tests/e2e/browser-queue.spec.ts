@@ -56,6 +56,7 @@ test('runs wait, are moved, removed and taken back, and begin when there is room
     await expect(rows.nth(1)).toBeFocused();
     await rows.nth(2).dragTo(rows.nth(0));
     await expect.poll(() => waiting(home)).toEqual([4, 3, 2]);
+    await expect(rows.first()).toContainText('4 epochs');
   });
 
   await test.step('one is removed and taken back', async () => {
