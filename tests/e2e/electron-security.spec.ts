@@ -558,6 +558,8 @@ test('19. the fuses of a release are set, and nothing needs what they take away'
     onlyLoadAppFromAsar: true,
     loadBrowserProcessSpecificV8Snapshot: false,
     grantFileProtocolExtraPrivileges: false,
+    // Flipping fuses breaks the signature that Apple silicon asks for.
+    resetAdHocDarwinSignature: true,
   });
   expect(PACKAGE.build.asar).toBe(true);
   // Without RunAsNode the binary cannot be a Node: processes beside it are utility processes.
