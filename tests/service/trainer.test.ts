@@ -97,16 +97,29 @@ const STEPPED: Partial<Recipe> = { sched: 'step', decayEpochs: 1, decayRate: 0.5
 /** Steps of an epoch in batches of two: so many that a stop comes between two of them. */
 const MANY = 24;
 
+/** Asks a run to stop once it takes steps of an epoch. All may be over before a row tells of one: a pause comes first. */
+function stopWithin(epoch: number, trainer: JobProcess<'train'>): (event: JobEvent) => void {
+  let hasPaused = false;
+  const hear = (row: HistoryRow): void => {
+    if (epoch === 0 && row.type === 'step') trainer.stop();
+    if (row.type === 'epoch' && row.epoch === epoch - 1) trainer.pause(true);
+    if (row.type !== 'state') return;
+    if (row.state === 'running' && hasPaused) trainer.stop();
+    if (row.state !== 'paused') return;
+    hasPaused = true;
+    trainer.pause(false);
+  };
+  return (event) => void (event.tell === 'rows' && event.rows.forEach(hear));
+}
+
 /** A run that was stopped in the middle of an epoch: another is tried where the stop came when that was over. */
 async function stoppedWithin(epoch: number, name: string, more: Partial<Recipe>): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const run = `${name}-resumed-${attempt}`;
     const job = trainJob(run, more);
-    const { trainer } = start(job, (event) => {
-      if (event.tell === 'rows' && event.rows.some((row) => row.type === 'step' && row.step > MANY * epoch))
-        trainer.stop();
-    });
-    const { state } = await trainer.done;
+    const watched: Watched<typeof job> = start(job, (event) => hear(event));
+    const hear = stopWithin(epoch, watched.trainer);
+    const { state } = await watched.trainer.done;
     const { step } = listCheckpoints(job.run).at(-1)!;
     if (state === 'stopped' && step > MANY * epoch && step < MANY * (epoch + 1)) return run;
   }
