@@ -119,7 +119,12 @@ function moveFolder(whole: string): void {
   const path = join(dirname(whole), name);
   const before = existsSync(path) ? temporaryBeside(path) : null;
   if (before) moveNow(path, before);
-  moveNow(whole, path);
+  try {
+    moveNow(whole, path);
+  } catch (error) {
+    if (before) moveNow(before, path);
+    throw error;
+  }
   syncToDisk(dirname(path));
   if (before) discardFolder(before);
 }

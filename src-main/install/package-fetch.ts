@@ -1,13 +1,13 @@
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StillhouseError } from '../protocol/errors.ts';
+import { StillhouseError, type ErrorCode } from '../protocol/errors.ts';
 import { diskError, hashFile, requireSpace, fileSize } from '../base/files.ts';
 import { move, remove } from '../base/moves.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { download as fetchFile } from './http-download.ts';
 import { takeLockFile } from './lock-file.ts';
 import { meter, type OnProgress } from './meter.ts';
-import { offerOf, placesOf, type Asking, type FailureName } from './package-index.ts';
+import { offerOf, placesOf, type Asking } from './package-index.ts';
 import { readPipConfig, type PipConfig } from './pip-config.ts';
 import type { Member, PinnedFile } from './wheel.ts';
 
@@ -18,6 +18,12 @@ export interface PackagePin extends PinnedFile {
   /** The wheel's file name. */
   file: string;
   members: Member[];
+}
+
+/** What a failure of the network or the index is called. */
+interface FailureName {
+  code: ErrorCode;
+  params?: Record<string, string>;
 }
 
 export interface FetchOptions {

@@ -3,7 +3,6 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Purl from '@socketregistry/packageurl-js';
-import type { ErrorCode } from '../protocol/errors.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { readPage, type Connection } from './http-download.ts';
@@ -117,20 +116,10 @@ function listedAsHtml(text: string, page: string): Listed[] {
 
 /** Takes the login out of an address, as the header that says it. */
 function withoutLogin(place: string): { address: string; headers: Record<string, string> } {
-  const { username, password, ...rest } = loginOf(place);
-  if (username === '') return { address: rest.address, headers: {} };
-  return { address: rest.address, headers: { authorization: `Basic ${btoa(`${username}:${password}`)}` } };
-}
-
-function loginOf(place: string) {
   const link = new URL(place);
   const [username, password] = [link.username, link.password].map(decodeURIComponent);
   [link.username, link.password] = ['', ''];
-  return { username, password, address: link.href };
-}
-
-/** What a failure of the network or the index is called. */
-export interface FailureName {
-  code: ErrorCode;
-  params?: Record<string, string>;
+  const headers: Record<string, string> =
+    username === '' ? {} : { authorization: `Basic ${btoa(`${username}:${password}`)}` };
+  return { address: link.href, headers };
 }

@@ -8,6 +8,7 @@ import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
 import { diskError, namesIn, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
+import { latestCheckpoint } from './checkpoint.ts';
 import { openFile } from './file-source.ts';
 import { parseOwnJson } from './own-json.ts';
 
@@ -68,6 +69,14 @@ export function listEvaluations(folder: string): EvaluationFacts[] {
   // A folder that changes again within the tick of its clock keeps its time.
   if (Date.now() - changed > SETTLED) listed.set(folder, { changed, facts });
   return facts;
+}
+
+/** Lists the evaluations of a run's last checkpoint on its validation images, the newest first. */
+export function lastEvaluations(run: string): EvaluationFacts[] {
+  const last = latestCheckpoint(run)?.file;
+  return listEvaluations(evaluationsFolder(run)).filter(
+    ({ checkpoint, images, average }) => checkpoint === last && images === 'val' && !average,
+  );
 }
 
 /** What was read of a folder, by the time of its last change; facts are never changed in place. */

@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventFileStart, eventRecord } from '../formats/event-file.ts';
 import type { HistoryRow } from '../protocol/events.ts';
 import { diskError, writeFileAtomic } from '../base/files.ts';
+import { removeNow } from '../base/moves.ts';
 import { numbersOf } from './history-columns.ts';
 import { readHistory } from './history.ts';
 
@@ -37,7 +38,8 @@ export function openEvents(run: string, now = Date.now()): EventWriter {
   try {
     mkdirSync(folder, { recursive: true });
     writeFileAtomic(path, eventsOf(readHistory(run), now));
-    for (const name of readdirSync(folder)) if (isOurs(name) && join(folder, name) !== path) rmSync(join(folder, name));
+    for (const name of readdirSync(folder))
+      if (isOurs(name) && join(folder, name) !== path) removeNow(join(folder, name));
     return writerOf(openSync(path, 'r+'));
   } catch (error) {
     throw diskError(error, path, 0);

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeNow } from '../../base/moves.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
 import { readGraphExport, type GraphExport } from '../../weights/graph-export.ts';
@@ -27,7 +28,7 @@ export function readDemo(path: string): ReadDemo {
   const facts = factsIn(path, page);
   const isFolder = statSync(path).isDirectory();
   const folder = isFolder ? null : mkdtempSync(join(tmpdir(), 'stillhouse-demo-'));
-  const dispose = (): void => (folder === null ? undefined : rmSync(folder, { recursive: true, force: true }));
+  const dispose = (): void => (folder === null ? undefined : removeNow(folder));
   try {
     const file = join(folder ?? path, 'model.onnx');
     if (folder !== null) writeFileSync(file, Buffer.from(elementIn(path, page, 'text/plain', 'model'), 'base64'));

@@ -1,7 +1,7 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { listDataset, type Dataset } from '../../data/layout/folder.ts';
+import type { Dataset } from '../../data/layout/folder.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { countParameters, type Model } from '../../model/model.ts';
@@ -13,7 +13,7 @@ import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateT
 import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
 import { lockRun, type RunLock } from '../../runs/lock.ts';
-import { archivesFolder, engineName } from '../../runs/places.ts';
+import { engineName } from '../../runs/places.ts';
 import {
   changeRecipe,
   checkpointsFolder,
@@ -53,6 +53,7 @@ import { openTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import { Company } from '../ranks/company.ts';
 import { createModels } from './models.ts';
+import { listImages } from './open-training.ts';
 import { withLog, type End, type RunLog } from '../training/run-log.ts';
 import { StallGuard } from '../training/step-watchdog.ts';
 import { PauseAndSave, type SavedFile } from '../training/pause-and-save.ts';
@@ -81,12 +82,7 @@ export async function runTrainJob(job: TrainJob, context: JobContext): Promise<J
 async function trainRun(job: TrainJob, context: JobContext, company: Company | null): Promise<JobResults['train']> {
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
   const excluded = readExclusions(join(job.run, LIST_NAME)).out;
-  const dataset = await listDataset(job.recipe.dataPath, {
-    excluded: new Set(excluded.keys()),
-    splitSeed: job.recipe.splitSeed,
-    reading: job.recipe.dataReading,
-    archiveCache: archivesFolder(),
-  });
+  const dataset = await listImages(job.recipe, [...excluded.keys()]);
   const lock = lockFolder(job);
   try {
     requireRun(job, dataset);

@@ -4,15 +4,14 @@ import type { Dataset } from '../../data/layout/folder.ts';
 import type { Engine, State } from '../../engines/engine.ts';
 import type { RankedJob } from '../../jobs/job-protocol.ts';
 import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
-import type { HistoryRow, RankState } from '../../protocol/events.ts';
-import { reason } from '../../protocol/reasons.ts';
+import type { HistoryRow, RankState, StepRow } from '../../protocol/events.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { abortCollectives, broadcast } from '../../runtime/collectives.ts';
 import type { Cluster } from '../../runtime/config.ts';
 import type { Evaluation } from '../../train/evaluate.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 import type { JobContext } from '../job-context.ts';
-import { RankLine } from './line.ts';
+import { lostError, RankLine } from './line.ts';
 import { fromOther, SILENCE, type FromLeader, type FromOther, type Listing } from './line-protocol.ts';
 import { differenceOf } from './listing.ts';
 
@@ -100,8 +99,7 @@ export class Company {
 
   /** Hears of the run's own rows. */
   row(row: HistoryRow): void {
-    if (row.type !== 'step') return;
-    this.note(0, { step: row.step, imagesPerSecond: (row.imagesPerSecond ?? 0) / this.size, memory: memory() });
+    if (row.type === 'step') this.note(0, ownState(row, this.size));
   }
 
   /** The training is over; the others end. */
@@ -124,7 +122,7 @@ export class Company {
 
   private hear(rank: number, body: unknown): void {
     const message = v.safeParse(fromOther, body);
-    if (!message.success) return this.lose(new StillhouseError('ranks.lost', { rank, reason: reason('rank.strange') }));
+    if (!message.success) return this.lose(lostError(rank, 'strange'));
     this.obey(rank, message.output);
     this.changed();
   }
@@ -136,10 +134,7 @@ export class Company {
     else this.stopper.abort();
   }
 
-  private note(
-    rank: number,
-    { step, imagesPerSecond, memory }: Pick<RankState, 'step' | 'imagesPerSecond' | 'memory'>,
-  ): void {
+  private note(rank: number, { step, imagesPerSecond, memory }: OwnState): void {
     const host = this.hosts.get(rank) ?? this.ranks.leader.host;
     this.states.set(rank, { rank, host, step, imagesPerSecond, memory, seen: Date.now() });
   }
@@ -204,7 +199,12 @@ export function freePort(): Promise<number> {
   });
 }
 
-export const memory = (): number => process.memoryUsage.rss();
+/** Tells how this rank does, from a row of the whole run: each has its share of the images. */
+export function ownState({ step, imagesPerSecond }: StepRow, size: number): OwnState {
+  return { step, imagesPerSecond: (imagesPerSecond ?? 0) / size, memory: process.memoryUsage.rss() };
+}
+
+type OwnState = Pick<RankState, 'step' | 'imagesPerSecond' | 'memory'>;
 
 // IPv4 in the dress of IPv6 is IPv4.
 const plainHost = (host: string): string => host.replace(/^::ffff:/i, '');

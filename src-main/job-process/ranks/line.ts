@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { bundlePath } from '../../base/bundle.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { reason } from '../../protocol/reasons.ts';
-import type { FromLine, LineOptions, ToLine } from './line-protocol.ts';
+import type { FromLine, LineOptions, LostWhy, ToLine } from './line-protocol.ts';
 
 /** A rank's line to the others: of rank 0 to all of them, of another rank to rank 0. */
 export class RankLine {
@@ -52,7 +52,7 @@ export class RankLine {
 }
 
 /** Makes the error of a rank that is gone. */
-export function lostError(rank: number, why: 'closed' | 'silent' | 'strange'): StillhouseError {
+export function lostError(rank: number, why: LostWhy): StillhouseError {
   return new StillhouseError('ranks.lost', { rank, reason: reason(`rank.${why}`) });
 }
 

@@ -1,11 +1,9 @@
 import { createLoader } from '../../data/batches/loader.ts';
-import { listDataset } from '../../data/layout/folder.ts';
 import type { RankJob } from '../../jobs/job-protocol.ts';
 import { countParameters } from '../../model/model.ts';
 import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { HistoryRow } from '../../protocol/events.ts';
 import { VERSION } from '../../protocol/version.ts';
-import { archivesFolder } from '../../runs/places.ts';
 import { runLoop } from '../../train/loop.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
@@ -18,11 +16,12 @@ import { trainingRecipe } from '../images/loader-recipe.ts';
 import type { JobContext } from '../job-context.ts';
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import { createModels } from '../jobs/models.ts';
+import { listImages } from '../jobs/open-training.ts';
 import { openTeacher } from '../teacher/teacher.ts';
 import { teach } from '../teacher/taught-training.ts';
 import { precisionOf } from '../training/precision.ts';
 import { startFresh } from '../training/train-state.ts';
-import { freePort, memory, shareState } from './company.ts';
+import { freePort, ownState, shareState } from './company.ts';
 import { RankLine } from './line.ts';
 import { readLeader, type FromLeader, type FromOther } from './line-protocol.ts';
 import { listingOf } from './listing.ts';
@@ -86,10 +85,7 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   const { rank, size } = job.ranks;
   const { recipe, position, kept, excluded } = await heard.next('setup');
   context.tell({ tell: 'progress', stage: 'data', done: 0, total: 0 });
-  const dataset = await listDataset(recipe.dataPath, {
-    excluded: new Set(excluded),
-    ...{ splitSeed: recipe.splitSeed, reading: recipe.dataReading, archiveCache: archivesFolder() },
-  });
+  const dataset = await listImages(recipe, excluded);
   const port = await freePort();
   line.say({ say: 'ready', port, listing: listingOf(dataset) } satisfies FromOther);
   const { student, teacher: planned } = await createModels(recipe, dataset.classes, kept);
@@ -131,7 +127,5 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
 const never = (): Promise<never> => new Promise(() => undefined);
 
 function report(line: RankLine, row: HistoryRow, size: number): void {
-  if (row.type !== 'step') return;
-  const imagesPerSecond = (row.imagesPerSecond ?? 0) / size;
-  line.say({ say: 'state', step: row.step, imagesPerSecond, memory: memory() } satisfies FromOther);
+  if (row.type === 'step') line.say({ say: 'state', ...ownState(row, size) } satisfies FromOther);
 }

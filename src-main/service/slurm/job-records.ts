@@ -1,8 +1,9 @@
-import { mkdirSync, openSync, readFileSync, readSync, closeSync, fstatSync, rmSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, readSync, closeSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { SLURM_STATES, type SlurmJob, type SlurmLog } from '../../protocol/slurm.ts';
 import { diskError, namesIn, writeFileAtomic, writeNewFile } from '../../base/files.ts';
+import { removeNow } from '../../base/moves.ts';
 
 /** Keeps the jobs of a home: for each its script, its log, and what was last heard of it, in `<home>/slurm`. */
 
@@ -56,7 +57,7 @@ export class JobRecords {
   /** Forgets a job with its script and log; its run stays. */
   remove(name: string): void {
     const { script, log } = this.pathsOf(name);
-    for (const path of [this.recordPath(name), script, log]) rmSync(path, { force: true });
+    for (const path of [this.recordPath(name), script, log]) removeNow(path);
   }
 
   private recordPath(name: string): string {

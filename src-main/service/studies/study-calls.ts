@@ -15,7 +15,7 @@ import {
 } from '../../protocol/study.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { latestCheckpoint } from '../../runs/checkpoint.ts';
-import { evaluationsFolder, listEvaluations, readAnswers, type KeptAnswers } from '../../runs/evaluation-file.ts';
+import { evaluationsFolder, lastEvaluations, readAnswers, type KeptAnswers } from '../../runs/evaluation-file.ts';
 import { readHistory } from '../../runs/history.ts';
 import { lockRun } from '../../runs/lock.ts';
 import { listStudies, readStudy, removeStudy, studyFile, studyFolder, writeStudy } from '../../runs/study-file.ts';
@@ -295,11 +295,7 @@ function trainedOf({ cell, run }: CellRun): Trained {
 
 /** The newest evaluation of a run's last checkpoint on its validation images. */
 function keptEvaluation({ path }: RunSummary): EvaluationFacts | null {
-  const last = latestCheckpoint(path)?.file;
-  const found = listEvaluations(evaluationsFolder(path)).find(
-    ({ checkpoint, images, average }) => checkpoint === last && images === 'val' && !average,
-  );
-  return found ?? null;
+  return lastEvaluations(path)[0] ?? null;
 }
 
 function answersOf(run: RunSummary): KeptAnswers | null {

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { setTimeout as later } from 'node:timers/promises';
 import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { hasEnded, type SlurmJob } from '../../protocol/slurm.ts';
 import type { Command, Shell } from './command.ts';
@@ -105,7 +106,7 @@ export async function followJob(wanted: string, shell: Shell, desk: LocalService
         reporter.result(describe(job), rowOf(job));
         return job.state === 'COMPLETED' ? 0 : 1;
       }
-      await pause(LOOK, leave.signal);
+      await later(LOOK, undefined, leave).catch(() => undefined);
       if (!leave.signal.aborted) continue;
       reporter.note(`The job goes on. End it with: stillhouse slurm ${job.job ?? job.name} --cancel`);
       return STOPPED;
@@ -113,13 +114,6 @@ export async function followJob(wanted: string, shell: Shell, desk: LocalService
   } finally {
     interrupts.release();
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }
 
 /** Reads what a log has grown by. */

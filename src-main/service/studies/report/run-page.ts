@@ -1,8 +1,7 @@
 import type { StudyFormat } from '../../../protocol/study.ts';
 import type { EpochRow, RunState } from '../../../protocol/events.ts';
 import { FIELDS, defaultRecipe, flagOf } from '../../../protocol/recipe.ts';
-import { latestCheckpoint } from '../../../runs/checkpoint.ts';
-import { evaluationsFolder, listEvaluations } from '../../../runs/evaluation-file.ts';
+import { lastEvaluations } from '../../../runs/evaluation-file.ts';
 import { historyText } from '../../../runs/history-export.ts';
 import { readHistory } from '../../../runs/history.ts';
 import { openRun, type RunFile } from '../../../runs/run-folder.ts';
@@ -38,11 +37,7 @@ export function renderRun(folder: string, format: StudyFormat, language: ReportL
 }
 
 function tokenCosineIn(folder: string): readonly number[] | null {
-  const last = latestCheckpoint(folder)?.file;
-  const found = listEvaluations(evaluationsFolder(folder)).find(
-    ({ checkpoint, images, average, tokenCosine }) => checkpoint === last && images === 'val' && !average && tokenCosine, // prettier-ignore
-  );
-  return found?.tokenCosine ?? null;
+  return lastEvaluations(folder).find(({ tokenCosine }) => tokenCosine)?.tokenCosine ?? null;
 }
 
 function runPage(reported: ReportedRun, language: ReportLanguage): Page {
