@@ -114,9 +114,11 @@ describe('weights at an address', () => {
 describe('predict', () => {
   it('answers a file, a folder and an address as timm does, and names what it could not read', async () => {
     writeFileSync(join(folder, 'broken.jpg'), 'no image');
+    mkdirSync(join(folder, 'others', '__MACOSX'), { recursive: true });
+    for (const name of ['scan.tif', 'x.heic', '__MACOSX/1.png']) writeFileSync(join(folder, 'others', name), '');
     const weights = ['--checkpoint', join(folder, 'weights.pth'), '--model', MODEL, '--input-size', String(SIZE)];
     const photo = `${server.url}/photo.png`;
-    const ended = await stillhouse('predict', join(data, 'val'), photo, 'broken.jpg', ...weights, '--json');
+    const ended = await stillhouse('predict', join(data, 'val'), photo, 'broken.jpg', 'others', ...weights, '--json');
     const found = predictions(ended);
     expect(found.map(({ file }) => file)).toEqual([...CLASSES].sort().flatMap((name) => [0, 1].map((at) => join(data, 'val', name, `${at}.png`))).concat(photo)); // prettier-ignore
     for (const { top } of found) {
@@ -126,6 +128,8 @@ describe('predict', () => {
     }
     expect(ended.code).toBe(1);
     expect(ended.out).toContain('Left out: broken.jpg');
+    expect(ended.out).toContain('1 × .heic, 1 × .tif');
+    expect(ended.out).toContain('1 × __MACOSX');
     const csv = await stillhouse('predict', join(data, 'val', 'cat', '0.png'), ...weights, '--csv', '--top', '1');
     expect(csv).toMatchObject({ code: 0 });
     expect(csv.out.split('\r\n')[0]).toBe('file,rank,class,english,chinese,probability');

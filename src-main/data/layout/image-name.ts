@@ -1,2 +1,2 @@
-/** Names of readable images: torchvision's list, GIF, and further endings of JPEG and Netpbm. */
-export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|tiff?|webp|gif)$/i;
+/** Names of readable images: torchvision's list without TIFF, GIF, and further endings of JPEG and Netpbm. */
+export const IMAGE = /\.(jpe?g|jpe|jfif|png|bmp|p[bgpn]m|webp|gif)$/i;

@@ -5,7 +5,7 @@ const LEFT_BY_PROGRAMS =
   /^(__macosx|__pycache__|\.ipynb_checkpoints|@eadir|@recycle|#recycle|#snapshot|\$recycle\.bin|system volume information|lost\+found|thumbs\.db|ehthumbs\.db|desktop\.ini|\.ds_store)$/i;
 /** Images of sorts that are not read. */
 const OTHER_IMAGE =
-  /\.(hei[cf]s?|avif|jxl|jp[2xf]|j2k|jfif|jpe|tga|psd|dng|cr[23]|nef|arw|orf|raf|rw2|svg|ico|exr|hdr|dcm|nii)$/i;
+  /\.(hei[cf]s?|avif|jxl|jp[2xf]|j2k|tiff?|tga|psd|dng|cr[23]|nef|arw|orf|raf|rw2|svg|ico|exr|hdr|dcm|nii)$/i;
 
 /**
  * Returns the name under which an entry is passed over because another program (macOS, Jupyter, a NAS, Windows) left it

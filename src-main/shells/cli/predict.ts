@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, statSync, type Dirent } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { IMAGE } from '../../data/layout/image-name.ts';
+import { Warnings } from '../../data/check/warnings.ts';
+import { leftByPrograms, PassedOver } from '../../data/layout/passed-over.ts';
 import { download } from '../../install/http-download.ts';
 import { parseSource } from '../../install/weight-source.ts';
 import type { JobResults } from '../../jobs/job-protocol.ts';
@@ -75,29 +76,35 @@ interface Found {
 
 async function gather(words: readonly string[], temporary: string, shell: Shell): Promise<Found> {
   const named = new Map<string, string>();
+  const passed = new PassedOver();
   for (const word of words) {
     if (isAddress(word)) named.set(await fetched(word, temporary, shell), word);
-    else for (const path of filesOf(word)) named.set(resolve(path), path);
+    else for (const path of filesOf(word, passed)) named.set(resolve(path), path);
   }
+  const notes = new Warnings();
+  passed.tell(notes);
+  for (const { message } of notes.all()) shell.reporter.note(message);
   const paths = [...named.keys()];
   const root = paths.reduce(commonFolder, dirname(paths[0] ?? resolve('.')));
   const files = paths.map((path) => relative(root, path).split(sep).join('/'));
   return { root, files, nameOf: (file) => named.get(join(root, file)) ?? file };
 }
 
-/** @throws StillhouseError `file.missing` */
-function filesOf(word: string): string[] {
+/** Lists a file, or the images below a folder by name. @throws StillhouseError `file.missing` */
+function filesOf(word: string, passed: PassedOver): string[] {
   const found = statSync(word, { throwIfNoEntry: false });
   if (!found) throw new StillhouseError('file.missing', { path: resolve(word) });
   if (!found.isDirectory()) return [word];
   const entries: Dirent[] = readdirSync(word, { withFileTypes: true });
   return entries
-    .filter(({ name }) => !name.startsWith('.'))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => {
       const path = join(word, entry.name);
-      if (entry.isDirectory()) return filesOf(path);
-      return IMAGE.test(entry.name) ? [path] : [];
+      if (!entry.isDirectory()) return passed.isImage(path.split(sep).join('/')) ? [path] : [];
+      const left = leftByPrograms(entry.name, true);
+      if (!left) return filesOf(path, passed);
+      passed.junk(left, path);
+      return [];
     });
 }
 

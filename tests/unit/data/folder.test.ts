@@ -26,7 +26,7 @@ const codes = (warnings: { code: string }[]): string[] => warnings.map(({ code }
 describe('listDataset', () => {
   it('reads train and val folders as torchvision does', async () => {
     await make('train/b/2.JPG', 'train/b/10.jpeg', 'train/a/x.png', 'train/a/deep/er/y.webp', 'train/a/notes.txt');
-    await make('val/a/v.tiff', 'val/b/w.PPM', 'readme.md', 'extra/z.png');
+    await make('val/a/v.gif', 'val/b/w.PPM', 'readme.md', 'extra/z.png');
     const dataset = await listDataset(root);
     expect(dataset).toEqual({
       path: root,
@@ -40,7 +40,7 @@ describe('listDataset', () => {
         { file: 'train/b/2.JPG', label: 1 },
       ],
       val: [
-        { file: 'val/a/v.tiff', label: 0 },
+        { file: 'val/a/v.gif', label: 0 },
         { file: 'val/b/w.PPM', label: 1 },
       ],
       splitMade: false,

@@ -136,12 +136,12 @@ describe('folders', () => {
   it('pass over what other programs leave, and say so with what is not read', async () => {
     await make('a/1.jpg', 'a/2.jpg', 'b/1.jpg', 'a/.ipynb_checkpoints/1-checkpoint.jpg', '__MACOSX/a/._1.jpg');
     await make('a/._1.jpg', 'b/@eaDir/1.jpg/thumb.jpg', '$RECYCLE.BIN/x/1.jpg', '.Trashes/1.jpg', 'b/Thumbs.db');
-    await make('a/3.heic', 'a/4.HEIC', 'b/5.avif', 'b/notes.txt', 'lost+found/1.jpg', '.git/x/1.png', 'loose.jpg');
+    await make('a/3.heic', 'a/4.HEIC', 'b/5.avif', 'b/6.tiff', 'b/notes.txt', 'lost+found/1.jpg', '.git/x/1.png', 'loose.jpg');
     const dataset = await listDataset(root);
     expect([...dataset.train, ...dataset.val].map(({ file }) => file).sort()).toEqual(['a/1.jpg', 'a/2.jpg', 'b/1.jpg']); // prettier-ignore
     const params = Object.fromEntries(dataset.notes.map((note) => [note.code, note.params]));
     expect(params).toMatchObject({
-      'data.passed-images': { count: 3, kinds: '2 × .heic, 1 × .avif' },
+      'data.passed-images': { count: 4, kinds: '2 × .heic, 1 × .avif, 1 × .tiff' },
       'data.passed-files': { count: 1, kinds: '1 × .txt' },
       'data.passed-loose': { count: 1, folder: '.' },
     });
