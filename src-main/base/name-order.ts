@@ -42,3 +42,8 @@ export function naturalOrder(names: readonly string[]): string[] | null {
   const natural = [...byCodePoint].sort(compareNatural);
   return natural.some((name, at) => name !== byCodePoint[at]) ? natural : null;
 }
+
+/** Writes a name in the Unicode form NFC: macOS and some archives write é as e and an accent. */
+export function composed(name: string): string {
+  return name.normalize('NFC');
+}

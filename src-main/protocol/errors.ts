@@ -209,6 +209,10 @@ export const ERRORS = {
     says: '{folder} is named like a split and is read as a class, as the folders beside it.',
     advice: 'If it is none, choose another data folder or move it away.',
   },
+  'data.unicode-forms': {
+    says: '{count} class folders of {folder} are written with other bytes than in train, as macOS writes accents ({example}): they are taken for the same classes.',
+    advice: '',
+  },
   'data.test-as-val': {
     says: 'There is no val: {folder} serves for validation.',
     advice: 'To keep it out of the training altogether: --data-reading "{instead}".',

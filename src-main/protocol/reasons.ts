@@ -90,6 +90,7 @@ export const REASONS = {
   'file.archive-short': 'the archive ends early',
   'file.archive-shrunk': 'the archive is shorter than it was',
   'file.archive-damaged': 'the archive is damaged',
+  'file.not-utf8': 'it is not UTF-8 text: save it as UTF-8 (in Excel, “CSV UTF-8”)',
   'file.over-64-mib': 'it is larger than 64 MiB',
   'file.list-over-64-mib': 'the list is larger than 64 MiB',
   'file.over-256-kib': 'larger than 256 KiB',

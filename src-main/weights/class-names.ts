@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { StillhouseError } from '../protocol/errors.ts';
+import { reasonOf, StillhouseError } from '../protocol/errors.ts';
 import { sayReason } from '../protocol/reasons.ts';
+import { readableText } from '../base/text.ts';
 import { namesOf } from './hub-config.ts';
 
 /**
@@ -19,9 +20,9 @@ export function readClassNames(path: string): string[] {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    return readableText(readFileSync(path));
   } catch (error) {
-    throw new StillhouseError('file.unreadable', { path, reason: (error as Error).message }, { cause: error });
+    throw new StillhouseError('file.unreadable', { path, reason: reasonOf(error) }, { cause: error });
   }
 }
 

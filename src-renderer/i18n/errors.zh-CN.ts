@@ -204,6 +204,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{folder} 的名称像数据划分，但与旁边的文件夹一样作为类别读取。',
     advice: '若它不是类别，请另选数据文件夹或将其移走。',
   },
+  'data.unicode-forms': {
+    says: '{folder} 中 {count} 个类别文件夹的名称与 train 中的字节不同（macOS 对重音符号的写法，如 {example}），视为相同的类别。',
+    advice: '',
+  },
   'data.test-as-val': {
     says: '没有验证集：{folder} 用于验证。',
     advice: '若要在训练中完全不用它：--data-reading "{instead}"。',

@@ -75,6 +75,7 @@ export const zhReasons = {
   'file.archive-short': '归档文件不完整',
   'file.archive-shrunk': '归档文件变短了',
   'file.archive-damaged': '归档文件已损坏',
+  'file.not-utf8': '不是 UTF-8 文本：请另存为 UTF-8（在 Excel 中选“CSV UTF-8”）',
   'file.over-64-mib': '文件大于 64 MiB',
   'file.list-over-64-mib': '列表大于 64 MiB',
   'file.over-256-kib': '大于 256 KiB',

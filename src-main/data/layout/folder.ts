@@ -10,7 +10,7 @@ import type { Branch, Roots } from './branch.ts';
 import { classTitle, type ClassTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
-import { naturalOrder, sortByCodePoint } from '../../base/name-order.ts';
+import { composed, naturalOrder, sortByCodePoint } from '../../base/name-order.ts';
 import { inWords, PassedOver } from './passed-over.ts';
 import { readPlace, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';
@@ -271,10 +271,10 @@ async function valSamples(
     if (valRole === 'test') roots.notes.add('data.test-as-val', { folder, instead });
     return samples;
   };
-  const known = new Set(classes);
   // Folders that are no classes (val/images of tiny ImageNet) hold flat images too.
-  if (branches.some(({ name }) => known.has(name))) {
-    const found = await scanClasses(branches);
+  const known = new Set(classes.map(composed));
+  if (branches.some(({ name }) => known.has(composed(name)))) {
+    const found = inFormOf(classes, await scanClasses(branches), branch, roots);
     compareClasses(classes, found, roots.warnings);
     await tellLoose(branch, roots);
     return served(samplesOf(classes, found));
@@ -290,6 +290,20 @@ async function valSamples(
   const difference = reason(files.length > 0 ? 'data.no-class-folders' : 'data.no-images', { file: branch.file });
   roots.warnings.add('data.class-mismatch', { difference });
   return null;
+}
+
+/** Gives class folders that differ from those of train in their Unicode form alone the names of these, and says so. */
+function inFormOf(
+  classes: readonly string[],
+  found: ReadonlyMap<string, string[]>,
+  { file: folder }: Branch,
+  { notes }: Roots,
+): Map<string, string[]> {
+  const known = new Set(classes);
+  const forms = new Map(classes.filter((name) => !found.has(name)).map((name) => [composed(name), name]));
+  const other = [...found.keys()].filter((name) => !known.has(name) && forms.has(composed(name)));
+  if (other.length > 0) notes.add('data.unicode-forms', { count: other.length, folder, example: other[0] });
+  return new Map([...found].map(([name, files]) => [other.includes(name) ? forms.get(composed(name))! : name, files]));
 }
 
 function compareClasses(classes: readonly string[], val: ReadonlyMap<string, string[]>, warnings: Warnings): void {

@@ -9,7 +9,8 @@ import { IMAGE } from './image-name.ts';
 import { readColumns, withoutBoxes, type LabelRow } from './label-columns.ts';
 import { numbering, type Numbering } from './label-numbers.ts';
 import { parseTable } from './label-table.ts';
-import { compareCodePoints } from '../../base/name-order.ts';
+import { compareCodePoints, composed } from '../../base/name-order.ts';
+import { readableText } from '../../base/text.ts';
 import type { Reading } from '../../protocol/data-reading.ts';
 import { splitName, type SplitRole } from './split-names.ts';
 import { readTar } from './tar.ts';
@@ -116,8 +117,8 @@ async function firstUsable(lists: readonly List[], request: LabelRequest): Promi
       else if (isTable(list.path)) unused.push(basename(list.path));
     } catch (error) {
       // A text that is no table (a README) need not be one.
-      if (!isTable(list.path)) continue;
-      fault ??= error as Error;
+      if (!isTable(list.path) && !(await namesImages(list, request))) continue;
+      fault ??= error instanceof StillhouseError ? error : listError(list, error);
       unused.push(`${basename(list.path)} (${toPlainError(error).message})`);
     }
   }
@@ -131,20 +132,32 @@ async function firstUsable(lists: readonly List[], request: LabelRequest): Promi
   return first ?? null;
 }
 
+/** Whether a text names images here, whatever its other letters are. */
+async function namesImages(list: List, request: LabelRequest): Promise<boolean> {
+  try {
+    return labelsOf((await list.bytes()).toString('latin1'), list.path, request) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a list must be one by its name; any other text may be. */
 function isTable(path: string): boolean {
   return /\.[ct]sv$/i.test(path) || NAMED.some((pattern) => pattern.test(basename(path)));
 }
 
-function asListError({ path }: List): (error: unknown) => never {
+function asListError(list: List): (error: unknown) => never {
   return (error) => {
-    if (error instanceof StillhouseError) throw error;
-    throw new StillhouseError(
-      'data.label-list',
-      { reason: reason('file.within', { file: path, why: reasonOf(error) }) },
-      { cause: error },
-    );
+    throw error instanceof StillhouseError ? error : listError(list, error);
   };
+}
+
+function listError({ path }: List, cause: unknown): StillhouseError {
+  return new StillhouseError(
+    'data.label-list',
+    { reason: reason('file.within', { file: path, why: reasonOf(cause) }) },
+    { cause },
+  );
 }
 
 async function listsIn(folders: readonly string[]): Promise<List[]> {
@@ -206,12 +219,14 @@ async function readSmall(path: string): Promise<Buffer> {
 }
 
 async function textOf(list: List): Promise<string> {
-  return (await list.bytes()).toString('utf8').replace(/^\ufeff/, '');
+  return readableText(await list.bytes());
 }
 
 /** Labels of the images, or null when the list names none of them. */
-function labelsOf(text: string, path: string, request: LabelRequest): Labelled | null {
-  const { files, classes, reading, taken } = request;
+function labelsOf(written: string, path: string, request: LabelRequest): Labelled | null {
+  const { files, reading, taken } = request;
+  const text = composed(written);
+  const classes = request.classes?.map(composed) ?? null;
   const list = basename(path);
   const index = new ImageIndex(files, taken?.source === path ? taken.files : [], list);
   const facts = { name: list, isImage: (cell: string) => index.has(cell), classes: classes && new Set(classes) };
@@ -230,7 +245,7 @@ function labelsOf(text: string, path: string, request: LabelRequest): Labelled |
   );
   const labelled = isAlone ? inOrder(rows, files) : byFile(rows, index, list);
   const counted = classes ? numbering(list, rows, classes, reading.labels) : null;
-  return collect(labelled, classes, counted, { list, total: files.length, ...found.columns });
+  return collect(labelled, request.classes, counted, { list, total: files.length, ...found.columns });
 }
 
 function isLabels(rows: readonly LabelRow[], classes: readonly string[]): boolean {
@@ -291,7 +306,7 @@ class ImageIndex {
   ) {
     this.taken = new Set(taken);
     for (const file of [...files, ...taken]) {
-      const name = basename(file);
+      const name = composed(basename(file));
       const stem = name.replace(IMAGE, '');
       for (const key of stem === name ? [name] : [name, stem]) {
         const known = this.byName.get(key);
@@ -322,7 +337,9 @@ class ImageIndex {
     const name = basename(path);
     const known = this.byName.get(name) ?? this.byName.get(name.replace(/\.\w{1,5}$/, '')) ?? [];
     if (known.length < 2) return known;
-    const whole = known.filter((file) => `/${file}`.endsWith(`/${path}`) || `/${file.replace(IMAGE, '')}`.endsWith(`/${path}`)); // prettier-ignore
+    const whole = known.filter((file) =>
+      [file, file.replace(IMAGE, '')].some((whole) => composed(`/${whole}`).endsWith(`/${path}`)),
+    );
     return whole.length > 0 ? whole : known;
   }
 }

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 beforeEach(async () => void (await mkdir((root = join(home, String(counter++))))));
 
-async function put(file: string, content = ''): Promise<void> {
+async function put(file: string, content: string | Buffer = ''): Promise<void> {
   await mkdir(dirname(join(root, file)), { recursive: true });
   await writeFile(join(root, file), content);
 }
@@ -136,7 +136,16 @@ describe('folders', () => {
   it('pass over what other programs leave, and say so with what is not read', async () => {
     await make('a/1.jpg', 'a/2.jpg', 'b/1.jpg', 'a/.ipynb_checkpoints/1-checkpoint.jpg', '__MACOSX/a/._1.jpg');
     await make('a/._1.jpg', 'b/@eaDir/1.jpg/thumb.jpg', '$RECYCLE.BIN/x/1.jpg', '.Trashes/1.jpg', 'b/Thumbs.db');
-    await make('a/3.heic', 'a/4.HEIC', 'b/5.avif', 'b/6.tiff', 'b/notes.txt', 'lost+found/1.jpg', '.git/x/1.png', 'loose.jpg');
+    await make(
+      'a/3.heic',
+      'a/4.HEIC',
+      'b/5.avif',
+      'b/6.tiff',
+      'b/notes.txt',
+      'lost+found/1.jpg',
+      '.git/x/1.png',
+      'loose.jpg',
+    );
     const dataset = await listDataset(root);
     expect([...dataset.train, ...dataset.val].map(({ file }) => file).sort()).toEqual(['a/1.jpg', 'a/2.jpg', 'b/1.jpg']); // prettier-ignore
     const params = Object.fromEntries(dataset.notes.map((note) => [note.code, note.params]));
@@ -146,6 +155,15 @@ describe('folders', () => {
       'data.passed-loose': { count: 1, folder: '.' },
     });
     expect(params['data.passed-junk']).toMatchObject({ names: expect.stringMatching(/1 × \.ipynb_checkpoints/) as string, count: 9 }); // prettier-ignore
+  });
+
+  it('match class folders that differ in their Unicode form', async () => {
+    await make(...images(2, 'train/café', 'train/zebra', `val/${'café'.normalize('NFD')}`, 'val/zebra'));
+    const dataset = await listDataset(root);
+    expect(dataset.warnings).toEqual([]);
+    expect(dataset.val.map(({ label }) => label)).toEqual([0, 0, 1, 1]);
+    expect(dataset.val[0].file).toContain('é'.normalize('NFD'));
+    expect(dataset.notes[0]).toMatchObject({ code: 'data.unicode-forms', params: { count: 1, folder: 'val' } });
   });
 
   it('that hold nothing that is read say what they hold', async () => {
@@ -192,6 +210,31 @@ describe('lists', () => {
     const dataset = await listDataset(root);
     expect(labelled(dataset, dataset.val)).toEqual(['val/1.jpg red rose', 'val/2.jpg tulip', 'val/3.jpg red rose', 'val/4.jpg tulip']); // prettier-ignore
     expect(dataset.notes[0]).toMatchObject({ code: 'data.read-list', params: { list: name, count: 4, total: 4 } });
+  });
+
+  const [dog, cat] = ['größe', 'été'];
+
+  it.each([
+    ['val.csv', Buffer.from(`\ufefffile;class\r\n1.jpg;${dog}\r\n2.jpg;${cat}\r\n3.jpg;${dog}\r\n4.jpg;${cat}\r\n`, 'utf16le')], // prettier-ignore
+    ['val.txt', Buffer.from(`1 ${dog}\n2 ${cat}\n3 ${dog}\n4 ${cat}\n`.normalize('NFD'))],
+  ])('are read in UTF-16 and in any Unicode form: %s', async (name, bytes) => {
+    await flowers(dog, cat);
+    await put(name, bytes);
+    const dataset = await listDataset(root);
+    expect(labelled(dataset, dataset.val)).toEqual([`val/1.jpg ${dog}`, `val/3.jpg ${dog}`, `val/2.jpg ${cat}`, `val/4.jpg ${cat}`].sort()); // prettier-ignore
+  });
+
+  it.each(['val.csv', 'classes.txt'])('of another encoding are refused: %s', async (name) => {
+    await flowers(dog, cat);
+    await put(name, Buffer.from(`1.jpg,${dog}\n2.jpg,${cat}\n3.jpg,${dog}\n4.jpg,${cat}\n`, 'latin1'));
+    const why = reason('file.within', { file: join(root, name), why: reason('file.not-utf8') });
+    await expect(listDataset(root)).rejects.toMatchObject({ code: 'data.label-list', params: { reason: why } });
+  });
+
+  it('need not be what a text in another encoding is', async () => {
+    await flowers(dog, cat);
+    await put('README.txt', Buffer.from('Größe, été', 'latin1'));
+    expect((await listDataset(root)).splitMade).toBe(true);
   });
 
   it.each([
