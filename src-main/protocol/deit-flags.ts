@@ -113,7 +113,12 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none('start_epoch', '0', 'A run goes on at the step it was at; a new one begins at 0.', { only: ['0'] }),
   none('eval', 'off', 'Of `stillhouse train`, as in DeiT; `stillhouse evaluate` reports more.'),
   same('evalCropRatio', 'eval-crop-ratio', '0.875'),
-  none('dist-eval', 'off', 'Every image is scored once, by process 0 where there are several.', {}),
+  none(
+    'dist-eval',
+    'off',
+    'Always on: several processes share the images, each of which counts once. Without it DeiT has every process score all.',
+    {},
+  ),
   other('numWorkers', 'num_workers', '10', 'Threads of one process, of which two feed what a laptop computes.'),
   none('pin-mem', 'on', 'Batches are copied once, into memory of the engine.', {}),
   none('distributed', 'off', 'DeiT reads it and never uses it.', {}),

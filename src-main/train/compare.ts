@@ -1,7 +1,7 @@
 import type { AnswerComparison } from '../protocol/export.ts';
 import { filledUp, type EvalBatch } from './evaluate.ts';
 import type { EvalStep } from './step-types.ts';
-import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
+import { decisions, deciding, headSums, scoreOf, type EvalHeads, type HeadSums } from './metrics.ts';
 
 /** Letters: B images of a batch, K classes, n ≤ B images in the last batch. */
 
@@ -26,7 +26,7 @@ export interface CompareParts {
  */
 export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerComparison, 'skipped'> | null> {
   const { classes, heads } = parts;
-  const [meters, differences] = [[scoreMeter(classes), scoreMeter(classes)], new Differences()];
+  const [sums, differences] = [[[], []] as HeadSums[][], new Differences()];
   const range = new Range();
   let [compared, alike] = [0, 0];
   for await (const { images, labels } of parts.batches) {
@@ -34,7 +34,7 @@ export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerCo
     const input = filledUp(images, parts.batchBytes);
     const answers = [await parts.checkpoint.run(input), await parts.exported.run(input)] as const;
     const tests = answers.map((answer) => deciding(heads, answer, classes));
-    meters.forEach((meter, at) => meter.add(tests[at], labels));
+    sums.forEach((batches, at) => batches.push(headSums(tests[at], labels, classes)));
     differences.add(...answers, labels.length * classes);
     range.add(answers[0].head, labels.length * classes);
     const [ours, theirs] = tests.map((test) => decisions(test, labels.length, classes));
@@ -43,7 +43,7 @@ export async function compareAnswers(parts: CompareParts): Promise<Omit<AnswerCo
     parts.onProgress(compared);
   }
   if (compared === 0 || parts.stop.aborted) return null;
-  const [checkpoint, exported] = meters.map((meter) => meter.score().acc1);
+  const [checkpoint, exported] = sums.map((batches) => scoreOf(batches).acc1);
   return {
     images: compared,
     ...differences.result(),

@@ -1,5 +1,5 @@
 import type { EpochRow } from '../protocol/events.ts';
-import { decisions, deciding, scoreMeter, type EvalHeads } from './metrics.ts';
+import { addSums, decisions, deciding, headSums, scoreOf, type EvalHeads, type HeadSums } from './metrics.ts';
 import type { EvalStep } from './step-types.ts';
 
 /**
@@ -11,6 +11,8 @@ export interface EvalBatch {
   images: Uint8Array;
   labels: Int32Array;
   files: readonly string[];
+  /** Counts the batches from 0; those of several processes with one number are parts of one. Absent: the next. */
+  number?: number;
 }
 
 export interface EvaluateParts {
@@ -44,44 +46,84 @@ export interface HeadLogits {
 /** Scores of each head, as an epoch's row has them. */
 export type Evaluation = Pick<EpochRow, 'test' | 'classHead' | 'distillationHead' | 'testEma' | 'agreement'>;
 
+/** `test` is the way of deciding, `testEma` that of the moving average; heads that there are not are absent. */
+interface ScoredHeads {
+  test: HeadSums;
+  classHead: HeadSums;
+  distillationHead?: HeadSums | undefined;
+  testEma?: HeadSums | undefined;
+}
+
+/** What was counted on a batch, or on the part of it that one process has. */
+export interface ScoredBatch {
+  number: number;
+  heads: ScoredHeads;
+  /** Images on which the teacher decided, and decided alike. */
+  compared: number;
+  alike: number;
+}
+
 /**
  * Scores a student over every image of `batches`.
  * @returns null when it was stopped, or when there was no image.
  */
 export async function evaluate(parts: EvaluateParts): Promise<Evaluation | null> {
+  const scored: ScoredBatch[] = [];
+  for await (const batch of scoreBatches(parts)) scored.push(batch);
+  return parts.stop?.aborted ? null : evaluationOf([scored]);
+}
+
+/** Counts on one batch after the other; it ends early when stopped. */
+export async function* scoreBatches(parts: EvaluateParts): AsyncGenerator<ScoredBatch, void, undefined> {
   const { classes } = parts;
-  const meters = { test: scoreMeter(classes), classHead: scoreMeter(classes), distillationHead: scoreMeter(classes) };
-  const average = parts.average ? { step: parts.average, meter: scoreMeter(classes) } : null;
-  let [scored, alike, compared, distilled] = [0, 0, 0, false];
+  let [scored, next] = [0, 0];
   for await (const batch of parts.batches) {
-    if (parts.stop?.aborted) return null;
-    const { images, labels, files } = batch;
-    const count = labels.length;
+    if (parts.stop?.aborted) return;
+    const { images, labels, files, number = next } = batch;
+    const sums = (logits: Float32Array): HeadSums => headSums(logits, labels, classes);
     const input = filledUp(images, parts.batchBytes);
     const { head, headDist } = await parts.student.run(input);
     const fused = deciding(parts.heads, { head, headDist }, classes);
-    meters.test.add(fused, labels);
-    meters.classHead.add(head, labels);
-    if (headDist) meters.distillationHead.add(headDist, labels);
-    distilled = headDist !== null;
     parts.onAnswers?.({ test: fused, class: head, distillation: headDist }, batch);
-    average?.meter.add(deciding(parts.heads, await average.step.run(input), classes), labels);
-    if (parts.teacher) {
-      const ours = decisions(fused, count, classes);
-      const theirs = files.map((file) => parts.teacher!.get(file));
-      compared += theirs.filter((decision) => decision !== undefined).length;
-      alike += theirs.filter((decision, row) => decision === ours[row]).length;
-    }
-    scored += count;
+    const average = parts.average && deciding(parts.heads, await parts.average.run(input), classes);
+    const ours = parts.teacher ? decisions(fused, labels.length, classes) : [];
+    const theirs = parts.teacher ? files.map((file) => parts.teacher!.get(file)) : [];
+    yield {
+      number,
+      heads: {
+        ...{ test: sums(fused), classHead: sums(head) },
+        ...(headDist && { distillationHead: sums(headDist) }),
+        ...(average && { testEma: sums(average) }),
+      },
+      compared: theirs.filter((decision) => decision !== undefined).length,
+      alike: theirs.filter((decision, row) => decision === ours[row]).length,
+    };
+    next = number + 1;
+    scored += labels.length;
     parts.onProgress?.(scored);
   }
-  if (scored === 0 || parts.stop?.aborted) return null;
+}
+
+/**
+ * Makes one evaluation of what several processes have counted, of each in the order of its batches. Sums are added batch
+ * by batch and in the order of the processes, so that they come out alike each time.
+ * @returns null where there was no image.
+ */
+export function evaluationOf(processes: readonly (readonly ScoredBatch[])[]): Evaluation | null {
+  const batches = new Map<number, ScoredBatch[]>();
+  for (const part of processes.flat()) batches.set(part.number, [...(batches.get(part.number) ?? []), part]);
+  const inOrder = [...batches].sort(([one], [other]) => one - other).map(([, parts]) => parts);
+  if (inOrder.length === 0) return null;
+  const score = (head: keyof ScoredHeads) => {
+    const sums = inOrder.map((parts) => parts.flatMap(({ heads }) => heads[head] ?? []));
+    return sums.some((parts) => parts.length > 0) ? scoreOf(sums.map(addSums)) : null;
+  };
+  const count = (key: 'compared' | 'alike'): number => processes.flat().reduce((total, part) => total + part[key], 0);
+  const testEma = score('testEma');
   return {
-    test: meters.test.score(),
-    classHead: meters.classHead.score(),
-    distillationHead: distilled ? meters.distillationHead.score() : null,
-    ...(average && { testEma: average.meter.score() }),
-    agreement: compared > 0 ? (100 * alike) / compared : null,
+    ...{ test: score('test')!, classHead: score('classHead')!, distillationHead: score('distillationHead') },
+    ...(testEma && { testEma }),
+    agreement: count('compared') > 0 ? (100 * count('alike')) / count('compared') : null,
   };
 }
 

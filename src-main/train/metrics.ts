@@ -43,7 +43,7 @@ export function rankOf(row: Float32Array, label: number): number {
   return rank;
 }
 
-/** Computes the mean cross-entropy of one batch, in nats: logsumexp(logits) − logits[label]. */
+/** Sums the cross-entropy of a batch, in nats: logsumexp(logits) − logits[label]. */
 export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: number): number {
   let sum = 0;
   for (let row = 0; row < labels.length; row++) {
@@ -54,7 +54,7 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, classes: 
     for (let k = 0; k < classes; k++) total += Math.exp(logits[start + k] - max);
     sum += max + Math.log(total) - logits[start + labels[row]];
   }
-  return sum / labels.length;
+  return sum;
 }
 
 /** Averages both heads, as DeiT decides with them: the arithmetic mean of the two logit vectors. */
@@ -92,27 +92,32 @@ function probabilities(logits: Float32Array): Float64Array {
   return powers.map((value) => value / sum);
 }
 
-/** Gathers the score of one head over batches. */
-export interface ScoreMeter {
-  add(logits: Float32Array, labels: Int32Array): void;
-  /** Accuracies in percent of all images; loss as DeiT reports it, the plain mean of the batches' means. */
-  score(): HeadScore;
+/** What one head makes of images: the sum of their losses in nats, and how many labels are among its 1 and 5 best. */
+export interface HeadSums {
+  images: number;
+  loss: number;
+  top1: number;
+  top5: number;
 }
 
-/** Makes a meter for logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
-export function scoreMeter(classes: number): ScoreMeter {
-  let [images, batches, loss, top1, top5] = [0, 0, 0, 0, 0];
-  return {
-    add: (logits, labels) => {
-      if (labels.length === 0) return;
-      images += labels.length;
-      batches++;
-      loss += crossEntropy(logits, labels, classes);
-      top1 += countTop(logits, labels, classes, 1);
-      top5 += countTop(logits, labels, classes, 5);
-    },
-    score: () => ({ loss: loss / batches, acc1: (100 * top1) / images, acc5: (100 * top5) / images }),
-  };
+/** Sums up a batch's logits of `classes` classes. With fewer than 5 classes Acc@5 counts all of them. */
+export function headSums(logits: Float32Array, labels: Int32Array, classes: number): HeadSums {
+  const top = (k: number): number => countTop(logits, labels, classes, k);
+  return { images: labels.length, loss: crossEntropy(logits, labels, classes), top1: top(1), top5: top(5) };
+}
+
+/** Adds up what several processes have of one batch, or the batches of a data set. */
+export function addSums(all: readonly HeadSums[]): HeadSums {
+  const sum = (key: keyof HeadSums): number => all.reduce((total, one) => total + one[key], 0);
+  return { images: sum('images'), loss: sum('loss'), top1: sum('top1'), top5: sum('top5') };
+}
+
+/** Scores a head: accuracies in percent of all images; loss as DeiT reports it, the plain mean of the batches' means. */
+export function scoreOf(batches: readonly HeadSums[]): HeadScore {
+  const seen = batches.filter(({ images }) => images > 0);
+  const { images, top1, top5 } = addSums(seen);
+  const loss = seen.reduce((total, batch) => total + batch.loss / batch.images, 0) / seen.length;
+  return { loss, acc1: (100 * top1) / images, acc5: (100 * top5) / images };
 }
 
 /** A sum and a count; the mean of nothing is 0. */

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
+import { engineFolder } from '../../src-main/runs/places.ts';
 import { openRun } from '../../src-main/runs/run-folder.ts';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { draws } from '../helpers/killed-run.ts';
 import { rankedAttempt, type Harm, type RankedOutcome } from '../helpers/ranked-run.ts';
@@ -47,11 +49,30 @@ async function bits(name: string): Promise<Buffer> {
   return Buffer.concat(values.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)));
 }
 
+const epochs = (name: string) => readHistory(join(folder, name)).flatMap((row) => (row.type === 'epoch' ? [row] : []));
+
 test('two processes train one run, whose folder says so', async () => {
   expect(await train('whole', 2)).toMatchObject({ ended: 'finished' });
   undisturbed = await bits('whole');
   expect(openRun(join(folder, 'whole')).ranks).toBe(2);
-  expect(readHistory(join(folder, 'whole')).filter(({ type }) => type === 'epoch')).toHaveLength(2);
+  expect(epochs('whole')).toHaveLength(2);
+});
+
+test('the ranks score every validation image once, as one process does', async () => {
+  const run = join(folder, 'whole');
+  const row = epochs('whole').at(-1)!;
+  const weights = join(run, 'checkpoints', listCheckpoints(run).at(-1)!.file);
+  for (const [average, shared] of [
+    [false, row.test],
+    [true, row.testEma!],
+  ] as const) {
+    // prettier-ignore
+    const job = { kind: 'evaluate', engine: engineFolder(), threads: 1, weights, settings: {}, average } as const;
+    const { scores, images } = (await spawnJob(job, { entry }).done)!;
+    expect(images).toBe(9);
+    expect(shared.loss).toBeCloseTo(scores.test.loss, 6);
+    expect(shared).toMatchObject({ acc1: scores.test.acc1, acc5: scores.test.acc5 });
+  }
 });
 
 describe('a rank that is lost', () => {
@@ -67,6 +88,8 @@ describe('a rank that is lost', () => {
     expect(outcome.ended, outcome.message).toBe(code);
     expect(await train(run, 2)).toMatchObject({ ended: 'finished' });
     expect((await bits(run)).equals(undisturbed)).toBe(true);
+    const scores = (name: string) => epochs(name).map(({ test, testEma }) => [test, testEma]);
+    expect(scores(run)).toEqual(scores('whole'));
   });
 
   test('rank 1 stands still: rank 0 saves where it was, and no process is left', async () => {

@@ -68,8 +68,11 @@ export interface Loader {
   val: number;
   /** Whole batches of an epoch from number `firstBatch` (from 0) on. A file that fails is replaced by another. */
   trainBatches(epoch: number, firstBatch?: number): AsyncGenerator<Batch, void, undefined>;
-  /** Every val image in order, up to B at a time; those that fail are missing. */
-  evalBatches(): AsyncGenerator<Batch, void, undefined>;
+  /**
+   * Every val image in order, up to B at a time; those that fail are missing. Of a share, its part of each batch of
+   * `world`·B images, which `number` counts from 0: every image comes in one share.
+   */
+  evalBatches(): AsyncGenerator<Batch & { number: number }, void, undefined>;
   /** Ends the crew: nothing is read or decoded after it, and an iteration under way never goes on. */
   close(): Promise<void>;
 }
@@ -120,18 +123,21 @@ export function createLoader(options: LoaderOptions): Loader {
       });
     },
     evalBatches: async function* () {
-      const size = (number: number): number => Math.min(batchSize, val.length - number * batchSize);
+      const first = (number: number): number => (number * world + rank) * batchSize;
+      const size = (number: number): number => Math.min(batchSize, val.length - first(number));
       const batches = ahead({
         ...run,
         first: 0,
-        end: Math.ceil(val.length / batchSize),
+        end: Math.max(0, Math.ceil((val.length - first(0)) / (batchSize * world))),
         parts: (number) => Math.ceil(size(number) / rows),
         make: (number) => emptyBatch({ ...options, noiseRows: 0 }, size(number)),
-        fill: evalFiller(options, val, shelf, rows),
+        fill: evalFiller(val, shelf, rows, first),
       });
+      let number = 0;
       for await (const batch of batches) {
         const whole = withoutHoles(batch, recipe.inputSize);
-        if (whole.labels.length > 0) yield whole;
+        if (whole.labels.length > 0) yield { ...whole, number };
+        number++;
       }
     },
     close: () => workers.close(),
@@ -228,11 +234,10 @@ function drawNoise({ noise, labels }: Batch, row: number, rows: number, random: 
   for (let r = 0; r < rows; r++) noise[r * labels.length + row] = random.uniform();
 }
 
-function evalFiller(options: LoaderOptions, val: Sample[], shelf: ImageCache, rows: number): Fill {
-  const { batchSize } = options.recipe;
+function evalFiller(val: Sample[], shelf: ImageCache, rows: number, first: (number: number) => number): Fill {
   return async (batch, number, part) => {
     const wanted = rowsOf(batch, part, rows).map((row): Wanted => ({
-      sample: val[number * batchSize + row],
+      sample: val[first(number) + row],
       row,
       draw: null,
     }));

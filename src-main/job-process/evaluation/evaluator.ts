@@ -2,7 +2,15 @@ import type { Loader } from '../../data/batches/loader.ts';
 import type { Model } from '../../model/model.ts';
 import type { Engine } from '../../engines/engine.ts';
 import type { State } from '../../engines/engine.ts';
-import { decideAll, evaluate, type DecideParts, type EvaluateParts, type Evaluation } from '../../train/evaluate.ts';
+import {
+  decideAll,
+  evaluationOf,
+  scoreBatches,
+  type DecideParts,
+  type EvaluateParts,
+  type Evaluation,
+  type ScoredBatch,
+} from '../../train/evaluate.ts';
 import type { EvalHeads } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
@@ -29,6 +37,15 @@ export interface EvaluatorParts {
   /** Keep what student and teacher answer on each image. */
   record?: Pick<EvaluateParts, 'onAnswers'>;
   recordTeacher?: Pick<DecideParts, 'onAnswers'>;
+  /** Other processes that score the rest of the images. */
+  others?: OtherScorers | null;
+}
+
+/** What other processes have counted in the evaluation under way. */
+export interface OtherScorers {
+  images(): number;
+  /** Waits for all; each process's batches in their order. When stopped, what there is. */
+  scored(stop: AbortSignal): Promise<ScoredBatch[][]>;
 }
 
 /**
@@ -38,6 +55,19 @@ export interface EvaluatorParts {
 export async function createEvaluator(
   parts: EvaluatorParts,
 ): Promise<(stop: AbortSignal) => Promise<Evaluation | null>> {
+  const score = await createScorer(parts);
+  return async (stop) => {
+    const own: ScoredBatch[] = [];
+    for await (const batch of score(stop)) own.push(batch);
+    const others = (await parts.others?.scored(stop)) ?? [];
+    return stop.aborted ? null : evaluationOf([own, ...others]);
+  };
+}
+
+/** Compiles what counts on the loader's share of the images, as {@link createEvaluator}. */
+export async function createScorer(
+  parts: EvaluatorParts,
+): Promise<(stop: AbortSignal) => AsyncGenerator<ScoredBatch, void, undefined>> {
   const { engine, state, student, teacher, batchSize, heads, loader, context, frozen } = parts;
   const { classes, inputSize } = student;
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize, frozen });
@@ -45,11 +75,11 @@ export async function createEvaluator(
     ? await createEvalStep(engine, state, { model: student, prefix: PREFIX.ema, batchSize })
     : null;
   const decide = teacher && (await createDecider(parts, teacher));
-  return async (stop) => {
+  return async function* (stop) {
     const decided = decide && (await decide(stop));
-    if (stop.aborted) return null;
+    if (stop.aborted) return;
     const tell = progressTeller(context, 'evaluate');
-    return evaluate({
+    yield* scoreBatches({
       batches: loader.evalBatches(),
       student: step,
       average,
@@ -58,7 +88,7 @@ export async function createEvaluator(
       heads,
       batchBytes: batchSize * inputSize ** 2 * 3,
       stop,
-      onProgress: (done) => tell(done, loader.val),
+      onProgress: (done) => tell(done + (parts.others?.images() ?? 0), loader.val),
       ...parts.record,
     });
   };

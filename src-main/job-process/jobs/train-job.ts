@@ -202,6 +202,7 @@ async function train(setting: Setting): Promise<End> {
   // The images of a step that are this process's own.
   const recipe = shareOfRecipe(job.recipe, company?.size ?? 1);
   const note = onceEach(log);
+  if (company) company.onNote = note;
   const known = [...(job.note ? [job.note] : []), ...(job.notes ?? [])];
   for (const one of [...known, ...begin.notes, ...dataset.notes, ...dataset.warnings]) note(one);
   if (dataset.excluded > 0)
@@ -235,7 +236,7 @@ async function train(setting: Setting): Promise<End> {
       dataset,
       recipe,
       student: models.student,
-      log,
+      note,
       ranks,
     });
     stage('compile');
@@ -313,11 +314,11 @@ interface LoaderSetting {
   dataset: Dataset;
   recipe: Recipe;
   student: Model;
-  log: RunLog;
+  note(one: PlainError): void;
   ranks?: Ranks;
 }
 
-function loaderOf(workers: DecodeWorkers, { dataset, recipe, student, log, ranks }: LoaderSetting): Loader {
+function loaderOf(workers: DecodeWorkers, { dataset, recipe, student, note, ranks }: LoaderSetting): Loader {
   return createLoader({
     ...(ranks && { share: { rank: ranks.rank, world: ranks.size } }),
     dataset,
@@ -325,8 +326,7 @@ function loaderOf(workers: DecodeWorkers, { dataset, recipe, student, log, ranks
     workers,
     cacheBytes: imageCacheBytes(),
     noiseRows: noiseRows(student, recipe),
-    onSkip: ({ file, reason }) =>
-      log.note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
+    onSkip: ({ file, reason }) => note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
   });
 }
 
@@ -356,6 +356,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
   const batchSize = recipe.batchSize / (company?.size ?? 1);
   const precision = precisionOf(recipe, engine);
   const ranks = company ? { rank: 0, size: company.size } : undefined;
+  const share = company ? { rank: 0, world: company.size } : undefined;
   const parts = { student, teacher: taught.teacher, recipe, batchSize, precision, ranks };
   const pauseAndSave = pauseAndSaveOf(wiring);
   const resting = (loader: Loader): Loader => ({
@@ -369,8 +370,9 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     average: recipe.modelEma,
     teacher: teacher && {
       opened: teacher,
-      loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize })),
+      loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize, share })),
     },
+    others: company,
     batchSize,
     heads: recipe.evalHeads,
     loader: resting(loader),

@@ -3,16 +3,16 @@ import * as v from 'valibot';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { Engine, State } from '../../engines/engine.ts';
 import type { RankedJob } from '../../jobs/job-protocol.ts';
-import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
+import { fromPlainError, StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { HistoryRow, RankState, StepRow } from '../../protocol/events.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { abortCollectives, broadcast } from '../../runtime/collectives.ts';
 import type { Cluster } from '../../runtime/config.ts';
-import type { Evaluation } from '../../train/evaluate.ts';
+import type { Evaluation, ScoredBatch } from '../../train/evaluate.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 import type { JobContext } from '../job-context.ts';
 import { lostError, RankLine } from './line.ts';
-import { fromOther, SILENCE, type FromLeader, type FromOther, type Listing } from './line-protocol.ts';
+import { fromOther, SILENCE, type FromLeader, type HeardOther, type Listing } from './line-protocol.ts';
 import { differenceOf } from './listing.ts';
 
 /** Milliseconds between two reports of the ranks' states, and minutes in which all must have come. */
@@ -25,10 +25,14 @@ export class Company {
   readonly stop: AbortSignal;
   /** Why it cannot go on. */
   lost: StillhouseError | null = null;
+  /** Hears what others note. */
+  onNote: (note: PlainError) => void = () => undefined;
   private readonly stopper = new AbortController();
   private readonly hosts = new Map<number, string>();
   private readonly ready = new Map<number, { port: number; listing: Listing }>();
   private readonly states = new Map<number, RankState>();
+  private scores = new Map<number, ScoredBatch[]>();
+  private readonly evaluatedRanks = new Set<number>();
   private setup: FromLeader | null = null;
   private changed: () => void = () => undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -92,6 +96,21 @@ export class Company {
     return { run: (batch, scalars) => this.orLost(step.run(batch, scalars)) };
   }
 
+  /** Counts the images that the others have scored in the evaluation under way. */
+  images(): number {
+    const batches = [...this.scores.values()].flat();
+    return batches.reduce((total, { heads }) => total + heads.test.images, 0);
+  }
+
+  /** Waits until the others have scored their images. @returns what each has counted, in the order of the ranks. */
+  async scored(stop: AbortSignal): Promise<ScoredBatch[][]> {
+    await this.until(() => this.evaluatedRanks.size === this.size - 1, stop);
+    const { scores } = this;
+    this.scores = new Map();
+    this.evaluatedRanks.clear();
+    return [...scores].sort(([one], [other]) => one - other).map(([, batches]) => batches);
+  }
+
   /** Tells the others how an epoch has scored: they wait for it. */
   evaluated(result: Evaluation | null): void {
     this.line.say({ say: 'evaluated', result } satisfies FromLeader);
@@ -127,9 +146,12 @@ export class Company {
     this.changed();
   }
 
-  private obey(rank: number, message: FromOther): void {
+  private obey(rank: number, message: HeardOther): void {
     if (message.say === 'ready') this.ready.set(rank, message);
     else if (message.say === 'state') this.note(rank, message);
+    else if (message.say === 'scored') this.scores.set(rank, [...(this.scores.get(rank) ?? []), message.batch]);
+    else if (message.say === 'evaluated') this.evaluatedRanks.add(rank);
+    else if (message.say === 'note') this.onNote(message.note);
     else if (message.say === 'failed') this.lose(fromPlainError(message.error));
     else this.stopper.abort();
   }
@@ -150,17 +172,22 @@ export class Company {
     if (ranks.length > 0) this.context.tell({ tell: 'ranks', ranks });
   }
 
-  private allReady(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(this.missing()), MISSING * 60_000);
-      const { stop } = this.context;
+  private async allReady(): Promise<void> {
+    const late = AbortSignal.timeout(MISSING * 60_000);
+    const { stop } = this.context;
+    await this.until(() => this.ready.size === this.size - 1, AbortSignal.any([stop, late]));
+    if (this.lost) throw this.lost;
+    if (stop.aborted) throw new StillhouseError('job.cancelled');
+    if (late.aborted) throw this.missing();
+  }
+
+  /** Waits for something that the others say; ends when one is lost or `stop` says so. */
+  private until(met: () => boolean, stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
       this.changed = () => {
-        if (!this.lost && !stop.aborted && this.ready.size < this.size - 1) return;
-        clearTimeout(late);
+        if (!this.lost && !stop.aborted && !met()) return;
         stop.removeEventListener('abort', this.changed);
-        if (this.lost) reject(this.lost);
-        else if (stop.aborted) reject(new StillhouseError('job.cancelled'));
-        else resolve();
+        resolve();
       };
       stop.addEventListener('abort', this.changed);
       this.changed();

@@ -5,7 +5,8 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import { number, plainError, text } from '../../protocol/shapes.ts';
 import type { CardValues } from '../../protocol/teacher-card.ts';
 import type { Precision } from '../../trace/narrow.ts';
-import type { Evaluation } from '../../train/evaluate.ts';
+import type { Evaluation, ScoredBatch } from '../../train/evaluate.ts';
+import type { HeadSums } from '../../train/metrics.ts';
 import type { Position } from '../../train/position.ts';
 
 /**
@@ -68,14 +69,41 @@ export const listing = v.object({
 });
 export type Listing = v.InferOutput<typeof listing>;
 
+/** A sum of losses as text: JSON knows neither NaN nor infinity. */
+const loss = v.pipe(text, v.transform(Number));
+const headSums = v.object({ images: number, loss, top1: number, top5: number });
+const scoredBatch = v.object({
+  number,
+  heads: v.object({
+    ...{ test: headSums, classHead: headSums },
+    ...{ distillationHead: v.optional(headSums), testEma: v.optional(headSums) },
+  }),
+  compared: number,
+  alike: number,
+});
+
 /** What the other ranks say to rank 0. */
 export const fromOther = v.variant('say', [
   v.object({ say: v.literal('ready'), port: number, listing }),
   v.object({ say: v.literal('state'), step: number, imagesPerSecond: number, memory: number }),
+  /** What was counted on the rank's part of a batch; then, that its part of the validation images is done. */
+  v.object({ say: v.literal('scored'), batch: scoredBatch }),
+  v.object({ say: v.literal('evaluated') }),
+  v.object({ say: v.literal('note'), note: plainError }),
   v.object({ say: v.literal('stop') }),
   v.object({ say: v.literal('failed'), error: plainError }),
 ]);
-export type FromOther = v.InferOutput<typeof fromOther>;
+export type FromOther = v.InferInput<typeof fromOther>;
+export type HeardOther = v.InferOutput<typeof fromOther>;
+
+/** Words a batch for the line. */
+export function spoken({ heads, ...batch }: ScoredBatch): v.InferInput<typeof scoredBatch> {
+  const words = (sums: HeadSums) => ({ ...sums, loss: String(sums.loss) });
+  const { test, classHead, distillationHead, testEma } = heads;
+  const own = { test: words(test), classHead: words(classHead) };
+  const more = { distillationHead: distillationHead && words(distillationHead), testEma: testEma && words(testEma) };
+  return { ...batch, heads: { ...own, ...more } };
+}
 
 /** What rank 0 says to the others; it is trusted once it has proved to know the secret. */
 export type FromLeader =

@@ -1,4 +1,4 @@
-import { createLoader } from '../../data/batches/loader.ts';
+import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import type { RankJob } from '../../jobs/job-protocol.ts';
 import { countParameters } from '../../model/model.ts';
 import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
@@ -17,13 +17,14 @@ import type { JobContext } from '../job-context.ts';
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import { createModels } from '../jobs/models.ts';
 import { listImages } from '../jobs/open-training.ts';
-import { openTeacher } from '../teacher/teacher.ts';
+import { openTeacher, teacherLoader } from '../teacher/teacher.ts';
+import { createScorer } from '../evaluation/evaluator.ts';
 import { teach } from '../teacher/taught-training.ts';
 import { precisionOf } from '../training/precision.ts';
 import { startFresh } from '../training/train-state.ts';
 import { freePort, ownState, shareState } from './company.ts';
 import { RankLine } from './line.ts';
-import { readLeader, type FromLeader, type FromOther } from './line-protocol.ts';
+import { readLeader, spoken, type FromLeader, type FromOther } from './line-protocol.ts';
 import { listingOf } from './listing.ts';
 
 /**
@@ -99,21 +100,35 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   const teacher = planned && (await openTeacher(planned, { engine, state, classes: dataset.classes }));
   await shareState(engine, state, job.ranks);
   const own = shareOfRecipe(recipe, size);
+  const newWorkers = (looks: LoaderRecipe) => decodeWorkers(job.engine, engine, looks);
+  const { batchSize } = own;
+  const share = { rank, world: size };
   const loader = createLoader({
-    ...{ dataset, recipe: trainingRecipe(own), cacheBytes: imageCacheBytes(), share: { rank, world: size } },
-    ...{ workers: decodeWorkers(job.engine, engine, trainingRecipe(own)), noiseRows: noiseRows(student, recipe) },
-    // Rank 0 meets the same file at its own places.
-    onSkip: () => undefined,
+    ...{ dataset, recipe: trainingRecipe(own), cacheBytes: imageCacheBytes(), share },
+    ...{ workers: newWorkers(trainingRecipe(own)), noiseRows: noiseRows(student, recipe) },
+    onSkip: ({ file, reason }) => {
+      const note = toPlainError(new StillhouseError('data.unreadable', { path: file, reason }));
+      line.say({ say: 'note', note } satisfies FromOther);
+    },
   });
   const ranks = { rank, size };
   const taught = await teach({ engine, state, recipe: own, student, teacher, precision, ranks }, null);
-  const parts = { student, teacher: taught.teacher, recipe, batchSize: own.batchSize, precision, ranks };
+  const parts = { student, teacher: taught.teacher, recipe, batchSize, precision, ranks };
   const step = taught.step(await createTrainStep(engine, state, parts));
+  const shown = { dataset, recipe, newWorkers, batchSize, share };
+  const score = await createScorer({
+    ...{ engine, state, student, average: recipe.modelEma, batchSize, heads: recipe.evalHeads, loader, context },
+    teacher: teacher && { opened: teacher, loader: teacherLoader(teacher, shown) },
+  });
   await runLoop({
     ...{ recipe, stepsPerEpoch: loader.stepsPerEpoch, position, step },
     parameters: countParameters(trainable(student, recipe)),
     batches: (epoch, from) => taught.batches(loader.trainBatches(epoch, from), { epoch, batch: from }),
-    evaluate: async () => (await heard.next('evaluated')).result,
+    evaluate: async (stop) => {
+      for await (const batch of score(stop)) line.say({ say: 'scored', batch: spoken(batch) } satisfies FromOther);
+      line.say({ say: 'evaluated' } satisfies FromOther);
+      return (await heard.next('evaluated')).result;
+    },
     save: async () => ({ amend: async () => undefined }),
     nonFinite: never,
     emit: (row) => report(line, row, size),

@@ -1,6 +1,6 @@
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import type { Dataset } from '../../data/layout/folder.ts';
-import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import { createLoader, type Loader, type LoaderOptions, type LoaderRecipe } from '../../data/batches/loader.ts';
 import { createModel } from '../../model/zoo.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import type { CardValues, TeacherCard } from '../../protocol/teacher-card.ts';
@@ -136,12 +136,27 @@ export function teacherLoader(
     recipe,
     newWorkers,
     batchSize,
-  }: { dataset: Dataset; recipe: Recipe; newWorkers: (recipe: LoaderRecipe) => DecodeWorkers; batchSize: number },
+    share,
+  }: {
+    dataset: Dataset;
+    recipe: Recipe;
+    newWorkers: (recipe: LoaderRecipe) => DecodeWorkers;
+    batchSize: number;
+    /** As of LoaderOptions. */
+    share?: LoaderOptions['share'];
+  },
 ): Loader {
   const { inputSize, cropRatio, interpolation } = card;
   const own = { inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation, batchSize };
   // The student's loader reports files that cannot be read.
   const onSkip = (): void => undefined;
   const looks = { ...evaluationRecipe(recipe), ...own };
-  return createLoader({ dataset, recipe: looks, workers: newWorkers(looks), noiseRows: 0, onSkip });
+  return createLoader({
+    dataset,
+    recipe: looks,
+    workers: newWorkers(looks),
+    noiseRows: 0,
+    onSkip,
+    ...(share && { share }),
+  });
 }

@@ -243,4 +243,16 @@ describe('evalBatches', () => {
     const again = await collect(loader.evalBatches());
     expect(again).toEqual(batches);
   });
+
+  it.each([2, 3])('deals every val image out to one of %d ranks, within the same whole batches', async (world) => {
+    const dataset = await makeDataset(`dealt-${world}`, 8 * world, 8 * world + 11);
+    const place = (file: string): number => dataset.val.findIndex((one) => one.file === file);
+    const seen: number[] = [];
+    for (let rank = 0; rank < world; rank++)
+      for await (const { files, number } of loaderOf(dataset, { share: { rank, world } }).loader.evalBatches()) {
+        expect(new Set(files.map((file) => Math.floor(place(file) / (8 * world))))).toEqual(new Set([number]));
+        seen.push(...files.map(place));
+      }
+    expect(seen.sort((one, other) => one - other)).toEqual([...dataset.val.keys()]);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideAll, evaluate, type EvalBatch } from '../../../src-main/train/evaluate.ts';
+import { decideAll, evaluate, evaluationOf, scoreBatches, type EvalBatch } from '../../../src-main/train/evaluate.ts';
 import type { EvalStep } from '../../../src-main/train/step-types.ts';
 
 /** A "network" of two classes over one-byte images, B = 2: the byte is the logit of class 1 against 100. */
@@ -71,6 +71,33 @@ describe('evaluate', () => {
     expect(await evaluate({ ...parts, batches: batches(), onProgress })).toBeNull();
     const none = async function* (): AsyncIterable<EvalBatch> {};
     expect(await evaluate({ ...parts, stop: undefined, batches: none() })).toBeNull();
+  });
+});
+
+describe('an evaluation by several processes', () => {
+  const logits = Float32Array.from({ length: 14 }, (_, at) => Math.sin(at * at));
+  const student: EvalStep = { run: async (images) => ({ head: Float32Array.from([...images].flatMap((row) => [...logits.subarray(2 * row, 2 * row + 2)])), headDist: null }) }; // prettier-ignore
+  /** Parts of seven images, three of them a whole batch: which batch, and which rows. */
+  async function* share(parts: [number, number[]][]): AsyncIterable<EvalBatch> {
+    for (const [number, rows] of parts)
+      yield { number, images: Uint8Array.from(rows), labels: Int32Array.from(rows, (row) => row % 2), files: rows.map(String) }; // prettier-ignore
+  }
+  const scored = async (parts: [number, number[]][]) => {
+    const teacher = new Map([['1', 0], ['4', 1]]); // prettier-ignore
+    const all = scoreBatches({ batches: share(parts), student, average: student, teacher, classes: 2, heads: 'mean', batchBytes: 3 }); // prettier-ignore
+    const found = [];
+    for await (const one of all) found.push(one);
+    return found;
+  };
+
+  it('equals that by one, whichever of them is slower', async () => {
+    const alone = evaluationOf([await scored([[0, [0, 1, 2]], [1, [3, 4, 5]], [2, [6]]])])!; // prettier-ignore
+    const [first, second] = [await scored([[0, [0, 1]], [1, [3, 4]], [2, [6]]]), await scored([[0, [2]], [1, [5]]])]; // prettier-ignore
+    const shared = evaluationOf([first, second])!;
+    expect(shared.test.loss).toBeCloseTo(alone.test.loss, 12);
+    expect({ ...shared, test: null, classHead: null, testEma: null }).toEqual({ ...alone, test: null, classHead: null, testEma: null }); // prettier-ignore
+    expect([shared.test.acc1, shared.testEma?.acc5]).toEqual([alone.test.acc1, alone.testEma?.acc5]);
+    expect(evaluationOf([[...first].reverse(), second])).toEqual(shared);
   });
 });
 
