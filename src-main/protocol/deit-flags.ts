@@ -116,7 +116,7 @@ export const DEIT_FLAGS: readonly DeitFlag[] = [
   none(
     'dist-eval',
     'off',
-    'Always on: several processes share the images, each of which counts once. Without it DeiT has every process score all.',
+    'Always on: processes share the images, each counts once. DeiT without it: each scores all.',
     {},
   ),
   other('numWorkers', 'num_workers', '10', 'Threads of one process, of which two feed what a laptop computes.'),

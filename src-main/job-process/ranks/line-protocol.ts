@@ -96,7 +96,7 @@ export const fromOther = v.variant('say', [
 export type FromOther = v.InferInput<typeof fromOther>;
 export type HeardOther = v.InferOutput<typeof fromOther>;
 
-/** Words a batch for the line. */
+/** Returns a batch as the line carries it. */
 export function spoken({ heads, ...batch }: ScoredBatch): v.InferInput<typeof scoredBatch> {
   const words = (sums: HeadSums) => ({ ...sums, loss: String(sums.loss) });
   const { test, classHead, distillationHead, testEma } = heads;
