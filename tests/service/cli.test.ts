@@ -270,24 +270,28 @@ describe('training', () => {
     expect(Number(loss)).toBeGreaterThan(0);
   });
 
-  it("is evaluated by DeiT's own command, with its two closing lines alone", async () => {
-    const { code, out } = await stillhouse([
-      'train',
-      '--eval',
-      '--resume',
-      'run',
-      '--data-path',
-      'data',
-      '--threads',
-      '2',
-    ]);
-    expect(code).toBe(0);
-    const pattern =
-      /^\* Acc@1 (\d+\.\d{3}) Acc@5 \d+\.\d{3} loss \d+\.\d{3}\nAccuracy of the network on the (\d+) test images: (\d+\.\d)%\n$/;
-    const [, acc1, images, rounded] = pattern.exec(out) ?? [];
-    expect(Number(rounded)).toBeCloseTo(Number(acc1), 0);
-    expect(Number(images)).toBeGreaterThan(0);
-  });
+  it.each(['--resume', '--finetune'])(
+    "is evaluated by DeiT's own command with %s, its two lines alone",
+    async (flag) => {
+      const { code, out, err } = await stillhouse([
+        'train',
+        '--eval',
+        flag,
+        'run',
+        '--data-path',
+        'data',
+        '--threads',
+        '2',
+      ]);
+      expect(code).toBe(0);
+      expect(err).not.toContain('change nothing');
+      const pattern =
+        /^\* Acc@1 (\d+\.\d{3}) Acc@5 \d+\.\d{3} loss \d+\.\d{3}\nAccuracy of the network on the (\d+) test images: (\d+\.\d)%\n$/;
+      const [, acc1, images, rounded] = pattern.exec(out) ?? [];
+      expect(Number(rounded)).toBeCloseTo(Number(acc1), 0);
+      expect(Number(images)).toBeGreaterThan(0);
+    },
+  );
 
   it('is evaluated class by class, as CSV', async () => {
     const args = ['evaluate', '--checkpoint', 'run', '--data-path', 'data', '--threads', '2', '--no-keep', '--csv'];

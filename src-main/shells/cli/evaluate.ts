@@ -61,7 +61,8 @@ export const evaluate: Command = {
     { flag: 'threads', value: 'N', help: 'Threads of the engine. Default: one a core.' },
   ],
   run: async (parsed, shell) => {
-    const result = await evaluated(parsed, shell, parsed.values.get('no-keep') !== true);
+    const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
+    const result = await evaluated(given, parsed, shell, parsed.values.get('no-keep') !== true);
     const { scores, report, model, images, skipped } = result;
     noteLeftOut(result, shell);
     const text = parsed.values.get('csv') === true ? classTable(report.classes) : reportText(result);
@@ -71,9 +72,8 @@ export const evaluate: Command = {
 
 type Evaluated = NonNullable<JobResults['evaluate']>;
 
-async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<Evaluated> {
-  const given = pathValue(parsed, 'checkpoint') ?? pathValue(parsed, 'resume');
-  if (!given) throw new StillhouseError('argument.invalid', { name: '--checkpoint', expected: 'FILE', got: 'nothing' });
+async function evaluated(given: string | undefined, parsed: Parsed, shell: Shell, kept: boolean): Promise<Evaluated> {
+  if (!given) throw new StillhouseError('argument.invalid', { name: '--checkpoint or --resume', expected: 'FILE', got: 'nothing' }); // prettier-ignore
   const settings = recipeValues(parsed);
   await describeTeacher(parsed, settings, shell);
   const threads = integerValue(parsed, 'threads', 1, 1024);
@@ -97,18 +97,20 @@ async function evaluated(parsed: Parsed, shell: Shell, kept: boolean): Promise<E
 }
 
 /**
- * Scores as DeiT's `main.py --eval --resume FILE` does, and prints its two closing lines.
+ * Scores as DeiT's `main.py --eval --resume FILE` does, and prints its two closing lines. Without `--resume` the weights
+ * of `--finetune` are scored, as there.
  * @throws StillhouseError as the job does; `argument.invalid` without weights.
  */
 export async function evaluateAsDeit(parsed: Parsed, shell: Shell, notes: readonly string[]): Promise<void> {
   const settings = new Set(FIELDS.map(({ key }) => flagOf(key)));
+  const resumed = pathValue(parsed, 'resume');
   const unused = [...parsed.values.keys()].filter(
-    (flag) => UNREAD.has(flag) || (settings.has(flag) && !EVALUATED.test(flag)),
+    (flag) => UNREAD.has(flag) || (settings.has(flag) && !EVALUATED.test(flag) && !(flag === 'finetune' && !resumed)),
   );
   for (const note of notes) shell.reporter.note(note);
   if (unused.length > 0)
     shell.reporter.note(`With --eval these change nothing: ${unused.map((flag) => `--${flag}`).join(', ')}.`);
-  const result = await evaluated(parsed, shell, false);
+  const result = await evaluated(resumed ?? pathValue(parsed, 'finetune'), parsed, shell, false);
   noteLeftOut(result, shell);
   const { scores, images, model, skipped } = result;
   const accuracy = `Accuracy of the network on the ${images} test images: ${scores.test.acc1.toFixed(1)}%`;
