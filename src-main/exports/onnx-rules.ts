@@ -66,7 +66,9 @@ export const ONNX_RULES: Omit<OnnxRules, 'Input'> = {
   MaxPool({ size, stride, pads }, { build }, [x]) {
     return build.op('MaxPool', [x], { kernel_shape: ints(size), strides: ints(stride), pads: ints(pads) });
   },
-  GlobalMean(_, { build }, [x]) {
+  GlobalMean({ inputs: [images] }, { build, isReadOnce }, [x]) {
+    // Channels that are read elsewhere too lie plain for that: a runtime need not make them so once more for a pool.
+    if (!isReadOnce(images)) return build.op('ReduceMean', [x], { axes: ints([2, 3]), keepdims: { int: 0 } });
     return build.op('Flatten', [build.op('GlobalAveragePool', [x])], { axis: { int: 1 } });
   },
   Relu: plain('Relu'),

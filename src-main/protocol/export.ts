@@ -50,6 +50,19 @@ const answerComparison = v.object({
 });
 export type AnswerComparison = v.InferOutput<typeof answerComparison>;
 
+/** A graph beside the weights of a folder, as `onnx/model.onnx` of one for Hugging Face. */
+const checkedPart = v.object({
+  /** Its path in the folder. */
+  file: text,
+  bytes: number,
+  /** Null where it could not be run. */
+  answers: v.nullable(answerComparison),
+  alone: v.nullable(answerComparison),
+  latency: v.array(latency),
+  runtime: v.optional(text),
+});
+export type CheckedPart = v.InferOutput<typeof checkedPart>;
+
 /** The findings of a check: the network was made anew from the file alone. Kept beside it as `<file>.check.json`. */
 export const exportCheck = v.object({
   time: number,
@@ -76,6 +89,8 @@ export const exportCheck = v.object({
   latency: v.array(latency),
   /** The program that ran the export, with its version, where it is another one. */
   runtime: v.optional(text),
+  /** The graphs beside the weights, each run as others run it; what is wrong with one is among the problems. */
+  parts: v.optional(v.array(checkedPart)),
   /** The device that computed: the name of a GPU, or `cpu`. */
   device: text,
   threads: number,

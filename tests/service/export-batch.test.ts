@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
@@ -7,9 +7,11 @@ import { createModel } from '../../src-main/model/zoo.ts';
 import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { readDemo } from '../../src-main/job-process/exports/read-demo.ts';
+import { readCheck } from '../../src-main/runs/export-check-file.ts';
 import { saveCheckpoint, type StateTensor } from '../../src-main/runs/checkpoint.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { parameterValues } from '../helpers/generated.ts';
+import { makeTinyData } from '../helpers/tiny-data.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from '../unit/runs/state.ts';
 
 const MODEL = 'vit_tiny_patch16_224';
@@ -55,6 +57,43 @@ test('a batch writes every format, about as large as was said, and nothing else'
   const demo = readDemo(written.find(({ format }) => format === 'demo')!.path);
   expect(demo.graph).toMatchObject({ classes: ['cat', 'dog', '猫'], count: 3, preprocessing: { inputSize: 48 } });
   demo.dispose();
+});
+
+test('the graphs in a folder for Hugging Face are run as others run them, and kept in its check', async () => {
+  const hub = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('-huggingface'))!,
+  );
+  const check = {
+    kind: 'check-export',
+    engine: engineFolder(),
+    path: hub,
+    checkpoint: weights,
+    average: false,
+  } as const;
+  const data = makeTinyData(join(folder, 'data'), { classes: CLASSES, train: 3, val: 2 });
+  const checked = async () => (await spawnJob({ ...check, images: 6, settings: { dataPath: data } }, { entry }).done)!;
+  const { parts = [], problems } = await checked();
+  expect(parts.map(({ file }) => file)).toEqual(['onnx/model.onnx', 'onnx/model_fp16.onnx', 'onnx/model_quantized.onnx']); // prettier-ignore
+  for (const { answers, alone, bytes, runtime, latency } of parts) {
+    expect([answers!.images, alone!.images]).toEqual([6, 6]);
+    expect(bytes).toBeGreaterThan(1e6);
+    expect(runtime).toContain('onnxruntime-node');
+    expect(latency.map(({ batch }) => batch)).toEqual([1, 32]);
+  }
+  const [plain, half, int8] = parts.map(({ answers }) => answers!.max!);
+  expect(plain).toBeLessThan(1e-4);
+  expect(half).toBeGreaterThan(plain);
+  expect(int8).toBeGreaterThan(half);
+  // Whole numbers may decide otherwise: of so few images one is too many.
+  expect(problems.filter(({ params }) => params.file !== 'model_quantized.onnx')).toEqual([]);
+
+  writeFileSync(join(hub, 'onnx', 'model.onnx'), 'no graph');
+  for (const name of ['model_fp16.onnx', 'model_quantized.onnx']) unlinkSync(join(hub, 'onnx', name));
+  const broken = await checked();
+  expect(broken.parts!.map(({ answers }) => answers === null)).toEqual([true, true, true]);
+  expect(broken.problems.map(({ code }) => code)).toEqual(['teacher.format', 'file.missing', 'file.missing']);
+  expect(readCheck(hub)!.problems).toEqual(broken.problems);
 });
 
 test('what one format is refused for keeps no other from being written', async () => {

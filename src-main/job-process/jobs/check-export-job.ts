@@ -12,6 +12,7 @@ import { comparable, differencesOf, readNetwork, networkSize, type ReadNetwork }
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { graphFormatAt, readGraphExport, type GraphExport } from '../../weights/graph-export.ts';
 import { checkGraph } from '../exports/check-graph.ts';
+import { checkParts, type PartFindings } from '../exports/check-parts.ts';
 import { compareOnImages, greyImages, type CheckedAgainst } from '../exports/compare-on-images.ts';
 import { isDemo, readDemo, type ReadDemo } from '../exports/read-demo.ts';
 import { judge } from '../exports/judge.ts';
@@ -55,16 +56,24 @@ async function checkedAgainst(
   const { dataset } = await validationData(checkpoint.recipe, { path: job.checkpoint, count: model.classes, names });
   stage('engine');
   const engine = await openEngine(job);
-  const found = await findingsOf(job, { checkpoint, dataset, engine }, read, context);
-  if (!found) return null;
+  const against = { checkpoint, dataset, engine };
+  const found = await findingsOf(job, against, read, context);
+  const beside = found && (await checkParts(job, against, context));
+  if (!beside) return null;
   const check: ExportCheck = {
     ...{ time: Date.now(), path: job.path, checkpoint: job.checkpoint, average: job.average, ...stampOf(job.path) },
     ...networkSize('model' in read ? read : checkpoint),
     preprocessing: 'problem' in read ? null : read.preprocessing,
-    ...{ data: dataset.path, device: engine.device.name, threads: engine.threads, ...found },
+    ...{ data: dataset.path, device: engine.device.name, threads: engine.threads, ...withParts(found, beside) },
   };
   writeCheck(check);
   return check;
+}
+
+function withParts(found: Found, { parts, problems, warnings }: PartFindings): Found & Pick<ExportCheck, 'parts'> {
+  if (parts.length === 0) return found;
+  const all = { problems: [...found.problems, ...problems], warnings: [...(found.warnings ?? []), ...warnings] };
+  return { ...found, ...all, parts };
 }
 
 function findingsOf(

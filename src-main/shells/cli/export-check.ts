@@ -1,9 +1,15 @@
-import { hasPassed, type ExportCheck, type Latency } from '../../protocol/export.ts';
+import {
+  hasPassed,
+  type AnswerComparison,
+  type CheckedPart,
+  type ExportCheck,
+  type Latency,
+} from '../../protocol/export.ts';
 import { bytes } from './progress.ts';
 
 /** Writes a check of an export as a table for people. */
 export function checkText(check: ExportCheck): string {
-  const { model, classes, parameters, answers, latency, problems, device, threads } = check;
+  const { model, classes, parameters, answers, alone, latency, problems, warnings = [], parts = [] } = check;
   const verdict = hasPassed(check) ? 'passed' : 'FAILED';
   return [
     row('check', verdict),
@@ -12,10 +18,32 @@ export function checkText(check: ExportCheck): string {
     row('network', `${model}, ${parameters.toLocaleString('en')} parameters, ${classes} classes`),
     row('images', preparation(check)),
     ...(answers ? answerRows(check.data, answers) : []),
+    ...(alone ? [row('each image alone', differenceText(alone))] : []),
     ...latency.map((one) => row(`batch of ${one.batch}`, timeText(one))),
-    ...(latency.length > 0 ? [row('computed on', `${device}, ${threads} threads`)] : []),
+    ...(latency.length > 0 ? [row('computed by', computedBy(check))] : []),
+    ...parts.flatMap(partRows),
     ...problems.map(({ message }) => row('problem', message)),
+    ...warnings.map(({ message }) => row('warning', message)),
   ].join('\n');
+}
+
+function computedBy({ runtime, device, threads }: ExportCheck): string {
+  return [runtime, device, `${threads} threads`].filter(Boolean).join(', ');
+}
+
+/** A graph beside the weights of a folder. */
+function partRows({ file, bytes: size, answers, alone, latency, runtime }: CheckedPart): string[] {
+  return [
+    row(file, `${bytes(size)}${runtime ? `, run by ${runtime}` : ''}`),
+    ...(answers ? [row('  in a batch', differenceText(answers))] : []),
+    ...(alone ? [row('  alone', differenceText(alone))] : []),
+    ...latency.map((one) => row(`  batch of ${one.batch}`, timeText(one))),
+  ];
+}
+
+function differenceText({ max, mean, agreement, acc1 }: AnswerComparison): string {
+  const logits = `${max?.toPrecision(3) ?? 'NaN'} at most, ${mean?.toPrecision(3) ?? 'NaN'} in the mean`;
+  return `${logits}; same decision ${agreement.toFixed(2)} %; Acc@1 ${acc1.exported.toFixed(2)}`;
 }
 
 function preparation({ preprocessing }: ExportCheck): string {
