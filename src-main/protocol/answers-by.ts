@@ -29,7 +29,7 @@ export const ANSWERS_BY: Readonly<Record<RecipeKey, 'value' | 'data' | 'teacher'
   ...{ modelEmaDecay: 'none', modelEmaWarmup: 'none', smoothing: 'none', microBatch: 'none' },
   ...{ recompute: 'none', device: 'none', numWorkers: 'none', saveEvery: 'none', saveMinutes: 'none' },
   ...{ stallMinutes: 'none', keepCheckpoints: 'none', tensorboard: 'none', profile: 'none', outputDir: 'none' },
-  export: 'none',
+  ...{ export: 'none', exportWeights: 'none' },
 };
 
 /**

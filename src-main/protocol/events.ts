@@ -107,6 +107,8 @@ const exportRow = v.object({
   time: number,
   /** As in EXPORT_FORMATS; another version may know more. */
   format: text,
+  /** Of the moving average of the model; left out: of the model. */
+  average: v.optional(flag),
   path: text,
   bytes: number,
   /** Why there is none. */

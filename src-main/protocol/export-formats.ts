@@ -122,6 +122,26 @@ export function formatsIn(text: string): ExportFormat[] | null {
   return names.every(known) ? names : null;
 }
 
+/** An export that a recipe asks for. */
+export interface WantedExport {
+  format: ExportFormat;
+  weights: 'model' | 'average';
+}
+
+/** Lists the exports that a recipe asks for: of the model first. */
+export function wantedExports({
+  export: text,
+  exportWeights,
+}: {
+  export: string;
+  exportWeights: string;
+}): WantedExport[] {
+  // prettier-ignore
+  const formats = formatsIn(text) ?? [];
+  const of = (['model', 'average'] as const).filter((weights) => exportWeights === weights || exportWeights === 'both');
+  return of.flatMap((weights) => formats.map((format) => ({ format, weights })));
+}
+
 /** Formats of weight files: those that are read again by their content. */
 const WEIGHT_ROWS = ROWS.filter(([, { kinds }]) => Object.keys(kinds).length > 0);
 /** Every ending of a weight file, without the dot. */

@@ -500,6 +500,7 @@ export const REASONS = {
   'value.the-file': 'the file',
   'value.of': '{name}: {expected}',
   'value.export-formats': 'formats with commas between them, of {choices}',
+  'value.export-average': 'the model: without the average of weights there is no other to export',
   'value.export-network': 'formats without {format}, in which {model} cannot be written',
   'value.device': 'auto, cpu or cuda:0, cuda:1 …',
   'evaluation.unknown': 'unknown ({count}): {names}',

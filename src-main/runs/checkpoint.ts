@@ -86,9 +86,12 @@ export function latestCheckpoint(run: string): CheckpointInfo | null {
   return listCheckpoints(run).at(-1) ?? null;
 }
 
-/** Finds the complete checkpoint with the highest accuracy, the earliest of equals; null when none was evaluated. */
-export function bestCheckpoint(run: string): CheckpointInfo | null {
-  return listCheckpoints(run).find((info) => info.best) ?? null;
+/**
+ * Finds the complete checkpoint with the highest accuracy, the earliest of equals; null when none was evaluated.
+ * @param by `bestEma`: that of the moving average
+ */
+export function bestCheckpoint(run: string, by: 'best' | 'bestEma' = 'best'): CheckpointInfo | null {
+  return listCheckpoints(run).find((info) => info[by]) ?? null;
 }
 
 /** A checkpoint that was opened, and what was wrong with newer ones. */

@@ -189,7 +189,7 @@ const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations
 // An export as the window writes it, its index, its check.
 const OWN_EXPORTS = `.+\\.(${WEIGHT_ENDINGS.join('|')})((\\.index)?(\\.check)?\\.json)?`;
 const OWN_FILES = new RegExp(
-  String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|events\.out\.tfevents\..+|\..+\.tmp)$`,
+  String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|owed\.json|lock(\..+)?|events\.out\.tfevents\..+|\..+\.tmp)$`,
 );
 const OWN_ENTRIES =
   /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|teacher\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;

@@ -110,6 +110,7 @@ class Core {
   private readonly queue: RunQueue;
   private readonly sample: SampleRun;
   readonly starter: RunStarter;
+  private readonly whenDone: WhenDone;
   private readonly places: Record<'runs' | 'weights' | 'sample', string>;
 
   constructor(private readonly options: WorkstationOptions) {
@@ -151,6 +152,7 @@ class Core {
     const here = this.weights.here.bind(this.weights);
     this.exports = new ExportCalls({ shelf, engine, jobs, spawnJob, here, onChange });
     const whenDone = new WhenDone({ jobs, exports: this.exports, emit });
+    this.whenDone = whenDone;
     this.starter = new RunStarter({ runsFolder, shelf, datasets, notes, engine, control, whenDone, onChange });
     this.sample = new SampleRun({
       jobs,
@@ -185,6 +187,8 @@ class Core {
       shelve: (folder) => shelf.open(folder),
       onChange: () => emit({ event: 'slurm' }),
     });
+    // A command ends soon; a service that windows open stays.
+    if (options.shell !== 'cli') void whenDone.takeUp(shelf.owed());
     this.answers = new AnswerCalls({ folder, jobs, engine, notes, spawnJob, starter: this.starter });
   }
 
@@ -196,6 +200,7 @@ class Core {
   }
 
   async close(): Promise<void> {
+    this.whenDone.close();
     this.queue.close();
     this.runCalls.close();
     this.slurm.close();

@@ -1,5 +1,5 @@
 import type { QueueEntry, RunSummary } from '../../src-main/protocol/data-types.ts';
-import { formatsIn, type ExportFormat } from '../../src-main/protocol/export-formats.ts';
+import { wantedExports, type WantedExport } from '../../src-main/protocol/export-formats.ts';
 import { defaultRecipe } from '../../src-main/protocol/recipe.ts';
 import { presetsOf } from './recipe-presets.ts';
 
@@ -14,7 +14,7 @@ export interface WaitingRun {
   dataPath: string;
   epochs: number;
   /** The formats in which it is exported when done; a run to resume has them in its recipe. */
-  exports: ExportFormat[];
+  exports: WantedExport[];
   /** How long it is expected to take; null while nothing tells. */
   seconds: number | null;
 }
@@ -34,7 +34,7 @@ export function waitingRun(
     teacher: recipe.distillationType === 'none' ? '' : recipe.teacherModel,
     dataPath: recipe.dataPath,
     epochs: recipe.epochs,
-    exports: formatsIn(recipe.export) ?? [],
+    exports: wantedExports(recipe),
     seconds: times.get(entry.id) ?? null,
   };
 }

@@ -162,10 +162,17 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     label: '完成后导出',
     help: '运行完成后，把最佳检查点以这些格式导出，以逗号分隔，例如 onnx,safetensors。每个都会在验证图片上检查。',
   },
+  exportWeights: {
+    label: '导出的权重',
+    help: '完成后导出：模型（与手动导出相同）、其滑动平均（取其最佳时），或两者，各为一个文件。',
+  },
   outputDir: { label: '运行文件夹', help: '存放历史、检查点与导出；留空则在运行目录中新建。' },
 };
 
 export const zhChoices: Record<string, string> = {
+  'exportWeights.model': '模型',
+  'exportWeights.average': '滑动平均',
+  'exportWeights.both': '两者',
   'trainInterpolation.random': '随机',
   'trainInterpolation.bilinear': '双线性',
   'trainInterpolation.bicubic': '双三次',

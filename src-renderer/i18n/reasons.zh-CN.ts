@@ -487,6 +487,7 @@ export const zhReasons = {
   'value.the-file': '文件',
   'value.of': '{name}：{expected}',
   'value.export-formats': '以逗号分隔的格式：{choices}',
+  'value.export-average': '模型：未保留权重平均，没有其他权重可导出',
   'value.export-network': '不含 {format} 的格式：{model} 无法以其写出',
   'value.device': 'auto、cpu 或 cuda:0、cuda:1 …',
   'evaluation.unknown': '未知（{count}）：{names}',

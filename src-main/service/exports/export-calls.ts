@@ -14,7 +14,7 @@ import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { sizesOf } from '../../runs/export-sizes.ts';
 import { exportedFiles, rememberExport } from '../../runs/export-list.ts';
 import { trashExport } from '../../runs/export-trash.ts';
-import { latestCheckpoint } from '../../runs/checkpoint.ts';
+import { bestCheckpoint, latestCheckpoint } from '../../runs/checkpoint.ts';
 import { checkpointsFolder, exportsFolder, runOfCheckpoint } from '../../runs/run-folder.ts';
 import type { CheckExportJob, EngineChoice, ExportJob } from '../../jobs/job-protocol.ts';
 import { withNetwork } from '../../weights/export-weights.ts';
@@ -37,6 +37,8 @@ export interface FoundExports {
 interface FinishedExport {
   run: string;
   device: string;
+  /** Of the moving average of the model, at its own best checkpoint. */
+  average: boolean;
   formats: readonly ExportFormat[];
   images: number;
 }
@@ -105,9 +107,10 @@ export class ExportCalls {
 
   /** Exports the best checkpoint of a run that has finished; `found` hears of each as it is made. */
   async finished(order: FinishedExport, found: FoundExports, context: JobContext): Promise<void> {
-    const { run, device, formats, images } = order;
+    const { run, device, formats, images, average } = order;
+    const weights = average ? checkpointPath(run, bestCheckpoint(run, 'bestEma')?.file ?? 'best') : weightFileOf(run);
     const job: ExportJob = {
-      ...{ kind: 'export', ...(await this.parts.engine.choose(device)), weights: weightFileOf(run) },
+      ...{ kind: 'export', ...(await this.parts.engine.choose(device)), weights, average },
       ...{ items: formats.map((format) => ({ format })), folder: exportsFolder(run), settings: {}, resized: false },
     };
     await this.make(job, run, { images }, found, context);

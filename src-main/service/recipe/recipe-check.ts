@@ -215,7 +215,9 @@ class Findings {
   }
 
   /** Reports a format in which the network cannot be written, before it is trained for hours. */
-  exports({ export: formats }: Recipe, model: Model | undefined): void {
+  exports({ export: formats, exportWeights, modelEma }: Recipe, model: Model | undefined): void {
+    if (formats.trim() !== '' && exportWeights !== 'model' && !modelEma)
+      this.problem('exportWeights', reason('value.export-average'), exportWeights);
     if (!model) return;
     const refused = { 'onnx-int8': model.attentionHeads === undefined, huggingface: hubClassOf(model) === null };
     const format = (formatsIn(formats) ?? []).find((one) => one in refused && refused[one as keyof typeof refused]);

@@ -8,7 +8,8 @@ import type { RunState } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { createRun, isRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
+import { createRun, findRun, isRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
+import { owesExports } from '../../runs/owed-exports.ts';
 import { RunSummaries } from '../../runs/summary.ts';
 
 /** Keeps the runs on disk: those in the runs folder, and those that a person put elsewhere. */
@@ -105,6 +106,15 @@ export class RunStore {
       runs: named([...runFolders(this.folder), ...this.others(isRun)]),
       trashed: named(trashed.filter((path) => trashedFile(path) !== undefined)),
     };
+  }
+
+  /** Lists finished runs whose exports an earlier service has left. */
+  owed(): { id: string; path: string; recipe: Recipe }[] {
+    const runs = [...this.folders().runs].filter(([, path]) => owesExports(path));
+    return runs.flatMap(([id, path]) => {
+      const { run } = findRun(path);
+      return run ? [{ id, path, recipe: run.recipe }] : [];
+    });
   }
 
   private others(wanted: (path: string) => boolean): string[] {
