@@ -32,14 +32,22 @@ export function thisProcessor(): Processor {
 
 function processorFlags(): string[] {
   try {
-    const cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
-    return /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1].trim().split(/\s+/) ?? [];
+    return flagsIn(readFileSync('/proc/cpuinfo', 'utf8'));
   } catch {
     return [];
   }
 }
 
-/** Tells whether a processor has instructions for products of bfloat16, which make these faster than float32. */
+/** Reads the flags out of the text of `/proc/cpuinfo`: `flags` on x86, `Features` on ARM. */
+export function flagsIn(cpuinfo: string): string[] {
+  const line = /^(?:flags|Features)[ \t]*:(.*)$/m.exec(cpuinfo)?.[1] ?? '';
+  return line.split(/\s+/).filter(Boolean);
+}
+
+/**
+ * Tells whether a processor has instructions for products of bfloat16 with which TensorFlow makes them faster than
+ * float32. On ARM it has oneDNN multiply on a Neoverse V1 alone, unless it is asked to, and nobody has measured that.
+ */
 export function hasBfloat16Products(processor: Processor): boolean {
   return processor.flags.includes('avx512_bf16') && reaches(processor, 'avx512_core_bf16');
 }
@@ -65,6 +73,8 @@ export function whyNotMultiplied(precision: string, processor: Processor = thisP
 function multiplies(precision: 'bfloat16' | 'float16', processor: Processor): boolean {
   const { flags, limit } = processor;
   const has = (...names: string[]) => names.every((name) => flags.includes(name));
+  // Every ARM of 64 bits has the first; levels are x86's. Products of `svebf16` alone are of other registers.
+  if (has('asimd')) return precision === 'bfloat16' && has('bf16');
   const level = limit?.value ?? '';
   const vnni2 = has('avx2', 'avx_vnni', 'avx_vnni_int8', 'avx_ne_convert');
   if (vnni2 && (level === 'avx2_vnni_2' || !isLevel(level))) return true;

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
+  flagsIn,
   hasBfloat16Products,
   thisProcessor,
   whyNotMultiplied,
@@ -17,8 +18,6 @@ const FLAGS = {
   cascadeLake: AVX512,
   zen4: `${AVX512} avx512_bf16`,
   sapphireRapids: `${AVX512} avx_vnni avx512_bf16 avx512_fp16 amx_bf16 amx_tile amx_int8`,
-  // Neoverse V1.
-  aarch64: 'fp asimd asimdhp sve i8mm bf16',
   unknown: '',
 } as const;
 type Name = keyof typeof FLAGS;
@@ -37,7 +36,6 @@ describe('without a limit', () => {
     ['cascadeLake', false, false, false],
     ['zen4', true, false, false],
     ['sapphireRapids', true, false, false],
-    ['aarch64', false, true, false],
     ['unknown', false, true, false],
   ])('%s', (name, auto, bfloat16, float16) => {
     expect(hasBfloat16Products(processor(name))).toBe(auto);
@@ -45,6 +43,53 @@ describe('without a limit', () => {
     expect(refused('bfloat16')).toBe(bfloat16 ? 'value.processor' : undefined);
     expect(refused('float16')).toBe(float16 ? 'value.processor' : undefined);
     for (const precision of ['float32', 'auto']) expect(refused(precision)).toBeUndefined();
+  });
+});
+
+// As Linux printed them: Raspberry Pi 5 (hrw/arm-socs-table#96), Ampere Altra (archspec-json#41), Graviton 3 on a kernel
+// that does not list bfloat16 (archspec-json#51) and on a later one, Neoverse V3AE (archspec-json's targets).
+const N1 = 'fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm';
+const V1 = `${N1} jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs`;
+const ARM = [
+  ['Raspberry Pi 5', '108.00', `${N1} lrcpc dcpop asimddp`, '0xd0b', false],
+  ['Ampere Altra', '50.00', `${N1} lrcpc dcpop asimddp ssbs`, '0xd0c', false],
+  ['Graviton 3, older kernel', '2100.00', V1, '0xd40', false],
+  ['Graviton 3', '2100.00', `${V1} paca pacg dcpodp svei8mm svebf16 i8mm bf16 dgh rng`, '0xd40', true],
+  [
+    'Neoverse V3AE',
+    '2000.00',
+    `${V1} sb paca pacg dcpodp sve2 sveaes svepmull svebitperm svesha3 svesm4 flagm2 frint svei8mm svebf16 i8mm bf16 dgh bti ecv afp wfxt`,
+    '0xd83',
+    true,
+  ],
+] as const;
+
+describe('on ARM', () => {
+  const cpuinfo = (speed: string, features: string, part: string): string =>
+    ['0', '1']
+      .map((number) => [
+        `processor\t: ${number}\nBogoMIPS\t: ${speed}\nFeatures\t: ${features}\n`,
+        `CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x1\nCPU part\t: ${part}\nCPU revision\t: 1\n\n`,
+      ])
+      .flat()
+      .join('');
+
+  // oneDNN has bfloat16 where Linux lists `bf16`; auto takes float32 until somebody has measured the other.
+  test.each(ARM)('%s', (_, speed, features, part, bfloat16) => {
+    const arm = { flags: flagsIn(cpuinfo(speed, features, part)), limit: null };
+    expect(arm.flags).toEqual(features.split(' '));
+    expect(hasBfloat16Products(arm)).toBe(false);
+    expect(whyNotMultiplied('bfloat16', arm)?.code).toBe(bfloat16 ? undefined : 'value.processor');
+    expect(whyNotMultiplied('bfloat16', { ...arm, limit: { name: 'ONEDNN_MAX_CPU_ISA', value: 'avx2' } })?.code).toBe(
+      bfloat16 ? undefined : 'value.processor',
+    );
+    for (const precision of ['float32', 'float16', 'auto']) expect(whyNotMultiplied(precision, arm)).toBeNull();
+  });
+
+  test('reads no flags where there are none', () => {
+    expect(flagsIn('')).toEqual([]);
+    expect(flagsIn('processor\t: 0\nFeatures\t:\nCPU part\t: 0xd0b\n')).toEqual([]);
+    expect(flagsIn('processor\t: 0\nflags\t\t: fpu avx2\n')).toEqual(['fpu', 'avx2']);
   });
 });
 
