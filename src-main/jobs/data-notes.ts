@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { formatExclusions, parseExclusions, type Exclusions } from '../data/layout/excluded.ts';
 import { UNUSABLE_KINDS, type DatasetReport, type ExcludedList, type FindingKind } from '../protocol/data-types.ts';
 import { writeFileAtomic } from '../base/files.ts';
+import { asOnDisk } from '../base/names.ts';
 
 /** Files of a finding that a window gets; the report on disk has them all. */
 const MOST_SHOWN = 1000;
@@ -143,10 +144,11 @@ export class DataNotes {
  * one name.
  */
 export function notesName(path: string): string {
-  const name = basename(path)
+  const onDisk = asOnDisk(path);
+  const name = basename(onDisk)
     .replace(/[^\p{L}\p{N}._-]/gu, '_')
     .slice(0, 60);
-  return `${name}-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
+  return `${name}-${createHash('sha256').update(onDisk).digest('hex').slice(0, 12)}`;
 }
 
 /** Reads the list in a file; empty where there is none. */

@@ -35,6 +35,10 @@ export const ERRORS = {
     says: 'There is only one class, {name}: there is nothing to distinguish.',
     advice: 'Add a folder with images of another class.',
   },
+  'data.case-twins': {
+    says: 'Classes whose names differ only in upper and lower case: {classes}. They are taken as different ones.',
+    advice: 'Windows and macOS have one folder for them: rename one before the images go there.',
+  },
   'data.vanished': {
     says: 'The images in {path} can no longer be read: {reason}.',
     advice: 'Check the disk or the network it is on, then resume.',

@@ -47,6 +47,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '请让两个划分含有相同的类别文件夹。',
   },
   'data.one-class': { says: '只有一个类别 {name}：没有可区分的内容。', advice: '请添加另一个类别的图片文件夹。' },
+  'data.case-twins': {
+    says: '有类别名称仅大小写不同：{classes}。它们被视为不同的类别。',
+    advice: '在 Windows 和 macOS 上它们会是同一个文件夹：把图片移到那里之前，请重命名其中一个。',
+  },
   'data.vanished': {
     says: '{path} 中的图片已无法读取：{reason}。',
     advice: '请检查其所在的磁盘或网络，然后恢复运行。',

@@ -11,6 +11,7 @@ import { classTitle, type ClassTitle } from './class-titles.ts';
 import { archiveBranch, diskBranch } from './disk-branch.ts';
 import { findLabels, type FoundLabels, type LabelRequest } from './labels.ts';
 import { composed, naturalOrder, sortByCodePoint } from '../../base/name-order.ts';
+import { caseTwins } from '../../base/names.ts';
 import { inWords, PassedOver } from './passed-over.ts';
 import { readPlace, type ReadOptions } from './read-file.ts';
 import type { BytesPlace } from './read-now.ts';
@@ -79,6 +80,7 @@ export async function listDataset(path: string, options: ListOptions = {}): Prom
   const listed = (await flatTrain(arrangement, reading, roots)) ?? (await classTrain(arrangement, roots));
   const { classes, samples } = listed;
   if (classes.length === 1) roots.warnings.add('data.one-class', { name: classes[0] });
+  for (const twins of caseTwins(classes)) roots.warnings.add('data.case-twins', { classes: list(twins) });
   const natural = naturalOrder(classes);
   if (natural) roots.notes.add('data.order', { ours: list(classes), timm: list(natural) });
   const given = arrangement.val && (await valSamples(arrangement, listed, reading, roots));

@@ -8,6 +8,7 @@ import type { RunState } from '../../protocol/events.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
 import { writeFileAtomic } from '../../base/files.ts';
+import { asOnDisk } from '../../base/names.ts';
 import { createRun, findRun, isRun, newRunId, openRun, runFolders, trashedFile } from '../../runs/run-folder.ts';
 import { owesExports } from '../../runs/owed-exports.ts';
 import { RunSummaries } from '../../runs/summary.ts';
@@ -18,7 +19,10 @@ export class RunStore {
   private readonly elsewhere: Set<string>;
   private readonly summaries = new RunSummaries();
 
-  constructor(private readonly folder: string) {
+  private readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = asOnDisk(folder);
     this.elsewhere = new Set(readElsewhere(this.register));
   }
 
@@ -27,7 +31,9 @@ export class RunStore {
    * @throws StillhouseError `run.exists`, `disk.full`, `disk.denied`.
    */
   create(recipe: Recipe, classes: string[], engine: string): { id: string; path: string } {
-    const path = recipe.outputDir ? resolve(recipe.outputDir) : join(this.folder, newRunId(this.folder, recipe));
+    const path = recipe.outputDir
+      ? asOnDisk(resolve(recipe.outputDir))
+      : join(this.folder, newRunId(this.folder, recipe));
     const id = this.idOf(path);
     try {
       createRun(path, { id, version: VERSION, engine, dataPath: recipe.dataPath, recipe, classes });
@@ -43,7 +49,7 @@ export class RunStore {
 
   /** Folder of a run. @throws StillhouseError `run.missing`. */
   pathOf(id: string): string {
-    const inside = join(this.folder, id);
+    const inside = asOnDisk(join(this.folder, id));
     const path = [inside, ...this.elsewhere].find((path) => this.idOf(path) === id && isRun(path));
     if (!path) throw new StillhouseError('run.missing', { path: inside });
     return path;
@@ -82,7 +88,7 @@ export class RunStore {
    * @throws StillhouseError `run.missing`, `run.damaged`, `run.in-trash`, `recipe.*`; `disk.*` of the runs folder.
    */
   open(path: string): string {
-    const given = resolve(path);
+    const given = asOnDisk(resolve(path));
     const folder = [given, dirname(given), dirname(dirname(given))].find(isRun);
     if (!folder && trashedFile(given)) throw new StillhouseError('run.in-trash', { path: given });
     if (!folder) throw new StillhouseError('run.missing', { path: given });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { requireName } from '../../../src-main/base/names.ts';
+import { asOnDisk, caseTwins, requireName } from '../../../src-main/base/names.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 
 function refusal(path: string, platform: string): unknown {
@@ -59,4 +59,33 @@ describe('on Windows', () => {
 it('allows all of it elsewhere', () => {
   for (const platform of ['linux', 'darwin'])
     for (const name of FORBIDDEN) expect(refusal(`/runs/${name}/${'x'.repeat(300)}`, platform)).toBeNull();
+});
+
+it('finds names that Windows and macOS take for one', () => {
+  expect(caseTwins(['Cat', 'dog', 'cat', 'DOG', 'cats', 'CAT'])).toEqual([
+    ['Cat', 'cat', 'CAT'],
+    ['dog', 'DOG'],
+  ]);
+  // An accent as a letter of its own, as macOS writes it.
+  expect(caseTwins(['É', 'e\u0301', 'e'])).toEqual([['É', 'e\u0301']]);
+  expect(caseTwins(['a', 'ä', 'ß', 'ss', '猫', '犬'])).toEqual([]);
+});
+
+describe('a path in letters of another case', () => {
+  const real = (path: string): string => {
+    if (path.toLowerCase() === 'c:\\data\\flowers') return 'C:\\Data\\Flowers';
+    if (path === '/link/flowers') return '/Volumes/flowers';
+    throw Object.assign(new Error('none'), { code: 'ENOENT' });
+  };
+
+  it('is that of the folder on the disk', () => {
+    for (const path of ['c:\\DATA\\flowers', 'C:\\Data\\Flowers'])
+      expect(asOnDisk(path, 'win32', real)).toBe('C:\\Data\\Flowers');
+  });
+
+  it('stays where its letters count, where it leads over a link, and where nothing is', () => {
+    expect(asOnDisk('c:\\DATA\\flowers', 'linux', real)).toBe('c:\\DATA\\flowers');
+    expect(asOnDisk('/link/flowers', 'darwin', real)).toBe('/link/flowers');
+    expect(asOnDisk('/none', 'darwin', real)).toBe('/none');
+  });
 });

@@ -149,6 +149,13 @@ describe('listDataset', () => {
     expect(codes((await listDataset(root)).warnings)).toEqual(['data.one-class']);
   });
 
+  it('names classes that Windows and macOS take for one', async () => {
+    await make('Cat/1.png', 'Cat/2.png', 'cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/2.png');
+    const { classes, warnings } = await listDataset(root);
+    expect(classes).toEqual(['Cat', 'cat', 'dog']);
+    expect(warnings).toMatchObject([{ code: 'data.case-twins', params: { classes: 'Cat, cat' } }]);
+  });
+
   it('lists one class with one image, and says what is missing', async () => {
     await make('only/1.png');
     const dataset = await listDataset(root);
