@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ROOT, SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode, run, runMain, say } from './steps.mjs';
+import { SetupError, USER_CACHE, ensureBuild, ensurePackages, requireNode, run, runMain, say } from './steps.mjs';
+import { arm } from './platform-arm.mjs';
 import { mac } from './platform-mac.mjs';
+import { makeApp } from './platform-tools.mjs';
 import { windows } from './platform-windows.mjs';
 
 /**
@@ -10,7 +12,7 @@ import { windows } from './platform-windows.mjs';
  * another system under an emulator, and compares losses and weights with this one. All that it needs is kept in a cache
  * folder; nothing is installed into this system. Of macOS, which no emulator runs, the libraries are only read. The engine comes from the package index, or from a folder WHEELS.
  */
-const SYSTEMS = { 'win32-x64': windows };
+const SYSTEMS = { 'win32-x64': windows, 'linux-arm64': arm };
 const CHECKS = join(dirname(fileURLToPath(import.meta.url)), 'platform-checks.mjs');
 /** The largest difference of a weight that the order of sums explains; PyTorch's own is as large. */
 const LARGEST = 1e-4;
@@ -87,13 +89,13 @@ await runMain(async () => {
   requireNode();
   await ensurePackages();
   await ensureBuild();
-  const cache = join(USER_CACHE, 'platforms');
-  const [own, other] = [join(cache, 'here'), join(cache, name)];
+  const other = join(USER_CACHE, 'platforms', name);
+  const own = join(other, 'here');
   mkdirSync(own, { recursive: true });
-  mkdirSync(other, { recursive: true });
+  const app = await makeApp(own, `${process.platform}-${process.arch}`);
   const start = await prepare(other, CHECKS);
   const there = await checked(other, start, wheels);
-  const here = await checked(own, (work) => run(process.execPath, [CHECKS, ROOT, work]));
+  const here = await checked(own, (work) => run(process.execPath, [CHECKS, app, work]));
   table(here, there);
   const fits = compare(here, there);
   if (fits && [...here.checks, ...there.checks].every(({ ok }) => ok)) return;
