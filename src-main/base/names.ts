@@ -64,7 +64,11 @@ export function caseTwins(names: readonly string[]): string[][] {
  * person typed it. A path whose letters count, that is not there or that leads over a link stays as it is.
  * @param path an absolute path.
  */
-export function asOnDisk(path: string, platform: string = process.platform, real = realpathSync.native): string {
+export function asOnDisk(
+  path: string,
+  platform: string = process.platform,
+  real: (path: string) => string = realpathSync.native,
+): string {
   if (!EITHER_CASE.includes(platform)) return path;
   try {
     const found = real(path);
