@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { win32 } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
+import { composed } from './name-order.ts';
 
 /**
  * Names that Windows does not allow, or takes for something else than a file, and names that Windows and macOS take for
@@ -45,7 +46,7 @@ const EITHER_CASE = ['win32', 'darwin'];
 
 /** Returns a name as such a system compares it; macOS also takes é for e with an accent. */
 function folded(name: string): string {
-  return name.normalize('NFC').toLowerCase();
+  return composed(name).toLowerCase();
 }
 
 /** Groups the names that are one name on Windows or macOS; the others are left out. */

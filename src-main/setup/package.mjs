@@ -31,6 +31,12 @@ function macSignature() {
   return { mac: { identity: '-', hardenedRuntime: false } };
 }
 
+/** On a hosted machine the variables of a secret that nobody set are there, and empty; electron-builder opens even these. */
+function forgetEmpty() {
+  for (const name of Object.keys(process.env).filter((name) => /^(WIN_)?CSC_|^APPLE_/.test(name)))
+    if (process.env[name] === '') delete process.env[name];
+}
+
 async function make(config, dir) {
   const { build } = await import('electron-builder');
   try {
@@ -58,6 +64,7 @@ function tellSizes() {
 
 async function main() {
   requireNode();
+  forgetEmpty();
   await ensurePackages();
   await ensureBuild();
   const dir = process.argv.includes('--dir');

@@ -62,6 +62,8 @@ function unpackDebian(cache) {
     symlinkSync('usr/lib', join(system, 'lib'));
     for (const name of readdirSync(apt).filter((file) => file.endsWith('.deb')))
       await must('dpkg-deb', ['-x', join(apt, name), name.endsWith('_arm64.deb') ? system : folder]);
+    for (const name of readdirSync(join(folder, 'usr/bin')).filter((file) => file !== 'qemu-aarch64'))
+      rmSync(join(folder, 'usr/bin', name));
     rmSync(apt, { recursive: true });
   });
 }

@@ -267,7 +267,9 @@ async function main() {
       [ok, detail] = [false, String(error?.message ?? error)];
       for (const child of begun.splice(0)) child.kill('SIGKILL');
     }
-    result.checks.push({ name, ok, seconds: (Date.now() - started) / 1000, detail });
+    const seconds = (Date.now() - started) / 1000;
+    result.checks.push({ name, ok, seconds, detail });
+    console.log(`${ok ? 'ok  ' : 'FAIL'} ${name} (${seconds.toFixed(1)} s): ${detail}`);
     if (check === trainTiny && ok) {
       // Steps share a row where they are quick, so those of two systems are not the same.
       result.losses = rowsOf(RUN).flatMap(({ type, trainLoss, test }) =>

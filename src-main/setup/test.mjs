@@ -4,12 +4,13 @@ import { electronOfTests, findElectron, obtainElectronOfTests } from './electron
 import { ensureEngine } from './engine.mjs';
 import { TEST_PACKAGES, ensureDebianPackages } from './libraries.mjs';
 import { ROOT, SetupError, answers, ensureBuild, ensurePackages, requireNode } from './steps.mjs';
-import { run, runNode, say, seconds } from './steps.mjs';
+import { run, runMain, runNode, say, seconds } from './steps.mjs';
 import { closingLines, readPlaywright, readVitest } from './test-report.mjs';
 
 /**
  * `npm test`: sets everything up, checks and tests all there is, and ends with one line, `N passed, N failed`.
- * `npm test -- --electron PATH` runs the end-to-end tests alone, on that Electron.
+ * `npm test -- --electron PATH [NAME …]` runs the end-to-end tests alone, on that Electron; with names those of the
+ * files that have one of them in their path.
  * Exit code 0 means that something passed and nothing failed.
  */
 const RESULTS = join(ROOT, 'test-results');
@@ -73,9 +74,9 @@ function unitTests() {
   );
 }
 
-function endToEndTests(electron) {
+function endToEndTests(electron, names = []) {
   const report = join(RESULTS, 'e2e.json');
-  const args = ['node_modules/playwright/cli.js', 'test', '--config', 'tests/e2e/playwright.config.ts'];
+  const args = ['node_modules/playwright/cli.js', 'test', '--config', 'tests/e2e/playwright.config.ts', ...names];
   const env = { ...process.env, STILLHOUSE_TEST_ELECTRON: electron ?? '' };
   // An Electron too old for utility processes runs the service and the trainers on this Node.
   if (electron === electronOfTests().binary) env.STILLHOUSE_NODE = process.execPath;
@@ -87,18 +88,19 @@ function endToEndTests(electron) {
 
 /** The Electron that was asked for, else npm's, else the one that the Python package index carries (Linux x64). */
 async function electronForTests() {
-  const asked = option('--electron');
-  if (asked === null) return findElectron() ?? (await obtainElectronOfTests());
+  const asked = askedFor()?.path;
+  if (asked === undefined) return findElectron() ?? (await obtainElectronOfTests());
   if (!answers(asked, '--no-sandbox', '--version')) throw new SetupError(`${asked} is no Electron that runs here`);
   return resolve(asked);
 }
 
-/** The value of an option, or null. @throws SetupError for one without a value */
-function option(name) {
-  const at = process.argv.indexOf(name);
-  if (at < 0) return null;
-  if (process.argv[at + 1] === undefined) throw new SetupError(`${name} wants a path`);
-  return process.argv[at + 1];
+/** The Electron that was asked for, with the names of what to run on it; null where none was. @throws SetupError */
+function askedFor() {
+  const [word, path, ...names] = process.argv.slice(2);
+  if (word === undefined) return null;
+  if (word !== '--electron' || path === undefined)
+    throw new SetupError('Usage: npm test [-- --electron PATH [NAME …]]');
+  return { path, names };
 }
 
 async function prepare() {
@@ -116,6 +118,7 @@ async function lane(...works) {
 }
 
 async function main() {
+  const asked = askedFor();
   mkdirSync(RESULTS, { recursive: true });
   if (!(await step('set-up', prepare))) return;
   let electron;
@@ -128,15 +131,15 @@ async function main() {
     lane(['build', ensureBuild], ['engine', () => ensureEngine(['cpu', 'pjrt-cpu'])]),
     lane(['Electron', fetchElectron]),
   ]);
-  if (option('--electron') !== null) return built && endToEndTests(electron);
+  if (asked) return built && electron && endToEndTests(electron, asked.names);
   // The tests wait for processes and windows: meanwhile the checks have a core.
   const checks = ['lint', 'types', 'format', 'dead'].map((name) => [`check ${name}`, () => check(name)]);
   await Promise.all([lane(...checks), built && unitTests().then(() => endToEndTests(electron))]);
 }
 
-await main();
+await runMain(main);
 for (const line of closingLines(steps)) say(line);
 const passed = steps.reduce((sum, { outcome }) => sum + outcome.passed, 0);
 const failed = steps.reduce((sum, { outcome }) => sum + outcome.failed.length, 0);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+process.exitCode = failed === 0 && passed > 0 && !process.exitCode ? 0 : 1;
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
