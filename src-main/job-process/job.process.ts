@@ -13,6 +13,7 @@ import { runPredictFilesJob } from './jobs/predict-files-job.ts';
 import { runPredictJob } from './jobs/predict-job.ts';
 import { runPreviewJob } from './jobs/preview-job.ts';
 import { runTeachJob } from './jobs/teach-job.ts';
+import { runThroughputJob } from './jobs/throughput-job.ts';
 import { runTrainJob } from './jobs/train-job.ts';
 import { runRankJob } from './ranks/rank-job.ts';
 import { PauseSwitch } from './training/pause-switch.ts';
@@ -57,6 +58,8 @@ function runJob(job: JobRequest, context: JobContext): Promise<JobResult> {
       return runForecastJob(job);
     case 'measure':
       return runMeasureJob(job, context);
+    case 'throughput':
+      return runThroughputJob(job, context);
     case 'teach':
       return runTeachJob(job, context);
     case 'preview':

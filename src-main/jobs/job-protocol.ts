@@ -19,6 +19,7 @@ import {
   reasonOrText,
 } from '../protocol/shapes.ts';
 import { teacherCard } from '../protocol/teacher-card.ts';
+import { throughput } from '../protocol/throughput.ts';
 import type { LockOwner } from '../runs/lock.ts';
 
 /**
@@ -231,6 +232,14 @@ export interface MeasureJob extends EngineChoice {
   excluded: readonly string[];
 }
 
+/** Times how fast a network answers images, at batches from one upward. Nothing is read or written. */
+export interface ThroughputJob extends EngineChoice {
+  kind: 'throughput';
+  recipe: Recipe;
+  /** How many classes it tells apart. */
+  classes: number;
+}
+
 /** Makes a training batch and shows some of its images. */
 export interface PreviewJob extends EngineChoice {
   kind: 'preview';
@@ -266,6 +275,7 @@ export type JobRequest =
   | ForwardJob
   | ForecastJob
   | MeasureJob
+  | ThroughputJob
   | TeachJob
   | PreviewJob
   | VerifyEngineJob;
@@ -314,6 +324,7 @@ const RESULTS = {
       teacher: v.nullable(number),
     }),
   ),
+  throughput: v.nullable(throughput),
   teach: v.nullable(taughtAhead),
   preview: batchPreview,
   'verify-engine': v.object({

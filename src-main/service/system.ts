@@ -33,6 +33,11 @@ export function systemInfo({ shell, runsFolder, cacheFolder, sample }: SystemPla
   };
 }
 
+/** Names the processor and the memory of this machine in a line. */
+export function hardwareName(): string {
+  return `${cpus().length} × ${cpus()[0]?.model.trim() ?? '?'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+}
+
 /** Entries of a folder that are shown; a folder of a million images must not fill the line. */
 const MOST_ENTRIES = 2000;
 

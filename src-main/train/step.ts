@@ -4,6 +4,7 @@ import type { Heads, Model, Params, TrainResult } from '../model/model.ts';
 import type { Engine, OnFeed, State } from '../engines/engine.ts';
 import type { Values } from '../runtime/dtypes.ts';
 import { castTo, finite } from '../trace/ops.ts';
+import type { IsFrozen } from '../trace/freeze.ts';
 import type { Precision } from '../trace/narrow.ts';
 import type { Program, TensorSpec } from '../trace/program.ts';
 import { acrossRanks, sumAllOverRanks } from '../trace/ranks.ts';
@@ -328,9 +329,9 @@ export interface EvalStepParts {
   frozen?: boolean;
 }
 
-/** Compiles the evaluation forward over `state`. */
-export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
-  const { model, prefix, batchSize, precision, frozen = false } = parts;
+/** Records the evaluation forward. */
+export function recordEvalStep(engine: Engine, parts: Omit<EvalStepParts, 'precision'>): Program {
+  const { model, prefix, batchSize, frozen = false } = parts;
   const { inputSize, inputWidth = inputSize } = model;
   const inputs = { images: { shape: [batchSize, inputSize, inputWidth, 3], dtype: 'uint8' as const } };
   const variables = Object.fromEntries(
@@ -344,15 +345,18 @@ export async function createEvalStep(engine: Engine, state: State, parts: EvalSt
   const { lanes } = engine;
   const size = frozen ? answerPartSize(model, batchSize, lanes) : partSize(model, batchSize, lanes, 0);
   const batchParts = neighbourParts(batchSize, size, lanes);
-  const program = record(engine, inputs, variables, ({ images }, params) => {
+  return record(engine, inputs, variables, ({ images }, params) => {
     const outputs =
       batchParts.length > 1 ? inParts(engine, batchParts, { images }, params, forward) : forward({ images, ...params });
     return { outputs, assigns: {} };
   });
-  const compiled = await engine.compile(program, state, {
-    precision,
-    isFrozen: (name) => frozen && name.startsWith(prefix),
-  });
+}
+
+/** Compiles the evaluation forward over `state`. */
+export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
+  const { prefix, precision, frozen = false } = parts;
+  const isFrozen: IsFrozen = (name) => frozen && name.startsWith(prefix);
+  const compiled = await engine.compile(recordEvalStep(engine, parts), state, { precision, isFrozen });
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });

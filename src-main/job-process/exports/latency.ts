@@ -2,25 +2,26 @@ import type { Latency } from '../../protocol/export.ts';
 
 /** Batches that are timed. */
 export const BATCHES = [1, 32];
-const [WARM_UPS, LEAST_RUNS, MOST_RUNS] = [2, 5, 50];
-/** Milliseconds after which no batch is timed any more. */
-const MOST_TIME = 4000;
+const [WARM_UPS, LEAST_RUNS] = [2, 5];
+/** Most runs, and the milliseconds after which no batch is timed any more. */
+const USUAL = { runs: 50, time: 4000 };
 
 /** Times runs of a batch. Null when stopped. */
 export async function latencyOfRuns(
   batch: number,
   run: () => Promise<unknown>,
   stop: AbortSignal,
+  most = USUAL,
 ): Promise<Latency | null> {
-  const times = await timed(run, stop);
+  const times = await timed(run, stop, most);
   return times && latencyOf(batch, times);
 }
 
 /** Milliseconds of each run, after two that are not counted: the first ones warm caches, allocators and kernels. */
-async function timed(run: () => Promise<unknown>, stop: AbortSignal): Promise<number[] | null> {
+async function timed(run: () => Promise<unknown>, stop: AbortSignal, most: typeof USUAL): Promise<number[] | null> {
   const times: number[] = [];
-  const end = performance.now() + MOST_TIME;
-  for (let at = 0; at < WARM_UPS + MOST_RUNS; at++) {
+  const end = performance.now() + most.time;
+  for (let at = 0; at < WARM_UPS + most.runs; at++) {
     if (stop.aborted) return null;
     const started = performance.now();
     await run();

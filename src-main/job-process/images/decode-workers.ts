@@ -1,5 +1,5 @@
-import { freemem } from 'node:os';
 import { bundlePath } from '../../base/bundle.ts';
+import { freeMemory } from '../../base/memory.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
 import { threadWorkers } from '../../data/batches/worker-threads.ts';
 import type { LoaderRecipe } from '../../data/batches/loader.ts';
@@ -26,8 +26,5 @@ const [LEAST, MOST] = [128 * 2 ** 20, 8 * 2 ** 30];
 
 /** Returns how many bytes of decoded images a training keeps in memory: a quarter of the free memory, at most 8 GiB. */
 export function imageCacheBytes(): number {
-  const limit = process.constrainedMemory();
-  // Without a limit it says 0, or a number beyond all memory.
-  const free = limit > 0 && limit < 2 ** 50 ? Math.min(freemem(), limit - process.memoryUsage.rss()) : freemem();
-  return Math.max(LEAST, Math.min(MOST, free / 4));
+  return Math.max(LEAST, Math.min(MOST, freeMemory() / 4));
 }

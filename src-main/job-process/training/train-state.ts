@@ -131,7 +131,8 @@ export function setParams(
 }
 
 /** Draws for initial values: a stream a name, by the seed. */
-function uniformsOf(seed: number): Uniforms {
+/** Draws uniform numbers from a seed. */
+export function uniformsOf(seed: number): Uniforms {
   return (name, count) => {
     const random = new Random(seed, 'initial', 0, hashOf(name));
     const draws = new Float64Array(count);
