@@ -40,9 +40,9 @@ import { MOST_SERIES_ROWS, runSeries } from './step-columns.ts';
 import { engineReport, folder, foundThing, sampleCost, systemInfo } from './system-data.ts';
 import { slurmCluster, slurmForm, slurmJob, slurmJobs, slurmLog, slurmScript } from './slurm.ts';
 import {
-  STUDY_FORMATS,
   STUDY_TEMPLATES,
   studyCost,
+  reportRequest,
   studyReport,
   studyRequest,
   studySpec,
@@ -260,16 +260,8 @@ export const CALLS = {
   /** Stops it and forgets it; its runs stay. */
   'study.remove': call(study, nothing),
   'study.tables': call(study, studyTables),
-  /** Writes its report; without `output` beside its file. */
-  'study.write': call(
-    v.strictObject({
-      study: text,
-      format: v.picklist(STUDY_FORMATS),
-      language: v.optional(v.picklist(['en', 'zh'])),
-      output: v.optional(text),
-    }),
-    writtenFile,
-  ),
+  /** Writes its report; without a place beside its file. */
+  'study.write': call(v.strictObject({ study: text, ...reportRequest.entries }), writtenFile),
   /** The partitions of the Slurm cluster that this machine belongs to, or why it sees none. */
   'slurm.cluster': call(v.strictObject({}), slurmCluster),
   /** The script that `slurm.submit` would submit. */
@@ -323,6 +315,8 @@ export const CALLS = {
     }),
     writtenFile,
   ),
+  /** Writes a report of a run; without a place into its exports. */
+  'run.report': call(v.strictObject({ run: runId, ...reportRequest.entries }), writtenFile),
   'checkpoint.list': call(v.strictObject({ run: runId }), checkpointInfos),
   /** A pinned checkpoint is never dropped by retention. */
   'checkpoint.pin': call(v.strictObject({ run: runId, file: text, pinned: v.boolean() }), nothing),

@@ -4,6 +4,7 @@ import { runState } from './events.ts';
 import { reason } from './reasons.ts';
 import { parseRecipe } from './recipe.ts';
 import { givenRecipe } from './recipe-data.ts';
+import { keptThroughput } from './throughput.ts';
 import { flag, number, numbers, oneOf, plainError, text, whatIsWrong } from './shapes.ts';
 
 /**
@@ -17,6 +18,9 @@ const MOST_STAGES = 4;
 const MOST_SEEDS = 100;
 /** Most trainings of one study. */
 const MOST_CELLS = 5000;
+
+/** What a study measures besides the scores of its runs. */
+export const STUDY_MEASURES = ['throughput'] as const;
 
 /** Settings that a study gives to each of its runs itself. */
 const OWN_KEYS = ['seed', 'outputDir'];
@@ -39,6 +43,8 @@ const shape = v.strictObject({
     v.minLength(1),
     v.maxLength(MOST_SEEDS),
   ),
+  /** What is measured of each variant besides its scores. */
+  measure: v.optional(v.pipe(v.array(oneOf(STUDY_MEASURES)), v.maxLength(STUDY_MEASURES.length)), []),
 });
 
 /** What is asked: the content of a study's file. */
@@ -61,6 +67,7 @@ export function parseStudy(given: unknown): StudySpec {
   oneEach('variants', spec.variants.map(({ name }) => name)); // prettier-ignore
   oneEach('then', spec.then.map(({ name }) => name)); // prettier-ignore
   oneEach('seeds', spec.seeds.map(String));
+  oneEach('measure', spec.measure);
   if (spec.then.some(({ changes }) => 'finetune' in changes))
     throw invalid('then.finetune', 'value.study-own', 'finetune');
   const cells = spec.variants.length * (1 + spec.then.length) * spec.seeds.length;
@@ -187,6 +194,8 @@ const studyRow = v.object({
   agreement: v.nullable(spread),
   /** Mean cosine of class and distillation token over images and seeds: at first, after each block, after the last norm. */
   tokenCosine: v.nullable(numbers),
+  /** Images a second, of studies that measure it; null before. */
+  throughput: v.nullable(keptThroughput),
   /** Seconds of a run, training and evaluation. */
   seconds: v.nullable(spread),
   /** Acc@1 of each seed of the study, null where it has not finished. */
@@ -255,3 +264,14 @@ export type StudyRequest = v.InferOutput<typeof studyRequest>;
 /** Formats of a report. */
 export const STUDY_FORMATS = ['html', 'md', 'csv', 'tex'] as const;
 export type StudyFormat = (typeof STUDY_FORMATS)[number];
+
+/** What a report is asked for: an HTML file has both languages; of `folder` and `output` the second counts. */
+export const reportRequest = v.object({
+  format: v.picklist(STUDY_FORMATS),
+  language: v.optional(v.picklist(['en', 'zh'])),
+  /** Where to write it, under a name of its own. */
+  folder: v.optional(text),
+  /** The file to write. */
+  output: v.optional(text),
+});
+export type ReportRequest = v.InferOutput<typeof reportRequest>;

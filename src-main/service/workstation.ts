@@ -14,6 +14,7 @@ import { Datasets, absolute, type ImageFile } from './data/datasets.ts';
 import { DistilCalls } from './distillations/distil-calls.ts';
 import { EngineManager, type ChosenEngine } from './engine/engine-manager.ts';
 import { Evaluations } from './evaluations/evaluations.ts';
+import { measureThroughputs } from './evaluations/throughput.ts';
 import { ExportCalls } from './exports/export-calls.ts';
 import { WhenDone } from './exports/when-done.ts';
 import { Jobs } from './jobs/jobs.ts';
@@ -311,6 +312,7 @@ class Core {
       time: (recipe) => this.recipeCalls.time({ ...recipe }),
       measure: (recipe) => this.recipeCalls.measure(recipe),
       evaluate: (run, checkpoint) => this.evaluations.start({ run, checkpoint, tokens: true }),
+      throughput: (folders, context) => measureThroughputs(folders, { engine: this.engine, spawnJob: this.options.spawnJob }, context), // prettier-ignore
       begin: async (recipe) => (await this.starter.begin({ given: { ...recipe } })).id,
       resume: (run) => this.resume(run),
       onChange: () => emit({ event: 'studies' }),

@@ -10,6 +10,7 @@ import { queue } from './queue.en.ts';
 import { runTable } from './runs.en.ts';
 import { recipePage } from './recipe-page.en.ts';
 import { slurm } from './slurm.en.ts';
+import { report } from './report.en.ts';
 import { studies } from './studies.en.ts';
 import { weights } from './weights.en.ts';
 
@@ -46,6 +47,7 @@ const en = {
   settings,
   evaluate,
   slurm,
+  report,
   studies,
   weights,
   connection: {

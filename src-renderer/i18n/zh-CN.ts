@@ -11,6 +11,7 @@ import { queue } from './queue.zh-CN.ts';
 import { runTable } from './runs.zh-CN.ts';
 import { recipePage } from './recipe-page.zh-CN.ts';
 import { slurm } from './slurm.zh-CN.ts';
+import { report } from './report.zh-CN.ts';
 import { studies } from './studies.zh-CN.ts';
 import { weights } from './weights.zh-CN.ts';
 
@@ -47,6 +48,7 @@ const zh: Messages = {
   settings,
   evaluate,
   slurm,
+  report,
   studies,
   weights,
   connection: {

@@ -4,6 +4,7 @@ import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts
 import type { RunDetail, RunSummary } from '../../src-main/protocol/data-types.ts';
 import { ENDED, type HistoryRow, type RankState, type RunState, type StepRow } from '../../src-main/protocol/events.ts';
 import type { Recipe } from '../../src-main/protocol/recipe.ts';
+import type { ReportRequest } from '../../src-main/protocol/study.ts';
 import { gathered } from '../composables/gathered.ts';
 import { latest } from '../composables/latest.ts';
 import { isText, keep, readKept } from '../composables/kept.ts';
@@ -235,5 +236,7 @@ function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typ
       await refresh();
       if (run === currentId.value) await openAny();
     });
-  return { starting, start, stop, pause, proceed, resume, resumeFrom, remove };
+  const report = (run: string, asked: ReportRequest): Promise<{ path: string }> =>
+    service.call('run.report', { run, ...asked });
+  return { starting, start, stop, pause, proceed, resume, resumeFrom, remove, report };
 }

@@ -2,8 +2,8 @@ import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type {
+  ReportRequest,
   StudyCost,
-  StudyFormat,
   StudyReport,
   StudyRequest,
   StudyTables,
@@ -124,12 +124,8 @@ function studyActions({ open, openId, refresh }: Listed, { error, askCost }: Ret
   };
   const evaluate = (): Promise<boolean> =>
     doing(async (study) => jobs.finished((await service.call('study.evaluate', { study })).job));
-  const write = async (format: StudyFormat, language: 'en' | 'zh'): Promise<void> => {
-    await doing(async (study) => {
-      const { path } = await service.call('study.write', { study, format, language });
-      notices.tell('studies.written', { path });
-    });
-  };
+  const write = (study: string, asked: ReportRequest): Promise<{ path: string }> =>
+    service.call('study.write', { study, ...asked });
   const textOf = async (): Promise<string> => (open.value ? service.call('study.text', { study: open.value.id }) : '');
   const edit = (text: string): Promise<boolean> => doing((study) => service.call('study.read', { study, text }));
   const start = (): Promise<boolean> => doing((study) => service.call('study.start', { study }));

@@ -70,10 +70,7 @@ test('a study is made of the recipe, refused, trained by the queue, edited and r
   });
 
   await test.step('its report opens from the disk in both languages, and has no accessibility fault', async () => {
-    await main.getByRole('button', { name: 'Write a report' }).click();
-    const notice = page.getByText(/^Written: /);
-    await expect(notice).toBeVisible();
-    const path = (await notice.innerText()).replace('Written: ', '');
+    const path = await bench.report();
     expect(readFileSync(path, 'utf8')).not.toContain('<script');
     const report = await page.context().newPage();
     await report.goto(`file://${path}`);
@@ -88,5 +85,31 @@ test('a study is made of the recipe, refused, trained by the queue, edited and r
     await main.getByTitle('Open the run of 2 epochs, seed 0').click();
     await expect(main.getByRole('heading', { level: 1 })).toContainText('Train');
     await bench.reaches('Finished');
+  });
+
+  await test.step('the run has a report too, by keyboard into a folder, sound in both themes and languages', async () => {
+    await main.getByRole('button', { name: 'Report…' }).focus();
+    await page.keyboard.press('Enter');
+    const sheet = page.getByRole('dialog', { name: /^Report of / });
+    await sheet.getByLabel('Format').press('M');
+    await expect(sheet.getByLabel('Format')).toHaveValue('md');
+    await sheet.getByLabel('Folder').fill(join(home, 'reports'));
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.keyboard.press('Enter');
+    await expect(sheet.getByRole('status')).toContainText(/reports.*-report\.md$/);
+    await page.keyboard.press('Escape');
+    await expect(sheet).toBeHidden();
+    const path = await bench.report();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const report = await page.context().newPage();
+      await report.emulateMedia({ colorScheme });
+      await report.goto(`file://${path}`);
+      await expect(report.getByRole('heading', { level: 1 })).toHaveText(/^Run: /);
+      expect(await accessibilityFaults(report)).toEqual([]);
+      await report.getByRole('link', { name: '简体中文' }).click();
+      await expect(report.getByRole('heading', { level: 1 })).toHaveText(/^运行：/);
+      expect(await accessibilityFaults(report)).toEqual([]);
+      await report.close();
+    }
   });
 });

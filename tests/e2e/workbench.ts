@@ -88,6 +88,16 @@ export class Workbench {
     await expect(this.main.getByRole('heading', { level: 1 })).toContainText('Train');
   }
 
+  /** Writes a report of what is open, as HTML beside it. @returns its path. */
+  async report(): Promise<string> {
+    await this.main.getByRole('button', { name: 'Report…' }).click();
+    const sheet = this.page.getByRole('dialog', { name: /^Report of / });
+    await sheet.getByRole('button', { name: 'Write' }).click();
+    const path = (await sheet.getByRole('status').innerText()).replace('Written: ', '').trim();
+    await this.page.keyboard.press('Escape');
+    return path;
+  }
+
   /** Waits until the open run is in a state, as the head of the page says. */
   async reaches(state: 'Running' | 'Stopped' | 'Finished' | 'Crashed'): Promise<void> {
     await expect(this.main.getByText(state, { exact: true }).first()).toBeVisible();

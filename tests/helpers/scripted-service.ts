@@ -53,7 +53,14 @@ function distilPlan(dataPath: string): DistilPlan {
 export const STUDY: StudyReport = {
   ...{ id: 'study', path: '/home/ada/.local/share/stillhouse/studies/study/study.json', created: START },
   spec: {
-    ...{ name: 'Which distillation?', template: 'which-distillation', base: { epochs: 30 }, then: [], seeds: [0] },
+    ...{
+      name: 'Which distillation?',
+      template: 'which-distillation',
+      base: { epochs: 30 },
+      then: [],
+      measure: [],
+      seeds: [0],
+    },
     variants: [
       { name: 'none', changes: { distillationType: 'none' } },
       { name: 'hard', changes: { distillationType: 'hard' } },
@@ -201,6 +208,10 @@ export class ScriptedService {
     'study.stop': async () => null,
     'study.remove': async () => ((this.studies = []), null),
     'study.tables': async () => ({ report: this.studies[0], rows: [], disagreement: null, images: null, machine: '' }),
+    'run.report': async ({ run, format }) => ({
+      path: `${this.find(run).path}/exports/report.${format}`,
+      bytes: 12_345,
+    }),
     'study.write': async ({ format }) => ({ path: `/home/ada/report.${format}`, bytes: 12_345 }),
     'system.exist': async ({ paths }) => paths.map(() => true),
     'system.look': async ({ path }) => ({ kind: 'data', path, reading: null }),

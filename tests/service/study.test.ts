@@ -69,7 +69,7 @@ test('trains only what was changed or added', async () => {
   const [{ id, cells: before }] = await front.client.call('study.list', {});
   const [slow, fast] = spec.variants;
   const variants = [slow, { ...fast, changes: { lr: 2e-3 } }];
-  const saved = await front.client.call('study.save', { study: id, spec: { ...spec, variants, then: [] } });
+  const saved = await front.client.call('study.save', { study: id, spec: { ...spec, variants, then: [], measure: ['throughput'] } }); // prettier-ignore
   expect(saved.cells.map(({ state }) => state)).toEqual(['finished', null]);
   await front.client.call('study.start', { study: id });
   const done = await when('the end', ({ state, job, cells }) => state === 'done' && job === null && cells.every((one) => one.evaluated)); // prettier-ignore
@@ -80,6 +80,11 @@ test('trains only what was changed or added', async () => {
   expect(tables.images).toBe(6);
   expect(tables.rows[1].versus!.mcnemar).toHaveLength(1);
   expect(tables.rows[1].tokenCosine).toHaveLength(4);
+  const [{ throughput }] = tables.rows;
+  const { tried } = throughput!;
+  expect(tried.map(({ batch }) => batch)).toEqual(tried.map((_, at) => 2 ** at));
+  expect(throughput!.imagesPerSecond).toBe(Math.max(...tried.map((one) => one.imagesPerSecond)));
+  expect(throughput).toMatchObject({ model: 'test_deit_distilled_patch16_32', inputSize: 32 });
   const { path } = await front.client.call('study.write', { study: id, format: 'html' });
   expect(readFileSync(path, 'utf8')).toContain('Against slow');
 

@@ -1,11 +1,15 @@
+import { join } from 'node:path';
 import type { RunState } from '../../protocol/events.ts';
-import type { CallParams, Handlers } from '../../protocol/service.ts';
+import type { ReportRequest } from '../../protocol/study.ts';
+import type { CallParams, CallResult, Handlers } from '../../protocol/service.ts';
 import { deleteCheckpoint, listCheckpoints } from '../../runs/checkpoint.ts';
 import { exportHistory } from '../../runs/history-export.ts';
 import { lockOwner, lockedError } from '../../runs/lock.ts';
 import { changeNotes, pinCheckpoint } from '../../runs/run-notes.ts';
 import { trashRun } from '../../runs/trash.ts';
 import { absolute } from '../data/datasets.ts';
+import { renderRun } from '../studies/report/run-page.ts';
+import { writeReport } from '../studies/report/write-report.ts';
 import { RunSeriesCache } from './run-series-cache.ts';
 import type { RunStore } from './run-store.ts';
 import { TrashCalls } from './trash-calls.ts';
@@ -44,6 +48,7 @@ export class RunCalls {
       'run.delete': async ({ run }) => this.changed((this.delete(run), null)),
       'run.restore': async ({ run }) => this.changed((this.trash.restoreRun(run), null)),
       'history.export': ({ run, ...what }) => exportHistory(shelf.pathOf(run), what),
+      'run.report': async ({ run, ...asked }) => this.report(run, asked),
       'checkpoint.list': async ({ run }) => listCheckpoints(shelf.pathOf(run)),
       'checkpoint.pin': async ({ run, file, pinned }) =>
         this.changed((pinCheckpoint(shelf.pathOf(run), file, pinned), null)),
@@ -53,6 +58,12 @@ export class RunCalls {
       'trash.list': async () => this.trash.list(),
       'trash.empty': async ({ items }) => this.changed(this.trash.empty(items)),
     } satisfies Partial<Handlers>;
+  }
+
+  private report(run: string, asked: ReportRequest): CallResult<'run.report'> {
+    const path = this.options.shelf.pathOf(run);
+    const place = { own: join(path, 'exports'), subject: run };
+    return writeReport(renderRun(path, asked.format, asked.language), asked, place);
   }
 
   // Its trainer may not have taken the lock yet.

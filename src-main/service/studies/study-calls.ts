@@ -1,33 +1,33 @@
 import { randomUUID } from 'node:crypto';
-import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
 import type { QueueEntry, RunSummary } from '../../protocol/data-types.ts';
 import { ENDED, type EpochRow } from '../../protocol/events.ts';
 import type { EvaluationFacts } from '../../protocol/evaluation.ts';
-import type { CallParams, CallResult, Handlers } from '../../protocol/service.ts';
+import type { CallResult, Handlers } from '../../protocol/service.ts';
 import {
   parseStudy,
+  type ReportRequest,
   type Study,
   type StudyCell,
   type StudyCost,
   type StudyReport,
   type StudyTables,
 } from '../../protocol/study.ts';
-import { writeFileAtomic } from '../../base/files.ts';
 import { latestCheckpoint } from '../../runs/checkpoint.ts';
 import { evaluationsFolder, lastEvaluations, readAnswers, type KeptAnswers } from '../../runs/evaluation-file.ts';
 import { readHistory } from '../../runs/history.ts';
 import { lockRun } from '../../runs/lock.ts';
+import { readThroughput } from '../../runs/throughput-file.ts';
 import { listStudies, readStudy, removeStudy, studyFile, studyFolder, writeStudy } from '../../runs/study-file.ts';
-import { absolute } from '../data/datasets.ts';
 import { shareOf } from '../distillations/extent.ts';
 import type { JobContext, Jobs } from '../jobs/jobs.ts';
 import { checkpointOf } from '../evaluations/evaluations.ts';
 import type { RunControl } from '../runs/run-control.ts';
 import type { RunQueue } from '../runs/run-queue.ts';
 import type { RunStore } from '../runs/run-store.ts';
+import { hardwareName } from '../system.ts';
 import { cellsOf } from './cells.ts';
 import { renderStudy } from './report/render.ts';
+import { writeReport } from './report/write-report.ts';
 import { studyCost, type CostParts } from './study-cost.ts';
 import { makeStudy } from './templates.ts';
 import { readStudyText, writeStudyText } from './study-text.ts';
@@ -43,6 +43,8 @@ interface Parts extends CostParts, Pick<RunnerParts, 'homeFolder' | 'begin' | 'r
   measure(recipe: Record<string, unknown>): Promise<string>;
   /** Starts the job that scores a checkpoint and keeps its answers. */
   evaluate(run: string, checkpoint: string): Promise<string>;
+  /** Times how fast the networks of runs answer, and keeps it in their folders. */
+  throughput(folders: readonly string[], context: JobContext): Promise<void>;
   /** A study looks different. */
   onChange(): void;
 }
@@ -185,8 +187,9 @@ export class StudyCalls {
     });
   }
 
-  /** Scores the last checkpoint of every finished run whose answers are not kept. */
-  private async evaluateAll(study: Study, { signal, report }: JobContext): Promise<void> {
+  /** Scores the last checkpoint of every finished run whose answers are not kept, and measures what the study asks for. */
+  private async evaluateAll(study: Study, context: JobContext): Promise<void> {
+    const { signal, report } = context;
     const open = this.runner
       .cells(study)
       .flatMap(({ run }) => (run?.state === 'finished' && !answersOf(run) ? [run] : []));
@@ -197,6 +200,17 @@ export class StudyCalls {
       const last = latestCheckpoint(run.path);
       if (last) await this.parts.jobs.outcome(await this.parts.evaluate(run.id, last.file), signal);
     }
+    if (study.spec.measure.includes('throughput')) await this.timeAll(study, context);
+  }
+
+  /** Times one run of each variant and stage: seeds do not differ in what they cost. */
+  private async timeAll(study: Study, context: JobContext): Promise<void> {
+    const kinds = new Map<string, string>();
+    for (const { cell, run } of this.runner.cells(study)) {
+      const kind = JSON.stringify([cell.variant, cell.stage]);
+      if (run?.state === 'finished' && !kinds.has(kind)) kinds.set(kind, run.path);
+    }
+    await this.parts.throughput([...new Set(kinds.values())], context);
   }
 
   /** Stops what trains or works for a study, and takes it out of the queue. What was done stays. */
@@ -223,19 +237,14 @@ export class StudyCalls {
       rows: rowsOf(study.spec, trained),
       disagreement: disagreementOf(study.spec, trained),
       images: answers?.labels.length ?? null,
-      machine: `${cpus().length} × ${cpus()[0]?.model ?? '?'}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+      machine: hardwareName(),
     };
   }
 
-  private write(
-    study: Study,
-    { format, language, output }: Omit<CallParams<'study.write'>, 'study'>,
-  ): CallResult<'study.write'> {
-    const text = renderStudy(this.tables(study), format, language);
-    const path =
-      output !== undefined ? absolute(output) : join(studyFolder(this.parts.homeFolder, study.id), `report.${format}`);
-    writeFileAtomic(path, text);
-    return { path, bytes: Buffer.byteLength(text) };
+  private write(study: Study, asked: ReportRequest): CallResult<'study.write'> {
+    const text = renderStudy(this.tables(study), asked.format, asked.language);
+    const own = studyFolder(this.parts.homeFolder, study.id);
+    return writeReport(text, asked, { own, subject: study.spec.name });
   }
 
   private triedOf(id: string): Set<string> {
@@ -285,12 +294,14 @@ function cellReport({ cell: { variant, stage, seed }, run }: CellRun): StudyCell
 }
 
 function trainedOf({ cell, run }: CellRun): Trained {
-  if (run?.state !== 'finished') return { cell, run, last: null, seconds: 0, answers: null, tokenCosine: null };
+  if (run?.state !== 'finished')
+    return { cell, run, last: null, seconds: 0, answers: null, tokenCosine: null, throughput: null };
   const epochs = readHistory(run.path).filter((row): row is EpochRow => row.type === 'epoch');
   const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
   const kept = keptEvaluation(run);
   const answers = kept && answersIn(run, kept);
-  return { cell, run, last: epochs.at(-1) ?? null, seconds, answers, tokenCosine: kept?.tokenCosine ?? null };
+  const last = epochs.at(-1) ?? null;
+  return { ...{ cell, run, last, seconds, answers }, tokenCosine: kept?.tokenCosine ?? null, throughput: readThroughput(run.path) }; // prettier-ignore
 }
 
 /** The newest evaluation of a run's last checkpoint on its validation images. */

@@ -17,13 +17,14 @@ const MOST_BYTES = 1 << 20;
 const HEAD = '# A study of Stillhouse: stillhouse study run FILE. The first variant is the control.';
 
 /** Writes a study as YAML. */
-export function writeStudyText({ name, template, base, variants, then, seeds }: StudySpec): string {
+export function writeStudyText({ name, template, base, variants, then, seeds, measure }: StudySpec): string {
   const part = ({ name: own, changes }: Variant) => ({ name: own, changes: named(changes) });
   const whole = {
     name,
     ...(template && { template }),
     ...{ seeds, base: named(base), variants: variants.map(part) },
     ...(then.length > 0 && { then: then.map(part) }),
+    ...(measure.length > 0 && { measure }),
   };
   return `${HEAD}\n${stringify(whole, { lineWidth: 0 })}`;
 }

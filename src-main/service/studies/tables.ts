@@ -1,6 +1,7 @@
 import type { RunSummary } from '../../protocol/data-types.ts';
 import type { EpochRow } from '../../protocol/events.ts';
 import type { Comparison, Disagreement, Spread, StudyRow, StudySpec } from '../../protocol/study.ts';
+import type { KeptThroughput } from '../../protocol/throughput.ts';
 import type { KeptAnswers } from '../../runs/evaluation-file.ts';
 import { mcnemar, meanInterval, spreadOf } from '../../train/statistics.ts';
 import type { Cell } from './cells.ts';
@@ -19,6 +20,8 @@ export interface Trained {
   answers: KeptAnswers | null;
   /** Of class and distillation token at each place, of networks that have both. */
   tokenCosine: readonly number[] | null;
+  /** How fast its network answers, where that was measured. */
+  throughput: KeptThroughput | null;
 }
 
 /** Makes a row for each variant and each stage of it. The first variant is the control of each stage. */
@@ -53,6 +56,7 @@ function rowOf(all: readonly Trained[]): Omit<StudyRow, 'variant' | 'stage' | 's
     average: spread(({ testEma }) => testEma?.acc1),
     agreement: spread(({ agreement }) => agreement),
     tokenCosine: meanOfEach(done.flatMap(({ tokenCosine }) => (tokenCosine ? [tokenCosine] : []))),
+    throughput: done.find(({ throughput }) => throughput !== null)?.throughput ?? null,
     seconds: done.length > 0 ? spreadOf(done.map(({ seconds }) => seconds)) : null,
   };
 }

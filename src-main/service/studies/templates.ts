@@ -15,6 +15,7 @@ import {
 interface Parts {
   variants: { name: string; changes: Partial<Recipe> }[];
   base?: Partial<Recipe>;
+  measure?: StudySpec['measure'];
 }
 type Template = (asked: StudyRequest, base: Partial<Recipe>) => Parts;
 
@@ -66,7 +67,7 @@ const TEMPLATES: Readonly<Record<StudyTemplate, Template>> = {
   // Table 5 and figure 1.
   speed: ({ models = [] }) => {
     need('speed', 'study.models', models.length >= 2);
-    return { variants: models.map((model) => ({ name: model, changes: { model } })) };
+    return { variants: models.map((model) => ({ name: model, changes: { model } })), measure: ['throughput'] };
   },
   // Table 7.
   transfer: ({ data = [] }, base) => {
@@ -123,9 +124,9 @@ const ABLATIONS: readonly Variant[] = [
 export function makeStudy(template: StudyTemplate, asked: StudyRequest): StudySpec {
   const base: Partial<Recipe> = asked.base;
   parseRecipe({ ...base });
-  const { variants, base: own } = TEMPLATES[template](asked, base);
+  const { variants, base: own, measure } = TEMPLATES[template](asked, base);
   return parseStudy({
-    ...{ name: template, template, base: { ...base, ...own }, variants, then: tuningOf(asked) },
+    ...{ name: template, template, base: { ...base, ...own }, variants, then: tuningOf(asked), measure },
     seeds: Array.from({ length: asked.seeds ?? 3 }, (_, seed) => seed),
   });
 }

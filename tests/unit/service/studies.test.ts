@@ -180,6 +180,7 @@ function trained(seed: number, variant: string, acc1: number, decided: readonly 
     seconds: 60,
     answers,
     tokenCosine: variant === 'none' ? null : [0.06, 0.5 + seed / 10, 0.93],
+    throughput: null,
   };
 }
 
@@ -237,6 +238,15 @@ describe('the tables of a study', () => {
     expect(texts.get('tex')).toContain('hard $<$b$>$');
     expect(texts.get('tex')).toContain('A \\& B');
     expect(texts.get('csv')!.split('\r\n')).toHaveLength(6);
+    expect(texts.get('html')).not.toContain('Accuracy against speed');
+    const found = { engine: 'TensorFlow', machine: 'M', model: 'm', inputSize: 32, time: 0, end: 'no-gain' } as const;
+    const rates = [100, 2000.04];
+    const rows = tables.rows.map((row, at) => ({ ...row, throughput: { ...found, batch: 2, imagesPerSecond: rates[at], tried: [{ batch: 1, imagesPerSecond: 50 }, { batch: 2, imagesPerSecond: rates[at] }] } })); // prettier-ignore
+    const fast = { ...tables, rows };
+    expect(renderStudy(fast, 'md')).toContain('| none | 50.0 | 100.0 | no faster |');
+    expect(renderStudy(fast, 'md')).toContain('| Images/s | at batch |');
+    expect(renderStudy(fast, 'csv')).toContain(',2000.04,2');
+    expect(renderStudy(fast, 'html')).toContain('aria-label="Accuracy against speed"');
     expect(renderStudy(tables, 'md', 'zh')).toContain('| 方案 |');
     expect(texts.get('md')).toContain('| after block 1 | 0.550 |');
     expect(texts.get('md')).not.toContain('Table 3');

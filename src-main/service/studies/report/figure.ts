@@ -45,12 +45,13 @@ export function epochFigure(epochs: readonly EpochRow[], words: ReportWords): st
   return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Acc@1: ${escaped(words.byEpoch)}">${axis.join('')}${ends.join('')}<path d="${line}" fill="none" stroke="currentColor" stroke-width="2"/>${unit}</svg>`;
 }
 
-function shortened(name: string): string {
+/** Shortens a name to what a figure has room for. */
+export function shortened(name: string): string {
   return name.length > 38 ? `${name.slice(0, 37)}…` : name;
 }
 
 /** Lists round numbers from below the least to above the greatest, about six of them. */
-function ticksOf(least: number, greatest: number): number[] {
+export function ticksOf(least: number, greatest: number): number[] {
   const span = Math.max(greatest - least, 0.1);
   const rough = span / 5;
   const power = 10 ** Math.floor(Math.log10(rough));

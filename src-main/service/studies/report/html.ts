@@ -31,6 +31,7 @@ const STYLE = `
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; }
 body { font: 14px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1rem; }
 nav { text-align: right; }
+a { color: inherit; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -45,13 +46,13 @@ svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
 @media print { nav { display: none; } }
 `;
 
-function main({ title, state, sections, figure }: Page, language: ReportLanguage, tag: string): string {
+function main({ title, state, sections, figures }: Page, language: ReportLanguage, tag: string): string {
   const [first, ...others] = sections;
   return `<main id="${language}" lang="${tag}">
 <h1>${escaped(title)}</h1>
 <p>${escaped(state)}</p>
 ${section(first)}
-${figure ? `<h2>${escaped(figure.title)}</h2>\n${figure.svg}` : ''}
+${figures.map((figure) => `<h2>${escaped(figure.title)}</h2>\n${figure.svg}`).join('\n')}
 ${others.map(section).join('\n')}
 </main>`;
 }

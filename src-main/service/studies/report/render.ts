@@ -1,6 +1,7 @@
 import { csvText } from '../../../protocol/csv.ts';
 import type { StudyFormat, StudyTables } from '../../../protocol/study.ts';
 import { accuracyFigure } from './figure.ts';
+import { speedFigure } from './speed-figure.ts';
 import { htmlReport } from './html.ts';
 import { sectionsOf, stateLine, type Page, type Table } from './sections.ts';
 import { REPORT_WORDS, filled, type ReportLanguage } from './words.ts';
@@ -29,12 +30,15 @@ export function renderPage(
 
 function studyPage(tables: StudyTables, language: ReportLanguage): Page {
   const words = REPORT_WORDS[language];
-  const svg = accuracyFigure(tables.rows, words);
+  const figures = [
+    { title: words.chart, svg: accuracyFigure(tables.rows, words) },
+    { title: words.speedChart, svg: speedFigure(tables.rows, words) },
+  ];
   return {
     title: filled(words.title, { name: tables.report.spec.name }),
     state: stateLine(tables, words),
     sections: sectionsOf(tables, language),
-    figure: svg === '' ? null : { title: words.chart, svg },
+    figures: figures.filter(({ svg }) => svg !== ''),
   };
 }
 
@@ -87,11 +91,13 @@ function latex({ title, state, sections }: Page): string {
   return `${[`% ${title.replace(/\s+/g, ' ')}`, escaped(state), ...parts].join('\n\n')}\n`;
 }
 
-const RAW_HEAD = ['variant', 'stage', 'seed', 'state', 'run', 'acc1'] as const;
+const RAW_HEAD = ['variant', 'stage', 'seed', 'state', 'run', 'acc1', 'images_per_second', 'batch'] as const;
 
 /** One line for each training, also those that failed. */
-function rawRows({ report }: StudyTables): (string | number)[][] {
-  return report.cells.map(({ variant, stage, seed, state, run, acc1 }) => [
-    ...[variant, stage, seed, state ?? '', run ?? '', state === 'finished' ? (acc1 ?? '') : ''],
-  ]);
+function rawRows({ report, rows }: StudyTables): (string | number)[][] {
+  return report.cells.map(({ variant, stage, seed, state, run, acc1 }) => {
+    const found = rows.find((row) => row.variant === variant && row.stage === stage)?.throughput;
+    const scored = [variant, stage, seed, state ?? '', run ?? '', state === 'finished' ? (acc1 ?? '') : ''];
+    return [...scored, found?.imagesPerSecond ?? '', found?.batch ?? ''];
+  });
 }

@@ -55,7 +55,7 @@ function runPage(reported: ReportedRun, language: ReportLanguage): Page {
       settings(run, words),
       made(reported, words),
     ],
-    figure: svg === '' ? null : { title: words.byEpoch, svg },
+    figures: svg === '' ? [] : [{ title: words.byEpoch, svg }],
   };
 }
 

@@ -21,7 +21,12 @@ export interface Page {
   state: string;
   sections: Section[];
   /** Shown after the first section of an HTML file. */
-  figure: { title: string; svg: string } | null;
+  figures: Figure[];
+}
+
+export interface Figure {
+  title: string;
+  svg: string;
 }
 
 export const NONE = '–';
@@ -35,6 +40,7 @@ export function sectionsOf(tables: StudyTables, language: ReportLanguage): Secti
     results(tables, words),
     ...versus(tables, words),
     bySeed(rows, report.spec.seeds, words),
+    ...throughputs(tables, words),
     ...apart(tables, words),
     ...tokens(tables, words),
     ...published(tables, language),
@@ -60,7 +66,9 @@ function results({ rows, images }: StudyTables, words: ReportWords): Section {
   const columns: [title: string, cell: (row: StudyRow) => string | null][] = [
     [words.variant, (row) => nameOf(row, words)],
     [words.seeds, ({ finished, seeds }) => (finished === seeds ? String(seeds) : `${finished} / ${seeds}`)],
-    [words.parameters, ({ parameters }) => (parameters === null ? null : (parameters / 1e6).toFixed(1))],
+    [words.parameters, ({ parameters }) => (parameters === null ? null : (parameters / 1e6).toFixed(parameters < 1e6 ? 2 : 1))], // prettier-ignore
+    [words.throughput, ({ throughput }) => (throughput ? throughput.imagesPerSecond.toFixed(1) : null)],
+    [words.batch, ({ throughput }) => (throughput ? String(throughput.batch) : null)],
     [words.test, ({ test }) => spread(test)],
     [words.classHead, ({ classHead, distillationHead }) => distillationHead && spread(classHead)],
     [words.distillationHead, ({ distillationHead }) => spread(distillationHead)],
@@ -102,6 +110,28 @@ function bySeed(rows: readonly StudyRow[], seeds: readonly number[], words: Repo
     ...row.bySeed.map((acc1) => (acc1 === null ? NONE : acc1.toFixed(2))),
   ];
   return { title: words.bySeed, notes: [], table: { head, rows: rows.map(line) } };
+}
+
+/** Lists every batch that was timed. */
+function throughputs({ rows }: StudyTables, words: ReportWords): Section[] {
+  const timed = rows.flatMap((row) => (row.throughput ? [{ row, found: row.throughput }] : []));
+  if (timed.length === 0) return [];
+  const batches = [...new Set(timed.flatMap(({ found }) => found.tried.map(({ batch }) => batch)))].sort(
+    (a, b) => a - b,
+  );
+  const line = ({ row, found }: (typeof timed)[number]): string[] => [
+    nameOf(row, words),
+    ...batches.map((batch) => found.tried.find((one) => one.batch === batch)?.imagesPerSecond.toFixed(1) ?? NONE),
+    words.ends[found.end],
+  ];
+  const places = [...new Set(timed.map(({ found: { engine, machine } }) => `${engine}; ${machine}`))];
+  return [
+    {
+      title: words.byBatch,
+      notes: [words.byBatchNote, ...places],
+      table: { head: [words.variant, ...batches.map(String), words.end], rows: timed.map(line) },
+    },
+  ];
 }
 
 function apart({ disagreement }: StudyTables, words: ReportWords): Section[] {
