@@ -28,3 +28,9 @@ export const keptThroughput = v.object({
   time: number,
 });
 export type KeptThroughput = v.InferOutput<typeof keptThroughput>;
+
+/** Parses a throughput that was kept; null for anything else. */
+export function parseThroughput(given: unknown): KeptThroughput | null {
+  const read = v.safeParse(keptThroughput, given);
+  return read.success ? read.output : null;
+}

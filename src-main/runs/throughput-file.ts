@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as v from 'valibot';
-import { keptThroughput, type KeptThroughput } from '../protocol/throughput.ts';
+import { parseThroughput, type KeptThroughput } from '../protocol/throughput.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import { parseOwnJson } from './own-json.ts';
 
@@ -10,8 +9,7 @@ import { parseOwnJson } from './own-json.ts';
 /** Reads it; null where it was never measured, or cannot be read. */
 export function readThroughput(run: string): KeptThroughput | null {
   try {
-    const read = v.safeParse(keptThroughput, parseOwnJson(readFileSync(fileOf(run), 'utf8')));
-    return read.success ? read.output : null;
+    return parseThroughput(parseOwnJson(readFileSync(fileOf(run), 'utf8')));
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@ export const report = {
   format: '格式',
   formats: {
     html: 'HTML：单个文件，可离线阅读，含两种语言',
-    md: 'Markdown',
+    md: 'Markdown 文本',
     csv: 'CSV：仅数字',
     tex: 'LaTeX 表格',
   },
