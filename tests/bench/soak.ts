@@ -100,7 +100,8 @@ async function stretch(
     () => undefined,
     () => undefined,
   );
-  for (let minute = Math.min(60_000, milliseconds / 3); performance.now() - began < milliseconds;) {
+  const minute = Math.min(60_000, milliseconds / 3);
+  while (performance.now() - began < milliseconds) {
     await wait(minute);
     const holds = holdsOf(result.pid);
     if (ROUND.every((type) => told.some((row) => row.type === type))) result.start ??= holds;

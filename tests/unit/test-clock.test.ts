@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 /**
  * No test waits for a while or asserts how long something took: what it waits for is an event, and the clock it reads
- * is one that it moves itself. Benches measure, and are not looked at.
+ * is one that it moves itself. None is left out. Benches measure, and are not looked at.
  */
 const ROOT = process.cwd();
 
@@ -14,6 +14,8 @@ const SLEEPS: Readonly<Record<string, number>> = { setTimeout: 1, setInterval: 1
 /** Asks again and again, for a second unless it is given how long. */
 const POLLS = new Set(['vi.waitFor', 'vi.waitUntil']);
 const COMPARISONS = /^toBe(Less|Greater)Than/;
+/** Leaves out this test, or all others. */
+const CHOICE = /^(describe|it|test|suite)\.(only|skip|fixme)$/;
 /** Names of what is read from a clock. */
 const CLOCKS = /^(time|now|elapsed|took|duration|milliseconds|seconds)$/;
 
@@ -41,6 +43,7 @@ function faultOf(call: ts.CallExpression, sleepers: ReadonlyMap<string, number>)
   const delay = sleepers.get(name);
   if (delay !== undefined && call.arguments.length > delay) return 'waits for a while';
   if (called === 'performance.now') return 'reads the clock';
+  if (CHOICE.test(called)) return 'leaves out tests';
   if (POLLS.has(called) && !call.arguments[1]?.getText().includes('NEVER')) return 'gives up after a while';
   return COMPARISONS.test(name) && isOfClock(call) ? 'asserts how long something took' : null;
 }
@@ -89,6 +92,8 @@ test.each([
   ['await new Promise((resolve) => setTimeout(resolve, 20));', 'waits for a while'],
   ['await page.waitForTimeout(pause);', 'waits for a while'],
   ['const started = performance.now();', 'reads the clock'],
+  ["test.only('this', () => undefined);", 'leaves out tests'],
+  ["describe.skip('that', () => undefined);", 'leaves out tests'],
   ['await vi.waitFor(() => expect(1).toBe(1));', 'gives up after a while'],
   ['expect(Date.now() - started).toBeLessThan(50);', 'asserts how long something took'],
   ['expect(row.time).toBeGreaterThan(before + 4);', 'asserts how long something took'],
