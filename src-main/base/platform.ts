@@ -21,14 +21,15 @@ export interface Platform {
   profiler: boolean;
 }
 
-const RTLD_NOW = 2;
+/** A function is found when it is first called: there are 150,000 of them, and a job calls few. */
+const RTLD_LAZY = 1;
 
 const LINUX = {
   libc: 'libc.so.6',
   tensorflow: 'libtensorflow_cc.so.2',
   framework: 'libtensorflow_framework.so.2',
   // RTLD_NODELETE
-  keep: { dlopen: RTLD_NOW | 0x1000 },
+  keep: { dlopen: RTLD_LAZY | 0x1000 },
   glibc: true,
   profiler: true,
 } as const;
@@ -43,7 +44,7 @@ export const PLATFORMS = {
     tensorflow: 'libtensorflow_cc.2.dylib',
     framework: 'libtensorflow_framework.2.dylib',
     // RTLD_NODELETE
-    keep: { dlopen: RTLD_NOW | 0x80 },
+    keep: { dlopen: RTLD_LAZY | 0x80 },
     glibc: false,
     profiler: true,
   },
