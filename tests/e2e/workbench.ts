@@ -16,6 +16,7 @@ const NARROW = {
   input_size: 32,
   batch_size: 8,
   warmup_epochs: 0,
+  num_workers: 1,
 };
 
 export type View =

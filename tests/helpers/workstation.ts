@@ -74,6 +74,7 @@ export function tinyRecipe(dataPath: string, changes: Partial<Recipe> = {}): Rec
     epochs: 2,
     warmupEpochs: 0,
     lr: 0.003,
+    numWorkers: 1,
     ...WITHOUT_AUGMENTATION,
     ...changes,
   };

@@ -72,7 +72,7 @@ describe('an evaluation of published weights', () => {
     const { model, inputSize, acc1, acc5, loss, biases } = asked;
     const own = Object.fromEntries(Object.entries(biases)) as Record<string, number[]>;
     const address = publish(model, Math.max(...fixture.labels) + 1, inputSize, own);
-    const words = `train --eval --resume ${address} --model ${model} --input-size ${inputSize} --data-path ${data}`;
+    const words = `train --eval --resume ${address} --model ${model} --input-size ${inputSize} --batch-size 8 --data-path ${data}`;
     const { code, out, err } = await stillhouse(words);
     expect(code, err).toBe(0);
     const found = /\* Acc@1 ([\d.]+) Acc@5 ([\d.]+) loss ([\d.]+)/.exec(out)!.slice(1).map(Number);
@@ -96,7 +96,8 @@ describe('a training from published weights', () => {
   const data = makeTinyData(join(folder, 'data'));
   const SMALL = '--input-size 32 --epochs 1 --warmup-epochs 0 --num_workers 1';
 
-  it.each(['deit_tiny_patch16_224', 'deit_small_patch16_224'])('of %s alone trains it from scratch', async (model) => {
+  it('of a model alone trains it from scratch', async () => {
+    const model = 'deit_tiny_patch16_224';
     const words = `train --model ${model} --batch-size 24 --data-path ${data} --output_dir ${model}`;
     const { code, out, err } = await stillhouse(`${words} ${SMALL}`);
     expect(code, err).toBe(0);

@@ -21,7 +21,7 @@ const TEACHER = 'deit_tiny_patch16_224';
 const WEIGHTS = `/timm/${TEACHER}.fb_in1k/resolve/main/model.safetensors`;
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
-const small = { inputSize: 32, epochs: 2, warmupEpochs: 0, lr: 1e-3, ...WITHOUT_AUGMENTATION };
+const small = { inputSize: 32, epochs: 2, warmupEpochs: 0, lr: 1e-3, numWorkers: 1, ...WITHOUT_AUGMENTATION };
 const student = { ...small, model: 'test_deit_distilled_patch16_32' };
 const asked: DistilRequest = { dataPath: data, teacherModel: TEACHER, teacher: small, student };
 

@@ -1,5 +1,5 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
-import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -41,12 +41,14 @@ beforeAll(async () => {
 afterAll(() => rmSync(places.root, { recursive: true, force: true }));
 
 function slowData(folder: string): string {
-  makeTinyData(folder, { train: 1, val: 1, size: 2000 });
-  for (const split of readdirSync(folder))
-    for (const name of readdirSync(join(folder, split))) {
+  makeTinyData(folder, { classes: ['amber'], train: 1, val: 0, size: 2000 });
+  const [file] = readdirSync(join(folder, 'train', 'amber'));
+  for (const split of ['train', 'val'])
+    for (const name of ['amber', 'blue', 'clay']) {
       const place = join(folder, split, name);
-      const [file] = readdirSync(place);
-      for (let copy = 0; copy < 200; copy++) linkSync(join(place, file), join(place, `copy-${copy}.png`));
+      mkdirSync(place, { recursive: true });
+      for (let copy = 0; copy < 200; copy++)
+        linkSync(join(folder, 'train', 'amber', file), join(place, `copy-${copy}.png`));
     }
   return folder;
 }

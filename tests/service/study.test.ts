@@ -14,7 +14,7 @@ const places = ownPlaces();
 const dataPath = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
 const spec = parseStudy({
   name: 'rates',
-  base: { dataPath, model: 'test_deit_distilled_patch16_32', inputSize: 32, batchSize: 8, epochs: 2, warmupEpochs: 0, distillationType: 'none', ...WITHOUT_AUGMENTATION }, // prettier-ignore
+  base: { dataPath, model: 'test_deit_distilled_patch16_32', inputSize: 32, batchSize: 8, epochs: 2, warmupEpochs: 0, numWorkers: 1, distillationType: 'none', ...WITHOUT_AUGMENTATION }, // prettier-ignore
   variants: [
     { name: 'slow', changes: { lr: 1e-4 } },
     { name: 'fast', changes: { lr: 1e-3 } },

@@ -39,7 +39,14 @@ afterAll(() => {
 /** Three steps an epoch, with everything that is drawn for a batch. */
 const recipe = (more: Partial<Recipe> = {}): Recipe =>
   parseRecipe({
-    ...{ model: 'test_deit_distilled_patch16_32', dataPath: data, inputSize: 32, batchSize: 8, epochs: 1 },
+    ...{
+      model: 'test_deit_distilled_patch16_32',
+      dataPath: data,
+      inputSize: 32,
+      batchSize: 8,
+      epochs: 1,
+      numWorkers: 1,
+    },
     ...{ warmupEpochs: 0, lr: 1e-3, unscaleLr: true, precision: 'float32', ...WITHOUT_AUGMENTATION },
     ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'hard', teacherPath, teachOnce: true, ...more },
   });
