@@ -46,6 +46,12 @@ function fill(state: State, model: Model, prefix: string, seed: number): void {
 
 function freshState(model: Model): State {
   const state = engine.newState();
+  refill(state, model);
+  return state;
+}
+
+/** Sets parameters and moments to what they are at first. */
+function refill(state: State, model: Model): void {
   fill(state, model, PREFIX.model, 1);
   fill(state, model, PREFIX.teacher, 1000);
   for (const { name, shape } of trainable(model)) {
@@ -53,7 +59,12 @@ function freshState(model: Model): State {
     state.set(PREFIX.mean + name, shape, zeros);
     state.set(PREFIX.square + name, shape, zeros);
   }
-  return state;
+}
+
+/** Makes something once, when it is first asked for. */
+function once<Made>(make: () => Promise<Made>): () => Promise<Made> {
+  let made: Promise<Made> | undefined;
+  return () => (made ??= make());
 }
 
 function batch(seed: number, rows = 4) {
@@ -107,24 +118,24 @@ describe.each(KINDS)('the training step with %s distillation', (_, changes) => {
 });
 
 test('two class tokens learn the labels alike: the loss is that of each token in the place of the first', async () => {
-  const lossOf = async (changes: Partial<Recipe>, swapped: boolean) => {
-    const model = tiny({ dropPath: 0 });
+  const model = tiny({ dropPath: 0 });
+  const lossesOf = async (changes: Partial<Recipe>, ways: readonly ('kept' | 'swapped')[]) => {
     const state = freshState(model);
-    if (swapped) swapTokens(state, model);
     const parts = { student: model, teacher: null, recipe: recipe(changes), batchSize: BATCH };
     const step = await createTrainStep(engine, state, parts);
-    const { noise: _, ...given } = batch(1);
-    const { loss } = await step.run({ ...given, noise: null }, { lr: 1e-3, step: 1 });
-    const moved = Math.max(...state.read(PREFIX.mean + 'head_dist.bias').map(Math.abs));
+    const found = [];
+    for (const way of ways) {
+      refill(state, model);
+      if (way === 'swapped') swapTokens(state, model);
+      const { loss } = await step.run({ ...batch(1), noise: null }, { lr: 1e-3, step: 1 });
+      found.push({ loss, moved: Math.max(...state.read(PREFIX.mean + 'head_dist.bias').map(Math.abs)) });
+    }
     step.dispose();
     state.dispose();
-    return { loss, moved };
+    return found;
   };
-  const [both, first, second] = [
-    await lossOf({ twoClassTokens: true }, false),
-    await lossOf({}, false),
-    await lossOf({}, true),
-  ];
+  const [both] = await lossesOf({ twoClassTokens: true }, ['kept']);
+  const [first, second] = await lossesOf({}, ['kept', 'swapped']);
   expect(first.loss).not.toBeCloseTo(second.loss, 4);
   expect(both.loss).toBeCloseTo((first.loss + second.loss) / 2, 5);
   expect(first.moved).toBe(0);
@@ -181,6 +192,7 @@ describe('lowering', () => {
     state.dispose();
     return { loss: loss as Float32Array, gradients };
   };
+  const asRecorded = once(() => run((program) => program));
 
   test.for([
     ['without duplicates', 'float32', simplify, 1e-6, 1e-5],
@@ -202,7 +214,7 @@ describe('lowering', () => {
     ['in float16', 'float16', (program: Program) => lower(program, { precision: 'float16', fuse: true }), 1e-3, 1e-2],
   ] as const)('%s it is the same step', async ([, precision, rewrite, lossBound, gradientBound], context) => {
     skipWithout(precision, context);
-    const expected = await run((program) => program);
+    const expected = await asRecorded();
     const got = await run(rewrite);
     expect(relativeError(got.loss, expected.loss)).toBeLessThan(lossBound);
     for (const [name, gradient] of Object.entries(expected.gradients)) {
@@ -241,9 +253,10 @@ describe('a batch in parts', () => {
     state.dispose();
     return { losses, gradients };
   };
+  const undivided = once(() => mean({ microBatch: ODD }));
 
   test.each([1, 2, 3, 4, 6])('of at most %i images has the losses and gradients of the whole', async (microBatch) => {
-    const whole = await mean({ microBatch: ODD });
+    const whole = await undivided();
     const parted = await mean({ microBatch });
     expect(parted.losses.loss).toBeCloseTo(whole.losses.loss, 5);
     expect(parted.losses.lossDistillation).toBeCloseTo(whole.losses.lossDistillation!, 5);
@@ -408,6 +421,16 @@ test('AdamW in place is AdamW op by op', async () => {
 
 describe('the training step', () => {
   const parts = () => ({ student: tiny(), teacher: null, recipe: recipe({}), batchSize: BATCH });
+  const compiled = once(async () => {
+    const state = freshState(tiny());
+    return { state, step: await createTrainStep(engine, state, parts()) };
+  });
+  /** The one compiled step, its state as it is before the first. */
+  const start = async () => {
+    const { state, step } = await compiled();
+    refill(state, tiny());
+    return { state, step };
+  };
 
   test('is the same program whatever the learning rate, the seed and the step', () => {
     const one = recordTrainStep(engine, parts());
@@ -425,22 +448,17 @@ describe('the training step', () => {
   });
 
   test('learns a batch by heart', async () => {
-    const state = freshState(tiny());
-    const step = await createTrainStep(engine, state, parts());
+    const { step } = await start();
     const losses: number[] = [];
     for (let index = 1; index <= 60; index++) {
       losses.push((await step.run(batch(5), { lr: 3e-3, step: index })).loss);
     }
     expect(losses[0]).toBeGreaterThan(1.2);
     expect(losses[59]).toBeLessThan(0.6); // the smoothed targets' own entropy is 0.4
-    step.dispose();
-    state.dispose();
   });
 
   test('leaves the state alone when the loss is not finite', async () => {
-    const model = tiny();
-    const state = freshState(model);
-    const step = await createTrainStep(engine, state, parts());
+    const { state, step } = await start();
     await step.run(batch(1), { lr: 1e-3, step: 1 });
     const poisoned = state.read('model.head.bias').fill(Infinity);
     state.set('model.head.bias', [CLASSES], poisoned);
@@ -448,8 +466,6 @@ describe('the training step', () => {
     const { loss } = await step.run(batch(2), { lr: 1e-3, step: 2 });
     expect(Number.isFinite(loss)).toBe(false);
     expect(state.names().map((name) => state.read(name))).toEqual(before);
-    step.dispose();
-    state.dispose();
   });
 
   test('leaves the state alone when gradients overflow though the loss is finite', async () => {
@@ -471,8 +487,7 @@ describe('the training step', () => {
   });
 
   test('leaves nothing behind after 200 steps', async () => {
-    const state = freshState(tiny());
-    const step = await createTrainStep(engine, state, parts());
+    const { step } = await start();
     await step.run(batch(1), { lr: 1e-3, step: 1 });
     const [handles, tensors] = [
       engine.tensorflow.binding.getNumOfTensors(),
@@ -481,7 +496,5 @@ describe('the training step', () => {
     for (let index = 2; index <= 200; index++) await step.run(batch(index), { lr: 1e-3, step: index });
     expect(engine.tensorflow.binding.getNumOfTensors()).toBe(handles);
     expect((await import('@tensorflow/tfjs-core')).memory().numTensors).toBe(tensors.numTensors);
-    step.dispose();
-    state.dispose();
   });
 });
