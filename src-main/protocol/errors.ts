@@ -962,6 +962,10 @@ export const ERRORS = {
     says: 'Each task gets {count} processors.',
     advice: 'Say otherwise with --cpus-per-task N, or Processors a task in the window.',
   },
+  'slurm.ranks': {
+    says: '{count} tasks share each step of {batch} images, {each} for each, and compute on processors.',
+    advice: 'DeiT counts the images of one task. For as many here, take {count} times the batch size.',
+  },
   'slurm.gpus': {
     says: 'It asks for {count} GPUs on each node, since {reason}.',
     advice: 'With --device cpu it asks for none.',

@@ -458,7 +458,6 @@ export const REASONS = {
   'value.one-of': 'one of {choices}',
   'value.text': 'text',
   'value.options-only': 'options only',
-  'value.one-task': '1, since it submits one task',
   'value.one-line': 'a text of one line',
   'value.sbatch': 'options of sbatch as --name=value, but for those that the form has',
   'recipe.no-settings': 'it names no settings, like epochs: 300',

@@ -852,6 +852,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '每个任务使用 {count} 个处理器核心。',
     advice: '可用 --cpus-per-task N 或窗口中的“每个任务的处理器核心”更改。',
   },
+  'slurm.ranks': {
+    says: '{count} 个任务分担每一步的 {batch} 张图片，每个任务 {each} 张，并在处理器上计算。',
+    advice: 'DeiT 的批大小是单个任务的图片数；要与之相同，请把批大小乘以 {count}。',
+  },
   'slurm.gpus': {
     says: '每个节点申请 {count} 个 GPU，因为{reason}。',
     advice: '使用 --device cpu 则不申请。',

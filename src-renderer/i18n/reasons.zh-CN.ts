@@ -442,7 +442,6 @@ export const zhReasons = {
   'value.one-of': '以下之一：{choices}',
   'value.text': '文本',
   'value.options-only': '只有选项',
-  'value.one-task': '1，因为它只提交一个任务',
   'value.one-line': '单行文本',
   'value.sbatch': '形如 --name=value 的 sbatch 选项，表单中已有的除外',
   'slurm.no-command': '没有命令 {command}',

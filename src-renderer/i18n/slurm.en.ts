@@ -6,6 +6,8 @@ export const slurm = {
   partition: 'Partition',
   anyPartition: 'the default',
   nodes: '{n} node | {n} nodes',
+  machines: 'Machines',
+  tasks: 'Tasks on each',
   timeout: 'Time limit (minutes)',
   cpusPerTask: 'Processors a task',
   allCpus: 'at most 10',

@@ -7,6 +7,8 @@ export const slurm: typeof en = {
   partition: '分区',
   anyPartition: '默认分区',
   nodes: '{n} 个节点',
+  machines: '节点数',
+  tasks: '每个节点的任务数',
   timeout: '时间限制（分钟）',
   cpusPerTask: '每个任务的处理器核心',
   allCpus: '最多 10 个',

@@ -17,9 +17,17 @@ import { installSlurm, startCluster, until, type Cluster } from './slurm/cluster
  *
  * Fails unless every case ends as it should, and unless losses, scores and all values of a run that was put back or
  * killed equal those of one that nobody disturbed, bit for bit. It takes about six minutes.
- * Options: --capture DIR keeps what Slurm printed, for the fixtures of the unit tests; --json.
+ * Options: --capture DIR keeps what Slurm printed, for the fixtures of the unit tests; --tasks only the jobs of two
+ * tasks, which take another six minutes; --json.
  */
-const { values } = parseArgs({ options: { capture: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    capture: { type: 'string' },
+    tasks: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
 installSlurm();
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-slurm-'));
 const cli = join(await buildPrograms(), 'cli.mjs');
@@ -41,7 +49,9 @@ const LONG = 100;
 
 const rows: Row[] = [];
 try {
-  await bench(cluster);
+  if (!values.tasks) await oneTask();
+  await twoTasks();
+  if (!values.tasks) await withoutSlurm(cluster);
 } finally {
   spawnSync('scancel', ['-u', 'root'], { env });
   cluster.stop();
@@ -53,18 +63,69 @@ for (const { case: name, seconds, good, found } of rows)
 if (values.json) console.log(JSON.stringify(rows));
 process.exitCode = rows.length > 0 && rows.every(({ good }) => good) ? 0 : 1;
 
-async function bench({ stopController }: Cluster): Promise<void> {
+function settings(epochs: number, run: string): string[] {
   const data = makeTinyData(join(folder, 'data'), { train: 16, val: 4 });
-  const settings = (epochs: number, run: string): string[] => [
+  return [
     ...['--data-path', data, '--model', 'deit_tiny_patch16_224', '--input-size', '32', '--batch-size', '4'],
     ...['--epochs', String(epochs), '--warmup-epochs', '0', '--num_workers', '1', '--precision', 'float32'],
-    ...['--device', 'cpu', '--no-repeated-aug', '--save-every', '1', '--output-dir', join(folder, 'runs', run)],
+    ...['--device', 'cpu', '--no-repeated-aug', '--save-every', '1', '--output-dir', runOf(run)],
   ];
-  const runOf = (name: string): string => join(folder, 'runs', name);
-  // One processor a task everywhere: the sums of a training depend on how many threads make them.
-  const submit = (...words: string[]): string =>
-    submitted(stillhouse('submit', ...words, '--cpus-per-task', '1', '--json'));
+}
 
+function runOf(name: string): string {
+  return join(folder, 'runs', name);
+}
+
+/** One processor a task everywhere: the sums of a training depend on how many threads make them. */
+function submit(...words: string[]): string {
+  return submitted(stillhouse('submit', ...words, '--cpus-per-task', '1', '--json'));
+}
+
+/** Jobs of two tasks on the node, each a rank of the run. */
+async function twoTasks(): Promise<void> {
+  const two = ['--ngpus', '2'];
+  await judged('two tasks train one run', async () => {
+    const done = stillhouse('submit', ...settings(3, 'two'), ...two, '--cpus-per-task', '1', '--follow');
+    const { ranks } = JSON.parse(readFileSync(join(runOf('two'), 'run.json'), 'utf8')) as { ranks?: number };
+    return [done.status === 0 && ranks === 2, `${lastLine(done.stdout)}, ${ranks} ranks`];
+  });
+  const epochs = epochsFor(runOf('two'), LONG);
+  submit(...settings(epochs, 'two-whole'), ...two);
+  await judged('one of two tasks is killed, then the other, and both go on', async () => {
+    const job = submit(...settings(epochs, 'two-killed'), ...two, '--max-restarts', '2');
+    for (const [rank, program] of [
+      [1, 'job.process.mjs'],
+      [0, 'cli.mjs'],
+    ] as const) {
+      // prettier-ignore
+      const before = checkpoints(runOf('two-killed'));
+      await until('it trains', () => checkpoints(runOf('two-killed')) > before + 2);
+      killTask(program, runOf('two-killed'), rank);
+      const left = new RegExp(`; ${rank} more times`);
+      await until('it goes on', () => left.test(stillhouse('slurm', job, '--log').stdout));
+    }
+    const followed = stillhouse('slurm', job, '--follow');
+    const same = await equal(runOf('two-whole'), runOf('two-killed'));
+    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+  });
+  await judged('the time limit puts two tasks back, and they go on', async () => {
+    const job = submit(...settings(epochs, 'two-limited'), ...two, '--timeout', '2');
+    const followed = stillhouse('slurm', job, '--follow');
+    const { restarts, state } = shown(job);
+    const same = await equal(runOf('two-whole'), runOf('two-limited'));
+    return [followed.status === 0 && restarts > 0 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+  });
+  await judged('scancel has both tasks save', async () => {
+    const job = submit(...settings(100_000, 'two-cancelled'), ...two);
+    await until('it trains', () => checkpoints(runOf('two-cancelled')) > 0);
+    stillhouse('slurm', job, '--cancel');
+    await until('its log says so', () => /Stopped and saved/.test(stillhouse('slurm', job, '--log').stdout));
+    await until('nothing is left', () => processesOf('job.process.mjs', runOf('two-cancelled')).length === 0);
+    return [true, shown(job).state];
+  });
+}
+
+async function oneTask(): Promise<void> {
   await judged('a job is submitted, followed and completed', async () => {
     const done = stillhouse('submit', ...settings(2, 'first'), '--cpus-per-task', '1', '--follow');
     return [done.status === 0 && /COMPLETED/.test(done.stdout), lastLine(done.stdout)];
@@ -122,6 +183,9 @@ async function bench({ stopController }: Cluster): Promise<void> {
     const { status, stderr } = stillhouse('submit', ...settings(1, 'refused'), '--partition', 'nowhere');
     return [status === 1 && /invalid partition/.test(stderr), lastLine(stderr)];
   });
+}
+
+async function withoutSlurm({ stopController }: Cluster): Promise<void> {
   await judged('without a controller the script is written', async () => {
     stopController();
     await until('it is gone', () => !existsSync(join(folder, 'slurmctld.pid')));
@@ -195,9 +259,30 @@ function killAll(program: string, run: string): void {
   for (const pid of mine) process.kill(Number(pid), 'SIGKILL');
 }
 
+/** Processes of a program in a job of a run, which are a rank's where one is given. */
+function processesOf(program: string, run: string, rank?: number): number[] {
+  const script = jobs().find((one) => one.folder === run)!.job!;
+  const wanted = [`SLURM_JOB_ID=${script}`, ...(rank === undefined ? [] : [`SLURM_PROCID=${rank}`])];
+  const isOurs = (pid: string): boolean => {
+    const variables = fileOf(pid, 'environ').split('\0');
+    return commandLine(pid).includes(program) && wanted.every((one) => variables.includes(one));
+  };
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOurs(pid)).map(Number); // prettier-ignore
+}
+
+function killTask(program: string, run: string, rank: number): void {
+  const found = processesOf(program, run, rank);
+  if (found.length === 0) throw new Error(`No process of ${program} is rank ${rank} of ${run}.`);
+  for (const pid of found) process.kill(pid, 'SIGKILL');
+}
+
 function commandLine(pid: string): string {
+  return fileOf(pid, 'cmdline');
+}
+
+function fileOf(pid: string, name: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
     return '';
   }

@@ -64,6 +64,8 @@ function places({ environment, program, folder, form }: ScriptParts): string {
   const launch = many ? 'srun --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" ' : '';
   return [
     ...variables,
+    // Drawn anew at each start, and in no file: the tasks know each other by it.
+    ...(many ? [`export STILLHOUSE_RANKS_SECRET=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')`] : []),
     `run=${withNumber(folder)}`,
     `stillhouse=(${launch}${program.map(quoteWord).join(' ')})`,
     `restarts=${form.maxRestarts} # how often it goes on when a task dies`,
@@ -95,9 +97,10 @@ function training({ flags, resume }: ScriptParts): string {
 /** The part that is the same in every script. */
 const CONTINUING = `# USR1 has the training save and end with ${TIME_UP}, TERM (scancel) has it save and end with 130.
 child=
+cancelled=
 hand_on() { handed=yes; [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null; }
 trap 'hand_on USR1' USR1
-trap 'hand_on TERM' TERM
+trap 'cancelled=yes; hand_on TERM' TERM
 
 # Trains until the training ends; leaves its exit code in code.
 attempt() {
@@ -129,8 +132,10 @@ while :; do
       echo "Slurm does not put the job back. It is saved; go on with: stillhouse submit --resume $run"
       exit 1
       ;;
-    2 | 130 | 143) exit "$code" ;;
+    2) exit 2 ;;
   esac
+  # Without a word of scancel, only some of the tasks were asked to end: another one has died.
+  [ -z "$cancelled" ] || exit "$code"
   [ "$restarts" -gt 0 ] || exit "$code"
   restarts=$((restarts - 1))
   echo "The training ended with code $code. It goes on from its last checkpoint; $restarts more times after this."

@@ -4,6 +4,7 @@ import { recipeFlags } from '../../protocol/recipe-flags.ts';
 import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import type { SlurmForm, SlurmPartition } from '../../protocol/slurm.ts';
+import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import { batchScript } from './batch-script.ts';
 
 /** Settles what a form leaves open, and makes the script of it. */
@@ -32,11 +33,13 @@ const OWN =
 
 /**
  * Makes the script of a job. `partitions` are those that are seen here.
- * @throws StillhouseError `argument.invalid` for texts that sbatch would read otherwise, `slurm.app-image`.
+ * @throws StillhouseError `argument.invalid` for texts that sbatch would read otherwise, `slurm.app-image`,
+ * `recipe.invalid` and `ranks.processor` for what several tasks cannot train.
  */
 export function planJob(wish: JobWish, partitions: readonly SlurmPartition[]): { text: string; notes: PlainError[] } {
-  const { recipe, base, form, resume, folder, log, homeFolder, cacheFolder } = wish;
+  const { base, form, resume, folder, log, homeFolder, cacheFolder } = wish;
   checkTexts(form);
+  const recipe = ofTasks(wish.recipe, tasksOf(form));
   const partition = partitions.find(({ name, isDefault }) => (form.partition ? name === form.partition : isDefault));
   const cpusPerTask = form.cpusPerTask ?? cpusOf(form, partition);
   const gpus = gpusOf(recipe, form, partition);
@@ -55,14 +58,27 @@ export function planJob(wish: JobWish, partitions: readonly SlurmPartition[]): {
       ...(process.versions.electron ? { ELECTRON_RUN_AS_NODE: '1' } : {}),
     },
   });
-  return { text, notes: notesOf(wish, { cpusPerTask, gpus, partition }) };
+  return { text, notes: notesOf({ ...wish, recipe }, { cpusPerTask, gpus, partition }) };
+}
+
+/** Tasks of a job: each is a rank. */
+export function tasksOf({ nodes, ngpus }: Pick<SlurmForm, 'nodes' | 'ngpus'>): number {
+  return nodes * ngpus;
+}
+
+/** The recipe as several tasks train it: on processors, in even parts. */
+function ofTasks(recipe: Recipe, tasks: number): Recipe {
+  if (tasks === 1) return recipe;
+  shareOfRecipe(recipe, tasks);
+  if (!['auto', 'cpu'].includes(recipe.device)) throw new StillhouseError('ranks.processor');
+  return { ...recipe, device: 'cpu' };
 }
 
 function cpusOf({ ngpus }: SlurmForm, partition: SlurmPartition | undefined): number {
   return Math.max(1, Math.min(MOST_CPUS, Math.floor((partition?.cpus ?? Infinity) / ngpus)));
 }
 
-/** Asks for a GPU for each task where the recipe computes on one. */
+/** Asks for a GPU where the recipe computes on one, which several tasks do not. */
 function gpusOf({ device }: Recipe, { ngpus }: SlurmForm, partition: SlurmPartition | undefined): number {
   if (device === 'auto') return (partition?.gpus ?? 0) > 0 ? ngpus : 0;
   return device === 'cpu' || device === 'pjrt-cpu' ? 0 : ngpus;
@@ -74,8 +90,11 @@ interface Settled {
   partition: SlurmPartition | undefined;
 }
 
-function notesOf({ recipe: { device }, form }: JobWish, { cpusPerTask, gpus, partition }: Settled): PlainError[] {
+function notesOf({ recipe, form }: JobWish, { cpusPerTask, gpus, partition }: Settled): PlainError[] {
   const notes: StillhouseError[] = [];
+  const { device, batchSize: batch } = recipe;
+  const count = tasksOf(form);
+  if (count > 1) notes.push(new StillhouseError('slurm.ranks', { count, batch, each: batch / count }));
   if (form.cpusPerTask === null) notes.push(new StillhouseError('slurm.cpus', { count: cpusPerTask }));
   const why =
     device === 'auto'

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { isRun, newRunId } from '../../runs/run-folder.ts';
 import { StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import { defaultRecipe } from '../../protocol/recipe.ts';
-import { reason } from '../../protocol/reasons.ts';
 import type { CallParams, Handlers } from '../../protocol/service.ts';
 import { hasEnded, type SlurmCluster, type SlurmJob, type SlurmJobs, type SlurmScript } from '../../protocol/slurm.ts';
 import { lockOwner } from '../../runs/lock.ts';
@@ -10,7 +9,7 @@ import { slurmFolder } from '../../runs/places.ts';
 import { refusal } from '../recipe/recipe-check.ts';
 import type { RunRequest, RunStarter } from '../runs/run-starter.ts';
 import { JobRecords, readLog, type JobRecord } from './job-records.ts';
-import { planJob, type JobWish } from './job-plan.ts';
+import { planJob, tasksOf, type JobWish } from './job-plan.ts';
 import { beginNow, cancelJob, findJobs, listPartitions, submitScript } from './slurm-client.ts';
 import type { JobFacts } from './slurm-text.ts';
 
@@ -83,7 +82,7 @@ export class SlurmCalls {
     const name = this.records.writeScript(this.nameOf(planned), (name) => planJob(wish(name), partitions).text);
     const { folder, form, recipe } = wish(name);
     const times = { elapsed: 0, restarts: 0, submitted: Date.now() };
-    const record = { name, ...times, reason: '', nodes: '', model: recipe.model, tasks: form.nodes * form.ngpus };
+    const record = { name, ...times, reason: '', nodes: '', model: recipe.model, tasks: tasksOf(form) };
     const written: JobRecord = { ...record, job: null, folder, run: null, state: 'WRITTEN' };
     try {
       const job = missing ? null : await submitScript(this.records.pathsOf(name).script);
@@ -98,10 +97,7 @@ export class SlurmCalls {
     return this.records.find(name);
   }
 
-  /** @throws StillhouseError `argument.invalid` for more tasks than a run is trained by. */
-  private async plan({ recipe, form, resume = '' }: Asked): Promise<Planned> {
-    for (const [name, count] of Object.entries({ nodes: form.nodes, ngpus: form.ngpus }))
-      if (count > 1) throw new StillhouseError('argument.invalid', { name: `--${name}`, expected: reason('value.one-task'), got: String(count) }); // prettier-ignore
+  private plan({ recipe, resume = '' }: Asked): Promise<Planned> {
     return this.parts.plan({ given: recipe, resume });
   }
 

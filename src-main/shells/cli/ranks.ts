@@ -77,11 +77,13 @@ export async function follow(
   const workstation = createWorkstation({ ...HERE, shell: 'cli', emit: () => undefined });
   try {
     const job = await workstation.join(ranks, threads);
-    const interrupts = onInterrupt(
-      () => job.stop(),
+    // That the time is up rank 0 hears too, and says with what the run ends. Kept to the end: a scheduler ends all when
+    // rank 0 has ended with a code, and this one has ended well.
+    onInterrupt(
+      (why) => why === 'time-up' || job.stop(),
       () => job.kill(),
     );
-    await job.done.finally(() => interrupts.release());
+    await job.done;
     reporter.note(`Rank ${ranks.rank} of ${ranks.size}: the run has ended.`);
     return 0;
   } finally {

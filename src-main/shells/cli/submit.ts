@@ -12,8 +12,8 @@ import { describeTeacher, TEACHER_OPTIONS } from './teachers.ts';
 import { RESUME, givenValues, presetOption, resumeOf } from './train.ts';
 
 const OPTIONS: readonly Option[] = [
-  { flag: 'nodes', value: 'N', help: `Machines. Default ${SLURM_DEFAULTS.nodes}, and no more for now.` },
-  { flag: 'ngpus', value: 'N', help: `Tasks on each node, each with a GPU where --device asks for one. Default ${SLURM_DEFAULTS.ngpus}, and no more for now.` }, // prettier-ignore
+  { flag: 'nodes', value: 'N', help: `Machines. Default ${SLURM_DEFAULTS.nodes}.` },
+  { flag: 'ngpus', value: 'N', help: `Tasks on each machine. Several tasks train one run on processors and share --batch-size. Default ${SLURM_DEFAULTS.ngpus}.` }, // prettier-ignore
   { flag: 'timeout', value: 'MINUTES', help: `Before they are over the run is saved and put back into the queue, where it goes on. Default ${SLURM_DEFAULTS.timeout}.` }, // prettier-ignore
   { flag: 'partition', value: 'NAME', help: "Where it queues. Default: the cluster's default." },
   { flag: 'use-volta32', value: null, help: 'Only nodes with the feature volta32gb.' },

@@ -174,7 +174,7 @@ describe('a script', () => {
     const partitions = parsePartitions('a*|up|1|12|gpu:2|infinite\nb|up|1|64|(null)|infinite\n');
     const shared = planJob(wish({ ngpus: 4 }), partitions);
     expect(shared.text).toContain('--cpus-per-task=3\n');
-    expect(shared.notes.map(({ code }) => code)).toEqual(['slurm.cpus']);
+    expect(shared.notes.map(({ code }) => code)).toEqual(['slurm.ranks', 'slurm.cpus']);
     expect(planJob(wish({ partition: 'b' }), partitions).text).toContain('--cpus-per-task=10\n');
   });
 
@@ -183,9 +183,19 @@ describe('a script', () => {
     const asked = (device: string, form: Partial<JobWish['form']> = {}) =>
       /--gpus-per-node=(\d+)/.exec(planJob(wish(form, { recipe: { ...recipe, device } }), partitions).text)?.[1];
     expect(asked('cpu')).toBeUndefined();
-    expect(asked('cuda', { ngpus: 4 })).toBe('4');
+    expect(asked('cuda')).toBe('1');
+    expect(() => asked('cuda', { ngpus: 4 })).toThrow('processors only');
     expect(asked('auto')).toBe('1');
     expect(asked('auto', { partition: 'b' })).toBeUndefined();
+  });
+
+  it('of several tasks trains on processors, which share a step, and says so', () => {
+    const several = { ...recipe, device: 'auto', batchSize: 96 };
+    const { text, notes } = planJob(wish({ nodes: 2, ngpus: 3 }, { recipe: several }), []);
+    expect(lines(text)).toEqual(expect.arrayContaining(['  --device cpu', '  --batch-size 96']));
+    expect(text).toMatch(/^export STILLHOUSE_RANKS_SECRET=\$\(/m);
+    expect(notes[0].params).toMatchObject({ count: 6, batch: 96, each: 16 });
+    expect(() => planJob(wish({ ngpus: 5 }), [])).toThrow('multiple of 5');
   });
 
   it.each([
