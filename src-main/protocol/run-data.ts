@@ -17,6 +17,8 @@ const runSummary = v.object({
   model: text,
   teacher: text,
   dataPath: text,
+  /** How many processes have trained it last; absent: one. */
+  ranks: v.optional(number),
   state: runState,
   error: v.nullable(plainError),
   epoch: number,
@@ -64,11 +66,16 @@ export type RunDetail = v.InferOutput<typeof runDetail>;
 /** The recipes of several runs. */
 export const runRecipes = v.array(v.object({ run: text, recipe: wholeRecipe }));
 
+/** How many processes of this machine train a run together. */
+export const processes = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(256));
+
 /** A run that waits for its turn: a recipe to start, or a run to resume. */
 const queueEntry = v.object({
   id: text,
   added: number,
   recipe: v.nullable(givenRecipe),
+  /** Absent: one, or of a run to resume as many as before. */
+  processes: v.optional(processes),
   /** Id of the run to go on with from its newest checkpoint. */
   resume: v.nullable(text),
   /** The plan of a distillation whose next training this is; `recipe` is its student's. */

@@ -28,6 +28,7 @@ import {
   HISTORY_FORMATS,
   badStep,
   checkpointInfos,
+  processes,
   queueReport,
   runDetail,
   runProfile,
@@ -190,7 +191,7 @@ export const CALLS = {
     v.string(),
   ),
   /** While as many train as may at once, refused as `run.busy` unless `anyway`. */
-  'run.start': call(v.strictObject({ recipe, anyway: v.optional(v.boolean()) }), run),
+  'run.start': call(v.strictObject({ recipe, processes: v.optional(processes), anyway: v.optional(v.boolean()) }), run),
   'run.stop': call(v.strictObject({ run: runId }), nothing),
   /** Saves after the step in progress and waits, with everything in memory, until a call continues or stops it. */
   'run.pause': call(v.strictObject({ run: runId }), nothing),
@@ -210,7 +211,10 @@ export const CALLS = {
   'run.resume-from': call(v.strictObject({ path: text, anyway: v.optional(v.boolean()) }), run),
   'queue.list': call(v.strictObject({}), queueReport),
   /** Has a recipe, or a run to resume from its newest checkpoint, wait for its turn. */
-  'queue.add': call(v.strictObject({ recipe: v.optional(recipe), resume: v.optional(runId) }), queueReport),
+  'queue.add': call(
+    v.strictObject({ recipe: v.optional(recipe), processes: v.optional(processes), resume: v.optional(runId) }),
+    queueReport,
+  ),
   /** Moves a waiting run to a place, 0 for the next. */
   'queue.move': call(v.strictObject({ id: text, to: index }), queueReport),
   'queue.remove': call(v.strictObject({ id: text }), queueReport),

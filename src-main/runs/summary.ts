@@ -99,9 +99,9 @@ function aboutRun({ path, run, error }: FoundRun) {
       error,
     };
   }
-  const { recipe, id, created, dataPath } = run;
+  const { recipe, id, created, dataPath, ranks } = run;
   const about = { model: recipe.model, teacher: teacherLabel(recipe), epochs: totalEpochs(recipe) };
-  return { id, created, dataPath, ...about, state: 'crashed' as const, error: null };
+  return { id, created, dataPath, ...about, ...(ranks && { ranks }), state: 'crashed' as const, error: null };
 }
 
 function scoresOf({ acc1, acc5, loss }: HistoryFacts) {

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ServiceEvent } from '../protocol/events.ts';
 import type { BatchPreview, EngineDevice, QueueEntry, SystemInfo } from '../protocol/data-types.ts';
 import type { CallParams, Handlers } from '../protocol/service.ts';
 import { readProfile } from '../runs/profile-file.ts';
 import { answersFolder, archivesFolder, dataNotesFolder, engineFolders } from '../runs/places.ts';
-import { checkpointsFolder } from '../runs/run-folder.ts';
+import { checkpointsFolder, isRun, openRun } from '../runs/run-folder.ts';
 import { imageNetWeights } from '../install/model-weights.ts';
 import { AnswerCalls } from './answers/answer-calls.ts';
 import { badStepReport } from './runs/bad-step-report.ts';
@@ -163,7 +164,10 @@ class Core {
       install: () => this.startInstall('cpu'),
       build: () => this.startSample(),
       fetchWeights: (model) => this.startWeights(model),
-      train: (recipe) => this.admitRun({ ...recipe }),
+      train: (recipe) => {
+        this.queue.admit(undefined, this.control.running()[0]);
+        return this.beginRun({ ...recipe });
+      },
       enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
       onActive: () => this.tellActive(),
     });
@@ -194,10 +198,10 @@ class Core {
   }
 
   private beginWaiting(entry: QueueEntry): Promise<unknown> {
-    const { recipe, resume, plan, study } = entry;
+    const { recipe, processes, resume, plan, study } = entry;
     if (plan !== undefined) return this.distillations.begin(entry, plan);
     if (study !== undefined) return this.studies.begin(study);
-    return resume === null ? this.starter.begin({ given: recipe ?? {} }).then(() => null) : this.resume(resume);
+    return resume === null ? this.beginRun(recipe ?? {}, processes).then(() => null) : this.resume(resume);
   }
 
   async close(): Promise<void> {
@@ -264,7 +268,10 @@ class Core {
     const stateOf = (id: string) => this.control.stateOf(id);
     return {
       ...this.queue.handlers(),
-      'run.start': async ({ recipe, anyway }) => ({ run: await this.admitRun(recipe, anyway) }),
+      'run.start': async ({ recipe, processes, anyway }) => {
+        this.queue.admit(anyway, this.control.running()[0]);
+        return { run: await this.beginRun(recipe, processes) };
+      },
       'run.stop': async ({ run }) => {
         if (stateOf(run)) this.queue.stopped(run);
         this.control.stop(run);
@@ -279,7 +286,8 @@ class Core {
       },
       'run.resume-from': async ({ path, anyway }) => {
         this.queue.admit(anyway, this.control.running()[0]);
-        return { run: (await this.starter.begin({ given: {}, resume: absolute(path) })).id };
+        const resume = absolute(path);
+        return { run: (await this.starter.begin({ given: {}, resume, ...ranksBefore(resume) })).id };
       },
       ...this.runCalls.handlers(),
       'run.bad-step': ({ run }) => badStepReport(this.shelf.pathOf(run), this.datasets),
@@ -367,15 +375,21 @@ class Core {
   }
 
   /** @throws StillhouseError `run.busy`, or whatever keeps the recipe from being trained. */
-  private async admitRun(recipe: Record<string, unknown>, anyway?: boolean): Promise<string> {
-    this.queue.admit(anyway, this.control.running()[0]);
-    return (await this.starter.begin({ given: recipe })).id;
+  private async beginRun(given: Record<string, unknown>, processes = 1): Promise<string> {
+    const ranks = processes > 1 ? { nproc: processes } : undefined;
+    return (await this.starter.begin({ given, ranks })).id;
   }
 
   /** @throws StillhouseError `run.missing`, or whatever keeps it from going on. */
   private async resume(id: string, checkpoint?: string, changes: Record<string, unknown> = {}): Promise<void> {
     const path = this.shelf.pathOf(id);
     const resume = checkpoint ? join(checkpointsFolder(path), checkpoint) : path;
-    await this.starter.begin({ given: changes, resume });
+    await this.starter.begin({ given: changes, resume, ...ranksBefore(path) });
   }
+}
+
+/** As many processes as have trained a run last, where this machine has a processor for each. */
+function ranksBefore(path: string): Pick<RunRequest, 'ranks'> {
+  const { ranks: nproc = 1 } = isRun(path) ? openRun(path) : {};
+  return nproc > 1 && nproc <= availableParallelism() ? { ranks: { nproc } } : {};
 }

@@ -1,7 +1,11 @@
 /** The words of Slurm: where a recipe trains, the form of a job, and the list of jobs. */
 export const slurm = {
   where: 'Where',
-  places: { here: 'This machine', slurm: 'Slurm' },
+  places: { here: 'This machine', processes: 'Here × N', slurm: 'Slurm' },
+  processes: 'Processes on this machine',
+  share: 'A step of {batch} images is shared by all, {each} for each. They compute on the processor.',
+  noShare: 'The batch size {batch} is no multiple of {n}.',
+  ranks: '{n} processes',
   title: 'A job of Slurm',
   partition: 'Partition',
   anyPartition: 'the default',

@@ -2,7 +2,11 @@ import type { slurm as en } from './slurm.en.ts';
 
 export const slurm: typeof en = {
   where: '在哪里训练',
-  places: { here: '本机', slurm: 'Slurm 集群' },
+  places: { here: '本机', processes: '本机 × N', slurm: 'Slurm 集群' },
+  processes: '本机上的进程数',
+  share: '各进程分担每一步的 {batch} 张图片，每个进程 {each} 张，在处理器上计算。',
+  noShare: '批大小 {batch} 不是 {n} 的倍数。',
+  ranks: '{n} 个进程',
   title: 'Slurm 作业',
   partition: '分区',
   anyPartition: '默认分区',

@@ -48,7 +48,7 @@ export const useRecipeStart = defineStore('recipe-start', () => {
     startError.value = null;
     if (!(await hasStart())) return false;
     try {
-      return (await runs.start(recipe.values)) !== null;
+      return (await runs.start(recipe.values, slurm.together)) !== null;
     } catch (thrown) {
       startError.value = toPlainError(thrown);
       return false;
@@ -56,7 +56,9 @@ export const useRecipeStart = defineStore('recipe-start', () => {
   };
   /** Has the recipe wait for its turn; true when it does. */
   const enqueue = async (): Promise<boolean> =>
-    check.ready && (await hasStart()) && queue.add({ recipe: { ...recipe.values } });
+    check.ready &&
+    (await hasStart()) &&
+    queue.add({ recipe: { ...recipe.values }, ...(slurm.together !== undefined && { processes: slurm.together }) });
 
   /** Hands the recipe to Slurm, or writes its script; true when that was done. */
   const submit = async (): Promise<boolean> => {

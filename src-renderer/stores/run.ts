@@ -177,11 +177,12 @@ function runActs({ refresh }: Runs, { currentId, open, openAny }: ReturnType<typ
    * Starts a run and opens it; while others train, a person is asked. @returns its id; null when it waits instead.
    * @throws what the service refuses it for.
    */
-  const start = async (recipe: Recipe): Promise<string | null> => {
+  const start = async (recipe: Recipe, processes?: number): Promise<string | null> => {
     starting.value = true;
     try {
-      const begin = (anyway: boolean) => service.call('run.start', { recipe: { ...recipe }, anyway });
-      const begun = await question.startOr(begin, { recipe: { ...recipe } });
+      const what = { recipe: { ...recipe }, ...(processes !== undefined && { processes }) };
+      const begin = (anyway: boolean) => service.call('run.start', { ...what, anyway });
+      const begun = await question.startOr(begin, what);
       if (!begun) return null;
       const { run } = begun;
       const before = currentId.value;

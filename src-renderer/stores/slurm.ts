@@ -1,5 +1,5 @@
 import { defineStore } from 'pinia';
-import { ref, shallowRef, watch } from 'vue';
+import { computed, ref, shallowRef, watch } from 'vue';
 import { toPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import {
   SLURM_DEFAULTS,
@@ -71,7 +71,10 @@ function slurmJobs() {
 function slurmForm(refresh: () => Promise<void>) {
   const service = useService();
   const recipe = useRecipe();
-  const where = ref<'here' | 'slurm'>('here');
+  const where = ref<'here' | 'processes' | 'slurm'>('here');
+  const processes = ref(2);
+  /** How many processes of this machine train the recipe together; undefined: one does, or Slurm. */
+  const together = computed(() => (where.value === 'processes' ? processes.value : undefined));
   const form = ref<SlurmForm>({ ...SLURM_DEFAULTS });
   const cluster = shallowRef<SlurmCluster | null>(null);
   const script = shallowRef<SlurmScript | null>(null);
@@ -126,5 +129,5 @@ function slurmForm(refresh: () => Promise<void>) {
       timer = setTimeout(() => void write(), before[0] === 'slurm' ? TYPING : 0);
     },
   );
-  return { where, form, cluster, script, error, submitting, look, write, submit };
+  return { where, processes, together, form, cluster, script, error, submitting, look, write, submit };
 }

@@ -21,6 +21,7 @@ import { freePorts } from '../helpers/free-ports.ts';
 import { draws, stateHash } from '../helpers/killed-run.ts';
 import { rankedAttempt, type Harm } from '../helpers/ranked-run.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { trainOnTwoHosts } from './ranks/two-hosts.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
 /**
@@ -32,6 +33,9 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
  * run resumed, until it finishes. Fails unless every end is noticed within 10 s, no process is left, and the state at
  * the end equals that of a run that nobody disturbed, bit for bit.
  *
+ * `npm run bench -- ranks --hosts`: the two ranks have a network namespace each, as two machines; the cable between
+ * them is pulled out while they train. Needs root and `ip`.
+ *
  * Options: --model M (deit_tiny_patch16_224), --batch N (16), --rounds N (6), --steps N (3), --harms N, --seed N (1).
  */
 const { values } = parseArgs({
@@ -42,6 +46,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '6' },
     steps: { type: 'string', default: '3' },
     harms: { type: 'string' },
+    hosts: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     rank: { type: 'string' },
     addresses: { type: 'string', default: '' },
@@ -53,6 +58,7 @@ const SELF = fileURLToPath(import.meta.url);
 
 if (values.rank !== undefined) await contestant(Number(values.rank));
 else if (values.harms !== undefined) process.exitCode = (await harm(Math.max(1, Number(values.harms)))) ? 0 : 1;
+else if (values.hosts) process.exitCode = (await trainOnTwoHosts()) ? 0 : 1;
 else await race();
 
 /** One process of a contestant: rounds of steps, or of sums over the ranks alone, as they are asked for. */

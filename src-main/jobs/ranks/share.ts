@@ -1,6 +1,12 @@
+import { availableParallelism } from 'node:os';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { mixes, type Recipe } from '../../protocol/recipe.ts';
 import { reason } from '../../protocol/reasons.ts';
+
+/** Shares the threads of this machine out over so many processes on it. */
+export function threadsOf(processes: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / processes));
+}
 
 /**
  * Returns a recipe as one rank's loader has it: a share of each step's images.

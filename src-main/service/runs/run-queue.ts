@@ -126,13 +126,20 @@ export class RunQueue {
   }
 
   /** Has a run wait for its turn. @throws StillhouseError `queue.elsewhere`, `argument.invalid`. */
-  add({ recipe, resume, plan, study }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan' | 'study'>): QueueReport {
+  add({
+    recipe,
+    processes,
+    resume,
+    plan,
+    study,
+  }: CallParams<'queue.add'> & Pick<QueueEntry, 'plan' | 'study'>): QueueReport {
     if (!recipe === !resume)
       throw new StillhouseError('argument.invalid', { name: 'queue.add', expected: 'recipe | resume', got: 'else' });
     const entry: QueueEntry = {
       id: randomUUID().slice(0, 8),
       added: Date.now(),
       recipe: recipe ?? null,
+      ...(processes !== undefined && { processes }),
       resume: resume ?? null,
       ...(plan !== undefined && { plan }),
       ...(study !== undefined && { study }),

@@ -16,7 +16,7 @@ import type { ChosenEngine, EngineManager } from '../engine/engine-manager.ts';
 import { checkRecipe, refusal, type CheckedRecipe, type RecipeFacts } from '../recipe/recipe-check.ts';
 import type { WhenDone } from '../exports/when-done.ts';
 import type { RunControl, RunEnd, RunRanks } from './run-control.ts';
-import { shareOfRecipe } from '../../jobs/ranks/share.ts';
+import { shareOfRecipe, threadsOf } from '../../jobs/ranks/share.ts';
 import type { RunStore } from './run-store.ts';
 
 /** What a person asks to be trained, whichever way they ask it. Paths are absolute. */
@@ -141,7 +141,8 @@ export class RunStarter {
 
   private start(request: RunRequest, { recipe, check }: CheckedRecipe, where: Where): BegunRun {
     const { id, path, lock, engine, resume } = where;
-    const { threads, ranks, onProgress } = request;
+    const { ranks, onProgress } = request;
+    const threads = request.threads ?? (ranks && 'nproc' in ranks ? threadsOf(ranks.nproc) : undefined);
     const on = { ...engine, ...(threads !== undefined && { threads }) };
     const { control, whenDone, onChange } = this.parts;
     const ended = control.start({ id, path, recipe, resume, on, lock, notes: check.warnings, ranks, onProgress });

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { rankPlace, type RankPlace } from '../../jobs/ranks/environment.ts';
+import { threadsOf } from '../../jobs/ranks/share.ts';
 import type { RunRequest } from '../../service/runs/run-starter.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import type { Shell } from './command.ts';
@@ -53,7 +53,7 @@ export function ranksOf(parsed: Parsed, { reporter }: Shell): CommandRanks {
     });
   if (place) return ofPlace(place, reporter);
   if (nproc === undefined || nproc === 1) return { ranks: undefined, threads: undefined, follower: null };
-  return { ranks: { nproc }, threads: share(nproc), follower: null };
+  return { ranks: { nproc }, threads: threadsOf(nproc), follower: null };
 }
 
 function ofPlace({ rank, size, localSize, leader }: RankPlace, reporter: Shell['reporter']): CommandRanks {
@@ -62,11 +62,9 @@ function ofPlace({ rank, size, localSize, leader }: RankPlace, reporter: Shell['
     reporter.note(new StillhouseError('ranks.no-secret', { place: `${leader.host}:${leader.port}` }).message);
   const ranks = { rank, size, leader, secret };
   const given = Number(process.env.SLURM_CPUS_PER_TASK);
-  const threads = Number.isInteger(given) && given > 0 ? given : share(localSize);
+  const threads = Number.isInteger(given) && given > 0 ? given : threadsOf(localSize);
   return { ranks, threads, follower: rank === 0 ? null : ranks };
 }
-
-const share = (processes: number): number => Math.max(1, Math.floor(availableParallelism() / processes));
 
 /** Takes part in a run as another rank than 0. @returns the exit code. @throws StillhouseError what the run fails with. */
 export async function follow(

@@ -136,9 +136,9 @@ function runFolder(word: string): string {
 const HEAD = ['run', 'state', 'epochs', 'best', 'last', 'EMA', 'trained', 'size', 'tags'];
 
 function describeRun(run: RunSummary): string[] {
-  const { id, state, epoch, epochs, bestAcc1, lastAcc1, emaAcc1, seconds, tags } = run;
+  const { id, ranks, state, epoch, epochs, bestAcc1, lastAcc1, emaAcc1, seconds, tags } = run;
   const scores = [bestAcc1, lastAcc1, emaAcc1].map(percent);
-  return [`${run.pinned ? '*' : ' '}${id}`, state, `${epoch}/${epochs}`, ...scores, duration(seconds), bytes(run.bytes), tags.join(' ')]; // prettier-ignore
+  return [`${run.pinned ? '*' : ' '}${id}`, ranks ? `${state} (${ranks} ranks)` : state, `${epoch}/${epochs}`, ...scores, duration(seconds), bytes(run.bytes), tags.join(' ')]; // prettier-ignore
 }
 
 function describeDetail({ summary, recipe, classes }: RunDetail, checkpoints: readonly CheckpointInfo[]): string {
