@@ -39,7 +39,7 @@ test('two processes train one run, which waits, trains and goes on with both', a
 
   await test.step('the list of runs counts them, and resumed it has both again', async () => {
     await bench.go('Checkpoints');
-    await expect(main.getByRole('cell', { name: /2 processes$/ })).toBeVisible();
+    await expect(main.getByRole('rowheader', { name: /2 processes$/ })).toBeVisible();
     await bench.go('Train');
     await main.getByRole('button', { name: 'Resume', exact: true }).click();
     await bench.reaches('Running');
