@@ -101,5 +101,6 @@ export const exportPage = {
       'On {device}, {threads} threads; up to {runs} runs after a warm-up. A training beside it makes them longer.',
   },
   use: 'How to load it',
+  browser: 'Browser',
   useWith: 'Load it with',
 };

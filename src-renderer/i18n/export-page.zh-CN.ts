@@ -128,5 +128,6 @@ export const exportPage = {
     device: '在 {device} 上，{threads} 个线程；预热后最多 {runs} 次。同时进行的训练会使其变长。',
   },
   use: '如何载入',
+  browser: '浏览器',
   useWith: '载入方式',
 };

@@ -60,7 +60,7 @@ async function race(engine: Engine, name: string): Promise<void> {
   for (const one of all) await one.close();
   const table = all.map(({ label }) => {
     const ms = batches.map((batch) => (1000 * Math.min(...seconds.get(`${label}|${batch}`)!)) / batch);
-    return { program: label, ...Object.fromEntries(batches.map((batch, at) => [`ms an image, ${batch} at a time`, Number(ms[at].toFixed(1))])) }; // prettier-ignore
+    return { program: label, ...Object.fromEntries(batches.map((batch, at) => [`ms an image, ${batch} at a time`, Number(ms[at].toFixed(2))])) }; // prettier-ignore
   });
   if (words.includes('--json')) return console.log(JSON.stringify({ model: name, rounds, threads: THREADS, table }));
   console.log(`${name}, ${THREADS} thread, processor time, least of ${rounds * STEPS} batches`);

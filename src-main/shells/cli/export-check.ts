@@ -34,7 +34,7 @@ function computedBy({ runtime, device, threads }: ExportCheck): string {
 /** A graph beside the weights of a folder. */
 function partRows({ file, bytes: size, answers, alone, latency, runtime }: CheckedPart): string[] {
   return [
-    row(file, `${bytes(size)}${runtime ? `, run by ${runtime}` : ''}`),
+    `${file}: ${bytes(size)}${runtime ? `, run by ${runtime}` : ''}`,
     ...(answers ? [row('  in a batch', differenceText(answers))] : []),
     ...(alone ? [row('  alone', differenceText(alone))] : []),
     ...latency.map((one) => row(`  batch of ${one.batch}`, timeText(one))),

@@ -5,11 +5,24 @@ export interface ExportedModel {
   model: string;
   classes: number;
   inputSize: number;
+  /** Of images that are not square. */
+  inputWidth?: number;
   format: ExportFormat;
   /** The state dict of a .pth stands under the name `model`. */
   wrapped: boolean;
   path: string;
 }
+
+/** Names the program that the lines are for; null where any browser does. */
+export function readerOf(format: ExportFormat): string | null {
+  if (format === 'demo' || format === 'demo-folder') return null;
+  return OTHER_READERS[format] ?? 'timm';
+}
+
+const OTHER_READERS: Partial<Record<ExportFormat, string>> = {
+  ...{ huggingface: 'transformers', 'saved-model': 'TensorFlow', tfjs: 'TF.js', 'tfjs-float16': 'TF.js' },
+  ...{ onnx: 'onnxruntime', 'onnx-float16': 'onnxruntime', 'onnx-int8': 'onnxruntime' },
+};
 
 /** How Python reads the weights of one format and, beside them, the facts by which images are prepared. */
 interface PythonReader {
@@ -63,41 +76,69 @@ const OTHERS: Partial<Record<ExportFormat, (exported: ExportedModel) => string>>
   'demo-folder': demoSnippet,
 };
 
-function onnxSnippet({ path, inputSize }: ExportedModel): string {
+/** Lines that cut an image as the evaluation does, by what the export says of it in `about`. */
+const VIEW = [
+  'mean, std, sides = (json.loads(about[key]) for key in ("mean", "std", "input_size"))',
+  'height, width = sides[1:]',
+  'image = Image.open("image.jpg").convert("RGB")',
+  'scale = int(max(height, width) / float(about["crop_pct"])) / min(image.size)',
+  'filter = Image.Resampling[about["interpolation"].upper()]',
+  'image = image.resize([round(scale * side) for side in image.size], filter)',
+  'left, top = (image.width - width) // 2, (image.height - height) // 2',
+  'pixels = numpy.asarray(image.crop((left, top, left + width, top + height)))[None]',
+];
+const NAMED = [
+  'names = json.loads(about.get("classes", "null")) or range(len(logits))',
+  'print(names[logits.argmax()], logits)',
+];
+
+function onnxSnippet({ path }: ExportedModel): string {
   return [
     'import json, numpy, onnxruntime',
     'from PIL import Image',
     '',
     `session = onnxruntime.InferenceSession(${quoted(path)})`,
     'about = session.get_modelmeta().custom_metadata_map',
-    'mean, std = json.loads(about["mean"]), json.loads(about["std"])',
-    `image = Image.open("image.jpg").convert("RGB").resize((${inputSize}, ${inputSize}), Image.Resampling.BICUBIC)`,
-    'pixels = ((numpy.asarray(image, "float32") / 255 - mean) / std).transpose(2, 0, 1)[None].astype("float32")',
-    'logits = session.run(["logits"], {"pixel_values": pixels})[0][0]',
-    'print(logits.argmax(), logits)',
+    ...VIEW,
+    'name = session.get_inputs()[0].name',
+    'if name == "pixel_values":',
+    '    pixels = ((pixels / 255 - mean) / std).transpose(0, 3, 1, 2).astype("float32")',
+    'logits = session.run(["logits"], {name: pixels})[0][0]',
+    ...NAMED,
   ].join('\n');
 }
 
-function savedModelSnippet({ path, inputSize }: ExportedModel): string {
+function savedModelSnippet({ path }: ExportedModel): string {
   return [
-    'import tensorflow as tf',
+    'import json, numpy, tensorflow as tf',
+    'from PIL import Image',
     '',
-    `model = tf.saved_model.load(${quoted(path)}).signatures["serving_default"]`,
-    'image = tf.io.decode_image(tf.io.read_file("image.jpg"), channels=3, expand_animations=False)',
-    `image = tf.image.resize(image, [${inputSize}, ${inputSize}], method="bicubic", antialias=True)`,
-    'image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)',
-    'print(model(images=image[None])["logits"])',
+    `folder = ${quoted(path)}`,
+    'loaded = tf.saved_model.load(folder)',
+    'model = loaded.signatures["serving_default"]',
+    'about = json.load(open(folder + "/assets.extra/stillhouse.json"))',
+    ...VIEW,
+    'name = list(model.structured_input_signature[1])[0]',
+    'if name == "pixel_values":',
+    '    pixels = ((pixels / 255 - mean) / std).astype("float32")',
+    'logits = model(**{name: tf.constant(pixels)})["logits"][0].numpy()',
+    ...NAMED,
   ].join('\n');
 }
 
-function tfjsSnippet({ inputSize }: ExportedModel): string {
+function tfjsSnippet(): string {
   return [
     "import * as tf from '@tensorflow/tfjs';",
     '',
     "const model = await tf.loadGraphModel('./model.json');",
-    'const [mean, std] = [model.metadata.mean, model.metadata.std].map(JSON.parse);',
+    'const { mean, std, input_size, crop_pct } = model.metadata;',
+    'const [, height, width] = JSON.parse(input_size);',
     "const pixels = tf.browser.fromPixels(document.querySelector('img'));",
-    `const image = tf.image.resizeBilinear(pixels, [${inputSize}, ${inputSize}]).div(255).sub(mean).div(std);`,
+    'const [h, w] = pixels.shape;',
+    'const scale = Math.min(h, w) / Math.trunc(Math.max(height, width) / crop_pct);',
+    'const [high, wide] = [height, width].map((side) => Math.round(side * scale));',
+    'const cut = pixels.slice([(h - high) >> 1, (w - wide) >> 1, 0], [high, wide, 3]);',
+    'const image = tf.image.resizeBilinear(cut, [height, width]).div(255).sub(JSON.parse(mean)).div(JSON.parse(std));',
     "model.execute({ pixel_values: image.expandDims() }, 'logits').print();",
   ].join('\n');
 }
@@ -135,8 +176,9 @@ function pipelineSnippet({ path }: ExportedModel): string {
 
 /** Only models with patches take a size. */
 function weightsSnippet(exported: ExportedModel, { imports, lines, fact, text }: PythonReader): string {
-  const { model, classes, inputSize } = exported;
-  const size = model.includes('_patch') ? `, img_size=${inputSize}` : '';
+  const { model, classes, inputSize, inputWidth = inputSize } = exported;
+  const sides = inputWidth === inputSize ? inputSize : `(${inputSize}, ${inputWidth})`;
+  const size = model.includes('_patch') ? `, img_size=${sides}` : '';
   return [
     imports,
     'from PIL import Image',
