@@ -48,8 +48,8 @@ function differenceText({ max, mean, agreement, acc1 }: AnswerComparison): strin
 
 function preparation({ preprocessing }: ExportCheck): string {
   if (!preprocessing) return 'the file does not say how to prepare them';
-  const { inputSize, cropRatio, interpolation, mean, std } = preprocessing;
-  return `${inputSize} px, crop ${cropRatio}, ${interpolation}, mean ${mean.join(' ')}, std ${std.join(' ')}`;
+  const { inputSize, inputWidth, cropRatio, interpolation, mean, std } = preprocessing;
+  return `${inputSize}${inputWidth ? ` × ${inputWidth}` : ''} px, crop ${cropRatio}, ${interpolation}, mean ${mean.join(' ')}, std ${std.join(' ')}`;
 }
 
 function answerRows(data: string, answers: NonNullable<ExportCheck['answers']>): string[] {
