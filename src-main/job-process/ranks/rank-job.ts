@@ -4,6 +4,7 @@ import { countParameters } from '../../model/model.ts';
 import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
 import type { HistoryRow } from '../../protocol/events.ts';
 import { VERSION } from '../../protocol/version.ts';
+import { abortCollectives } from '../../runtime/collectives.ts';
 import { runLoop } from '../../train/loop.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
@@ -38,9 +39,9 @@ export async function runRankJob(job: RankJob, context: JobContext): Promise<nul
   const heard = new Heard(line);
   const askToStop = (): void => line.say({ say: 'stop' } satisfies FromOther);
   context.stop.addEventListener('abort', askToStop);
-  await line.open;
-  if (context.stop.aborted) askToStop();
   try {
+    await Promise.race([line.open, cancelled(context.stop)]);
+    if (context.stop.aborted) askToStop();
     await Promise.race([heard.ended, takePart(job, context, line, heard)]);
     return null;
   } catch (error) {
@@ -49,6 +50,17 @@ export async function runRankJob(job: RankJob, context: JobContext): Promise<nul
   } finally {
     await line.close();
   }
+}
+
+/** Rejects when this rank is asked to end before rank 0 has taken it in. */
+function cancelled(stop: AbortSignal): Promise<never> {
+  const asked = new Promise<never>((_, reject) => {
+    const end = (): void => reject(new StillhouseError('job.cancelled'));
+    if (stop.aborted) end();
+    stop.addEventListener('abort', end, { once: true });
+  });
+  asked.catch(() => undefined);
+  return asked;
 }
 
 /** What rank 0 has said, to be waited for. */
@@ -92,6 +104,9 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   const { student, teacher: planned } = await createModels(recipe, dataset.classes, kept);
   const { addresses, precision } = await heard.next('go');
   const engine = await openEngine(job, threadingOf(student), { rank, addresses });
+  // A sum that waits for a rank which is cut off would keep this process from ending.
+  const abort = (why: unknown): void => abortCollectives(engine.tensorflow, reasonText(why));
+  void heard.ended.then(abort, abort);
   const theirs = precisionOf(recipe, engine);
   if (theirs !== precision) throw new StillhouseError('ranks.precision', { rank, theirs, ours: precision });
   const state = engine.newState();
@@ -137,6 +152,8 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   // Rank 0 has still to save.
   await never();
 }
+
+const reasonText = (why: unknown): string => (why instanceof Error ? why.message : 'the run has ended');
 
 /** Rank 0 has met the same, and says what the run ends with. */
 const never = (): Promise<never> => new Promise(() => undefined);

@@ -61,8 +61,15 @@ function fromTorchrun(environment: Environment): RankPlace | null {
     size,
     local: whole(environment, 'LOCAL_RANK', 0, size - 1, alone ? rank : 0),
     localSize,
-    leader: { host, port: whole(environment, 'MASTER_PORT', 1, 65535, PORT) },
+    leader: { host, port: torchrunPort(environment) },
   };
+}
+
+/** torchrun itself listens at MASTER_PORT, where it says so: another port follows from that one and its restarts. */
+function torchrunPort(environment: Environment): number {
+  const port = whole(environment, 'MASTER_PORT', 1, 65535, PORT);
+  if (environment.TORCHELASTIC_USE_AGENT_STORE?.toLowerCase() !== 'true') return port;
+  return FIRST_PORT + ((port + 7 * whole(environment, 'TORCHELASTIC_RESTART_COUNT', 0, 2 ** 32 - 1, 0)) % PORTS);
 }
 
 function fromSlurm(environment: Environment): RankPlace | null {

@@ -20,6 +20,16 @@ describe('the rank of a process', () => {
     expect(rankPlace({ ...SLURM, ...TORCHRUN })).toEqual({ rank: 3, size: 4, local: 1, localSize: 2, leader });
   });
 
+  it('waits beside the port that torchrun keeps for itself, at another one after a restart', () => {
+    const kept = { ...TORCHRUN, TORCHELASTIC_USE_AGENT_STORE: 'True', TORCHELASTIC_RESTART_COUNT: '0' };
+    const { port } = rankPlace(kept)!.leader;
+    expect(port).not.toBe(4000);
+    expect(rankPlace({ ...kept, RANK: '0' })!.leader.port).toBe(port);
+    expect(rankPlace({ ...kept, TORCHELASTIC_RESTART_COUNT: '1' })!.leader.port).not.toBe(port);
+    expect(rankPlace(kept, { distUrl: 'tcp://n1:4001' })!.leader.port).toBe(4001);
+    expect(rankPlace({ ...kept, TORCHELASTIC_USE_AGENT_STORE: 'False' })!.leader.port).toBe(4000);
+  });
+
   it('follows from RANK and WORLD_SIZE alone on this machine', () => {
     const leader = { host: '127.0.0.1', port: 29500 };
     expect(rankPlace({ RANK: '1', WORLD_SIZE: '2' })).toEqual({ rank: 1, size: 2, local: 1, localSize: 2, leader });
