@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, fsyncSync, linkSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, fsyncSync, linkSync, mkdirSync, openSync, readdirSync, statSync, writeSync } from 'node:fs'; // prettier-ignore
 import { open, readdir, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
@@ -22,6 +22,24 @@ export function namesIn(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return [];
+  }
+}
+
+/**
+ * Makes a folder and those above it; one that is there stays. Node's own `recursive` never ends where a folder that is
+ * there says that it is not, as /proc does.
+ * @throws Error as mkdir
+ */
+export function makeFolder(path: string): void {
+  const isFolder = (one: string): boolean => statSync(one, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path && !isFolder(parent)) makeFolder(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process may have made it.
+    if (!isFolder(path)) throw error;
   }
 }
 

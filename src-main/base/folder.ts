@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
-import { diskError, namesIn, removeLeftovers, requireSpace, syncToDisk, temporaryBeside, writeChunksAtomic } from './files.ts'; // prettier-ignore
+import { diskError, makeFolder, namesIn, removeLeftovers, requireSpace, syncToDisk, temporaryBeside, writeChunksAtomic } from './files.ts'; // prettier-ignore
 import { moveNow, removeNow } from './moves.ts';
 import { requireName } from './names.ts';
 import { isAlive } from './process.ts';
@@ -43,7 +43,7 @@ export async function writeFilesAtomic(folder: string, files: readonly FileToWri
   const whole = `${temporary}.${FILES}`;
   for (const { name } of files) requireName(join(folder, name));
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     await finishLeftovers(folder);
     await requireSpace(folder, bytes, path);
     await writeAside(temporary, files);
@@ -74,7 +74,7 @@ export async function writeFolderAtomic(
   const whole = `${temporary}.${FOLDER}`;
   requireName(path);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await finishLeftovers(dirname(path));
     if (existsSync(path) && !mayReplace(path, isOwn))
       throw new StillhouseError('disk.denied', { path, reason: reason('os.folder-taken') });
@@ -132,7 +132,7 @@ function moveFolder(whole: string): void {
 async function writeAside(temporary: string, files: readonly FileToWrite[]): Promise<void> {
   for (const { name, chunks, bytes } of files) {
     const file = join(temporary, name);
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     await writeChunksAtomic(file, chunks(), bytes);
   }
 }

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { diskError, writeFileAtomic } from '../base/files.ts';
+import { diskError, makeFolder, writeFileAtomic } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { lockOwner, lockRun } from './lock.ts';
 import { exportsFolder } from './run-folder.ts';
@@ -25,7 +25,7 @@ export interface OwedExports {
 export function takeExports(run: string): OwedExports {
   const folder = exportsFolder(run);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     throw diskError(error, folder, 0);
   }

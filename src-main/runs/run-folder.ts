@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, lstatSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StillhouseError, toPlainError, type PlainError } from '../protocol/errors.ts';
 import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { diskError, namesIn, writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { diskError, makeFolder, namesIn, writeFileAtomic, writeNewFile } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { requireName } from '../base/names.ts';
 
@@ -66,7 +66,7 @@ export function createRun(folder: string, content: Omit<RunFile, 'format' | 'cre
   requireName(folder);
   const run: RunFile = { format: 1, created: Date.now(), ...content };
   try {
-    mkdirSync(checkpointsFolder(folder), { recursive: true });
+    makeFolder(checkpointsFolder(folder));
   } catch (error) {
     throw diskError(error, folder, 0);
   }

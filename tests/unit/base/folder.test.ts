@@ -37,6 +37,18 @@ test('files that belong together are of one time, whenever their writer is kille
   }
 });
 
+test('a folder that cannot be made is refused, and does not keep anybody waiting', async () => {
+  const file = join(fresh(), 'file');
+  writeFileSync(file, '');
+  // Linux' /proc says of every new folder in it that it is not there; elsewhere a file is in the way there too.
+  const places = [join(file, 'a', 'b'), ...(process.platform === 'linux' ? ['/proc/none/deeper'] : [])];
+  for (const place of places)
+    await expect(writeFilesAtomic(place, [textFile('a', 'a')])).rejects.toMatchObject({ code: 'disk.denied' });
+  const made = join(fresh(), 'one', 'two');
+  await writeFilesAtomic(made, [textFile('a', 'b')]);
+  expect(texts(made)).toEqual({ a: 'b' });
+});
+
 test('what was whole and not yet in its place is put there, what was not goes', async () => {
   const [folder, writer] = [fresh(), await goneId()];
   const left = (name: string, files: Record<string, string>): void => {
