@@ -114,5 +114,10 @@ export interface State {
   set(name: string, shape: readonly number[], values: Float32Array): void;
   /** A copy of a variable's current values. */
   read(name: string): Float32Array;
+  /**
+   * Frees the frozen variables that no compiled program reads, and what was prepared from frozen ones for programs that
+   * are gone. A program that is compiled later finds only what is left: call it when all are compiled.
+   */
+  trim(isFrozen: IsFrozen): void;
   dispose(): void;
 }

@@ -56,6 +56,20 @@ export function fitWeights(
   return { params, report };
 }
 
+/**
+ * Takes the parameters that {@link fitWeights} takes, one after the other: whoever copies each needs memory for one.
+ * @throws StillhouseError as that does, for what does not fit before anything is taken.
+ */
+export function* fitEach(
+  model: Named,
+  tensors: Tensors,
+  options: Omit<FitOptions, 'newHead'>,
+): Generator<{ spec: ParamSpec; values: Float32Array }> {
+  const whole = { ...options, newHead: false };
+  for (const { spec, fit, array } of planFit(model, tensors, whole).fits)
+    yield { spec, values: valuesOf(spec, fit, array, model, whole) };
+}
+
 /** Lists how each parameter of a model gets its values. */
 interface Plan {
   fits: { spec: ParamSpec; fit: Fit; array: NamedArray | undefined }[];

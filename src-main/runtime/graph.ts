@@ -9,6 +9,7 @@ const LIST_INPUTS: Record<string, { before: number; after: number; empty?: true 
   Pack: { before: 0, after: 0 },
   AddN: { before: 0, after: 0 },
   IdentityN: { before: 0, after: 0 },
+  Merge: { before: 0, after: 0 },
   PartitionedCall: { before: 0, after: 0 },
   StatefulPartitionedCall: { before: 0, after: 0 },
   CollectiveReduceV2: { before: 4, after: 0 },

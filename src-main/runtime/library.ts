@@ -143,6 +143,7 @@ const LIBC_SIGNATURES = {
   malloc: 'void *malloc(size_t bytes)',
   free: 'void free(void *block)',
   mallopt: 'int mallopt(int param, int value)',
+  mallocTrim: 'int malloc_trim(size_t pad)',
   dlopen: 'void *dlopen(const char *path, int flags)',
   dlerror: 'const char *dlerror(void)',
   setenv: 'int setenv(const char *name, const char *value, int overwrite)',
@@ -215,6 +216,11 @@ function keepBigBlocks(libc: LibcFunctions): void {
   libc.mallopt(M_MMAP_THRESHOLD, 1 << 30);
   libc.mallopt(M_TRIM_THRESHOLD, 0x7fffffff);
   libc.mallopt(M_TOP_PAD, 64 << 20);
+}
+
+/** Gives free blocks back to the system, once: what files were read into is of no use to TensorFlow, whose tensors come from a pool of their own. */
+export function giveBackFree({ libc }: Pick<Tf, 'libc'>): void {
+  if (platform().glibc) libc.mallocTrim(0);
 }
 
 function bind<Functions>(

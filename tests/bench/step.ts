@@ -18,7 +18,7 @@ import type { Precision } from '../../src-main/trace/narrow.ts';
 import { record } from '../../src-main/trace/recorder.ts';
 import { threadingOf } from '../../src-main/train/parts.ts';
 import { initialValues } from '../../src-main/train/init.ts';
-import { createEvalStep, createTrainStep } from '../../src-main/train/step.ts';
+import { createEvalStep, createTrainStep, isFrozen } from '../../src-main/train/step.ts';
 import { PREFIX, trainable } from '../../src-main/train/variables.ts';
 import { median, peerPython, startContestant, type Contestant } from './peers.ts';
 
@@ -200,7 +200,7 @@ async function worker([precision, model, batch, task, threads, teacher]: string[
   answer([]);
   for await (const line of createInterface({ input: process.stdin })) {
     if (task === 'roof') answer((await step()) as number[]);
-    else if (line === 'teacher') answer(await timed((await teach!()).run, 3));
+    else if (line === 'teacher') answer(await timed(teach!.run, 3));
     else answer(await timed(step, Number(line)));
   }
   exitProcess(0);
@@ -253,8 +253,8 @@ interface Asked {
 
 interface Steps {
   step: () => Promise<unknown>;
-  /** Makes what asks the teacher alone; null without a teacher in the step. */
-  teach: (() => Promise<{ run: () => Promise<unknown> }>) | null;
+  /** Asks the teacher alone; null without a teacher in the step. */
+  teach: { run: () => Promise<unknown> } | null;
 }
 
 async function modelStep(engine: Engine, asked: Asked): Promise<Steps> {
@@ -267,7 +267,11 @@ async function modelStep(engine: Engine, asked: Asked): Promise<Steps> {
     const step = await createEvalStep(engine, state, { model, prefix, batchSize: batch, precision, frozen: true });
     return { run: () => step.run(images) };
   };
-  if (task === 'infer') return { step: (await alone(student, PREFIX.model)).run, teach: null };
+  if (task === 'infer') {
+    const { run } = await alone(student, PREFIX.model);
+    state.trim(() => true);
+    return { step: run, teach: null };
+  }
   for (const { name, shape } of trainable(student)) {
     const zeros = new Float32Array(shape.reduce((product, side) => product * side, 1));
     state.set(PREFIX.mean + name, shape, zeros);
@@ -279,12 +283,14 @@ async function modelStep(engine: Engine, asked: Asked): Promise<Steps> {
   const settings = { ...defaultRecipe(), ...WITHOUT_AUGMENTATION, modelEma: false };
   const recipe = { ...settings, batchSize: batch, distillationType: teacher ? ('hard' as const) : ('none' as const) };
   const step = await createTrainStep(engine, state, { student, teacher, recipe, batchSize: batch, precision });
+  const teach = own && (await alone(own, PREFIX.teacher));
+  state.trim(isFrozen);
   const labels = Int32Array.from({ length: batch }, () => Math.random() * 1000);
   const noise = Float32Array.from({ length: (student.noise?.shape(1)[0] ?? 0) * batch }, () => Math.random());
   let index = 0;
   return {
     step: () => step.run({ images, labels, noise }, { lr: 1e-3, step: ++index }),
-    teach: own && (() => alone(own, PREFIX.teacher)),
+    teach,
   };
 }
 

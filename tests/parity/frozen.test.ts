@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { Engine } from '../../src-main/engines/engine.ts';
+import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { lowerFrozen } from '../../src-main/engines/tensorflow/lower.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
@@ -106,6 +106,51 @@ describe('a batch in parts', () => {
     };
     expect(relativeError(await answer(true), await answer(false))).toBeLessThan(1e-5);
     expect(state.names()).toEqual(model.specs.map(({ name }) => name));
+    state.dispose();
+  });
+});
+
+describe('once its programs are compiled, a frozen network is held once', () => {
+  const [SIDE, BATCH] = [64, 4];
+  const shown = Uint8Array.from(hashed('images', BATCH * SIDE * SIDE * 3), (bits) => bits >>> 24);
+  const model = createModel('regnety_002', { classes: 10, inputSize: SIDE });
+  const filled = () => {
+    const state = engine.newState();
+    for (const spec of model.specs) state.set(spec.name, spec.shape, parameterValues(spec));
+    return state;
+  };
+  const bytesOf = (state: State) =>
+    state.names().reduce((sum, name) => sum + 4 * state.shape(name).reduce((product, side) => product * side, 1), 0);
+  const parts = { model, prefix: '', batchSize: BATCH, frozen: true };
+
+  test('what it was prepared from is freed, and it answers as before', async () => {
+    const state = filled();
+    const step = await createEvalStep(engine, state, parts);
+    const { head } = await step.run(shown);
+    const whole = bytesOf(state);
+    state.trim(all);
+    // What is left of 3 million numbers are the kernels of squeeze-and-excitation and the head, which are read as they are.
+    expect(bytesOf(state)).toBeLessThan(whole / 4);
+    expect(state.names()).toContain('head.fc.weight');
+    expect(state.names().filter((name) => name.includes('bn.'))).toEqual([]);
+    expect((await step.run(shown)).head).toEqual(head);
+    const again = await createEvalStep(engine, state, parts);
+    expect((await again.run(shown)).head).toEqual(head);
+    for (const one of [step, again]) one.dispose();
+    state.trim(all);
+    expect(state.names()).toEqual([]);
+    state.dispose();
+  });
+
+  test('others that need what was freed are refused, and what may change is never freed', async () => {
+    const state = filled();
+    const names = state.names();
+    const step = await createEvalStep(engine, state, parts);
+    state.trim(() => false);
+    expect(state.names()).toEqual(names);
+    state.trim(all);
+    await expect(createEvalStep(engine, state, { ...parts, frozen: false })).rejects.toThrow('there is no variable');
+    step.dispose();
     state.dispose();
   });
 });

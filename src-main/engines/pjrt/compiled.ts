@@ -23,6 +23,7 @@ export function compiledOver({ client, executable, module }: Loaded, state: Pjrt
   const variables = module.inputs.filter(({ variable }) => variable);
   const inputs = module.inputs.filter(({ variable }) => !variable);
   requireVariables(state, variables, module.outputs);
+  const letGo = state.use(variables.map(({ name }) => name));
   return {
     run: async (values, onFeed) => {
       const begun = performance.now();
@@ -45,7 +46,10 @@ export function compiledOver({ client, executable, module }: Loaded, state: Pjrt
         await feeding.then(({ buffers }) => freeAll(buffers), () => undefined); // prettier-ignore
       }
     },
-    dispose: () => executable.dispose(),
+    dispose: () => {
+      letGo();
+      executable.dispose();
+    },
   };
 }
 

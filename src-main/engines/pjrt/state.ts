@@ -1,6 +1,7 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import type { DeviceBuffer } from '../../runtime/pjrt/device-buffer.ts';
+import type { IsFrozen } from '../../trace/freeze.ts';
 import { requireFit, type State } from '../engine.ts';
 
 interface Variable {
@@ -9,6 +10,8 @@ interface Variable {
   waiting: Float32Array | null;
   /** The same values on each device. */
   buffers: DeviceBuffer[];
+  /** Compiled programs that read or write it. */
+  users: number;
 }
 
 /** Variables as buffers, the same on every device. What is set goes up before the next run. */
@@ -34,12 +37,31 @@ export class PjrtState implements State {
     const existing = this.variables.get(name);
     requireFit(name, existing?.shape, shape, values.length);
     free(existing?.buffers ?? []);
-    this.variables.set(name, { shape: [...shape], waiting: values.slice(), buffers: [] });
+    const users = existing?.users ?? 0;
+    this.variables.set(name, { shape: [...shape], waiting: values.slice(), buffers: [], users });
   }
 
   read(name: string): Float32Array {
     const { shape, waiting, buffers } = this.variable(name);
     return waiting ? waiting.slice() : buffers[0].readNow(new Float32Array(shapeSize(shape)));
+  }
+
+  trim(isFrozen: IsFrozen): void {
+    for (const [name, { users, buffers }] of this.variables) {
+      if (users > 0 || !isFrozen(name)) continue;
+      free(buffers);
+      this.variables.delete(name);
+    }
+  }
+
+  /** Holds variables for a compiled program. @returns what lets them go. */
+  use(names: readonly string[]): () => void {
+    for (const name of names) this.variable(name).users++;
+    let held = true;
+    return () => {
+      if (held) for (const name of names) this.variable(name).users--;
+      held = false;
+    };
   }
 
   dispose(): void {

@@ -16,6 +16,7 @@ import type { Split } from '../../trace/freeze.ts';
 import { hash } from '../../trace/print.ts';
 import { simplify } from '../../trace/rewrite.ts';
 import type { Compiled, State } from '../engine.ts';
+import { FirstRun } from './first-run.ts';
 import { oneDnnConv } from './fuse-conv.ts';
 import { TensorFlowState } from './state.ts';
 
@@ -29,11 +30,15 @@ export function compile(engine: TensorFlow, program: Program, state: State): Com
   const own = ownState(state);
   const handles = variables.map((name) => own.handle(name));
   const bodies = new Bodies();
-  const compiled = build(engine, program, variables, bodies);
+  const isParted = program.nodes.some(({ op }) => op === 'Call');
+  const compiled = build(engine, program, variables, bodies, { isParted });
+  const letGo = own.use(variables);
+  let runs = 0;
   return {
     run: async (values, onFeed) => {
       const begun = performance.now();
       const fed = inputs.map(({ name, spec }) => feed(engine, name, spec, values[name]));
+      if (isParted) fed.push(toHandle(engine.tf, [], 'bool', Uint8Array.of(runs++ === 0 ? 1 : 0)));
       onFeed?.(begun, performance.now());
       try {
         const results = await compiled.run([...fed, ...handles]);
@@ -43,6 +48,7 @@ export function compile(engine: TensorFlow, program: Program, state: State): Com
       }
     },
     dispose: () => {
+      letGo();
       compiled.dispose();
       for (const one of bodies.values()) one.dispose();
     },
@@ -116,7 +122,7 @@ function call(
   graph: Graph,
   engine: TensorFlow,
   node: ProgramNode,
-  bodies: Bodies,
+  { bodies, firstRun }: { bodies: Bodies; firstRun: FirstRun | null },
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const body = node.body!;
@@ -131,21 +137,28 @@ function call(
     { name: 'f', type: ATTR.func, value: bodies.get(key)!.name },
   ];
   if (node.op === 'Cluster') attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
-  const awaited = new Set(given.slice(takes.length).map(({ oper }) => oper));
-  return graph.add('PartitionedCall', attrs, given.slice(0, takes.length), [...awaited]);
+  const gates = node.op === 'Call' ? firstRun?.before(key) : [];
+  const awaited = new Set([...given.slice(takes.length).map(({ oper }) => oper), ...(gates ?? [])]);
+  const oper = graph.add('PartitionedCall', attrs, given.slice(0, takes.length), [...awaited]);
+  if (node.op === 'Call') firstRun?.lead(key, oper);
+  return oper;
 }
 
-/** The graph function of a program: arguments are its inputs, then a resource for each variable. */
+/**
+ * The graph function of a program: arguments are its inputs, then whether it runs for the first time where it is in
+ * parts, then a resource for each variable.
+ */
 function build(
   engine: TensorFlow,
   program: Program,
   variables: string[],
   bodies: Bodies,
-  options: { inline?: boolean } = {},
+  { isParted = false, ...options }: { inline?: boolean; isParted?: boolean } = {},
 ): GraphFunction {
   const graph = new Graph(engine.tf);
   try {
     const fed: GraphOutput[] = [];
+    const firstRun = isParted ? new FirstRun(graph) : null;
     const resources = new Map(variables.map((name) => [name, { oper: resourcePlaceholder(graph), index: 0 }]));
     const opers = new Array<Pointer>(program.nodes.length);
     const end = ({ node, output }: ValueRef): GraphOutput => ({ oper: opers[node], index: output });
@@ -155,7 +168,9 @@ function build(
         inPlace.push(applyAdamw(graph, program, index, resources, end));
         return;
       }
-      opers[index] = node.body ? call(graph, engine, node, bodies, end) : addNode(graph, node, resources, end);
+      opers[index] = node.body
+        ? call(graph, engine, node, { bodies, firstRun }, end)
+        : addNode(graph, node, resources, end);
       if (node.op === 'Input') fed.push({ oper: opers[index], index: 0 });
     });
     const plain = program.assigns.filter(({ value }) => program.nodes[value.node].op !== 'AdamW');
@@ -164,7 +179,8 @@ function build(
       return graph.add('AssignVariableOp', [typeAttr('dtype', spec)], [resources.get(variable)!, end(value)]);
     });
     const outputs = program.outputs.map(({ value }) => end(value));
-    return new GraphFunction(engine, graph, [...fed, ...resources.values()], outputs, [...writes, ...inPlace], options);
+    const takes = [...fed, ...(firstRun ? [firstRun.isFirst] : []), ...resources.values()];
+    return new GraphFunction(engine, graph, takes, outputs, [...writes, ...inPlace], options);
   } finally {
     graph.dispose();
   }

@@ -2,8 +2,9 @@ import { ATTR, DTYPES, type Attr, type DType } from '../../runtime/dtypes.ts';
 import { execute } from '../../runtime/eager.ts';
 import { requireFit, type State } from '../engine.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
-import type { Pointer } from '../../runtime/library.ts';
+import { giveBackFree, type Pointer } from '../../runtime/library.ts';
 import { fromHandle, toHandle } from '../../runtime/tensors.ts';
+import type { IsFrozen } from '../../trace/freeze.ts';
 import type { TensorSpec } from '../../trace/program.ts';
 
 interface Variable {
@@ -11,6 +12,8 @@ interface Variable {
   handle: Pointer;
   /** Follows from others: nothing that a run saves. */
   prepared: boolean;
+  /** Compiled programs that name it. */
+  users: number;
 }
 
 let serial = 0;
@@ -63,13 +66,31 @@ export class TensorFlowState implements State {
     }
   }
 
+  trim(isFrozen: IsFrozen): void {
+    const unread = [...this.variables].filter(([name, one]) => one.users === 0 && (one.prepared || isFrozen(name)));
+    for (const [name] of unread) this.free(name);
+    if (unread.length > 0) giveBackFree(this.engine.tf);
+  }
+
+  /** Holds variables for a compiled program. @returns what lets them go. */
+  use(names: readonly string[]): () => void {
+    const used = names.map((name) => this.variable(name));
+    for (const one of used) one.users++;
+    return () => {
+      for (const one of used.splice(0)) one.users--;
+    };
+  }
+
   dispose(): void {
+    for (const name of [...this.variables.keys()]) this.free(name);
+  }
+
+  private free(name: string): void {
     const { tf, context } = this.engine;
-    for (const { handle } of this.variables.values()) {
-      execute(tf, context, 'DestroyResourceOp', [], [handle], 0);
-      tf.TFE_DeleteTensorHandle(handle);
-    }
-    this.variables.clear();
+    const { handle } = this.variable(name);
+    execute(tf, context, 'DestroyResourceOp', [], [handle], 0);
+    tf.TFE_DeleteTensorHandle(handle);
+    this.variables.delete(name);
   }
 
   /** Makes room for a variable that a program computes from others. */
@@ -89,7 +110,7 @@ export class TensorFlowState implements State {
       { name: 'shared_name', type: ATTR.string, value: `stillhouse_${serial++}_${name}` },
     ];
     const [handle] = execute(tf, context, 'VarHandleOp', attrs, [], 1);
-    this.variables.set(name, { shape: [...shape], handle, prepared });
+    this.variables.set(name, { shape: [...shape], handle, prepared, users: 0 });
     return handle;
   }
 

@@ -12,7 +12,7 @@ import {
   type ScoredBatch,
 } from '../../train/evaluate.ts';
 import type { EvalHeads } from '../../train/metrics.ts';
-import { createEvalStep } from '../../train/step.ts';
+import { createEvalStep, isFrozen } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { teacherAnswers, type OpenTeacher } from '../teacher/teacher.ts';
@@ -113,8 +113,11 @@ async function createDecider(
       onProgress: (done) => tell(done, loader.val),
       ...recordTeacher,
     });
-    // Its images are not looked at again.
-    if (known) await loader.close();
+    if (!known) return null;
+    // Its images are not looked at again, nor is it asked in float32.
+    answers.dispose();
+    state.trim(isFrozen);
+    await loader.close();
     return known;
   };
 }

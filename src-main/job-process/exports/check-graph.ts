@@ -70,7 +70,9 @@ async function ran(
   const state = engine.newState();
   try {
     setParams(state, PREFIX.model, checkpoint.model.specs, checkpoint.params);
-    const step = await createEvalStep(engine, state, { model: checkpoint.model, prefix: PREFIX.model, batchSize });
+    const { model } = checkpoint;
+    const step = await createEvalStep(engine, state, { model, prefix: PREFIX.model, batchSize, frozen: true });
+    state.trim(() => true);
     const steps = { checkpoint: decided(step, checkpoint), exported: runner, batchSize };
     const answers = await compareOnImages(job, against, steps, context);
     const single = { ...steps, exported: oneByOne(runner, bytesOfImage(checkpoint.model)) };

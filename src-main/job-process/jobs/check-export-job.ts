@@ -149,6 +149,8 @@ async function answersOf(
     checkpoint: await step(checkpoint.model, PREFIX.model),
     exported: await step(exported.model, EXPORTED),
   };
+  // Times are taken of the exported network alone, from what is prepared of it.
+  state.trim((name) => name.startsWith(PREFIX.model));
   const answers = await compareOnImages(job, both, { ...steps, batchSize }, context);
   steps.checkpoint.dispose();
   steps.exported.dispose();

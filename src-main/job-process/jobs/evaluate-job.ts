@@ -5,7 +5,6 @@ import { readRealLabels } from '../../data/layout/label-files.ts';
 import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
 import type { SkippedImage } from '../../data/batches/image-cache.ts';
 import type { Model } from '../../model/model.ts';
-import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import type { Answering, EvaluationFacts, EvaluationReport } from '../../protocol/evaluation.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
@@ -26,7 +25,7 @@ import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { decodeWorkers } from '../images/decode-workers.ts';
 import { openTeacher, planTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
-import { setParams } from '../training/train-state.ts';
+import { copyParams } from '../training/train-state.ts';
 import type { EvaluateJob, JobResults } from '../../jobs/job-protocol.ts';
 import { readClassNames } from '../../weights/class-names.ts';
 import { chooseNetwork, type ChosenNetwork } from '../../weights/network.ts';
@@ -157,6 +156,7 @@ async function scored(
       },
       recordTeacher: { onAnswers: (logits, batch) => recorders.teacher?.add(logits, batch) },
     });
+    state.trim(() => true);
     const scores = await evaluate(context.stop);
     return scores && { scores, skipped, answered: joined(recorders), tokenCosine: tokens?.means() };
   } finally {
@@ -192,8 +192,7 @@ function loadStudent(
   return withWeights(
     path,
     (weights) => {
-      const { params } = fitWeights(student, weights.tensors, { path, newHead: false });
-      setParams(state, PREFIX.model, student.specs, params);
+      copyParams(state, PREFIX.model, student, { ...weights, path });
       return student;
     },
     wish,

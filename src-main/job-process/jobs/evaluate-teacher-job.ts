@@ -6,6 +6,7 @@ import { parseRecipe } from '../../protocol/recipe.ts';
 import { archivesFolder, dataNotesFolder } from '../../runs/places.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { evaluate } from '../../train/evaluate.ts';
+import { isFrozen } from '../../train/step.ts';
 import { DataNotes } from '../../jobs/data-notes.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { decodeWorkers } from '../images/decode-workers.ts';
@@ -43,6 +44,7 @@ export async function runEvaluateTeacherJob(
     const newWorkers = (looks: LoaderRecipe) => decodeWorkers(job.engine, engine, looks);
     const loader = teacherLoader(opened, { dataset, recipe, newWorkers, batchSize });
     const answers = await teacherAnswers(opened, { engine, state }, batchSize);
+    state.trim(isFrozen);
     const tell = progressTeller(context, 'evaluate-teacher');
     let scored = 0;
     const scores = await evaluate({

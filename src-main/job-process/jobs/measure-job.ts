@@ -1,4 +1,5 @@
 import { lrAt } from '../../train/schedule.ts';
+import { isFrozen } from '../../train/step.ts';
 import type { JobContext } from '../job-context.ts';
 import { measuredStep } from '../training/timed-step.ts';
 import { teach } from '../teacher/taught-training.ts';
@@ -31,6 +32,7 @@ export async function runMeasureJob(job: MeasureJob, context: JobContext): Promi
     const taught = await teach({ engine, state, recipe, student, teacher, precision }, null);
     const parts = { student, teacher: taught.teacher, recipe, batchSize, precision };
     const step = taught.step(await measuredStep(engine, state, parts, null));
+    state.trim(isFrozen);
     let [started, done, asked] = [0, 0, 0];
     for (let epoch = 0; done <= TIMED; epoch++) {
       for await (const batch of taught.batches(loader.trainBatches(epoch, 0), { epoch, batch: 0 })) {

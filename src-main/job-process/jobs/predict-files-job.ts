@@ -34,6 +34,7 @@ export async function runPredictFilesJob(
     ...{ noiseRows: 0, onSkip: (one: SkippedImage) => skipped.push(one) },
   });
   const step = await createEvalStep(engine, state, { model: student, prefix: PREFIX.model, batchSize, frozen: true });
+  state.trim(() => true);
   let images = 0;
   try {
     for await (const batch of loader.evalBatches()) {

@@ -6,7 +6,6 @@ import { imagenetSynsets } from '../../data/layout/label-files.ts';
 import { imageMaker, type ImageMaker, type ViewOptions } from '../../data/decode/image.ts';
 import type { Model } from '../../model/model.ts';
 import { rollout, rolloutShape } from '../../model/rollout.ts';
-import { fitWeights } from '../../model/weights.ts';
 import { createModel } from '../../model/zoo.ts';
 import { StillhouseError, toPlainError, reasonOf, type PlainError } from '../../protocol/errors.ts';
 import { KEPT_ANSWERS, type Answering, type PhotoAnswer, type TokenAttention } from '../../protocol/evaluation.ts';
@@ -18,14 +17,14 @@ import { encodeJpeg } from '../../runtime/images.ts';
 import type { State } from '../../engines/engine.ts';
 import { AnswerRecorder } from '../../train/answers.ts';
 import { deciding } from '../../train/metrics.ts';
-import { createEvalStep } from '../../train/step.ts';
+import { createEvalStep, isFrozen } from '../../train/step.ts';
 import { normaliseImages } from '../../train/teacher.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { engineDecodeNow } from '../images/engine-decode.ts';
 import type { JobContext } from '../job-context.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { openTeacher, planTeacher, teacherAnswers } from '../teacher/teacher.ts';
-import { setParams } from '../training/train-state.ts';
+import { copyParams } from '../training/train-state.ts';
 import type { PredictFilesJob, PredictJob } from '../../jobs/job-protocol.ts';
 import { readClassNames } from '../../weights/class-names.ts';
 import { chooseNetwork } from '../../weights/network.ts';
@@ -100,6 +99,8 @@ async function openOracle(job: PredictJob, engine: Engine, state: State): Promis
     engineDecodeNow(engine.tensorflow),
   );
   const teacher = await openAdviser(recipe, classes, engine, state);
+  // Attention is computed from the parameters themselves.
+  state.trim((name) => isFrozen(name) || !rolloutShape(student));
   const look = async (image: Uint8Array): Promise<PhotoAnswer> => {
     const started = performance.now();
     const images = viewOf(maker, image, recipe.inputSize);
@@ -140,8 +141,7 @@ export async function loadNetwork(
     const network = createModel(recipe.model, { classes: classes.length, inputSize: recipe.inputSize });
     const { mean, std, interpolation } = prepared;
     const student = { ...network, mean, std };
-    const { params } = fitWeights(student, weights.tensors, { path: weights.path, newHead: false });
-    setParams(state, PREFIX.model, student.specs, params);
+    copyParams(state, PREFIX.model, student, weights);
     return { recipe, classes, student, interpolation, notes: [...notes, ...assumed] };
   };
   return withWeights(job.weights, load, job);

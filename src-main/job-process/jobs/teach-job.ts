@@ -1,6 +1,7 @@
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { JobResults, TeachJob } from '../../jobs/job-protocol.ts';
 import { totalEpochs } from '../../protocol/recipe.ts';
+import { isFrozen } from '../../train/step.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { differenceOfKept } from '../teacher/check-kept.ts';
 import { openKept, walk, type KeepParts } from '../teacher/taught-training.ts';
@@ -59,6 +60,7 @@ async function makeAnswers(parts: KeepParts, teacher: OpenTeacher, context: JobC
   const kept = await openKept(parts, teacher);
   const batch = { student, recipe, batchSize: recipe.batchSize };
   const asker = await teacherAsker(teacher, { engine, state, batch, precision });
+  state.trim(isFrozen);
   const { stepOf, batchAt } = walk(parts);
   const batches = totalEpochs(recipe) * loader.stepsPerEpoch;
   const tell = progressTeller(context, 'teach');

@@ -34,6 +34,7 @@ import { nextEpoch, type Position } from '../../train/position.ts';
 import type { Ranks } from '../../train/mix.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
+import { isFrozen } from '../../train/step.ts';
 import type { TrainStep } from '../../train/step-types.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { isOfRun, trainable } from '../../train/variables.ts';
@@ -263,6 +264,7 @@ async function train(setting: Setting): Promise<End> {
       reserve,
       company,
     });
+    state.trim(isFrozen);
     await reserve.make(checkpointBytes(state));
     log.state('running');
     guard.begin();

@@ -8,7 +8,7 @@ import { abortCollectives } from '../../runtime/collectives.ts';
 import { runLoop } from '../../train/loop.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
-import { createTrainStep } from '../../train/step.ts';
+import { createTrainStep, isFrozen } from '../../train/step.ts';
 import { noiseRows } from '../../train/submodels.ts';
 import { trainable } from '../../train/variables.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
@@ -135,6 +135,7 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
     ...{ engine, state, student, average: recipe.modelEma, batchSize, heads: recipe.evalHeads, loader, context },
     teacher: teacher && { opened: teacher, loader: teacherLoader(teacher, shown) },
   });
+  state.trim(isFrozen);
   await runLoop({
     ...{ recipe, stepsPerEpoch: loader.stepsPerEpoch, position, step },
     parameters: countParameters(trainable(student, recipe)),

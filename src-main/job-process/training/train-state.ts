@@ -1,7 +1,7 @@
 import { Random } from '../../data/random.ts';
 import type { NamedArray } from '../../formats/named-array.ts';
 import type { Model, ParamSpec } from '../../model/model.ts';
-import { fitWeights, type FitReport } from '../../model/weights.ts';
+import { fitEach, fitWeights, type FitReport } from '../../model/weights.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { initialValues, type Uniforms } from '../../train/init.ts';
@@ -103,11 +103,20 @@ export async function loadFrozen(
   model: Model,
   { path, entry }: { path: string; entry?: string },
 ): Promise<void> {
-  const take = ({ tensors }: Weights): void => {
-    const { params } = fitWeights(model, tensors, { path, newHead: false });
-    setParams(state, prefix, model.specs, params);
-  };
-  await withWeights(path, take, { entry });
+  await withWeights(path, (weights) => copyParams(state, prefix, model, weights), { entry });
+}
+
+/**
+ * Copies the parameters of a network from its file into the variables `prefix` + name.
+ * @throws StillhouseError `weights.keys`, `weights.format`.
+ */
+export function copyParams(
+  state: State,
+  prefix: string,
+  model: Model,
+  { path, tensors }: Pick<Weights, 'path' | 'tensors'>,
+): void {
+  for (const { spec, values } of fitEach(model, tensors, { path })) state.set(prefix + spec.name, spec.shape, values);
 }
 
 function misfits(tensor: NamedArray | undefined, { shape }: TensorSpec): boolean {
