@@ -10,6 +10,8 @@ import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/rec
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
+import { multipliesBfloat16 } from '../../src-main/runtime/devices.ts';
+import { precisionOf } from '../../src-main/job-process/training/precision.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { JOB_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
 import { compile } from '../../src-main/engines/tensorflow/compile.ts';
@@ -29,11 +31,16 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
  * distillation learns from labels, as a teacher that is fine-tuned does.
  *
  * Options: --model NAME (repeatable; NAME:N for a batch of its own), --teacher NAME, --batch N, --rounds N, --steps N a
- * round, --task train|infer, --only NAMES (of the variants that take part, separated by
- * commas), --json.
+ * round, --task train|infer, --only NAMES (of the variants that take part, separated by commas), --check-auto (fail
+ * unless `--precision auto` is the fastest of ours), --json. `ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2` before
+ * it holds TensorFlow and PyTorch to older processors; onnxruntime chooses its instructions by itself.
  */
 /** Those that this processor multiplies. */
 const PRECISIONS = (['float32', 'bfloat16'] as const).filter((precision) => !whyNotMultiplied(precision));
+/** What `auto` means for a training on this processor, which `device` stands for. */
+const bfloat16 = multipliesBfloat16();
+const device = { name: 'cpu', kind: 'processor' as const, bfloat16, tf32: false, memory: null, count: 1 };
+const AUTO = precisionOf({ ...defaultRecipe(), precision: 'auto' }, { device });
 const SIZE = { classes: 1000, inputSize: 224 };
 const MODELS = ['deit_tiny_distilled_patch16_224'];
 
@@ -75,6 +82,7 @@ async function main(): Promise<void> {
       steps: { type: 'string', default: '3' },
       task: { type: 'string', default: 'train' },
       only: { type: 'string', default: '' },
+      'check-auto': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
@@ -92,6 +100,7 @@ async function main(): Promise<void> {
     table.push(...(await compare({ model, teacher, task, only, ...numbers }, python)));
   }
   printTable(table);
+  if (values['check-auto'] && !isFastest(table, AUTO)) process.exitCode = 1;
   if (values.json) printSummary(table, Math.max(...roof), values.task);
 }
 
@@ -158,6 +167,18 @@ function printTable(table: Line[]): void {
     const cells = [`${model}, ${batch}`, teacher ?? '–', label, imagesPerSecond.toFixed(imagesPerSecond < 10 ? 2 : 1)];
     console.log(`| ${[...cells, memory, `${ratio?.toFixed(2) ?? '–'}×`, share].join(' | ')} |`);
   }
+}
+
+/** Tells whether a precision is our fastest for every model, and prints it. */
+function isFastest(table: Line[], precision: Precision): boolean {
+  const own = table.filter(({ label }) => isOurs(label));
+  const slower = own.filter(({ model, label, imagesPerSecond }) => {
+    const chosen = own.find((line) => line.model === model && line.label === `Stillhouse ${precision}`);
+    return label !== chosen?.label && imagesPerSecond > (chosen?.imagesPerSecond ?? 0);
+  });
+  const verdict = slower.length === 0 ? 'our fastest' : `slower than ${slower.map(({ label }) => label).join(', ')}`;
+  console.log(`--precision auto is ${precision} here: ${verdict}.`);
+  return slower.length === 0;
 }
 
 /** One line about DeiT-Ti, or about the first model where that is not among them. */

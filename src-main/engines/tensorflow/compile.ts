@@ -30,7 +30,7 @@ export function compile(engine: TensorFlow, program: Program, state: State): Com
   const own = ownState(state);
   const handles = variables.map((name) => own.handle(name));
   const bodies = new Bodies();
-  const isParted = program.nodes.some(({ op }) => op === 'Call');
+  const isParted = engine.lanes > 1 && program.nodes.some(({ op }) => op === 'Call');
   const compiled = build(engine, program, variables, bodies, { isParted });
   const letGo = own.use(variables);
   let runs = 0;
@@ -145,8 +145,8 @@ function call(
 }
 
 /**
- * The graph function of a program: arguments are its inputs, then whether it runs for the first time where it is in
- * parts, then a resource for each variable.
+ * The graph function of a program: arguments are its inputs, then whether it runs for the first time where lanes
+ * call its parts, then a resource for each variable.
  */
 function build(
   engine: TensorFlow,
