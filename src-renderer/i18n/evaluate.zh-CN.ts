@@ -32,7 +32,7 @@ export const evaluate: typeof en = {
   delete: '删除评估',
   facts: '{data} 的 {count} 张图片 · {size} 像素 · {seconds}',
   skipped: '{n} 张无法读取',
-  heads: { test: '判定', class: '类别头', distillation: '蒸馏头', teacher: '教师' },
+  heads: { test: '判定', class: '分类头', distillation: '蒸馏头', teacher: '教师' },
   head: '头',
   columns: {
     head: '头',

@@ -33,7 +33,7 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     label: '判定所用的头',
     help: '用于蒸馏模型：两头 logits 的均值（DeiT）、概率的均值（论文），或只用一个头。',
   },
-  attnOnly: { label: '仅注意力', help: '只训练注意力、类别头与位置嵌入；其余保持起始值，也不占训练内存。' },
+  attnOnly: { label: '仅注意力', help: '只训练注意力、分类头与位置嵌入；其余保持起始值，也不占训练内存。' },
   trainMode: { label: '训练模式', help: '关：如 DeiT 最初的微调，不用随机深度，并以两个头的均值训练。' },
   distillationType: { label: '蒸馏', help: '硬：以教师的判定为标签。软：以教师的概率为目标。无：不用教师。' },
   twoClassTokens: {
@@ -204,7 +204,7 @@ export const zhChoices: Record<string, string> = {
   'deit3Style.authors': '同原作者',
   'evalHeads.mean': '均值',
   'evalHeads.softmax': '概率均值',
-  'evalHeads.class': '类别头',
+  'evalHeads.class': '分类头',
   'evalHeads.distillation': '蒸馏头',
   'distillationType.none': '无',
   'distillationType.soft': '软',
