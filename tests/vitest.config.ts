@@ -17,13 +17,18 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Tests of functions of their arguments: they change nothing that the next file sees, and share what is loaded. */
+const PURE = ['train', 'jobs', 'cli', 'formats', 'protocol'].map((folder) => `tests/unit/${folder}/**/*.test.ts`);
+
 /** Unit, program, parity and service tests; the end-to-end ones belong to Playwright (`tests/e2e`). */
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   cacheDir: 'node_modules/.cache/vite-tests',
   test: {
-    include: ['tests/**/*.test.ts'],
-    exclude: ['tests/e2e/**'],
+    projects: [
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      { extends: true, test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: ['tests/e2e/**', ...PURE] } },
+    ],
     // Each fork that loads the engine takes over a gigabyte; the third has a core while others wait for their processes.
     pool: 'forks',
     maxWorkers: 3,
