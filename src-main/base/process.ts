@@ -28,7 +28,8 @@ export function startOf(pid: number): string {
 
 const STARTS: Partial<Record<NodeJS.Platform, (pid: number) => string>> = {
   linux: (pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // Of its first thread: of a process itself, qemu (a container for another processor) gives a start of its own.
+    const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'latin1');
     // The name, in brackets, may hold spaces and brackets itself; the start is the 20th field after it.
     return `${bootId()}:${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
   },
