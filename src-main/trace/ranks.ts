@@ -13,10 +13,10 @@ let current: { size: number; next: number } | null = null;
 /** Numbers of broadcasts lie below. */
 const FIRST_KEY = 1_000_000;
 
-/** Runs `record` with sums over `size` ranks. */
-export function acrossRanks<Result>(size: number, record: () => Result): Result {
+/** Runs `record` with sums over `size` ranks; programs that run beside each other number theirs from another `first`. */
+export function acrossRanks<Result>(size: number, record: () => Result, first = FIRST_KEY): Result {
   const before = current;
-  current = size > 1 ? { size, next: FIRST_KEY } : null;
+  current = size > 1 ? { size, next: first } : null;
   try {
     return record();
   } finally {

@@ -75,12 +75,12 @@ async function contestant(rank: number): Promise<void> {
   const ranks = size > 1 ? { rank, size } : undefined;
   const step = await createTrainStep(engine, state, { student, teacher: null, recipe, batchSize: own, ranks });
   const count = countParameters(student.specs);
-  const sums = acrossRanks(size, () =>
+  const onlySum = () =>
     record(engine, { x: { shape: [count], dtype: 'float32' } }, {}, ({ x }) => ({
       outputs: { first: tf.slice(sumOverRanks(x), [0], [1]) },
       assigns: {},
-    })),
-  );
+    }));
+  const sums = acrossRanks(size, onlySum, 2_000_000);
   const sum = await engine.compile(sums, state);
   const zeros = new Float32Array(count);
   const images = new Uint8Array(own * student.inputSize ** 2 * 3).map((_, at) => (at * 2654435761) >>> 24);

@@ -69,7 +69,7 @@ function fromTorchrun(environment: Environment): RankPlace | null {
 function torchrunPort(environment: Environment): number {
   const port = whole(environment, 'MASTER_PORT', 1, 65535, PORT);
   if (environment.TORCHELASTIC_USE_AGENT_STORE?.toLowerCase() !== 'true') return port;
-  return FIRST_PORT + ((port + 7 * whole(environment, 'TORCHELASTIC_RESTART_COUNT', 0, 2 ** 32 - 1, 0)) % PORTS);
+  return FIRST_PORT + ((port + 1 + 7 * whole(environment, 'TORCHELASTIC_RESTART_COUNT', 0, 2 ** 32 - 1, 0)) % PORTS);
 }
 
 function fromSlurm(environment: Environment): RankPlace | null {

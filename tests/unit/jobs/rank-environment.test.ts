@@ -24,6 +24,7 @@ describe('the rank of a process', () => {
     const kept = { ...TORCHRUN, TORCHELASTIC_USE_AGENT_STORE: 'True', TORCHELASTIC_RESTART_COUNT: '0' };
     const { port } = rankPlace(kept)!.leader;
     expect(port).not.toBe(4000);
+    expect(rankPlace({ ...kept, MASTER_PORT: '29500' })!.leader.port).not.toBe(29500);
     expect(rankPlace({ ...kept, RANK: '0' })!.leader.port).toBe(port);
     expect(rankPlace({ ...kept, TORCHELASTIC_RESTART_COUNT: '1' })!.leader.port).not.toBe(port);
     expect(rankPlace(kept, { distUrl: 'tcp://n1:4001' })!.leader.port).toBe(4001);
