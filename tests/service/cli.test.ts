@@ -336,7 +336,7 @@ describe('training', () => {
     expect(out).toMatch(/^check +passed$/m);
     expect(out).toMatch(/^logits differ by +0\.00 at most, 0\.00 in the mean$/m);
     expect(out).toMatch(/^batch of 32 +\S+ ms median, \S+ ms p90, \S+ images\/s \(\d+ runs\)$/m);
-    expect(out).toMatch(/^computed on +cpu, 2 threads$/m);
+    expect(out).toMatch(/^computed by +cpu, 2 threads$/m);
     truncateSync(output, 1000);
     const again = await stillhouse([...asked, '--check-only', '--json']);
     expect(again.code).toBe(1);
