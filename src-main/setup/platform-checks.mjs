@@ -204,11 +204,18 @@ async function serveWindow() {
       .find((text) => text.includes('"serving"')),
   );
   const { url } = JSON.parse(line);
-  const [page, refused] = [await fetch(url), await fetch(new URL('/', url).href)];
+  const home = new URL('/', url).href;
+  const welcome = await fetch(url);
+  const cookie = welcome.headers
+    .getSetCookie()
+    .map((one) => one.split(';')[0])
+    .join('; ');
+  const [page, refused] = [await fetch(home, { headers: { cookie } }), await fetch(home)];
   const text = await page.text();
   server.child.send('stop');
   const { code } = await server.ended;
   assert(page.status === 200 && /<script/.test(text), `${page.status}: ${text.slice(0, 200)}`);
+  assert(refused.status === 401, `without the key ${refused.status}`);
   return `page ${page.status}, without the key ${refused.status}, ended with ${code}`;
 }
 
