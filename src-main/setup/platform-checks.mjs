@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 
@@ -194,6 +195,18 @@ async function evaluateAgain() {
   return `loss ${test.loss}`;
 }
 
+/** Gets a page. Under Wine Node's `fetch` cannot connect, where `http` can. */
+function page(address, headers = {}) {
+  return new Promise((resolve, reject) => {
+    get(address, { headers }, (response) => {
+      let text = '';
+      const cookies = (response.headers['set-cookie'] ?? []).map((one) => one.split(';')[0]).join('; ');
+      response.setEncoding('utf8').on('data', (piece) => (text += piece));
+      response.on('end', () => resolve({ status: response.statusCode, cookies, text }));
+    }).on('error', reject);
+  });
+}
+
 /** The window's page over a port, and nothing to whom has no key. */
 async function serveWindow() {
   const server = begin('serve', '--port', '0', '--json');
@@ -205,18 +218,13 @@ async function serveWindow() {
   );
   const { url } = JSON.parse(line);
   const home = new URL('/', url).href;
-  const welcome = await fetch(url);
-  const cookie = welcome.headers
-    .getSetCookie()
-    .map((one) => one.split(';')[0])
-    .join('; ');
-  const [page, refused] = [await fetch(home, { headers: { cookie } }), await fetch(home)];
-  const text = await page.text();
+  const { cookies } = await page(url);
+  const [shown, refused] = [await page(home, { cookie: cookies }), await page(home)];
   server.child.send('stop');
   const { code } = await server.ended;
-  assert(page.status === 200 && /<script/.test(text), `${page.status}: ${text.slice(0, 200)}`);
+  assert(shown.status === 200 && /<script/.test(shown.text), `${shown.status}: ${shown.text.slice(0, 200)}`);
   assert(refused.status === 401, `without the key ${refused.status}`);
-  return `page ${page.status}, without the key ${refused.status}, ended with ${code}`;
+  return `page ${shown.status}, without the key ${refused.status}, ended with ${code}`;
 }
 
 /** By the desktop's service, in the process that it has there. */
@@ -272,7 +280,7 @@ async function main() {
     try {
       detail = await check();
     } catch (error) {
-      [ok, detail] = [false, String(error?.message ?? error)];
+      [ok, detail] = [false, [error?.message ?? error, error?.cause?.message].filter(Boolean).join(': ')];
       for (const child of begun.splice(0)) child.kill('SIGKILL');
     }
     const seconds = (Date.now() - started) / 1000;
