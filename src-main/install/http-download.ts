@@ -186,8 +186,10 @@ function agent({ stall = 30, proxy, cert, fail }: Connection & Pick<Download, 'f
   const ca = certificates(cert || process.env.SSL_CERT_FILE || process.env.REQUESTS_CA_BUNDLE, fail);
   const times = { headersTimeout: stall * 1000, bodyTimeout: stall * 1000 };
   const proxies = proxy ? { httpProxy: proxy, httpsProxy: proxy } : {};
-  const behind = ca ? { requestTls: { ca }, proxyTls: { ca } } : {};
-  return new EnvHttpProxyAgent({ ...times, ...proxies, ...behind, connect: { timeout: stall * 1000, ...(ca && { ca }) } }); // prettier-ignore
+  // A silent server is noticed by the times; Wine refuses connections that ask for TCP's own signs of life.
+  const connect = { timeout: stall * 1000, keepAlive: false, ...(ca && { ca }) };
+  const behind = { requestTls: connect, proxyTls: connect };
+  return new EnvHttpProxyAgent({ ...times, ...proxies, ...behind, connect });
 }
 
 function certificates(file: string | undefined, fail: Download['fail']): string[] | null {
