@@ -43,6 +43,19 @@ export function makeFolder(path: string): void {
   }
 }
 
+/**
+ * Makes a folder as {@link makeFolder} does.
+ * @param named the path that the error names.
+ * @throws StillhouseError `disk.full`, `disk.denied`
+ */
+export function requireFolder(path: string, named = path): void {
+  try {
+    makeFolder(path);
+  } catch (error) {
+    throw diskError(error, named, 0);
+  }
+}
+
 /** Replaces a small file. @throws StillhouseError `disk.full` or `disk.denied` */
 export function writeFileAtomic(path: string, data: string | Uint8Array): void {
   placeSmallFile(path, data, moveNow);

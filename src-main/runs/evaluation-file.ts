@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ArrayToWrite } from '../formats/named-array.ts';
 import { readSafetensors, safetensorsBytes, writeSafetensors } from '../formats/safetensors.ts';
@@ -6,7 +6,7 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { ANSWERING, type EvaluationFacts } from '../protocol/evaluation.ts';
 import type { Answered, Answers } from '../train/answers.ts';
-import { diskError, namesIn, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
+import { namesIn, requireFolder, writeChunksAtomic, writeFileAtomic } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { latestCheckpoint } from './checkpoint.ts';
 import { openFile } from './file-source.ts';
@@ -34,11 +34,7 @@ export interface KeptAnswers extends Answered {
  */
 export async function writeEvaluation(folder: string, facts: EvaluationFacts, answers: KeptAnswers): Promise<void> {
   const path = join(folder, `${facts.id}.safetensors`);
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw diskError(error, folder, 0);
-  }
+  requireFolder(dirname(path), folder);
   const { files, classes } = answers;
   const metadata = { files: JSON.stringify(files), classes: JSON.stringify(classes) };
   const arrays = arraysOf(answers);

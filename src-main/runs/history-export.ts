@@ -1,7 +1,7 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { HistoryFormat } from '../protocol/data-types.ts';
-import { diskError, writeFileAtomic } from '../base/files.ts';
+import { requireFolder, writeFileAtomic } from '../base/files.ts';
 import { historyCsv } from './history-columns.ts';
 import { readHistory, readLog } from './history.ts';
 import { openRun } from './run-folder.ts';
@@ -23,11 +23,7 @@ export async function exportHistory(run: string, { format, rows = 'epochs', outp
   const { created } = openRun(run);
   const path = pathOf(run, { format, rows, output }, created);
   const content = format === 'tensorboard' ? eventsOf(readHistory(run), created) : historyText(run, format, rows);
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw diskError(error, dirname(path), 0);
-  }
+  requireFolder(dirname(path));
   writeFileAtomic(path, content);
   return { path, bytes: statSync(path).size };
 }

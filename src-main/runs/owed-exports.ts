@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { diskError, makeFolder, writeFileAtomic } from '../base/files.ts';
+import { requireFolder, writeFileAtomic } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { lockOwner, lockRun } from './lock.ts';
 import { exportsFolder } from './run-folder.ts';
@@ -24,11 +24,7 @@ export interface OwedExports {
  */
 export function takeExports(run: string): OwedExports {
   const folder = exportsFolder(run);
-  try {
-    makeFolder(folder);
-  } catch (error) {
-    throw diskError(error, folder, 0);
-  }
+  requireFolder(folder);
   const lock = lockRun(folder);
   try {
     if (!existsSync(noteOf(run))) writeFileAtomic(noteOf(run), `${JSON.stringify({ since: Date.now() })}\n`);

@@ -5,7 +5,7 @@ import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
-import { diskError, makeFolder, namesIn, writeFileAtomic, writeNewFile } from '../base/files.ts';
+import { diskError, namesIn, requireFolder, writeFileAtomic, writeNewFile } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { requireName } from '../base/names.ts';
 
@@ -65,11 +65,7 @@ export function createRun(folder: string, content: Omit<RunFile, 'format' | 'cre
   if (trashedFile(folder)) throw new StillhouseError('run.in-trash', { path: folder });
   requireName(folder);
   const run: RunFile = { format: 1, created: Date.now(), ...content };
-  try {
-    makeFolder(checkpointsFolder(folder));
-  } catch (error) {
-    throw diskError(error, folder, 0);
-  }
+  requireFolder(checkpointsFolder(folder), folder);
   if (!writeNewFile(runPath(folder), `${JSON.stringify(run, null, 2)}\n`))
     throw new StillhouseError('run.exists', { path: folder });
   return run;

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { diskError, namesIn, syncToDisk } from '../base/files.ts';
+import { diskError, namesIn, requireFolder, syncToDisk } from '../base/files.ts';
 import { moveNow, removeNow } from '../base/moves.ts';
 import { emptyExport, trashedExports } from './export-trash.ts';
 import { isCheckpointFile } from './checkpoint-file.ts';
@@ -98,11 +98,7 @@ export function emptyRun(folder: string): number {
 /** Moves checkpoint files of a run into its trash. @throws StillhouseError `disk.denied`, `disk.full` */
 export function trashCheckpoints(run: string, files: readonly string[], now = Date.now()): void {
   if (files.length === 0) return;
-  try {
-    mkdirSync(trashFolder(run), { recursive: true });
-  } catch (error) {
-    throw diskError(error, trashFolder(run), 0);
-  }
+  requireFolder(trashFolder(run));
   for (const file of files)
     move(join(checkpointsFolder(run), file), join(trashFolder(run), `${now}-${file}`), trashFolder(run));
 }

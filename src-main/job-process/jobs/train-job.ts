@@ -1,5 +1,5 @@
 import { shapeSize } from '../../base/shape-size.ts';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
@@ -8,7 +8,7 @@ import { countParameters, type Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { VERSION } from '../../protocol/version.ts';
-import { diskError } from '../../base/files.ts';
+import { requireFolder } from '../../base/files.ts';
 import { amendCheckpoint, loadCheckpoint, rewindRun, saveCheckpoint, type StateTensor } from '../../runs/checkpoint.ts';
 import { openCheckpoint, type Checkpoint } from '../../runs/checkpoint-file.ts';
 import { truncateHistory } from '../../runs/history.ts';
@@ -113,11 +113,7 @@ async function trainRun(job: TrainJob, context: JobContext, company: Company | n
 
 // Locked before anything is written: another that begins here at the same time must find it untouched.
 function lockFolder({ run, lock }: TrainJob): RunLock {
-  try {
-    mkdirSync(run, { recursive: true });
-  } catch (error) {
-    throw diskError(error, run, 0);
-  }
+  requireFolder(run);
   return lockRun(run, lock);
 }
 

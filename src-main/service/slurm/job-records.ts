@@ -1,8 +1,8 @@
-import { mkdirSync, openSync, readFileSync, readSync, closeSync, fstatSync } from 'node:fs';
+import { openSync, readFileSync, readSync, closeSync, fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { StillhouseError } from '../../protocol/errors.ts';
 import { SLURM_STATES, type SlurmJob, type SlurmLog } from '../../protocol/slurm.ts';
-import { diskError, namesIn, writeFileAtomic, writeNewFile } from '../../base/files.ts';
+import { namesIn, requireFolder, writeFileAtomic, writeNewFile } from '../../base/files.ts';
 import { removeNow } from '../../base/moves.ts';
 
 /** Keeps the jobs of a home: for each its script, its log, and what was last heard of it, in `<home>/slurm`. */
@@ -25,11 +25,7 @@ export class JobRecords {
    * @throws StillhouseError `disk.*`, and what `text` throws.
    */
   writeScript(base: string, text: (name: string) => string): string {
-    try {
-      mkdirSync(this.folder, { recursive: true });
-    } catch (error) {
-      throw diskError(error, this.folder, 0);
-    }
+    requireFolder(this.folder);
     for (let count = 1; ; count++) {
       const name = count === 1 ? base : `${base}-${count}`;
       if (writeNewFile(this.pathsOf(name).script, text(name))) return name;

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { diskError, writeFileAtomic } from '../../../base/files.ts';
+import { requireFolder, writeFileAtomic } from '../../../base/files.ts';
 import type { ReportRequest } from '../../../protocol/study.ts';
 import { absolute } from '../../data/datasets.ts';
 
@@ -24,11 +23,7 @@ export function writeReport(
   const named = `${subject.replace(/[^\p{L}\p{N}.-]+/gu, '-').replace(/^[-.]+|[-.]+$/g, '')}-report.${format}`;
   const asked = folder === undefined ? join(own, `report.${format}`) : join(absolute(folder), named);
   const path = output === undefined ? asked : absolute(output);
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (error) {
-    throw diskError(error, dirname(path), 0);
-  }
+  requireFolder(dirname(path));
   writeFileAtomic(path, text);
   return { path, bytes: Buffer.byteLength(text) };
 }
