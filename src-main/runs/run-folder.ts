@@ -5,6 +5,7 @@ import { WEIGHT_ENDINGS, formatOfPath } from '../protocol/export-formats.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 import { isOwnFolder } from './export-manifest.ts';
 import { parseSavedRecipe, type Recipe } from '../protocol/recipe.ts';
+import { STUDY_FORMATS } from '../protocol/study.ts';
 import { diskError, namesIn, requireFolder, writeFileAtomic, writeNewFile } from '../base/files.ts';
 import { removeNow } from '../base/moves.ts';
 import { requireName } from '../base/names.ts';
@@ -12,10 +13,12 @@ import { requireName } from '../base/names.ts';
 /**
  * One training on disk. A run folder holds:
  * run.json (what was asked), history.jsonl and log.txt (`history.ts`), checkpoints/
- * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them. A profiled run has trace.json
+ * (`checkpoint.ts`), lock (`lock.ts`), exports wherever the person wanted them, and beside those in exports/ its reports.
+ * A profiled run has trace.json
  * (`trace-file.ts`) and profile.json (`profile-file.ts`), one that met a bad loss non-finite.json (`bad-step.ts`), one
  * that learns from an ONNX file or a SavedModel teacher.json (`run-teacher.ts`), one
- * that somebody said something of notes.json (`run-notes.ts`), one that writes for TensorBoard tensorboard/
+ * that somebody said something of notes.json (`run-notes.ts`), one whose speed was measured throughput.json
+ * (`throughput-file.ts`), one that writes for TensorBoard tensorboard/
  * (`tensorboard.ts`). One in the trash has no run.json but trashed-<time>.json (`trash.ts`).
  */
 
@@ -185,10 +188,10 @@ const OWN_FOLDERS = ['checkpoints/trash', 'checkpoints', 'exports', 'evaluations
 // An export as the window writes it, its index, its check.
 const OWN_EXPORTS = `.+\\.(${WEIGHT_ENDINGS.join('|')})((\\.index)?(\\.check)?\\.json)?`;
 const OWN_FILES = new RegExp(
-  String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|owed\.json|lock(\..+)?|events\.out\.tfevents\..+|\..+\.tmp)$`,
+  String.raw`^(${OWN_EXPORTS}|manifest\.json|(epochs|steps)\.csv|history\.jsonl|log\.txt|\d{8}-\d{6}-[0-9a-f]{6}\.json|(\d+-)?epoch-.+|elsewhere\.json|trashed\.json|owed\.json|report\.(${STUDY_FORMATS.join('|')})|lock(\..+)?|events\.out\.tfevents\..+|\..+\.tmp)$`,
 );
 const OWN_ENTRIES =
-  /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|teacher\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
+  /^(history\.jsonl|log\.txt|trainer\.log|notes\.json|data-report\.json|excluded\.txt|trace\.json|profile\.json|non-finite\.json|teacher\.json|throughput\.json|lock(\..+)?|\..+\.tmp|trashed-\d+\.json)$/;
 const TRASHED = /^trashed-\d+\.json$/;
 
 function removeOwn(folder: string, own: RegExp): void {

@@ -7,9 +7,10 @@ import {
   loadCheckpoint,
   saveCheckpoint,
 } from '../../../src-main/runs/checkpoint.ts';
+import { STUDY_FORMATS } from '../../../src-main/protocol/study.ts';
 import { openHistory, readHistory } from '../../../src-main/runs/history.ts';
 import { lockRun } from '../../../src-main/runs/lock.ts';
-import { openRun, runBytes, runFolders } from '../../../src-main/runs/run-folder.ts';
+import { exportsFolder, openRun, runBytes, runFolders } from '../../../src-main/runs/run-folder.ts';
 import { changeNotes, readNotes } from '../../../src-main/runs/run-notes.ts';
 import {
   emptyCheckpoint,
@@ -82,9 +83,11 @@ describe('a run in the trash', () => {
     const source = readFileSync(new URL('../../../src-main/runs/run-folder.ts', import.meta.url), 'utf8');
     const head = source.slice(source.indexOf('A run folder holds'), source.indexOf('*/'));
     const names = head.match(/\b[a-z-]+\.(json|jsonl|txt)\b/g)!.filter((name) => name !== 'run.json');
-    expect(names).toContain('teacher.json');
+    expect(names).toEqual(expect.arrayContaining(['teacher.json', 'throughput.json']));
     const run = await wholeRun();
     for (const name of names) if (!existsSync(join(run, name))) writeFileSync(join(run, name), '{}');
+    mkdirSync(exportsFolder(run), { recursive: true });
+    for (const format of STUDY_FORMATS) writeFileSync(join(exportsFolder(run), `report.${format}`), '');
     trashRun(run);
     emptyRun(run);
     expect(existsSync(run)).toBe(false);
