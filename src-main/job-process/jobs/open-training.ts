@@ -1,16 +1,16 @@
-import { createLoader, type Loader } from '../../data/batches/loader.ts';
+import type { Loader } from '../../data/batches/loader.ts';
 import { listDataset, type Dataset } from '../../data/layout/folder.ts';
 import type { EngineChoice } from '../../jobs/job-protocol.ts';
 import type { Model } from '../../model/model.ts';
-import { StillhouseError } from '../../protocol/errors.ts';
+import type { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { archivesFolder } from '../../runs/places.ts';
 import type { Engine } from '../../engines/engine.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { threadingOf } from '../../train/parts.ts';
-import { noiseRows } from '../../train/submodels.ts';
-import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
+import { trainingLoader } from '../images/training-loader.ts';
 import type { JobContext } from '../job-context.ts';
 import type { Teacher } from '../teacher/teacher.ts';
 import { createModels } from './models.ts';
@@ -48,12 +48,8 @@ export async function openTraining(
   const { student, teacher } = await createModels(recipe, dataset.classes);
   stage('engine');
   const engine = await openEngine(job, threadingOf(student));
-  const own = trainingRecipe(recipe);
-  const loader = createLoader({
-    ...{ dataset, recipe: own, workers: decodeWorkers(job.engine, engine, own), cacheBytes: imageCacheBytes() },
-    noiseRows: noiseRows(student, recipe),
-    onSkip: ({ file, reason }) => onSkip(new StillhouseError('data.unreadable', { path: file, reason })),
-  });
+  const workers = decodeWorkers(job.engine, engine, trainingRecipe(recipe));
+  const loader = trainingLoader(workers, { dataset, recipe, student, onSkip });
   stage('weights');
   return { dataset, student, teacher, engine, loader };
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { drawTrain } from '../../data/augment/augment.ts';
 import { parsePolicy } from '../../data/augment/auto-augment.ts';
 import { readableSize } from '../../data/decode/reading.ts';
-import { listDataset, samplePlace, type Dataset } from '../../data/layout/folder.ts';
+import { samplePlace, type Dataset } from '../../data/layout/folder.ts';
 import { createLoader, type Batch } from '../../data/batches/loader.ts';
 import { Random } from '../../data/random.ts';
 import { readNow } from '../../data/layout/read-now.ts';
@@ -10,7 +10,6 @@ import type { Model } from '../../model/model.ts';
 import { createModel } from '../../model/zoo.ts';
 import type { PreviewImage } from '../../protocol/data-types.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
-import { archivesFolder } from '../../runs/places.ts';
 import type { Engine } from '../../engines/engine.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { encodeJpeg } from '../../runtime/images.ts';
@@ -18,6 +17,7 @@ import { drawInputs, drawnImages, drawValues } from '../../train/mix.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
 import { decodeWorkers } from '../images/decode-workers.ts';
 import type { PreviewJob, JobResults } from '../../jobs/job-protocol.ts';
+import { listImages } from './open-training.ts';
 
 const QUALITY = 92;
 
@@ -28,12 +28,7 @@ const QUALITY = 92;
  */
 export async function runPreviewJob(job: PreviewJob): Promise<JobResults['preview']> {
   const { recipe, epoch } = job;
-  const dataset = await listDataset(recipe.dataPath, {
-    excluded: new Set(job.excluded),
-    splitSeed: recipe.splitSeed,
-    reading: recipe.dataReading,
-    archiveCache: archivesFolder(),
-  });
+  const dataset = await listImages(recipe, job.excluded);
   const engine = await openEngine(job);
   const options = { classes: dataset.classes.length, inputSize: recipe.inputSize };
   const student = createModel(recipe.model, options);

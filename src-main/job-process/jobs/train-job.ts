@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Dataset } from '../../data/layout/folder.ts';
 import type { DecodeWorkers } from '../../data/batches/workers.ts';
-import { createLoader, type Loader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import type { Loader, LoaderRecipe } from '../../data/batches/loader.ts';
 import { countParameters, type Model } from '../../model/model.ts';
 import { StillhouseError, toPlainError, type PlainError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
@@ -31,19 +31,18 @@ import type { Engine, State } from '../../engines/engine.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
-import type { Ranks } from '../../train/mix.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
 import { isFrozen } from '../../train/step.ts';
 import type { TrainStep } from '../../train/step-types.ts';
-import { noiseRows } from '../../train/submodels.ts';
 import { isOfRun, trainable } from '../../train/variables.ts';
-import { imageCacheBytes, decodeWorkers } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { LIST_NAME, readExclusions } from '../../jobs/data-notes.ts';
 import { DiskReserve } from '../training/disk-reserve.ts';
 import { createEvaluator } from '../evaluation/evaluator.ts';
 import type { JobContext } from '../job-context.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
+import { trainingLoader } from '../images/training-loader.ts';
 import { precisionOf } from '../training/precision.ts';
 import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
@@ -229,12 +228,9 @@ async function train(setting: Setting): Promise<End> {
     const profiler = job.recipe.profile ? profilerOf(job, engine, log) : null;
     const newWorkers = (recipe: LoaderRecipe): DecodeWorkers => decodeWorkers(job.engine, engine, recipe);
     const workers = newWorkers(trainingRecipe(recipe));
-    const loader = loaderOf(profiler?.watched(workers) ?? workers, {
-      dataset,
-      recipe,
-      student: models.student,
-      note,
-      ranks,
+    const loader = trainingLoader(profiler?.watched(workers) ?? workers, {
+      ...{ dataset, recipe, student: models.student, ...(ranks && { share: { rank: ranks.rank, world: ranks.size } }) },
+      onSkip: (skipped) => note(toPlainError(skipped)),
     });
     stage('compile');
     taught = await teachKeeping({
@@ -306,26 +302,6 @@ async function fillState(
 
 function profilerOf({ run, recipe: { batchSize } }: TrainJob, engine: Engine, log: RunLog): Profiler {
   return openProfiler({ run, engine, batchSize, onFailure: (error) => log.note(toPlainError(error)) });
-}
-
-interface LoaderSetting {
-  dataset: Dataset;
-  recipe: Recipe;
-  student: Model;
-  note(one: PlainError): void;
-  ranks?: Ranks;
-}
-
-function loaderOf(workers: DecodeWorkers, { dataset, recipe, student, note, ranks }: LoaderSetting): Loader {
-  return createLoader({
-    ...(ranks && { share: { rank: ranks.rank, world: ranks.size } }),
-    dataset,
-    recipe: trainingRecipe(recipe),
-    workers,
-    cacheBytes: imageCacheBytes(),
-    noiseRows: noiseRows(student, recipe),
-    onSkip: ({ file, reason }) => note(toPlainError(new StillhouseError('data.unreadable', { path: file, reason }))),
-  });
 }
 
 interface Wiring {

@@ -1,4 +1,4 @@
-import { createLoader, type LoaderRecipe } from '../../data/batches/loader.ts';
+import type { LoaderRecipe } from '../../data/batches/loader.ts';
 import type { RankJob } from '../../jobs/job-protocol.ts';
 import { countParameters } from '../../model/model.ts';
 import { fromPlainError, StillhouseError, toPlainError } from '../../protocol/errors.ts';
@@ -9,11 +9,11 @@ import { runLoop } from '../../train/loop.ts';
 import { threadingOf } from '../../train/parts.ts';
 import { startScaler } from '../../train/scaler.ts';
 import { createTrainStep, isFrozen } from '../../train/step.ts';
-import { noiseRows } from '../../train/submodels.ts';
 import { trainable } from '../../train/variables.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
-import { decodeWorkers, imageCacheBytes } from '../images/decode-workers.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
 import { trainingRecipe } from '../images/loader-recipe.ts';
+import { trainingLoader } from '../images/training-loader.ts';
 import type { JobContext } from '../job-context.ts';
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';
 import { createModels } from '../jobs/models.ts';
@@ -118,13 +118,9 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   const newWorkers = (looks: LoaderRecipe) => decodeWorkers(job.engine, engine, looks);
   const { batchSize } = own;
   const share = { rank, world: size };
-  const loader = createLoader({
-    ...{ dataset, recipe: trainingRecipe(own), cacheBytes: imageCacheBytes(), share },
-    ...{ workers: newWorkers(trainingRecipe(own)), noiseRows: noiseRows(student, recipe) },
-    onSkip: ({ file, reason }) => {
-      const note = toPlainError(new StillhouseError('data.unreadable', { path: file, reason }));
-      line.say({ say: 'note', note } satisfies FromOther);
-    },
+  const loader = trainingLoader(newWorkers(trainingRecipe(own)), {
+    ...{ dataset, recipe: own, student, share },
+    onSkip: (skipped) => line.say({ say: 'note', note: toPlainError(skipped) } satisfies FromOther),
   });
   const ranks = { rank, size };
   const taught = await teach({ engine, state, recipe: own, student, teacher, precision, ranks }, null);
