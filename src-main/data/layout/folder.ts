@@ -303,9 +303,10 @@ function inFormOf(
 ): Map<string, string[]> {
   const known = new Set(classes);
   const forms = new Map(classes.filter((name) => !found.has(name)).map((name) => [composed(name), name]));
-  const other = [...found.keys()].filter((name) => !known.has(name) && forms.has(composed(name)));
+  const formOf = (name: string): string => (known.has(name) ? name : (forms.get(composed(name)) ?? name));
+  const other = [...found.keys()].filter((name) => formOf(name) !== name);
   if (other.length > 0) notes.add('data.unicode-forms', { count: other.length, folder, example: other[0] });
-  return new Map([...found].map(([name, files]) => [other.includes(name) ? forms.get(composed(name))! : name, files]));
+  return new Map([...found].map(([name, files]) => [formOf(name), files]));
 }
 
 function compareClasses(classes: readonly string[], val: ReadonlyMap<string, string[]>, warnings: Warnings): void {

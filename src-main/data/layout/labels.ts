@@ -118,7 +118,7 @@ async function firstUsable(lists: readonly List[], request: LabelRequest): Promi
     } catch (error) {
       // A text that is no table (a README) need not be one.
       if (!isTable(list.path) && !(await namesImages(list, request))) continue;
-      fault ??= error instanceof StillhouseError ? error : listError(list, error);
+      fault ??= listError(list, error);
       unused.push(`${basename(list.path)} (${toPlainError(error).message})`);
     }
   }
@@ -148,11 +148,13 @@ function isTable(path: string): boolean {
 
 function asListError(list: List): (error: unknown) => never {
   return (error) => {
-    throw error instanceof StillhouseError ? error : listError(list, error);
+    throw listError(list, error);
   };
 }
 
+/** Names the list in what went wrong with it, where that does not name it itself. */
 function listError({ path }: List, cause: unknown): StillhouseError {
+  if (cause instanceof StillhouseError) return cause;
   return new StillhouseError(
     'data.label-list',
     { reason: reason('file.within', { file: path, why: reasonOf(cause) }) },
