@@ -164,10 +164,7 @@ class Core {
       install: () => this.startInstall('cpu'),
       build: () => this.startSample(),
       fetchWeights: (model) => this.startWeights(model),
-      train: (recipe) => {
-        this.queue.admit(undefined, this.control.running()[0]);
-        return this.beginRun({ ...recipe });
-      },
+      train: (recipe) => this.admitRun({ ...recipe }),
       enqueue: (recipe) => this.queue.add({ recipe: { ...recipe } }),
       onActive: () => this.tellActive(),
     });
@@ -268,10 +265,7 @@ class Core {
     const stateOf = (id: string) => this.control.stateOf(id);
     return {
       ...this.queue.handlers(),
-      'run.start': async ({ recipe, processes, anyway }) => {
-        this.queue.admit(anyway, this.control.running()[0]);
-        return { run: await this.beginRun(recipe, processes) };
-      },
+      'run.start': async ({ recipe, ...how }) => ({ run: await this.admitRun(recipe, how) }),
       'run.stop': async ({ run }) => {
         if (stateOf(run)) this.queue.stopped(run);
         this.control.stop(run);
@@ -280,12 +274,12 @@ class Core {
       'run.pause': async ({ run }) => (this.control.pause(run), null),
       'run.continue': async ({ run }) => (this.control.continue(run), null),
       'run.resume': async ({ run, checkpoint, changes, anyway }) => {
-        if (!stateOf(run)) this.queue.admit(anyway, this.control.running()[0]);
+        if (!stateOf(run)) this.admit(anyway);
         await this.resume(run, checkpoint, changes);
         return null;
       },
       'run.resume-from': async ({ path, anyway }) => {
-        this.queue.admit(anyway, this.control.running()[0]);
+        this.admit(anyway);
         const resume = absolute(path);
         return { run: (await this.starter.begin({ given: {}, resume, ...ranksBefore(resume) })).id };
       },
@@ -374,7 +368,21 @@ class Core {
     return runJob(this.options.spawnJob, { kind: 'preview', engine, recipe, excluded, ...what });
   }
 
+  /** @throws StillhouseError `run.busy` */
+  private admit(anyway?: boolean): void {
+    this.queue.admit(anyway, this.control.running()[0]);
+  }
+
   /** @throws StillhouseError `run.busy`, or whatever keeps the recipe from being trained. */
+  private async admitRun(
+    recipe: Record<string, unknown>,
+    { processes, anyway }: { processes?: number; anyway?: boolean } = {},
+  ): Promise<string> {
+    this.admit(anyway);
+    return this.beginRun(recipe, processes);
+  }
+
+  /** @throws StillhouseError whatever keeps the recipe from being trained. */
   private async beginRun(given: Record<string, unknown>, processes = 1): Promise<string> {
     const ranks = processes > 1 ? { nproc: processes } : undefined;
     return (await this.starter.begin({ given, ranks })).id;
