@@ -32,7 +32,7 @@ export const RANK_OPTIONS: Option[] = [
 export interface CommandRanks {
   /** As a run is begun with; undefined where one process trains. */
   ranks: RunRequest['ranks'];
-  /** Threads of each process, where nobody says it. */
+  /** Threads of a process that others started, where nobody says it; undefined: as the run's start shares them out. */
   threads: number | undefined;
   /** This process is this other rank than 0. */
   follower: Extract<RunRequest['ranks'], { rank: number }> | null;
@@ -52,8 +52,7 @@ export function ranksOf(parsed: Parsed, { reporter }: Shell): CommandRanks {
       ...{ name: '--nproc', expected: 'nothing for a process that is a rank already', got: String(nproc) },
     });
   if (place) return ofPlace(place, reporter);
-  if (nproc === undefined || nproc === 1) return { ranks: undefined, threads: undefined, follower: null };
-  return { ranks: { nproc }, threads: threadsOf(nproc), follower: null };
+  return { ranks: nproc === undefined || nproc === 1 ? undefined : { nproc }, threads: undefined, follower: null };
 }
 
 function ofPlace({ rank, size, localSize, leader }: RankPlace, reporter: Shell['reporter']): CommandRanks {
