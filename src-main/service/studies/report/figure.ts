@@ -37,12 +37,17 @@ export function epochFigure(epochs: readonly EpochRow[], words: ReportWords): st
   const [from, to] = [ticks[0], ticks.at(-1)!];
   const [first, last] = [points[0].epoch, points.at(-1)!.epoch];
   const x = (epoch: number): string => (left + ((epoch - first) / (last - first)) * (width - left - 20)).toFixed(1);
-  const y = (acc1: number): string => (bottom - ((acc1 - from) / (to - from)) * (bottom - 15)).toFixed(1);
-  const axis = ticks.map((tick) => `<path d="M${left} ${y(tick)}H${width}" stroke="currentColor" opacity=".15"/><text x="${left - 8}" y="${Number(y(tick)) + 4}" text-anchor="end">${Number(tick.toFixed(3))}</text>`); // prettier-ignore
+  const y = (acc1: number): number => bottom - ((acc1 - from) / (to - from)) * (bottom - 15);
+  const axis = levels(ticks, y, [left, width]);
   const ends = [first, last].map((epoch) => `<text x="${x(epoch)}" y="${bottom + 18}" text-anchor="middle">${epoch + 1}</text>`); // prettier-ignore
-  const line = points.map(({ epoch, acc1 }, at) => `${at === 0 ? 'M' : 'L'}${x(epoch)} ${y(acc1)}`).join('');
+  const line = points.map(({ epoch, acc1 }, at) => `${at === 0 ? 'M' : 'L'}${x(epoch)} ${y(acc1).toFixed(1)}`).join('');
   const unit = `<text x="${width / 2}" y="${bottom + 34}" text-anchor="middle">Acc@1, %; ${escaped(words.epoch)}</text>`;
-  return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Acc@1: ${escaped(words.byEpoch)}">${axis.join('')}${ends.join('')}<path d="${line}" fill="none" stroke="currentColor" stroke-width="2"/>${unit}</svg>`;
+  return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Acc@1: ${escaped(words.byEpoch)}">${axis}${ends.join('')}<path d="${line}" fill="none" stroke="currentColor" stroke-width="2"/>${unit}</svg>`;
+}
+
+/** Draws a line with its number for each tick of a vertical axis, from left to right. */
+export function levels(ticks: readonly number[], y: (tick: number) => number, [left, right]: [number, number]): string {
+  return ticks.map((tick) => `<path d="M${left} ${y(tick).toFixed(1)}H${right}" stroke="currentColor" opacity=".15"/><text x="${left - 8}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${Number(tick.toFixed(3))}</text>`).join(''); // prettier-ignore
 }
 
 /** Shortens a name to what a figure has room for. */

@@ -1,7 +1,7 @@
 import type { Spread, StudyRow } from '../../../protocol/study.ts';
 import type { KeptThroughput } from '../../../protocol/throughput.ts';
 import { escaped } from './escape.ts';
-import { shortened, ticksOf } from './figure.ts';
+import { levels, shortened, ticksOf } from './figure.ts';
 import { nameOf } from './sections.ts';
 import type { ReportWords } from './words.ts';
 
@@ -30,7 +30,7 @@ export function speedFigure(rows: readonly StudyRow[], words: ReportWords): stri
   const [least, most] = [Math.log(xs[0]), Math.log(xs.at(-1)!)];
   const x = (rate: number): number => LEFT + ((Math.log(rate) - least) / (most - least)) * (RIGHT - LEFT);
   const y = (acc1: number): number => BOTTOM - ((acc1 - ys[0]) / (ys.at(-1)! - ys[0])) * (BOTTOM - 15);
-  const across = ys.map((tick) => `<path d="M${LEFT} ${y(tick).toFixed(1)}H${RIGHT}" stroke="currentColor" opacity=".15"/><text x="${LEFT - 8}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${Number(tick.toFixed(3))}</text>`); // prettier-ignore
+  const across = levels(ys, y, [LEFT, RIGHT]);
   const up = xs.map((tick) => `<path d="M${x(tick).toFixed(1)} 15V${BOTTOM}" stroke="currentColor" opacity=".15"/><text x="${x(tick).toFixed(1)}" y="${BOTTOM + 18}" text-anchor="middle">${tick}</text>`); // prettier-ignore
   const heights = apartFrom(points.map(({ test }) => y(test.mean)));
   const marks = points.map(({ name, test, throughput }, at) => {
@@ -38,7 +38,7 @@ export function speedFigure(rows: readonly StudyRow[], words: ReportWords): stri
     return `<circle cx="${left.toFixed(1)}" cy="${top.toFixed(1)}" r="4.5" fill="currentColor"/><text x="${(left + 9).toFixed(1)}" y="${(heights[at] + 4).toFixed(1)}">${escaped(shortened(name))}</text>`;
   });
   const unit = `<text x="${(LEFT + RIGHT) / 2}" y="${BOTTOM + 38}" text-anchor="middle">${escaped(words.throughput)}; ${escaped(words.test)}, %</text>`;
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escaped(words.speedChart)}">${across.join('')}${up.join('')}${marks.join('')}${unit}</svg>`;
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escaped(words.speedChart)}">${across}${up.join('')}${marks.join('')}${unit}</svg>`;
 }
 
 /** Lists 1, 2, 5, 10, … from below the slowest to above the fastest. */
