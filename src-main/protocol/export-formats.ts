@@ -129,14 +129,8 @@ export interface WantedExport {
 }
 
 /** Lists the exports that a recipe asks for: of the model first. */
-export function wantedExports({
-  export: text,
-  exportWeights,
-}: {
-  export: string;
-  exportWeights: string;
-}): WantedExport[] {
-  // prettier-ignore
+export function wantedExports(recipe: { export: string; exportWeights: string }): WantedExport[] {
+  const { export: text, exportWeights } = recipe;
   const formats = formatsIn(text) ?? [];
   const of = (['model', 'average'] as const).filter((weights) => exportWeights === weights || exportWeights === 'both');
   return of.flatMap((weights) => formats.map((format) => ({ format, weights })));

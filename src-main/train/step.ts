@@ -352,11 +352,15 @@ export function recordEvalStep(engine: Engine, parts: Omit<EvalStepParts, 'preci
   });
 }
 
+/** Tells which variables of an evaluation forward never change. */
+export function frozenIn({ prefix, frozen = false }: Pick<EvalStepParts, 'prefix' | 'frozen'>): IsFrozen {
+  return (name) => frozen && name.startsWith(prefix);
+}
+
 /** Compiles the evaluation forward over `state`. */
 export async function createEvalStep(engine: Engine, state: State, parts: EvalStepParts): Promise<CompiledEvalStep> {
-  const { prefix, precision, frozen = false } = parts;
-  const isFrozen: IsFrozen = (name) => frozen && name.startsWith(prefix);
-  const compiled = await engine.compile(recordEvalStep(engine, parts), state, { precision, isFrozen });
+  const settings = { precision: parts.precision, isFrozen: frozenIn(parts) };
+  const compiled = await engine.compile(recordEvalStep(engine, parts), state, settings);
   return {
     run: async (images) => {
       const { head, headDist } = await compiled.run({ images });

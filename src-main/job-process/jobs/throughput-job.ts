@@ -3,7 +3,7 @@ import type { Engine, State } from '../../engines/engine.ts';
 import type { JobResults, ThroughputJob } from '../../jobs/job-protocol.ts';
 import { createModel } from '../../model/zoo.ts';
 import { initialValues } from '../../train/init.ts';
-import { createEvalStep, recordEvalStep, type EvalStepParts } from '../../train/step.ts';
+import { createEvalStep, frozenIn, recordEvalStep, type EvalStepParts } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { fastestBatch } from '../evaluation/fastest-batch.ts';
@@ -15,6 +15,7 @@ import { setParams, uniformsOf } from '../training/train-state.ts';
 const SHARE = 0.8;
 /** Runs of a batch as in the paper, or as many of them, at least five, as a second holds. */
 const MOST = { runs: 30, time: 1000 };
+
 /**
  * Times how fast a recipe's network answers. Its weights are drawn, since the time does not depend on them.
  * @returns null when it was stopped.
@@ -46,8 +47,8 @@ async function fits(engine: Engine, parts: EvalStepParts): Promise<boolean> {
   const { kind, memory } = engine.device;
   const free = kind === 'processor' ? freeMemory() : memory;
   if (free === null) return true;
-  const isFrozen = (name: string): boolean => name.startsWith(parts.prefix);
-  return (await engine.footprint(recordEvalStep(engine, parts), { isFrozen })) < SHARE * free;
+  const program = recordEvalStep(engine, parts);
+  return (await engine.footprint(program, { isFrozen: frozenIn(parts) })) < SHARE * free;
 }
 
 /** Times a batch in images a second; null when stopped. */

@@ -140,7 +140,6 @@ export function setParams(
 }
 
 /** Draws for initial values: a stream a name, by the seed. */
-/** Draws uniform numbers from a seed. */
 export function uniformsOf(seed: number): Uniforms {
   return (name, count) => {
     const random = new Random(seed, 'initial', 0, hashOf(name));

@@ -131,7 +131,6 @@ function rowOf(
   { written, checks }: FoundExports,
   error: PlainError | null,
 ): ExportRow {
-  // prettier-ignore
   const made = written.find((one) => one.format === format);
   const missing = error ?? toPlainError(new StillhouseError('job.cancelled'));
   const { path, bytes, error: refused } = made ?? { path: '', bytes: 0, error: missing };
