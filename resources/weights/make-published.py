@@ -3,7 +3,7 @@
 Reads the facts (addresses, licence, preparation of images) from timm's package without importing it, so that torch
 is not needed: `pip download --no-deps timm==1.0.31`, unpack the wheel, and give the folder:
 
-    python make-published.py FOLDER NAMES RESULTS > published.json && npx prettier --write published.json
+    python make-published.py FOLDER NAMES RESULTS > published.json && npx oxfmt published.json
 
 NAMES is a file with one network a line (`stillhouse models`), RESULTS is `results/results-imagenet.csv` of timm's
 repository. `top1` and `top5` are those of DeiT's README and papers, `timmTop1` and `timmTop5` those that timm measured

@@ -46,7 +46,7 @@ async function check(name) {
   const said = readFileSync(path, 'utf8');
   process.stderr.write(said);
   if (code !== 0)
-    throw new SetupError(said.split('\n').find((line) => /error|\[warn\]/i.test(line)) ?? `exit code ${code}`);
+    throw new SetupError(said.split('\n').find((line) => /error|issues found/i.test(line)) ?? `exit code ${code}`);
 }
 
 /** Runs a test runner that leaves a JSON report, and takes down what the report says. */

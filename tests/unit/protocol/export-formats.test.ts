@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { format } from 'prettier';
+import { format } from 'oxfmt';
 import { describe, expect, it, test } from 'vitest';
 import { EXPORT_FORMATS, EXPORT_FORMAT_NAMES, WEIGHT_ENDINGS, formatOfKind, formatOfPath, isShard, nameEnd, weightFormatOf } from '../../../src-main/protocol/export-formats.ts'; // prettier-ignore
 
@@ -84,8 +84,7 @@ test('docs/export-formats.md says what the table says', async () => {
     return `| \`--format ${name}\` | \`${nameEnd(name)}\` | ${others.join(', ') || '–'} | ${readBy} | ${holdsAverage ? 'yes' : 'no'} | ${about} |`;
   });
   const head = '| format | ending | also read as | read by | holds the moving average beside the model | note |';
-  const text = await format([INTRODUCTION, '', head, '|---|---|---|---|---|---|', ...rows].join('\n'), {
-    ...{ parser: 'markdown', printWidth: 120, singleQuote: true },
-  });
-  await expect(text).toMatchFileSnapshot('../../../docs/export-formats.md');
+  const lines = [INTRODUCTION, '', head, '|---|---|---|---|---|---|', ...rows];
+  const { code } = await format('export-formats.md', lines.join('\n'), { printWidth: 120, singleQuote: true });
+  await expect(code).toMatchFileSnapshot('../../../docs/export-formats.md');
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { format } from 'prettier';
+import { format } from 'oxfmt';
 import { describe, expect, test, vi } from 'vitest';
 import { whyNotMultiplied } from '../../../src-main/base/processor.ts';
 import { writeSafetensors } from '../../../src-main/formats/safetensors.ts';
@@ -299,6 +299,6 @@ test('docs/recipe.md says what the table and the presets say', async () => {
     PRESETS_INTRODUCTION,
     presetTables(),
   ];
-  const text = await format(parts.join('\n\n'), { parser: 'markdown', printWidth: 120, singleQuote: true });
-  await expect(text).toMatchFileSnapshot('../../../docs/recipe.md');
+  const { code } = await format('recipe.md', parts.join('\n\n'), { printWidth: 120, singleQuote: true });
+  await expect(code).toMatchFileSnapshot('../../../docs/recipe.md');
 });
