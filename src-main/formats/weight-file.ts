@@ -80,7 +80,8 @@ function moduleIn(saved: unknown): string | null {
   const records = saved instanceof PickleDict ? [...saved.items.values()] : [saved];
   const isModule = (record: PickleRecord) => record.state instanceof PickleDict && record.state.items.has('_modules');
   const found = records.find((record) => record instanceof PickleRecord && isModule(record)) as
-    PickleRecord | undefined;
+    | PickleRecord
+    | undefined;
   return found?.type ?? null;
 }
 

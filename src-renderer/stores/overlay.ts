@@ -7,7 +7,9 @@ export type PaletteScope = 'all' | 'run' | 'preset' | 'setting';
 export type SettingsPage = 'general' | 'keys';
 /** The dialog or palette that lies over the window. */
 export type Overlay =
-  { kind: 'palette'; scope: PaletteScope } | { kind: 'settings'; page: SettingsPage } | { kind: 'keys' };
+  | { kind: 'palette'; scope: PaletteScope }
+  | { kind: 'settings'; page: SettingsPage }
+  | { kind: 'keys' };
 /** A place inside a view that a command leads to. */
 export type Jump =
   | { to: 'search' }

@@ -20,7 +20,15 @@ const NARROW = {
 };
 
 export type View =
-  'Data' | 'Recipe' | 'Train' | 'Checkpoints' | 'Evaluate' | 'Export' | 'Engine' | 'Weights' | 'Studies';
+  | 'Data'
+  | 'Recipe'
+  | 'Train'
+  | 'Checkpoints'
+  | 'Evaluate'
+  | 'Export'
+  | 'Engine'
+  | 'Weights'
+  | 'Studies';
 
 /** The app as a person uses it: by the names that are on the screen. */
 export class Workbench {

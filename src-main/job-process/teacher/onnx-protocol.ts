@@ -22,4 +22,6 @@ export interface OnnxQuestion {
 
 /** Messages of the thread: once that it is ready or has failed, then one answer or failure for each question. */
 export type OnnxAnswer =
-  { tell: 'ready' } | { tell: 'answer'; values: Float32Array; shape: number[] } | { tell: 'failed'; reason: Reason };
+  | { tell: 'ready' }
+  | { tell: 'answer'; values: Float32Array; shape: number[] }
+  | { tell: 'failed'; reason: Reason };
