@@ -55,7 +55,8 @@ PLUGINS = {
             "nvidia-cuda-nvrtc-cu12==12.9.86": CUDA12,
             "nvidia-cuda-runtime-cu12==12.9.79": CUDA12,
             "nvidia-nvjitlink-cu12==12.9.86": CUDA12,
-            "nvidia-cudnn-cu12==9.13.1.26": CUDA12,
+            # The oldest that the plugin takes, and the last with code for Volta, Pascal and Maxwell.
+            "nvidia-cudnn-cu12==9.10.2.21": CUDA12,
             "nvidia-nccl-cu12==2.28.9": CUDA12,
         },
     },

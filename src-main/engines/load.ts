@@ -4,7 +4,7 @@ import { loadTensorFlowEngine } from './tensorflow/engine.ts';
 
 /**
  * Loads the engine from `folder`. A process has one for its life; a second call returns it.
- * @throws StillhouseError `engine.load`; for a GPU that cannot be had `gpu.driver-silent`, `gpu.not-seen`.
+ * @throws StillhouseError `engine.load`.
  */
 export function loadEngine(folder: string, options: TensorFlowOptions = {}): Promise<Engine> {
   return loadTensorFlowEngine(folder, options);

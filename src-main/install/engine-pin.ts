@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import cpuPins from '../../resources/engine/cpu.json';
-import cudaPin from '../../resources/engine/cuda.json';
 import pluginPins from '../../resources/engine/plugins.json';
 import { platformOf, type PlatformName } from '../base/platform.ts';
 import type { EngineDevice } from '../protocol/data-types.ts';
@@ -25,6 +24,9 @@ export interface PluginPin extends EnginePin {
   /** Whether a network was trained with it before it was pinned. */
   tried: boolean;
   experimental: boolean;
+  /** NVIDIA's: the oldest driver, and the least compute capability of a GPU that it has code for. */
+  driver: string | null;
+  capability: number | null;
   /** Software that the machine must have besides. */
   needs: string | null;
   licences: readonly string[];
@@ -37,13 +39,16 @@ interface PluginEntry {
   tried?: boolean;
   experimental?: boolean;
   needs?: string;
+  driver?: string;
+  capability?: number;
   wheels: readonly (PackagePin & { licence: string })[];
 }
 
 function pluginPin(device: PluginName): PluginPin {
-  const { tried = false, experimental = false, needs = null, ...entry } = pluginPins[device] as PluginEntry;
+  const entry = pluginPins[device] as PluginEntry;
+  const { tried = false, experimental = false, needs = null, driver = null, capability = null } = entry;
   const licences = [...new Set(entry.wheels.map(({ licence }) => licence))];
-  return { ...entry, device, tried, experimental, needs, licences };
+  return { ...entry, device, tried, experimental, needs, driver, capability, licences };
 }
 
 /** The plugins that Stillhouse knows. */
@@ -57,12 +62,8 @@ export const CPU_PINS: Readonly<Record<PlatformName, Omit<EnginePin, 'device'>>>
 /** The engines that Stillhouse is made for. A system without one shows that of Linux, which it cannot install. */
 export const ENGINES: Readonly<Record<EngineDevice, EnginePin>> = {
   cpu: { device: 'cpu', ...CPU_PINS[platformOf() ?? 'linux-x64'] },
-  cuda: { device: 'cuda', version: cudaPin.version, wheels: cudaPin.wheels },
   ...PLUGIN_PINS,
 };
-
-/** Needs of the GPU engine: the oldest driver, and the least compute capability of a GPU. */
-export const GPU_NEEDS = { driver: cudaPin.driver, capability: cudaPin.capability } as const;
 
 /** Lists every file of an engine, in the order of its wheels. */
 export function membersOf({ wheels }: EnginePin): Member[] {

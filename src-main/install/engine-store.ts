@@ -28,7 +28,7 @@ import { unpackMembers } from './wheel.ts';
  */
 const MARK = 'verified.json';
 
-/** Facts that a GPU engine found when it was loaded. */
+/** What a plugin saw when it was loaded. */
 export interface Sight {
   gpus: number;
   /** Why there is none. */

@@ -36,8 +36,8 @@ export interface EngineChoice {
   engine: string;
   /** Threads inside one op; 0 or absent: one a core. */
   threads?: number;
-  /** Number of TensorFlow's GPU to compute on, or devices of a plugin; null or absent: the processor. */
-  gpu?: number | Accelerator | null;
+  /** Devices of a plugin to compute on; null or absent: the processor, with TensorFlow. */
+  gpu?: Accelerator | null;
   /** Why the processor computes on a machine that has a GPU; a training writes it down. */
   note?: PlainError | null;
 }
@@ -256,8 +256,6 @@ export interface PreviewJob extends EngineChoice {
 /** Loads the engine and runs an op. */
 export interface VerifyEngineJob extends EngineChoice {
   kind: 'verify-engine';
-  /** The engine is one for GPUs: looks for them, and computes on the first. */
-  gpus?: boolean;
   /** The engine is this plugin: its first device computes. */
   plugin?: PluginName;
 }

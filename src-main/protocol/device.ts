@@ -1,6 +1,6 @@
 /**
- * Where a training computes: `auto`, `cpu`, `cuda` (the first GPU), `cuda:N`; several as `cuda:0,1` or `cuda:all`. With
- * `pjrt:` before it, as `pjrt:rocm:0`, a plugin computes whatever else is there.
+ * Where a training computes: `auto`, `cpu`, `cuda` (the first NVIDIA GPU), `cuda:N`; several as `cuda:0,1` or
+ * `cuda:all`. Others are named with their plugin, as `pjrt:rocm:0`; `pjrt:cuda` is `cuda`.
  */
 export const DEVICE_PATTERN =
   '^(auto|cpu|cuda(:(all|\\d{1,2}(,\\d{1,2}){0,15}))?|pjrt:(cpu|cuda|rocm|intel|metal)(:(all|\\d{1,2}(,\\d{1,2}){0,15}))?)$';
@@ -20,8 +20,8 @@ export type PluginName = keyof typeof PLUGINS;
 
 export const PLUGIN_NAMES = Object.keys(PLUGINS) as PluginName[];
 
-/** Engines that can be installed: TensorFlow's of the processor and of NVIDIA's GPUs, and the plugins. */
-export const ENGINE_DEVICES = ['cpu', 'cuda', ...PLUGIN_NAMES] as const;
+/** Engines that can be installed: TensorFlow, which computes on the processor, and the plugins. */
+export const ENGINE_DEVICES = ['cpu', ...PLUGIN_NAMES] as const;
 
 /** Tells whether an engine is a PJRT plugin. */
 export function isPlugin(device: string): device is PluginName {
@@ -30,12 +30,6 @@ export function isPlugin(device: string): device is PluginName {
 
 /** A device that was chosen: what `auto` came to. */
 export type Device = 'cpu' | `cuda:${string}` | `pjrt:${string}`;
-
-/** Returns the number of a chosen GPU among those that CUDA sees; null for the processor and for several. */
-export function gpuIndex(device: string): number | null {
-  const [, number] = /^cuda(?::(\d+))?$/.exec(device) ?? [];
-  return /^cuda(:\d+)?$/.test(device) ? Number(number ?? 0) : null;
-}
 
 /** Devices of a plugin that compute together. */
 export interface Accelerator {
@@ -46,28 +40,28 @@ export interface Accelerator {
   devices: number[];
 }
 
+/** Plugins of NVIDIA's GPUs, in the order in which they are tried. */
+export const CUDA_PLUGINS = ['pjrt-cuda13', 'pjrt-cuda12', 'pjrt-cuda13-windows'] as const;
+
 /** The plugins by the name that a device has, in the order in which they are tried. */
 export const PLUGINS_OF = {
   cpu: ['pjrt-cpu'],
-  cuda: ['pjrt-cuda13', 'pjrt-cuda12', 'pjrt-cuda13-windows'],
+  cuda: CUDA_PLUGINS,
   rocm: ['pjrt-rocm'],
   intel: ['pjrt-intel'],
   metal: ['pjrt-metal'],
 } as const satisfies Record<string, readonly PluginName[]>;
 
-/** A device as it was asked for, of which a plugin may compute. */
+/** A device as it was asked for, on which a plugin computes. */
 export interface AskedAccelerator {
   of: keyof typeof PLUGINS_OF;
   devices: number[] | 'all';
-  /** Whether TensorFlow must not take its place. */
-  only: boolean;
 }
 
-/** Reads a device that a plugin may compute on; null for `auto` and `cpu`. */
+/** Reads a device that a plugin computes on; null for `auto` and `cpu`. */
 export function askedAccelerator(device: string): AskedAccelerator | null {
   const [, pjrt, of, which = '0'] = /^(pjrt:)?(cpu|cuda|rocm|intel|metal)(?::(all|[\d,]+))?$/.exec(device) ?? [];
   if (!of || (!pjrt && of !== 'cuda')) return null;
   const devices = which === 'all' ? ('all' as const) : [...new Set(which.split(',').map(Number))];
-  const several = devices === 'all' || devices.length > 1;
-  return { of: of as AskedAccelerator['of'], devices, only: pjrt !== undefined || several };
+  return { of: of as AskedAccelerator['of'], devices };
 }

@@ -293,14 +293,17 @@ export const ERRORS = {
     says: '{count} of {all} wheels are not in {path}: {files}.',
     advice: 'stillhouse engine wheels lists them all for pip download on another machine.',
   },
-  'gpu.cpu-chosen': { says: 'The processor was chosen.', advice: 'Choose the device auto to compute on a GPU.' },
+  'gpu.cpu-chosen': {
+    says: 'The processor was chosen.',
+    advice: 'Choose the device auto to compute on an NVIDIA GPU.',
+  },
   'gpu.platform': {
-    says: 'There is no GPU engine for {platform}.',
-    advice: 'GPUs are used on 64-bit Linux on x86 processors; on Windows inside WSL 2.',
+    says: 'There is no plugin for NVIDIA GPUs on {platform}.',
+    advice: 'They are used on 64-bit Linux on x86 processors and, as an experiment, on Windows.',
   },
   'gpu.none': {
     says: 'No NVIDIA GPU was found on this machine.',
-    advice: 'The processor computes. GPUs of other makers are not supported.',
+    advice: 'The processor computes. Accelerators of other makers are asked for by name, as --device pjrt:rocm.',
   },
   'gpu.no-driver': {
     says: 'There is an NVIDIA GPU, but its driver is not loaded.',
@@ -312,7 +315,7 @@ export const ERRORS = {
       'After an update of the driver restart the machine. In a container, give it the GPUs (docker run --gpus all).',
   },
   'gpu.driver-old': {
-    says: 'The NVIDIA driver {driver} is too old for CUDA 12.',
+    says: 'The NVIDIA driver {driver} is too old for {plugin}.',
     advice: 'Install {needed} or newer, restart the machine, and look again.',
   },
   'gpu.hidden': {
@@ -320,19 +323,19 @@ export const ERRORS = {
     advice: 'Start Stillhouse without it, or with the numbers of the GPUs to use.',
   },
   'gpu.too-old': {
-    says: '{name} has compute capability {capability}; the GPU engine needs {needed}.',
+    says: '{name} has compute capability {capability}; {plugin} needs {needed}.',
     advice: 'The processor computes instead.',
   },
   'gpu.no-engine': {
-    says: 'The GPU engine is not installed, only that of the processor.',
-    advice: 'Install it from the Engine page or with: stillhouse engine install --device cuda',
+    says: 'The plugin {plugin}, which fits this machine, is not installed.',
+    advice: 'Install it from the Engine page or with: stillhouse engine install --device {plugin}',
   },
   'gpu.engine-unready': {
-    says: 'The GPU engine is not ready: {reason}.',
-    advice: 'Verify it from the Engine page or with: stillhouse engine verify --device cuda',
+    says: 'The plugin {plugin} is not ready: {reason}.',
+    advice: 'Verify it from the Engine page or with: stillhouse engine verify --device {plugin}',
   },
   'gpu.not-seen': {
-    says: 'The GPU engine cannot use {device}: {reason}.',
+    says: 'The plugin {plugin} cannot use {device}: {reason}.',
     advice: 'Look again from the Engine page or with: stillhouse engine check',
   },
   'gpu.no-such': {
@@ -696,6 +699,10 @@ export const ERRORS = {
   'ranks.changed': {
     says: 'The run stands within an epoch that {before} ranks have begun; {now} ranks would see its images in another order.',
     advice: 'Go on with {before} ranks, or from a checkpoint at the end of an epoch.',
+  },
+  'run.engine-now': {
+    says: 'This run was begun with {before}; {now} computes from here on.',
+    advice: 'Its numbers are those of any engine but for rounding. --device chooses where a run computes.',
   },
   'ranks.now': {
     says: 'The run goes on with {now} ranks; before it had {before}.',

@@ -136,7 +136,6 @@ export const historyRows = v.pipe(
 
 const jobKind = oneOf([
   'engine',
-  'gpu-engine',
   'plugin',
   'sample',
   'sample-run',

@@ -67,7 +67,7 @@ export const RUN_FIELDS = [
     unit: '',
     paper: 'cuda',
     label: 'Device',
-    help: 'Where to compute: cpu, cuda:0 for the first GPU, or auto, a GPU where one can be used.',
+    help: 'Where to compute: cpu, cuda:0 for the first NVIDIA GPU (cuda:0,1 for two), pjrt:rocm:0 and so on for other accelerators, or auto: an NVIDIA GPU where one can be used.',
   },
   {
     key: 'numWorkers',

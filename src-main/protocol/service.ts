@@ -94,10 +94,10 @@ export const CALLS = {
   'system.browse': call(v.strictObject({ path: v.optional(text) }), folder),
   /** `device` asks what a training on it would come to; `auto` when left out. */
   'engine.status': call(v.strictObject({ device: v.optional(device) }), engineReport),
-  /** Installs the engine of the processor, of GPUs, or a plugin; the job's result is its EngineStatus. */
+  /** Installs TensorFlow or a plugin; the job's result is its EngineStatus. */
   'engine.install': call(v.strictObject({ from: v.optional(text), device: v.optional(engineDevice) }), job),
   'engine.verify': call(v.strictObject({ device: v.optional(engineDevice) }), engineReport),
-  /** Looks for GPUs again, with the driver and with the GPU engine. */
+  /** Looks for NVIDIA's GPUs again, with the driver and with their plugins. */
   'engine.check': call(v.strictObject({ device: v.optional(device) }), engineReport),
   /** The wheels of an engine as pip's requirements. */
   'engine.wheels': call(v.strictObject({ device: engineDevice }), v.string()),

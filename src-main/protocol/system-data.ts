@@ -41,7 +41,7 @@ const engineStatus = v.object({
   bytesOnDisk: number,
   bytesArrived: number,
   error: v.nullable(plainError),
-  /** GPUs that it found when it was last loaded; null for the CPU engine, or before it was loaded. */
+  /** Devices that it found when it was last loaded; null for TensorFlow, or before it was loaded. */
   gpus: v.nullable(number),
   /** Why it found none. */
   gpuReason: v.nullable(reasonOrText),
@@ -78,24 +78,26 @@ const gpu = v.object({
 });
 export type Gpu = v.InferOutput<typeof gpu>;
 
-/** The GPUs of this machine, and whether one computes. */
+/** NVIDIA's GPUs in this machine, and whether one computes. */
 const gpuReport = v.object({
-  /** The GPU engine. */
-  engine: engineStatus,
+  /** The plugin for them that suits this machine, among those of `plugins`. */
+  plugin: oneOf(PLUGIN_NAMES),
+  /** Why it is that one. */
+  why: reasonOrText,
   /** Bytes that installing it takes on the disk while it lasts, and what is free there. */
   bytesNeeded: number,
   bytesFree: number,
   /** Version of the driver; null without one. */
   driver: v.nullable(text),
   gpus: v.array(gpu),
-  /** Where the device that was asked for (`auto` unless said) means to compute: `cpu` or `cuda:N`. */
+  /** Where the device that was asked for (`auto` unless said) means to compute: `cpu`, `cuda:N`, `pjrt:rocm:N`. */
   device: text,
-  /** Why that is not a GPU; null when it is. */
+  /** Why that is no accelerator; null when it is. */
   reason: v.nullable(plainError),
 });
 export type GpuReport = v.InferOutput<typeof gpuReport>;
 
-/** The CPU engine, everything about GPUs, and the plugins. */
+/** TensorFlow, NVIDIA's GPUs, and the plugins. */
 export const engineReport = v.object({ ...engineStatus.entries, gpu: gpuReport, plugins: v.array(pluginStatus) });
 export type EngineReport = v.InferOutput<typeof engineReport>;
 

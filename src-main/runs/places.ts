@@ -46,11 +46,10 @@ export function engineFolders(cache = cacheFolder()): Record<EngineDevice, strin
   return Object.fromEntries(folders) as Record<EngineDevice, string>;
 }
 
-/** Names the engine that a run computes with; `gpu` is the number of a GPU, or devices of a plugin. */
-export function engineName(gpu: number | Accelerator | null | undefined): string {
-  if (gpu && typeof gpu === 'object')
-    return `PJRT ${PLUGINS[gpu.plugin]} ${gpu.plugin}${gpu.devices.length > 1 ? ` × ${gpu.devices.length}` : ''}`;
-  return `TensorFlow ${ENGINE_VERSION} ${typeof gpu === 'number' ? 'cuda' : 'cpu'}`;
+/** Names the engine that a run computes with; `gpu` is devices of a plugin, where one computes. */
+export function engineName(gpu: Accelerator | null | undefined): string {
+  if (!gpu) return `TensorFlow ${ENGINE_VERSION} cpu`;
+  return `PJRT ${PLUGINS[gpu.plugin]} ${gpu.plugin}${gpu.devices.length > 1 ? ` × ${gpu.devices.length}` : ''}`;
 }
 
 /** Holds weight files that were fetched: `<cache>/weights`. */

@@ -97,6 +97,13 @@ export function keepRanks(folder: string, ranks: number): void {
   writeFileAtomic(runPath(folder), `${JSON.stringify({ ...run, ...(ranks > 1 && { ranks }) }, null, 2)}\n`);
 }
 
+/** Keeps the engine that a run is trained with from now on. @returns the one before. Throws as {@link keepRanks}. */
+export function keepEngine(folder: string, engine: string): string {
+  const run = openRun(folder);
+  if (run.engine !== engine) writeFileAtomic(runPath(folder), `${JSON.stringify({ ...run, engine }, null, 2)}\n`);
+  return run.engine;
+}
+
 /** Reads and checks `run.json`. @throws StillhouseError `run.missing`, `run.damaged`, `recipe.*` */
 export function openRun(folder: string): RunFile {
   let text: string;

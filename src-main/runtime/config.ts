@@ -4,13 +4,7 @@ import { bytesField, message, textField, varintField } from '../formats/protobuf
 const DEVICE_COUNT = 1;
 const INTRA_OP_THREADS = 2;
 const INTER_OP_THREADS = 5;
-const GPU_OPTIONS = 6;
 const SOFT_PLACEMENT = 7;
-const GRAPH_OPTIONS = 10;
-const GRAPH_OPTIMIZER = 3;
-const GLOBAL_JIT = 5;
-const GPU_GROWTH = 4;
-const GPU_LIST = 5;
 const DEVICE_FILTERS = 4;
 const EXPERIMENTAL = 16;
 const GROUP_LEADER = 1;
@@ -29,8 +23,6 @@ export interface ContextOptions {
   within: number;
   /** Threads for ops that run side by side. */
   between: number;
-  /** Number of the GPU to compute on; null: none is touched. */
-  gpu?: number | null;
   /** The ranks that reduce together; null or absent: this process is alone. */
   cluster?: Cluster | null;
 }
@@ -42,14 +34,11 @@ export interface Cluster {
   addresses: readonly string[];
 }
 
-/**
- * Serialises a ConfigProto. For a GPU it names that one alone, lets its memory grow, places CPU-only ops on the
- * processor, and turns on XLA for all it can compile.
- */
-export function contextConfig({ within, between, gpu = null, cluster = null }: ContextOptions): Uint8Array {
+/** Serialises a ConfigProto. */
+export function contextConfig({ within, between, cluster = null }: ContextOptions): Uint8Array {
   const threads = [varintField(INTRA_OP_THREADS, within), varintField(INTER_OP_THREADS, between)];
   const ranks = cluster ? withCluster(cluster) : [];
-  return message([...threads, ...(gpu === null ? [withoutGpu()] : withGpu(gpu)), ...ranks]);
+  return message([...threads, withoutGpu(), ...ranks]);
 }
 
 /** Serialises a ServerDef: this rank's server among those of all. */
@@ -78,12 +67,4 @@ function withCluster({ rank }: Cluster): Buffer[] {
 
 function withoutGpu(): Buffer {
   return bytesField(DEVICE_COUNT, message([textField(MAP_KEY, 'GPU'), varintField(MAP_VALUE, 0)]));
-}
-
-function withGpu(index: number): Buffer[] {
-  return [
-    bytesField(GPU_OPTIONS, message([varintField(GPU_GROWTH, 1), textField(GPU_LIST, String(index))])),
-    varintField(SOFT_PLACEMENT, 1),
-    bytesField(GRAPH_OPTIONS, bytesField(GRAPH_OPTIMIZER, varintField(GLOBAL_JIT, 1))),
-  ];
 }

@@ -1,8 +1,6 @@
 import { reason } from '../protocol/reasons.ts';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { StillhouseError } from '../protocol/errors.ts';
-import { prepareCuda } from './cuda-libraries.ts';
 import { foreign } from '../base/foreign.ts';
 import { loadForGood, platform } from './loader.ts';
 
@@ -144,9 +142,6 @@ const LIBC_SIGNATURES = {
   free: 'void free(void *block)',
   mallopt: 'int mallopt(int param, int value)',
   mallocTrim: 'int malloc_trim(size_t pad)',
-  dlopen: 'void *dlopen(const char *path, int flags)',
-  dlerror: 'const char *dlerror(void)',
-  setenv: 'int setenv(const char *name, const char *value, int overwrite)',
 } as const;
 
 /** A native function; `async` runs it on a worker thread and calls back. */
@@ -177,18 +172,11 @@ const M_TRIM_THRESHOLD = -1;
 const M_TOP_PAD = -2;
 const M_MMAP_THRESHOLD = -3;
 
-/** The GPU engine keeps the folders of its wheels, the CPU engine is flat. */
-const inWheelFolder = (folder: string): string | null => {
-  const own = path.join(folder, 'tensorflow');
-  return existsSync(own) ? own : null;
-};
-
 /**
  * Loads TensorFlow from `folder`, once a process.
- * @param gpu whether a GPU will compute: then the CUDA libraries beside it are loaded too.
  * @throws StillhouseError `engine.load` when the files are missing, damaged or refused by the loader.
  */
-export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } = {}): Tf {
+export function loadLibrary(folder: string): Tf {
   if (loaded?.folder === folder) return loaded.tf;
   if (loaded)
     throw new StillhouseError('engine.load', { reason: reason('engine.other-loaded', { folder: loaded.folder }) });
@@ -199,12 +187,10 @@ export function loadLibrary(folder: string, { gpu = false }: { gpu?: boolean } =
   koffi.struct('TF_Returned', { value: 'uint64_t', second: 'uint64_t', third: 'uint64_t' });
   const libc = bind<LibcFunctions>(koffi.load(libcName), LIBC_SIGNATURES);
   if (glibc) keepBigBlocks(libc);
-  if (gpu) prepareCuda(folder, libc);
-  const home = inWheelFolder(folder) ?? folder;
-  const file = path.join(home, tensorflow);
+  const file = path.join(folder, tensorflow);
   loadForGood(file);
   // Loaded with the other; the profiler's names are this one's.
-  const framework = koffi.load(path.join(home, frameworkName));
+  const framework = koffi.load(path.join(folder, frameworkName));
   const profiler = bind<ProfilerFunctions>(framework, PROFILER_SIGNATURES);
   const tf = Object.assign(bind<TfFunctions>(koffi.load(file), SIGNATURES), { libc, profiler });
   loaded = { folder, tf };

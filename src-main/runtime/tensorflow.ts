@@ -6,7 +6,6 @@ import { StillhouseError } from '../protocol/errors.ts';
 import { reason } from '../protocol/reasons.ts';
 import { Binding, EagerSink } from './binding.ts';
 import { contextConfig, serverDef, type Cluster, type ContextOptions } from './config.ts';
-import { askCudaDriver, type CudaDevice } from './cuda-driver.ts';
 import { checked, loadLibrary, type Pointer, type Tf } from './library.ts';
 
 /** The name of the tfjs backend over TensorFlow; tfjs-node's kernels are registered under it. */
@@ -31,8 +30,6 @@ export interface TensorFlow {
   readonly threads: number;
   /** How many independent parts of one function run side by side, each op of them on one thread. */
   readonly lanes: number;
-  /** The GPU that computes; null when the processor does. */
-  readonly gpu: CudaDevice | null;
   devices(): Device[];
 }
 
@@ -44,8 +41,6 @@ export interface TensorFlowOptions {
    * each single op.
    */
   threading?: 'lanes' | 'ops';
-  /** Number of the GPU to compute on, as CUDA counts; null or absent: the processor. */
-  gpu?: number | null;
   /** The ranks with which programs reduce; absent: this process is alone. */
   cluster?: Cluster | null;
 }
@@ -55,17 +50,15 @@ let current: TensorFlow | undefined;
 /**
  * Loads the engine from `folder` and makes it tfjs's backend: from then on tfjs ops run eagerly on TensorFlow.
  * A process has one engine for its life; a second call with the same folder returns it.
- * @throws StillhouseError `engine.load`; for a GPU that cannot be had `gpu.driver-silent`, `gpu.not-seen`.
+ * @throws StillhouseError `engine.load`.
  */
 export async function loadTensorFlow(folder: string, options: TensorFlowOptions = {}): Promise<TensorFlow> {
   if (current) return current;
-  const { gpu = null, cluster = null } = options;
-  const library = loadLibrary(folder, { gpu: gpu !== null });
+  const { cluster = null } = options;
+  const library = loadLibrary(folder);
   const threads = options.threads || availableParallelism();
-  // A GPU works on one op at a time, the whole of it.
-  const lanes = options.threading === 'ops' || gpu !== null ? 1 : threads;
-  const context = newContext(library, { within: lanes > 1 ? 1 : threads, between: threads, gpu, cluster });
-  const device = gpu === null ? null : requireGpu(library, context, gpu);
+  const lanes = options.threading === 'ops' ? 1 : threads;
+  const context = newContext(library, { within: lanes > 1 ? 1 : threads, between: threads, cluster });
   const binding = new Binding(new EagerSink(library, context), String(library.TF_Version()));
   registerBackend(binding);
   if (!(await tf.setBackend(BACKEND))) throw new StillhouseError('engine.load', { reason: reason('engine.backend') });
@@ -76,7 +69,6 @@ export async function loadTensorFlow(folder: string, options: TensorFlowOptions 
     version: binding.TF_Version,
     threads,
     lanes,
-    gpu: device,
     devices: () => listDevices(library, context),
   };
   return current;
@@ -103,22 +95,6 @@ function joinCluster(library: Tf, context: Pointer, wanted: ContextOptions & { c
     const server = serverDef(wanted);
     library.TFE_EnableCollectiveOps(context, server, server.length, status);
   });
-}
-
-/** The CUDA that the GPU engine is made with. */
-const CUDA = 12;
-
-/** TensorFlow leaves out what it cannot use without an error: its list of devices tells. */
-function requireGpu(library: Tf, context: Pointer, index: number): CudaDevice {
-  const { cuda, devices } = askCudaDriver();
-  const device = devices[index];
-  const listed = listDevices(library, context).some(({ type }) => type === 'GPU');
-  if (listed && device) return device;
-  const refused = device
-    ? reason('gpu.refused', { device: device.name })
-    : reason('gpu.sees', { count: devices.length });
-  const why = cuda < CUDA ? reason('gpu.cuda-up-to', { version: cuda }) : refused;
-  throw new StillhouseError('gpu.not-seen', { device: `cuda:${index}`, reason: why });
 }
 
 /** tfjs-node's JavaScript kernels over our binding. Its package root would load its C++ addon, so it is not imported. */

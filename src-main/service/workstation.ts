@@ -327,7 +327,7 @@ class Core {
   }
 
   private startInstall(device: EngineDevice, from?: string): string {
-    const kind = device === 'cpu' ? 'engine' : device === 'cuda' ? 'gpu-engine' : 'plugin';
+    const kind = device === 'cpu' ? 'engine' : 'plugin';
     return this.jobs.start(kind, kind === 'plugin' ? `plugin:${device}` : kind, 'bytes', (context) =>
       this.engine.install(context, from, device),
     );

@@ -85,7 +85,6 @@ const en = {
   },
   jobs: {
     engine: 'Engine',
-    'gpu-engine': 'GPU engine',
     plugin: 'Plugin',
     sample: 'Sample data',
     'sample-run': 'Sample run',
@@ -507,18 +506,17 @@ const en = {
     gpuUsed: '{device} computes',
     gpuUnused: 'No GPU computes',
     gpuAble: 'Training with the device auto computes on {name}.',
-    gpuUntried: 'The GPU engine has not been tried on a real GPU by its makers yet. Please report what you see.',
+    gpuUntried: 'No GPU has run it here yet. Please report what you see.',
     gpus: 'GPUs of this machine',
     gpuColumns: { device: 'Device', name: 'Name', memory: 'Memory', capability: 'Capability' },
     driver: 'Driver',
     driverNone: 'none',
     room: 'Free disk space',
     roomNeeded: '{needed} needed while installing, {free} free',
-    installGpu: 'Install GPU engine ({size})',
     check: 'Look again',
     checking: 'Looking…',
     gpuOffline:
-      'Without a network: stillhouse engine wheels --device cuda lists what to fetch elsewhere with pip; then choose From a folder.',
+      'Without a network: stillhouse engine wheels --device {plugin} lists what to fetch elsewhere with pip; then choose From a folder.',
     machine: 'This machine',
     states: {
       missing: 'not installed',
@@ -569,7 +567,8 @@ const en = {
       says: {
         'pjrt-cpu': 'Computes on the processor by way of XLA: slower than TensorFlow, for tests of the other plugins.',
         'pjrt-cuda13': 'For NVIDIA GPUs of compute capability 7.5 or later with driver 580.65 or later.',
-        'pjrt-cuda12': 'For NVIDIA GPUs with driver 525.60 or later.',
+        'pjrt-cuda12':
+          'For NVIDIA GPUs of compute capability 5.2 or later, such as P100 and V100, with driver 525.60 or later.',
         'pjrt-rocm': 'For AMD GPUs. ROCm itself is not fetched.',
         'pjrt-intel': 'For Intel GPUs. The libraries of oneAPI are not fetched.',
         'pjrt-metal': 'For Apple GPUs on macOS 26 or later.',
@@ -579,6 +578,7 @@ const en = {
       experimental: 'Experimental.',
       misfit: 'It is not for this system.',
       needs: 'Needs',
+      fitting: 'Plugin',
       licences: 'Licences',
       sees: 'Devices',
       devices: '{n} device | {n} devices',

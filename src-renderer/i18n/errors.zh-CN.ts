@@ -278,12 +278,15 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '{all} 个 wheel 文件中有 {count} 个不在 {path}：{files}。',
     advice: 'stillhouse engine wheels 会列出全部文件，供另一台机器上的 pip download 使用。',
   },
-  'gpu.cpu-chosen': { says: '已选择处理器。', advice: '设备选“auto”即可用 GPU 计算。' },
+  'gpu.cpu-chosen': { says: '已选择处理器。', advice: '设备选“auto”即可用 NVIDIA GPU 计算。' },
   'gpu.platform': {
-    says: '没有适用于 {platform} 的 GPU 引擎。',
-    advice: '可在 x86 处理器的 64 位 Linux 上使用 GPU；Windows 请用 WSL 2。',
+    says: '没有适用于 {platform} 的 NVIDIA GPU 插件。',
+    advice: '可在 x86 处理器的 64 位 Linux 上使用；Windows 上为实验性支持。',
   },
-  'gpu.none': { says: '本机未发现 NVIDIA GPU。', advice: '由处理器计算。不支持其他厂商的 GPU。' },
+  'gpu.none': {
+    says: '本机未发现 NVIDIA GPU。',
+    advice: '由处理器计算。其他厂商的加速器须按名称指定，例如 --device pjrt:rocm。',
+  },
   'gpu.no-driver': {
     says: '有 NVIDIA GPU，但其驱动未载入。',
     advice: '请安装 {needed} 或更新的 NVIDIA 驱动，重启机器后再次检测。',
@@ -293,7 +296,7 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '更新驱动后请重启机器。在容器中请开放 GPU（docker run --gpus all）。',
   },
   'gpu.driver-old': {
-    says: 'NVIDIA 驱动 {driver} 过旧，不支持 CUDA 12。',
+    says: 'NVIDIA 驱动 {driver} 过旧，{plugin} 无法使用。',
     advice: '请安装 {needed} 或更新版本，重启机器后再次检测。',
   },
   'gpu.hidden': {
@@ -301,19 +304,19 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     advice: '启动 Stillhouse 时请不要设置它，或填入要使用的 GPU 编号。',
   },
   'gpu.too-old': {
-    says: '{name} 的计算能力为 {capability}，GPU 引擎需要 {needed}。',
+    says: '{name} 的计算能力为 {capability}，{plugin} 需要 {needed}。',
     advice: '改由处理器计算。',
   },
   'gpu.no-engine': {
-    says: '只安装了处理器引擎，未安装 GPU 引擎。',
-    advice: '请在“引擎”页安装，或运行：stillhouse engine install --device cuda',
+    says: '适合本机的插件 {plugin} 尚未安装。',
+    advice: '请在“引擎”页安装，或运行：stillhouse engine install --device {plugin}',
   },
   'gpu.engine-unready': {
-    says: 'GPU 引擎尚未就绪：{reason}。',
-    advice: '请在“引擎”页验证，或运行：stillhouse engine verify --device cuda',
+    says: '插件 {plugin} 尚未就绪：{reason}。',
+    advice: '请在“引擎”页验证，或运行：stillhouse engine verify --device {plugin}',
   },
   'gpu.not-seen': {
-    says: 'GPU 引擎无法使用 {device}：{reason}。',
+    says: '插件 {plugin} 无法使用 {device}：{reason}。',
     advice: '请在“引擎”页再次检测，或运行：stillhouse engine check',
   },
   'gpu.no-such': { says: '没有 {device}；本机有 {count} 个 GPU。', advice: '可用 stillhouse engine status 列出。' },
@@ -646,6 +649,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
   'ranks.changed': {
     says: '该运行停在由 {before} 个进程开始的一轮之中；{now} 个进程会以另一种顺序看到图片。',
     advice: '请用 {before} 个进程继续，或从某一轮结束时的检查点继续。',
+  },
+  'run.engine-now': {
+    says: '此训练由 {before} 开始，从这里起由 {now} 计算。',
+    advice: '除舍入外，各引擎得到的数值相同。--device 决定训练在哪里计算。',
   },
   'ranks.now': {
     says: '该运行现在以 {now} 个进程继续，此前为 {before} 个。',

@@ -135,7 +135,10 @@ export const zhFields: Record<RecipeKey, { label: string; help: string }> = {
     label: '微批大小',
     help: '一次计算的图片数；整批的梯度会累积，因此取小只会省内存。0：取最快的。',
   },
-  device: { label: '设备', help: '在哪里计算：cpu 为处理器，cuda:0 为第一个 GPU；auto 在可用时使用 GPU。' },
+  device: {
+    label: '设备',
+    help: '在哪里计算：cpu 为处理器，cuda:0 为第一个 NVIDIA GPU（cuda:0,1 为两个），其他加速器写作 pjrt:rocm:0 等；auto 在可用时使用 NVIDIA GPU。',
+  },
   numWorkers: { label: '图片线程', help: '在训练步之前解码并增强图片的线程数。' },
   saveEvery: { label: '保存间隔', help: '相邻检查点之间的轮数；最后一轮总会保存。' },
   saveMinutes: {

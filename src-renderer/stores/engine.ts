@@ -9,12 +9,6 @@ import { useService } from '../composables/use-service.ts';
 
 const isThere = ({ state }: EngineStatus): boolean => state === 'verified' || state === 'unpacked';
 
-function chosenEngine(report: EngineReport): EngineStatus {
-  const { engine, device } = report.gpu;
-  const fallsBack = !isThere(report) && isThere(engine);
-  return device !== 'cpu' || fallsBack ? engine : report;
-}
-
 /** What a person asks of each engine, and the errors of the last of it. */
 function engineActs(refresh: () => Promise<void>) {
   const actErrors = shallowRef<Partial<Record<EngineDevice, PlainError>>>({});
@@ -39,7 +33,7 @@ function engineActs(refresh: () => Promise<void>) {
   return { actErrors, act };
 }
 
-/** The engines on this machine, TensorFlow's libraries and the plugins: what state they are in, which GPUs there are, and their installation. */
+/** The engines on this machine, TensorFlow and the plugins: what state they are in, which GPUs there are, and their installation. */
 export const useEngine = defineStore('engine', () => {
   const service = useService();
   const jobs = useJobs();
@@ -49,15 +43,12 @@ export const useEngine = defineStore('engine', () => {
   const checking = ref(false);
 
   const job = computed(() => jobs.ofKind('engine'));
-  const gpuJob = computed(() => jobs.ofKind('gpu-engine'));
   const pluginJob = computed(() => jobs.ofKind('plugin'));
   /** The plugin that was last asked for here. */
   const pluginAsked = ref<PluginName | null>(null);
   const installing = computed(() => job.value?.state === 'running');
   /** The files of an engine are whole; `verified` adds that they were loaded and gave a right result. */
-  const ready = computed(() => status.value !== null && (isThere(status.value) || isThere(status.value.gpu.engine)));
-  /** The engine that `auto` computes with. */
-  const current = computed(() => status.value && chosenEngine(status.value));
+  const ready = computed(() => status.value !== null && isThere(status.value));
 
   const readings = latest();
   const refresh = async (): Promise<void> => {
@@ -73,7 +64,7 @@ export const useEngine = defineStore('engine', () => {
   };
   const { actErrors, act } = engineActs(refresh);
   const error = computed(() => actErrors.value.cpu ?? readError.value);
-  const gpuError = computed(() => actErrors.value.cuda ?? null);
+  const checkError = shallowRef<PlainError | null>(null);
   /** Downloads and installs an engine, or takes it from a folder of wheels. */
   const install = (from?: string, device: EngineDevice = 'cpu'): Promise<void> =>
     act(device, async () => {
@@ -86,14 +77,20 @@ export const useEngine = defineStore('engine', () => {
       verifying.value = device;
       await service.call('engine.verify', { device }).finally(() => (verifying.value = null));
     });
-  /** Looks for GPUs again. */
-  const check = (): Promise<void> =>
-    act('cuda', async () => {
-      checking.value = true;
-      await service.call('engine.check', {}).finally(() => (checking.value = false));
-    });
+  const checks = latest();
+  /** Looks for NVIDIA's GPUs again. */
+  const check = async (): Promise<void> => {
+    checking.value = true;
+    checkError.value = null;
+    await checks.ask(
+      () => service.call('engine.check', {}).finally(() => (checking.value = false)),
+      () => undefined,
+      (thrown) => (checkError.value = toPlainError(thrown)),
+    );
+    await refresh();
+  };
   const cancel = (device: EngineDevice = 'cpu'): void => {
-    const running = device === 'cpu' ? job.value : device === 'cuda' ? gpuJob.value : pluginJob.value;
+    const running = device === 'cpu' ? job.value : pluginJob.value;
     if (running?.state === 'running') void jobs.cancel(running.job);
   };
 
@@ -103,13 +100,11 @@ export const useEngine = defineStore('engine', () => {
   service.onOpen(() => void refresh());
   return {
     status,
-    current,
     error,
-    gpuError,
+    checkError,
     verifying,
     checking,
     job,
-    gpuJob,
     pluginJob,
     pluginAsked,
     actErrors,

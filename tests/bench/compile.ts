@@ -18,8 +18,8 @@ import { GPU_TARGETS, type GpuTargetName } from './gpu-targets.ts';
  * have, and tells what the compiler says: its time, kernels, memory by batch size. It fetches the CUDA plugin, the
  * assembler and the bitcode (234 MB) once, and nothing else of CUDA.
  *
- * Options: --target h200|a100|rtx4090 (repeatable), --preset ID (repeatable; all by default), --batch N (repeatable; the
- * recipe's own by default), --precision bfloat16|float32, --devices N, --from FOLDER of wheels, --json.
+ * Options: --target h200|a100|rtx4090|v100|p100 (repeatable), --preset ID (repeatable; all by default), --batch N (repeatable; the
+ * recipe's own by default), --precision bfloat16|float16|float32, --devices N, --from FOLDER of wheels, --json.
  */
 const { values: options } = parseArgs({
   options: {
@@ -64,21 +64,22 @@ try {
 async function main(): Promise<void> {
   const unknown = options.target.find((name) => !(name in GPU_TARGETS));
   if (unknown) throw new RangeError(`--target ${unknown}: there are ${Object.keys(GPU_TARGETS).join(', ')}`);
-  const plugin = await openCompiler(options.from);
   const processor = await loadEngine(engineFolder(), { threads: 1, threading: 'ops' });
   const engine: Engine = { ...processor, lanes: 1, ahead: true };
   console.log(
     '| GPU | preset | student | batch | compile, s | peak, GiB | state, GiB | kernels | products |\n|---|---|---|---|---|---|---|---|---|',
   );
-  for (const target of options.target)
+  for (const target of options.target as GpuTargetName[]) {
+    const plugin = await openCompiler(target, options.from);
     for (const { id, values } of PRESETS.filter(({ id }) => options.preset?.includes(id) ?? true)) {
       const recipe = parseRecipe({ ...values });
       for (const batch of options.batch?.map(Number) ?? [recipe.batchSize]) {
-        const line = await compiled(plugin, engine, { target: target as GpuTargetName, id, recipe, batch });
+        const line = await compiled(plugin, engine, { target, id, recipe, batch });
         lines.push(line);
         console.log(rowOf(line));
       }
     }
+  }
 }
 
 interface Case {

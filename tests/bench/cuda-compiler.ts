@@ -11,21 +11,37 @@ import { GPU_TARGETS, targetConfig, type GpuTargetName } from './gpu-targets.ts'
 
 /** XLA's compiler for NVIDIA GPUs, on a machine that need not have one. */
 
-const WHOLE = PLUGIN_PINS['pjrt-cuda13'];
-/** The plugin, the assembler and the bitcode. */
-const PARTS = ['jax-cuda13-pjrt', 'nvidia-cuda-nvcc', 'nvidia-nvvm'];
-const PIN: PluginPin = { ...WHOLE, wheels: WHOLE.wheels.filter((wheel) => PARTS.includes(wheel.package)) };
-const FOLDER = join(cacheFolder(), 'engine', `compile-cuda13-${WHOLE.version}`);
+type CudaPlugin = 'pjrt-cuda13' | 'pjrt-cuda12';
 
-/** Tells whether it was fetched before. */
-export const hasCompiler = (): boolean => existsSync(FOLDER);
+/** The plugin, the assembler and the bitcode. */
+const PARTS = /^jax-cuda|^nvidia-(cuda-nvcc|nvvm)/;
+
+/** The plugin that has code for a GPU: the newest that does not leave its generation out. */
+export function pluginFor(target: GpuTargetName): CudaPlugin {
+  const { major, minor } = GPU_TARGETS[target];
+  return major + minor / 10 < (PLUGIN_PINS['pjrt-cuda13'].capability ?? 0) ? 'pjrt-cuda12' : 'pjrt-cuda13';
+}
+
+function pinOf(plugin: CudaPlugin): PluginPin {
+  const whole = PLUGIN_PINS[plugin];
+  return { ...whole, wheels: whole.wheels.filter((wheel) => PARTS.test(wheel.package)) };
+}
+
+function folderOf(plugin: CudaPlugin): string {
+  return join(cacheFolder(), 'engine', `compile-${plugin.slice('pjrt-'.length)}-${PLUGIN_PINS[plugin].version}`);
+}
+
+/** Tells whether what compiles for a GPU was fetched before. */
+export const hasCompiler = (target: GpuTargetName): boolean => existsSync(folderOf(pluginFor(target)));
 
 /** Opens it, fetched where it is not there. @param from a folder of wheels to take it from */
-export async function openCompiler(from?: string): Promise<PjrtPlugin> {
-  if (!hasCompiler()) console.error('Fetching the CUDA plugin and its assembler …');
-  await install({ folder: FOLDER, pin: PIN, from, verify: () => Promise.resolve() });
-  const { path, sha256 } = pluginLibrary(PIN);
-  return PjrtPlugin.load(join(FOLDER, path), { sha256 });
+export async function openCompiler(target: GpuTargetName, from?: string): Promise<PjrtPlugin> {
+  const plugin = pluginFor(target);
+  const [pin, folder] = [pinOf(plugin), folderOf(plugin)];
+  if (!hasCompiler(target)) console.error('Fetching the CUDA plugin and its assembler …');
+  await install({ folder, pin, from, verify: () => Promise.resolve() });
+  const { path, sha256 } = pluginLibrary(pin);
+  return PjrtPlugin.load(join(folder, path), { sha256 });
 }
 
 /** What a program became. */

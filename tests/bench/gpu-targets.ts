@@ -40,6 +40,16 @@ export const GPU_TARGETS = {
     ...{ threadsPerCore: 1536, sharedPerCore: 100 * KIB, sharedPerBlock: 99 * KIB, l2: 72 * MIB },
     ...{ bandwidth: 1.008e12, gigahertz: 2.52, memory: 23.6 * 1024 ** 3 },
   },
+  v100: {
+    ...{ name: 'Tesla V100-SXM2-32GB', major: 7, minor: 0, accelerated: false, cores: 80, fpusPerCore: 64 },
+    ...{ threadsPerCore: 2048, sharedPerCore: 96 * KIB, sharedPerBlock: 96 * KIB, l2: 6 * MIB },
+    ...{ bandwidth: 0.9e12, gigahertz: 1.53, memory: 31.7 * 1024 ** 3 },
+  },
+  p100: {
+    ...{ name: 'Tesla P100-SXM2-16GB', major: 6, minor: 0, accelerated: false, cores: 56, fpusPerCore: 64 },
+    ...{ threadsPerCore: 2048, sharedPerCore: 64 * KIB, sharedPerBlock: 48 * KIB, l2: 4 * MIB },
+    ...{ bandwidth: 0.732e12, gigahertz: 1.48, memory: 15.9 * 1024 ** 3 },
+  },
 } as const satisfies Record<string, GpuTarget>;
 
 export type GpuTargetName = keyof typeof GPU_TARGETS;

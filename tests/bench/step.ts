@@ -10,7 +10,7 @@ import { defaultRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/rec
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
-import { multipliesBfloat16 } from '../../src-main/runtime/devices.ts';
+import { hasBfloat16Products, thisProcessor } from '../../src-main/base/processor.ts';
 import { precisionOf } from '../../src-main/job-process/training/precision.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { JOB_FLAGS, jobEnvironment } from '../../src-main/jobs/job-process.ts';
@@ -38,7 +38,7 @@ import { median, peerPython, startContestant, type Contestant } from './peers.ts
 /** Those that this processor multiplies. */
 const PRECISIONS = (['float32', 'bfloat16'] as const).filter((precision) => !whyNotMultiplied(precision));
 /** What `auto` means for a training on this processor, which `device` stands for. */
-const bfloat16 = multipliesBfloat16();
+const bfloat16 = hasBfloat16Products(thisProcessor());
 const device = { name: 'cpu', kind: 'processor' as const, bfloat16, tf32: false, memory: null, count: 1 };
 const AUTO = precisionOf({ ...defaultRecipe(), precision: 'auto' }, { device });
 const SIZE = { classes: 1000, inputSize: 224 };

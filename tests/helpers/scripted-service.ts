@@ -6,6 +6,7 @@ import type {
   EngineReport,
   EngineStatus,
   Gpu,
+  PluginStatus,
   PreviewImage,
   RunProfile,
   QueueReport,
@@ -19,6 +20,7 @@ import type {
   ServiceEvent,
   StepRow,
 } from '../../src-main/protocol/events.ts';
+import { isPlugin } from '../../src-main/protocol/device.ts';
 import type { DistilPlan, DistilReport } from '../../src-main/protocol/distillation.ts';
 import { EXPORT_FORMAT_NAMES, nameEnd } from '../../src-main/protocol/export-formats.ts';
 import type { ExportInfo } from '../../src-main/protocol/export.ts';
@@ -140,8 +142,8 @@ export class ScriptedService {
     }),
     'engine.status': async () => this.engineStatus(),
     'engine.install': async ({ device }) =>
-      device === 'cuda'
-        ? this.job('gpu-engine', 'download', 3273e6, 'bytes')
+      device && isPlugin(device)
+        ? this.job('plugin', 'download', 1944e6, 'bytes')
         : this.job('engine', 'download', 274e6, 'bytes'),
     'engine.verify': async () => ({ ...this.engineStatus(), state: 'verified' }),
     'engine.check': async () => this.engineStatus(),
@@ -526,21 +528,36 @@ export class ScriptedService {
   private engineStatus(): EngineReport {
     const { gpus } = this;
     const ready = gpus.length > 0 && this.gpuEngine === 'verified';
-    const reason = new StillhouseError(gpus.length > 0 ? 'gpu.no-engine' : 'gpu.none');
+    const why =
+      gpus.length > 0
+        ? new StillhouseError('gpu.no-engine', { plugin: 'pjrt-cuda12' })
+        : new StillhouseError('gpu.none');
     return {
       ...engineOf('cpu', this.engine, 274e6, 853e6),
       gpu: {
-        engine: { ...engineOf('cuda', this.gpuEngine, 3273e6, 4930e6), gpus: gpus.length },
-        bytesNeeded: 8203e6,
+        plugin: 'pjrt-cuda12',
+        why: reason('cuda.driver', { driver: '550.54.14', needed: '580.65.06', plugin: 'pjrt-cuda13' }),
+        bytesNeeded: 5203e6,
         bytesFree: 57e9,
         driver: gpus.length > 0 ? '550.54.14' : null,
         gpus,
         device: ready ? 'cuda:0' : 'cpu',
-        reason: ready ? null : toPlainError(reason),
+        reason: ready ? null : toPlainError(why),
       },
-      plugins: this.plugins,
+      plugins: [cudaPlugin(this.gpuEngine, gpus.length), ...this.plugins],
     };
   }
+}
+
+function cudaPlugin(state: EngineStatus['state'], gpus: number): PluginStatus {
+  return {
+    ...engineOf('pjrt-cuda12', state, 1944e6, 3259e6),
+    device: 'pjrt-cuda12',
+    version: '0.11.2',
+    path: '/home/ada/.cache/stillhouse/engine/pjrt-cuda12-0.11.2',
+    gpus: state === 'verified' ? gpus : null,
+    ...{ fits: true, tried: false, experimental: false, needs: null, licences: ['Apache-2.0'] },
+  };
 }
 
 function engineOf(device: EngineDevice, state: EngineStatus['state'], download: number, disk: number): EngineStatus {

@@ -127,5 +127,10 @@ describe('a run on a plugin', () => {
     const [all, moved] = [await whole[to](), await goOn(from, to)];
     expect([...moved.state.keys()]).toEqual([...all.state.keys()]);
     expect(relativeError(moved.losses, all.losses)).toBeLessThan(1e-5);
+    const params = { before: (await whole[from]()).engine, now: all.engine };
+    const rows = readHistory(join(folder, `${from}-then-${to}`));
+    const notes = rows.flatMap((row) => (row.type === 'note' ? row.note : []));
+    expect(notes).toContainEqual(expect.objectContaining({ code: 'run.engine-now', params }));
+    expect(moved.engine).toBe(all.engine);
   });
 });

@@ -123,15 +123,16 @@ describe('looking', () => {
     expect(lines(told)).toMatchObject([
       {
         state: 'missing',
-        gpu: { driver: '550.54.14', gpus: [gpu], device: 'cpu', engine: { state: 'missing', device: 'cuda' } },
+        gpu: { driver: '550.54.14', gpus: [gpu], device: 'cpu', plugin: 'pjrt-cuda12', why: { code: 'cuda.driver' } },
       },
     ]);
-    expect(lines(told)[0].gpu).toMatchObject({ reason: { code: 'gpu.no-engine' } });
+    expect(lines(told)[0].gpu).toMatchObject({ reason: { code: 'gpu.no-engine', params: { plugin: 'pjrt-cuda12' } } });
     const hidden = { ...machine, CUDA_VISIBLE_DEVICES: '' };
     const refused = await stillhouse(['eval', '--checkpoint', data, '--device', 'cuda:0'], undefined, hidden);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain('CUDA_VISIBLE_DEVICES is "", which hides every GPU');
-    const { out } = await stillhouse(['engine', 'wheels', '--device', 'cuda']);
+    const { out, err } = await stillhouse(['engine', 'wheels', '--device', 'cuda'], undefined, machine);
+    expect(err).toContain('cuda is pjrt-cuda12 here: driver 550.54.14 is older than 580.65.06');
     expect(out.trim().split('\n')).toContainEqual(expect.stringMatching(/^nvidia-cudnn-cu12==9\.\S+ --hash=sha256:/));
   });
 

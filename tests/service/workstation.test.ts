@@ -410,7 +410,7 @@ test('without an engine nothing starts, and the status says so', async () => {
   const bare = ownPlaces(false);
   const { handlers, close } = createWorkstation(ownOptions(bare, () => undefined));
   const missing = { state: 'missing', version: '2.21.0', error: null };
-  expect(await handlers['engine.status']({})).toMatchObject({ ...missing, gpu: { engine: missing } });
+  expect(await handlers['engine.status']({})).toMatchObject({ ...missing, gpu: { device: 'cpu' } });
   const checked = await handlers['engine.check']({ device: 'cpu' });
   expect(checked.gpu).toMatchObject({ device: 'cpu', reason: { code: 'gpu.cpu-chosen' } });
   expect(checked.gpu.bytesFree).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-import { multipliesBfloat16 } from '../../runtime/devices.ts';
+import { hasBfloat16Products, thisProcessor } from '../../base/processor.ts';
 import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../../runtime/tensorflow.ts';
 import type { Program } from '../../trace/program.ts';
 import type { Engine, LowerAs } from '../engine.ts';
@@ -14,16 +14,15 @@ export async function loadTensorFlowEngine(folder: string, options: TensorFlowOp
 
 /** The engine of processors: programs become TensorFlow's functions. */
 function tensorFlowEngine(tensorflow: TensorFlow): Engine {
-  const { gpu, threads, lanes } = tensorflow;
-  const onGpu = gpu !== null;
+  const { threads, lanes } = tensorflow;
   const lowered = (program: Program, { precision = 'float32', isFrozen = () => false }: LowerAs = {}) =>
-    lowerFrozen(program, { precision, fuse: true, onGpu }, isFrozen);
+    lowerFrozen(program, { precision, fuse: true }, isFrozen);
   return {
     tensorflow,
     device: {
-      name: gpu?.name ?? 'cpu',
-      kind: gpu ? 'accelerator' : 'processor',
-      bfloat16: multipliesBfloat16(gpu),
+      name: 'cpu',
+      kind: 'processor',
+      bfloat16: hasBfloat16Products(thisProcessor()),
       tf32: false,
       memory: null,
       count: 1,

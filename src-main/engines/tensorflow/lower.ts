@@ -13,8 +13,6 @@ export interface LowerOptions {
   precision: Precision;
   /** Gather element-wise work into clusters for XLA. */
   fuse: boolean;
-  /** Where oneDNN, which knows processors alone, computes no convolution. */
-  onGpu?: boolean;
 }
 
 /** Runs all passes, in order, on a program and on the bodies of its calls. */
@@ -40,12 +38,11 @@ export function lowerFrozen(program: Program, options: LowerOptions, isFrozen: I
 
 function typed(
   program: Program,
-  { precision, onGpu = false }: LowerOptions,
+  { precision }: LowerOptions,
   isFrozen: IsFrozen,
   lowered: (body: Program) => Program,
 ): Program {
-  const simple = simplify(sumsOverRows(program));
-  const clean = onGpu ? simple : simplify(fuseConvolutions(simple, isFrozen));
+  const clean = simplify(fuseConvolutions(simplify(sumsOverRows(program)), isFrozen));
   return fuseBias(simplify(withPrecision(clean, { precision }, lowered)));
 }
 

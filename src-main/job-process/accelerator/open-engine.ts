@@ -13,7 +13,7 @@ import { openDevices, openPlugin } from './open-plugin.ts';
 
 /**
  * Opens the engine of a job: TensorFlow, or a plugin beside it.
- * @throws StillhouseError `engine.load`, `engine.corrupt`, `device.*`, and `gpu.*` for TensorFlow's.
+ * @throws StillhouseError `engine.load`, `engine.corrupt`, `device.*`.
  */
 export async function openEngine(
   { engine, threads, gpu = null }: EngineChoice,
@@ -21,8 +21,7 @@ export async function openEngine(
   cluster: TensorFlowOptions['cluster'] = null,
 ): Promise<Engine> {
   if (cluster && gpu !== null) throw new StillhouseError('ranks.processor');
-  if (gpu === null || typeof gpu === 'number') return loadEngine(engine, { threads, gpu, threading, cluster });
-  return openAccelerator(engine, gpu, threads);
+  return gpu ? openAccelerator(engine, gpu, threads) : loadEngine(engine, { threads, threading, cluster });
 }
 
 async function openAccelerator(folder: string, chosen: Accelerator, threads?: number): Promise<Engine> {
@@ -37,7 +36,11 @@ async function openAccelerator(folder: string, chosen: Accelerator, threads?: nu
 /** The first generation of NVIDIA's GPUs that multiplies bfloat16 and TF32 in hardware (Ampere). */
 const AMPERE = 8;
 
-function speedsOf({ platform, devices: [{ attributes }] }: PjrtClient): { bfloat16: boolean; tf32: boolean } {
+/** Tells what the first device of a client multiplies in hardware. */
+export function speedsOf({ platform, devices: [{ attributes }] }: Pick<PjrtClient, 'platform' | 'devices'>): {
+  bfloat16: boolean;
+  tf32: boolean;
+} {
   if (platform === 'cpu') return { bfloat16: false, tf32: false };
   const capability = Number.parseFloat(String(attributes.compute_capability));
   // Those of other makers, as gfx942, are no numbers; all that their plugins know have bfloat16.

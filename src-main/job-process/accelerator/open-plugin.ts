@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { PLUGIN_PINS, pluginLibrary } from '../../install/engine-pin.ts';
-import type { PluginName } from '../../protocol/device.ts';
+import { CUDA_PLUGINS, PLUGINS_OF, type PluginName } from '../../protocol/device.ts';
 import type { NamedValue } from '../../runtime/pjrt/api.ts';
 import type { PjrtClient } from '../../runtime/pjrt/client.ts';
 import { PjrtPlugin } from '../../runtime/pjrt/plugin.ts';
@@ -20,21 +20,22 @@ export function openPlugin(folder: string, name: PluginName): PjrtPlugin {
 
 /**
  * Takes devices of a plugin.
- * @param devices their numbers; of the processor, as many devices are made as the greatest of them needs.
+ * @param devices their numbers; of the processor, as many devices are made as the greatest of them needs. Absent: all.
  * @throws PjrtError when there is no such device.
  */
 export async function openDevices(
   plugin: PjrtPlugin,
   name: PluginName,
-  devices: readonly number[],
+  devices?: readonly number[],
 ): Promise<PjrtClient> {
   return plugin.client(clientOptions(name, devices));
 }
 
-function clientOptions(name: PluginName, devices: readonly number[]): Record<string, NamedValue> {
-  if (name === 'pjrt-cpu') return { cpu_device_count: BigInt(Math.max(...devices) + 1) };
-  const gpus = ['pjrt-cuda12', 'pjrt-cuda13', 'pjrt-rocm', 'pjrt-cuda13-windows'].includes(name);
+function clientOptions(name: PluginName, devices?: readonly number[]): Record<string, NamedValue> {
+  if (name === 'pjrt-cpu') return { cpu_device_count: BigInt(Math.max(0, ...(devices ?? [])) + 1) };
+  const gpus = [...CUDA_PLUGINS, ...PLUGINS_OF.rocm].some((plugin) => plugin === name);
   // Numbers are those of nvidia-smi.
   process.env.CUDA_DEVICE_ORDER ??= 'PCI_BUS_ID';
-  return gpus ? { visible_devices: devices, preallocate: false, memory_fraction: MEMORY_FRACTION } : {};
+  if (!gpus) return {};
+  return { preallocate: false, memory_fraction: MEMORY_FRACTION, ...(devices && { visible_devices: devices }) };
 }

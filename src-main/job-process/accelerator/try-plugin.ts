@@ -24,13 +24,13 @@ export interface PluginTrial {
 }
 
 /**
- * Loads a plugin and multiplies two matrices on its first device, where it sees one.
+ * Loads a plugin, counts the devices that it sees, and multiplies two matrices on the first.
  * @throws StillhouseError `file.missing`, `engine.corrupt`, `engine.load`.
  */
 export async function tryPlugin(folder: string, name: PluginName): Promise<PluginTrial> {
   const plugin = openPlugin(folder, name);
   const { version } = plugin;
-  const client = await openDevices(plugin, name, [0]).catch((error: unknown) => {
+  const client = await openDevices(plugin, name).catch((error: unknown) => {
     if (error instanceof PjrtError) return error;
     throw error;
   });

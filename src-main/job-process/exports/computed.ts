@@ -23,8 +23,7 @@ export interface Computed {
 /** Records a network. @throws StillhouseError `engine.*` */
 export async function computedNetwork(network: NetworkToWrite, job: EngineChoice): Promise<Computed> {
   // A plugin records nothing: TensorFlow does, whatever computes.
-  const gpu = typeof job.gpu === 'number' ? job.gpu : null;
-  const engine = await loadEngine(job.engine, { threads: job.threads, gpu });
+  const engine = await loadEngine(job.engine, { threads: job.threads });
   const arrays = new Map(network.arrays.map((array) => [array.name, array]));
   const params = (name: string): Float32Array => {
     const { values } = arrays.get(name)!;

@@ -18,6 +18,7 @@ import {
   changeRecipe,
   checkpointsFolder,
   createRun,
+  keepEngine,
   keepPrecision,
   keepRanks,
   openRun,
@@ -89,7 +90,7 @@ async function trainRun(job: TrainJob, context: JobContext, company: Company | n
     const begin = await chooseBegin(job);
     // Resumed with other settings (more epochs, say), the run goes by these.
     if (JSON.stringify(openRun(job.run).recipe) !== JSON.stringify(job.recipe)) changeRecipe(job.run, job.recipe);
-    begin.notes.push(...requireRanks(job, begin));
+    begin.notes.push(...requireRanks(job, begin), ...engineNotes(job));
     try {
       const guard = new StallGuard(job.recipe.stallMinutes);
       const reserve = new DiskReserve(checkpointsFolder(job.run));
@@ -137,6 +138,13 @@ function requireRanks({ run, ranks }: TrainJob, { position, checkpoint, own }: B
   if (before !== now && position.batch > 0) throw new StillhouseError('ranks.changed', { before, now });
   keepRanks(run, now);
   return before === now ? [] : [toPlainError(new StillhouseError('ranks.now', { before, now }))];
+}
+
+/** Keeps the engine that trains the run. @returns what to note where another one began it. */
+function engineNotes({ run, gpu }: TrainJob): PlainError[] {
+  const now = engineName(gpu);
+  const before = keepEngine(run, now);
+  return before === now ? [] : [toPlainError(new StillhouseError('run.engine-now', { before, now }))];
 }
 
 /** Where a training begins. */

@@ -70,8 +70,7 @@ export class SampleRun {
   }
 
   private async hasEngine(): Promise<boolean> {
-    const status = await this.parts.engine.status();
-    return isInstalled(status) || isInstalled(status.gpu.engine);
+    return isInstalled(await this.parts.engine.status());
   }
 
   private async makeTeacher(data: string, at: (step: SampleStep) => void, signal: AbortSignal): Promise<Taught> {

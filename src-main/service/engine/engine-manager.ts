@@ -1,8 +1,8 @@
 import type { EngineDevice, EngineReport, EngineStatus, PluginStatus } from '../../protocol/data-types.ts';
 import {
+  CUDA_PLUGINS,
   PLUGIN_NAMES,
   askedAccelerator,
-  gpuIndex,
   isPlugin,
   type Device,
   type PluginName,
@@ -26,6 +26,7 @@ import {
   type Sight,
 } from '../../install/engine-store.ts';
 import { surveyGpus, visibleGpus, type GpuSurvey } from '../../install/gpus.ts';
+import { cudaPluginFor } from '../../jobs/cuda-choice.ts';
 import { chooseDevice, requireDevice, type DeviceFacts } from '../../jobs/device-choice.ts';
 import { freeBytes } from '../../jobs/disk-cost.ts';
 import type { JobContext } from '../jobs/jobs.ts';
@@ -36,7 +37,7 @@ import type { EngineChoice } from '../../jobs/job-protocol.ts';
 /** An engine to compute with, and what it computes on. */
 export interface ChosenEngine extends EngineChoice {
   device: Device;
-  /** Why no GPU computes; null when one does. */
+  /** Why no accelerator computes; null when one does. */
   reason: StillhouseError | null;
 }
 
@@ -56,20 +57,18 @@ export class EngineManager {
     private readonly tell: () => void,
   ) {}
 
-  /**
-   * Reports which engines are installed, which GPUs there are, and which device `asked` chooses: `auto`, `cpu` or
-   * `cuda:N`.
-   */
+  /** Reports which engines are installed, which GPUs there are, and which device `asked` (`auto`, `cpu`, `cuda:N`) chooses. */
   async status(asked = 'auto'): Promise<EngineReport> {
     const facts = await this.facts();
-    const { cpu, cuda } = facts.engines;
     const { device, reason } = chooseDevice(asked, facts);
+    const { plugin, why } = cudaPluginFor(facts);
     return {
-      ...cpu,
+      ...facts.tensorflow,
       gpu: {
-        engine: cuda,
-        bytesNeeded: await bytesNeeded(cuda.path, ENGINES.cuda),
-        bytesFree: await freeBytes(cuda.path),
+        plugin,
+        why,
+        bytesNeeded: await bytesNeeded(this.folders[plugin], ENGINES[plugin]),
+        bytesFree: await freeBytes(this.folders[plugin]),
         driver: facts.survey.driver,
         gpus: visibleGpus(facts.survey.gpus, facts.visible),
         device,
@@ -92,14 +91,14 @@ export class EngineManager {
    */
   async choose(asked = 'auto'): Promise<ChosenEngine> {
     const facts = await this.facts();
-    const { device, engine, accelerator, reason } = requireDevice(asked, facts);
-    const { state, version, error, path } = facts.engines[engine];
+    const { device, accelerator, reason } = requireDevice(asked, facts);
+    const { state, version, error, path } = facts.tensorflow;
     if (error) throw fromPlainError(error);
     if (state !== 'unpacked' && state !== 'verified') throw new StillhouseError('engine.missing', { version });
-    return { engine: path, device, gpu: accelerator ?? gpuIndex(device), reason, note: noteOf(reason) };
+    return { engine: path, device, gpu: accelerator, reason, note: noteOf(reason) };
   }
 
-  /** Tells whether a GPU computes for `asked`, or is asked for by name, which `choose` refuses where none can. */
+  /** Tells whether an accelerator computes for `asked`, or is asked for by name, which `choose` refuses where none can. */
   async mayUseGpu(asked: string): Promise<boolean> {
     return askedAccelerator(asked) !== null || chooseDevice(asked, await this.facts()).device !== 'cpu';
   }
@@ -129,12 +128,13 @@ export class EngineManager {
     return this.alone(device, () => verifyInstalled(this.trial(device)));
   }
 
-  /** Looks for GPUs again, and has the GPU engine, where one is installed, look too. */
+  /** Looks for NVIDIA's GPUs again, and has their plugins that are installed look too. */
   async check(asked = 'auto'): Promise<EngineReport> {
     this.survey = undefined;
-    const { state } = await status(this.folders.cuda, ENGINES.cuda);
-    if (state === 'missing' || state === 'partial') return this.status(asked);
-    await this.alone('cuda', () => tryInstalled(this.trial('cuda')));
+    for (const device of CUDA_PLUGINS) {
+      const { state } = await status(this.folders[device], ENGINES[device]);
+      if (state !== 'missing' && state !== 'partial') await this.alone(device, () => tryInstalled(this.trial(device)));
+    }
     return this.status(asked);
   }
 
@@ -146,10 +146,9 @@ export class EngineManager {
 
   private async facts(): Promise<DeviceFacts> {
     this.survey ??= surveyGpus();
-    const [survey, cpu, cuda, ...plugins] = await Promise.all([
+    const [survey, tensorflow, ...plugins] = await Promise.all([
       this.survey,
       status(this.folders.cpu, ENGINES.cpu),
-      status(this.folders.cuda, ENGINES.cuda),
       ...PLUGIN_NAMES.map((name) => status(this.folders[name], PLUGIN_PINS[name])),
     ]);
     const named = Object.fromEntries(PLUGIN_NAMES.map((name, index) => [name, plugins[index]]));
@@ -157,7 +156,7 @@ export class EngineManager {
       platform: machineName(),
       visible: process.env.CUDA_VISIBLE_DEVICES,
       survey,
-      engines: { cpu, cuda },
+      tensorflow,
       plugins: named,
     };
   }
@@ -177,7 +176,7 @@ export class EngineManager {
     try {
       await work();
     } catch (error) {
-      const known = error instanceof StillhouseError && error.code.startsWith('engine.');
+      const known = error instanceof StillhouseError && /^(engine|device)\./.test(error.code);
       if (!known || error.code === 'engine.missing') throw error;
     }
     return this.status();
@@ -190,8 +189,7 @@ export class EngineManager {
 
   private tryOut(device: EngineDevice) {
     return async (engine: string, signal?: AbortSignal): Promise<Sight | undefined> => {
-      const which = isPlugin(device) ? { plugin: device } : { gpus: device === 'cuda' };
-      const job = { kind: 'verify-engine', engine, ...which } as const;
+      const job = { kind: 'verify-engine', engine, ...(isPlugin(device) && { plugin: device }) } as const;
       const { sight } = await runJob(this.spawn, job, { signal });
       return sight ?? undefined;
     };

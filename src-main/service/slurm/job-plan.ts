@@ -81,7 +81,7 @@ function cpusOf({ ngpus }: SlurmForm, partition: SlurmPartition | undefined): nu
 /** Asks for a GPU where the recipe computes on one, which several tasks do not. */
 function gpusOf({ device }: Recipe, { ngpus }: SlurmForm, partition: SlurmPartition | undefined): number {
   if (device === 'auto') return (partition?.gpus ?? 0) > 0 ? ngpus : 0;
-  return device === 'cpu' || device === 'pjrt-cpu' ? 0 : ngpus;
+  return /^(pjrt:)?cpu\b/.test(device) ? 0 : ngpus;
 }
 
 interface Settled {

@@ -26,7 +26,7 @@ export function chooseEngine(device?: string): Promise<ChosenEngine> {
   return new EngineManager(engineFolders(), spawnJob, () => undefined).choose(device);
 }
 
-/** Describes in one line which device computes, and why it is no GPU unless the run itself will say so. */
+/** Describes in one line which device computes, and why it is no accelerator unless the run itself will say so. */
 export function describeDevice({ device, reason, note }: ChosenEngine): string {
   return `Device: ${device}${reason && !note ? `. ${reason.message}` : ''}`;
 }
@@ -42,7 +42,7 @@ export const engine: Command = {
     {
       flag: 'device',
       value: 'NAME',
-      help: `Which engine: cpu (default) or cuda of TensorFlow, or a plugin: ${PLUGIN_NAMES.join(', ')}.`,
+      help: `Which engine: cpu (TensorFlow, the default), cuda (the plugin for the NVIDIA GPUs here), or a plugin: ${PLUGIN_NAMES.join(', ')}.`,
     },
     { flag: 'from', value: 'FOLDER', help: 'Install without a network from this folder of wheels.' },
     { flag: 'force', value: null, help: 'Remove what is installed first.' },
@@ -69,12 +69,14 @@ async function act(action: string, parsed: Parsed, shell: Shell, desk: LocalServ
     shell.reporter.result(describeReport(report), { type: 'engine', ...report });
   if (action === 'status') return tell(await calls['engine.status']({ device: deviceOf(asked) }));
   if (action === 'check') return tell(await calls['engine.check']({ device: deviceOf(asked) }));
-  const device = engineOf(asked);
+  const before = await calls['engine.status']({});
+  const device = engineOf(asked, before);
+  if (asked === 'cuda') shell.reporter.note(`cuda is ${device} here: ${sayReason(before.gpu.why)}.`);
   if (action === 'wheels') {
     const wheels = await calls['engine.wheels']({ device });
     return shell.reporter.result(wheels, { type: 'wheels', device, wheels: wheels.split('\n') });
   }
-  if (action === 'install') return installEngine(device, parsed, shell, desk);
+  if (action === 'install') return installEngine(device, before, parsed, shell, desk);
   const report = await calls['engine.verify']({ device });
   tell(report);
   const { error } = engineIn(report, device);
@@ -82,44 +84,54 @@ async function act(action: string, parsed: Parsed, shell: Shell, desk: LocalServ
 }
 
 function engineIn(report: EngineReport, device: EngineDevice): EngineStatus {
-  if (device === 'cuda') return report.gpu.engine;
   return report.plugins.find((plugin) => plugin.device === device) ?? report;
 }
 
 async function installEngine(
   device: EngineDevice,
+  before: EngineReport,
   parsed: Parsed,
   shell: Shell,
   { calls, job }: LocalService,
 ): Promise<void> {
   const from = pathValue(parsed, 'from');
   if (parsed.values.get('force') === true) await remove(engineFolder(device));
-  const before = await calls['engine.status']({});
-  if (device === 'cuda') shell.reporter.note(describeSizes(before.gpu, from !== undefined));
-  for (const plugin of before.plugins) if (plugin.device === device) shell.reporter.note(describePlugin(plugin));
+  const plugin = before.plugins.find((one) => one.device === device);
+  if (plugin) shell.reporter.note(describePlugin(plugin));
+  if (plugin && device === before.gpu.plugin)
+    shell.reporter.note(describeSizes(plugin, before.gpu, from !== undefined));
   const status = (await job(calls['engine.install']({ device, ...(from ? { from } : {}) }))) as EngineStatus;
   shell.reporter.result(describe(status), { type: 'engine', ...status });
 }
 
 function deviceOf(asked: string | undefined): string | undefined {
   if (asked === undefined || new RegExp(DEVICE_PATTERN).test(asked)) return asked;
-  throw new StillhouseError('argument.invalid', { name: '--device', expected: 'auto, cpu or cuda:N', got: asked });
+  throw new StillhouseError('argument.invalid', {
+    name: '--device',
+    expected: 'auto, cpu, cuda:N or pjrt:…',
+    got: asked,
+  });
 }
 
-/** @param asked the name of an engine; that of a plugin may lack its `pjrt-`. */
-function engineOf(asked = 'cpu'): EngineDevice {
+/** @param asked the name of an engine; that of a plugin may lack its `pjrt-`, and `cuda` is the one that fits here. */
+function engineOf(asked = 'cpu', { gpu }: EngineReport): EngineDevice {
+  if (asked === 'cuda') return gpu.plugin;
   const found = ENGINE_DEVICES.find((name) => name === asked) ?? PLUGIN_NAMES.find((name) => name === `pjrt-${asked}`);
   if (found) return found;
-  throw new StillhouseError('argument.invalid', { name: '--device', expected: ENGINE_DEVICES.join(', '), got: asked });
+  throw new StillhouseError('argument.invalid', {
+    name: '--device',
+    expected: ['cuda', ...ENGINE_DEVICES].join(', '),
+    got: asked,
+  });
 }
 
 function describeReport(report: EngineReport): string {
-  const { engine, driver, gpus, device, reason } = report.gpu;
+  const { plugin, why, driver, gpus, device, reason } = report.gpu;
   return [
     describe(report),
-    describe(engine),
     ...report.plugins.filter(({ fits }) => fits).map(describePlugin),
     ...gpus.map((gpu) => describeGpu(gpu, driver)),
+    `Plugin for NVIDIA GPUs: ${plugin} (${sayReason(why)})`,
     `Device: ${device}${reason ? `. ${reason.message}` : ''}`,
   ].join('\n');
 }
@@ -131,12 +143,15 @@ function describeGpu({ index, name, memory, memoryFree, capability }: Gpu, drive
   return `cuda:${index}: ${name}${size}${able}, driver ${driver ?? 'unknown'}`;
 }
 
-function describeSizes({ engine, bytesNeeded, bytesFree }: GpuReport, offline: boolean): string {
-  const { bytesDownload, bytesArrived, bytesOnDisk } = engine;
+function describeSizes(
+  { bytesDownload, bytesArrived, bytesOnDisk }: EngineStatus,
+  { bytesNeeded, bytesFree }: GpuReport,
+  offline: boolean,
+): string {
   const arrived = bytesArrived > 0 ? ` (${bytes(bytesArrived)} have arrived)` : '';
   const download = offline ? '' : `${bytes(bytesDownload)} to download${arrived}, `;
   const needed = offline ? bytesOnDisk : bytesNeeded;
-  return `GPU engine: ${download}${bytes(bytesOnDisk)} on disk; ${bytes(needed)} of ${bytes(bytesFree)} free are needed until it is installed.`;
+  return `${download}${bytes(bytesOnDisk)} on disk; ${bytes(needed)} of ${bytes(bytesFree)} free are needed until it is installed.`;
 }
 
 function describe({ version, device, state, path, bytesOnDisk, bytesDownload, bytesArrived }: EngineStatus): string {

@@ -160,7 +160,7 @@ const PLACEHOLDER: Record<Field['type'], string | null> = {
 
 /** Properties of some settings' options that do not follow from their fields. */
 const SPECIAL: Partial<Record<RecipeKey, Partial<Option>>> = {
-  device: { value: 'auto|cpu|cuda:N' },
+  device: { value: 'auto|cpu|cuda:N|pjrt:…' },
   cutmixMinmax: { value: 'LEAST MOST', numbers: true },
   lrNoise: { value: 'FROM [TO]', numbers: true },
   decayRate: { also: 'dr' },

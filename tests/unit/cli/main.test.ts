@@ -71,8 +71,8 @@ describe('wrong arguments', () => {
     [['data'], 'expected DIR, got nothing'],
     [['engine', 'polish'], 'install, status, verify'],
     [['export', '--output', 'x.pth'], '--checkpoint: expected FILE'],
-    [['train', '--device', 'gpu'], '--device: expected auto, cpu or cuda:0'],
-    [['engine', 'install', '--device', 'cuda:0'], '--device: expected cpu, cuda'],
+    [['train', '--device', 'gpu'], '--device: expected auto, cpu, cuda:0'],
+    [['engine', 'install', '--device', 'cuda:0'], '--device: expected cuda, cpu, pjrt-cpu'],
   ])('end %j with 2 and a reason', async (args, reason) => {
     const { code, out, err } = await typed(...args);
     expect(code).toBe(2);

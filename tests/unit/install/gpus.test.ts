@@ -1,17 +1,9 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { contextConfig } from '../../../src-main/runtime/config.ts';
-import { askCudaDriver } from '../../../src-main/runtime/cuda-driver.ts';
-import { cudaEnvironment } from '../../../src-main/runtime/cuda-libraries.ts';
-import { multipliesBfloat16 } from '../../../src-main/runtime/devices.ts';
 import { surveyGpus, visibleGpus } from '../../../src-main/install/gpus.ts';
-
-/** Two GPUs that exist nowhere, behind the real interface; its source lies beside it. */
-const STUB = fileURLToPath(new URL('../../fixtures/native/libcuda-stub.so', import.meta.url));
 
 let root: string;
 
@@ -112,48 +104,8 @@ it('leaves and numbers the GPUs that CUDA_VISIBLE_DEVICES names', async () => {
   for (const hidden of ['', '-1', 'none']) expect(names(hidden)).toEqual([]);
 });
 
-it("asks CUDA's driver library for its GPUs", () => {
-  expect(askCudaDriver(STUB)).toEqual({
-    cuda: 12.9,
-    devices: [
-      { name: 'NVIDIA Stub 80GB', memory: 80 * 2 ** 30, capability: 9 },
-      { name: 'NVIDIA Older Stub', memory: 16 * 2 ** 30, capability: 7.5 },
-    ],
-  });
-});
-
-it("says why CUDA's driver library cannot be asked", () => {
-  const file = write('libcuda.so.1', 'not a library');
-  const asked = (path: string) => () => askCudaDriver(path);
-  expect(asked(file)).toThrow(StillhouseError);
-  expect(asked(file)).toThrow(/does not load/);
-  expect(asked(join(root, 'none.so'))).toThrow(/none\.so does not load/);
-});
-
 it('writes what TensorFlow reads as its ConfigProto', () => {
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-  // As the config_pb2 of the wheel reads them: device_count {GPU: 0}; gpu_options {allow_growth, visible_device_list "12"}, soft placement,
-  // graph_options {optimizer_options {global_jit_level: ON_1}}.
+  // As the config_pb2 of the wheel reads it: device_count {GPU: 0}.
   expect(hex(contextConfig({ within: 2, between: 3 }))).toBe('100228030a070a034750551000');
-  expect(hex(contextConfig({ within: 2, between: 300, gpu: 12 }))).toBe(
-    '100228ac023206' + '20012a023132' + '3801' + '52041a022801',
-  );
-});
-
-it('tells XLA where its tools are, and leaves what the person has set', () => {
-  expect(cudaEnvironment('/a b/cuda', {})).toEqual({
-    XLA_FLAGS: '--xla_gpu_cuda_data_dir="/a b/cuda/nvidia/cuda_nvcc"',
-    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
-    NVIDIA_TF32_OVERRIDE: '0',
-  });
-  const own = { XLA_FLAGS: '--xla_gpu_cuda_data_dir=/usr/local/cuda', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' };
-  expect(cudaEnvironment('/c', { ...own, NVIDIA_TF32_OVERRIDE: '1' })).toMatchObject(own);
-  expect(cudaEnvironment('/c', { XLA_FLAGS: '--xla_dump_to=/d' }).XLA_FLAGS).toBe(
-    '--xla_dump_to=/d --xla_gpu_cuda_data_dir="/c/nvidia/cuda_nvcc"',
-  );
-});
-
-it('multiplies bfloat16 on GPUs since Ampere', () => {
-  const gpu = (capability: number) => ({ name: 'A GPU', memory: 8e9, capability });
-  expect([7.5, 8, 9].map((capability) => multipliesBfloat16(gpu(capability)))).toEqual([false, true, true]);
 });

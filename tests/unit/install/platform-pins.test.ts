@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { machineName, platformOf, PLATFORMS, systemOfWheel, whatInstead } from '../../../src-main/base/platform.ts';
 import type { PlatformName } from '../../../src-main/base/platform.ts';
 import { CPU_PINS, ENGINES, identityOf, membersOf, placeOf } from '../../../src-main/install/engine-pin.ts';
+import { ENGINE_VERSION } from '../../../src-main/runs/places.ts';
 
 const NAMES = Object.keys(PLATFORMS) as PlatformName[];
 const machine = (system: string, processor: string, musl = false) => ({ system, processor, musl });
@@ -12,7 +13,7 @@ it.each(NAMES)('pins the libraries of %s by the names that the loader asks for',
   const { tensorflow, framework } = PLATFORMS[name];
   const places = membersOf(pin).map((member) => placeOf(pin, member));
   expect(places).toEqual(expect.arrayContaining([tensorflow, framework]));
-  expect(pin.version).toBe(ENGINES.cuda.version);
+  expect(pin.version).toBe(ENGINE_VERSION);
   for (const { file, bytes, sha256, members } of pin.wheels) {
     expect([name, null]).toContain(systemOfWheel(file));
     for (const part of [{ bytes, sha256 }, ...members]) {

@@ -2,7 +2,8 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { whyNotMultiplied } from '../../../src-main/base/processor.ts';
 import type { Device } from '../../../src-main/engines/engine.ts';
 import { precisionOf } from '../../../src-main/job-process/training/precision.ts';
-import { multipliesBfloat16 } from '../../../src-main/runtime/devices.ts';
+import { speedsOf } from '../../../src-main/job-process/accelerator/open-engine.ts';
+import { hasBfloat16Products, thisProcessor } from '../../../src-main/base/processor.ts';
 import { parseRecipe } from '../../../src-main/protocol/recipe.ts';
 
 /** The precision that a job computes in, whoever checked its recipe. */
@@ -14,7 +15,7 @@ const turing: Device = { ...ampere, bfloat16: false, tf32: false };
 const processor = (): Device => ({
   name: 'cpu',
   kind: 'processor',
-  bfloat16: multipliesBfloat16(),
+  bfloat16: hasBfloat16Products(thisProcessor()),
   tf32: false,
   memory: null,
   count: 1,
@@ -40,4 +41,13 @@ test('is TF32 where it was asked for and the device has it', () => {
   const params = { key: 'precision', expected: { code: 'value.no-tf32', params: { device: 'A GPU' } }, got: '"tf32"' };
   refused(turing).toThrow(expect.objectContaining({ code: 'recipe.invalid', params }));
   refused(processor()).toThrow(expect.objectContaining({ code: 'recipe.invalid' }));
+});
+
+test('is narrow on GPUs since Ampere, as their plugin names them', () => {
+  const speeds = (platform: string, compute_capability?: string) =>
+    speedsOf({ platform, devices: [{ pointer: 0n, kind: '', attributes: compute_capability ? { compute_capability } : {} }] }); // prettier-ignore
+  expect(['7.0', '7.5', '8.0', '9.0'].map((one) => speeds('cuda', one).bfloat16)).toEqual([false, false, true, true]);
+  expect(speeds('cuda', '9.0').tf32).toBe(true);
+  expect(speeds('rocm', 'gfx942')).toEqual({ bfloat16: true, tf32: false });
+  expect(speeds('cpu')).toEqual({ bfloat16: false, tf32: false });
 });

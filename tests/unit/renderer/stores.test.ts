@@ -246,24 +246,27 @@ describe('jobs', () => {
     expect(engine.installing).toBe(false);
   });
 
-  test('the GPU engine is installed beside the other, and then is the one that computes', async () => {
+  test('the plugin for the GPUs here is installed beside TensorFlow, and computes once it is ready', async () => {
     service.gpus = [{ index: 0, name: 'NVIDIA A10', memory: 24e9, memoryFree: 23e9, capability: 8.6, uuid: 'GPU-a' }];
     open();
     const engine = useEngine();
     await engine.refresh();
-    expect(engine.current).toMatchObject({ device: 'cpu' });
-    expect(engine.status?.gpu.reason?.code).toBe('gpu.no-engine');
-    const installing = engine.install(undefined, 'cuda');
-    await waitFor(() => expect(engine.gpuJob?.state).toBe('running'));
+    expect(engine.status?.gpu).toMatchObject({
+      device: 'cpu',
+      plugin: 'pjrt-cuda12',
+      reason: { code: 'gpu.no-engine' },
+    });
+    const installing = engine.install(undefined, 'pjrt-cuda12');
+    await waitFor(() => expect(engine.pluginJob?.state).toBe('running'));
     expect(engine.installing).toBe(false);
     service.gpuEngine = 'verified';
-    service.endJob(engine.gpuJob!.job, { state: 'done' });
+    service.endJob(engine.pluginJob!.job, { state: 'done' });
     await installing;
-    expect(engine.current).toMatchObject({ device: 'cuda', state: 'verified' });
+    expect(engine.status?.gpu).toMatchObject({ device: 'cuda:0', reason: null });
     service.gpus = [];
     await engine.check();
     expect(engine.checking).toBe(false);
-    expect(engine.current).toMatchObject({ device: 'cpu' });
+    expect(engine.status?.gpu).toMatchObject({ device: 'cpu' });
   });
 
   test('a folder that is not there leaves no summary and says why', async () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { compileFor, hasCompiler, openCompiler } from '../../bench/cuda-compiler.ts';
-import { GPU_TARGETS, targetConfig } from '../../bench/gpu-targets.ts';
+import { GPU_TARGETS, targetConfig, type GpuTargetName } from '../../bench/gpu-targets.ts';
 
 /** A block's first product, its bias and GELU. */
 const BLOCK = `
@@ -15,14 +15,14 @@ module @block {
 }`;
 
 // `npm run bench -- compile` fetches the compiler; no test does.
-const targets = hasCompiler() ? (['h200', 'a100', 'rtx4090'] as const) : [];
+const targets = (Object.keys(GPU_TARGETS) as GpuTargetName[]).filter(hasCompiler);
 
 it('describes GPUs to the compiler by their compute capability', () => {
   expect(targetConfig(GPU_TARGETS.h200)).toMatch(/cuda_compute_capability\s*{\s*major: 9/);
 });
 
 it.each(targets)('compiles for %s without one', async (target) => {
-  const { memory, kernels, products } = await compileFor(await openCompiler(), target, BLOCK);
+  const { memory, kernels, products } = await compileFor(await openCompiler(target), target, BLOCK);
   expect(memory.arguments).toBe(2 * (512 * 192 + 192 * 768) + 4 * 192 * 768);
   expect(memory.aliased).toBe(4 * 192 * 768);
   expect(Object.values(kernels).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(1);

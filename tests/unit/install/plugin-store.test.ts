@@ -15,7 +15,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
 import { reason } from '../../../src-main/protocol/reasons.ts';
-import { ENGINES, membersOf, requirementsOf, type EnginePin } from '../../../src-main/install/engine-pin.ts';
+import {
+  ENGINES,
+  PLUGIN_PINS,
+  membersOf,
+  requirementsOf,
+  type EnginePin,
+} from '../../../src-main/install/engine-pin.ts';
 import { bytesNeeded, install, status, tryInstalled, verifyInstalled } from '../../../src-main/install/engine-store.ts';
 import type { ByteProgress } from '../../../src-main/install/meter.ts';
 import { makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
@@ -27,15 +33,15 @@ let engine: EnginePin;
 let index: PackageIndex | undefined;
 
 const FILES = {
-  'small-flow': ['tensorflow/libflow.so.2'],
+  'small-flow': ['jax_plugins/libflow.so.2'],
   'small-blas': ['nvidia/blas/lib/libblas.so.12', 'nvidia/blas/lib/libunused.so.12'],
   'small-tools': ['nvidia/tools/bin/assembler'],
 };
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'stillhouse-cuda-'));
+  root = mkdtempSync(join(tmpdir(), 'stillhouse-plugin-'));
   wheels = join(root, 'wheels');
-  folder = join(root, 'engine', 'cuda-1.0.0');
+  folder = join(root, 'engine', 'pjrt-cuda13-1.0.0');
   mkdirSync(wheels);
   const pins = Object.entries(FILES).map(([name, paths]) => {
     const sources = paths.map((path, number) => {
@@ -46,7 +52,7 @@ beforeEach(() => {
   });
   pins[1].members.pop();
   pins[2].members[0].executable = true;
-  engine = { device: 'cuda', version: '1.0.0', wheels: pins };
+  engine = { device: 'pjrt-cuda13', version: '1.0.0', wheels: pins };
 });
 
 afterEach(async () => {
@@ -66,7 +72,7 @@ async function serve(): Promise<PackageIndex> {
   return index;
 }
 
-const sees = (gpus: number) => async () => ({ gpus, reason: gpus > 0 ? null : reason('gpu.no-device') });
+const sees = (gpus: number) => async () => ({ gpus, reason: gpus > 0 ? null : reason('gpu.none-shown') });
 const thrown = (work: Promise<unknown>): Promise<StillhouseError> =>
   work.then(
     () => new StillhouseError('internal', { reason: 'nothing was thrown' }),
@@ -82,7 +88,13 @@ it('brings every wheel in turn, goes on where it was cut, and unpacks only what 
   const total = engine.wheels.reduce((sum, { bytes }) => sum + bytes, 0);
   expect(needed).toBe(600_000 + total);
   const after = await install({ folder, pin: engine, verify: sees(1), onProgress: (progress) => seen.push(progress) });
-  expect(after).toMatchObject({ state: 'verified', device: 'cuda', bytesDownload: total, gpus: 1, gpuReason: null });
+  expect(after).toMatchObject({
+    state: 'verified',
+    device: 'pjrt-cuda13',
+    bytesDownload: total,
+    gpus: 1,
+    gpuReason: null,
+  });
   expect(server.asked).toEqual([engine.wheels[0], ...engine.wheels].map(({ file }) => file));
   const downloads = seen.filter(({ stage }) => stage === 'download').map(({ done }) => done);
   expect(downloads).toEqual([...downloads].sort((a, b) => a - b));
@@ -90,7 +102,7 @@ it('brings every wheel in turn, goes on where it was cut, and unpacks only what 
   expect(readFileSync(join(folder, 'nvidia/blas/lib/libblas.so.12'))).toEqual(readFileSync(join(root, 'small-blas-0')));
   expect(existsSync(join(folder, 'nvidia/blas/lib/libunused.so.12'))).toBe(false);
   expect(statSync(join(folder, 'nvidia/tools/bin/assembler')).mode & 0o111).toBe(0o111);
-  expect(files()).toEqual(['cuda-1.0.0']);
+  expect(files()).toEqual(['pjrt-cuda13-1.0.0']);
 });
 
 it('keeps the wheels that have arrived when it is stopped, and asks only for the rest', async () => {
@@ -107,7 +119,7 @@ it('keeps the wheels that have arrived when it is stopped, and asks only for the
   expect(await bytesNeeded(folder, engine)).toBe(600_000 + engine.wheels[2].bytes);
   server.asked.length = 0;
   const after = await install({ folder, pin: engine, verify: sees(0) });
-  expect(after).toMatchObject({ state: 'verified', gpus: 0, gpuReason: reason('gpu.no-device') });
+  expect(after).toMatchObject({ state: 'verified', gpus: 0, gpuReason: reason('gpu.none-shown') });
   expect(server.asked).toEqual([engine.wheels[2].file]);
 });
 
@@ -150,20 +162,26 @@ it('finds a damaged file in its folder, and looks again for GPUs without reading
   expect((await status(folder, engine)).state).toBe('broken');
 });
 
-it('is pinned whole: the libraries and tools that are needed, each once, with hashes for pip', () => {
-  const { cuda, cpu } = ENGINES;
-  expect(cuda.version).toBe(cpu.version);
-  const paths = membersOf(cuda).map(({ path }) => path);
+const CUDA = [
+  ['pjrt-cuda13', 'nvidia/cu13/bin/ptxas', 'nvidia/cu13/nvvm/libdevice/libdevice.10.bc'],
+  ['pjrt-cuda12', 'nvidia/cuda_nvcc/bin/ptxas', 'nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc'],
+] as const;
+
+it.each(CUDA)('%s is pinned whole: its libraries and tools, each once, with hashes for pip', (name, ptxas, bitcode) => {
+  const plugin = ENGINES[name];
+  const members = membersOf(plugin);
+  const paths = members.map(({ path }) => path);
   expect(new Set(paths).size).toBe(paths.length);
-  expect(paths).toContain('tensorflow/libtensorflow_cc.so.2');
-  expect(paths).toContain('nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc');
-  expect(
-    membersOf(cuda)
-      .filter(({ executable }) => executable)
-      .map(({ path }) => path),
-  ).toEqual(['nvidia/cuda_nvcc/bin/ptxas']);
-  expect(membersOf(cuda).every(({ sha256, bytes }) => /^[\da-f]{64}$/.test(sha256) && bytes > 0)).toBe(true);
-  const lines = requirementsOf(cuda).split('\n');
-  expect(lines.length).toBe(cuda.wheels.length);
+  expect(paths).toContain(bitcode);
+  expect(members.find(({ path }) => path === ptxas)?.executable).toBe(true);
+  expect(members.every(({ sha256, bytes }) => /^[\da-f]{64}$/.test(sha256) && bytes > 0)).toBe(true);
+  const lines = requirementsOf(plugin).split('\n');
+  expect(lines.length).toBe(plugin.wheels.length);
   expect(lines.every((line) => /^[\w-]+==[\d.]+ --hash=sha256:[\da-f]{64}$/.test(line))).toBe(true);
+});
+
+it('keeps the last cuDNN with code for Volta where GPUs that old are taken', () => {
+  const { capability, wheels } = PLUGIN_PINS['pjrt-cuda12'];
+  expect(capability).toBeLessThan(7);
+  expect(wheels.find(({ package: name }) => name === 'nvidia-cudnn-cu12')?.version).toMatch(/^9\.10\./);
 });
