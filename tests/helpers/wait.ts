@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 
 /** Milliseconds after which something counts as never coming: it ends what hangs, and is far beyond a busy machine. */
-export const NEVER = 300_000;
+export const NEVER = 580_000;
 
 /** Tries again until `check` throws no more. @returns what it then gives. @throws what it threw last, after {@link NEVER} */
 export function eventually<Result>(check: () => Result | Promise<Result>): Promise<Result> {
