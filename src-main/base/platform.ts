@@ -19,6 +19,8 @@ export interface Platform {
   glibc: boolean;
   /** Whether TensorFlow exports its profiler. */
   profiler: boolean;
+  /** Whether TensorFlow has the ops of oneDNN. */
+  oneDnn: boolean;
 }
 
 /** A function is found when it is first called: there are 150,000 of them, and a job calls few. */
@@ -32,6 +34,7 @@ const LINUX = {
   keep: { dlopen: RTLD_LAZY | 0x1000 },
   glibc: true,
   profiler: true,
+  oneDnn: true,
 } as const;
 
 /** The systems that have an engine, by `process.platform` and `process.arch`. */
@@ -47,6 +50,7 @@ export const PLATFORMS = {
     keep: { dlopen: RTLD_LAZY | 0x80 },
     glibc: false,
     profiler: true,
+    oneDnn: false,
   },
   'win32-x64': {
     wheels: /win_amd64\.whl$/,
@@ -57,6 +61,7 @@ export const PLATFORMS = {
     keep: { loadLibrary: 0x1100 },
     glibc: false,
     profiler: false,
+    oneDnn: true,
   },
 } as const satisfies Record<string, Platform>;
 

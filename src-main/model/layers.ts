@@ -75,11 +75,11 @@ export function gelu<T extends tf.Tensor>(x: T): T {
 /** Computes the sigmoid-weighted linear unit: x · σ(x). */
 export function silu<T extends tf.Tensor>(x: T): T {
   return withGradient([x], () => {
-    const gate = tf.sigmoid(x);
-    const gradient = (dy: tf.Tensor, [x, gate]: tf.Tensor[]) => [
-      tf.mul(dy, tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1))),
-    ];
-    return { value: tf.mul<T>(x, gate), saved: [x, gate], gradient };
+    const gradient = (dy: tf.Tensor, [x]: tf.Tensor[]) => {
+      const gate = tf.sigmoid(x);
+      return [tf.mul(dy, tf.mul(gate, tf.add(tf.mul(x, tf.sub(1, gate)), 1)))];
+    };
+    return { value: tf.mul<T>(x, tf.sigmoid(x)), saved: [saved(x)], gradient };
   });
 }
 
@@ -193,7 +193,7 @@ function pad(x: tf.Tensor4D, padding: 'same' | number, size: number, stride: num
 
 /**
  * Convolution in groups: TensorFlow takes their number from the kernel's depth, tfjs's own op refuses it. The gradient
- * goes group by group, since TensorFlow's gradient ops do without groups on a CPU.
+ * goes group by group, since tfjs's gradient ops do without groups; `joinGroups` of the engine joins them.
  * @param x [B, H, W, C]
  * @param filter [k, k, C / groups, out]
  */

@@ -21,6 +21,8 @@ export interface PrecisionOptions {
   precision: Precision;
   /** Whether convolutions and their gradients are products too: narrow in bfloat16. */
   convolutions?: boolean;
+  /** Whether what stands between narrow convolutions (norms, ReLU, sums, pools) is computed narrow as well. */
+  between?: boolean;
 }
 
 /**
@@ -29,12 +31,13 @@ export interface PrecisionOptions {
  */
 export function withPrecision(
   program: Program,
-  { precision, convolutions = false }: PrecisionOptions,
+  { precision, convolutions = false, between = false }: PrecisionOptions,
   lowered: (body: Program) => Program,
 ): Program {
   if (isWide(precision)) return withFloats(program, lowered);
   const also = convolutions && precision === 'bfloat16' ? CONVOLUTIONS : NO_OPS;
-  return toNarrow(program, precision, also, lowered);
+  const hasThem = program.nodes.some(({ op }) => also.has(op));
+  return toNarrow(program, { narrow: precision, convolutions: also, between: between && hasThem }, lowered);
 }
 
 /** Lets a body take and give narrow what it would only narrow or widen. */
@@ -90,7 +93,7 @@ function narrowInputs(program: Program): Program {
 
 /** Matrix products: narrow in and out, accumulated in float32 by the hardware. */
 const PRODUCTS = new Set(['MatMul', 'BatchMatMulV2', 'BiasAdd']);
-/** On accelerators in bfloat16. */
+/** In bfloat16. */
 const CONVOLUTIONS: ReadonlySet<string> = new Set([
   ...['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'],
   ...['DepthwiseConv2dNative', 'DepthwiseConv2dNativeBackpropInput', 'DepthwiseConv2dNativeBackpropFilter'],
@@ -101,6 +104,22 @@ const LONG_SUM = 65536;
 /** Ops that move values without computing: they keep the type of their first input. */
 const MOVES = new Set(['Reshape', 'Transpose', 'Unpack', 'Slice', 'SplitV', 'Pack', 'ConcatV2', 'MaxPool', 'Pad']);
 
+/**
+ * What stands between convolutions: it is computed narrow where the inputs `when` are, and takes the inputs `narrow` so
+ * then. Its first result is narrow; the statistics of a batch norm are not.
+ */
+const BETWEEN: Record<string, { when: number[]; narrow: number[] } | undefined> = {
+  FusedBatchNormV2: { when: [0], narrow: [0] },
+  FusedBatchNormGradV2: { when: [1], narrow: [0, 1] },
+  Relu: { when: [0], narrow: [0] },
+  Relu6: { when: [0], narrow: [0] },
+  ReluGrad: { when: [1], narrow: [0, 1] },
+  Relu6Grad: { when: [1], narrow: [0, 1] },
+  MaxPoolGrad: { when: [0], narrow: [0, 1, 2] },
+  Add: { when: [0, 1], narrow: [0, 1] },
+  AddV2: { when: [0, 1], narrow: [0, 1] },
+};
+
 type Narrow = Exclude<Precision, 'float32' | 'tf32'>;
 
 /**
@@ -109,8 +128,7 @@ type Narrow = Exclude<Precision, 'float32' | 'tf32'>;
  */
 function toNarrow(
   program: Program,
-  narrow: Narrow,
-  convolutions: ReadonlySet<string>,
+  { narrow, convolutions, between }: { narrow: Narrow; convolutions: ReadonlySet<string>; between: boolean },
   lowered: (body: Program) => Program,
 ): Program {
   const rewriter = new Rewriter();
@@ -118,6 +136,18 @@ function toNarrow(
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
   const as = (ref: ValueRef, dtype: DType) => converted(rewriter, at(ref), dtype);
   const widen = (ref: ValueRef) => (rewriter.spec(at(ref)).dtype === narrow ? as(ref, 'float32') : at(ref));
+  const isNarrowImage = (ref: ValueRef): boolean => {
+    const { shape, dtype } = rewriter.spec(at(ref));
+    return shape.length === 4 && dtype === narrow;
+  };
+  const amid = (node: ProgramNode): number | null => {
+    const how = between ? BETWEEN[node.op] : undefined;
+    if (!how?.when.every((place) => isNarrowImage(node.inputs[place]))) return null;
+    const inputs = node.inputs.map((ref, place) => (how.narrow.includes(place) ? as(ref, narrow) : widen(ref)));
+    const [first, ...others] = node.outputs;
+    const outputs = [{ ...first, dtype: narrow }, ...others];
+    return rewriter.add({ ...retyped(node, inputs, narrow), outputs });
+  };
   const change = (node: ProgramNode): number => {
     if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
     if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
@@ -128,8 +158,9 @@ function toNarrow(
       return rewriter.add(retyped(node, inputs, narrow));
     }
     const moves = MOVES.has(node.op) && movesNarrow(rewriter, node, at, narrow);
-    return rewriter.add(
-      moves ? retyped(node, node.inputs.map(at), narrow) : { ...node, inputs: node.inputs.map(widen) },
+    return (
+      amid(node) ??
+      rewriter.add(moves ? retyped(node, node.inputs.map(at), narrow) : { ...node, inputs: node.inputs.map(widen) })
     );
   };
   program.nodes.forEach((node, index) => (moved[index] = change(node)));

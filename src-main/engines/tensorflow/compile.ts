@@ -18,6 +18,7 @@ import { simplify } from '../../trace/rewrite.ts';
 import type { Compiled, State } from '../engine.ts';
 import { FirstRun } from './first-run.ts';
 import { oneDnnConv } from './fuse-conv.ts';
+import { nameOf } from './join-groups.ts';
 import { TensorFlowState } from './state.ts';
 
 /**
@@ -251,6 +252,6 @@ function addNode(
       return graph.add(op, attrs, node.inputs.map(end));
     }
     default:
-      return graph.add(node.op, node.attrs, node.inputs.map(end));
+      return graph.add(nameOf(node), node.attrs, node.inputs.map(end));
   }
 }

@@ -1,7 +1,9 @@
 import { shapeSize } from '../../base/shape-size.ts';
+import { platform } from '../../runtime/loader.ts';
 import { narrowEnds, withPrecision, type Precision } from '../../trace/narrow.ts';
 import { cluster } from './cluster.ts';
 import { fuseConvolutions } from './fuse-conv.ts';
+import { joinGroups } from './join-groups.ts';
 import { raiseFrozen, splitFrozen, type IsFrozen, type Split } from '../../trace/freeze.ts';
 import { attr } from '../../trace/ops.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
@@ -13,6 +15,8 @@ export interface LowerOptions {
   precision: Precision;
   /** Gather element-wise work into clusters for XLA. */
   fuse: boolean;
+  /** Whether the library has oneDNN's ops; left out: as this system's library. */
+  oneDnn?: boolean;
 }
 
 /** Runs all passes, in order, on a program and on the bodies of its calls. */
@@ -38,12 +42,13 @@ export function lowerFrozen(program: Program, options: LowerOptions, isFrozen: I
 
 function typed(
   program: Program,
-  { precision }: LowerOptions,
+  { precision, oneDnn = platform().oneDnn }: LowerOptions,
   isFrozen: IsFrozen,
   lowered: (body: Program) => Program,
 ): Program {
-  const clean = simplify(fuseConvolutions(simplify(sumsOverRows(program)), isFrozen));
-  return fuseBias(simplify(withPrecision(clean, { precision }, lowered)));
+  const simple = simplify(sumsOverRows(program));
+  const clean = oneDnn ? simplify(fuseConvolutions(joinGroups(simple), isFrozen)) : simple;
+  return fuseBias(simplify(withPrecision(clean, { precision, convolutions: oneDnn, between: oneDnn }, lowered)));
 }
 
 function clustered(program: Program, { fuse }: LowerOptions): Program {
