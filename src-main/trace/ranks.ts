@@ -43,7 +43,8 @@ export function sumOverRanks<T extends tf.Tensor>(x: T): T {
 /** Computes the sums of many tensors over all ranks, in one exchange. */
 export function sumAllOverRanks(tensors: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
   if (!current) return tensors;
-  const all = Object.entries(tensors);
+  // Those that keep what comes after them aligned are first: TensorFlow hands out aligned parts of a sum uncopied.
+  const all = Object.entries(tensors).sort(([, one], [, other]) => unaligned(one) - unaligned(other));
   const bucket = sumOverRanks(tf.concat(all.map(([, tensor]) => tf.reshape(tensor, [tensor.size]))));
   const starts = all.reduce<number[]>((edges, [, { size }]) => [...edges, edges.at(-1)! + size], [0]);
   const parts = all.map(([name, { shape, size }], index) => {
@@ -51,3 +52,8 @@ export function sumAllOverRanks(tensors: Record<string, tf.Tensor>): Record<stri
   });
   return Object.fromEntries(parts) as Record<string, tf.Tensor>;
 }
+
+/** Floats to which TensorFlow aligns tensors. */
+const ALIGNED = 16;
+
+const unaligned = ({ size }: tf.Tensor): number => (size % ALIGNED === 0 ? 0 : 1);

@@ -33,7 +33,10 @@ function looksAtWholeBatch(model: Model): boolean {
 /** Chooses how many images a part has: as asked, or as many as keep `lanes` busy and are fast. */
 export function partSize(model: Model, batchSize: number, lanes: number, asked: number): number {
   if (asked > 0) return Math.min(asked, batchSize);
-  if (lanes < 2) return batchSize;
+  return lanes < 2 ? batchSize : fastSize(model, batchSize, lanes);
+}
+
+function fastSize(model: Model, batchSize: number, lanes: number): number {
   const [tokens, width] = tokensOf(model);
   const most = Math.max(1, Math.floor((TOKENS * Math.min(1, WIDTH / width)) / tokens));
   return Math.min(most, Math.ceil(batchSize / lanes));
@@ -84,16 +87,21 @@ interface Taking {
   microBatch: number;
   lanes: number;
   views?: number;
+  /** One of several ranks, on a processor. */
+  isRank?: boolean;
 }
 
-/** Lists the parts in which a step takes a batch, in order; null where it takes the whole batch at once. */
-export function stepParts(student: Model, { batchSize, microBatch, lanes, views = 1 }: Taking): Part[] | null {
-  const own = (): number => {
-    const size = partSize(student, batchSize, lanes, microBatch);
-    return microBatch > 0 ? size : Math.max(1, Math.floor(size / views));
-  };
-  const size = looksAtWholeBatch(student) ? batchSize : own();
-  return size < batchSize ? mirroredParts(batchSize, size, lanes) : null;
+/**
+ * Lists the parts in which a step takes a batch, in order; null where it takes the whole batch at once. A rank takes
+ * parts also in one lane, and one part as such: sums of gradients around it are faster uncompiled (docs/distributed.md).
+ */
+export function stepParts(student: Model, taking: Taking): Part[] | null {
+  const { batchSize, microBatch, lanes, views = 1, isRank = false } = taking;
+  if (looksAtWholeBatch(student)) return null;
+  const chosen = isRank && microBatch === 0 ? fastSize(student, batchSize, lanes) : null;
+  const size = chosen ?? partSize(student, batchSize, lanes, microBatch);
+  const images = microBatch > 0 ? size : Math.max(1, Math.floor(size / views));
+  return images < batchSize || isRank ? mirroredParts(batchSize, images, lanes) : null;
 }
 
 /** Selects the inputs that belong to the images of a part. */

@@ -57,7 +57,8 @@ export function recordTrainStep(engine: Engine, parts: TrainStepParts): Program 
   const { student, recipe, batchSize } = parts;
   const { microBatch } = recipe;
   const views = recipe.cosub ? 2 : 1;
-  const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes, views });
+  const isRank = (parts.ranks?.size ?? 1) > 1;
+  const batchParts = stepParts(student, { batchSize, microBatch, lanes: engine.lanes, views, isRank });
   const recorded = record.bind(null, engine, trainInputs(parts), trainVariables(engine, parts));
   return acrossRanks(parts.ranks?.size ?? 1, () =>
     recorded((inputs, variables) => {
