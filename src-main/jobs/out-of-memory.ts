@@ -61,14 +61,40 @@ export function memoryError(recipe: Recipe, how: Reason, memory = 0): Stillhouse
   return new StillhouseError('run.out-of-memory', { reason: told, settings: lighterSettings(recipe) });
 }
 
+/** Tells whether an accelerator had too little memory. */
+export function isOfDeviceMemory(error: unknown): error is StillhouseError {
+  return error instanceof StillhouseError && error.code === 'device.out-of-memory';
+}
+
+/** What an accelerator's compiler says of a step. */
+export interface FittingBatch {
+  says: Reason;
+  /** The largest batch that fits, 0 where none does; absent: the recipe's own would. */
+  batch?: number;
+}
+
+/** Makes the error of a training for which an accelerator had too little memory. */
+export function deviceMemoryError(error: StillhouseError, recipe: Recipe, fits?: FittingBatch): StillhouseError {
+  const how = reason('device.memory', { why: firstLine(sayReason(reasonOf(error))) });
+  const told = fits ? reason('device.memory-says', { how, says: fits.says }) : how;
+  return new StillhouseError('run.out-of-memory', { reason: told, settings: deviceSettings(recipe, fits?.batch) });
+}
+
+/** Lists settings that need less of an accelerator's memory; there a batch is no parts, and no image waits in memory. */
+function deviceSettings({ recompute, model, batchSize }: Recipe, fits?: number): string {
+  const slower = recompute || !/^(deit|vit|test_deit)/.test(model) ? [] : ['--recompute'];
+  const batch = fits ?? Math.max(2, 2 * Math.floor(batchSize / 4));
+  const smaller = batch > 0 && batch < batchSize ? [`--batch-size ${batch}`] : [];
+  return [...slower, ...smaller].join(', or ') || '--input-size 128';
+}
+
 /**
  * Makes that error of one that ended a training, where memory was the cause: the machine's or an accelerator's.
  * @param memory resident bytes.
  * @returns null for any other cause.
  */
 export function memoryErrorOf(error: unknown, recipe: Recipe, memory: number): StillhouseError | null {
-  if (error instanceof StillhouseError && error.code === 'device.out-of-memory')
-    return memoryError(recipe, reason('device.memory', { why: firstLine(sayReason(reasonOf(error))) }));
+  if (isOfDeviceMemory(error)) return deviceMemoryError(error, recipe);
   const text = error instanceof Error ? error.message : String(error);
   return tellsOfMemory(text) ? memoryError(recipe, reason('raw.text', { text: firstLine(text) }), memory) : null;
 }

@@ -16,6 +16,7 @@ const ON_THE_ENGINE = [
   'loader',
   'memory',
   'ranks',
+  'reference',
   'slurm',
   'soak',
   'step',

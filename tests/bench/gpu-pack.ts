@@ -3,19 +3,11 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSy
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'vite';
-import { toStableHlo } from '../../src-main/engines/pjrt/stablehlo/lower.ts';
-import type { Engine } from '../../src-main/engines/engine.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
-import { createModel } from '../../src-main/model/zoo.ts';
-import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
-import type { Program } from '../../src-main/trace/program.ts';
-import { recordTrainStep } from '../../src-main/train/step.ts';
-import { updateScalars } from '../../src-main/train/update.ts';
-import { COMPARED, packedInputs, packedState, type PackedProgram } from './packed-program.ts';
+import { addCheck, layPrograms, type Step } from './gpu-packing.ts';
 
 /**
  * `npm run bench -- gpu-pack`: makes one archive for a Linux machine that has an NVIDIA driver and the CUDA wheels of
@@ -27,22 +19,6 @@ const { values: options } = parseArgs({
 });
 const MOST_BYTES = 60 * 2 ** 20;
 const TEACHER = 'regnety_160';
-const STEPS = 4;
-const RATE = 1e-3;
-
-interface Step {
-  name: string;
-  model: string;
-  inputSize?: number;
-  batch: number;
-  teacher?: string;
-  precision: Precision;
-  devices?: number;
-  /** Whether a processor takes it too: its losses are computed here, in float32 on TensorFlow. */
-  small?: boolean;
-  /** How far its losses may be from these. */
-  bound?: number;
-}
 
 const SIZES = { tiny: 256, small: 256, base: 128 };
 const TINY = 'deit_tiny_distilled_patch16_224';
@@ -53,6 +29,7 @@ const kinds: [string, Precision][] = [
 ];
 const STEP_LIST: Step[] = [
   { ...NUMBERS, name: 'numbers, float32', precision: 'float32', bound: 1e-5 },
+  { ...NUMBERS, name: 'numbers, no teacher', precision: 'float32', teacher: undefined, bound: 1e-5 },
   { ...NUMBERS, name: 'numbers, TF32', precision: 'tf32', bound: 5e-3 },
   { ...NUMBERS, name: 'numbers, bfloat16', precision: 'bfloat16', bound: 2e-2 },
   { ...NUMBERS, name: 'numbers, two devices', precision: 'float32', devices: 2, bound: 1e-5 },
@@ -80,61 +57,23 @@ async function main(): Promise<void> {
   const folder = join(root, 'gpu-check');
   mkdirSync(folder);
   try {
-    const { tensorflow, ...engine } = await loadEngine(engineFolder(), { threading: 'ops' });
-    const recording: Engine = { ...engine, tensorflow, lanes: 1, ahead: true };
-    const programs: PackedProgram[] = [];
-    for (const step of STEP_LIST.filter(({ name }) => options.only?.includes(name) ?? true))
-      programs.push(await packed(recording, step, folder, programs.length));
-    writeFileSync(join(folder, 'programs.json'), JSON.stringify(programs));
+    const engine = await loadEngine(engineFolder(), { threading: 'ops' });
+    const steps = STEP_LIST.filter(({ name }) => options.only?.includes(name) ?? true);
+    await layPrograms(engine, steps, folder);
     await addProgram(folder);
     const output = resolve(options.output);
     execFileSync('tar', ['-C', root, '-cJf', output, 'gpu-check'], { env: { ...process.env, XZ_OPT: '-3 -T0' } });
     const { size } = statSync(output);
-    console.log(`${output}: ${(size / 2 ** 20).toFixed(1)} MiB, ${programs.length} programs`);
+    console.log(`${output}: ${(size / 2 ** 20).toFixed(1)} MiB, ${steps.length} programs`);
     if (size > MOST_BYTES) throw new Error('The archive is larger than 60 MiB.');
   } finally {
     rmSync(root, { recursive: true });
   }
 }
 
-async function packed(engine: Engine, step: Step, folder: string, index: number): Promise<PackedProgram> {
-  const { name, model, inputSize = 224, batch, teacher, precision, devices = 1, small = false, bound = 0 } = step;
-  const kind = teacher ? ({ distillationType: 'hard', teacherModel: teacher } as const) : ({ distillationType: 'none' } as const); // prettier-ignore
-  const recipe = parseRecipe({ model, inputSize, batchSize: batch, ...kind, ...WITHOUT_AUGMENTATION });
-  const student = createModel(model, { classes: 1000, inputSize, dropPath: recipe.dropPath });
-  const network = teacher ? createModel(teacher, { classes: 1000, inputSize }) : null;
-  const program = recordTrainStep(engine, { student, teacher: network, recipe, batchSize: batch, precision });
-  const { mlir, ...module } = toStableHlo(program, { precision, devices });
-  const scalars = Array.from({ length: STEPS }, (_, at) => updateScalars(recipe, RATE, at + 1));
-  const file = `program-${index}.mlir`;
-  writeFileSync(join(folder, file), mlir);
-  const losses = small ? await lossesOf(engine, program, scalars) : null;
-  console.error(`${name}: ${(mlir.length / 1e6).toFixed(1)} MB of text${losses ? `, losses ${losses.join(' ')}` : ''}`);
-  return { name, file, model, teacher: teacher ?? null, precision, batch, module, scalars, losses, bound };
-}
-
-/** The losses of the first steps on TensorFlow, in float32 and whole. */
-async function lossesOf(engine: Engine, program: Program, scalars: Record<string, number>[]): Promise<number[]> {
-  const whole = toStableHlo(program, { precision: 'float32' });
-  const state = engine.newState();
-  packedState(whole, (name, shape, values) => state.set(name, shape, values));
-  const step = await engine.compile(program, state, { precision: 'float32' });
-  const losses: number[] = [];
-  for (let index = 0; index < COMPARED; index++)
-    losses.push(Number((await step.run(packedInputs(whole, index, scalars))).loss[0]));
-  step.dispose();
-  state.dispose();
-  return losses;
-}
-
 /** Node without its symbols, the FFI, the check as one file, and the command. */
 async function addProgram(folder: string): Promise<void> {
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    build: { ssr: 'tests/bench/gpu-check.ts', outDir: folder, emptyOutDir: false, target: 'node20' },
-    ssr: { noExternal: true },
-  });
+  await addCheck(folder);
   const node = join(folder, 'node');
   copyFileSync(process.execPath, node);
   chmodSync(node, 0o755);
@@ -145,8 +84,6 @@ async function addProgram(folder: string): Promise<void> {
   }
   for (const name of ['koffi', '@koromix/koffi-linux-x64'])
     cpSync(`node_modules/${name}`, join(folder, 'node_modules', name), { recursive: true });
-  copyFileSync('tests/bench/gpu-peers.py', join(folder, 'gpu-peers.py'));
   const run = '#!/bin/sh\nexec "$(dirname "$0")/node" "$(dirname "$0")/gpu-check.js" "$@"\n';
   writeFileSync(join(folder, 'run'), run, { mode: 0o755 });
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
 }

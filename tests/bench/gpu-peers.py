@@ -31,14 +31,14 @@ def with_torch():
     images = torch.randint(0, 256, (batch, side, side, 3), dtype=torch.uint8)
     labels = torch.randint(0, CLASSES, (batch,), device=device)
     hard, soft = torch.nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss(label_smoothing=0.1)
-    student, taught = torch.compile(model), torch.compile(teacher) if teacher else None
+    student, taught = torch.compile(model), torch.compile(teacher) if teacher_name else None
 
     def step():
         pixels = ((images.to(device, non_blocking=True).float() / 255 - 0.45) / 0.225).permute(0, 3, 1, 2)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device, torch.bfloat16, enabled=narrow):
             decisions = labels
-            if taught:
+            if teacher_name:
                 with torch.no_grad():
                     decisions = taught(pixels).argmax(1)
             head, head_dist = student(pixels)

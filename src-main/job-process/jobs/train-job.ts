@@ -29,6 +29,7 @@ import { chooseStart } from '../../runs/start.ts';
 
 import type { CardValues } from '../../protocol/teacher-card.ts';
 import type { Engine, State } from '../../engines/engine.ts';
+import { outOfDeviceMemory } from '../accelerator/device-memory.ts';
 import { openEngine } from '../accelerator/open-engine.ts';
 import { runLoop, type BadStep, type LoopParts } from '../../train/loop.ts';
 import { nextEpoch, type Position } from '../../train/position.ts';
@@ -47,7 +48,7 @@ import { trainingLoader } from '../images/training-loader.ts';
 import { precisionOf } from '../training/precision.ts';
 import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
-import { memoryErrorOf } from '../../jobs/out-of-memory.ts';
+import { isOfDeviceMemory, memoryErrorOf } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
 import { teachKeeping, type Taught } from '../teacher/taught-training.ts';
 import { openTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
@@ -271,6 +272,9 @@ async function train(setting: Setting): Promise<End> {
     const end = await runLoop(parts).finally(() => profiler?.close());
     if (company?.lost) throw company.lost;
     return end;
+  } catch (error) {
+    if (!isOfDeviceMemory(error)) throw error;
+    throw await outOfDeviceMemory(error, engine, { recipe, student: models.student, teacher: models.teacher });
   } finally {
     taught?.close();
     await teacher?.close();
