@@ -163,7 +163,7 @@ async function requireWheels({ wheels }: EnginePin, from: string): Promise<void>
 
 /**
  * Checks every byte of the installed engine, then runs it.
- * @throws StillhouseError `engine.missing`, `engine.corrupt`, `engine.load`.
+ * @throws StillhouseError `engine.missing`, `engine.no-plugin`, `engine.corrupt`, `engine.load`.
  */
 export async function verifyInstalled(options: Omit<InstallOptions, 'from' | 'force'>): Promise<EngineStatus> {
   const { folder, onProgress, signal, pin = ENGINES.cpu } = options;
@@ -184,7 +184,7 @@ export async function verifyInstalled(options: Omit<InstallOptions, 'from' | 'fo
 
 /**
  * Runs the installed engine again without reading all of it, because the machine may have changed.
- * @throws StillhouseError `engine.missing`, `engine.load`.
+ * @throws StillhouseError `engine.missing`, `engine.no-plugin`, `engine.load`.
  */
 export async function tryInstalled(options: Omit<InstallOptions, 'from' | 'force'>): Promise<EngineStatus> {
   const { folder, pin = ENGINES.cpu } = options;
@@ -195,7 +195,9 @@ export async function tryInstalled(options: Omit<InstallOptions, 'from' | 'force
 
 async function requireUnpacked(folder: string, pin: EnginePin): Promise<void> {
   const { state } = await status(folder, pin);
-  if (state === 'missing' || state === 'partial') throw new StillhouseError('engine.missing', { version: pin.version });
+  if (state !== 'missing' && state !== 'partial') return;
+  if (pin.device === 'cpu') throw new StillhouseError('engine.missing', { version: pin.version });
+  throw new StillhouseError('engine.no-plugin', { plugin: pin.device, version: pin.version });
 }
 
 async function marked(

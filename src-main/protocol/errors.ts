@@ -289,6 +289,10 @@ export const ERRORS = {
     says: 'There is no engine for {platform}: {reason}.',
     advice: 'Engines exist for 64-bit Linux on x86 and ARM processors, Windows on x86 and macOS on Apple silicon.',
   },
+  'engine.no-plugin': {
+    says: 'The plugin {plugin} {version} is not installed.',
+    advice: 'Install it from the Engine page or with: stillhouse engine install --device {plugin}',
+  },
   'engine.wheels': {
     says: '{count} of {all} wheels are not in {path}: {files}.',
     advice: 'stillhouse engine wheels lists them all for pip download on another machine.',

@@ -274,6 +274,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '没有适用于 {platform} 的引擎：{reason}。',
     advice: '引擎适用于 x86 与 ARM 处理器的 64 位 Linux、x86 的 Windows 和 Apple 芯片的 macOS。',
   },
+  'engine.no-plugin': {
+    says: '插件 {plugin} {version} 尚未安装。',
+    advice: '请在“引擎”页安装，或运行：stillhouse engine install --device {plugin}',
+  },
   'engine.wheels': {
     says: '{all} 个 wheel 文件中有 {count} 个不在 {path}：{files}。',
     advice: 'stillhouse engine wheels 会列出全部文件，供另一台机器上的 pip download 使用。',

@@ -80,7 +80,7 @@ describe('a training whose accelerator has no more memory', () => {
 
   it('ends alone, and says which batch fits', async () => {
     const node = join(folder, 'bounded-node');
-    writeFileSync(node, `#!/bin/sh\nulimit -v ${20 * 2 ** 20}\nexec ${process.execPath} "$@"\n`);
+    writeFileSync(node, `#!/bin/sh\nulimit -d ${6 * 2 ** 20}\nexec ${process.execPath} "$@"\n`);
     chmodSync(node, 0o755);
     const run = join(folder, 'on-plugin');
     const place = { engine: engineFolder(), threads: 2, gpu: { ...gpu }, run };

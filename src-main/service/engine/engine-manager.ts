@@ -122,7 +122,7 @@ export class EngineManager {
 
   /**
    * Checks every byte of an engine and runs an op; a broken engine is the answer, not an error.
-   * @throws StillhouseError `engine.missing`.
+   * @throws StillhouseError `engine.missing`, `engine.no-plugin`.
    */
   verify(device: EngineDevice = 'cpu'): Promise<EngineReport> {
     return this.alone(device, () => verifyInstalled(this.trial(device)));
@@ -177,7 +177,7 @@ export class EngineManager {
       await work();
     } catch (error) {
       const known = error instanceof StillhouseError && /^(engine|device)\./.test(error.code);
-      if (!known || error.code === 'engine.missing') throw error;
+      if (!known || error.code === 'engine.missing' || error.code === 'engine.no-plugin') throw error;
     }
     return this.status();
   }

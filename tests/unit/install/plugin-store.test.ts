@@ -153,6 +153,7 @@ it('asks for the room of all wheels and all of it unpacked before the first byte
 });
 
 it('finds a damaged file in its folder, and looks again for GPUs without reading all of it', async () => {
+  expect((await thrown(verifyInstalled({ folder, pin: engine, verify: sees(0) }))).code).toBe('engine.no-plugin');
   await install({ folder, pin: engine, from: wheels, verify: sees(0) });
   expect(await tryInstalled({ folder, pin: engine, verify: sees(2) })).toMatchObject({ state: 'verified', gpus: 2 });
   const damaged = join(folder, 'nvidia/blas/lib/libblas.so.12');
