@@ -82,7 +82,7 @@ export function deviceMemoryError(error: StillhouseError, recipe: Recipe, fits?:
 
 /** Lists settings that need less of an accelerator's memory; there a batch is no parts, and no image waits in memory. */
 function deviceSettings({ recompute, model, batchSize }: Recipe, fits?: number): string {
-  const slower = recompute || !/^(deit|vit|test_deit)/.test(model) ? [] : ['--recompute'];
+  const slower = recompute || !/^(deit|vit)/.test(model) ? [] : ['--recompute'];
   const batch = fits ?? Math.max(2, 2 * Math.floor(batchSize / 4));
   const smaller = batch > 0 && batch < batchSize ? [`--batch-size ${batch}`] : [];
   return [...slower, ...smaller].join(', or ') || '--input-size 128';
@@ -95,6 +95,7 @@ function deviceSettings({ recompute, model, batchSize }: Recipe, fits?: number):
  */
 export function memoryErrorOf(error: unknown, recipe: Recipe, memory: number): StillhouseError | null {
   if (isOfDeviceMemory(error)) return deviceMemoryError(error, recipe);
+  if (error instanceof StillhouseError && error.code === 'run.out-of-memory') return error;
   const text = error instanceof Error ? error.message : String(error);
   return tellsOfMemory(text) ? memoryError(recipe, reason('raw.text', { text: firstLine(text) }), memory) : null;
 }

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, rmdirSync, write
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StillhouseError } from '../../src-main/protocol/errors.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { lighterSettings, tellsOfMemory } from '../../src-main/jobs/out-of-memory.ts';
@@ -16,10 +17,13 @@ const group = ownGroup();
 let entry: string;
 
 beforeAll(async () => {
+  // Code that is made in a moment and runs slower.
+  process.env.XLA_FLAGS = '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true';
   makeDataset(join(folder, 'data'), { train: 8, val: 2, side: 32 });
   entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => {
+  delete process.env.XLA_FLAGS;
   rmSync(folder, { recursive: true, force: true });
   if (group && existsSync(group.path)) rmdirSync(group.path);
 });
@@ -66,6 +70,31 @@ describe('a training whose system has no more memory', () => {
         settings: '--micro-batch 12 --recompute --num-workers 1, or --batch-size 12',
       },
     });
+  });
+});
+
+describe('a training whose accelerator has no more memory', () => {
+  // What attention between 4,097 tokens takes is one piece of memory for XLA, of 9 GB here: more than the process may have.
+  const greedy = { ...recipe, model: 'test_deit_narrow_patch16_48', inputSize: 1024, batchSize: 16, epochs: 1 };
+  const gpu = { plugin: 'pjrt-cpu' as const, folder: engineFolder('pjrt-cpu'), devices: [0] };
+
+  it('ends alone, and says which batch fits', async () => {
+    const node = join(folder, 'bounded-node');
+    // Of memory that it may write to; what is only reserved does not count.
+    writeFileSync(node, `#!/bin/sh\nulimit -d ${6 * 2 ** 20}\nexec ${process.execPath} "$@"\n`);
+    chmodSync(node, 0o755);
+    const run = join(folder, 'on-plugin');
+    const place = { engine: engineFolder(), threads: 2, gpu: { ...gpu }, run };
+    const { done } = spawnJob({ kind: 'train', ...place, recipe: greedy, resume: 'new' }, { entry, node });
+    const error = await done.then(() => null, (thrown: unknown) => thrown as StillhouseError); // prettier-ignore
+    expect(error).toMatchObject({ code: 'run.out-of-memory', params: { reason: { code: 'device.memory-says' } } });
+    expect(error?.message).toContain('RESOURCE_EXHAUSTED');
+    const [, batch] = /^--batch-size (\d+)$/.exec(String(error?.params.settings)) ?? [];
+    expect(Number(batch)).toBeGreaterThan(0);
+    expect(Number(batch)).toBeLessThan(greedy.batchSize);
+    // Whoever started it goes on, and so does the plugin.
+    const verify = { kind: 'verify-engine', engine: gpu.folder, plugin: gpu.plugin } as const;
+    await expect(spawnJob(verify, { entry }).done).resolves.toMatchObject({ sight: { gpus: 1 } });
   });
 });
 
