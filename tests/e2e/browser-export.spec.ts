@@ -62,12 +62,12 @@ test('an export proves what it is, and one that is damaged is found out', async 
     await bench.main.getByRole('checkbox', { name: /^PyTorch .pth/ }).uncheck();
     await bench.main.getByRole('checkbox', { name: /^Demo page/ }).check();
     await bench.main.getByRole('button', { name: 'Export', exact: true }).click();
-    await expect(row(/demo\.html/)).toBeVisible({ timeout: 120_000 });
+    await expect(row(/demo\.html/)).toBeVisible();
     const folder = join(newestRun(home), 'exports');
     const name = readdirSync(folder).find((one) => one.endsWith('-demo.html'))!;
     const demo = await page.context().newPage();
     await demo.goto(pathToFileURL(join(folder, name)).href);
-    await expect(demo.getByText('Nothing leaves this computer.')).toBeVisible({ timeout: 120_000 });
+    await expect(demo.getByText('Nothing leaves this computer.')).toBeVisible();
     const [kind] = readdirSync(join(home, 'images', 'val')).sort();
     const [image] = readdirSync(join(home, 'images', 'val', kind));
     await demo.locator('#file').setInputFiles(join(home, 'images', 'val', kind, image));

@@ -27,7 +27,7 @@ async function answerQuestions(electron: ElectronApplication, button: number): P
 }
 
 test('a page from elsewhere is not answered, even with our preload script', async ({ app }) => {
-  const foreign = app.electron!.waitForEvent('window');
+  const foreign = app.electron!.waitForEvent('window', { timeout: 0 });
   await app.electron!.evaluate(({ BrowserWindow }, preload) => {
     const webPreferences = { preload, sandbox: true, contextIsolation: true };
     const window = new BrowserWindow({ show: false, webPreferences });

@@ -120,7 +120,7 @@ async function strange<Result>(
   html: string,
   ask: (foreign: Page) => Promise<Result>,
 ): Promise<Result> {
-  const opening = electron.waitForEvent('window');
+  const opening = electron.waitForEvent('window', { timeout: 0 });
   const id = await electron.evaluate(
     ({ BrowserWindow }, { webPreferences, address }) => {
       const window = new BrowserWindow({ show: false, webPreferences });

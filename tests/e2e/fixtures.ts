@@ -129,15 +129,18 @@ export function startAgain(home: string, ...given: string[]): Promise<{ code: nu
 export async function openElectron(env: Record<string, string>, binary?: string, given?: string): Promise<App> {
   const args = [...(binary ? ELECTRON_ARGUMENTS.slice(0, -1) : ELECTRON_ARGUMENTS), ...(given ? [given] : [])];
   const executablePath = binary ?? electronBinary();
-  const electron = await _electron.launch({ executablePath, args, cwd: binary ? tmpdir() : ROOT, env });
+  const electron = await _electron.launch({ executablePath, args, cwd: binary ? tmpdir() : ROOT, env, timeout: 0 });
   const main = electron.process();
   const app: App = {
-    page: await electron.firstWindow(),
+    page: await electron.firstWindow({ timeout: 0 }),
     pid: main.pid!,
     electron,
     reopen: async () => {
       await app.page.close();
-      const [page] = await Promise.all([electron.waitForEvent('window'), startAgain(env.STILLHOUSE_HOME)]);
+      const [page] = await Promise.all([
+        electron.waitForEvent('window', { timeout: 0 }),
+        startAgain(env.STILLHOUSE_HOME),
+      ]);
       return (app.page = page);
     },
     close: async () => {
