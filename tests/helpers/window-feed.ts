@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright';
 import type { StepRow } from '../../src-main/protocol/events.ts';
 import { serve } from '../../src-main/shells/server/serve.ts';
-import { ScriptedService, epochRows } from './scripted-service.ts';
+import { epochRows, type ScriptedService } from './scripted-service.ts';
 
 /** Steps that are there before anything is fed. */
 export const FIRST_STEPS = 720;
