@@ -89,7 +89,7 @@ describe('a training whose accelerator has no more memory', () => {
     const error = await done.then(() => null, (thrown: unknown) => thrown as StillhouseError); // prettier-ignore
     expect(error).toMatchObject({ code: 'run.out-of-memory', params: { reason: { code: 'device.memory-says' } } });
     expect(error?.message).toContain('RESOURCE_EXHAUSTED');
-    const [, batch] = /^--batch-size (\d+)$/.exec(String(error?.params.settings)) ?? [];
+    const [, batch] = /^--batch-size (\d+)$/.exec(error?.params.settings as string) ?? [];
     expect(Number(batch)).toBeGreaterThan(0);
     expect(Number(batch)).toBeLessThan(greedy.batchSize);
     // Whoever started it goes on, and so does the plugin.
