@@ -4,6 +4,7 @@ import { narrowEnds, withPrecision, type Precision } from '../../trace/narrow.ts
 import { cluster } from './cluster.ts';
 import { fuseConvolutions } from './fuse-conv.ts';
 import { joinGroups } from './join-groups.ts';
+import { pointProducts } from './point-products.ts';
 import { raiseFrozen, splitFrozen, type IsFrozen, type Split } from '../../trace/freeze.ts';
 import { attr } from '../../trace/ops.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
@@ -47,7 +48,7 @@ function typed(
   lowered: (body: Program) => Program,
 ): Program {
   const simple = simplify(sumsOverRows(program));
-  const clean = oneDnn ? simplify(fuseConvolutions(joinGroups(simple), isFrozen)) : simple;
+  const clean = oneDnn ? simplify(fuseConvolutions(pointProducts(joinGroups(simple)), isFrozen)) : simple;
   return fuseBias(simplify(withPrecision(clean, { precision, convolutions: oneDnn, between: oneDnn }, lowered)));
 }
 
