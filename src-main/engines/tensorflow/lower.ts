@@ -48,8 +48,14 @@ function typed(
   lowered: (body: Program) => Program,
 ): Program {
   const simple = simplify(sumsOverRows(program));
-  const clean = oneDnn ? simplify(fuseConvolutions(pointProducts(joinGroups(simple)), isFrozen)) : simple;
+  const clean = oneDnn ? simplify(fuseConvolutions(gradients(simple, precision), isFrozen)) : simple;
   return fuseBias(simplify(withPrecision(clean, { precision, convolutions: oneDnn, between: oneDnn }, lowered)));
+}
+
+/** Products for 1×1 convolutions take more memory, and are faster in bfloat16 alone (docs/engine.md). */
+function gradients(program: Program, precision: Precision): Program {
+  const joined = joinGroups(program);
+  return precision === 'bfloat16' ? pointProducts(joined) : joined;
 }
 
 function clustered(program: Program, { fuse }: LowerOptions): Program {
