@@ -210,6 +210,8 @@ export interface ForwardJob extends EngineChoice {
 export interface ForecastJob extends EngineChoice {
   kind: 'forecast';
   recipe: Recipe;
+  /** How many processes of this machine share each step; 1 when left out. */
+  processes?: number;
   classes: readonly string[];
   /** Files of the data set to leave out. */
   excluded?: readonly string[];

@@ -102,6 +102,8 @@ export const timeForecast = v.object({
   seconds: measured,
   /** The batch size that the speed was seen with. */
   batchSize: number,
+  /** How many processes trained when it was seen. */
+  processes: number,
   /** Of the whole run, in which the teacher is asked: what its kept answers save. null where that is not known. */
   teacherSeconds: v.nullable(number),
   /** The run that it was seen in; null when a few steps were measured for it. */

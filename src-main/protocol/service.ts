@@ -171,10 +171,10 @@ export const CALLS = {
   'models.list': call(v.strictObject({}), modelCards),
   'recipe.check': call(v.strictObject({ recipe }), recipeCheck),
   /** Estimates the memory of a training: an engine records its step, which takes seconds. */
-  'recipe.forecast': call(v.strictObject({ recipe }), memoryForecast),
+  'recipe.forecast': call(v.strictObject({ recipe, processes: v.optional(processes) }), memoryForecast),
   'recipe.schedule': call(v.strictObject({ recipe }), lrSchedule),
   /** From runs like it or a measurement; null where there was neither. */
-  'recipe.time': call(v.strictObject({ recipe }), v.nullable(timeForecast)),
+  'recipe.time': call(v.strictObject({ recipe, processes: v.optional(processes) }), v.nullable(timeForecast)),
   /** Times a few steps on the recipe's own images; the job's result is images a second. */
   'recipe.measure': call(v.strictObject({ recipe }), job),
   /** Makes the teacher's answers to a recipe ahead, and keeps them; the job's result is a TaughtAhead. */

@@ -273,6 +273,7 @@ const en = {
     },
     memory: {
       title: 'Memory while training',
+      titleOf: 'Memory while training, of {count} processes',
       parameters: 'Parameters',
       optimizer: 'Optimizer',
       teacher: 'Teacher',

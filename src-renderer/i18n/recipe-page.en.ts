@@ -60,6 +60,7 @@ export const recipePage = {
     speed: 'Images a second',
     ofRun: 'From run {run}, {time}.',
     otherBatch: 'It had a batch of {batch}.',
+    otherProcesses: 'Processes then: {count}; chosen now: {wanted}.',
     measured: 'From a few steps measured at {time}; evaluation is taken as three times as fast.',
     none: 'No run like it was trained here yet.',
     measure: 'Measure a few steps',

@@ -62,6 +62,7 @@ export const recipePage: typeof en = {
     speed: '每秒图片数',
     ofRun: '依据训练 {run}，{time}。',
     otherBatch: '当时批大小为 {batch}。',
+    otherProcesses: '当时的进程数：{count}；现在选择：{wanted}。',
     measured: '依据 {time} 试跑的几步；评估按三倍速度估算。',
     none: '这台机器还没有训练过类似的配方。',
     measure: '试跑几步计时',

@@ -273,6 +273,7 @@ const zh: Messages = {
     },
     memory: {
       title: '训练时的内存',
+      titleOf: '{count} 个进程训练时的内存',
       parameters: '参数',
       optimizer: '优化器',
       teacher: '教师',

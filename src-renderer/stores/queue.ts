@@ -30,7 +30,9 @@ export const useQueue = defineStore('queue', () => {
       for (;;) {
         const next = entries.value.slice(0, MOST_TIMED).find(({ id, recipe }) => recipe && !times.has(id));
         if (!next?.recipe) return;
-        const forecast = await service.call('recipe.time', { recipe: next.recipe }).catch(() => null);
+        const forecast = await service
+          .call('recipe.time', { recipe: next.recipe, processes: next.processes })
+          .catch(() => null);
         times.set(next.id, forecast?.seconds ?? null);
       }
     } finally {

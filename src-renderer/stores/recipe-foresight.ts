@@ -7,6 +7,7 @@ import { useService } from '../composables/use-service.ts';
 import { useJobs } from './jobs.ts';
 import { useRecipeCheck } from './recipe-check.ts';
 import { useRecipe } from './recipe.ts';
+import { useSlurm } from './slurm.ts';
 
 /** Longer than a check's, since a forecast costs more: a process and seconds of it. */
 const FORECAST_PAUSE = 1500;
@@ -24,6 +25,7 @@ function rateAndHours() {
   const jobs = useJobs();
   const recipe = useRecipe();
   const check = useRecipeCheck();
+  const slurm = useSlurm();
   const schedule = shallowRef<LrSchedule | null>(null);
   /** How long it would take; null where nothing tells. */
   const time = shallowRef<TimeForecast | null>(null);
@@ -36,7 +38,7 @@ function rateAndHours() {
     const isNewest = foresights.begin();
     const [rate, hours] = await Promise.all([
       service.call('recipe.schedule', { recipe: values }).catch(() => null),
-      service.call('recipe.time', { recipe: values }).catch(() => null),
+      service.call('recipe.time', { recipe: values, processes: slurm.together }).catch(() => null),
     ]);
     if (!isNewest()) return;
     schedule.value = rate;
@@ -54,11 +56,7 @@ function rateAndHours() {
       timeError.value = plain.code === 'job.cancelled' ? null : plain;
     }
   };
-  watch(
-    () => check.check,
-    (now) => now && void foresee(),
-    { immediate: true },
-  );
+  watch([() => check.check, () => slurm.together], ([now]) => now && void foresee(), { immediate: true });
   return { schedule, time, timeError, measureJob, measure };
 }
 
@@ -85,6 +83,7 @@ function memory() {
   const service = useService();
   const recipe = useRecipe();
   const check = useRecipeCheck();
+  const slurm = useSlurm();
   /** null while that is not known. */
   const forecast = shallowRef<MemoryForecast | null>(null);
   let foretold = '';
@@ -94,13 +93,14 @@ function memory() {
   /** Asks for a forecast of a recipe that can be trained; one at a time, since each takes a process for seconds. */
   const foretell = async (): Promise<void> => {
     const values = { ...recipe.values };
-    const now = JSON.stringify(values);
-    const isNow = (): boolean => JSON.stringify(recipe.values) === now;
+    const processes = slurm.together;
+    const now = JSON.stringify([values, processes]);
+    const isNow = (): boolean => JSON.stringify([recipe.values, slurm.together]) === now;
     if (foretelling || now === foretold || !check.ready) return;
     foretelling = true;
     forecast.value = null;
     try {
-      const answer = await service.call('recipe.forecast', { recipe: values });
+      const answer = await service.call('recipe.forecast', { recipe: values, processes });
       if (isNow()) forecast.value = answer;
     } catch {
       // What is wrong with a recipe its check says, and what is wrong with the engine its page.
@@ -114,7 +114,7 @@ function memory() {
     timer = setTimeout(() => void foretell(), FORECAST_PAUSE);
   };
   watch(
-    [() => recipe.values, () => check.ready],
+    [() => recipe.values, () => check.ready, () => slurm.together],
     () => {
       forecast.value = null;
       foretellSoon();

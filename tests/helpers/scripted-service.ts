@@ -277,6 +277,7 @@ export class ScriptedService {
       seconds: 13_800,
       teacherSeconds: null,
       batchSize: 32,
+      processes: 1,
       run: null,
       time: Date.now(),
     }),

@@ -14,9 +14,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function forecast(changes: Partial<Recipe>, classes: string[] = []) {
+function forecast(changes: Partial<Recipe>, classes: string[] = [], processes = 1) {
   const recipe = parseRecipe({ model: 'deit_tiny_distilled_patch16_224', batchSize: 16, ...changes });
-  return spawnJob({ kind: 'forecast', engine: engineFolder(), threads: 2, recipe, classes }, { entry }).done;
+  return spawnJob(
+    { kind: 'forecast', engine: engineFolder(), threads: 2 / processes, recipe, classes, processes },
+    { entry },
+  ).done;
 }
 
 test('a forecast counts parameters, moments and activations before any image is read', async () => {
@@ -32,6 +35,16 @@ test('a forecast counts parameters, moments and activations before any image is 
   expect(whole.parameters).toBe(2 * plain.parameters); // the average is kept too
   const again = await forecast({ microBatch: 16, recompute: true });
   expect(again.activations).toBeLessThan(0.4 * whole.activations);
+});
+
+test('of two processes it counts both, each with its share of the images', async () => {
+  const plain = await forecast({ modelEma: false });
+  const two = await forecast({ modelEma: false }, [], 2);
+  expect([two.parameters, two.optimizer]).toEqual([2 * plain.parameters, 2 * plain.optimizer]);
+  expect(two.process).toBeGreaterThan(1.9 * plain.process);
+  // Activations of as many images as two lanes have at once; gradients twice.
+  expect(two.activations).toBeGreaterThan(plain.activations);
+  expect(two.activations).toBeLessThan(1.5 * plain.activations);
 });
 
 test('a forecast says what keeps its networks from being made', async () => {

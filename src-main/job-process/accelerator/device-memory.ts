@@ -9,6 +9,7 @@ import { reason } from '../../protocol/reasons.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
 import { isFrozen, recordTrainStep } from '../../train/step.ts';
+import type { Ranks } from '../../train/mix.ts';
 import type { StepTeacher } from '../../train/teacher.ts';
 import { updateVariables } from '../../train/update.ts';
 import { asksOutside } from '../teacher/taught-training.ts';
@@ -33,13 +34,13 @@ export function teacherInside({ recipe, teacher }: Omit<Trained, 'student'>): St
   return teacher !== null && asksOutside(recipe, teacher) ? 'outside' : stepTeacher(teacher);
 }
 
-/** Returns how many bytes the values of a step need for a batch size. */
-export function stepNeeds(engine: Engine, trained: Trained): (batchSize: number) => Promise<number> {
+/** Returns how many bytes the values of a step need for a batch size, which is a rank's share where ranks train. */
+export function stepNeeds(engine: Engine, trained: Trained, ranks?: Ranks): (batchSize: number) => Promise<number> {
   const { recipe, student } = trained;
   const precision = precisionOf(recipe, engine);
   const teacher = teacherInside(trained);
   return (batchSize) => {
-    const program = recordTrainStep(engine, { student, teacher, recipe, batchSize, precision });
+    const program = recordTrainStep(engine, { student, teacher, recipe, batchSize, precision, ranks });
     return engine.footprint(program, { precision, isFrozen });
   };
 }

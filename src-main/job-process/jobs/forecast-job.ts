@@ -38,27 +38,35 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
   const classes = job.classes.length > 0 ? job.classes : ASSUMED_CLASSES;
   const { student, teacher } = await createModels(recipe, classes);
   const engine = await openEngine(job, threadingOf(student));
-  const { batchSize } = recipe;
+  const { processes = 1 } = job;
+  const batchSize = recipe.batchSize / processes;
+  const ranks = processes > 1 ? { rank: 0, size: processes } : undefined;
   const precision = precisionOf(recipe, engine);
   const apart = teacherInside({ recipe, teacher }) === 'outside' && teacher?.network ? recordTeacherAnswers(engine, { student, recipe, batchSize }, teacher.network) : null; // prettier-ignore
-  const needs = stepNeeds(engine, { recipe, student, teacher });
+  const needs = stepNeeds(engine, { recipe, student, teacher }, ranks);
   const own = Object.entries(updateVariables(student, recipe));
   const ofModel = own.filter(([name]) => [PREFIX.model, PREFIX.ema].some((prefix) => name.startsWith(prefix)));
   const parameters = bytesOf(ofModel.map(([, { shape }]) => shape));
-  const forecast = {
+  const one = {
     parameters,
     optimizer: bytesOf(own.map(([, { shape }]) => shape)) - parameters,
     teacher: bytesOf((teacher?.network?.specs ?? []).map(({ shape }) => shape)),
     // One after the other.
     activations: Math.max(await needs(batchSize), apart ? await engine.footprint(apart, { precision, isFrozen }) : 0),
-    process: PROCESS + BATCHES * imagesBytes(recipe),
+    process: PROCESS + BATCHES * imagesBytes({ ...recipe, batchSize }),
   };
+  const forecast = timesProcesses(one, processes);
   const state = forecast.parameters + forecast.optimizer + forecast.teacher;
   const held = { state, activations: forecast.activations };
   const device = engine.device.memory === null ? null : await deviceForecast(held, recipe, engine.device, needs);
   const total = device ? forecast.process : Object.values(forecast).reduce((sum, part) => sum + part, 0);
   const answers = await answersForecast(job, student, teacher, precision);
   return { ...forecast, total, ...(device && { device }), ...(answers && { answers }) };
+}
+
+/** Every process of a run holds the same. */
+function timesProcesses<Parts extends Record<string, number>>(parts: Parts, processes: number): Parts {
+  return Object.fromEntries(Object.entries(parts).map(([name, size]) => [name, size * processes])) as Parts;
 }
 
 /** What is kept of the answers of a recipe that is taught once; null for any other, and while its data are not known. */

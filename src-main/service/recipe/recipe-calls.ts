@@ -1,4 +1,5 @@
 import type { LrSchedule, MemoryForecast, TimeForecast } from '../../protocol/data-types.ts';
+import { StillhouseError } from '../../protocol/errors.ts';
 import type { Handlers } from '../../protocol/service.ts';
 import { engineName } from '../../runs/places.ts';
 import type { Datasets } from '../data/datasets.ts';
@@ -11,6 +12,7 @@ import type { RunStarter } from '../runs/run-starter.ts';
 import { lrSchedule } from './schedule-preview.ts';
 import { speedKey, speedOfRuns, timeForecast, type Speed } from './time-estimate.ts';
 import { runJob } from '../jobs/run-job.ts';
+import { shareOfRecipe, threadsOf } from '../../jobs/ranks/share.ts';
 
 interface Parts {
   runsFolder: string;
@@ -32,9 +34,9 @@ export class RecipeCalls {
   handlers() {
     return {
       'recipe.check': async ({ recipe }) => (await this.parts.starter.check(recipe)).check,
-      'recipe.forecast': ({ recipe }) => this.memory(recipe),
+      'recipe.forecast': ({ recipe, processes }) => this.memory(recipe, processes),
       'recipe.schedule': ({ recipe }) => this.schedule(recipe),
-      'recipe.time': ({ recipe }) => this.time(recipe),
+      'recipe.time': ({ recipe, processes }) => this.time(recipe, processes),
       'recipe.measure': async ({ recipe }) => ({ job: await this.measure(recipe) }),
       'recipe.read': async ({ text }) => readRecipe(text),
       'recipe.write': async ({ recipe, format, all }) =>
@@ -43,11 +45,15 @@ export class RecipeCalls {
   }
 
   /** @throws StillhouseError what keeps its networks from being made, or `engine.*`. */
-  private async memory(given: Record<string, unknown>): Promise<MemoryForecast> {
+  private async memory(given: Record<string, unknown>, processes = 1): Promise<MemoryForecast> {
     const { recipe, classes } = await this.parts.starter.check(given);
     const { engine, gpu } = await this.parts.engine.choose(recipe.device);
     const excluded = [...this.parts.notes.excludedFiles(recipe.dataPath)];
-    return runJob(this.parts.spawnJob, { kind: 'forecast', engine, gpu, recipe, classes, excluded });
+    if (processes > 1 && gpu !== null) throw new StillhouseError('ranks.processor');
+    shareOfRecipe(recipe, processes);
+    const threads = processes > 1 ? threadsOf(processes) : undefined;
+    const job = { kind: 'forecast', engine, gpu, threads, recipe, classes, excluded, processes } as const;
+    return runJob(this.parts.spawnJob, job);
   }
 
   private async schedule(given: Record<string, unknown>): Promise<LrSchedule> {
@@ -56,12 +62,15 @@ export class RecipeCalls {
   }
 
   /** From the newest like run, else from what was measured; null where nothing tells. @throws StillhouseError `engine.*` */
-  async time(given: Record<string, unknown>): Promise<TimeForecast | null> {
+  async time(given: Record<string, unknown>, processes = 1): Promise<TimeForecast | null> {
     const { recipe: found, check } = await this.parts.starter.check(given);
     const engine = await this.engineOf(found.device);
     if (check.stepsPerEpoch === 0) return null;
     const recipe = this.parts.datasets.settled(found);
-    const speed = this.speeds.get(speedKey(recipe, engine)) ?? speedOfRuns(this.parts.runsFolder, recipe, engine);
+    const measured = this.speeds.get(speedKey(recipe, engine));
+    const seen = (): Speed | null => speedOfRuns(this.parts.runsFolder, recipe, engine, processes);
+    // What is measured is one process: a run with as many says more of several.
+    const speed = processes === 1 ? (measured ?? seen()) : nearest(seen(), measured, processes);
     if (!speed) return null;
     const { val } = await this.parts.datasets.ofRecipe(recipe);
     return timeForecast(recipe, { stepsPerEpoch: check.stepsPerEpoch, validation: val.length }, speed);
@@ -83,8 +92,14 @@ export class RecipeCalls {
       const result = await runJob(spawnJob, job, { signal, report });
       if (!result) return null;
       const { batchSize } = recipe;
-      this.speeds.set(key, { ...result, evaluationSeconds: null, batchSize, run: null, time: Date.now() });
+      const speed = { ...result, evaluationSeconds: null, batchSize, processes: 1, run: null, time: Date.now() };
+      this.speeds.set(key, speed);
       return result.imagesPerSecond;
     });
   }
+}
+
+/** Chooses the speed that so many processes had; else what was measured, else any. */
+function nearest(seen: Speed | null, measured: Speed | undefined, processes: number): Speed | null {
+  return seen?.processes === processes ? seen : (measured ?? seen);
 }

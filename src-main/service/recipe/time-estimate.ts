@@ -17,6 +17,8 @@ export interface Speed {
   /** Of one evaluation; null where none was seen. */
   evaluationSeconds: number | null;
   batchSize: number;
+  /** How many processes trained. */
+  processes: number;
   /** The run that it was seen in; null when it was measured for the purpose. */
   run: string | null;
   time: number;
@@ -38,26 +40,29 @@ export function timeForecast(recipe: Recipe, { stepsPerEpoch, validation }: Exte
   const training = (stepsPerEpoch * recipe.batchSize) / speed.imagesPerSecond;
   const evaluation = speed.evaluationSeconds ?? validation / (EVALUATION_GAIN * speed.imagesPerSecond);
   const secondsPerEpoch = training + evaluation;
-  const { imagesPerSecond, batchSize, run, time, teacher } = speed;
+  const { imagesPerSecond, batchSize, processes, run, time, teacher } = speed;
   const epochs = totalEpochs(recipe);
   const images = epochs * stepsPerEpoch * recipe.batchSize;
   return {
     ...{ imagesPerSecond, secondsPerEpoch, evaluationSeconds: evaluation, seconds: secondsPerEpoch * epochs },
     teacherSeconds: teacher === null ? null : ((teacher / batchSize) * images) / 1000,
-    ...{ batchSize, run, time },
+    ...{ batchSize, processes, run, time },
   };
 }
 
 /**
- * Finds the speed of the newest run that is alike, preferably with the same batch size; null where there was none.
+ * Finds the speed of the newest run that is alike, preferably with as many processes and the same batch size; null
+ * where there was none.
  * @param engine what trains it, as runs name it.
  */
-export function speedOfRuns(runsFolder: string, recipe: Recipe, engine: string): Speed | null {
+export function speedOfRuns(runsFolder: string, recipe: Recipe, engine: string, processes = 1): Speed | null {
   const like = listRuns(runsFolder).flatMap(({ path, run }) =>
     run && isLike(run, recipe, engine) ? [{ path, run }] : [],
   );
-  const same = like.filter(({ run }) => run.recipe.batchSize === recipe.batchSize);
-  for (const { path, run } of [...same, ...like]) {
+  const others = ({ run }: { run: RunFile }): number =>
+    ((run.ranks ?? 1) === processes ? 0 : 2) + (run.recipe.batchSize === recipe.batchSize ? 0 : 1);
+  // Sorting keeps the order of time among those that are as near.
+  for (const { path, run } of like.sort((one, other) => others(one) - others(other))) {
     const speed = speedOf(path, run, recipe);
     if (speed) return speed;
   }
@@ -86,6 +91,7 @@ function speedOf(path: string, run: RunFile, recipe: Recipe): Speed | null {
     teacher: teachers.length > 0 ? median(teachers) : null,
     evaluationSeconds,
     batchSize,
+    processes: run.ranks ?? 1,
     run: run.id,
     time: steps.at(-1)!.time,
   };

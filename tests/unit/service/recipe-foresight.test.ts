@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { EngineStatus } from '../../../src-main/protocol/data-types.ts';
 import { parseRecipe, type Recipe, type RecipeKey } from '../../../src-main/protocol/recipe.ts';
 import { openHistory } from '../../../src-main/runs/history.ts';
-import { createRun } from '../../../src-main/runs/run-folder.ts';
+import { createRun, keepRanks } from '../../../src-main/runs/run-folder.ts';
 import { recipeWarnings, unusedKeys } from '../../../src-main/service/recipe/recipe-warnings.ts';
 import { sampleCost } from '../../../src-main/service/data/sample-cost.ts';
 import { lrSchedule } from '../../../src-main/service/recipe/schedule-preview.ts';
@@ -15,7 +15,15 @@ import { temporaryFolder } from '../runs/state.ts';
 /** What a recipe is said to come to, before anything of it is trained. */
 
 const recipe = (more: Partial<Recipe> = {}): Recipe => parseRecipe({ dataPath: '/data', ...more });
-const speed = { imagesPerSecond: 50, teacher: null, evaluationSeconds: null, batchSize: 64, run: null, time: 0 };
+const speed = {
+  imagesPerSecond: 50,
+  teacher: null,
+  evaluationSeconds: null,
+  batchSize: 64,
+  processes: 1,
+  run: null,
+  time: 0,
+};
 
 describe('the time of a training', () => {
   it('is its steps and its evaluations, the latter at three times the speed unless they were seen', () => {
@@ -80,6 +88,19 @@ describe('the speed that was seen', () => {
     expect(seen.evaluationSeconds).toBeGreaterThan(0);
     expect(speedOfRuns(folder, recipe({ batchSize: 128 }), engine)).toMatchObject({ run: 'other-size' });
     expect(speedOfRuns(folder, { ...wanted, dataPath: '/elsewhere' }, engine)!.evaluationSeconds).toBeNull();
+  });
+
+  it('is rather that of a run with as many processes, and says how many those were', () => {
+    const folder = temporaryFolder();
+    leaveRun(folder, 'two', { batchSize: 32 }, 20);
+    keepRanks(join(folder, 'two'), 2);
+    leaveRun(folder, 'one', { batchSize: 64 }, 11);
+    const wanted = recipe({ batchSize: 64 });
+    expect(speedOfRuns(folder, wanted, engine)).toMatchObject({ run: 'one', processes: 1 });
+    const seen = speedOfRuns(folder, wanted, engine, 2)!;
+    expect(seen).toMatchObject({ run: 'two', processes: 2, imagesPerSecond: 20 });
+    expect(timeForecast(wanted, { stepsPerEpoch: 20, validation: 0 }, seen)).toMatchObject({ processes: 2 });
+    expect(speedOfRuns(folder, wanted, engine, 4)).toMatchObject({ run: 'one', processes: 1 });
   });
 
   it('of another teacher does not count where there is one, and a run without steps never does', () => {

@@ -64,7 +64,15 @@ it('costs a teacher’s time once where trainings keep and share its answers', a
     ],
   });
   const cells = cellsOf(shared);
-  const forecast = { imagesPerSecond: 1, secondsPerEpoch: 1, evaluationSeconds: 0, batchSize: 1, run: null, time: 0 };
+  const forecast = {
+    imagesPerSecond: 1,
+    secondsPerEpoch: 1,
+    evaluationSeconds: 0,
+    batchSize: 1,
+    processes: 1,
+    run: null,
+    time: 0,
+  };
   const parts = {
     check: async (given: object) => {
       const { check, ...more } = await checkRecipe({ ...given, teacherPath: '', distillationType: 'none' }, { dataset: () => Promise.reject(new Error('none')), runsFolder: '' }); // prettier-ignore
