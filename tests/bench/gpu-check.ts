@@ -134,7 +134,10 @@ function peerOf(peer: Peer, { model, teacher, precision, batch, module, losses }
     device,
     teacher ?? '',
   ];
-  const { stdout } = spawnSync('python3', given, { encoding: 'utf8', timeout: 1000 * seconds });
+  // One that takes long leaves time for others.
+  const timeout = 1000 * Math.max(Math.min(60, seconds), seconds / 2);
+  const { stdout, signal } = spawnSync('python3', given, { encoding: 'utf8', timeout, killSignal: 'SIGKILL' });
+  if (signal) return { imagesPerSecond: null, held: null, failure: 'no time was left' };
   try {
     return JSON.parse(stdout?.trim().split('\n').at(-1) ?? '') as PeerResult | null;
   } catch {
