@@ -7,14 +7,14 @@ import { Random } from '../../src-main/data/random.ts';
 import { differenceOf } from '../../src-main/job-process/teacher/check-kept.ts';
 import { KeptAnswers, answerForm } from '../../src-main/job-process/teacher/kept-answers.ts';
 import { taughtSteps } from '../../src-main/job-process/teacher/taught-steps.ts';
-import { teacherAsker, type TeacherAsker } from '../../src-main/job-process/teacher/teacher-asker.ts';
+import { sleepingAsker, teacherAsker, type TeacherAsker } from '../../src-main/job-process/teacher/teacher-asker.ts';
 import type { OpenTeacher } from '../../src-main/job-process/teacher/teacher.ts';
 import { transformer } from '../../src-main/model/deit.ts';
 import type { Model } from '../../src-main/model/model.ts';
 import { defaultRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import type { Engine, State } from '../../src-main/engines/engine.ts';
 import { variablesOf as variablesRead } from '../../src-main/trace/program.ts';
-import { createTrainStep, recordTrainStep } from '../../src-main/train/step.ts';
+import { createTrainStep, isFrozen, recordTrainStep } from '../../src-main/train/step.ts';
 import type { TrainBatch, TrainStep } from '../../src-main/train/step-types.ts';
 import { updateVariables } from '../../src-main/train/update.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
@@ -163,6 +163,38 @@ describe('a training with kept answers', () => {
     expect(again.find({ epoch: 0, batch: 0 }, batchOf({ ...recipe, mixup: 0.1 }, 1), 1)).toBeNull();
     expect(again.find({ epoch: 0, batch: 0 }, batchOf(recipe, 0), 1)).toEqual(Int32Array.of(0, 1, 2, 3, 0, 1));
     again.store.close();
+  });
+});
+
+describe('an asker that sleeps', () => {
+  it('holds nothing of its teacher, and answers as before when it is woken, once', async () => {
+    const recipe = recipeOf({ distillationType: 'soft' });
+    const [student, teacher] = [tiny(SIDE), tiny(24)];
+    const state = stateOf(student, teacher, recipe);
+    const batch = { student, recipe, batchSize: BATCH };
+    const newAsker = () => teacherAsker(opened(teacher), { engine, state, batch, precision: 'float32' });
+    const held = () => state.names().filter((name) => name.startsWith(PREFIX.teacher)).length;
+    const awake = await newAsker();
+    const before = await awake.ask(batchOf(recipe, 0), 1);
+    let wakes = 0;
+    const sleeping = sleepingAsker(awake, async () => {
+      wakes++;
+      const full = stateOf(student, teacher, recipe);
+      for (const { name, shape } of teacher.specs)
+        state.set(PREFIX.teacher + name, shape, full.read(PREFIX.teacher + name));
+      full.dispose();
+      return newAsker();
+    });
+    state.trim(isFrozen);
+    expect(held()).toBe(0);
+    const both = [0, 0].map((at) => sleeping.ask(batchOf(recipe, at), 1));
+    expect(await Promise.all(both)).toEqual([before, before]);
+    expect(wakes).toBe(1);
+    sleeping.dispose();
+    await Promise.resolve();
+    state.trim(isFrozen);
+    expect(held()).toBe(0);
+    state.dispose();
   });
 });
 

@@ -103,6 +103,26 @@ it('the same images elsewhere, and the same teacher, are the same answers', asyn
   expect(stores()).toHaveLength(1);
 });
 
+it('a network whose answers are all kept rests, and is woken for images that have changed', async () => {
+  const own = join(folder, 'changing');
+  cpSync(data, own, { recursive: true });
+  // The run from before is the teacher of its own kind.
+  const teacher = { teacherModel: 'test_deit_distilled_patch16_32', teacherPath: join(folder, 'without') };
+  const more = { ...teacher, dataPath: own, seed: 11 };
+  const first = await train('asking', more);
+  const second = await train('resting', more);
+  expect(keptOf(second).every((kept) => kept === 100)).toBe(true);
+  const scores = (rows: HistoryRow[]) => rows.filter(isEpoch).map(({ trainLoss, agreement }) => [trainLoss, agreement]);
+  expect(scores(second)).toEqual(scores(first));
+  const images = join(own, 'train', 'amber');
+  const [one, ...others] = readdirSync(images);
+  for (const other of others) cpSync(join(images, one), join(images, other));
+  const woken = await train('woken', more);
+  expect(keptOf(woken)).toContain(0);
+  expect(notesOf(woken)).toEqual(expect.arrayContaining(['answers.found', 'answers.other-images']));
+  expect(scores(woken)).toEqual(scores(await train('not-once', { ...more, teachOnce: false })));
+});
+
 it('made ahead they are all there, and what was damaged is made anew', async () => {
   const settings = recipe({ seed: 5, epochs: 2 });
   const made = await run({ kind: 'teach', engine, threads: 2, recipe: settings, excluded: [] });

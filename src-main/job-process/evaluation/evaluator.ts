@@ -17,13 +17,21 @@ import { PREFIX } from '../../train/variables.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { teacherAnswers, type OpenTeacher } from '../teacher/teacher.ts';
 
+/** Whom a student is compared with. */
+interface ComparedTeacher {
+  opened: OpenTeacher;
+  /** The validation images as it wants them. */
+  loader: Loader;
+  /** Stops it from answering them at once, so that nothing of it is held after that; null: when it is first compared. */
+  atOnce?: AbortSignal | null;
+}
+
 /** A student to score, and the teacher to compare it with; their parameters are in the state. */
 export interface EvaluatorParts {
   engine: Engine;
   state: State;
   student: Model;
-  /** With the validation images as it wants them. */
-  teacher: { opened: OpenTeacher; loader: Loader } | null;
+  teacher: ComparedTeacher | null;
   /** Whether the state holds a moving average of the student, to be scored beside it. */
   average?: boolean;
   /** Whether the student stays as it is; else it is scored as the state has it each time. */
@@ -75,6 +83,7 @@ export async function createScorer(
     ? await createEvalStep(engine, state, { model: student, prefix: PREFIX.ema, batchSize })
     : null;
   const decide = teacher && (await createDecider(parts, teacher));
+  if (decide && teacher?.atOnce) await decide(teacher.atOnce);
   return async function* (stop) {
     const decided = decide && (await decide(stop));
     if (stop.aborted) return;
@@ -97,7 +106,7 @@ export async function createScorer(
 /** Computes the teacher's decisions, once: it is frozen, and its validation images are always the same. */
 async function createDecider(
   { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
-  { opened, loader }: NonNullable<EvaluatorParts['teacher']>,
+  { opened, loader }: ComparedTeacher,
 ): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
   const answers = await teacherAnswers(opened, { engine, state }, batchSize);
   let known: Map<string, number> | null = null;

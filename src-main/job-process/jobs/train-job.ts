@@ -357,6 +357,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
     teacher: teacher && {
       opened: teacher,
       loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize, share })),
+      atOnce: taught.rests ? context.stop : null,
     },
     others: company,
     batchSize,

@@ -75,6 +75,11 @@ export class KeptAnswers {
     this.perBatch = batches > 0 ? milliseconds / batches : null;
   }
 
+  /** Names the place: it follows from everything that the answers depend on. */
+  get id(): string {
+    return this.options.place.id;
+  }
+
   /** Returns the answers to a batch; null where they are not kept, or the images are others. */
   find(place: Place, asked: StepBatch, step: number): TeacherAnswers | null {
     return this.store.find(place, this.printOf(asked, step));

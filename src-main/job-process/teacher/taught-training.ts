@@ -9,12 +9,15 @@ import { answersFolder } from '../../runs/places.ts';
 import type { Precision } from '../../trace/narrow.ts';
 import type { Ranks } from '../../train/mix.ts';
 import type { Position } from '../../train/position.ts';
+import { isFrozen } from '../../train/step.ts';
 import type { TrainBatch, TrainStep } from '../../train/step-types.ts';
 import type { StepTeacher } from '../../train/teacher.ts';
+import { PREFIX } from '../../train/variables.ts';
+import { loadFrozen } from '../training/train-state.ts';
 import { differenceOfKept } from './check-kept.ts';
 import { answerPlace, KeptAnswers } from './kept-answers.ts';
 import { taughtSteps } from './taught-steps.ts';
-import { teacherAsker, type TeacherAsker } from './teacher-asker.ts';
+import { sleepingAsker, teacherAsker, type TeacherAsker } from './teacher-asker.ts';
 import { stepTeacher, type OpenTeacher } from './teacher.ts';
 
 /** A training and its teacher. */
@@ -32,6 +35,8 @@ interface TaughtParts {
 /** How a training is taught: the teacher that its step has inside, and what stands between loader and loop. */
 export interface Taught {
   teacher: StepTeacher | 'outside' | null;
+  /** Whether all answers are kept, and the teacher's network is let go when it has answered the validation images. */
+  rests: boolean;
   /** The batches of an epoch from the given one on. */
   batches(source: AsyncIterable<TrainBatch>, from: Place): AsyncIterable<TrainBatch>;
   step(step: TrainStep): TrainStep;
@@ -49,7 +54,13 @@ export async function teach(parts: TaughtParts, kept: KeptAnswers | null, known?
   const { engine, state, recipe, student, teacher, precision } = parts;
   if (!teacher || !asksOutside(recipe, teacher)) {
     const teacherInside = stepTeacher(teacher);
-    return { teacher: teacherInside, batches: (source) => source, step: (step) => step, close: () => undefined };
+    return {
+      teacher: teacherInside,
+      rests: false,
+      batches: (source) => source,
+      step: (step) => step,
+      close: () => undefined,
+    };
   }
   const { batchSize } = recipe;
   const batch = { student, recipe, batchSize, ranks: parts.ranks };
@@ -59,7 +70,7 @@ export async function teach(parts: TaughtParts, kept: KeptAnswers | null, known?
     kept?.store.close();
     asker.dispose();
   };
-  return { teacher: 'outside', ...steps, close };
+  return { teacher: 'outside', rests: false, ...steps, close };
 }
 
 export interface KeepParts extends TaughtParts {
@@ -88,7 +99,13 @@ export async function teachKeeping(parts: KeepParts): Promise<Taught> {
     }
     const { kept: found, batches } = extentOf(kept, parts);
     if (found > 0) onNote(new StillhouseError('answers.found', { path: kept.store.path, kept: found, batches }));
-    return teach(parts, kept, asker);
+    const rests = found === batches && teacher.network !== null;
+    const taught = await teach(
+      parts,
+      kept,
+      rests ? sleepingAsker(asker, () => wakeTeacher(parts, teacher, kept)) : asker,
+    );
+    return { ...taught, rests };
   } catch (error) {
     kept.store.close();
     asker.dispose();
@@ -96,12 +113,33 @@ export async function teachKeeping(parts: KeepParts): Promise<Taught> {
   }
 }
 
+/**
+ * Takes a teacher's network from its file again.
+ * @throws StillhouseError `answers.other-teacher` where that is another one by now; as `loadFrozen`.
+ */
+async function wakeTeacher(parts: KeepParts, teacher: OpenTeacher, kept: KeptAnswers): Promise<TeacherAsker> {
+  const { engine, state, recipe, student, precision } = parts;
+  const { card, network } = teacher;
+  const { id } = await placeOf(parts, teacher);
+  if (id !== kept.id) throw new StillhouseError('answers.other-teacher', { path: card.path });
+  await loadFrozen(state, PREFIX.teacher, network!, card);
+  const batch = { student, recipe, batchSize: recipe.batchSize };
+  const asker = await teacherAsker(teacher, { engine, state, batch, precision });
+  state.trim(isFrozen);
+  return asker;
+}
+
 /** Opens what is kept of a teacher's answers to a training. */
 export async function openKept(parts: Omit<KeepParts, 'stop'>, teacher: OpenTeacher): Promise<KeptAnswers> {
-  const { recipe, student, dataset, precision, onNote } = parts;
+  const { recipe, student, onNote } = parts;
   const batch = { student, recipe, batchSize: recipe.batchSize };
-  const place = await answerPlace({ recipe, dataset, student, teacher, precision, ahead: aheadOf(parts) });
+  const place = await placeOf(parts, teacher);
   return new KeptAnswers({ root: answersFolder(), place, batch, onNote });
+}
+
+function placeOf(parts: Omit<KeepParts, 'stop'>, teacher: OpenTeacher): ReturnType<typeof answerPlace> {
+  const { recipe, student, dataset, precision } = parts;
+  return answerPlace({ recipe, dataset, student, teacher, precision, ahead: aheadOf(parts) });
 }
 
 /** Tells which optimizer step a place is of, and makes its batch. */

@@ -32,6 +32,21 @@ export function teacherAsker(teacher: OpenTeacher, parts: AskerParts): Promise<T
   return network ? networkAsker(network, parts) : externalAsker(teacher, outside!, parts);
 }
 
+/**
+ * Lets an asker go whose answers are all kept. The first batch that it is asked for all the same wakes another.
+ * @param wake makes it again
+ */
+export function sleepingAsker(asker: TeacherAsker, wake: () => Promise<TeacherAsker>): TeacherAsker {
+  asker.dispose();
+  let woken: Promise<TeacherAsker> | null = null;
+  return {
+    ask: async (batch, step) => (await (woken ??= wake())).ask(batch, step),
+    dispose: () => {
+      woken?.then((one) => one.dispose()).catch(() => undefined);
+    },
+  };
+}
+
 async function networkAsker(
   network: StepTeacher,
   { engine, state, batch, precision }: AskerParts,
