@@ -97,6 +97,12 @@ describe('a rank that is lost', () => {
     expect(outcome.ended, outcome.message).toBe('ranks.lost');
     expect(listCheckpoints(join(folder, 'still')).at(-1)?.step).toBeGreaterThan(0);
   });
+
+  test('rank 0 stands still: its launcher ends it, and no process is left', async () => {
+    const outcome = await train('led', 2, { rank: 0, signal: 'SIGSTOP', steps: 1 });
+    expect(outcome.ended, outcome.message).toBe('ranks.lost');
+    expect(outcome.message).toContain('Rank 0 is gone');
+  });
 });
 
 test('a rank that is asked to end stops the run; within the epoch only as many go on with it', async () => {

@@ -5,6 +5,8 @@ import type { EngineChoice, JobEvent, RankedJob, TrainJob } from '../job-protoco
 
 /** Milliseconds that the other ranks have to end by themselves when rank 0 has ended. */
 const PARTING = 2000;
+/** Milliseconds in which rank 0, lost to another rank, must say something here: several of its signs of life. */
+const LAST_WORD = 3000;
 
 /** A training that is to be started in one process or several. */
 interface Launch {
@@ -27,12 +29,20 @@ export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Lau
   let cause: StillhouseError | null = null;
   const watch = (rank: number, other: JobProcess<'rank'>): void => {
     other.done.catch((error: unknown) => {
+      if (!ended && isLossOfFirst(error)) doubt(error);
       // What its death comes to says more than that its connection ended.
       if (ended || !isDeath(error)) return;
       cause ??= new StillhouseError('ranks.lost', { rank, reason: reasonOf(error) });
     });
   };
+  // A rank 0 that is stopped neither ends nor notices that the others have. One that lives saves, and ends by itself.
+  let doubted: NodeJS.Timeout | undefined;
+  const doubt = (error: StillhouseError): void => {
+    doubted ??= setTimeout(() => first.kill(error), LAST_WORD);
+  };
   const hear = (event: JobEvent): void => {
+    clearTimeout(doubted);
+    doubted = undefined;
     if (event.tell === 'rendezvous' && !ended)
       for (let rank = 1; rank < size; rank++) {
         const own: EngineChoice = { engine, threads, gpu };
@@ -45,6 +55,7 @@ export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Lau
   const first = spawn({ ...job, ranks: place(0, 0) }, { onEvent: hear });
   const endOthers = async (): Promise<void> => {
     ended = true;
+    clearTimeout(doubted);
     const late = setTimeout(() => others.forEach((other) => other.kill()), PARTING);
     await Promise.allSettled(others.map(({ done }) => done));
     clearTimeout(late);
@@ -72,3 +83,6 @@ export function launchRanks(job: TrainJob, size: number, { spawn, onEvent }: Lau
 
 const isDeath = (error: unknown): error is StillhouseError =>
   error instanceof StillhouseError && ['job.died', 'job.out-of-memory'].includes(error.code);
+
+const isLossOfFirst = (error: unknown): error is StillhouseError =>
+  error instanceof StillhouseError && error.code === 'ranks.lost' && Number(error.params.rank) === 0;
