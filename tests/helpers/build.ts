@@ -75,6 +75,8 @@ async function bundle(outDir: string): Promise<void> {
           'decode.worker': 'src-main/job-process/images/decode.worker.ts',
           'line.worker': 'src-main/job-process/ranks/line.worker.ts',
           cli: 'src-main/shells/cli/cli.ts',
+          // For `jobs-here.ts` alone.
+          here: 'tests/helpers/here.ts',
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
       },

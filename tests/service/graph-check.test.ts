@@ -4,21 +4,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportGraph } from '../../src-main/exports/export-graph.ts';
 import { GRAPH_WRITERS } from '../../src-main/exports/graph-writers.ts';
 import type { GraphFile, WriteOptions } from '../../src-main/exports/graph.ts';
-import { recordInference, type Recording } from '../../src-main/exports/recording.ts';
+import type { Recording } from '../../src-main/exports/recording.ts';
 import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import { createModel } from '../../src-main/model/zoo.ts';
 import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import { GRAPH_FORMATS, type GraphFormat } from '../../src-main/protocol/graph-formats.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { buildPrograms } from '../helpers/build.ts';
-import { testEngine } from '../helpers/engine.ts';
 import { contentOf, exportedParams } from '../helpers/exported-networks.ts';
+import { jobBundle, jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { ownPlaces } from '../helpers/workstation.ts';
 
 const { root } = ownPlaces(false);
 const data = makeTinyData(join(root, 'data'));
+const { createModel, loadEngine, recordInference } = await jobBundle();
+const engine = await loadEngine(engineFolder(), { threads: 2 });
 const model = createModel('test_deit_distilled_patch16_32', { classes: 3, inputSize: 32 });
 const params = exportedParams(model);
 const classes = readdirSync(join(data, 'train')).sort();
@@ -28,12 +27,10 @@ const FACTS = {
   ...{ architecture: model.name, num_classes: '3', classes: JSON.stringify(classes), input_size: '[3, 32, 32]' },
   ...{ mean: JSON.stringify(model.mean), std: JSON.stringify(model.std), crop_pct: '0.875', interpolation: 'bicubic' },
 };
-let entry: string;
 let recording: Recording;
 
-beforeAll(async () => {
-  entry = join(await buildPrograms(), 'job.process.mjs');
-  recording = recordInference(await testEngine(), model);
+beforeAll(() => {
+  recording = recordInference(engine, model);
   const arrays = model.specs.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const, values: params[name] }));
   writeFileSync(checkpoint, Buffer.concat([...writeSafetensors(arrays, FACTS)]));
 });
@@ -64,7 +61,7 @@ async function checked(path: string, of = checkpoint): Promise<ExportCheck> {
     average: false,
     images: 7,
   } as const;
-  const found = await spawnJob({ ...job, settings: { dataPath: data } }, { entry }).done;
+  const found = await jobHere({ ...job, settings: { dataPath: data } }).done;
   return found!;
 }
 
@@ -97,7 +94,7 @@ test.each([
   const arrays = network.specs.map(({ name, shape }) => ({ name, shape, dtype: 'F32' as const, values: values[name] }));
   const weights = join(root, `${name}.safetensors`);
   writeFileSync(weights, Buffer.concat([...writeSafetensors(arrays, facts)]));
-  const graph = exportGraph(recordInference(await testEngine(), network), (key) => values[key], { heads: 'mean' });
+  const graph = exportGraph(recordInference(engine, network), (key) => values[key], { heads: 'mean' });
   const path = put(name, format, GRAPH_WRITERS[format](graph, { precision: 'float32', input: 'images', metadata: facts })); // prettier-ignore
   for (const one of [path, weights]) {
     const check = await checked(one, weights);
