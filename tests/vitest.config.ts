@@ -2,34 +2,45 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Folders whose files take longest, then the rest: a long file that begins last leaves the other core idle. */
-const ORDER = [
-  /service\/(trainer|distillation|orphans|cli|export|workstation|process|teacher-training)\.test/,
-  /programs\/step\.test|service\//,
-  /programs\//,
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Tests that load the engine as the sources do; those of the service have it of a bundle (`jobs-here.ts`). */
+const ENGINE = [
+  ...['tests/programs/**/*.test.ts', 'tests/parity/**/*.test.ts'],
+  ...['exports', 'model', 'runtime', 'data'].map((folder) => `tests/unit/${folder}/**/*.test.ts`),
+  'tests/unit/job-process/answer-key.test.ts',
 ];
 
+/**
+ * The project of each kind of test, those whose files take longest first: a long file that begins last leaves the other
+ * core idle. Where files share a process each leaves it as it found it: `left-alone.ts` looks.
+ */
+const PROJECTS = [
+  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: [], isolate: true },
+  { name: 'engine', include: ENGINE, exclude: [], isolate: true },
+  { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
+];
+
+/** Files that take longest in their project. */
+const LONG = /service\/(trainer|ranks|cli|distillation|orphans|workstation|process)\.test|programs\/step\.test/;
+
 class LongestFirst extends BaseSequencer {
-  /** Sorts by `ORDER`, whatever the cache of earlier runs says. */
+  /** Sorts by project, so that its files follow one another in its processes, and in it long ones first. */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification) => [...ORDER, /./].findIndex((row) => row.test(moduleId));
+    const rank = ({ project, moduleId }: TestSpecification) =>
+      2 * PROJECTS.findIndex(({ name }) => name === project.name) + (LONG.test(moduleId) ? 0 : 1);
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
   }
 }
 
-/** Tests of functions of their arguments: they change nothing that the next file sees, and share what is loaded. */
-const PURE = ['train', 'jobs', 'cli', 'formats', 'protocol'].map((folder) => `tests/unit/${folder}/**/*.test.ts`);
-
 /** Unit, program, parity and service tests; the end-to-end ones belong to Playwright (`tests/e2e`). */
 export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
+  root: ROOT,
   cacheDir: 'node_modules/.cache/vite-tests',
   test: {
-    projects: [
-      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
-      { extends: true, test: { name: 'own', include: ['tests/**/*.test.ts'], exclude: ['tests/e2e/**', ...PURE] } },
-    ],
-    // Each fork that loads the engine takes over a gigabyte; the third has a core while others wait for their processes.
+    projects: PROJECTS.map((test) => ({ extends: true as const, test })),
+    setupFiles: ['tests/helpers/left-alone.ts'],
+    // Each process that loads the engine takes over a gigabyte; the third has a core while others wait for their processes.
     pool: 'forks',
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

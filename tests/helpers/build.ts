@@ -37,7 +37,7 @@ async function share(): Promise<string> {
 /** Hashes all that may be in a bundle. */
 function sourceHash(): string {
   const hash = createHash('sha256');
-  for (const file of ['package-lock.json', ...filesIn('src-main'), ...filesIn('resources')])
+  for (const file of ['package-lock.json', 'tests/helpers/here.ts', ...filesIn('src-main'), ...filesIn('resources')])
     hash
       .update(`${file}\0`)
       .update(readFileSync(join(ROOT, file)))

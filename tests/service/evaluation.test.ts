@@ -4,9 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import type { CallParams } from '../../src-main/protocol/service.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { sharesOf } from '../../src-renderer/components/evaluate/attention-shares.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front, type Heard } from '../helpers/workstation.ts';
 
@@ -19,8 +18,7 @@ let run: string;
 let path: string;
 
 beforeAll(async () => {
-  const entry = join(await buildPrograms(), 'job.process.mjs');
-  front = openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
+  front = openFront(places, { spawnJob: jobHere });
   ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));

@@ -1,11 +1,10 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { ExportRow, ServiceEvent } from '../../src-main/protocol/events.ts';
 import type { ExportCheck, WrittenExport } from '../../src-main/protocol/export.ts';
 import { openHistory, readHistory } from '../../src-main/runs/history.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
@@ -14,9 +13,8 @@ const data = makeTinyData(join(places.root, 'data'));
 let front: Front;
 let openHere: () => Front;
 
-beforeAll(async () => {
-  const entry = join(await buildPrograms(), 'job.process.mjs');
-  openHere = () => openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
+beforeAll(() => {
+  openHere = () => openFront(places, { spawnJob: jobHere });
   front = openHere();
 });
 

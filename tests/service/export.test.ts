@@ -6,8 +6,7 @@ import type { ExportCheck } from '../../src-main/protocol/export.ts';
 import type { Client } from '../../src-main/protocol/rpc.ts';
 import { writeChunksAtomic } from '../../src-main/base/files.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, written, type Front, type Heard } from '../helpers/workstation.ts';
 
@@ -20,8 +19,7 @@ let run: string;
 let checkpoint: string;
 
 beforeAll(async () => {
-  const entry = join(await buildPrograms(), 'job.process.mjs');
-  front = openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
+  front = openFront(places, { spawnJob: jobHere });
   ({ client, heard } = front);
   ({ run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 1, modelEma: true }) }));
   await heard.until('the end', () => heard.rows(run).find((row) => row.type === 'state' && row.state === 'finished'));

@@ -1,15 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { EvaluateJob, JobResults } from '../../src-main/jobs/job-protocol.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { copyHubImages, makeHub } from '../helpers/hub-weights.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 /** What timm makes of the same weights and images (`tests/fixtures/hub/make-hub.py`). */
 interface Score {
@@ -27,18 +24,14 @@ const data = join(folder, 'data');
 const [, images] = ['train', 'val'].map((split) => copyHubImages(join(data, split)));
 const names = join(folder, 'timm-order.txt');
 writeFileSync(names, EXPECTED.timm.join('\n'));
-let entry: string;
 
-beforeAll(async () => {
-  entry = join(await buildPrograms(), 'job.process.mjs');
-});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Evaluated = NonNullable<JobResults['evaluate']>;
 
 async function evaluated(weights: string, more: Partial<EvaluateJob> = {}): Promise<Evaluated> {
   const job = { kind: 'evaluate', engine: engineFolder(), weights, settings: {}, folder: images, ...more } as const;
-  return (await spawnJob(job, { entry }).done)!;
+  return (await jobHere(job).done)!;
 }
 
 const scoreOf = ({ report }: Evaluated): Score => {

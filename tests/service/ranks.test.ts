@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
@@ -15,7 +15,6 @@ import { makeTinyData } from '../helpers/tiny-data.ts';
 
 /** One run in two processes, as a launcher has them: its numbers, and what becomes of it when one of them is lost. */
 
-vi.setConfig({ testTimeout: 300_000 });
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-ranks-'));
 const dataPath = makeTinyData(join(folder, 'data'), { train: 11, val: 3 });
 let entry: string;

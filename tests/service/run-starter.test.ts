@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fromPlainError, type PlainError } from '../../src-main/protocol/errors.ts';
 import type { HistoryRow, StateRow } from '../../src-main/protocol/events.ts';
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
@@ -14,8 +14,6 @@ import { eventually } from '../helpers/wait.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
 /** Every way to begin a run, with the same recipe: a window, the queue, the command line. */
-
-vi.setConfig({ testTimeout: 240_000 });
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });

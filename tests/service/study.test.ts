@@ -1,13 +1,11 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { parseStudy, type StudyReport } from '../../src-main/protocol/study.ts';
 import { WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces } from '../helpers/workstation.ts';
 import { eventually } from '../helpers/wait.ts';
-
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 /** A study is trained, cut, changed and taken on; what has finished is never trained again. */
 const places = ownPlaces();

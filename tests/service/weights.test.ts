@@ -1,9 +1,8 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { PublishedRow } from '../../src-main/protocol/weight-data.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { servePublished, TINY, type TinyPublished } from '../helpers/tiny-published.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
@@ -23,8 +22,7 @@ beforeAll(async () => {
   tiny = await servePublished(table);
   const own = [join(places.root, 'torch'), join(places.root, 'hub'), tiny.server.url, table];
   VARIABLES.forEach((name, at) => (process.env[name] = own[at]));
-  const entry = join(await buildPrograms(), 'job.process.mjs');
-  const open = (): Front => openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
+  const open = (): Front => openFront(places, { spawnJob: jobHere });
   [front, other] = [open(), open()];
 });
 
