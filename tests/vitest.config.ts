@@ -11,12 +11,19 @@ const ENGINE = [
   'tests/unit/job-process/answer-key.test.ts',
 ];
 
+/** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
+const HERE = [
+  ...['evaluation', 'export', 'export-when-done', 'forecast', 'graph-check', 'hub', 'profile', 'queue', 'standstill'],
+  ...['teach-once', 'teacher-training', 'weights'],
+].map((name) => `tests/service/${name}.test.ts`);
+
 /**
  * The project of each kind of test, those whose files take longest first: a long file that begins last leaves the other
  * core idle. Where files share a process each leaves it as it found it: `left-alone.ts` looks.
  */
 const PROJECTS = [
-  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: [], isolate: true },
+  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true },
+  { name: 'here', include: HERE, exclude: [], isolate: false },
   { name: 'engine', include: ENGINE, exclude: [], isolate: true },
   { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
 ];

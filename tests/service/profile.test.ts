@@ -11,18 +11,15 @@ import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { readProfile } from '../../src-main/runs/profile-file.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront } from '../helpers/workstation.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-profile-'));
 const data = join(folder, 'data');
-let entry: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   makeTinyData(data, { train: 16, val: 4 });
-  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -33,7 +30,7 @@ async function train(name: string, changes: Partial<Recipe>, resume = 'new'): Pr
     ...{ lr: 1e-3, unscaleLr: true, precision: 'float32', ...WITHOUT_AUGMENTATION, ...changes },
   });
   const run = join(folder, name);
-  await spawnJob({ kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume }, { entry }).done;
+  await jobHere({ kind: 'train', engine: engineFolder(), threads: 2, run, recipe, resume }).done;
   return readHistory(run);
 }
 

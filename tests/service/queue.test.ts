@@ -5,6 +5,7 @@ import type { HistoryRow, StateRow } from '../../src-main/protocol/events.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 import { eventually } from '../helpers/wait.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 
 const places = ownPlaces();
 const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
@@ -13,7 +14,7 @@ const long = tinyRecipe(data, { epochs: 4000 });
 const file = join(places.homeFolder, 'queue', 'queue.json');
 
 /** A service on these places and a window of it, over a real port. */
-const open = (): Front => openFront(places);
+const open = (): Front => openFront(places, { spawnJob: jobHere });
 
 const isState =
   (state: string) =>

@@ -7,18 +7,16 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import type { JobProcess } from '../../src-main/jobs/job-process.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeDataset } from '../helpers/images.ts';
 import { withLimitedDisk } from '../unit/runs/limited-disk.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-standstill-'));
 const data = join(folder, 'data');
-let entry: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   makeDataset(data, { train: 8, val: 2, side: 32 });
-  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -37,8 +35,7 @@ function start(
 ) {
   const rows: HistoryRow[] = [];
   const job = { kind: 'train', engine: engineFolder(), threads: 2, run, recipe: recipe(more), resume: 'auto' } as const;
-  const trainer: JobProcess<'train'> = spawnJob(job, {
-    entry,
+  const trainer: JobProcess<'train'> = jobHere(job, {
     onEvent: (event) => {
       if (event.tell === 'alive') beats(trainer);
       if (event.tell !== 'rows') return;

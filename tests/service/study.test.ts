@@ -31,7 +31,7 @@ async function when(what: string, wanted: (report: StudyReport) => boolean): Pro
   await eventually(async () => {
     [last] = await front.client.call('study.list', {});
     expect(last && wanted(last), `${what}: ${JSON.stringify(last)}`).toBe(true);
-  });
+  }, 200);
   return last!;
 }
 

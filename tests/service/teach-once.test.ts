@@ -11,21 +11,20 @@ import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { cardPath } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { copyTeacher } from '../helpers/teachers.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 
-/** Trainings in their own processes that are taught once: the second one takes what the first one was answered. */
+/** Trainings that are taught once: the second one takes what the first one was answered. */
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-once-'));
 const engine = engineFolder();
 const before = process.env.STILLHOUSE_CACHE;
 const data = makeTinyData(join(folder, 'data'), { classes: ['amber', 'blue', 'clay'], train: 8, val: 2 });
 let teacherPath: string;
-let entry: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   process.env.STILLHOUSE_CACHE = join(folder, 'cache');
-  entry = join(await buildPrograms(), 'job.process.mjs');
   teacherPath = copyTeacher('plain.onnx', folder);
   const classes = ['clay', 'amber', 'dune', 'blue'];
   writeFileSync(cardPath(teacherPath), JSON.stringify({ mean: [0.5, 0.4, 0.3], std: [0.25, 0.3, 0.35], classes }));
@@ -51,7 +50,7 @@ const recipe = (more: Partial<Recipe> = {}): Recipe =>
     ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'hard', teacherPath, teachOnce: true, ...more },
   });
 
-const run = <Job extends JobRequest>(job: Job) => spawnJob(job, { entry }).done;
+const run = <Job extends JobRequest>(job: Job) => jobHere(job).done;
 
 /** Trains, and returns its history. */
 async function train(name: string, more: Partial<Recipe> = {}, resume = 'new'): Promise<HistoryRow[]> {
@@ -125,7 +124,8 @@ it('a network whose answers are all kept rests, and is woken for images that hav
 
 it('made ahead they are all there, and what was damaged is made anew', async () => {
   const settings = recipe({ seed: 5, epochs: 2 });
-  const made = await run({ kind: 'teach', engine, threads: 2, recipe: settings, excluded: [] });
+  const entry = join(await buildPrograms(), 'job.process.mjs');
+  const made = await spawnJob({ kind: 'teach', engine, threads: 2, recipe: settings, excluded: [] }, { entry }).done;
   expect(made).toMatchObject({ batches: 6, kept: 6, notes: [] });
   const path = made!.path;
   expect(keptOf(await train('ahead', { seed: 5, epochs: 2 })).every((kept) => kept === 100)).toBe(true);

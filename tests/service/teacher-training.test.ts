@@ -13,23 +13,21 @@ import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { RunSummaries } from '../../src-main/runs/summary.ts';
 import { cardPath } from '../../src-main/weights/teacher-card.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
 import { copyTeacher } from '../helpers/teachers.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-teaching-'));
 const engine = engineFolder();
 /** Three of the four classes of the fixtures, in another order. */
 const data = makeTinyData(join(folder, 'data'), { classes: ['amber', 'blue', 'clay'], train: 8, val: 4 });
-let entry: string;
 let program: string;
 
 beforeAll(async () => {
   const built = await buildPrograms();
-  entry = join(built, 'job.process.mjs');
   program = join(built, 'cli.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,7 +40,7 @@ const recipe = (teacherPath: string, more: Partial<Recipe> = {}): Recipe =>
     ...{ mixup: 0.8, cutmix: 1, reprob: 0.5, distillationType: 'soft', distillationTau: 2, teacherPath, ...more },
   });
 
-const run = <Job extends JobRequest>(job: Job) => spawnJob(job, { entry }).done;
+const run = <Job extends JobRequest>(job: Job) => jobHere(job).done;
 
 const trainJob = (name: string, settings: Recipe) =>
   ({ kind: 'train', engine, threads: 2, run: join(folder, name), recipe: settings, resume: 'new' }) as const;
