@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { ExportJob } from '../../src-main/jobs/job-protocol.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { EXPORT_FORMAT_NAMES } from '../../src-main/protocol/export-formats.ts';
@@ -9,17 +8,15 @@ import { engineFolder } from '../../src-main/runs/places.ts';
 import { readDemo } from '../../src-main/job-process/exports/read-demo.ts';
 import { readCheck } from '../../src-main/runs/export-check-file.ts';
 import { saveCheckpoint, type StateTensor } from '../../src-main/runs/checkpoint.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { parameterValues } from '../helpers/generated.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { CLASSES, facts, newRun, recipe, temporaryFolder } from '../unit/runs/state.ts';
 
 const MODEL = 'vit_tiny_patch16_224';
-let entry: string;
 let weights: string;
 
 beforeAll(async () => {
-  entry = join(await buildPrograms(), 'job.process.mjs');
   const { specs } = createModel(MODEL, { classes: CLASSES.length, inputSize: 48 });
   const state = specs.map((spec): StateTensor => [`model.${spec.name}`, spec.shape, parameterValues(spec)]);
   const run = newRun();
@@ -35,12 +32,11 @@ function job(items: ExportJob['items'], target: string): ExportJob {
 }
 
 test('a batch writes every format, about as large as was said, and nothing else', async () => {
-  const { written } = await spawnJob(
+  const { written } = await jobHere(
     job(
       EXPORT_FORMAT_NAMES.map((format) => ({ format })),
       folder,
     ),
-    { entry },
   ).done;
   expect(written.map(({ format, error }) => [format, error])).toEqual(
     EXPORT_FORMAT_NAMES.map((format) => [format, null]),
@@ -72,7 +68,7 @@ test('the graphs in a folder for Hugging Face are run as others run them, and ke
     average: false,
   } as const;
   const data = makeTinyData(join(folder, 'data'), { classes: CLASSES, train: 3, val: 2 });
-  const checked = async () => (await spawnJob({ ...check, images: 6, settings: { dataPath: data } }, { entry }).done)!;
+  const checked = async () => (await jobHere({ ...check, images: 6, settings: { dataPath: data } }).done)!;
   const { parts = [], problems } = await checked();
   expect(parts.map(({ file }) => file)).toEqual(['onnx/model.onnx', 'onnx/model_fp16.onnx', 'onnx/model_quantized.onnx']); // prettier-ignore
   for (const { answers, alone, bytes, runtime, latency } of parts) {
@@ -99,15 +95,14 @@ test('the graphs in a folder for Hugging Face are run as others run them, and ke
 test('what one format is refused for keeps no other from being written', async () => {
   const target = join(folder, 'some');
   const items = [{ format: 'pth', output: join(folder, 'wrong.onnx') }, { format: 'timm' }] as const;
-  const { written } = await spawnJob(job(items, target), { entry }).done;
+  const { written } = await jobHere(job(items, target)).done;
   expect(written.map(({ error }) => error?.code ?? null)).toEqual(['export.ending', null]);
   expect(existsSync(join(folder, 'wrong.onnx'))).toBe(false);
 });
 
 test('one that is stopped leaves nothing half-written', async () => {
   const target = join(folder, 'stopped');
-  const running = spawnJob(job([{ format: 'timm' }, { format: 'onnx' }, { format: 'demo' }], target), {
-    entry,
+  const running = jobHere(job([{ format: 'timm' }, { format: 'onnx' }, { format: 'demo' }], target), {
     onEvent: (event) => {
       if (event.tell === 'progress' && event.stage === 'export') running.stop();
     },

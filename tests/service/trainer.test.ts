@@ -17,6 +17,7 @@ import { spawnJob, type JobProcess } from '../../src-main/jobs/job-process.ts';
 import type { JobEvent, JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { makeDataset } from '../helpers/images.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { eventually } from '../helpers/wait.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-trainer-'));
@@ -52,10 +53,14 @@ interface Watched<Job extends JobRequest> {
   rows: HistoryRow[];
 }
 
-function start<Job extends JobRequest>(job: Job, onEvent: (event: JobEvent) => void = () => undefined): Watched<Job> {
+function start<Job extends JobRequest>(
+  job: Job,
+  onEvent: (event: JobEvent) => void = () => undefined,
+  spawn: typeof spawnJob = spawnJob,
+): Watched<Job> {
   const events: JobEvent[] = [];
   const rows: HistoryRow[] = [];
-  const trainer = spawnJob(job, {
+  const trainer = spawn(job, {
     entry,
     onEvent: (event) => {
       events.push(event);
@@ -113,11 +118,16 @@ function stopWithin(epoch: number, trainer: JobProcess<'train'>): (event: JobEve
 }
 
 /** A run that was stopped in the middle of an epoch: another is tried where the stop came when that was over. */
-async function stoppedWithin(epoch: number, name: string, more: Partial<Recipe>): Promise<string> {
+async function stoppedWithin(
+  epoch: number,
+  name: string,
+  more: Partial<Recipe>,
+  spawn: typeof spawnJob,
+): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const run = `${name}-resumed-${attempt}`;
     const job = trainJob(run, more);
-    const watched: Watched<typeof job> = start(job, (event) => hear(event));
+    const watched: Watched<typeof job> = start(job, (event) => hear(event), spawn);
     const hear = stopWithin(epoch, watched.trainer);
     const { state } = await watched.trainer.done;
     const { step } = listCheckpoints(job.run).at(-1)!;
@@ -156,19 +166,20 @@ describe('a training', () => {
     expect(events[0]).toEqual({ tell: 'ready' });
   });
 
-  it.each<[string, string, Partial<Recipe>, number]>([
-    ['without augmentation', 'plain', {}, 0],
-    ['with all of it', 'augmented', ALL, 0],
-    ['with the scaled loss of float16, on a plateau', 'scaled', SCALED, 1],
-    ['with momentum and steps of the learning rate', 'momentum', { opt: 'sgd', ...STEPPED }, 1],
-    ['with LAMB and steps of the learning rate', 'lamb', { opt: 'lamb', ...STEPPED }, 1],
+  it.each<[string, string, Partial<Recipe>, number, typeof spawnJob]>([
+    ['without augmentation', 'plain', {}, 0, jobHere],
+    ['with all of it, in another process', 'augmented', ALL, 0, spawnJob],
+    ['with the scaled loss of float16, on a plateau', 'scaled', SCALED, 1, jobHere],
+    ['with momentum and steps of the learning rate', 'momentum', { opt: 'sgd', ...STEPPED }, 1, jobHere],
+    ['with LAMB and steps of the learning rate', 'lamb', { opt: 'lamb', ...STEPPED }, 1, jobHere],
   ])(
     'goes on after a stop in the middle of an epoch as if nothing had been, %s',
-    async (_, whole, settings, epoch) => {
+    async (_, whole, settings, epoch, spawn) => {
       const more = { ...settings, batchSize: 2 };
-      expect(await start(trainJob(whole, more)).trainer.done).toEqual({ state: 'finished' });
-      const resumed = await stoppedWithin(epoch, whole, more);
-      expect(await start(trainJob(resumed, more, 'auto')).trainer.done).toEqual({ state: 'finished' });
+      const train = (run: string, resume?: string) => start(trainJob(run, more, resume), undefined, spawn).trainer.done;
+      expect(await train(whole)).toEqual({ state: 'finished' });
+      const resumed = await stoppedWithin(epoch, whole, more, spawn);
+      expect(await train(resumed, 'auto')).toEqual({ state: 'finished' });
 
       const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
       expect([...other.keys()]).toEqual([...one.keys()]);
@@ -253,7 +264,8 @@ describe('distillation', () => {
   });
 
   it('teaches the class head of a student without a distillation token', async () => {
-    const { trainer, rows } = start(trainJob('headless', { ...teacher, model: 'test_deit_patch16_32' }));
+    const job = trainJob('headless', { ...teacher, model: 'test_deit_patch16_32' });
+    const { trainer, rows } = start(job, undefined, jobHere);
     expect(await trainer.done).toEqual({ state: 'finished' });
     const [step] = rows.filter((row) => row.type === 'step');
     expect(step.lossDistillation).toBeGreaterThan(0);
@@ -264,7 +276,9 @@ describe('distillation', () => {
   it('refuses a teacher that does not know a class', async () => {
     const dataPath = makeDataset(join(folder, 'other-classes'), { train: 8, val: 2, side: 40 });
     renameSync(join(dataPath, 'train', 'blue'), join(dataPath, 'train', 'cyan'));
-    await expect(start(trainJob('to-others', { ...teacher, dataPath })).trainer.done).rejects.toMatchObject({
+    await expect(
+      start(trainJob('to-others', { ...teacher, dataPath }), undefined, jobHere).trainer.done,
+    ).rejects.toMatchObject({
       code: 'teacher.lacks-classes',
       params: { count: 1, missing: 'cyan' },
     });
