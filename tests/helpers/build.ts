@@ -37,7 +37,12 @@ async function share(): Promise<string> {
 /** Hashes all that may be in a bundle. */
 function sourceHash(): string {
   const hash = createHash('sha256');
-  for (const file of ['package-lock.json', 'tests/helpers/here.ts', ...filesIn('src-main'), ...filesIn('resources')])
+  for (const file of [
+    'package-lock.json',
+    'tests/helpers/here-program.ts',
+    ...filesIn('src-main'),
+    ...filesIn('resources'),
+  ])
     hash
       .update(`${file}\0`)
       .update(readFileSync(join(ROOT, file)))
@@ -76,7 +81,7 @@ async function bundle(outDir: string): Promise<void> {
           'line.worker': 'src-main/job-process/ranks/line.worker.ts',
           cli: 'src-main/shells/cli/cli.ts',
           // For `jobs-here.ts` alone.
-          here: 'tests/helpers/here.ts',
+          here: 'tests/helpers/here-program.ts',
         },
         output: { format: 'es', entryFileNames: '[name].mjs', chunkFileNames: 'chunks/[name]-[hash].mjs' },
       },

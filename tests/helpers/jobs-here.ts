@@ -4,7 +4,7 @@ import type { JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import type { JobPort } from '../../src-main/job-process/job-port.ts';
 import { buildPrograms } from './build.ts';
 
-type Here = typeof import('./here.ts');
+type Here = typeof import('./here-program.ts');
 let loaded: Promise<Here> | undefined;
 
 /** Loads the bundle of jobs, whose threads find their own beside it. Its engine is not that of `testEngine`. */
