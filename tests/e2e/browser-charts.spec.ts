@@ -99,17 +99,16 @@ class Charts extends Workbench {
   }
 }
 
-async function openCharts(app: App, home: string): Promise<Charts> {
+async function openCharts(launch: () => Promise<App>, home: string): Promise<Charts> {
   writeRuns(home);
-  await app.page.reload();
-  const bench = new Charts(app);
+  const bench = new Charts(await launch());
   await bench.go('Train');
   await bench.open('alpha');
   return bench;
 }
 
-test('runs are drawn over each other, read at the cursor, zoomed, hidden and saved', async ({ app, home }) => {
-  const bench = await openCharts(app, home);
+test('runs are drawn over each other, read at the cursor, zoomed, hidden and saved', async ({ launch, home }) => {
+  const bench = await openCharts(launch, home);
   await bench.compareWith('beta');
   const legend = bench.chart('Loss').getByRole('list', { name: 'Runs' });
   await expect(legend.getByRole('button')).toHaveCount(2);
@@ -163,7 +162,7 @@ test('runs are drawn over each other, read at the cursor, zoomed, hidden and sav
       expect((await bench.savedFrom(name, 'CSV')).toString()).not.toContain('beta');
     await legend.getByRole('button', { name: 'beta' }).click();
     await bench.main.getByLabel('Colour of beta').fill('#00aa00');
-    await app.page.reload();
+    await bench.page.reload();
     await expect(bench.main.getByLabel('Colour of beta')).toHaveValue('#00aa00');
     expect((await bench.savedFrom('Loss', 'SVG')).toString()).toContain('#00aa00');
   });
@@ -186,8 +185,8 @@ test('runs are drawn over each other, read at the cursor, zoomed, hidden and sav
   });
 });
 
-test('what happened to a run stands on its axis, and in the table', async ({ app, home }) => {
-  const bench = await openCharts(app, home);
+test('what happened to a run stands on its axis, and in the table', async ({ launch, home }) => {
+  const bench = await openCharts(launch, home);
   const rows = await bench.table('Loss');
   const events = (step: string): string => rows.find((row) => row[0] === step)!.at(-1)!;
   expect(rows[0].at(-1)).toBe('Events');
@@ -210,8 +209,8 @@ test('what happened to a run stands on its axis, and in the table', async ({ app
   expect(times[1][times[0].indexOf('Student')]).toBe('9.00');
 });
 
-test('each bad end is told, drawn, and has a next step', async ({ app, home }) => {
-  const bench = await openCharts(app, home);
+test('each bad end is told, drawn, and has a next step', async ({ launch, home }) => {
+  const bench = await openCharts(launch, home);
   const alert = bench.main.getByRole('alert');
   const events = async (): Promise<string> => (await bench.table('Loss')).map((row) => row.at(-1)).join('\n');
 
@@ -231,8 +230,8 @@ test('each bad end is told, drawn, and has a next step', async ({ app, home }) =
   await expect(bench.main.getByRole('heading', { level: 1 })).toContainText('Checkpoints');
 });
 
-test('charts of compared runs have no accessibility fault', async ({ app, home }) => {
-  const bench = await openCharts(app, home);
+test('charts of compared runs have no accessibility fault', async ({ launch, home }) => {
+  const bench = await openCharts(launch, home);
   await bench.compareWith('beta', 'diverged', 'killed');
   for (const theme of ['light', 'dark']) {
     await bench.page.getByRole('banner').getByRole('combobox').first().selectOption(theme);

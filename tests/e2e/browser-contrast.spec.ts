@@ -15,14 +15,14 @@ const LOOKS = [
 ] as const;
 
 /** Two runs that ended early, drawn over each other. */
-async function openRuns(app: App, home: string): Promise<Workbench> {
+async function openRuns(launch: () => Promise<App>, home: string): Promise<Workbench> {
   for (const [at, id] of ['one', 'two'].entries()) {
     const history = openHistory(newRun(join(home, 'runs', id)));
     const steps = Array.from({ length: 20 }, (_, step) => ({ ...stepRow(step + 1), loss: (2 + at) / (1 + step) }));
     history.append([...steps, epochRow(0), epochRow(1)]);
     history.close();
   }
-  await app.page.reload();
+  const app = await launch();
   const bench = new Workbench(app);
   await bench.openData(makeTinyData(join(home, 'images')));
   await bench.go('Train');
@@ -80,14 +80,14 @@ function marks(pixels: number[]): number {
   );
 }
 
-for (const look of LOOKS) {
-  const name = `${look.forcedColors ? 'forced colours' : 'more contrast'}, ${look.colorScheme}`;
-  test(`what is focused, chosen, switched and measured can be seen: ${name}`, async ({ app, home, page }) => {
-    const bench = await openRuns(app, home);
+test('what is focused, chosen, switched and measured can be seen in every look', async ({ launch, home }) => {
+  const bench = await openRuns(launch, home);
+  const { main, page } = bench;
+  for (const look of LOOKS) {
+    const name = `${look.forcedColors ? 'forced colours' : 'more contrast'}, ${look.colorScheme}`;
     await page.emulateMedia(look);
-    const { main } = bench;
 
-    await test.step('a switch', async () => {
+    await test.step(`a switch: ${name}`, async () => {
       const box = main.getByRole('checkbox', { name: 'log x' });
       const off = await seen(box);
       await box.check();
@@ -96,22 +96,28 @@ for (const look of LOOKS) {
       await box.uncheck();
     });
 
-    await test.step('a slider, and where it stands', async () => {
+    await test.step(`a slider, and where it stands: ${name}`, async () => {
       const slider = main.getByRole('slider');
-      const before = await seen(slider);
+      const [before, value] = [await seen(slider), await slider.inputValue()];
       expect(marks(before)).toBeGreaterThan(200);
       await slider.press('Home');
       expect(differing(before, await seen(slider))).toBeGreaterThan(80);
+      await slider.fill(value);
     });
 
-    await test.step('a meter, and where it stands', async () => {
+    await test.step(`a meter, and where it stands: ${name}`, async () => {
       const meter = main.getByRole('progressbar').first();
       const part = await seen(meter);
-      await meter.evaluate((element: HTMLProgressElement) => (element.value = 1));
+      const before = await meter.evaluate((element: HTMLProgressElement) => {
+        const { value } = element;
+        element.value = 1;
+        return value;
+      });
       expect(differing(part, await seen(meter))).toBeGreaterThan(200);
+      await meter.evaluate((element: HTMLProgressElement, value) => (element.value = value), before);
     });
 
-    await test.step('the focus', async () => {
+    await test.step(`the focus: ${name}`, async () => {
       for (const one of [
         main.getByRole('button', { name: 'Save numbers' }),
         main.getByRole('radio', { name: 'Epoch' }).locator('..'),
@@ -126,7 +132,7 @@ for (const look of LOOKS) {
       }
     });
 
-    await test.step('what is chosen', async () => {
+    await test.step(`what is chosen: ${name}`, async () => {
       const link = page.getByRole('navigation').getByRole('link', { name: /^Export/ });
       const before = await seen(link);
       await bench.go('Export');
@@ -136,7 +142,7 @@ for (const look of LOOKS) {
       await bench.go('Train');
     });
 
-    await test.step('the runs of a chart, and which is hidden', async () => {
+    await test.step(`the runs of a chart, and which is hidden: ${name}`, async () => {
       const legend = main.getByRole('figure', { name: 'Loss', exact: true }).getByRole('list', { name: 'Runs' });
       const swatches = legend.locator('.swatch');
       const colors = await swatches.evaluateAll((all) =>
@@ -150,16 +156,18 @@ for (const look of LOOKS) {
       await page.mouse.move(0, 0);
       await expect(button).toHaveAttribute('aria-pressed', 'false');
       expect(differing(shown, await seen(button))).toBeGreaterThan(30);
+      await button.click();
     });
     await bench.look(`contrast-${look.forcedColors ?? look.contrast}-${look.colorScheme}`, {
       width: 1280,
       height: 800,
     });
-  });
-}
+  }
+});
 
-test('nothing moves where less motion is asked for', async ({ app, home, page }) => {
-  const bench = await openRuns(app, home);
+test('nothing moves where less motion is asked for', async ({ launch, home }) => {
+  const bench = await openRuns(launch, home);
+  const { page } = bench;
   const moving = async (): Promise<string[]> => {
     const found: string[] = [];
     for (const view of VIEWS) {

@@ -19,11 +19,10 @@ async function trained(folder: string, lr: number, acc1: number): Promise<void> 
   history.close();
 }
 
-test('runs are filtered, noted, compared, deleted and taken back', async ({ app, home }) => {
+test('runs are filtered, noted, compared, deleted and taken back', async ({ launch, home }) => {
   await trained(join(home, 'runs/one'), 0.001, 61);
   await trained(join(home, 'runs/two'), 0.002, 72);
-  await app.page.reload();
-  const bench = new Workbench(app);
+  const bench = new Workbench(await launch());
   await bench.go('Checkpoints');
   const rows = bench.main.getByRole('row').filter({ hasText: 'deit_tiny_patch16_224' });
   await expect(rows).toHaveCount(2);
@@ -78,11 +77,10 @@ test('runs are filtered, noted, compared, deleted and taken back', async ({ app,
   });
 });
 
-test('menus lie over the page, and take mouse and keyboard', async ({ app, home }) => {
+test('menus lie over the page, and take mouse and keyboard', async ({ launch, home }) => {
   await trained(join(home, 'runs/one'), 0.001, 61);
   await trained(join(home, 'runs/two'), 0.002, 72);
-  await app.page.reload();
-  const bench = new Workbench(app);
+  const bench = new Workbench(await launch());
   const { main, page } = bench;
   const picker = page.getByRole('banner').getByRole('button', { name: /^Run/ });
   const [title, one] = [main.getByRole('heading', { level: 1 }), page.getByRole('menuitemradio', { name: 'one' })];
@@ -110,7 +108,7 @@ test('menus lie over the page, and take mouse and keyboard', async ({ app, home 
   await expect(items).toHaveCount(0);
 });
 
-test('a loss that is not finite shows the batch that made it', async ({ app, home }) => {
+test('a loss that is not finite shows the batch that made it', async ({ launch, home }) => {
   const data = makeTinyData(join(home, 'images'));
   const classes = ['amber', 'blue', 'clay'];
   const run = newRun(join(home, 'runs/diverged'));
@@ -123,8 +121,7 @@ test('a loss that is not finite shows the batch that made it', async ({ app, hom
   const error = toPlainError(new StillhouseError('run.overflow', { loss: 'NaN', step: 7, name: 'head.weight' }));
   history.append([stepRow(6), { type: 'state', time: 1e12 + 7, state: 'failed', error }]);
   history.close();
-  await app.page.reload();
-  const bench = new Workbench(app);
+  const bench = new Workbench(await launch());
   await bench.go('Train');
   await bench.main.getByRole('button', { name: 'See the batch' }).click();
   const dialog = bench.page.getByRole('dialog', { name: 'The batch of step 7' });
