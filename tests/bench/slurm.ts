@@ -18,7 +18,7 @@ import { installSlurm, startCluster, until, type Cluster } from './slurm/cluster
  * Fails unless every case ends as it should, and unless losses, scores and all values of a run that was put back or
  * killed equal those of one that nobody disturbed, bit for bit. It takes about six minutes.
  * Options: --capture DIR keeps what Slurm printed, for the fixtures of the unit tests; --tasks only the jobs of two
- * tasks, which take another three minutes; --json.
+ * tasks, on one node and on two, which take another six minutes; --json.
  */
 const { values } = parseArgs({
   allowPositionals: true,
@@ -55,7 +55,7 @@ try {
 } finally {
   spawnSync('scancel', ['-u', 'root'], { env });
   cluster.stop();
-  await until('nothing of the cluster is left', () => !existsSync(join(folder, 'slurmd.pid')));
+  await until('nothing of the cluster is left', () => cluster.hasEnded());
   rmSync(folder, { recursive: true, force: true });
 }
 for (const { case: name, seconds, good, found } of rows)
@@ -114,10 +114,25 @@ async function twoTasks(): Promise<void> {
     await until('it trains', () => checkpoints(runOf('two-limited')) > 2);
     // As Slurm itself does before the limit, to the script.
     spawnSync('scancel', ['--signal=USR1', '--batch', job], { env });
+    return putBack(job, 'two-whole', 'two-limited');
+  });
+  await judged('two nodes of a task each train one run', async () => {
+    const job = submit(...settings(epochs, 'nodes'), '--nodes', '2', '--partition', 'pair');
+    await until('it trains', () => checkpoints(runOf('nodes')) > 0);
+    const onNodes = [0, 1].map((rank) => processesOf('job.process.mjs', runOf('nodes'), rank).map(nodeOf).join());
+    const { nodes } = shown(job);
     const followed = stillhouse('slurm', job, '--follow');
-    const { restarts, state } = shown(job);
-    const same = await equal(runOf('two-whole'), runOf('two-limited'));
-    return [followed.status === 0 && restarts === 1 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+    const same = await equal(runOf('two-whole'), runOf('nodes'));
+    const apart = new Set(onNodes).size === 2 && onNodes.every(Boolean);
+    return [followed.status === 0 && apart && same, `${nodes}: ${onNodes.join(' and ')}, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+  });
+  await judged('a task on the second node is killed, and both go on', async () => {
+    const job = submit(...settings(epochs, 'nodes-killed'), '--nodes', '2', '--partition', 'pair');
+    await until('it trains', () => checkpoints(runOf('nodes-killed')) > 2);
+    killTask('job.process.mjs', runOf('nodes-killed'), 1);
+    const followed = stillhouse('slurm', job, '--follow');
+    const same = await equal(runOf('two-whole'), runOf('nodes-killed'));
+    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
   });
   await judged('scancel has both tasks save', async () => {
     const job = submit(...settings(100_000, 'two-cancelled'), ...two);
@@ -127,6 +142,14 @@ async function twoTasks(): Promise<void> {
     await until('nothing is left', () => processesOf('job.process.mjs', runOf('two-cancelled')).length === 0);
     return [true, shown(job).state];
   });
+}
+
+/** Follows a job to its end: it must have been put back, and its run equal one that nobody disturbed. */
+async function putBack(job: string, whole: string, run: string): Promise<[good: boolean, found: string]> {
+  const { status } = stillhouse('slurm', job, '--follow');
+  const { restarts, state } = shown(job);
+  const same = await equal(runOf(whole), runOf(run));
+  return [status === 0 && restarts > 0 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`];
 }
 
 async function oneTask(): Promise<void> {
@@ -158,11 +181,9 @@ async function oneTask(): Promise<void> {
   });
   await judged('the time limit puts it back, and it goes on', async () => {
     const job = submit(...settings(epochs, 'limited'), '--timeout', '2');
-    const followed = stillhouse('slurm', job, '--follow');
+    const found = await putBack(job, 'whole', 'limited');
     capture('sinfo', ['-h', '-o', '%P|%a|%D|%c|%G|%l']);
-    const { restarts, state } = shown(job);
-    const same = await equal(runOf('whole'), runOf('limited'));
-    return [followed.status === 0 && restarts > 0 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+    return found;
   });
   await judged('its processes are killed, and it goes on', async () => {
     const job = submit(...settings(epochs, 'killed'), '--max-restarts', '2');
@@ -272,6 +293,12 @@ function processesOf(program: string, run: string, rank?: number): number[] {
     return commandLine(pid).includes(program) && wanted.every((one) => variables.includes(one));
   };
   return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOurs(pid)).map(Number); // prettier-ignore
+}
+
+/** The node of Slurm that a process runs on. */
+function nodeOf(pid: number): string {
+  const variables = fileOf(String(pid), 'environ').split('\0');
+  return variables.find((one) => one.startsWith('SLURMD_NODENAME='))?.slice('SLURMD_NODENAME='.length) ?? '';
 }
 
 function killTask(program: string, run: string, rank: number): void {

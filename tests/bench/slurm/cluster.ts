@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** A Slurm cluster of this machine alone, without systemd and without touching another one here. */
+/** A Slurm cluster of this machine alone, which is two nodes in the partition `pair`, without systemd and without touching another one here. */
 export interface Cluster {
   /** `SLURM_CONF`. */
   conf: string;
@@ -12,6 +12,8 @@ export interface Cluster {
   /** Ends the controller alone. */
   stopController(): void;
   stop(): void;
+  /** Whether its nodes have. */
+  hasEnded(): boolean;
 }
 
 const PACKAGES = ['slurm-wlm', 'slurmctld', 'slurmd', 'slurm-client', 'munge'];
@@ -31,29 +33,35 @@ export async function startCluster(folder: string): Promise<Cluster> {
   const host = hostname().split('.')[0];
   const processors = availableParallelism();
   const munge = join(folder, 'munge');
-  for (const name of ['state', 'spool']) mkdirSync(join(folder, name), { recursive: true });
+  for (const name of ['state', ...nodesOf(host).map((node) => `spool-${node}`)])
+    mkdirSync(join(folder, name), { recursive: true });
   execFileSync('chmod', ['0755', folder]);
   execFileSync('install', ['-d', '-o', 'munge', '-g', 'munge', '-m', '0755', munge]);
   const at = (name: string): string => join(folder, name);
   const conf = at('slurm.conf');
-  writeFileSync(conf, configuration({ folder, host, processors, ports: await freePorts(2) }));
+  writeFileSync(conf, configuration({ folder, host, processors, ports: await freePorts(3) }));
   const own = ['socket', 'pid-file', 'log-file', 'seed-file'].map((option) => `--${option}=${munge}/munge.${option}`);
   run('runuser', ['-u', 'munge', '--', '/usr/sbin/munged', ...own]);
   const env = { ...process.env, SLURM_CONF: conf };
   run('slurmctld', [], env);
-  run('slurmd', [], env);
-  await until('a node takes jobs', () => {
-    const { stdout } = spawnSync('sinfo', ['-h', '-o', '%T'], { env, encoding: 'utf8' });
-    return stdout.trim().startsWith('idle');
+  for (const node of nodesOf(host)) run('slurmd', ['-N', node], env);
+  await until('both nodes take jobs', () => {
+    const { stdout } = spawnSync('sinfo', ['-h', '-p', 'pair', '-o', '%T|%D'], { env, encoding: 'utf8' });
+    return stdout.trim() === 'idle|2';
   });
+  const pidFiles = nodesOf(host).map((node) => `slurmd-${node}.pid`);
   const end = (path: string): void => endProcess(path);
   return {
     conf,
     processors,
     stopController: () => end(at('slurmctld.pid')),
-    stop: () => ['slurmd.pid', 'slurmctld.pid', 'munge/munge.pid-file'].map(at).forEach(end),
+    stop: () => [...pidFiles, 'slurmctld.pid', 'munge/munge.pid-file'].map(at).forEach(end),
+    hasEnded: () => !pidFiles.map(at).some(existsSync),
   };
 }
+
+/** Both are this machine; the first leads, so its name is one that can be looked up. */
+const nodesOf = (host: string): [string, string] => [host, `${host}-second`];
 
 interface Shape {
   folder: string;
@@ -62,11 +70,14 @@ interface Shape {
   ports: number[];
 }
 
-function configuration({ folder, host, processors, ports: [controller, node] }: Shape): string {
+function configuration({ folder, host, processors, ports: [controller, ...ports] }: Shape): string {
+  const shape = `CPUs=${processors} Boards=1 SocketsPerBoard=1 CoresPerSocket=${processors} ThreadsPerCore=1`;
+  const nodes = nodesOf(host).map(
+    (node, at) => `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${ports[at]} ${shape}`,
+  );
   return `ClusterName=bench
 SlurmctldHost=${host}(127.0.0.1)
 SlurmctldPort=${controller}
-SlurmdPort=${node}
 AuthType=auth/munge
 AuthInfo=socket=${folder}/munge/munge.socket
 SlurmUser=root
@@ -79,15 +90,16 @@ SelectTypeParameters=CR_Core
 ReturnToService=2
 KillWait=20
 StateSaveLocation=${folder}/state
-SlurmdSpoolDir=${folder}/spool
+SlurmdSpoolDir=${folder}/spool-%n
 SlurmctldPidFile=${folder}/slurmctld.pid
-SlurmdPidFile=${folder}/slurmd.pid
+SlurmdPidFile=${folder}/slurmd-%n.pid
 SlurmctldLogFile=${folder}/slurmctld.log
-SlurmdLogFile=${folder}/slurmd.log
+SlurmdLogFile=${folder}/slurmd-%n.log
 MailProg=/bin/true
-NodeName=${host} NodeAddr=127.0.0.1 CPUs=${processors} Boards=1 SocketsPerBoard=1 CoresPerSocket=${processors} ThreadsPerCore=1
+${nodes.join('\n')}
 PartitionName=debug Nodes=${host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=${host} MaxTime=10 State=UP
+PartitionName=pair Nodes=${nodesOf(host).join(',')} MaxTime=INFINITE State=UP
 `;
 }
 
