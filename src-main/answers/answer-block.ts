@@ -8,7 +8,7 @@ import { fromFloat32, toFloat32 } from '../formats/named-array.ts';
  * bits for each batch, the answers of each batch, the checksum.
  */
 
-/** What is kept of an answer: the number of a class, or a number for each class. */
+/** Holds an answer as it is kept: the number of a class, or a number for each class. */
 export interface AnswerForm {
   kind: 'decisions' | 'logits';
   classes: number;

@@ -10,7 +10,7 @@ import { HEAD_BYTES, millisecondsOf } from './answer-block.ts';
 
 /** Every store of kept answers below one folder: what they hold, and which of them go when room is needed. */
 
-/** What a store is of, in its `store.json`. */
+/** Says what a store is of, in its `store.json`. */
 export interface StoreFacts {
   /** Of the teacher, for people. */
   teacher: string;

@@ -1,7 +1,7 @@
 import { reason, type Reason } from '../protocol/reasons.ts';
 
 /**
- * What differs between the systems that have an engine. Whatever else goes by the system asks Node.
+ * Says what differs between the systems that have an engine. Whatever else goes by the system asks Node.
  *
  * To add a system: its row here, and its pins by `resources/engine/pin.py`.
  */

@@ -10,7 +10,7 @@ import type { Program } from '../trace/program.ts';
  * the folders beside this file know an engine's handles.
  */
 
-/** What computes recorded programs. One a process. */
+/** Computes recorded programs. One a process. */
 export interface Engine {
   /** The loaded library, which records programs and decodes images whatever computes. */
   readonly tensorflow: TensorFlow;
@@ -53,7 +53,7 @@ export interface Device {
   count: number;
 }
 
-/** What accelerators do at a moment; undefined is what nothing tells. */
+/** Measures accelerators at a moment; undefined where nothing measures. */
 export interface DeviceLoad {
   /** Bytes that the process has held at the most on one of them. */
   deviceMemory?: number;
@@ -74,10 +74,10 @@ export function requireFit(
     throw new RangeError(`State.set: ${name} expects ${shapeSize(shape)} values, got ${count}`);
 }
 
-/** When the inputs of a run were copied into the engine, by `performance.now()`. */
+/** Reports when the inputs of a run were copied into the engine, by `performance.now()`. */
 export type OnFeed = (start: number, end: number) => void;
 
-/** What a program may be turned into. */
+/** Says what a program may be turned into. */
 export interface LowerAs {
   /** Of the matrix products; float32 when left out. */
   precision?: Precision;

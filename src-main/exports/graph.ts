@@ -18,7 +18,7 @@ export interface Weight {
 /** Pixels added on the top, left, bottom and right. */
 export type Pads = [top: number, left: number, bottom: number, right: number];
 
-/** What a node computes. Those without a word are the functions of that name, on each number. */
+/** Names the function that a node computes. Those without a word are the functions of that name, on each number. */
 export type GraphOp =
   /** Images [B, H, W, 3], as the graph's input says. */
   | { op: 'Input' }
@@ -58,10 +58,12 @@ export type GraphNode = GraphOp & {
   shape: Side[];
 };
 
-/** How images come in: `pixel_values` normalised float32, or `images` uint8 RGB [B, H, W, 3], normalised inside. */
+/**
+ * Says how images come in: `pixel_values` normalised float32, or `images` uint8 RGB [B, H, W, 3], normalised inside.
+ */
 export type GraphInput = 'pixel_values' | 'images';
 
-/** What decides in a network with two heads, as the recipe's `evalHeads`. */
+/** Names the heads that decide in a network with two, as the recipe's `evalHeads`. */
 export type GraphHeads = 'mean' | 'softmax' | 'class' | 'distillation';
 
 export interface GraphOptions {

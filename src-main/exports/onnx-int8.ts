@@ -8,7 +8,7 @@ import { ONNX_TYPES, type OnnxBuilder } from './onnx-builder.ts';
  * runs, over the whole batch.
  */
 
-/** What has been quantised already, by the name of the value. */
+/** Keeps what has been quantised already, by the name of the value. */
 export type Quantizer = Map<string, string>;
 
 type Linear = Extract<GraphNode, { op: 'Linear' }>;

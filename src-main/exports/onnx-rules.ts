@@ -4,7 +4,7 @@ import type { OnnxBuilder } from './onnx-builder.ts';
 import { quantizedLinear, type Quantizer } from './onnx-int8.ts';
 
 /**
- * How each op is written in ONNX's standard ops of opset 17. Images are channels-first here, all else as in the graph.
+ * Writes each op in ONNX's standard ops of opset 17. Images are channels-first here, all else as in the graph.
  * Layers keep to the forms that runtimes fuse.
  */
 export interface OnnxScope {

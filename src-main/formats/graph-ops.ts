@@ -1,7 +1,7 @@
 import type { ProtoField, ProtoReader } from './protobuf-reader.ts';
 
 /**
- * Which operations of a TensorFlow graph can run for a few of its nodes: those that they depend on, and everything
+ * Says which operations of a TensorFlow graph can run for a few of its nodes: those that they depend on, and everything
  * inside the functions that are called on the way. Field numbers are those of graph.proto, node_def.proto,
  * attr_value.proto and function.proto.
  */

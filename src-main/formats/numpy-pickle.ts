@@ -37,7 +37,7 @@ export function textOf(value: unknown): string | null {
   return value instanceof Uint8Array ? new TextDecoder('utf-8').decode(value) : null;
 }
 
-/** Where the bytes of a pickled array of uint8 lie in their source, row by row. */
+/** Locates the bytes of a pickled array of uint8 in their source, row by row. */
 export interface PickledBytes {
   shape: number[];
   position: number;

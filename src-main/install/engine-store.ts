@@ -28,7 +28,7 @@ import { unpackMembers } from './wheel.ts';
  */
 const MARK = 'verified.json';
 
-/** What a plugin saw when it was loaded. */
+/** Says what a plugin saw when it was loaded. */
 export interface Sight {
   gpus: number;
   /** Why there is none. */

@@ -15,7 +15,7 @@ export interface GpuSurvey {
   complaint: Reason | string | null;
 }
 
-/** Where the machine is looked at. */
+/** Names the places where the machine is looked at. */
 export interface SurveyPlaces {
   /** Holds `proc` and `sys`; the root by default. */
   root?: string;

@@ -12,7 +12,7 @@ import { throwIfCancelled } from '../base/process.ts';
 import { StillhouseError } from '../protocol/errors.ts';
 import { reason, type Reason } from '../protocol/reasons.ts';
 
-/** How a connection is made, and given up. */
+/** Says how a connection is made, and given up. */
 export interface Connection {
   /** In place of HTTPS_PROXY and HTTP_PROXY. */
   proxy?: string | null;

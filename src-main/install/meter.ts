@@ -1,4 +1,4 @@
-/** How far a long job on bytes is. `rate` is bytes a second over the last seconds; times are seconds. */
+/** Says how far a long job on bytes is. `rate` is bytes a second over the last seconds; times are seconds. */
 export interface ByteProgress {
   stage: 'download' | 'check' | 'unpack' | 'verify';
   done: number;

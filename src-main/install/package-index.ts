@@ -8,7 +8,7 @@ import { reason, type Reason } from '../protocol/reasons.ts';
 import { readPage, type Connection } from './http-download.ts';
 import type { PipConfig } from './pip-config.ts';
 
-/** Where a file can be had: at an address, with what that server wants to be sent, or on the disk. */
+/** Says where a file can be had: at an address, with what that server wants to be sent, or on the disk. */
 export type Offer = { address: string; headers: Record<string, string> } | { path: string };
 
 /** The file that is looked for. */

@@ -19,7 +19,7 @@ export interface PipConfig {
   cert: string | null;
 }
 
-/** Where settings come from; of this machine by default. */
+/** Names the places where settings come from; of this machine by default. */
 export interface PipPlaces {
   env: NodeJS.ProcessEnv;
   platform: NodeJS.Platform;

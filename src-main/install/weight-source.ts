@@ -6,7 +6,7 @@ import { isAddress, type PublishedWeights } from '../protocol/weight-data.ts';
 import { isAllowed } from './http-download.ts';
 import { publishedTable } from './weight-table.ts';
 
-/** Where weights come from: a file at an address, or a repository of the hub. */
+/** Says where weights come from: a file at an address, or a repository of the hub. */
 export type WeightSource =
   | { kind: 'url'; address: string; hash: string | null; file: string }
   | { kind: 'hub'; repository: string; revision: string; file: string | null };

@@ -13,7 +13,7 @@ import { meter, type OnProgress } from './meter.ts';
 import { findInCaches, hasHash, HUB_FILES } from './weight-caches.ts';
 import { findPublished, sourcesOf, type WeightSource } from './weight-source.ts';
 
-/** How weights are fetched. */
+/** Says how weights are fetched. */
 export interface FetchOptions {
   /** The store, usually `<cache>/weights`. */
   folder: string;

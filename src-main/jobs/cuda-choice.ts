@@ -7,7 +7,7 @@ import { visibleGpus, type GpuSurvey } from '../install/gpus.ts';
 
 /** Which plugin computes on NVIDIA's GPUs: the newest that driver and GPUs take. */
 
-/** What of a machine decides it. */
+/** Gathers the facts of a machine that decide it. */
 export interface CudaFacts {
   /** As `linux x64`. */
   platform: string;

@@ -17,7 +17,7 @@ export interface DeviceFacts extends CudaFacts {
   tensorflow: EngineStatus;
 }
 
-/** Where a training computes. */
+/** Says where a training computes. */
 export interface DeviceChoice {
   device: Device;
   /** The plugin that computes; null when TensorFlow does, on the processor. */

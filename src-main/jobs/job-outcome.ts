@@ -9,7 +9,7 @@ const TAIL = 32_768;
 
 type LastEvent = Extract<JobEvent, { tell: 'done' | 'failed' }>;
 
-/** What comes of a job process: hears all that it says, however it was started, and judges its end. */
+/** Follows a job process to its end: hears all that it says, however it was started, and judges its end. */
 export class JobOutcome<Job extends JobRequest> {
   /** What the job gave; settles with {@link ended}. Rejects with what it reported or what its death comes to. */
   readonly done: Promise<JobResults[Job['kind']]>;

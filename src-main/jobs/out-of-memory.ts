@@ -66,7 +66,7 @@ export function isOfDeviceMemory(error: unknown): error is StillhouseError {
   return error instanceof StillhouseError && error.code === 'device.out-of-memory';
 }
 
-/** What an accelerator's compiler says of a step. */
+/** Holds what an accelerator's compiler says of a step. */
 export interface FittingBatch {
   says: Reason;
   /** The largest batch that fits, 0 where none does; absent: the recipe's own would. */

@@ -3,7 +3,7 @@ import { reason, type Reason } from '../protocol/reasons.ts';
 import type { JobRequest } from './job-protocol.ts';
 import { memoryError, tellsOfMemory } from './out-of-memory.ts';
 
-/** How a process has ended. */
+/** Says how a process has ended. */
 export interface Exit {
   code: number | null;
   signal: string | null;
@@ -13,7 +13,7 @@ export interface Exit {
   killed?: { because: StillhouseError | null };
 }
 
-/** What is known of the memory of a process that has ended. */
+/** Describes the memory of a process that has ended. */
 export interface MemoryFacts {
   /** Resident bytes as it said last; 0 while unknown. */
   resident: number;

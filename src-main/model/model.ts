@@ -12,7 +12,7 @@ import type { ModelCard } from '../protocol/data-types.ts';
  */
 export type Params = Record<string, tf.Tensor>;
 
-/** How a parameter starts. `truncatedNormal` is cut at ±2 absolute, as DeiT's; `uniform` is within ±bound. */
+/** Says how a parameter starts. `truncatedNormal` is cut at ±2 absolute, as DeiT's; `uniform` is within ±bound. */
 export type Init =
   | { kind: 'zeros' | 'ones' }
   | { kind: 'constant'; value: number }

@@ -20,7 +20,7 @@ export interface FitOptions {
   grid?: Grid;
 }
 
-/** How the file differed from the model. Lists hold parameter names. */
+/** Says how the file differed from the model. Lists hold parameter names. */
 export interface FitReport {
   /** Whose names the file used: `timm`, `Hugging Face`, … */
   layout: string;

@@ -224,7 +224,7 @@ export function createModel(name: string, options: ModelOptions): Model {
   };
 }
 
-/** What is known of a network without its weights. */
+/** Describes a network without its weights. */
 export type NetworkCard = Omit<ModelCard, 'fetchable'>;
 
 /** Lists every network at 1000 classes and its own input size, in the order of the tables, without those for tests. */
@@ -265,7 +265,7 @@ export function modelCard(name: string): NetworkCard {
   };
 }
 
-/** How images are prepared for a network, where its weights do not say. */
+/** Says how images are prepared for a network, where its weights do not say. */
 export interface Preparation {
   inputSize: number;
   cropRatio: number;

@@ -2,10 +2,10 @@ import { DISTILLATIONS } from './distillations.ts';
 import { erases, type Recipe, type RecipeKey } from './recipe.ts';
 
 /**
- * How each setting of a recipe decides what a teacher answers. `value`: it is in the key. Through `data`: the list of
- * the images. Through `teacher`: its files and its card. Through `student`: the size of its images, and the colours that
- * erased ones get. Through `form`: what is kept of an answer. `none`: two recipes that differ in it have the same
- * answers, as a test shows.
+ * Says how each setting of a recipe decides what a teacher answers. `value`: it is in the key. Through `data`: the
+ * list of the images. Through `teacher`: its files and its card. Through `student`: the size of its images, and the
+ * colours that erased ones get. Through `form`: what is kept of an answer. `none`: two recipes that differ in it have
+ * the same answers, as a test shows.
  */
 export const ANSWERS_BY: Readonly<Record<RecipeKey, 'value' | 'data' | 'teacher' | 'student' | 'form' | 'none'>> = {
   ...{ dataPath: 'data', dataReading: 'data', splitSeed: 'data' },

@@ -2,7 +2,7 @@ import { reason } from './reasons.ts';
 import { BY_FOLDERS, dataSetOf, INAT_CATEGORIES, type DataSetName, type InatCategory } from './data-sets.ts';
 import { StillhouseError } from './errors.ts';
 
-/** How a person says a data folder is to be read, where names and contents do not decide; all null: by these. */
+/** Holds how a person says a data folder is to be read, where names and contents do not decide; all null: by these. */
 export interface Reading {
   /** The data set that the folder holds as it was published; IMNET: folders of classes. */
   set: DataSetName | typeof BY_FOLDERS | null;

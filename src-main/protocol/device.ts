@@ -1,5 +1,5 @@
 /**
- * Where a training computes: `auto`, `cpu`, `cuda` (the first NVIDIA GPU), `cuda:N`; several as `cuda:0,1` or
+ * Matches where a training computes: `auto`, `cpu`, `cuda` (the first NVIDIA GPU), `cuda:N`; several as `cuda:0,1` or
  * `cuda:all`. Others are named with their plugin, as `pjrt:rocm:0`; `pjrt:cuda` is `cuda`.
  */
 export const DEVICE_PATTERN =

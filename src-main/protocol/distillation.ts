@@ -80,7 +80,7 @@ export type DistilCost = v.InferOutput<typeof distilCost>;
 export const distilOffer = v.object({ plan: distilPlan, cost: distilCost, begun: v.boolean() });
 export type DistilOffer = v.InferOutput<typeof distilOffer>;
 
-/** How far a plan is. */
+/** Says how far a plan is. */
 export const distilReport = v.object({
   plan: distilPlan,
   state: oneOf(['waiting', 'running', 'stopped', 'failed', 'done']),

@@ -7,7 +7,7 @@ import { flag, measured, number, numbers, oneOf, plainError, text, title } from 
  */
 
 /**
- * Who answered: `test` is what decides (both heads as the recipe joins them, or the only one), `class` and
+ * Names who answered: `test` is what decides (both heads as the recipe joins them, or the only one), `class` and
  * `distillation` are the heads of a distilled network apart.
  */
 export const ANSWERING = ['test', 'class', 'distillation', 'teacher'] as const;

@@ -136,7 +136,7 @@ export const exportItem = v.strictObject({
 });
 export type ExportItem = v.InferOutput<typeof exportItem>;
 
-/** What came of it: the file or folder, of several files their index, or why there is none. */
+/** Holds what came of it: the file or folder, of several files their index, or why there is none. */
 export const writtenExport = v.object({
   format: oneOf(EXPORT_FORMAT_NAMES),
   path: text,

@@ -505,7 +505,9 @@ export const REASONS = {
 export type ReasonCode = keyof typeof REASONS;
 export type ReasonValue = string | number | Reason;
 
-/** Why something is as it is, as plain data. Its code may be one of another version, which is not known here. */
+/**
+ * Explains why something is as it is, as plain data. Its code may be one of another version, which is not known here.
+ */
 export interface Reason {
   code: ReasonCode;
   params: Record<string, ReasonValue>;

@@ -92,7 +92,7 @@ export const lrSchedule = v.object({
 });
 export type LrSchedule = v.InferOutput<typeof lrSchedule>;
 
-/** How long a training will take, from how fast it was seen to go on this machine. */
+/** Forecasts how long a training will take, from how fast it was seen to go on this machine. */
 export const timeForecast = v.object({
   imagesPerSecond: measured,
   /** Of an epoch with its evaluation. */
@@ -140,7 +140,7 @@ const answersForecast = v.object({
 });
 export type AnswersForecast = v.InferOutput<typeof answersForecast>;
 
-/** What has been made ahead of a teacher's answers to a training. */
+/** Counts the answers of a teacher that have been made ahead of a training. */
 export const taughtAhead = v.object({
   path: text,
   /** Batches of the training, and how many of them are answered. */

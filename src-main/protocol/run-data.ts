@@ -66,7 +66,7 @@ export type RunDetail = v.InferOutput<typeof runDetail>;
 /** The recipes of several runs. */
 export const runRecipes = v.array(v.object({ run: text, recipe: wholeRecipe }));
 
-/** How many processes of this machine train a run together. */
+/** Counts the processes of this machine that train a run together. */
 export const processes = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(256));
 
 /** A run that waits for its turn: a recipe to start, or a run to resume. */

@@ -3,7 +3,7 @@ import { EXPORT_FORMAT_NAMES, FORMATS_PATTERN } from './export-formats.ts';
 import type { FieldOf } from './field.ts';
 import { reason } from './reasons.ts';
 
-/** How a run computes and what it writes. The order is that of the form. */
+/** Lists how a run computes and what it writes. The order is that of the form. */
 export const RUN_FIELDS = [
   {
     key: 'seed',

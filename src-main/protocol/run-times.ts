@@ -6,7 +6,7 @@ export type RunTimePart = (typeof RUN_TIME_PARTS)[number];
 /** Seconds by part. */
 export type RunTimes = Record<RunTimePart, number>;
 
-/** What kept answers of a teacher did for a run. */
+/** Says what kept answers of a teacher did for a run. */
 export interface TaughtOnce {
   /** Of the images whose answers might have been kept, in percent; null where none are kept. */
   kept: number | null;

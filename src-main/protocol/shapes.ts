@@ -47,7 +47,7 @@ function reasonWithin(depth: number): v.GenericSchema<Reason> {
   return v.object({ code, params: v.record(text, value) });
 }
 
-/** Why something is as it is. Earlier versions wrote reasons as text. */
+/** Explains why something is as it is. Earlier versions wrote reasons as text. */
 export const reasonOrText: v.GenericSchema<string | Reason> = v.union([text, reasonWithin(DEEPEST)]);
 
 const errorParams: v.GenericSchema<ErrorParams> = v.record(text, v.union([text, number, reasonWithin(DEEPEST)]));
@@ -59,7 +59,10 @@ export const plainError: v.GenericSchema<PlainError> = v.object({
   message: text,
 });
 
-/** How messages are held against a schema. One problem is enough: a list of all would be as long as its sender likes. */
+/**
+ * Says how messages are held against a schema. One problem is enough: a list of all would be as long as its sender
+ * likes.
+ */
 export const FIRST = { abortEarly: true, abortPipeEarly: true } as const;
 
 /** What the schemas here and their users expect beyond valibot's own words, which are code. */

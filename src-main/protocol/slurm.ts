@@ -6,7 +6,7 @@ import { flag, number, oneOf, plainError, text } from './shapes.ts';
 const count = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(most));
 const line = v.pipe(v.string(), v.maxLength(1000));
 
-/** What a person asks Slurm for, as DeiT's run_with_submitit.py does. */
+/** Holds what a person asks Slurm for, as DeiT's run_with_submitit.py does. */
 export const slurmForm = v.strictObject({
   nodes: count(1024),
   /** Tasks on each node: `--ngpus` of DeiT, which starts one for each GPU. */
@@ -54,7 +54,7 @@ const slurmPartition = v.object({
 });
 export type SlurmPartition = v.InferOutput<typeof slurmPartition>;
 
-/** What the machine sees of Slurm; `missing` says why there is none. */
+/** Describes what the machine sees of Slurm; `missing` says why there is none. */
 export const slurmCluster = v.object({
   partitions: v.array(slurmPartition),
   missing: v.nullable(plainError),

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { measured, number } from './shapes.ts';
 
-/** How a number is written: digits after the point, or significant ones, of the value divided by `per`. */
+/** Says how a number is written: digits after the point, or significant ones, of the value divided by `per`. */
 export interface NumberStyle {
   fixed?: number;
   significant?: number;

@@ -19,7 +19,7 @@ const MOST_SEEDS = 100;
 /** Most trainings of one study. */
 const MOST_CELLS = 5000;
 
-/** What a study measures besides the scores of its runs. */
+/** Lists what a study measures besides the scores of its runs. */
 export const STUDY_MEASURES = ['throughput'] as const;
 
 /** Settings that a study gives to each of its runs itself. */
@@ -47,7 +47,7 @@ const shape = v.strictObject({
   measure: v.optional(v.pipe(v.array(oneOf(STUDY_MEASURES)), v.maxLength(STUDY_MEASURES.length)), []),
 });
 
-/** What is asked: the content of a study's file. */
+/** Holds the content of a study's file. */
 export type StudySpec = v.InferOutput<typeof shape>;
 export const studySpec: v.GenericSchema<unknown, StudySpec> = shape;
 
@@ -130,7 +130,7 @@ export const studyCell = v.object({
 });
 export type StudyCell = v.InferOutput<typeof studyCell>;
 
-/** How far a study is. */
+/** Says how far a study is. */
 export const studyReport = v.object({
   id: text,
   /** Its file. */
@@ -237,7 +237,7 @@ export type StudyTemplate = (typeof STUDY_TEMPLATES)[number];
 
 const paths = v.pipe(v.array(v.pipe(v.string(), v.maxLength(4096))), v.maxLength(MOST_VARIANTS));
 
-/** What a template is filled with. */
+/** Holds what a template is filled with. */
 export const studyRequest = v.strictObject({
   /** Settings of every run: data, network, length, teacher. */
   base: givenRecipe,
@@ -265,7 +265,7 @@ export type StudyRequest = v.InferOutput<typeof studyRequest>;
 export const STUDY_FORMATS = ['html', 'md', 'csv', 'tex'] as const;
 export type StudyFormat = (typeof STUDY_FORMATS)[number];
 
-/** What a report is asked for: an HTML file has both languages; of `folder` and `output` the second counts. */
+/** Asks for a report: an HTML file has both languages; of `folder` and `output` the second counts. */
 export const reportRequest = v.object({
   format: v.picklist(STUDY_FORMATS),
   language: v.optional(v.picklist(['en', 'zh'])),

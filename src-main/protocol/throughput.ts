@@ -4,8 +4,8 @@ import { number, oneOf, text } from './shapes.ts';
 const timed = v.object({ batch: number, imagesPerSecond: number });
 
 /**
- * How fast a network answers images that are in memory, in float32: batches are timed from one image upward, each twice
- * the one before. Images a second are by the median of the runs of a batch.
+ * Says how fast a network answers images that are in memory, in float32: batches are timed from one image upward, each
+ * twice the one before. Images a second are by the median of the runs of a batch.
  */
 export const throughput = v.object({
   /** The fastest of the batches, and its speed. */

@@ -97,7 +97,7 @@ export const weightList = v.object({
 });
 export type WeightList = v.InferOutput<typeof weightList>;
 
-/** Where weights are that a name or an address means. */
+/** Locates the weights that a name or an address means. */
 export const foundWeights = v.object({
   path: v.nullable(text),
   /** The job that fetches them; null without one in this service. */

@@ -7,7 +7,7 @@ import type { Description } from './export-network.ts';
 /** Names the format and the files of an export that is a folder, and the network in it: `stillhouse.json`. */
 const MANIFEST = 'stillhouse.json';
 
-/** What `stillhouse.json` says. */
+/** Holds the content of `stillhouse.json`. */
 export interface Manifest {
   format: ExportFormat;
   /** Paths in the folder, with `/`. */

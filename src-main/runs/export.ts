@@ -55,7 +55,7 @@ function defaultOutput(run: string, { recipe, position }: Checkpoint, { format, 
   return join(exportsFolder(run), `${recipe.model}-epoch-${epoch}${average ? '-average' : ''}${nameEnd(format)}`);
 }
 
-/** How to write a network. */
+/** Says how to write a network. */
 export interface WriteOptions {
   /** Bytes of arrays beyond which they are divided over several files. */
   shardBytes?: number;

@@ -102,7 +102,7 @@ export function readHistoryEnd(folder: string, bytes = 1 << 16): HistoryRow[] {
   }
 }
 
-/** Where a resumed run goes on. */
+/** Says where a resumed run goes on. */
 export interface ResumePoint {
   /** Optimizer steps already made. */
   step: number;

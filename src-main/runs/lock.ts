@@ -12,7 +12,7 @@ import { isAlive, startOf } from '../base/process.ts';
  * changes anything in the folder, and its trainer takes it over from the service.
  */
 
-/** Who holds a lock. */
+/** Names who holds a lock. */
 export interface LockOwner {
   pid: number;
   host: string;

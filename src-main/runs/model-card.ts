@@ -11,7 +11,7 @@ import { teacherLabel } from './teacher-kind.ts';
 
 /** A model card in Markdown, as the Hugging Face hub shows it: filled from the run, with gaps that a person fills. */
 
-/** What a card can say beside the network. */
+/** Holds what a card can say beside the network. */
 export interface CardSource {
   /** The run folder; null for weights from elsewhere. */
   run: string | null;

@@ -11,7 +11,7 @@ export interface TensorMetadata {
   dtype: number;
 }
 
-/** Where the ops of tfjs-node's kernels go: to TensorFlow at once, or into a program being recorded. */
+/** Takes the ops of tfjs-node's kernels: to TensorFlow at once, or into a program being recorded. */
 export interface OpSink {
   /** Whether ops are written down and not run. */
   readonly recording: boolean;

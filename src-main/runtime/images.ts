@@ -121,7 +121,7 @@ function copyOut(tf: Tf, image: Pointer, room: Room): void {
   }
 }
 
-/** How an image is written as JPEG. */
+/** Says how an image is written as JPEG. */
 export interface JpegOptions {
   /** 1 to 100. */
   quality: number;

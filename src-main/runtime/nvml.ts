@@ -3,7 +3,7 @@ import type { NativeFunction } from './library.ts';
 
 /** What NVIDIA's management library, a part of the driver, says of GPUs while they compute. */
 
-/** How busy a GPU is, whoever uses it. */
+/** Says how busy a GPU is, whoever uses it. */
 export interface GpuLoad {
   /** Bytes in use. */
   memory: number;

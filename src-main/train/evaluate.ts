@@ -54,7 +54,7 @@ interface ScoredHeads {
   testEma?: HeadSums | undefined;
 }
 
-/** What was counted on a batch, or on the part of it that one process has. */
+/** Holds what was counted on a batch, or on the part of it that one process has. */
 export interface ScoredBatch {
   number: number;
   heads: ScoredHeads;

@@ -92,7 +92,9 @@ function probabilities(logits: Float32Array): Float64Array {
   return powers.map((value) => value / sum);
 }
 
-/** What one head makes of images: the sum of their losses in nats, and how many labels are among its 1 and 5 best. */
+/**
+ * Sums what one head makes of images: the sum of their losses in nats, and how many labels are among its 1 and 5 best.
+ */
 export interface HeadSums {
   images: number;
   loss: number;

@@ -1,4 +1,4 @@
-/** Where a run stands, exactly: with the state it is all that resuming needs. */
+/** Says where a run stands, exactly: with the state it is all that resuming needs. */
 export interface Position {
   /** Epoch being trained, from 0. */
   epoch: number;

@@ -3,7 +3,7 @@ import { reason } from '../protocol/reasons.ts';
 import { scaledLr, type Recipe } from '../protocol/recipe.ts';
 import { torchNormals } from './torch-normal.ts';
 
-/** Where in a run a rate is asked for. */
+/** Says where in a run a rate is asked for. */
 export interface SchedulePlace {
   /** Steps of the epoch that are done. */
   batch: number;

@@ -18,7 +18,7 @@ import { pick, PREFIX, variablesOf } from './variables.ts';
  * the teacher's, K classes of the data.
  */
 
-/** How a teacher wants its images. */
+/** Says how a teacher wants its images. */
 export type TeacherView = Pick<TeacherCard, 'inputSize' | 'mean' | 'std' | 'interpolation' | 'layout'>;
 
 /** A teacher whose network is part of the recorded step. */
@@ -86,7 +86,7 @@ function pickColumns(logits: tf.Tensor2D, columns: readonly number[]): tf.Tensor
   return call('GatherV2', attrs, inputs)[0] as tf.Tensor2D;
 }
 
-/** Whose images are drawn, and how many at a time. */
+/** Says whose images are drawn, and how many at a time. */
 export interface DrawnBatch {
   student: Model;
   recipe: Recipe;

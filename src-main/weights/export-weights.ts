@@ -24,7 +24,7 @@ export interface NetworkWish extends WeightsWish {
   licence?: string;
 }
 
-/** Which format to write where. */
+/** Says which format to write where. */
 export interface ExportWish extends NetworkWish, WriteOptions {
   format: WeightsFormat;
   output: string;

@@ -53,7 +53,7 @@ export interface Said {
   hint: boolean;
 }
 
-/** Which of the arrays in a file are meant. */
+/** Says which of the arrays in a file are meant. */
 export interface WeightsWish {
   /** The moving average of the model in its place. */
   average?: boolean;

@@ -4,7 +4,7 @@ import { ENDED, type HistoryRow, type RunState } from '../../src-main/protocol/e
 export const MARK_KINDS = ['checkpoint', 'resume', 'pause', 'note', 'nonFinite', 'end'] as const;
 export type MarkKind = (typeof MARK_KINDS)[number];
 
-/** Where in a run something was: its step, finished epochs with fractions, and seconds spent training. */
+/** Says where in a run something was: its step, finished epochs with fractions, and seconds spent training. */
 export interface Place {
   step: number;
   epoch: number;

@@ -14,7 +14,7 @@ import { RunHistory } from './run-history.ts';
 /** How often a history that was cut while it was read is read again. */
 const MOST_TRIES = 3;
 
-/** Where a run is read from. */
+/** Says where a run is read from. */
 export interface HistorySource {
   detail(): Promise<RunDetail>;
   /** Step rows from row `from` on. */

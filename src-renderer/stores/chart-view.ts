@@ -2,7 +2,7 @@ import { defineStore } from 'pinia';
 import { ref, shallowRef, watch } from 'vue';
 import { isRecord, keep, readKept } from '../composables/kept.ts';
 
-/** How the charts are shown; scale and marks are kept between starts. */
+/** Holds how the charts are shown; scale and marks are kept between starts. */
 export const useChartView = defineStore('chart-view', () => {
   const kept = readKept('charts', {}, isRecord);
   const xLog = ref(kept['xLog'] === true);

@@ -5,7 +5,9 @@ import { latest } from '../composables/latest.ts';
 import { useService } from '../composables/use-service.ts';
 import { useRun } from './run.ts';
 
-/** What a checkpoint of the open run, or other weights, will take in each format, before anything is written. */
+/**
+ * Reckons what a checkpoint of the open run, or other weights, will take in each format, before anything is written.
+ */
 export const useExportSizes = defineStore('export-sizes', () => {
   const service = useService();
   const run = useRun();

@@ -29,7 +29,7 @@ interface Kept {
   keys: OwnKeys;
 }
 
-/** How the window looks and reads: theme, language and chart habits, kept between starts. */
+/** Holds how the window looks and reads: theme, language and chart habits, kept between starts. */
 export const usePreferences = defineStore('preferences', () => {
   const kept = readKept('preferences', {}, isRecord);
   const theme = ref(oneOf(THEMES, kept['theme'], 'system'));

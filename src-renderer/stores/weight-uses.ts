@@ -7,7 +7,7 @@ import { useWeights } from './weights.ts';
 
 export type WeightUse = 'teacher' | 'start' | 'evaluate' | 'photo';
 
-/** What can be done with published weights: each leads to the view where it goes on. */
+/** Lists what can be done with published weights: each leads to the view where it goes on. */
 export const useWeightUses = defineStore('weight-uses', () => {
   const weights = useWeights();
   const recipe = useRecipe();

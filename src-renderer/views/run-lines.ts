@@ -5,7 +5,9 @@ import type { XAxis } from '../stores/preferences.ts';
 import { timeColumn, type EpochColumn, type RunHistory, type StepColumn } from '../history/run-history.ts';
 
 export type Translate = (key: string) => string;
-/** How a line looks: in a chart of several runs the colour is the run's, so that only the dash tells lines apart. */
+/**
+ * Says how a line looks: in a chart of several runs the colour is the run's, so that only the dash tells lines apart.
+ */
 export type Look = Pick<Series, 'color' | 'dash' | 'width'>;
 
 export const SOLID: readonly number[] = [];

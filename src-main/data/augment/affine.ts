@@ -1,6 +1,6 @@
 import { emptyRaster, kernels, type Raster } from '../decode/kernels.ts';
 
-/** How a value between pixels is found: by Pillow's point sampling, without antialiasing. */
+/** Says how a value between pixels is found: by Pillow's point sampling, without antialiasing. */
 export type Resampling = 'bilinear' | 'bicubic';
 
 /** From result to source, at pixel centres: source = (a·x + b·y + c, d·x + e·y + f). */

@@ -146,7 +146,7 @@ function centredCrop(width: number, height: number): Crop {
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** How evaluation looks at an image: take `source` (null: all of it), resize to `size`, cut `crop` out of that. */
+/** Says how evaluation looks at an image: take `source` (null: all of it), resize to `size`, cut `crop` out of that. */
 export interface EvalGeometry {
   source: Crop | null;
   size: { width: number; height: number };

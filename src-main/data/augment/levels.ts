@@ -4,7 +4,7 @@ import type { Draws } from '../random.ts';
 /** The scale of magnitudes in RandAugment and AutoAugment, as in timm. */
 export const LEVELS_OF_TEN = 10;
 
-/** How an operation's one number follows from a magnitude. */
+/** Says how an operation's one number follows from a magnitude. */
 export interface Leveled {
   operation: OperationName;
   amount(magnitude: number, draws: Draws, size: { width: number; height: number }): number;

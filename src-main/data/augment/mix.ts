@@ -22,7 +22,7 @@ export interface MixOptions {
   mixupMode: 'batch' | 'pair' | 'elem';
 }
 
-/** How one image is mixed: with a box, that part comes from the partner; without, own · λ + partner · (1 − λ). */
+/** Says how one image is mixed: with a box, that part comes from the partner; without, own · λ + partner · (1 − λ). */
 export interface MixDraw {
   /** The image's own share, also of the label; 1: left alone. */
   lambda: number;

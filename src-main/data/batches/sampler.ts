@@ -1,8 +1,8 @@
 import { Random, permutation } from '../random.ts';
 
 /**
- * Which image comes when. An epoch is one global list of places; ranks take every world-th of them. A place's number
- * in that list also names its random draws, so they do not change with the number of ranks.
+ * Says which image comes when. An epoch is one global list of places; ranks take every world-th of them. A place's
+ * number in that list also names its random draws, so they do not change with the number of ranks.
  */
 export interface SamplerOptions {
   /** Images in the training set. */

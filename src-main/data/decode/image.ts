@@ -22,7 +22,7 @@ export interface ViewOptions extends AugmentOptions {
   evalInterpolation?: Filter;
 }
 
-/** How an image is looked at: as one training draw shows it, or as evaluation does. */
+/** Says how an image is looked at: as one training draw shows it, or as evaluation does. */
 export type Look = { draws: Draws } | 'eval';
 
 export interface ImageMaker {

@@ -1,6 +1,6 @@
 import type { Packing } from './unpacked.ts';
 
-/** Where an image lies inside a file on disk that holds many. */
+/** Locates an image inside a file on disk that holds many. */
 export interface ImagePlace extends Packing {
   /** The archive, relative to the data folder; '' where it is the data set itself. Absolute where it lies in the cache. */
   archive: string;

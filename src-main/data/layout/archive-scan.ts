@@ -12,7 +12,7 @@ import { listZip, type ZipPlace } from './zip.ts';
 /** Archives whose images are read in place. A compressed tar cannot be: there is no way into its middle. */
 export const ARCHIVE = /\.(tar|zip)$/i;
 
-/** Where a file lies in an archive. */
+/** Locates a file in an archive. */
 export type ArchivePlace = Omit<ZipPlace, 'fault'>;
 
 /** The content of an archive. Names are relative to it, the names of archives inside it being folders. */

@@ -10,7 +10,7 @@ export interface Split {
   classes: Branch[];
 }
 
-/** How the folders of a data set were read. */
+/** Says how the folders of a data set were read. */
 export interface Arrangement {
   train: Split;
   /** null where it is to be made. */

@@ -1,7 +1,7 @@
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { LabelRow } from './label-columns.ts';
 
-/** How labels as written become class numbers. */
+/** Says how labels as written become class numbers. */
 export interface Numbering {
   /** Class number; undefined for a label that is no class. */
   of(label: string): number | undefined;

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { ReasonError, reason } from '../../protocol/reasons.ts';
 import { unpacked, type Packing } from './unpacked.ts';
 
-/** Where the bytes of an image lie on this machine. */
+/** Locates the bytes of an image on this machine. */
 export interface BytesPlace extends Packing {
   path: string;
   offset: number;

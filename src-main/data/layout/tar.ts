@@ -25,7 +25,7 @@ export async function* readTar(
   for await (const { name, data } of walkTar(streamReader(chunks), wanted)) if (data) yield { name, data };
 }
 
-/** Where a regular file lies in an archive that was not read, only looked through. */
+/** Locates a regular file in an archive that was not read, only looked through. */
 export interface TarPlace {
   name: string;
   /** First byte of its content in the file that the archive is, or is part of. */

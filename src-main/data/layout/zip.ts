@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import * as yauzl from 'yauzl';
 import { reason, ReasonError, type Reason } from '../../protocol/reasons.ts';
 
-/** Where a file lies in a zip archive. */
+/** Locates a file in a zip archive. */
 export interface ZipPlace {
   name: string;
   /** First byte of its content in the file that the archive is, or is part of. */

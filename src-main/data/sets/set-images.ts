@@ -8,7 +8,7 @@ import { missing, unpackFirst } from './published-set.ts';
 import { plainTarOf } from './set-archive.ts';
 import type { SetFolder } from './set-folder.ts';
 
-/** Where a data set has its images: in a folder, else in the tar archive that it came in. */
+/** Locates the images of a data set: in a folder, else in the tar archive that it came in. */
 export interface ImagesPlace {
   folder: string;
   /** Names of the archive without its ending. */

@@ -15,7 +15,7 @@ module @verify {
   }
 }`;
 
-/** What a plugin was found to be. */
+/** Says what a plugin was found to be. */
 export interface PluginTrial {
   /** Of the C API. */
   version: string;

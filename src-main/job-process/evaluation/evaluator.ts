@@ -49,7 +49,7 @@ export interface EvaluatorParts {
   others?: OtherScorers | null;
 }
 
-/** What other processes have counted in the evaluation under way. */
+/** Gathers what other processes have counted in the evaluation under way. */
 export interface OtherScorers {
   images(): number;
   /** Waits for all; each process's batches in their order. When stopped, what there is. */

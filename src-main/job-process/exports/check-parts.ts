@@ -9,7 +9,7 @@ import type { JobContext } from '../job-context.ts';
 import { checkGraph } from './check-graph.ts';
 import type { CheckedAgainst } from './compare-on-images.ts';
 
-/** What was found of the graphs in a folder of weights. */
+/** Reports the graphs in a folder of weights. */
 export type PartFindings = Required<Pick<ExportCheck, 'parts' | 'problems' | 'warnings'>>;
 
 /** Lists the graphs that lie beside the weights of a folder, as paths in it: those that it says it has, else those it has. */

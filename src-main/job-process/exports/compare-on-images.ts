@@ -13,7 +13,7 @@ import { decodeWorkers } from '../images/decode-workers.ts';
 import { evaluationRecipe } from '../images/loader-recipe.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 
-/** What a check compares an export with, and on what. */
+/** Says with what a check compares an export, and on which images. */
 export interface CheckedAgainst {
   checkpoint: ReadNetwork;
   dataset: Dataset;

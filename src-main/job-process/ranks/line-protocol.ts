@@ -17,7 +17,7 @@ import type { Position } from '../../train/position.ts';
 /** Milliseconds between two signs of life, and without one after which the other side counts as lost. */
 export const [BEAT, SILENCE] = [1000, 5000];
 
-/** Who a rank is and whom it looks for. */
+/** Says who a rank is and whom it looks for. */
 export interface LineOptions {
   rank: number;
   size: number;
@@ -29,7 +29,7 @@ export interface LineOptions {
   version: string;
 }
 
-/** What a line's thread tells. */
+/** Carries what a line's thread reports. */
 export type FromLine =
   | { line: 'listening'; port: number }
   | { line: 'joined'; rank: number; host: string }
@@ -38,7 +38,7 @@ export type FromLine =
   | { line: 'failed'; why: FailedWhy }
   | { line: 'closed' };
 
-/** What it is asked for; `to` null: all others. */
+/** Carries what it is asked for; `to` null: all others. */
 export type ToLine = { to: number | null; body: unknown } | 'close';
 
 export type LostWhy = 'closed' | 'silent' | 'strange';
@@ -59,7 +59,7 @@ export function isProof(given: string, wanted: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** What a rank found in the data. */
+/** Describes the data as a rank found it. */
 export const listing = v.object({
   classes: number,
   train: number,
@@ -82,7 +82,7 @@ const scoredBatch = v.object({
   alike: number,
 });
 
-/** What the other ranks say to rank 0. */
+/** Carries what the other ranks say to rank 0. */
 export const fromOther = v.variant('say', [
   v.object({ say: v.literal('ready'), port: number, listing }),
   v.object({ say: v.literal('state'), step: number, imagesPerSecond: number, memory: number }),
@@ -105,7 +105,7 @@ export function spoken({ heads, ...batch }: ScoredBatch): v.InferInput<typeof sc
   return { ...batch, heads: { ...own, ...more } };
 }
 
-/** What rank 0 says to the others; it is trusted once it has proved to know the secret. */
+/** Carries what rank 0 says to the others; it is trusted once it has proved to know the secret. */
 export type FromLeader =
   | { say: 'setup'; recipe: Recipe; position: Position; kept: CardValues; excluded: string[] }
   | { say: 'go'; addresses: string[]; precision: Precision }

@@ -32,7 +32,7 @@ interface TaughtParts {
   ranks?: Ranks;
 }
 
-/** How a training is taught: the teacher that its step has inside, and what stands between loader and loop. */
+/** Says how a training is taught: the teacher that its step has inside, and what stands between loader and loop. */
 export interface Taught {
   teacher: StepTeacher | 'outside' | null;
   /** Whether all answers are kept, and the teacher's network is let go when it has answered the validation images. */

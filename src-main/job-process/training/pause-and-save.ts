@@ -29,7 +29,7 @@ export interface PauseAndSaveParts {
 }
 
 /**
- * Where a training stands still between two steps, with all it knows in memory: because a person asked for it, or
+ * Lets a training stand still between two steps, with all it knows in memory: because a person asked for it, or
  * because the disk is full, until there is space. It is saved first, where that is possible, so that a machine that
  * fails meanwhile costs nothing.
  */

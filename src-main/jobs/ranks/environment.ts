@@ -16,7 +16,7 @@ export interface RankPlace {
   leader: { host: string; port: number };
 }
 
-/** What DeiT's flags say of the ranks. */
+/** Holds what DeiT's flags say of the ranks. */
 export interface RankFlags {
   /** `--world_size`; undefined where it was not typed. */
   worldSize?: number;

@@ -1,6 +1,6 @@
 import type { PjrtApi } from './api.ts';
 
-/** What a client needs of its plugin. */
+/** Holds what a client needs of its plugin. */
 export interface Library {
   /** Path of the library. */
   readonly file: string;

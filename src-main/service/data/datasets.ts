@@ -27,7 +27,7 @@ const KEPT_LISTINGS = 4;
 /** Images whose ids are known at the same time; the oldest are forgotten. */
 const KEPT_IMAGES = 100_000;
 
-/** Where the bytes of an image lie; `path` may be an archive. */
+/** Locates the bytes of an image; `path` may be an archive. */
 export interface ImageFile extends BytesPlace {
   /** The image's own name, which tells its type. */
   name: string;

@@ -27,7 +27,7 @@ import type { SpawnJob } from '../runs/run-control.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import { runJob } from '../jobs/run-job.ts';
 
-/** What was written, and what checking it found. */
+/** Says what was written, and what checking it found. */
 export interface FoundExports {
   written: WrittenExport[];
   checks: ExportCheck[];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { StillhouseError, fromPlainError, toPlainError } from '../../protocol/errors.ts';
 import type { JobKind, JobProgress } from '../../protocol/events.ts';
 
-/** How far a job is, in units of its own. */
+/** Says how far a job is, in units of its own. */
 export interface Progress {
   stage: string;
   done: number;

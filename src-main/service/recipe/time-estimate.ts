@@ -8,7 +8,7 @@ import { listRuns, type RunFile } from '../../runs/run-folder.ts';
 const COSTLY: readonly RecipeKey[] = FIELDS.filter((field) => field.changesSpeed).map(({ key }) => key);
 const OF_TEACHER: readonly RecipeKey[] = ['teacherModel', 'teacherPath'];
 
-/** How fast a recipe trains on this machine, as far as it was seen. */
+/** Says how fast a recipe trains on this machine, as far as it was seen. */
 export interface Speed {
   /** Where the teacher is asked for every image. */
   imagesPerSecond: number;

@@ -29,7 +29,7 @@ const PARTING = 120_000;
 /** So many ranks to be started here, or the ranks that others have started, of which this process is rank 0. */
 export type RunRanks = { nproc: number } | RankedJob;
 
-/** What a training is started with. */
+/** Holds what a training is started with. */
 export interface Training {
   id: string;
   /** The run folder. */
@@ -49,7 +49,7 @@ export interface Training {
   onProgress?(stage: string, done: number, total: number): void;
 }
 
-/** How a run has ended. */
+/** Says how a run has ended. */
 export interface RunEnd {
   state: RunState;
   error: PlainError | null;

@@ -19,7 +19,7 @@ import type { RunControl, RunEnd, RunRanks } from './run-control.ts';
 import { shareOfRecipe, threadsOf } from '../../jobs/ranks/share.ts';
 import type { RunStore } from './run-store.ts';
 
-/** What a person asks to be trained, whichever way they ask it. Paths are absolute. */
+/** Holds what a person asks to be trained, whichever way they ask it. Paths are absolute. */
 export interface RunRequest {
   /** Settings by key. What they leave out comes from the run or checkpoint that goes on, or is the default. */
   given: Record<string, unknown>;

@@ -4,7 +4,7 @@ import { VERSION } from '../../protocol/version.ts';
 
 /** Writes the script of a job, for Slurm and for people: what it asks for, what it trains, and how it goes on. */
 
-/** What a script is made of. Paths are absolute; `%j` in them is Slurm's number of the job. */
+/** Holds what a script is made of. Paths are absolute; `%j` in them is Slurm's number of the job. */
 export interface ScriptParts {
   form: SlurmForm;
   cpusPerTask: number;
@@ -22,7 +22,7 @@ export interface ScriptParts {
   environment: Readonly<Record<string, string>>;
 }
 
-/** How a training ends that was saved because its time is up: EX_TEMPFAIL of sysexits.h, “try again later”. */
+/** Marks the end of a training that was saved because its time is up: EX_TEMPFAIL of sysexits.h, “try again later”. */
 export const TIME_UP = 75;
 
 /** Writes a script for sbatch. */

@@ -9,7 +9,7 @@ import { batchScript } from './batch-script.ts';
 
 /** Settles what a form leaves open, and makes the script of it. */
 
-/** What a job is made of. Paths are absolute. */
+/** Holds what a job is made of. Paths are absolute. */
 export interface JobWish {
   recipe: Recipe;
   /** The settings that the training has without a flag: the defaults, or those of what it goes on with. */

@@ -3,7 +3,7 @@ import { SLURM_STATES, hasEnded, type SlurmPartition, type SlurmState } from '..
 
 /** Reads what Slurm's commands print when they are asked for parsable output. Nothing here runs a command. */
 
-/** What Slurm says of one job now. */
+/** Holds what Slurm says of one job now. */
 export interface JobFacts {
   job: string;
   state: SlurmState;

@@ -19,7 +19,7 @@ export interface Command {
   run(parsed: Parsed, shell: Shell): Promise<number | void>;
 }
 
-/** Why work is asked to end. */
+/** Says why work is asked to end. */
 export type Interruption = 'stop' | 'time-up';
 
 /** The parts of its surroundings that a command may use. */

@@ -2,7 +2,7 @@ import type { PlainError } from '../../protocol/errors.ts';
 import type { EpochRow, ExportRow, HistoryRow, StepRow } from '../../protocol/events.ts';
 import { totalEpochs, type Recipe } from '../../protocol/recipe.ts';
 
-/** Where a command writes: results go to `out`, all that accompanies them to `err`. */
+/** Takes what a command writes: results go to `out`, all that accompanies them to `err`. */
 export interface Terminal {
   out(text: string): void;
   err(text: string): void;

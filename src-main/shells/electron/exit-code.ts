@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-/** How a process has ended. */
+/** Says how a process has ended. */
 export interface End {
   code: number | null;
   signal: string | null;

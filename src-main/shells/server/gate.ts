@@ -35,7 +35,7 @@ export function newToken(): string {
   return randomBytes(24).toString('base64url');
 }
 
-/** Why a request is turned away: the status and one sentence for the person. */
+/** Says why a request is turned away: the status and one sentence for the person. */
 export interface Refusal {
   status: 400 | 401 | 403;
   reason: string;

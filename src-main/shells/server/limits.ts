@@ -57,7 +57,7 @@ export class RateLimit {
 /** Addresses that are remembered for their wrong keys; beyond that the one that guessed longest ago is forgotten. */
 const MOST_ADDRESSES = 4096;
 
-/** Who has tried wrong keys, and how long each has to wait before the next. */
+/** Remembers who has tried wrong keys, and how long each has to wait before the next. */
 export class Guesses {
   private readonly seen = new Map<string, { wrong: number; until: number }>();
 

@@ -16,7 +16,7 @@ export interface EvaluationWish {
   names: string;
 }
 
-/** Which field of an {@link EvaluationWish} settles an error, and the names that it may have. */
+/** Says which field of an {@link EvaluationWish} settles an error, and the names that it may have. */
 export interface Choices {
   field: 'network' | 'entry';
   names: string[];

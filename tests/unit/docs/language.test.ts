@@ -3,7 +3,10 @@ import { describe, expect, it, test } from 'vitest';
 import { docComments } from './doc-comments.ts';
 import { files, read, sources } from './sources.ts';
 
-/** What can be checked of plain English: exported functions say first what they do, and some words are not used. */
+/**
+ * What can be checked of plain English: exported functions say first what they do, types and constants do not begin
+ * with a clause, and some words are not used.
+ */
 
 /** Plural nouns, which look like verbs in the third person. */
 const NOUNS = new Set(
@@ -20,6 +23,8 @@ const NOUNS = new Set(
 const VERBS =
   /^(Calls|Columns|Fields|Runs|Steps|Weights|Types) ((a|an|the|one|its|this|every|each|all|or)\b|`\w|\{@link)/;
 
+const CLAUSE = /^(What|Whether|How|Why|Where|When|Who|Whom|Whose|Which)\b/;
+
 /** Tells whether a comment begins with a verb in the third person, such as "Reads" or "Is". */
 function beginsWithVerb(text: string): boolean {
   const [first] = text.split(/[\s,.:;]/);
@@ -34,6 +39,15 @@ describe('comments', () => {
     const bad = typescript.flatMap((file) =>
       docComments(read(file), file)
         .filter(({ of, text }) => of?.kind === 'function' && !beginsWithVerb(text))
+        .map(({ line, of, text }) => `${file}:${line} ${of!.name}: ${text.slice(0, 60)}`),
+    );
+    expect(bad).toEqual([]);
+  });
+
+  it('of exported types and constants begin with a verb or a noun, not with a clause', () => {
+    const bad = typescript.flatMap((file) =>
+      docComments(read(file), file)
+        .filter(({ of, text }) => of?.kind === 'other' && CLAUSE.test(text))
         .map(({ line, of, text }) => `${file}:${line} ${of!.name}: ${text.slice(0, 60)}`),
     );
     expect(bad).toEqual([]);

@@ -30,7 +30,7 @@ function gated(writer: Writer, dy: Value, x: Value, most: number | null): Value 
   return writer.select(test, dy, writer.number(0, dy.dtype));
 }
 
-/** What computes each number from those at its place. */
+/** Lowers ops that compute each number from those at its place. */
 export const ELEMENTWISE: Lowerings = {
   Add: binary('add'),
   AddV2: binary('add'),

@@ -64,7 +64,7 @@ function oneHot({ writer, outputs, attr }: Site, x: Value, _depth: Value, on: Va
   return writer.select(writer.compare('EQ', labels, places), on, off);
 }
 
-/** What moves numbers and leaves them as they are. */
+/** Lowers ops that move numbers and leave them as they are. */
 export const MOVES: Lowerings = {
   Identity: (_, x) => x,
   /** Its results are used where nothing before them may be computed again too early: see `model/recompute.ts`. */

@@ -106,7 +106,7 @@ function maxPoolGrad(site: Site, x: Value, y: Value, dy: Value): Value {
   return out;
 }
 
-/** What makes few numbers of many. */
+/** Lowers ops that make few numbers of many. */
 export const REDUCTIONS: Lowerings = {
   Sum: reduction('add', () => 0),
   Max: reduction('maximum', lowest),

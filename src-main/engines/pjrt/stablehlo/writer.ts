@@ -2,7 +2,7 @@ import { shapeSize } from '../../../base/shape-size.ts';
 import type { DType, Values } from '../../../runtime/dtypes.ts';
 import { denseText, elementOf, listText, numberText, typeText, type Element, type Value } from './text.ts';
 
-/** How products are computed where their operands are float32: exactly, or as TF32 where the device has it. */
+/** Says how products are computed where their operands are float32: exactly, or as TF32 where the device has it. */
 export type ProductPrecision = 'HIGHEST' | 'DEFAULT';
 
 type Spec = Pick<Value, 'shape' | 'dtype'>;
