@@ -13,17 +13,7 @@ const ENGINE = [
 
 /** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
 const HERE = [
-  ...[
-    'evaluation',
-    'export',
-    'export-batch',
-    'export-when-done',
-    'graph-check',
-    'hub',
-    'profile',
-    'queue',
-    'standstill',
-  ],
+  ...['evaluation', 'export', 'export-batch', 'graph-check', 'hub', 'profile', 'queue', 'standstill'],
   ...['teach-once', 'teacher-training', 'weights'],
 ].map((name) => `tests/service/${name}.test.ts`);
 

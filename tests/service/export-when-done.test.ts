@@ -1,10 +1,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import type { ExportRow, ServiceEvent } from '../../src-main/protocol/events.ts';
 import type { ExportCheck, WrittenExport } from '../../src-main/protocol/export.ts';
 import { openHistory, readHistory } from '../../src-main/runs/history.ts';
-import { jobHere } from '../helpers/jobs-here.ts';
+import { buildPrograms } from '../helpers/build.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
 
@@ -13,8 +14,9 @@ const data = makeTinyData(join(places.root, 'data'));
 let front: Front;
 let openHere: () => Front;
 
-beforeAll(() => {
-  openHere = () => openFront(places, { spawnJob: jobHere });
+beforeAll(async () => {
+  const entry = join(await buildPrograms(), 'job.process.mjs');
+  openHere = () => openFront(places, { spawnJob: (job, more = {}) => spawnJob(job, { ...more, entry }) });
   front = openHere();
 });
 
