@@ -29,7 +29,7 @@ const PROJECTS = [
 ];
 
 /** Files that take longest in their project. */
-const LONG = /service\/(trainer|ranks|cli|distillation|orphans|workstation|process)\.test|programs\/step\.test/;
+const LONG = /service\/(trainer|slurm|ranks|cli|distillation|orphans|workstation|process)\.test|programs\/step\.test/;
 
 class LongestFirst extends BaseSequencer {
   /** Sorts by project, so that its files follow one another in its processes, and in it long ones first. */

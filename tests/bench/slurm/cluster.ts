@@ -4,11 +4,11 @@ import { createServer, type AddressInfo } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** A Slurm cluster of this machine alone, which is two nodes in the partition `pair`, without systemd and without touching another one here. */
+/**
+ * A Slurm cluster of this machine alone, which is two nodes in the partition `pair`, without systemd and without touching
+ * another one here.
+ */
 export interface Cluster {
-  /** `SLURM_CONF`. */
-  conf: string;
-  processors: number;
   /** Ends the controller alone. */
   stopController(): void;
   stop(): void;
@@ -23,22 +23,42 @@ export function installSlurm(): void {
   if (process.getuid?.() !== 0) throw new Error('This starts Slurm as root: run it as root.');
   if (['/usr/sbin/slurmctld', '/usr/sbin/slurmd', '/usr/sbin/munged', '/usr/bin/sbatch'].every(existsSync)) return;
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...words: string[]) => execFileSync('apt-get', words, { stdio: 'inherit', env: environment });
+  const apt = (...words: string[]) => execFileSync('apt-get', words, { stdio: ['ignore', 2, 2], env: environment });
   apt('update');
   apt('install', '-y', '--no-install-recommends', ...PACKAGES);
 }
 
-/** Starts munge, the controller and a node in `folder`, on ports of their own, and waits until it takes jobs. */
+/** Returns `SLURM_CONF` of a cluster in a folder. */
+export function confOf(folder: string): string {
+  return join(folder, 'slurm.conf');
+}
+
+/**
+ * Starts munge, the controller and a node in `folder`, on ports of their own, and waits until they do a job.
+ * @throws Error where they do not start; what did has ended.
+ */
 export async function startCluster(folder: string): Promise<Cluster> {
-  const host = hostname().split('.')[0];
+  const cluster = clusterIn(folder);
+  try {
+    await begin(folder);
+  } catch (error) {
+    cluster.stop();
+    throw error;
+  }
+  return cluster;
+}
+
+const hostOf = (): string => hostname().split('.')[0];
+
+async function begin(folder: string): Promise<void> {
+  const host = hostOf();
   const processors = availableParallelism();
   const munge = join(folder, 'munge');
   for (const name of ['state', ...nodesOf(host).map((node) => `spool-${node}`)])
     mkdirSync(join(folder, name), { recursive: true });
   execFileSync('chmod', ['0755', folder]);
   execFileSync('install', ['-d', '-o', 'munge', '-g', 'munge', '-m', '0755', munge]);
-  const at = (name: string): string => join(folder, name);
-  const conf = at('slurm.conf');
+  const conf = confOf(folder);
   writeFileSync(conf, configuration({ folder, host, processors, ports: await freePorts(3) }));
   const own = ['socket', 'pid-file', 'log-file', 'seed-file'].map((option) => `--${option}=${munge}/munge.${option}`);
   run('runuser', ['-u', 'munge', '--', '/usr/sbin/munged', ...own]);
@@ -49,13 +69,16 @@ export async function startCluster(folder: string): Promise<Cluster> {
     const { stdout } = spawnSync('sinfo', ['-h', '-p', 'pair', '-o', '%T|%D'], { env, encoding: 'utf8' });
     return stdout.trim() === 'idle|2';
   });
-  const pidFiles = nodesOf(host).map((node) => `slurmd-${node}.pid`);
-  const end = (path: string): void => endProcess(path);
+  const done = spawnSync('srun', ['-n', '1', 'true'], { env, encoding: 'utf8', timeout: 120_000 });
+  if (done.status !== 0) throw new Error(`srun does nothing: ${done.error?.message ?? done.stderr}`);
+}
+
+function clusterIn(folder: string): Cluster {
+  const at = (name: string): string => join(folder, name);
+  const pidFiles = nodesOf(hostOf()).map((node) => `slurmd-${node}.pid`);
   return {
-    conf,
-    processors,
-    stopController: () => end(at('slurmctld.pid')),
-    stop: () => [...pidFiles, 'slurmctld.pid', 'munge/munge.pid-file'].map(at).forEach(end),
+    stopController: () => endProcess(at('slurmctld.pid')),
+    stop: () => [...pidFiles, 'slurmctld.pid', 'munge/munge.pid-file'].map(at).forEach(endProcess),
     hasEnded: () => !pidFiles.map(at).some(existsSync),
   };
 }
