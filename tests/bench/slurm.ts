@@ -159,7 +159,7 @@ async function twoTasks(): Promise<void> {
     return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
   });
   await judged('the time limit puts two tasks back, and they go on', async () => {
-    const long = epochsFor(runOf('two'), LONG);
+    const long = epochsFor(runOf('two-whole'), 1.5 * LONG);
     const { status, stderr } = stillhouse('train', ...settings(long, 'two-long'), '--nproc', '2', '--threads', '1');
     if (status !== 0) throw new Error(stderr);
     return putBack(submit(...settings(long, 'two-limited'), ...two, '--timeout', '2'), 'two-long', 'two-limited');
