@@ -1,6 +1,7 @@
 import { attr } from '../../trace/ops.ts';
 import { rewrite, simplify } from '../../trace/rewrite.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
+import { constant } from './nodes.ts';
 
 /**
  * Joins the gradients of a convolution in groups, which are recorded group by group. oneDNN's ops take the whole with
@@ -12,7 +13,9 @@ export function joinGroups(program: Program): Program {
     if (!part) return rewriter.add({ ...node, inputs });
     const split = rewriter.nodes[inputs[0].node].inputs.map((ref) => rewriter.nodes[ref.node]);
     const whole = split.map((from, place): ValueRef => {
-      return place === SIZE_OF[part.op] ? { node: rewriter.add(sizeOf(node)), output: 0 } : from.inputs[0];
+      return place === SIZE_OF[part.op]
+        ? { node: rewriter.add(constant(node.outputs[0].shape)), output: 0 }
+        : from.inputs[0];
     });
     return rewriter.add({ ...part, attrs: [...part.attrs, ONE_DNN], inputs: whole, outputs: node.outputs });
   });
@@ -44,9 +47,4 @@ function groupOf(program: Program, { inputs, outputs }: ProgramNode): ProgramNod
       return place === SIZE_OF[first.op] || isSplit;
     });
   return parts.every(isGroup) ? first : null;
-}
-
-function sizeOf({ outputs: [{ shape }] }: ProgramNode): ProgramNode {
-  const outputs = [{ shape: [shape.length], dtype: 'int32' as const }];
-  return { op: 'Constant', attrs: [], inputs: [], outputs, values: Int32Array.from(shape) };
 }

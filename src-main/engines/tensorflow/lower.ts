@@ -4,6 +4,7 @@ import { narrowEnds, withPrecision, type Precision } from '../../trace/narrow.ts
 import { cluster } from './cluster.ts';
 import { fuseConvolutions } from './fuse-conv.ts';
 import { joinGroups } from './join-groups.ts';
+import { reshape } from './nodes.ts';
 import { pointProducts } from './point-products.ts';
 import { raiseFrozen, splitFrozen, type IsFrozen, type Split } from '../../trace/freeze.ts';
 import { attr } from '../../trace/ops.ts';
@@ -76,17 +77,9 @@ export function sumsOverRows(program: Program): Program {
     const { shape } = rewriter.spec(inputs[0]);
     if (!isSumOverRows(node, shape, program)) return rewriter.add({ ...node, inputs });
     const width = shape[shape.length - 1];
-    const size = rewriter.add(constant(Int32Array.of(shapeSize(shape) / width, width)));
-    const float = attr.type('T', 'float32');
-    const rows = rewriter.add({
-      op: 'Reshape',
-      attrs: [float, attr.type('Tshape', 'int32')],
-      inputs: [inputs[0], { node: size, output: 0 }],
-      outputs: [{ shape: [shapeSize(shape) / width, width], dtype: 'float32' }],
-    });
-    const attrs = [float, attr.text('data_format', 'NHWC')];
-    const inputsOfSum = [{ node: rows, output: 0 }];
-    return rewriter.add({ op: 'BiasAddGrad', attrs, inputs: inputsOfSum, outputs: node.outputs });
+    const rows = reshape(rewriter, inputs[0], [shapeSize(shape) / width, width]);
+    const attrs = [attr.type('T', 'float32'), attr.text('data_format', 'NHWC')];
+    return rewriter.add({ op: 'BiasAddGrad', attrs, inputs: [rows], outputs: node.outputs });
   });
 }
 
@@ -96,10 +89,6 @@ function isSumOverRows(node: ProgramNode, shape: number[], program: Program): bo
   if (!axes || kept || node.outputs[0].dtype !== 'float32') return false;
   const sorted = Array.from(axes as Int32Array).sort((a, b) => a - b);
   return shape.length > 1 && sorted.length === shape.length - 1 && sorted.every((axis, index) => axis === index);
-}
-
-function constant(values: Int32Array): ProgramNode {
-  return { op: 'Constant', attrs: [], inputs: [], outputs: [{ shape: [values.length], dtype: 'int32' }], values };
 }
 
 /** Fuses a matrix product with a bias that only this product gets: one op, which adds before it rounds and writes. */

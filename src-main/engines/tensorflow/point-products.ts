@@ -2,6 +2,7 @@ import { shapeSize } from '../../base/shape-size.ts';
 import { attr } from '../../trace/ops.ts';
 import { rewrite, simplify, type Rewriter } from '../../trace/rewrite.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
+import { reshape } from './nodes.ts';
 
 /**
  * Turns the gradients of 1×1 convolutions into products of matrices. These take parameters in the order in which they
@@ -23,7 +24,7 @@ function toInput({ outputs: [x] }: ProgramNode, rewriter: Rewriter, inputs: Valu
   const [weight] = turned.inputs;
   const [outs, ins] = rewriter.spec(weight).shape;
   if (!isTurn(rewriter, turned, [2, 3, 1, 0])) return null;
-  const factors = [reshape(rewriter, dy, [-1, outs]), reshape(rewriter, weight, [outs, ins])];
+  const factors = [inRows(rewriter, dy, outs), reshape(rewriter, weight, [outs, ins])];
   return reshape(rewriter, product(rewriter, factors, false), x.shape).node;
 }
 
@@ -34,7 +35,7 @@ function toKernel(node: ProgramNode, rewriter: Rewriter, inputs: ValueRef[]): nu
   const [x, , dy] = gradient.inputs;
   const [outs, ins] = node.outputs[0].shape;
   if (!isPoint(gradient.outputs[0].shape, rewriter.spec(x).shape, rewriter.spec(dy).shape)) return null;
-  const factors = [reshape(rewriter, dy, [-1, outs]), reshape(rewriter, x, [-1, ins])];
+  const factors = [inRows(rewriter, dy, outs), inRows(rewriter, x, ins)];
   return reshape(rewriter, product(rewriter, factors, true), node.outputs[0].shape).node;
 }
 
@@ -48,16 +49,9 @@ function isTurn(rewriter: Rewriter, node: ProgramNode, order: readonly number[])
   return values !== undefined && String(Array.from(values as Int32Array)) === String(order);
 }
 
-/** @param sides with −1 for what is left */
-function reshape(rewriter: Rewriter, value: ValueRef, sides: readonly number[]): ValueRef {
-  const { shape: from, dtype } = rewriter.spec(value);
-  const known = sides.reduce((size, side) => (side < 0 ? size : size * side), 1);
-  const shape = sides.map((side) => (side < 0 ? shapeSize(from) / known : side));
-  const outputs = [{ shape: [shape.length], dtype: 'int32' as const }];
-  const size = rewriter.add({ op: 'Constant', attrs: [], inputs: [], outputs, values: Int32Array.from(shape) });
-  const attrs = [attr.type('T', dtype), attr.type('Tshape', 'int32')];
-  const inputs = [value, { node: size, output: 0 }];
-  return { node: rewriter.add({ op: 'Reshape', attrs, inputs, outputs: [{ shape, dtype }] }), output: 0 };
+/** Adds a value as a matrix of so wide rows. */
+function inRows(rewriter: Rewriter, value: ValueRef, width: number): ValueRef {
+  return reshape(rewriter, value, [shapeSize(rewriter.spec(value).shape) / width, width]);
 }
 
 function product(rewriter: Rewriter, [a, b]: ValueRef[], transposeA: boolean): ValueRef {
