@@ -7,9 +7,9 @@ import { PRESETS } from '../../src-main/protocol/presets.ts';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { PjrtPlugin } from '../../src-main/runtime/pjrt/plugin.ts';
-import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
 import { recordTrainStep } from '../../src-main/train/step.ts';
+import { runMain } from './run-main.ts';
 import { compileFor, openCompiler } from './cuda-compiler.ts';
 import { GPU_TARGETS, type GpuTargetName } from './gpu-targets.ts';
 
@@ -52,14 +52,10 @@ interface Line {
 const devices = Number(options.devices);
 const precision = options.precision as Precision;
 const lines: Line[] = [];
-try {
+await runMain(async () => {
   await main();
   if (options.json) console.log(JSON.stringify(lines));
-  exitProcess(0);
-} catch (error) {
-  console.error(error);
-  exitProcess(1);
-}
+});
 
 async function main(): Promise<void> {
   const unknown = options.target.find((name) => !(name in GPU_TARGETS));

@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadEngine } from '../../src-main/engines/load.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import type { Precision } from '../../src-main/trace/narrow.ts';
+import { runMain } from './run-main.ts';
 import { addCheck, layPrograms, type Step } from './gpu-packing.ts';
 
 /**
@@ -44,13 +44,7 @@ const STEP_LIST: Step[] = [
   { name: 'tiny, two devices', model: TINY, batch: 512, precision: 'bfloat16', devices: 2 },
 ];
 
-try {
-  await main();
-  exitProcess(0);
-} catch (error) {
-  console.error(error);
-  exitProcess(1);
-}
+await runMain(main);
 
 async function main(): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'stillhouse-gpu-pack-'));

@@ -10,13 +10,13 @@ import type { Values } from '../../src-main/runtime/dtypes.ts';
 import type { PjrtClient } from '../../src-main/runtime/pjrt/client.ts';
 import { compileOptions } from '../../src-main/runtime/pjrt/compile-options.ts';
 import { ProgramCache } from '../../src-main/runtime/pjrt/program-cache.ts';
-import { exitProcess } from '../../src-main/runtime/tensorflow.ts';
 import { loadEngine } from '../../src-main/engines/load.ts';
 import { drawValues } from '../../src-main/train/mix.ts';
 import { recordTrainStep } from '../../src-main/train/step.ts';
 import { updateScalars } from '../../src-main/train/update.ts';
 import { PREFIX } from '../../src-main/train/variables.ts';
 import { BATCH, batchOf, fill, recipe, steps, type Setting } from '../helpers/tiny-steps.ts';
+import { runMain } from './run-main.ts';
 
 /**
  * `npm run bench -- reference`: computes one training step in float64 (by the processor's plugin) and says how far
@@ -33,13 +33,7 @@ const LR = 1e-3;
 /** Code that is made in a moment. */
 const FLAGS = { xla_backend_optimization_level: 0, xla_llvm_disable_expensive_passes: true };
 
-try {
-  await main();
-  exitProcess(0);
-} catch (error) {
-  console.error(error);
-  exitProcess(1);
-}
+await runMain(main);
 
 async function main(): Promise<void> {
   const inputSize = Number(options['input-size']);
