@@ -98,9 +98,7 @@ async function shortly(): Promise<void> {
     const job = submit(...settings(epochs, 'killed'), '--max-restarts', '1');
     await until('it trains', () => checkpoints(runOf('killed')) > 2);
     killAll('job.process.mjs', runOf('killed'));
-    const followed = stillhouse('slurm', job, '--follow');
-    const same = await equal(runOf('whole'), runOf('killed'));
-    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+    return followed(job, 'whole', 'killed');
   });
   await judged('scancel has a run saved', async () => {
     const job = submit(...settings(100_000, 'cancelled'));
@@ -154,9 +152,7 @@ async function twoTasks(): Promise<void> {
       const left = new RegExp(`; ${rank} more times`);
       await until('it goes on', () => left.test(stillhouse('slurm', job, '--log').stdout));
     }
-    const followed = stillhouse('slurm', job, '--follow');
-    const same = await equal(runOf('two-whole'), runOf('two-killed'));
-    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+    return followed(job, 'two-whole', 'two-killed');
   });
   await judged('the time limit puts two tasks back, and they go on', async () => {
     const long = epochsFor(runOf('two-whole'), 1.5 * LONG);
@@ -169,18 +165,15 @@ async function twoTasks(): Promise<void> {
     await until('it trains', () => checkpoints(runOf('nodes')) > 0);
     const onNodes = [0, 1].map((rank) => processesOf('job.process.mjs', runOf('nodes'), rank).map(nodeOf).join());
     const { nodes } = shown(job);
-    const followed = stillhouse('slurm', job, '--follow');
-    const same = await equal(runOf('two-whole'), runOf('nodes'));
+    const [good, found] = await followed(job, 'two-whole', 'nodes');
     const apart = new Set(onNodes).size === 2 && onNodes.every(Boolean);
-    return [followed.status === 0 && apart && same, `${nodes}: ${onNodes.join(' and ')}, ${same ? 'equal' : 'DIFFERS'}`]; // prettier-ignore
+    return [good && apart, `${nodes}: ${onNodes.join(' and ')}, ${found}`];
   });
   await judged('a task on the second node is killed, and both go on', async () => {
     const job = submit(...settings(epochs, 'nodes-killed'), '--nodes', '2', '--partition', 'pair');
     await until('it trains', () => checkpoints(runOf('nodes-killed')) > 2);
     killTask('job.process.mjs', runOf('nodes-killed'), 1);
-    const followed = stillhouse('slurm', job, '--follow');
-    const same = await equal(runOf('two-whole'), runOf('nodes-killed'));
-    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+    return followed(job, 'two-whole', 'nodes-killed');
   });
   await judged('scancel has both tasks save', async () => {
     const job = submit(...settings(100_000, 'two-cancelled'), ...two);
@@ -192,12 +185,18 @@ async function twoTasks(): Promise<void> {
   });
 }
 
-/** Follows a job to its end: it must have been put back, and its run equal one that nobody disturbed. */
-async function putBack(job: string, whole: string, run: string): Promise<[good: boolean, found: string]> {
+/** Follows a job to its end: its run must equal one that nobody disturbed. */
+async function followed(job: string, whole: string, run: string): Promise<[good: boolean, found: string]> {
   const { status } = stillhouse('slurm', job, '--follow');
-  const { restarts, state } = shown(job);
   const same = await equal(runOf(whole), runOf(run));
-  return [status === 0 && restarts > 0 && same, `${state}, put back ${restarts} times, ${same ? 'equal' : 'DIFFERS'}`];
+  return [status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+}
+
+/** Follows a job that must have been put back. */
+async function putBack(job: string, whole: string, run: string): Promise<[good: boolean, found: string]> {
+  const [good, found] = await followed(job, whole, run);
+  const { restarts } = shown(job);
+  return [good && restarts > 0, `${found}, put back ${restarts} times`];
 }
 
 function completed(): Promise<void> {
@@ -245,9 +244,7 @@ async function oneTask(): Promise<void> {
     const before = checkpoints(runOf('killed'));
     await until('it trains again', () => checkpoints(runOf('killed')) > before);
     killAll('cli.mjs', runOf('killed'));
-    const followed = stillhouse('slurm', job, '--follow');
-    const same = await equal(runOf('whole'), runOf('killed'));
-    return [followed.status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+    return followed(job, 'whole', 'killed');
   });
   await judged('one that is killed more often than allowed fails', async () => {
     const job = submit(...settings(100_000, 'fails'), '--max-restarts', '0');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** npm runs tests and benches in the root. */
 const ROOT = process.cwd();
@@ -15,6 +15,18 @@ let built: Promise<string> | undefined;
  */
 export function buildPrograms(): Promise<string> {
   return (built ??= share());
+}
+
+/** Bundles one program of the tests into a folder of this process, which is for the caller to remove. */
+export async function buildProgram(entry: string): Promise<{ folder: string; program: string }> {
+  const { build } = await import('vite');
+  const name = basename(entry, '.ts');
+  const folder = join(CACHE, `${process.pid}-${name}`);
+  await build({
+    ...{ root: ROOT, configFile: false, logLevel: 'error' },
+    build: { ssr: join(ROOT, entry), outDir: folder, target: 'node20' },
+  });
+  return { folder, program: join(folder, `${name}.js`) };
 }
 
 async function share(): Promise<string> {

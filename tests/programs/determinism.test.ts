@@ -1,26 +1,20 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { build } from 'vite';
 import { engineFolder } from '../../src-main/runs/places.ts';
+import { buildProgram } from '../helpers/build.ts';
 
-/** npm runs tests in the root. */
-const ROOT = process.cwd();
-const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-determinism`);
+let folder: string;
+let program: string;
 
 vi.setConfig({ testTimeout: 180_000 });
 beforeAll(async () => {
-  await build({
-    ...{ root: ROOT, configFile: false, logLevel: 'error' },
-    build: { ssr: join(ROOT, 'tests/programs/determinism-program.ts'), outDir: folder, target: 'node20' },
-  });
+  ({ folder, program } = await buildProgram('tests/programs/determinism-program.ts'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The losses of 100 steps in an engine process of their own. */
 function losses(threading: string): Promise<Float32Array> {
-  const program = join(folder, 'determinism-program.js');
   const child = spawn(process.execPath, [program, engineFolder(), threading], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [told, complaints] = ['', ''];
   child.stdout.on('data', (text) => (told += String(text)));

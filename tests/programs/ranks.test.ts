@@ -2,21 +2,17 @@ import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { build } from 'vite';
 import { engineFolder } from '../../src-main/runs/places.ts';
+import { buildProgram } from '../helpers/build.ts';
 import { relativeError } from '../helpers/engine.ts';
 import { freePorts } from '../helpers/free-ports.ts';
 
-/** npm runs tests in the root. */
-const ROOT = process.cwd();
-const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-ranks`);
+let folder: string;
+let program: string;
 
 vi.setConfig({ testTimeout: 180_000 });
 beforeAll(async () => {
-  await build({
-    ...{ root: ROOT, configFile: false, logLevel: 'error' },
-    build: { ssr: join(ROOT, 'tests/programs/ranks-program.ts'), outDir: folder, target: 'node20' },
-  });
+  ({ folder, program } = await buildProgram('tests/programs/ranks-program.ts'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -28,8 +24,9 @@ async function trained(setting: string, size: number, name: string): Promise<Flo
 
 function oneRank(args: string[], name: string): Promise<Float32Array> {
   const file = join(folder, `${name}.bin`);
-  const program = [join(folder, 'ranks-program.js'), engineFolder(), ...args, file];
-  const child = spawn(process.execPath, program, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [program, engineFolder(), ...args, file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let complaints = '';
   child.stderr.on('data', (text) => (complaints += String(text)));
   return new Promise((resolve, reject) =>

@@ -1,24 +1,19 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildProgram } from '../helpers/build.ts';
 
-/** npm runs tests in the root. */
-const ROOT = process.cwd();
-const folder = join(ROOT, 'node_modules', '.cache', 'test-programs', `${process.pid}-slurm`);
+let folder: string;
+let program: string;
 
 beforeAll(async () => {
-  await build({
-    ...{ root: ROOT, configFile: false, logLevel: 'error' },
-    build: { ssr: join(ROOT, 'tests/bench/slurm.ts'), outDir: folder, target: 'node20' },
-  });
+  ({ folder, program } = await buildProgram('tests/bench/slurm.ts'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs the bench in a process of its own, which waits for Slurm's commands. */
 function bench(...words: string[]): Promise<{ code: number | null; out: string }> {
-  const child = spawn(process.execPath, [join(folder, 'slurm.js'), ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => void (out += text));
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, out })));

@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { availableParallelism, hostname } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../helpers/free-ports.ts';
 
 /**
  * A Slurm cluster of this machine alone, which is two nodes in the partition `pair`, without systemd and without touching
@@ -124,21 +124,6 @@ PartitionName=debug Nodes=${host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes=${host} MaxTime=10 State=UP
 PartitionName=pair Nodes=${nodesOf(host).join(',')} MaxTime=INFINITE State=UP
 `;
-}
-
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function run(command: string, words: string[], env = process.env): void {
