@@ -12,16 +12,21 @@ const bareBuiltins: Plugin = {
   renderChunk: (code) => ({ code: code.replace(/require\((["'])node:/g, 'require($1'), map: null }),
 };
 
+/** What a program loads at its start: a package is many files, each found, read and parsed for itself. */
+const BUNDLED = [
+  ...['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'],
+  ...['csv-parse', 'valibot', 'ws', 'yaml', 'yauzl'],
+];
+
 export default defineConfig({
-  // What runs on a stock Node (>= 20.19) or in a utility process: ES modules, most dependencies from node_modules.
+  // What runs on a stock Node (>= 20.19) or in a utility process: ES modules, native dependencies from node_modules.
   main: {
     build: {
       outDir: 'dist/main',
       emptyOutDir: true,
       target: 'node20',
       sourcemap: true,
-      // Node reads the names that these export by a parser, which takes longer than the rest of a job's start.
-      externalizeDeps: { exclude: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter'] },
+      externalizeDeps: { exclude: BUNDLED },
       rolldownOptions: {
         input: {
           'service.process': at('src-main/service/service.process.ts'),

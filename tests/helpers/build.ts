@@ -51,6 +51,7 @@ function sourceHash(): string {
   const hash = createHash('sha256');
   for (const file of [
     'package-lock.json',
+    'tests/helpers/build.ts',
     'tests/helpers/here-program.ts',
     ...filesIn('src-main'),
     ...filesIn('resources'),
@@ -80,7 +81,7 @@ async function bundle(outDir: string): Promise<void> {
     configFile: false,
     logLevel: 'error',
     // As in `electron.config.ts`.
-    ssr: { noExternal: [/^@tensorflow\/tfjs-(core|converter)$/] },
+    ssr: { noExternal: [/^@tensorflow\/tfjs-(core|converter)$/, /^(csv-parse|valibot|ws|yaml|yauzl)(\/|$)/] },
     build: {
       ssr: true,
       outDir,
