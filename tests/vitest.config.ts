@@ -13,7 +13,19 @@ const ENGINE = [
 
 /** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
 const HERE = [
-  ...['evaluation', 'export', 'export-batch', 'graph-check', 'hub', 'profile', 'queue', 'standstill'],
+  ...[
+    'cli',
+    'deit-commands',
+    'evaluation',
+    'export',
+    'export-batch',
+    'graph-check',
+    'hub',
+    'profile',
+    'published',
+    'queue',
+    'standstill',
+  ],
   ...['teach-once', 'teacher-training', 'weights'],
 ].map((name) => `tests/service/${name}.test.ts`);
 

@@ -15,10 +15,15 @@ export function jobBundle(): Promise<Here> {
 /**
  * Does a job in this process, as `spawnJob` does in one of its own, which takes two seconds of a processor to begin:
  * for tests of what a job gives, says and leaves, and not of its process. One that is killed ends when it can.
+ * @param own makes its owner's side: that of the bundle for an owner from there, whose errors are its own
  */
-export function jobHere<Job extends JobRequest>(job: Job, options: JobProcessOptions = {}): JobProcess<Job['kind']> {
+export function jobHere<Job extends JobRequest>(
+  job: Job,
+  options: JobProcessOptions = {},
+  own = ownedJob,
+): JobProcess<Job['kind']> {
   const listeners: ((message: unknown) => void)[] = [];
-  const { outcome, commands } = ownedJob(job, options, (command) => {
+  const { outcome, commands } = own(job, options, (command) => {
     const message: unknown = structuredClone(command);
     setImmediate(() => listeners.forEach((listener) => listener(message)));
   });

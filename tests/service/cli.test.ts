@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -17,10 +17,11 @@ import { openFile } from '../../src-main/runs/file-source.ts';
 import { exportedFiles } from '../../src-main/runs/export-list.ts';
 import { readLog } from '../../src-main/runs/history.ts';
 import { buildPrograms } from '../helpers/build.ts';
+import { jsonLines, stillhouseApart, stillhouseHere, type Place } from '../helpers/command-line.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
 import { makeDataset } from '../helpers/images.ts';
 
-/** The program `stillhouse` as a person runs it: a process with arguments, output and an exit code. */
+/** The program `stillhouse`: arguments, output and an exit code; as a process where that is what counts. */
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-cli-'));
 const data = join(folder, 'data');
 const run = join(folder, 'run');
@@ -33,33 +34,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
-function stillhouse(
-  args: string[],
-  onOutput: (text: string, child: ChildProcess) => void = () => undefined,
-  more: Record<string, string> = {},
-): Promise<Ended> {
-  const env = { ...process.env, STILLHOUSE_HOME: join(folder, 'home'), ...more };
-  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended: Ended = { code: null, out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    ended.out += text;
-    onOutput(text, child);
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => void (ended.err += text));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code })));
-}
-
-const lines = ({ out }: Ended) =>
-  out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const place = (more: Record<string, string> = {}): Place => ({
+  cwd: folder,
+  env: { STILLHOUSE_HOME: join(folder, 'home'), ...more },
+});
+const stillhouse = (args: string[], more?: Record<string, string>) => stillhouseHere(args, place(more));
+const lines = jsonLines;
 
 const PLAIN = [
   '--aa',
@@ -78,15 +58,15 @@ const SMALL = ['--input-size', '32', '--batch_size', '8', '--warmup-epochs', '0'
 
 describe('arguments', () => {
   it('that are wrong end with 2 and a reason, those that are right with 0', async () => {
-    const wrong = await stillhouse(['train', '--epcohs', '3']);
+    const wrong = await stillhouseApart(['train', '--epcohs', '3'], place());
     expect([wrong.code, wrong.out]).toEqual([2, '']);
     expect(wrong.err).toContain('Did you mean --epochs?');
-    expect(await stillhouse(['--version'])).toMatchObject({ code: 0, err: '' });
+    expect(await stillhouseApart(['--version'], place())).toMatchObject({ code: 0, err: '' });
   });
 
   it('that are said twice, and variables that nothing reads, are noted', async () => {
     const typed = ['forecast', '--epochs', '3', '--epochs', '4', '--model', 'nonsense'];
-    const { err } = await stillhouse(typed, undefined, { STILLHOUSE_HOEM: '/nowhere' });
+    const { err } = await stillhouse(typed, { STILLHOUSE_HOEM: '/nowhere' });
     expect(err).toContain('--epochs 3 is overruled by the later --epochs 4.');
     expect(err).toContain('STILLHOUSE_HOEM changes nothing. Did you mean STILLHOUSE_HOME?');
   });
@@ -118,7 +98,7 @@ describe('looking', () => {
     const row = '0, NVIDIA A10, 23028, 22500, 8.6, GPU-a, 550.54.14';
     writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\necho '${row}'\n`, { mode: 0o755 });
     const machine = { PATH: `${bin}:${process.env.PATH}`, STILLHOUSE_CACHE: join(folder, 'bare') };
-    const told = await stillhouse(['engine', 'status', '--json'], undefined, machine);
+    const told = await stillhouse(['engine', 'status', '--json'], machine);
     const gpu = { index: 0, name: 'NVIDIA A10', memory: 23028 * 2 ** 20, capability: 8.6 };
     expect(lines(told)).toMatchObject([
       {
@@ -128,10 +108,10 @@ describe('looking', () => {
     ]);
     expect(lines(told)[0].gpu).toMatchObject({ reason: { code: 'gpu.no-engine', params: { plugin: 'pjrt-cuda12' } } });
     const hidden = { ...machine, CUDA_VISIBLE_DEVICES: '' };
-    const refused = await stillhouse(['eval', '--checkpoint', data, '--device', 'cuda:0'], undefined, hidden);
+    const refused = await stillhouse(['eval', '--checkpoint', data, '--device', 'cuda:0'], hidden);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain('CUDA_VISIBLE_DEVICES is "", which hides every GPU');
-    const { out, err } = await stillhouse(['engine', 'wheels', '--device', 'cuda'], undefined, machine);
+    const { out, err } = await stillhouse(['engine', 'wheels', '--device', 'cuda'], machine);
     expect(err).toContain('cuda is pjrt-cuda12 here: driver 550.54.14 is older than 580.65.06');
     expect(out.trim().split('\n')).toContainEqual(expect.stringMatching(/^nvidia-cudnn-cu12==9\.\S+ --hash=sha256:/));
   });
@@ -142,7 +122,7 @@ describe('looking', () => {
     renameSync(join(hostile, 'train', 'amber'), join(hostile, 'train', 'n01440764'));
     renameSync(join(hostile, 'val', 'amber'), join(hostile, 'val', 'n01440764'));
     renameSync(join(hostile, 'train', 'blue'), join(hostile, 'train', '\u001b[31m\u202ered\n'));
-    const loose = await stillhouse(['data', 'hostile', '--check'], undefined, { LC_ALL: 'zh_CN.UTF-8' });
+    const loose = await stillhouse(['data', 'hostile', '--check'], { LC_ALL: 'zh_CN.UTF-8' });
     expect(loose.code).toBe(0);
     expect(loose.out).toMatch(/n01440764 +2 +1 {2}丁鱥/);
     expect(loose.out).toContain('\\u001b[31m\\u202ered\\n');
@@ -177,22 +157,22 @@ describe('a machine without Slurm', () => {
   const settings = ['--data-path', data, '--model', 'deit_tiny_patch16_224', '--batch-size', '8'];
 
   it('has a script printed, or written to be submitted elsewhere, and says so', async () => {
-    const shown = await stillhouse(['submit', ...settings, '--nodes', '1', '--dry-run'], undefined, bare);
+    const shown = await stillhouse(['submit', ...settings, '--nodes', '1', '--dry-run'], bare);
     expect(shown).toMatchObject({ code: 0, out: expect.stringMatching(/^#!\/bin\/bash\n/) as string });
-    expect(await stillhouse(['slurm'], undefined, bare)).toMatchObject({ out: 'No job was submitted from here.\n' });
-    const written = await stillhouse(['submit', ...settings], undefined, bare);
+    expect(await stillhouse(['slurm'], bare)).toMatchObject({ out: 'No job was submitted from here.\n' });
+    const written = await stillhouse(['submit', ...settings], bare);
     expect(written).toMatchObject({ code: 1, err: expect.stringContaining('there is no command sinfo') as string });
-    const [job] = lines(await stillhouse(['slurm', '--json'], undefined, bare));
+    const [job] = lines(await stillhouse(['slurm', '--json'], bare));
     expect(job).toMatchObject({ type: 'slurm-job', job: null, state: 'WRITTEN' });
     expect(existsSync(String(job.script))).toBe(true);
-    expect(await stillhouse(['slurm', String(job.name), '--forget'], undefined, bare)).toMatchObject({ code: 0 });
+    expect(await stillhouse(['slurm', String(job.name), '--forget'], bare)).toMatchObject({ code: 0 });
     expect(existsSync(String(job.script))).toBe(false);
   });
 
   it('refuses before that what could not be trained', async () => {
-    const ended = await stillhouse(['submit', '--data-path', join(folder, 'none')], undefined, bare);
+    const ended = await stillhouse(['submit', '--data-path', join(folder, 'none')], bare);
     expect(ended).toMatchObject({ code: 1, err: expect.stringContaining('There is no folder') as string });
-    const twice = await stillhouse(['submit', ...settings, '--sbatch', '--time=3'], undefined, bare);
+    const twice = await stillhouse(['submit', ...settings, '--sbatch', '--time=3'], bare);
     expect(twice).toMatchObject({ code: 2, err: expect.stringContaining('--sbatch') as string });
   });
 });
@@ -212,7 +192,7 @@ describe('training', () => {
     ];
     const job = [...args, '--epochs', '3', '--output_dir', 'run', '--resume', 'auto', '--json'];
     let interrupted = false;
-    const first = await stillhouse(job, (text, child) => {
+    const first = await stillhouseApart(job, place(), (text, child) => {
       if (interrupted || !text.includes('"type":"step"')) return;
       interrupted = true;
       child.kill('SIGINT');

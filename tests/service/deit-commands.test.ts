@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../src-main/data/decode/png.ts';
 import { writeTorchFile } from '../../src-main/formats/torch-writer.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { stillhouseHere, type Ended } from '../helpers/command-line.ts';
 import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { hashed, parameterValues } from '../helpers/generated.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
@@ -17,11 +16,9 @@ import fixture from '../parity/commands.json' with { type: 'json' };
 /** The commands of DeiT's README, `stillhouse train` in place of `python main.py`, with smaller networks and images. */
 const folder = temporaryFolder();
 const places = ownPlaces();
-let program: string;
 let server: FileServer;
 
 beforeAll(async () => {
-  program = join(await buildPrograms(), 'cli.mjs');
   server = await fileServer();
 });
 afterAll(() => server.close());
@@ -40,20 +37,10 @@ function publish(model: string, classes: number, inputSize: number, own: Record<
   return `${server.url}${path}`;
 }
 
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
 function stillhouse(command: string): Promise<Ended> {
-  const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
+  const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
   const others = { TORCH_HOME: join(places.root, 'torch'), HF_HUB_CACHE: join(places.root, 'hub') };
-  const child = spawn(process.execPath, [program, ...command.split(' ')], { cwd: folder, env: { ...env, ...others } });
-  const ended: Ended = { code: null, out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => void (ended.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => void (ended.err += text));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code })));
+  return stillhouseHere(command.split(' '), { cwd: folder, env: { ...env, ...others } });
 }
 
 describe('an evaluation of published weights', () => {

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +6,7 @@ import { encodePng } from '../../src-main/data/decode/png.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import { saveCheckpoint, type StateTensor } from '../../src-main/runs/checkpoint.ts';
 import { exportCheckpoint } from '../../src-main/runs/export.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jsonLines, stillhouseHere, type Ended } from '../helpers/command-line.ts';
 import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { hashed, parameterValues } from '../helpers/generated.ts';
 import { ownPlaces } from '../helpers/workstation.ts';
@@ -22,12 +21,10 @@ const [MODEL, SIZE] = ['deit_tiny_distilled_patch16_224', 112];
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 const places = ownPlaces();
-let program: string;
 let server: FileServer;
 let address: string;
 
 beforeAll(async () => {
-  program = join(await buildPrograms(), 'cli.mjs');
   const bytes = readFileSync(await exported());
   const name = `${MODEL}-${createHash('sha256').update(bytes).digest('hex').slice(0, 8)}.pth`;
   server = await fileServer({ [`/deit/${name}`]: bytes, '/photo.png': image() });
@@ -55,24 +52,13 @@ async function exported(): Promise<string> {
   return (await exportCheckpoint(run, { checkpoint: file, format: 'pth', output: join(folder, 'weights.pth') })).path;
 }
 
-interface Ended {
-  code: number | null;
-  out: string;
-  err: string;
-}
-
 function stillhouse(...args: string[]): Promise<Ended> {
   const own = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
   const others = { TORCH_HOME: join(places.root, 'torch'), HF_HUB_CACHE: join(places.root, 'hub') };
-  const env = { ...process.env, ...own, ...others };
-  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended: Ended = { code: null, out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => void (ended.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => void (ended.err += text));
-  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ended, code })));
+  return stillhouseHere(args, { cwd: folder, env: { ...own, ...others } });
 }
 
-const lines = ({ out }: Ended) => out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
+const lines = jsonLines;
 
 interface Prediction {
   file: string;

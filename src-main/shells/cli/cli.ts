@@ -1,3 +1,4 @@
+import { spawnJob } from '../../jobs/job-process.ts';
 import type { Interruption } from './command.ts';
 import { Interruptions } from './interruptions.ts';
 import { runCli } from './main.ts';
@@ -41,6 +42,6 @@ const code = await runCli(
       return process.stderr.columns || 80;
     },
   },
-  interruptions.on,
+  { onInterrupt: interruptions.on, spawnJob },
 );
 process.exitCode = pipe.brokenCode ?? code;

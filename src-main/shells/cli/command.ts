@@ -1,3 +1,4 @@
+import type { SpawnJob } from '../../service/runs/run-control.ts';
 import type { Option, Parsed } from './options.ts';
 import type { Reporter, Terminal } from './progress.ts';
 
@@ -26,6 +27,8 @@ export type Interruption = 'stop' | 'time-up';
 export interface Shell {
   terminal: Terminal;
   reporter: Reporter;
+  /** Starts a job, in a process of its own where nobody chose otherwise. */
+  spawnJob: SpawnJob;
   /**
    * Calls `ask` at the first interruption (Ctrl-C, a request to terminate, or a scheduler whose time is up) and `force`
    * at the second Ctrl-C, until `release` is called.

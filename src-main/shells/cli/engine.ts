@@ -11,7 +11,6 @@ import { StillhouseError, fromPlainError } from '../../protocol/errors.ts';
 import { sayReason } from '../../protocol/reasons.ts';
 import { engineFolder, engineFolders } from '../../runs/places.ts';
 import { EngineManager, type ChosenEngine } from '../../service/engine/engine-manager.ts';
-import { spawnJob } from '../../jobs/job-process.ts';
 import type { Command, Shell } from './command.ts';
 import { withService, type LocalService } from './local-service.ts';
 import { pathValue, textValue, type Parsed } from './options.ts';
@@ -22,7 +21,7 @@ import { remove } from '../../base/moves.ts';
  * Chooses the engine for the device that a person asked for.
  * @throws StillhouseError `engine.missing`, why the last verification failed, `gpu.*`.
  */
-export function chooseEngine(device?: string): Promise<ChosenEngine> {
+export function chooseEngine({ spawnJob }: Shell, device?: string): Promise<ChosenEngine> {
   return new EngineManager(engineFolders(), spawnJob, () => undefined).choose(device);
 }
 

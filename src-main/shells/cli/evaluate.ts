@@ -77,7 +77,7 @@ async function evaluated(given: string | undefined, parsed: Parsed, shell: Shell
   const settings = recipeValues(parsed);
   await describeTeacher(parsed, settings, shell);
   const threads = integerValue(parsed, 'threads', 1, 1024);
-  const { engine, gpu } = await chooseEngine(settings.device);
+  const { engine, gpu } = await chooseEngine(shell, settings.device);
   const weights = weightFileOf(given);
   const entry = textValue(parsed, 'entry') ?? settings.finetuneEntry;
   const job = {

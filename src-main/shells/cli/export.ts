@@ -129,7 +129,7 @@ async function write(parsed: Parsed, { checkpoint, ...source }: Source, shell: S
   const items = formats.map((format): ExportItem => (formats.length === 1 ? { format, output } : { format }));
   const job: ExportJob = {
     ...{ kind: 'export', weights: checkpoint, ...source, items, folder: output },
-    ...(formats.some(isComputed) ? await chooseEngine(source.settings.device) : { engine: '' }),
+    ...(formats.some(isComputed) ? await chooseEngine(shell, source.settings.device) : { engine: '' }),
     input: textValue(parsed, 'input') as ExportJob['input'],
     classNames: pathValue(parsed, 'classes'),
     licence: textValue(parsed, 'licence'),
@@ -161,7 +161,7 @@ function formatsOf(parsed: Parsed, output: string, { reporter }: Shell): ExportF
 async function checked(parsed: Parsed, shell: Shell, what: Source & { path: string }): Promise<ExportCheck> {
   const threads = integerValue(parsed, 'threads', 1, 1024);
   const images = integerValue(parsed, 'images', 1, MOST_CHECK_IMAGES) ?? CHECK_IMAGES;
-  const { engine, gpu } = await chooseEngine(what.settings.device);
+  const { engine, gpu } = await chooseEngine(shell, what.settings.device);
   const check = await inJobProcess({ kind: 'check-export', engine, gpu, threads, ...what, images }, shell);
   if (!check) throw new StillhouseError('job.cancelled');
   return check;

@@ -2,7 +2,6 @@ import type { JobProgress, ServiceEvent } from '../../protocol/events.ts';
 import { fromPlainError } from '../../protocol/errors.ts';
 import type { Handlers } from '../../protocol/service.ts';
 import { cacheFolder, homeFolder } from '../../runs/places.ts';
-import { spawnJob } from '../../jobs/job-process.ts';
 import { createWorkstation, type WorkstationOptions } from '../../service/workstation.ts';
 import type { Shell } from './command.ts';
 
@@ -19,12 +18,10 @@ export interface LocalService {
   onEvent(listener: (event: ServiceEvent) => void): void;
 }
 
-/** The options of a workstation in this process. */
-export const HERE: Omit<WorkstationOptions, 'shell' | 'emit'> = {
-  homeFolder: homeFolder(),
-  cacheFolder: cacheFolder(),
-  spawnJob,
-};
+/** Returns the options of a workstation in this process. */
+export function here({ spawnJob }: Pick<Shell, 'spawnJob'>): Omit<WorkstationOptions, 'shell' | 'emit'> {
+  return { homeFolder: homeFolder(), cacheFolder: cacheFolder(), spawnJob };
+}
 
 /** Opens the service in this process while `body` runs. */
 export async function withService<Result>(
@@ -37,7 +34,7 @@ export async function withService<Result>(
     for (const listener of all) listener(event);
     if (event.event === 'job') for (const listener of listeners) listener(event.progress);
   };
-  const workstation = createWorkstation({ ...HERE, shell: 'cli', emit });
+  const workstation = createWorkstation({ ...here(shell), shell: 'cli', emit });
   const calls = workstation.handlers;
   try {
     return await body({

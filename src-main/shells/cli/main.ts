@@ -66,10 +66,10 @@ const COMMANDS: readonly Command[] = [
 export async function runCli(
   argv: readonly string[],
   terminal: Terminal,
-  onInterrupt: Shell['onInterrupt'],
+  surroundings: Pick<Shell, 'onInterrupt' | 'spawnJob'>,
 ): Promise<number> {
   const reporter = argv.includes('--json') ? jsonReporter(terminal) : textReporter(terminal);
-  const shell: Shell = { terminal, reporter, onInterrupt };
+  const shell: Shell = { terminal, reporter, ...surroundings };
   try {
     const [name, ...rest] = argv;
     if (name === undefined || asksHelp(name)) return help(rest[0], terminal);

@@ -135,7 +135,7 @@ async function answer(
 ): Promise<JobResults['predict-files']> {
   const settings = recipeValues(parsed);
   const top = integerValue(parsed, 'top', 1, 1000) ?? TOP;
-  const { engine, gpu } = await chooseEngine(settings.device);
+  const { engine, gpu } = await chooseEngine(shell, settings.device);
   const { root, files } = found;
   const write = writerOf(parsed, shell, found);
   const job = {

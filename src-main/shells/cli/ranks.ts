@@ -4,7 +4,7 @@ import { threadsOf } from '../../jobs/ranks/share.ts';
 import type { RunRequest } from '../../service/runs/run-starter.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import type { Shell } from './command.ts';
-import { HERE } from './local-service.ts';
+import { here } from './local-service.ts';
 import { integerValue, textValue, type Option, type Parsed } from './options.ts';
 
 /** Several processes that train one run: started here, or by torchrun or srun. */
@@ -69,9 +69,10 @@ function ofPlace({ rank, size, localSize, leader }: RankPlace, reporter: Shell['
 export async function follow(
   ranks: NonNullable<CommandRanks['follower']>,
   threads: number | undefined,
-  { reporter, onInterrupt }: Shell,
+  shell: Shell,
 ): Promise<number> {
-  const workstation = createWorkstation({ ...HERE, shell: 'cli', emit: () => undefined });
+  const { reporter, onInterrupt } = shell;
+  const workstation = createWorkstation({ ...here(shell), shell: 'cli', emit: () => undefined });
   try {
     const job = await workstation.join(ranks, threads);
     // That the time is up rank 0 hears too, and says with what the run ends. Kept to the end: a scheduler ends all when

@@ -4,7 +4,7 @@ import { StillhouseError } from '../../protocol/errors.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { serve as serveWindow, type Served } from '../server/serve.ts';
 import type { Command } from './command.ts';
-import { HERE } from './local-service.ts';
+import { here } from './local-service.ts';
 import { integerValue, textValue } from './options.ts';
 
 const PORT = 7860;
@@ -36,7 +36,7 @@ export const serve: Command = {
         host: textValue(parsed, 'host') ?? '127.0.0.1',
         token: textValue(parsed, 'token'),
         rendererFolder: bundlePath('../renderer'),
-        workstation: (emit) => createWorkstation({ ...HERE, shell: 'server', emit }),
+        workstation: (emit) => createWorkstation({ ...here(shell), shell: 'server', emit }),
       });
     // Nobody asked for that very port: another will do.
     const served = await listen(wanted ?? PORT).catch((error: unknown) => {

@@ -169,7 +169,7 @@ export const evaluateTeacher: Command = {
   run: async (parsed, shell) => {
     const settings = recipeValues(parsed);
     await describeTeacher(parsed, settings, shell);
-    const { engine, gpu } = await chooseEngine(settings.device);
+    const { engine, gpu } = await chooseEngine(shell, settings.device);
     const threads = integerValue(parsed, 'threads', 1, 1024);
     const result = await inJobProcess({ kind: 'evaluate-teacher', engine, gpu, threads, settings }, shell);
     if (!result) throw new StillhouseError('job.cancelled');

@@ -9,7 +9,7 @@ import type { BegunRun, RunRequest } from '../../service/runs/run-starter.ts';
 import { createWorkstation } from '../../service/workstation.ts';
 import { readProfile } from '../../runs/profile-file.ts';
 import type { Command, Interruption, Shell } from './command.ts';
-import { HERE, withService } from './local-service.ts';
+import { here, withService } from './local-service.ts';
 import {
   integerValue,
   pathValue,
@@ -167,7 +167,7 @@ async function trainOnce(request: RunRequest, shell: Shell, onBegun: (begun: Beg
     reporter.rows(event.rows, begun.recipe);
     story.add(event.rows);
   };
-  const workstation = createWorkstation({ ...HERE, shell: 'cli', emit });
+  const workstation = createWorkstation({ ...here(shell), shell: 'cli', emit });
   const onProgress = (stage: string, done: number, total: number): void =>
     reporter.progress(stage, done, total, 'files');
   let begun: BegunRun;

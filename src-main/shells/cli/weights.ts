@@ -1,5 +1,4 @@
 import { exportEndings } from '../../protocol/export-formats.ts';
-import { spawnJob } from '../../jobs/job-process.ts';
 import type { JobEvent, JobRequest, JobResults } from '../../jobs/job-protocol.ts';
 import type { Command, Shell } from './command.ts';
 import { chooseEngine } from './engine.ts';
@@ -52,7 +51,7 @@ export const forward: Command = {
     const [weights, input, output] = ['weights', 'input', 'output'].map((flag) => pathValue(parsed, flag) ?? '');
     const model = textValue(parsed, 'model') ?? '';
     const threads = integerValue(parsed, 'threads', 1, 1024);
-    const { engine, gpu } = await chooseEngine(recipeValues(parsed).device);
+    const { engine, gpu } = await chooseEngine(shell, recipeValues(parsed).device);
     const entry = textValue(parsed, 'entry');
     const classNames = pathValue(parsed, 'classes');
     const job = { kind: 'forward', engine, gpu, threads, model, weights, entry, classNames, input, output } as const;
@@ -68,7 +67,7 @@ export async function inJobProcess<Job extends JobRequest>(
   shell: Shell,
   onEvent: (event: JobEvent) => void = () => undefined,
 ): Promise<JobResults[Job['kind']]> {
-  const child = spawnJob(job, {
+  const child = shell.spawnJob(job, {
     onEvent: (event) => {
       onEvent(event);
       if (event.tell === 'progress') shell.reporter.progress(event.stage, event.done, event.total, 'files');

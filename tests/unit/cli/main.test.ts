@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { spawnJob } from '../../../src-main/jobs/job-process.ts';
 import { runCli } from '../../../src-main/shells/cli/main.ts';
 
 /** What one command line prints, and its exit code. */
@@ -10,7 +11,7 @@ async function typed(...argv: string[]): Promise<{ code: number; out: string; er
     interactive: false,
     columns: 80,
   };
-  const code = await runCli(argv, terminal, () => ({ release: () => undefined }));
+  const code = await runCli(argv, terminal, { onInterrupt: () => ({ release: () => undefined }), spawnJob });
   return { code, out, err };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openHistory } from '../../../src-main/runs/history.ts';
 import { renderRun } from '../../../src-main/service/studies/report/run-page.ts';
+import { spawnJob } from '../../../src-main/jobs/job-process.ts';
 import { runCli } from '../../../src-main/shells/cli/main.ts';
 import { epochRow, newRun, temporaryFolder } from './state.ts';
 
@@ -44,9 +45,10 @@ it('is written by the command line', async () => {
     interactive: false,
     columns: 80,
   };
-  const code = await runCli(['report', twoEpochs(), '--output', output], terminal, () => ({
-    release: () => undefined,
-  }));
+  const code = await runCli(['report', twoEpochs(), '--output', output], terminal, {
+    onInterrupt: () => ({ release: () => undefined }),
+    spawnJob,
+  });
   expect([code, said.join('')]).toEqual([0, `Written: ${output}\n`]);
   expect(readFileSync(output, 'utf8')).toMatch(/^<!doctype html>/);
 });
