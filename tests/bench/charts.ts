@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import vue from '@vitejs/plugin-vue';
 import { chromium, type Page } from 'playwright';
 import { build, preview, type InlineConfig } from 'vite';
+import { CHROMIUM } from '../helpers/chromium.ts';
 import type { Frames } from './charts/frames.ts';
 
 /**
@@ -72,8 +73,7 @@ async function main(): Promise<void> {
   } satisfies InlineConfig;
   await build({ ...shared, mode: 'production', build: { outDir: folder, emptyOutDir: true } });
   const server = await preview({ ...shared, build: { outDir: folder }, preview: { port: 0, host: '127.0.0.1' } });
-  const executablePath = process.env.STILLHOUSE_TEST_CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     const load = loadavg()[0].toFixed(1);

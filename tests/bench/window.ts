@@ -1,4 +1,5 @@
 import { chromium, type Browser, type Page } from 'playwright';
+import { CHROMIUM } from '../helpers/chromium.ts';
 import { ScriptedService } from '../helpers/scripted-service.ts';
 import { feed, serveScripted, stepRows } from '../helpers/window-feed.ts';
 
@@ -108,8 +109,7 @@ async function inTrainView(
   work: (page: Page, browser: Browser) => Promise<boolean>,
 ): Promise<boolean> {
   const served = await serveScripted(service);
-  const executablePath = process.env.STILLHOUSE_TEST_CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     await page.goto(served.url);

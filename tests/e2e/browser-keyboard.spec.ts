@@ -3,7 +3,7 @@ import type { Page } from 'playwright/test';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { accessibilityFaults } from './axe.ts';
 import { expect, test } from './fixtures.ts';
-import { Workbench, SCREENS } from './workbench.ts';
+import { Workbench, keepScreen } from './workbench.ts';
 
 /** Does a command by typing its name into the palette. */
 async function command(page: Page, name: string): Promise<void> {
@@ -106,7 +106,7 @@ test('a preset of the palette gives back the recipe that it replaced', async ({ 
   await expect(epochs).toHaveValue('300');
   const notice = page.getByRole('status').filter({ hasText: 'The recipe you had written was replaced.' });
   expect(await accessibilityFaults(page)).toEqual([]);
-  await page.screenshot({ path: join(SCREENS, 'replaced.png') });
+  await keepScreen(page, 'replaced');
   await notice.getByRole('button', { name: 'Undo' }).press('Enter');
   await expect(epochs).toHaveValue('17');
   await expect(notice).toBeHidden();
@@ -234,7 +234,7 @@ test('palette, preferences and shortcuts have no fault in any theme', async ({ a
           await page.getByRole('dialog').getByRole('button').nth(1).press('Enter');
         }
         await expect(page.getByRole('dialog')).toBeVisible();
-        await page.screenshot({ path: join(SCREENS, `${overlay}-${theme}-${scheme}.png`) });
+        await keepScreen(page, `${overlay}-${theme}-${scheme}`);
         expect(await accessibilityFaults(page, 'dialog'), `${overlay}, ${theme}`).toEqual([]);
         await page.keyboard.press('Escape');
         await expect(page.getByRole('dialog')).toBeHidden();

@@ -6,8 +6,8 @@ import { settle } from './workbench.ts';
 
 const CLI = join(fileURLToPath(new URL('../..', import.meta.url)), 'dist/main/cli.mjs');
 
-test('the address without its key opens nothing', async ({ page, browser }) => {
-  const stranger = await browser.newPage();
+test('the address without its key opens nothing', async ({ page, chromium }) => {
+  const stranger = await (await chromium()).newPage();
   const answer = await stranger.goto(new URL('/', page.url()).href);
   expect(answer?.status()).toBe(401);
   await expect(stranger.getByText('it carries the key')).toBeVisible();

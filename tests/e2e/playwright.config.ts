@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'playwright/test';
+import { CHROMIUM } from '../helpers/chromium.ts';
 import type { ShellOptions } from './fixtures.ts';
 
 const NEVER = 10 * 60_000;
@@ -28,7 +29,7 @@ export default defineConfig<ShellOptions>({
         shell: 'browser',
         browserName: 'chromium',
         launchOptions: {
-          executablePath: process.env.STILLHOUSE_TEST_CHROMIUM ?? '/usr/bin/chromium',
+          executablePath: CHROMIUM,
           args: ['--no-sandbox', '--disable-gpu'],
         },
       },

@@ -5,7 +5,7 @@ import type { ElectronApplication, Page } from 'playwright/test';
 import type { App } from './fixtures.ts';
 import { expect } from './fixtures.ts';
 
-export const SCREENS = fileURLToPath(new URL('../../test-results/screens', import.meta.url));
+const SCREENS = fileURLToPath(new URL('../../test-results/screens', import.meta.url));
 
 /** Epochs that no test sees the end of. */
 export const LONG = 100_000;
@@ -128,12 +128,17 @@ export class Workbench {
     await expect.poll(() => this.steps()).toBeGreaterThan(past);
   }
 
-  /** An image of the window for people, at a size and in a theme. */
+  /** Looks whether all is in sight at a size; keeps an image for people. */
   async look(name: string, size: { width: number; height: number }): Promise<void> {
     await resize(this.app, size);
     await expect.poll(() => this.page.evaluate(overflow)).toEqual([]);
-    await this.page.screenshot({ path: join(SCREENS, `${name}-${size.width}x${size.height}.png`) });
+    await keepScreen(this.page, `${name}-${size.width}x${size.height}`);
   }
+}
+
+/** Keeps an image of the window in test-results/screens, where `STILLHOUSE_TEST_SCREENS` asks for them. */
+export async function keepScreen(page: Page, name: string): Promise<void> {
+  if (process.env.STILLHOUSE_TEST_SCREENS) await page.screenshot({ path: join(SCREENS, `${name}.png`) });
 }
 
 /**
