@@ -113,7 +113,7 @@ const TABLE: Row[] = [
     ],
     packages: ['valibot', 'yaml', 'node:*'],
   },
-  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite', 'yauzl'] },
+  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite', 'vue', 'yauzl'] },
   {
     folder: 'src-main/shells/electron',
     imports: ['src-main/protocol', 'src-main/runs', 'src-main/service'],
