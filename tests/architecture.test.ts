@@ -113,7 +113,11 @@ const TABLE: Row[] = [
     ],
     packages: ['valibot', 'yaml', 'node:*'],
   },
-  { folder: 'src-main/setup', imports: [], packages: ['electron-builder', 'node:*', 'vite', 'vue', 'yauzl'] },
+  {
+    folder: 'src-main/setup',
+    imports: [],
+    packages: ['@vue/language-core', 'electron-builder', 'node:*', 'typescript', 'vite', 'vue', 'yauzl'],
+  },
   {
     folder: 'src-main/shells/electron',
     imports: ['src-main/protocol', 'src-main/runs', 'src-main/service'],
