@@ -1,9 +1,9 @@
 import { shapeSize } from '../base/shape-size.ts';
-import type { Values } from '../runtime/dtypes.ts';
+import { DTYPES, type Values } from '../runtime/dtypes.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
 import type { IsFrozen } from '../trace/freeze.ts';
 import type { Precision } from '../trace/narrow.ts';
-import type { Program } from '../trace/program.ts';
+import { variablesOf, type Program } from '../trace/program.ts';
 
 /**
  * The seam between what is computed and what computes it: a recorded program and its state know no engine, and only
@@ -31,11 +31,16 @@ export interface Engine {
    * @throws RangeError when the state lacks a variable; StillhouseError `engine.op`.
    */
   compile(program: Program, state: State, options?: CompileOptions): Promise<Compiled>;
-  /**
-   * Computes the most bytes that the values of one run of `program` need at a time, with what is computed once for all
-   * runs. Variables are not counted.
-   */
-  footprint(program: Program, as?: LowerAs): Promise<number>;
+  /** Computes what `program` holds in memory besides the variables that a run changes. */
+  footprint(program: Program, as?: LowerAs): Promise<Footprint>;
+}
+
+/** Bytes that a program holds. */
+export interface Footprint {
+  /** The most that the values of one run need at a time. */
+  values: number;
+  /** Frozen variables as the program uses them, with what is computed from them once. */
+  frozen: number;
 }
 
 /** The processor or the accelerators that compute. */
@@ -59,6 +64,12 @@ export interface DeviceLoad {
   deviceMemory?: number;
   /** Percent of the last moments in which they computed, in their mean. */
   deviceBusy?: number;
+}
+
+/** Counts the bytes of those variables that a program reads. */
+export function variableBytes(program: Program, counts: (variable: string) => boolean): number {
+  const counted = variablesOf(program).filter(({ name }) => counts(name));
+  return counted.reduce((sum, { spec: { dtype, shape } }) => sum + DTYPES[dtype].bytes * shapeSize(shape), 0);
 }
 
 /** Requires values of the shape that a variable has. @throws RangeError for another shape, or another number of values. */

@@ -67,8 +67,7 @@ async function teacherFile(name: string): Promise<string> {
 }
 
 async function forecastOf(recipe: Recipe) {
-  return spawnJob({ kind: 'forecast', engine: engineFolder(), recipe, classes: CLASSES }, { entry })
-    .done;
+  return spawnJob({ kind: 'forecast', engine: engineFolder(), recipe, classes: CLASSES }, { entry }).done;
 }
 
 /** The most resident memory that a trainer of one epoch told of, bytes. */

@@ -6,7 +6,7 @@ import type { ReadGpuLoad } from '../../runtime/nvml.ts';
 import type { TensorFlow } from '../../runtime/tensorflow.ts';
 import type { Precision } from '../../trace/narrow.ts';
 import type { Program } from '../../trace/program.ts';
-import type { Device, DeviceLoad, Engine } from '../engine.ts';
+import { variableBytes, type Device, type DeviceLoad, type Engine } from '../engine.ts';
 import { compiledOver } from './compiled.ts';
 import { PjrtState } from './state.ts';
 import { toStableHlo } from './stablehlo/lower.ts';
@@ -64,11 +64,11 @@ export function pjrtEngine({
       if (!(state instanceof PjrtState)) throw new TypeError('compile: the state is not of this engine');
       return compiledOver(await load(program, exact ? 'float32' : precision), state);
     },
-    footprint: async (program, { precision } = {}) => {
+    footprint: async (program, { precision, isFrozen = () => false } = {}) => {
       const { executable } = await load(program, precision);
       const { temporary, outputs, aliased } = executable.memory();
       executable.dispose();
-      return temporary + outputs - aliased;
+      return { values: temporary + outputs - aliased, frozen: variableBytes(program, isFrozen) };
     },
   };
 }

@@ -3,7 +3,7 @@ import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../../r
 import type { Program } from '../../trace/program.ts';
 import type { Engine, LowerAs } from '../engine.ts';
 import { compile, compileFrozen } from './compile.ts';
-import { footprint, preparedBytes } from './footprint.ts';
+import { footprint, frozenBytes } from './footprint.ts';
 import { lowerFrozen } from './lower.ts';
 import { TensorFlowState } from './state.ts';
 
@@ -35,7 +35,7 @@ function tensorFlowEngine(tensorflow: TensorFlow): Engine {
       exact ? compile(tensorflow, program, state) : compileFrozen(tensorflow, lowered(program, as), state),
     footprint: async (program, as) => {
       const split = lowered(program, as);
-      return footprint(split.program, lanes) + preparedBytes(split.prepare);
+      return { values: footprint(split.program, lanes), frozen: frozenBytes(split, as?.isFrozen) };
     },
   };
 }

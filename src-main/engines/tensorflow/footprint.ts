@@ -1,5 +1,7 @@
 import { shapeSize } from '../../base/shape-size.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
+import type { IsFrozen, Split } from '../../trace/freeze.ts';
+import { variableBytes } from '../engine.ts';
 import type { Program, ProgramNode, TensorSpec, ValueRef } from '../../trace/program.ts';
 
 /** Ops whose result is their first input's memory. */
@@ -55,9 +57,25 @@ function ownBytes(node: ProgramNode, output: number): number {
   return VIEWS.has(node.op) || node.op === 'Input' ? 0 : bytesOf(node.outputs[output]);
 }
 
-/** Counts the bytes of what a program prepares. */
-export function preparedBytes({ nodes, assigns }: Program): number {
-  return assigns.reduce((sum, { value }) => sum + bytesOf(nodes[value.node].outputs[value.output]), 0);
+/**
+ * Counts the bytes of frozen variables that a program reads, prepared or as they are, and of kernels that oneDNN keeps in
+ * its own order beside them. Those that only `prepare` reads are freed (`State.trim`).
+ */
+export function frozenBytes({ program, prepare }: Split, isFrozen: IsFrozen = () => false): number {
+  const prepared = new Set(prepare.assigns.map(({ variable }) => variable));
+  return variableBytes(program, (name) => prepared.has(name) || isFrozen(name)) + orderedBytes(program, new Set());
+}
+
+/** Counts the kernels of convolutions that are marked constant; the body of several calls has them once. */
+function orderedBytes({ nodes }: Program, seen: Set<Program>): number {
+  return nodes.reduce((sum, { op, attrs, inputs, body }) => {
+    const isNew = body !== undefined && !seen.has(body);
+    if (isNew) seen.add(body);
+    const constant =
+      op === 'FusedConv' && attrs.some(({ name, value }) => name === 'is_filter_const' && value === true);
+    const own = constant ? bytesOf(nodes[inputs[1].node].outputs[inputs[1].output]) : 0;
+    return sum + own + (isNew ? orderedBytes(body, seen) : 0);
+  }, 0);
 }
 
 function bytesOf({ shape, dtype }: TensorSpec): number {

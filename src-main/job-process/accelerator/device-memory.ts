@@ -1,4 +1,4 @@
-import type { Device, Engine } from '../../engines/engine.ts';
+import type { Device, Engine, Footprint } from '../../engines/engine.ts';
 import { readableBytes } from '../../base/bytes.ts';
 import { shapeSize } from '../../base/shape-size.ts';
 import { deviceMemoryError } from '../../jobs/out-of-memory.ts';
@@ -34,8 +34,8 @@ export function teacherInside({ recipe, teacher }: Omit<Trained, 'student'>): St
   return teacher !== null && asksOutside(recipe, teacher) ? 'outside' : stepTeacher(teacher);
 }
 
-/** Returns how many bytes the values of a step need for a batch size, which is a rank's share where ranks train. */
-export function stepNeeds(engine: Engine, trained: Trained, ranks?: Ranks): (batchSize: number) => Promise<number> {
+/** Returns what a step holds for a batch size, which is a rank's share where ranks train. */
+export function stepNeeds(engine: Engine, trained: Trained, ranks?: Ranks): (batchSize: number) => Promise<Footprint> {
   const { recipe, student } = trained;
   const precision = precisionOf(recipe, engine);
   const teacher = teacherInside(trained);
@@ -66,14 +66,14 @@ export async function deviceForecast(
   { state, activations }: { state: number; activations: number },
   recipe: Recipe,
   { name, memory: limit, count }: Device,
-  needs: (batchSize: number) => Promise<number>,
+  needs: (batchSize: number) => Promise<Footprint>,
 ): Promise<DeviceForecast> {
   const fed = (UPLOADED * imagesBytes(recipe)) / count;
   const { batchSize } = recipe;
   const whole = { batch: batchSize, bytes: activations + fed };
   const half = Math.floor(batchSize / (4 * count)) * 2 * count;
   if (limit === null || half === 0) return { name, total: state + whole.bytes, limit, batch: null };
-  const smaller = { batch: half, bytes: (await needs(half)) + (fed * half) / batchSize };
+  const smaller = { batch: half, bytes: (await needs(half)).values + (fed * half) / batchSize };
   return { name, total: state + whole.bytes, limit, batch: largestBatch(smaller, whole, limit - state, 2 * count) };
 }
 
@@ -100,6 +100,6 @@ async function forecastOf(engine: Engine, { recipe, student, teacher }: Trained)
   const own = Object.values(updateVariables(student, recipe)).map(({ shape }) => shape);
   const taught = (teacher?.network?.specs ?? []).map(({ shape }) => shape);
   const needs = stepNeeds(engine, { recipe, student, teacher });
-  const held = { state: bytesOf([...own, ...taught]), activations: await needs(recipe.batchSize) };
+  const held = { state: bytesOf([...own, ...taught]), activations: (await needs(recipe.batchSize)).values };
   return deviceForecast(held, recipe, engine.device, needs);
 }

@@ -12,6 +12,7 @@ import {
   type ScoredBatch,
 } from '../../train/evaluate.ts';
 import type { EvalHeads } from '../../train/metrics.ts';
+import type { Precision } from '../../trace/narrow.ts';
 import { createEvalStep, isFrozen } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
@@ -24,6 +25,8 @@ interface ComparedTeacher {
   loader: Loader;
   /** Stops it from answering them at once, so that nothing of it is held after that; null: when it is first compared. */
   atOnce?: AbortSignal | null;
+  /** Of its products; float32 when left out. */
+  precision?: Precision;
 }
 
 /** A student to score, and the teacher to compare it with; their parameters are in the state. */
@@ -106,9 +109,9 @@ export async function createScorer(
 /** Computes the teacher's decisions, once: it is frozen, and its validation images are always the same. */
 async function createDecider(
   { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
-  { opened, loader }: ComparedTeacher,
+  { opened, loader, precision }: ComparedTeacher,
 ): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
-  const answers = await teacherAnswers(opened, { engine, state }, batchSize);
+  const answers = await teacherAnswers(opened, { engine, state }, { batchSize, precision });
   let known: Map<string, number> | null = null;
   return async (stop) => {
     if (known) return known;
@@ -123,7 +126,7 @@ async function createDecider(
       ...recordTeacher,
     });
     if (!known) return null;
-    // Its images are not looked at again, nor is it asked in float32.
+    // Its images are not looked at again.
     answers.dispose();
     state.trim(isFrozen);
     await loader.close();

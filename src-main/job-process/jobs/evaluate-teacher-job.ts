@@ -43,7 +43,7 @@ export async function runEvaluateTeacherJob(
     const batchSize = Math.min(recipe.batchSize, Math.max(dataset.train.length, 1));
     const newWorkers = (looks: LoaderRecipe) => decodeWorkers(job.engine, engine, looks);
     const loader = teacherLoader(opened, { dataset, recipe, newWorkers, batchSize });
-    const answers = await teacherAnswers(opened, { engine, state }, batchSize);
+    const answers = await teacherAnswers(opened, { engine, state }, { batchSize });
     state.trim(isFrozen);
     const tell = progressTeller(context, 'evaluate-teacher');
     let scored = 0;

@@ -44,15 +44,16 @@ export async function runForecastJob(job: ForecastJob): Promise<JobResults['fore
   const precision = precisionOf(recipe, engine);
   const apart = teacherInside({ recipe, teacher }) === 'outside' && teacher?.network ? recordTeacherAnswers(engine, { student, recipe, batchSize }, teacher.network) : null; // prettier-ignore
   const needs = stepNeeds(engine, { recipe, student, teacher }, ranks);
+  const programs = [await needs(batchSize), ...(apart ? [await engine.footprint(apart, { precision, isFrozen })] : [])];
   const own = Object.entries(updateVariables(student, recipe));
   const ofModel = own.filter(([name]) => [PREFIX.model, PREFIX.ema].some((prefix) => name.startsWith(prefix)));
   const parameters = bytesOf(ofModel.map(([, { shape }]) => shape));
   const one = {
     parameters,
     optimizer: bytesOf(own.map(([, { shape }]) => shape)) - parameters,
-    teacher: bytesOf((teacher?.network?.specs ?? []).map(({ shape }) => shape)),
+    teacher: programs.reduce((sum, { frozen }) => sum + frozen, 0),
     // One after the other.
-    activations: Math.max(await needs(batchSize), apart ? await engine.footprint(apart, { precision, isFrozen }) : 0),
+    activations: Math.max(...programs.map(({ values }) => values)),
     process: PROCESS + BATCHES * imagesBytes({ ...recipe, batchSize }),
   };
   const forecast = timesProcesses(one, processes);

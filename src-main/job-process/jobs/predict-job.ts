@@ -167,7 +167,7 @@ async function openAdviser(recipe: Recipe, classes: readonly string[], engine: E
   const { distillationType, teacherPath } = recipe;
   if (distillationType === 'none' || teacherPath === '' || !existsSync(teacherPath)) return null;
   const opened = await openTeacher(await planTeacher(recipe, classes), { engine, state, classes });
-  const answers = await teacherAnswers(opened, { engine, state }, 1);
+  const answers = await teacherAnswers(opened, { engine, state }, { batchSize: 1 });
   const { inputSize, cropRatio, interpolation } = opened.card;
   const own: ViewOptions = { ...evaluationRecipe(recipe), inputSize, evalCropRatio: cropRatio, evalInterpolation: interpolation }; // prettier-ignore
   const maker = imageMaker(own, engineDecodeNow(engine.tensorflow));

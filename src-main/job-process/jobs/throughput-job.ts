@@ -48,7 +48,8 @@ async function fits(engine: Engine, parts: EvalStepParts): Promise<boolean> {
   const free = kind === 'processor' ? freeMemory() : memory;
   if (free === null) return true;
   const program = recordEvalStep(engine, parts);
-  return (await engine.footprint(program, { isFrozen: frozenIn(parts) })) < SHARE * free;
+  const { values, frozen } = await engine.footprint(program, { isFrozen: frozenIn(parts) });
+  return values + frozen < SHARE * free;
 }
 
 /** Times a batch in images a second; null when stopped. */

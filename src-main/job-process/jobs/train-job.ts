@@ -358,6 +358,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
       opened: teacher,
       loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize, share })),
       atOnce: taught.rests ? context.stop : null,
+      precision,
     },
     others: company,
     batchSize,

@@ -129,7 +129,7 @@ async function takePart(job: RankJob, context: JobContext, line: RankLine, heard
   const shown = { dataset, recipe, newWorkers, batchSize, share };
   const score = await createScorer({
     ...{ engine, state, student, average: recipe.modelEma, batchSize, heads: recipe.evalHeads, loader, context },
-    teacher: teacher && { opened: teacher, loader: teacherLoader(teacher, shown) },
+    teacher: teacher && { opened: teacher, loader: teacherLoader(teacher, shown), precision },
   });
   state.trim(isFrozen);
   await runLoop({

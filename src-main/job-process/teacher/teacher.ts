@@ -6,6 +6,7 @@ import type { Recipe } from '../../protocol/recipe.ts';
 import type { CardValues, TeacherCard } from '../../protocol/teacher-card.ts';
 import type { Engine } from '../../engines/engine.ts';
 import type { State } from '../../engines/engine.ts';
+import type { Precision } from '../../trace/narrow.ts';
 import { fuse } from '../../train/metrics.ts';
 import { createEvalStep } from '../../train/step.ts';
 import { recordPlainImages, type StepTeacher } from '../../train/teacher.ts';
@@ -87,11 +88,11 @@ export interface TeacherAnswers {
   dispose(): void;
 }
 
-/** Compiles what answers whole batches of evaluation images. */
+/** Compiles what answers whole batches of evaluation images; its products are float32 where no precision is given. */
 export async function teacherAnswers(
   teacher: OpenTeacher,
   { engine, state }: Pick<TeacherPlace, 'engine' | 'state'>,
-  batchSize: number,
+  { batchSize, precision }: { batchSize: number; precision?: Precision },
 ): Promise<TeacherAnswers> {
   const { card, network, outside, columns } = teacher;
   if (network) {
@@ -99,6 +100,7 @@ export async function teacherAnswers(
       model: network,
       prefix: PREFIX.teacher,
       batchSize,
+      precision,
       frozen: true,
     });
     return {

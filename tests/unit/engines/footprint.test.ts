@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { footprint } from '../../../src-main/engines/tensorflow/footprint.ts';
+import { footprint, frozenBytes } from '../../../src-main/engines/tensorflow/footprint.ts';
+import { attr } from '../../../src-main/trace/ops.ts';
+import type { DType } from '../../../src-main/runtime/dtypes.ts';
 import { needed } from '../../../src-main/trace/rewrite.ts';
 import { Hand } from '../trace/programs.ts';
 
@@ -40,4 +42,22 @@ test('what is needed is what outputs and assignments lead back to', () => {
   const program = { ...hand.program(kept), assigns: [{ variable: 'v', value: written }] };
   expect(dropped.node).toBe(2);
   expect(needed(program)).toEqual([true, true, false, true]);
+});
+
+test('frozen variables count as a program reads them, and constant kernels twice: oneDNN keeps them in its order too', () => {
+  const variable = (hand: Hand, name: string, dtype: DType) => hand.add('Variable', [], [3, 3, 4, 4], { name, dtype });
+  const kernel = 3 * 3 * 4 * 4;
+  const inner = new Hand();
+  const constant = { attrs: [attr.bool('is_filter_const', true)] };
+  const [x, w] = [inner.input('0', [1, 8, 8, 4]), inner.input('1', [3, 3, 4, 4], 'bfloat16')];
+  const body = inner.program(inner.add('FusedConv', [x, w], [1, 8, 8, 4], constant));
+  const hand = new Hand();
+  const images = hand.input('images', [1, 8, 8, 4]);
+  const [prepared, plain] = [variable(hand, 'prepared', 'bfloat16'), variable(hand, 'teacher.plain', 'float32')];
+  variable(hand, 'model.moves', 'float32');
+  const calls = [0, 1].map(() => hand.add('Call', [images, prepared], [1, 8, 8, 4], { body }));
+  const program = hand.program(...calls, plain);
+  const prepare = { nodes: [], outputs: [], assigns: [{ variable: 'prepared', value: images }] };
+  const isFrozen = (name: string) => name.startsWith('teacher.');
+  expect(frozenBytes({ program, prepare }, isFrozen)).toBe(kernel * (2 + 2 + FLOAT));
 });
