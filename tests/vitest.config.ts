@@ -36,7 +36,7 @@ const HERE = [
 const PROJECTS = [
   { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true },
   { name: 'here', include: HERE, exclude: [], isolate: false },
-  { name: 'engine', include: ENGINE, exclude: [], isolate: true },
+  { name: 'engine', include: ENGINE, exclude: [], isolate: false },
   { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
 ];
 

@@ -2,7 +2,10 @@ import { exportGraph } from '../../src-main/exports/export-graph.ts';
 import type { Graph, GraphFile, GraphOptions, WriteOptions } from '../../src-main/exports/graph.ts';
 import { recordInference, type Recording } from '../../src-main/exports/recording.ts';
 import { transformer } from '../../src-main/model/deit.ts';
-import type { Model } from '../../src-main/model/model.ts';
+import { efficientNet } from '../../src-main/model/efficientnet.ts';
+import type { Model, ModelOptions, Network } from '../../src-main/model/model.ts';
+import { regNet } from '../../src-main/model/regnet.ts';
+import { resNet } from '../../src-main/model/resnet.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { Engine } from '../../src-main/engines/engine.ts';
 import { interpret } from '../../src-main/engines/tensorflow/interpret.ts';
@@ -28,6 +31,31 @@ export const EXPORTED: Record<string, () => Model> = {
   'wide-tf-efficientnet': () => createModel('tf_efficientnet_b0', { classes: 4, inputSize: 50, inputWidth: 77 }),
   lite: () => createModel('efficientnet_lite0', { classes: 4, inputSize: 64 }),
 };
+
+/** Networks of the same families with few channels and blocks, for whatever a real width would prove no better. */
+export const NARROW: Record<string, () => Model> = {
+  ...EXPORTED,
+  vit: () => narrowed(EXPORTED.vit(), (options) => transformer({ patch: 16, dim: 32, depth: 2, heads: 2 }, options)),
+  resnet: () => narrowed(EXPORTED.resnet(), (options) => resNet({ stages: [1, 1, 0, 0] }, options)),
+  ...Object.fromEntries(
+    ['regnety', 'regnetx', 'wide-regnety'].map((name) => {
+      const shape = { depth: 4, initial: 16, slope: 12, multiplier: 2, group: 8, squeeze: name !== 'regnetx' };
+      return [name, () => narrowed(EXPORTED[name](), (options) => regNet(shape, options))];
+    }),
+  ),
+  ...Object.fromEntries(
+    ['efficientnet', 'tf-efficientnet', 'wide-tf-efficientnet', 'lite'].map((name) => {
+      const kind = { lite: name === 'lite', tensorflow: name.includes('tf') };
+      const shape = { width: 0.25, depth: 0.5, stages: 4, ...kind };
+      return [name, () => narrowed(EXPORTED[name](), (options) => efficientNet(shape, options))];
+    }),
+  ),
+};
+
+function narrowed(model: Model, make: (options: ModelOptions) => Network): Model {
+  const { classes, inputSize, inputWidth } = model;
+  return { ...model, ...make({ classes, inputSize, inputWidth }) };
+}
 
 /** Returns values of every parameter. */
 export function exportedParams(model: Model): Record<string, Float32Array> {

@@ -40,7 +40,10 @@ export const efficient = (): Model =>
     inputSize: 32,
     drop: 0.2,
   });
-export const residual = (): Model => model((all) => resNet({ stages: [1, 1, 1, 1], bottleneck: true }, all), SIDE);
+export const residual = (): Model =>
+  model((all) => resNet({ stages: [1, 1, 0, 0], bottleneck: true }, all), {
+    inputSize: 32,
+  });
 export const regular = (): Model =>
   model((all) => regNet({ depth: 4, initial: 16, slope: 12, multiplier: 2, group: 8, squeeze: true }, all), SIDE);
 

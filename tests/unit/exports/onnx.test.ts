@@ -12,7 +12,7 @@ import { deciding } from '../../../src-main/train/metrics.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
 import * as networks from '../../helpers/exported-networks.ts';
 
-const { EXPORTED } = networks;
+const { NARROW } = networks;
 let engine: Engine;
 beforeAll(async () => {
   engine = await testEngine();
@@ -48,8 +48,8 @@ function fileOf({ network }: ReturnType<typeof made>, more: Partial<WriteOptions
 }
 
 describe('in ONNX Runtime', () => {
-  test.for(Object.keys(EXPORTED))('%s answers as the engine, alone and in a batch', async (name) => {
-    const model = EXPORTED[name]();
+  test.for(Object.keys(NARROW))('%s answers as the engine, alone and in a batch', async (name) => {
+    const model = NARROW[name]();
     const one = made(model);
     const bytes = fileOf(one);
     const expected = deciding('mean', one.answers, model.classes);
@@ -62,7 +62,7 @@ describe('in ONNX Runtime', () => {
   test.for(['mean', 'softmax', 'class', 'distillation'] as const)(
     'decides by %s, and gives both heads',
     async (heads) => {
-      const model = EXPORTED.distilled();
+      const model = NARROW.distilled();
       const one = made(model, { heads });
       for (const precision of ['float32', 'float16'] as const) {
         const answers = await run(fileOf(one, { precision }), fed(model, one.answers.images), 3);
@@ -75,7 +75,7 @@ describe('in ONNX Runtime', () => {
   );
 
   test.for(['deit3', 'regnety', 'lite'])('%s takes float32 and answers in it with halves inside', async (name) => {
-    const model = EXPORTED[name]();
+    const model = NARROW[name]();
     const one = made(model);
     const bytes = fileOf(one, { precision: 'float16' });
     expect(bytes.length).toBeLessThan(0.7 * fileOf(one).length);
@@ -85,7 +85,7 @@ describe('in ONNX Runtime', () => {
 
   test('takes pixels from 0 to 255 and normalises them itself', async () => {
     for (const name of ['wide', 'tf-efficientnet']) {
-      const model = EXPORTED[name]();
+      const model = NARROW[name]();
       const { inputSize, inputWidth = inputSize, mean, std } = model;
       const one = made(model);
       const pixels = Uint8Array.from(one.answers.images, (value, at) => 255 * (value * std[at % 3] + mean[at % 3]));
@@ -101,19 +101,19 @@ describe('in ONNX Runtime', () => {
   });
 
   test('multiplies whole numbers in image transformers alone', async () => {
-    const model = EXPORTED.distilled();
+    const model = NARROW.distilled();
     const one = made(model);
     const { logits } = await run(fileOf(one, { precision: 'int8' }), fed(model, one.answers.images), 1);
     const error = relativeError(logits, deciding('mean', one.answers, 5));
     expect(error).toBeLessThan(0.1);
     expect(error).toBeGreaterThan(0);
-    expect(() => fileOf(made(EXPORTED.lite()), { precision: 'int8' })).toThrow(
+    expect(() => fileOf(made(NARROW.lite()), { precision: 'int8' })).toThrow(
       expect.objectContaining({ code: 'export.int8' }),
     );
   });
 
   test('reads large weights from a file beside', async () => {
-    const model = EXPORTED.vit();
+    const model = networks.EXPORTED.vit();
     const one = made(model);
     const files = writeOnnx(one.network.graph, networks.writeOptions({ externalBytes: 1e6 }));
     expect(files.map(({ name }) => name)).toEqual(['model.onnx', 'model.onnx.data', 'model.onnx.json']);
@@ -127,7 +127,7 @@ describe('in ONNX Runtime', () => {
 
 describe('the file', () => {
   test('says what it takes and gives, and holds the facts', () => {
-    const one = made(EXPORTED.wide());
+    const one = made(NARROW.wide());
     const bytes = fileOf(one);
     const source = { size: bytes.length, read: (at: number, count: number) => bytes.subarray(at, at + count) };
     const header = readOnnxHeader(source, 'model.onnx');
@@ -141,7 +141,7 @@ describe('the file', () => {
   });
 
   test('calls weights as timm does', () => {
-    const one = made(EXPORTED.deit());
+    const one = made(NARROW.deit());
     const bytes = fileOf(one);
     const source = { size: bytes.length, read: (at: number, count: number) => bytes.subarray(at, at + count) };
     const { nodes } = readOnnxHeader(source, 'model.onnx').sketch.main;
@@ -155,7 +155,7 @@ describe('the file', () => {
   });
 
   test('is refused as halves where a weight is beyond them', () => {
-    const one = made(EXPORTED.deit());
+    const one = made(NARROW.deit());
     one.network.params['norm.weight'][0] = 70_000;
     expect(() => fileOf(one, { precision: 'float16' })).toThrow(expect.objectContaining({ code: 'export.half' }));
   });

@@ -8,12 +8,13 @@ import type { Engine } from '../../../src-main/engines/engine.ts';
 import type { GraphFile, GraphInput, WriteOptions } from '../../../src-main/exports/graph.ts';
 import { writeSavedModel } from '../../../src-main/exports/saved-model-writer.ts';
 import { writeTfjs } from '../../../src-main/exports/tfjs-writer.ts';
+import type { Model } from '../../../src-main/model/model.ts';
 import { SavedModel } from '../../../src-main/runtime/saved-model.ts';
 import { deciding } from '../../../src-main/train/metrics.ts';
 import { relativeError, testEngine } from '../../helpers/engine.ts';
 import * as networks from '../../helpers/exported-networks.ts';
 
-const { EXPORTED } = networks;
+const { NARROW } = networks;
 let engine: Engine;
 beforeAll(async () => {
   engine = await testEngine();
@@ -23,13 +24,13 @@ beforeAll(async () => {
 const MADE = new Map<string, ReturnType<typeof make>>();
 
 function made(name: string) {
-  const found = MADE.get(name) ?? make(name);
+  const found = MADE.get(name) ?? make(NARROW[name]());
   MADE.set(name, found);
   return found;
 }
 
-function make(name: string) {
-  const network = networks.exportedNetwork(engine, EXPORTED[name]());
+function make(exported: Model) {
+  const network = networks.exportedNetwork(engine, exported);
   const { model } = network.recording;
   const { inputSize, inputWidth = inputSize, classes, mean, std } = model;
   const answers = networks.answersOfEngine(engine, network);
@@ -49,7 +50,7 @@ function folderOf(files: GraphFile[]): string {
 }
 
 describe("in TensorFlow's loader", () => {
-  test.for(Object.keys(EXPORTED))('%s answers by both signatures as the engine, alone and in a batch', async (name) => {
+  test.for(Object.keys(NARROW))('%s answers by both signatures as the engine, alone and in a batch', async (name) => {
     const one = made(name);
     const folder = folderOf(writeSavedModel(one.network.graph, networks.writeOptions({ input: 'images' })));
     const loaded = await SavedModel.load(engine.tensorflow, folder, 'second/pixel_values:0', 'second/logits:0');
@@ -106,7 +107,7 @@ async function answersOfTfjs(
 }
 
 describe('in TF.js', () => {
-  test.for(Object.keys(EXPORTED))('%s answers as the engine, alone and in a batch', async (name) => {
+  test.for(Object.keys(NARROW))('%s answers as the engine, alone and in a batch', async (name) => {
     const one = made(name);
     const { answers, metadata } = await answersOfTfjs(one, 'pixel_values', [1, 3]);
     expect(metadata.architecture).toBe(one.model.name);
@@ -116,7 +117,7 @@ describe('in TF.js', () => {
   });
 
   test('takes pixels, and weights of half the bytes', async () => {
-    const one = made('regnetx');
+    const one = make(networks.EXPORTED.regnetx());
     const plain = await answersOfTfjs({ ...one, images: one.whole }, 'pixel_values', [3]);
     const pixels = await answersOfTfjs(one, 'images', [3]);
     expect(relativeError(pixels.answers[0], plain.answers[0])).toBeLessThan(1e-5);
