@@ -73,7 +73,7 @@ describe('our own decoders', () => {
     };
     for (let length = 0; length < Math.min(bytes.length, 400); length++) read(bytes.subarray(0, length));
     const random = new Random(0, 'augment', 0, 0);
-    for (let turn = 0; turn < 150; turn++) {
+    for (let turn = 0; turn < 90; turn++) {
       const damaged = Uint8Array.from(bytes);
       for (let flip = 0; flip <= turn % 3; flip++)
         damaged[random.integer(Math.min(bytes.length, 200))] = random.integer(256);
@@ -186,7 +186,7 @@ describe('the engine as decoder', () => {
     const options = { inputSize: 40, scaleMin: 0.02, hflip: 0.5, evalCropRatio: 0.875, aa: 'rand-m9-mstd0.5-inc1' };
     const maker = imageMaker(options, engineDecodeNow(engine.tensorflow));
     const looks = (): [Look, Uint8Array][] =>
-      Array.from({ length: 25 }, (_, index) => [
+      Array.from({ length: 10 }, (_, index) => [
         { draws: new Random(1, 'augment', 0, index) },
         new Uint8Array(40 * 40 * 3),
       ]);

@@ -100,6 +100,9 @@ async function shown(recipe: Recipe) {
   return { batches, program: hash(program) };
 }
 
+/** What the recipe without a change shows, made once. */
+let unchanged: ReturnType<typeof shown> | undefined;
+
 const hashOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
 
 const keysBy = (how: string) => FIELDS.filter(({ key }) => ANSWERS_BY[key] === how);
@@ -117,7 +120,7 @@ describe('the key of kept answers', () => {
     const changed = base({ [key]: otherValue(field) });
     expect(changed[key]).not.toEqual(base()[key]);
     expect(await idOf(changed)).toBe(await idOf(base()));
-    expect(await shown(changed)).toEqual(await shown(base()));
+    expect(await shown(changed)).toEqual(await (unchanged ??= shown(base())));
   });
 
   it('holds the form of what is kept', async () => {
