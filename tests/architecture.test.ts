@@ -191,8 +191,18 @@ interface Import {
   typeOnly: boolean;
 }
 
+/** What was found in each text: every test asks for the imports of the same sources. */
+const FOUND = new Map<string, Import[]>();
+
 /** Every import of a source text: static, dynamic, `import('…')` types and literal `require`. */
 function importsOf(path: string, text: string): Import[] {
+  const key = `${path}\n${text}`;
+  const known = FOUND.get(key) ?? parsed(path, text);
+  FOUND.set(key, known);
+  return known;
+}
+
+function parsed(path: string, text: string): Import[] {
   const script = path.endsWith('.vue') ? scriptOf(text) : text;
   const found: Import[] = [];
   const visit = (node: ts.Node): void => {
