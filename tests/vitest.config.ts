@@ -13,20 +13,9 @@ const ENGINE = [
 
 /** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
 const HERE = [
-  ...[
-    'cli',
-    'deit-commands',
-    'evaluation',
-    'export',
-    'export-batch',
-    'graph-check',
-    'hub',
-    'profile',
-    'published',
-    'queue',
-    'standstill',
-  ],
-  ...['teach-once', 'teacher-training', 'weights'],
+  ...['cli', 'deit-commands', 'evaluation', 'export', 'export-batch', 'forecast', 'graph-check'],
+  ...['hub', 'profile', 'published', 'queue', 'run-starter', 'standstill', 'teach-once'],
+  ...['teacher-training', 'weights', 'workstation'],
 ].map((name) => `tests/service/${name}.test.ts`);
 
 /**
@@ -41,7 +30,7 @@ const PROJECTS = [
 ];
 
 /** Files that take longest in their project. */
-const LONG = /service\/(trainer|slurm|ranks|cli|distillation|orphans|workstation|process)\.test|programs\/step\.test/;
+const LONG = /service\/(trainer|slurm|ranks|cli|workstation|distillation|orphans|process)\.test|programs\/step\.test/;
 
 class LongestFirst extends BaseSequencer {
   /** Sorts by project, so that its files follow one another in its processes, and in it long ones first. */

@@ -18,28 +18,42 @@ export interface Place {
 
 /**
  * Runs a command line of `stillhouse` in this process, jobs and all: a process of its own, and another for its job, take
- * three seconds of a processor. For tests of what a command says and leaves; nothing interrupts it.
+ * three seconds of a processor. For tests of what a command says and leaves.
  */
-export async function stillhouseHere(args: readonly string[], { cwd, env }: Place): Promise<Ended> {
-  const { ownedJob, runCli } = await jobBundle();
-  const ended: Ended = { code: null, out: '', err: '' };
+export async function stillhouseHere(args: readonly string[], place: Place): Promise<Ended> {
+  const { ended } = await typedHere(args, place);
+  return ended;
+}
+
+/** A command line that runs: what it has printed, and a Ctrl-C. */
+export interface Typed {
+  said: Ended;
+  interrupt(): void;
+  ended: Promise<Ended>;
+}
+
+/** Begins what {@link stillhouseHere} does; the place is that of this process until it has ended. */
+export async function typedHere(args: readonly string[], place: Place): Promise<Typed> {
+  const { Interruptions, ownedJob, runCli } = await jobBundle();
+  const interruptions = new Interruptions();
+  const said: Ended = { code: null, out: '', err: '' };
   const terminal = {
-    out: (text: string) => void (ended.out += text),
-    err: (text: string) => void (ended.err += text),
+    out: (text: string) => void (said.out += text),
+    err: (text: string) => void (said.err += text),
     interactive: false,
     columns: 80,
   };
   const surroundings = {
-    onInterrupt: () => ({ release: () => undefined }),
+    onInterrupt: interruptions.on,
     spawnJob: ((job, options) => jobHere(job, options, ownedJob)) as typeof jobHere,
   };
-  const leave = enter({ cwd, env });
-  try {
-    ended.code = await runCli(args, terminal, surroundings);
-    return ended;
-  } finally {
-    leave();
-  }
+  const leave = enter(place);
+  const ended = runCli(args, terminal, surroundings).finally(leave);
+  return {
+    said,
+    interrupt: () => interruptions.interrupt(false, 'stop'),
+    ended: ended.then((code) => Object.assign(said, { code })),
+  };
 }
 
 /** Makes a place that of this process. @returns what undoes it */

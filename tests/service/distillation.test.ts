@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { writeSafetensors } from '../../src-main/formats/safetensors.ts';
 import { createModel } from '../../src-main/model/zoo.ts';
 import type { DistilReport, DistilRequest } from '../../src-main/protocol/distillation.ts';
@@ -9,9 +8,10 @@ import { WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
 import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { planFolder } from '../../src-main/runs/distil-file.ts';
 import { lockOwner } from '../../src-main/runs/lock.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { stillhouseApart, typedHere } from '../helpers/command-line.ts';
 import { fileServer, type FileServer } from '../helpers/file-server.ts';
 import { parameterValues } from '../helpers/generated.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces, type Front } from '../helpers/workstation.ts';
 import { eventually } from '../helpers/wait.ts';
@@ -102,9 +102,9 @@ test('goes on with the download, the teacher and the student that stood', async 
   const died = await when('a teacher that died', isAt('teacher', 'failed'));
   expect(died.error).toMatchObject({ code: 'distil.teacher-failed' });
 
-  // A new start of Stillhouse finds it as it was, and begins nothing by itself.
+  // A new start of Stillhouse finds it as it was, and begins nothing by itself. No process of it is killed any more.
   await front.close();
-  front = openFront(places);
+  front = openFront(places, { spawnJob: jobHere });
   expect((await front.client.call('distil.list', {}))[0]).toMatchObject({ plan: { id }, step: 'teacher' });
   await go(id);
   const taught = await when('a student', ({ step, training }) => step === 'student' && training !== null);
@@ -136,39 +136,32 @@ test('takes the teacher that knows the classes, and walks to the end as one job'
 });
 
 test('is one command without a window, which goes on where it was interrupted', async () => {
-  const program = join(await buildPrograms(), 'cli.mjs');
-  const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
-  const command = () => {
-    const networks = ['--teacher-model', TEACHER, '--model', student.model];
-    const words = ['distill', '--data-path', data, ...networks, '--input-size', '32', '--epochs', '4000'];
-    const child = spawn(process.execPath, [program, ...words, '--json'], { env });
-    const said = { out: '', child, ended: new Promise<number | null>((resolve) => child.on('close', resolve)) };
-    child.stdout.setEncoding('utf8').on('data', (text: string) => void (said.out += text));
-    onTestFinished(() => void child.kill('SIGINT'));
-    return said;
-  };
-  const first = command();
-  await eventually(() => expect(first.out).toContain('student of data'));
-  expect(first.out).toContain(`Teacher: ${TEACHER} of the run`);
-  expect(first.out).toMatch(/Disk: .*Time: student \d/);
-  first.child.kill('SIGINT');
-  expect(await first.ended).toBe(130);
-  expect(first.out).toContain('Go on with the same command');
-  const second = command();
-  await eventually(() => expect(second.out).toContain('student of data'));
-  expect(second.out).toContain('Goes on with what was begun');
+  const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
+  const networks = ['--teacher-model', TEACHER, '--model', student.model];
+  const words = ['distill', '--data-path', data, ...networks, '--input-size', '32', '--epochs', '4000', '--json'];
+  const place = { cwd: places.root, env };
+  const first = await typedHere(words, place);
+  await eventually(() => expect(first.said.out).toContain('student of data'));
+  expect(first.said.out).toContain(`Teacher: ${TEACHER} of the run`);
+  expect(first.said.out).toMatch(/Disk: .*Time: student \d/);
+  first.interrupt();
+  expect(await first.ended).toMatchObject({ code: 130, out: expect.stringContaining('Go on with the same command') });
+  let killed = '';
+  await stillhouseApart(words, place, (text, child) => {
+    killed += text;
+    if (killed.includes('student of data')) child.kill('SIGKILL');
+  });
+  expect(killed).toContain('Goes on with what was begun');
   // Killed with everything it owns: its training saves and ends by itself.
   const plans = await front.client.call('distil.list', {});
   const { plan } = plans.find((report) => report.plan.student.recipe.epochs === 4000)!;
   const path = join(places.homeFolder, 'runs', plan.student.run!);
-  second.child.kill('SIGKILL');
-  await second.ended;
   await eventually(() => expect(lockOwner(path)).toBeNull());
   const saved = listCheckpoints(path).at(-1)!.step;
-  const third = command();
+  const third = await typedHere(words, place);
   await eventually(() => expect(listCheckpoints(path).at(-1)!.step).toBeGreaterThan(saved));
-  third.child.kill('SIGINT');
-  expect(await third.ended).toBe(130);
+  third.interrupt();
+  expect((await third.ended).code).toBe(130);
 });
 
 test('a plan is a file that says everything, and is forgotten without its runs', async () => {

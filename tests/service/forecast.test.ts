@@ -1,25 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseRecipe, type Recipe } from '../../src-main/protocol/recipe.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import { buildPrograms } from '../helpers/build.ts';
-
-let entry: string;
-const folder = mkdtempSync(join(tmpdir(), 'stillhouse-forecast-'));
-beforeAll(async () => {
-  entry = join(await buildPrograms(), 'job.process.mjs');
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+import { jobHere } from '../helpers/jobs-here.ts';
 
 function forecast(changes: Partial<Recipe>, classes: string[] = [], processes = 1) {
   const recipe = parseRecipe({ model: 'deit_tiny_distilled_patch16_224', batchSize: 16, ...changes });
-  return spawnJob(
-    { kind: 'forecast', engine: engineFolder(), threads: 2 / processes, recipe, classes, processes },
-    { entry },
-  ).done;
+  return jobHere({ kind: 'forecast', engine: engineFolder(), threads: 2 / processes, recipe, classes, processes }).done;
 }
 
 test('a forecast counts parameters, moments and activations before any image is read', async () => {

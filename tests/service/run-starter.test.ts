@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +7,8 @@ import { listCheckpoints } from '../../src-main/runs/checkpoint.ts';
 import { readHistory } from '../../src-main/runs/history.ts';
 import { lockOwner, lockRun } from '../../src-main/runs/lock.ts';
 import { openRun, runFolders, type RunFile } from '../../src-main/runs/run-folder.ts';
-import { buildPrograms } from '../helpers/build.ts';
+import { jsonLines, stillhouseHere } from '../helpers/command-line.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { eventually } from '../helpers/wait.ts';
 import { openFront, ownPlaces, tinyRecipe, type Front } from '../helpers/workstation.ts';
@@ -20,13 +20,9 @@ const data = makeTinyData(join(places.root, 'data'), { train: 8, val: 2 });
 const recipe = tinyRecipe(data, { model: 'test_deit_distilled_patch16_32', epochs: 1, warmupEpochs: 3 });
 const runs = join(places.homeFolder, 'runs');
 const file = join(places.root, 'recipe.json');
-let program: string;
 let front: Front;
 
-beforeAll(async () => {
-  program = join(await buildPrograms(), 'cli.mjs');
-  front = openFront(places);
-});
+beforeAll(() => void (front = openFront(places, { spawnJob: jobHere })));
 afterAll(async () => {
   await front.close();
   rmSync(places.root, { recursive: true, force: true });
@@ -36,13 +32,9 @@ const isEnd = (row: HistoryRow): row is StateRow =>
   row.type === 'state' && ['finished', 'failed', 'crashed'].includes(row.state);
 
 /** What `stillhouse train` prints as JSON. */
-function stillhouse(...args: string[]): Promise<Record<string, unknown>[]> {
-  const env = { ...process.env, STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
-  const child = spawn(process.execPath, [program, 'train', ...args, '--json'], { env, stdio: ['ignore', 'pipe', 2] });
-  let out = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => void (out += text));
-  const lines = () => out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
-  return new Promise((resolve) => child.on('close', () => resolve(lines())));
+async function stillhouse(...args: string[]): Promise<Record<string, unknown>[]> {
+  const env = { STILLHOUSE_HOME: places.homeFolder, STILLHOUSE_CACHE: places.cacheFolder };
+  return jsonLines(await stillhouseHere(['train', ...args, '--json'], { cwd: places.root, env }));
 }
 
 type Recipe = Record<string, string | number | boolean>;

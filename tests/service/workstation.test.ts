@@ -10,6 +10,7 @@ import { CALLS } from '../../src-main/protocol/service.ts';
 import { openFile } from '../../src-main/runs/file-source.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { createWorkstation, type Workstation } from '../../src-main/service/workstation.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import {
   openFront,
@@ -30,7 +31,7 @@ let client: Client;
 let heard: Heard;
 
 beforeAll(() => {
-  front = openFront(places);
+  front = openFront(places, { spawnJob: jobHere });
   ({ workstation, client, heard } = front);
 });
 
@@ -44,11 +45,6 @@ const isState =
   (row: HistoryRow): row is StateRow =>
     row.type === 'state' && row.state === state;
 const isStep = (row: HistoryRow): row is StepRow => row.type === 'step';
-
-/** Process that trains in a run, by its lock. */
-function jobProcessOf(path: string): number {
-  return (JSON.parse(readFileSync(join(path, 'lock'), 'utf8')) as { pid: number }).pid;
-}
 
 test('every call has a handler', () => {
   expect(Object.keys(workstation.handlers).sort()).toEqual(Object.keys(CALLS).sort());
@@ -252,19 +248,20 @@ const isEpoch =
     row.type === 'epoch' && row.epoch === epoch;
 
 /** A run that trains until it is stopped, after its first epochs. */
-async function startLong(epochs = 3): Promise<string> {
+async function startLong(epochs = 3, { client, heard }: Front = front): Promise<string> {
   const { run } = await client.call('run.start', { recipe: tinyRecipe(data, { epochs: 4000 }), anyway: true });
   await heard.row(run, isEpoch(epochs - 1));
   return run;
 }
 
-const stateRows = (run: string): string[] =>
+const stateRows = (run: string, { heard }: Front = front): string[] =>
   heard.rows(run).flatMap((row) => (row.type === 'state' ? [row.state] : []));
 
-async function stop(run: string): Promise<void> {
-  const stopped = stateRows(run).filter((state) => state === 'stopped').length;
-  await client.call('run.stop', { run });
-  await heard.until('the stop', () => stateRows(run).filter((state) => state === 'stopped')[stopped]);
+async function stop(run: string, of: Front = front): Promise<void> {
+  const stopped = () => stateRows(run, of).filter((state) => state === 'stopped');
+  const before = stopped().length;
+  await of.client.call('run.stop', { run });
+  await of.heard.until('the stop', () => stopped()[before]);
 }
 
 /** A step row as the history of a run is sent: numbers but counts and times as float32. */
@@ -278,7 +275,7 @@ function asSent(row: HistoryRow): HistoryRow {
   return { ...Object.fromEntries(rounded), anatomy: Object.fromEntries(anatomy) } as HistoryRow;
 }
 
-async function summaryOf(run: string): Promise<RunSummary | undefined> {
+async function summaryOf(run: string, { client }: Front = front): Promise<RunSummary | undefined> {
   return (await client.call('run.list', {})).find(({ id }) => id === run);
 }
 
@@ -336,7 +333,7 @@ describe('a run', () => {
 
   test('finishes, is exported in both formats, loses a checkpoint, teaches, and is deleted', async () => {
     const output = join(places.root, 'my runs', 'teacher');
-    const recipe = tinyRecipe(data, { model: 'efficientnet_lite0', epochs: 2, outputDir: output });
+    const recipe = tinyRecipe(data, { model: 'test_deit_patch16_32', epochs: 2, outputDir: output });
     const { run } = await client.call('run.start', { recipe });
     await heard.row(run, isState('finished'));
     const done = await summaryOf(run);
@@ -348,7 +345,7 @@ describe('a run', () => {
       const { path, bytes } = await written(front, { run, checkpoint: second.file, format });
       const source = openFile(path);
       expect(bytes).toBe(source.size);
-      expect(openWeightFile(source, path).tensors.get('classifier.weight')?.shape).toEqual([3, 1280]);
+      expect(openWeightFile(source, path).tensors.get('head.weight')?.shape).toEqual([3, 32]);
       source.close();
     }
     const gone = written(front, { run, checkpoint: 'gone.safetensors', format: 'pth' });
@@ -358,7 +355,7 @@ describe('a run', () => {
     expect((await client.call('checkpoint.list', { run })).map(({ file }) => file)).toEqual([second.file]);
 
     const teacherPath = join(output, 'checkpoints', second.file);
-    const distil = { distillationType: 'hard', teacherModel: 'efficientnet_lite0', teacherPath } as const;
+    const distil = { distillationType: 'hard', teacherModel: 'test_deit_patch16_32', teacherPath } as const;
     expect(await client.call('recipe.check', { recipe: tinyRecipe(data, distil) })).toMatchObject({
       problems: [],
       errors: [],
@@ -373,36 +370,50 @@ describe('a run', () => {
     expect(existsSync(join(output, 'checkpoints', second.file))).toBe(true);
     await expect(client.call('run.detail', { run })).rejects.toMatchObject({ code: 'run.missing' });
   });
+});
 
-  test('whose process is killed is crashed, says how, harms no other and can be resumed', async () => {
-    const [victim, other] = [await startLong(), await startLong(1)];
-    const { path } = (await summaryOf(victim))!;
-    process.kill(jobProcessOf(path), 'SIGKILL');
+describe('a run in a process of its own', () => {
+  let own: Front;
+  beforeAll(() => void (own = openFront(places)));
+  afterAll(() => own.close());
+
+  /** Process that trains in a run, by its lock. */
+  async function processOf(run: string): Promise<number> {
+    const { path } = (await summaryOf(run, own))!;
+    const { pid } = JSON.parse(readFileSync(join(path, 'lock'), 'utf8')) as { pid: number };
+    expect(pid).not.toBe(process.pid);
+    return pid;
+  }
+
+  test('that is killed is crashed, says how, harms no other and can be resumed', async () => {
+    const { client, heard } = own;
+    const [victim, other] = [await startLong(2, own), await startLong(1, own)];
+    process.kill(await processOf(victim), 'SIGKILL');
     const row = await heard.row(victim, isState('crashed'));
-    expect(row.error).toMatchObject({ code: 'run.died', message: expect.stringContaining('SIGKILL') });
-    expect(await summaryOf(victim)).toMatchObject({ state: 'crashed', error: { code: 'run.died' } });
+    expect(row.error).toMatchObject({
+      code: 'run.died',
+      message: expect.stringContaining('SIGKILL') as string,
+      params: { reason: { code: 'process.killed-memory', params: { signal: 'SIGKILL' } } },
+    });
+    expect(await summaryOf(victim, own)).toMatchObject({ state: 'crashed', error: { code: 'run.died' } });
 
     const seen = heard.rows(other).filter(isStep).length;
     await heard.until('the other run to go on', () => heard.rows(other).filter(isStep)[seen]);
-    await stop(other);
+    await stop(other, own);
 
     const epochs = (await client.call('run.detail', { run: victim })).history.filter(({ type }) => type === 'epoch');
     await client.call('run.resume', { run: victim });
     await heard.row(victim, isEpoch(epochs.length));
-    await stop(victim);
+
+    // And what is under way when the service closes is saved, and its process is gone.
+    const pid = await processOf(victim);
+    await own.workstation.close();
+    expect(isAlive(pid)).toBe(false);
+    expect(await summaryOf(victim, own)).toMatchObject({ state: 'stopped' });
+    expect((await client.call('checkpoint.list', { run: victim })).length).toBeGreaterThan(0);
     const history = (await client.call('run.detail', { run: victim })).history;
     const numbers = history.flatMap((one) => (one.type === 'epoch' ? [one.epoch] : []));
     expect(numbers).toEqual(numbers.map((_, index) => index));
-  });
-
-  test('that is under way when the service closes is saved, and its process is gone', async () => {
-    const run = await startLong(1);
-    const { path } = (await summaryOf(run))!;
-    const pid = jobProcessOf(path);
-    await workstation.close();
-    expect(isAlive(pid)).toBe(false);
-    expect(await summaryOf(run)).toMatchObject({ state: 'stopped' });
-    expect((await client.call('checkpoint.list', { run })).length).toBeGreaterThan(0);
   });
 });
 
