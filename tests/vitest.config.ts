@@ -14,8 +14,8 @@ const ENGINE = [
 /** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
 const HERE = [
   ...['cli', 'deit-commands', 'evaluation', 'export', 'export-batch', 'forecast', 'graph-check'],
-  ...['hub', 'profile', 'published', 'queue', 'run-starter', 'standstill', 'teach-once'],
-  ...['teacher-training', 'weights', 'workstation'],
+  ...['hub', 'preview', 'profile', 'published', 'queue', 'run-starter', 'standstill', 'study'],
+  ...['teach-once', 'teacher-training', 'weights', 'workstation'],
 ].map((name) => `tests/service/${name}.test.ts`);
 
 /**

@@ -7,20 +7,17 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { engineFolder } from '../../src-main/runs/places.ts';
 import type { Engine } from '../../src-main/engines/engine.ts';
 import { decodeImage } from '../../src-main/runtime/images.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import { buildPrograms } from '../helpers/build.ts';
-import { testEngine } from '../helpers/engine.ts';
+import { jobBundle, jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 
-/** The call `dataset.preview` as its job: a real trainer with real threads. */
+/** The call `dataset.preview` as its job: with real threads. */
 const folder = mkdtempSync(join(tmpdir(), 'stillhouse-preview-'));
 const SIDE = 48;
-let entry: string;
 let engine: Engine;
 beforeAll(async () => {
-  engine = await testEngine();
+  const { loadEngine } = await jobBundle();
+  engine = await loadEngine(engineFolder(), { threads: 2 });
   makeTinyData(folder, { size: 80 });
-  entry = join(await buildPrograms(), 'job.process.mjs');
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -33,10 +30,8 @@ function preview(changes: Partial<Recipe>, count = 3, batch = 1): Promise<BatchP
     ...WITHOUT_AUGMENTATION,
   };
   const recipe = parseRecipe({ ...plain, ...changes });
-  return spawnJob(
-    { kind: 'preview', engine: engineFolder(), threads: 2, recipe, excluded: [], epoch: 2, batch, count },
-    { entry },
-  ).done;
+  return jobHere({ kind: 'preview', engine: engineFolder(), threads: 2, recipe, excluded: [], epoch: 2, batch, count })
+    .done;
 }
 
 async function pixelsOf({ image }: PreviewImage): Promise<Uint8Array> {

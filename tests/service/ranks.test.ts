@@ -7,8 +7,8 @@ import { listCheckpoints, loadCheckpoint } from '../../src-main/runs/checkpoint.
 import { readHistory } from '../../src-main/runs/history.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
 import { openRun } from '../../src-main/runs/run-folder.ts';
-import { spawnJob } from '../../src-main/jobs/job-process.ts';
 import { buildPrograms } from '../helpers/build.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { draws } from '../helpers/killed-run.ts';
 import { rankedAttempt, type Harm, type RankedOutcome } from '../helpers/ranked-run.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
@@ -67,7 +67,7 @@ test('the ranks score every validation image once, as one process does', async (
   ] as const) {
     // prettier-ignore
     const job = { kind: 'evaluate', engine: engineFolder(), threads: 1, weights, settings: {}, average } as const;
-    const { scores, images } = (await spawnJob(job, { entry }).done)!;
+    const { scores, images } = (await jobHere(job).done)!;
     expect(images).toBe(9);
     expect(shared.loss).toBeCloseTo(scores.test.loss, 6);
     expect(shared).toMatchObject({ acc1: scores.test.acc1, acc5: scores.test.acc5 });
@@ -78,17 +78,15 @@ describe('a rank that is lost', () => {
   const draw = draws(7);
   const steps = (): number => 1 + Math.floor(draw() * 2);
 
-  test.each([
-    ['rank 1 is killed', { rank: 1, signal: 'SIGKILL' }, 'ranks.lost'],
-    ['rank 0 is killed', { rank: 0, signal: 'SIGKILL' }, 'run.died'],
-  ] as const)('%s: the others end, and the run resumed equals one undisturbed', async (name, harm, code) => {
-    const run = name.replace(/ /g, '-');
-    const outcome = await train(run, 2, { ...harm, steps: steps() });
-    expect(outcome.ended, outcome.message).toBe(code);
-    expect(await train(run, 2)).toMatchObject({ ended: 'finished' });
-    expect((await bits(run)).equals(undisturbed)).toBe(true);
+  test('one or the other is killed: the others end, and the run resumed equals one undisturbed', async () => {
+    const lost = await train('killed', 2, { rank: 1, signal: 'SIGKILL', steps: steps() });
+    expect(lost.ended, lost.message).toBe('ranks.lost');
+    const led = await train('killed', 2, { rank: 0, signal: 'SIGKILL', steps: steps() });
+    expect(led.ended, led.message).toBe('run.died');
+    expect(await train('killed', 2)).toMatchObject({ ended: 'finished' });
+    expect((await bits('killed')).equals(undisturbed)).toBe(true);
     const scores = (name: string) => epochs(name).map(({ test, testEma }) => [test, testEma]);
-    expect(scores(run)).toEqual(scores('whole'));
+    expect(scores('killed')).toEqual(scores('whole'));
   });
 
   test('rank 1 stands still: rank 0 saves where it was, and no process is left', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { parseStudy, type StudyReport } from '../../src-main/protocol/study.ts';
 import { WITHOUT_AUGMENTATION } from '../../src-main/protocol/recipe.ts';
+import { jobHere } from '../helpers/jobs-here.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { openFront, ownPlaces } from '../helpers/workstation.ts';
 import { eventually } from '../helpers/wait.ts';
@@ -20,7 +21,8 @@ const spec = parseStudy({
   then: [{ name: 'on', changes: { epochs: 1 } }],
   seeds: [0],
 });
-let front = openFront(places);
+const open = () => openFront(places, { spawnJob: jobHere });
+let front = open();
 afterAll(async () => {
   await front.close();
   rmSync(places.root, { recursive: true, force: true });
@@ -47,7 +49,7 @@ test('waits in the queue, is cut by the end of the service, and goes on where it
   expect(begun.cells[0]).toMatchObject({ variant: 'slow', state: 'finished', share: 1 });
   await front.close();
 
-  front = openFront(places);
+  front = open();
   const [cut] = await front.client.call('study.list', {});
   expect(runsOf(cut)[0]).toBe(runsOf(begun)[0]);
   await front.client.call('study.start', { study: id });

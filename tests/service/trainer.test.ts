@@ -118,16 +118,11 @@ function stopWithin(epoch: number, trainer: JobProcess<'train'>): (event: JobEve
 }
 
 /** A run that was stopped in the middle of an epoch: another is tried where the stop came when that was over. */
-async function stoppedWithin(
-  epoch: number,
-  name: string,
-  more: Partial<Recipe>,
-  spawn: typeof spawnJob,
-): Promise<string> {
+async function stoppedWithin(epoch: number, name: string, more: Partial<Recipe>): Promise<string> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const run = `${name}-resumed-${attempt}`;
     const job = trainJob(run, more);
-    const watched: Watched<typeof job> = start(job, (event) => hear(event), spawn);
+    const watched: Watched<typeof job> = start(job, (event) => hear(event), jobHere);
     const hear = stopWithin(epoch, watched.trainer);
     const { state } = await watched.trainer.done;
     const { step } = listCheckpoints(job.run).at(-1)!;
@@ -176,10 +171,10 @@ describe('a training', () => {
     'goes on after a stop in the middle of an epoch as if nothing had been, %s',
     async (_, whole, settings, epoch, spawn) => {
       const more = { ...settings, batchSize: 2 };
-      const train = (run: string, resume?: string) => start(trainJob(run, more, resume), undefined, spawn).trainer.done;
-      expect(await train(whole)).toEqual({ state: 'finished' });
-      const resumed = await stoppedWithin(epoch, whole, more, spawn);
-      expect(await train(resumed, 'auto')).toEqual({ state: 'finished' });
+      expect(await start(trainJob(whole, more), undefined, jobHere).trainer.done).toEqual({ state: 'finished' });
+      const resumed = await stoppedWithin(epoch, whole, more);
+      const again = start(trainJob(resumed, more, 'auto'), undefined, spawn);
+      expect(await again.trainer.done).toEqual({ state: 'finished' });
 
       const [one, other] = [await valuesOf(whole), await valuesOf(resumed)];
       expect([...other.keys()]).toEqual([...one.keys()]);
@@ -254,7 +249,7 @@ describe('distillation', () => {
   } as const;
 
   it('learns from a teacher that was trained here', async () => {
-    const { trainer, rows } = start(trainJob('student', teacher));
+    const { trainer, rows } = start(trainJob('student', teacher), undefined, jobHere);
     expect(await trainer.done).toEqual({ state: 'finished' });
     const [step] = rows.filter((row) => row.type === 'step');
     expect(step.loss).toBeCloseTo((step.lossClass + step.lossDistillation!) / 2, 5);
@@ -327,16 +322,19 @@ describe('the process', () => {
 
 describe('a run folder', () => {
   it('is not overwritten, and not resumed on other classes', async () => {
-    await expect(start(trainJob('whole')).trainer.done).rejects.toMatchObject({ code: 'run.exists' });
+    await expect(start(trainJob('whole'), undefined, jobHere).trainer.done).rejects.toMatchObject({
+      code: 'run.exists',
+    });
     const dataPath = makeDataset(join(folder, 'others'), { train: 8, val: 2, side: 40 });
     rmSync(join(dataPath, 'train', 'blue'), { recursive: true });
     const job = trainJob('whole', { dataPath }, 'auto');
-    await expect(start(job).trainer.done).rejects.toMatchObject({ code: 'run.classes-changed' });
+    await expect(start(job, undefined, jobHere).trainer.done).rejects.toMatchObject({ code: 'run.classes-changed' });
   });
 
   it('trains once at a time', async () => {
     const lock = lockRun(join(folder, 'whole'));
-    await expect(start(trainJob('whole', {}, 'auto')).trainer.done).rejects.toMatchObject({ code: 'run.locked' });
+    const job = trainJob('whole', {}, 'auto');
+    await expect(start(job, undefined, jobHere).trainer.done).rejects.toMatchObject({ code: 'run.locked' });
     lock.release();
   });
 });
