@@ -185,9 +185,16 @@ export class AnswerStore {
       if (!block) continue;
       if (block.prints[at] === print >>> 0)
         return unpackAnswers(form, block.answers.subarray(at * size, (at + 1) * size));
-      this.note(new StillhouseError('answers.other-images', { path: this.path, epoch: epoch + 1, batch: batch + 1 }));
+      this.note(this.otherImages(epoch, batch));
     }
     return null;
+  }
+
+  private otherImages(epoch: number, batch: number): StillhouseError {
+    const { path } = this;
+    return this.options.facts.of === 'validation'
+      ? new StillhouseError('answers.other-validation', { path, batch: batch + 1 })
+      : new StillhouseError('answers.other-images', { path, epoch: epoch + 1, batch: batch + 1 });
   }
 
   private read(epoch: number, entry: Entry): AnswerBlock | null {

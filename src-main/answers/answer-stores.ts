@@ -17,6 +17,8 @@ export interface StoreFacts {
   /** The data folder that it was first made for. */
   dataPath: string;
   kind: 'decisions' | 'logits';
+  /** The images that were shown; left out: those of a training. */
+  of?: 'validation';
   /** Milliseconds since 1970. */
   created: number;
   /** Everything that the answers depend on. */

@@ -592,6 +592,10 @@ export const ERRORS = {
     says: 'The images of epoch {epoch}, batch {batch} are not those that the answers in {path} are for.',
     advice: 'Image files have changed, or could not be read then or now. The teacher is asked for such batches.',
   },
+  'answers.other-validation': {
+    says: 'The validation images of batch {batch} are not those that the answers in {path} are for.',
+    advice: 'Image files have changed, or could not be read then or now. The teacher is asked for such batches.',
+  },
   'answers.other-teacher': {
     says: '{path} is another teacher than it was when the run began.',
     advice: 'Put its file back, or choose the teacher anew in a run of its own.',

@@ -159,6 +159,8 @@ export const keptAnswers = v.array(
     /** The data folder that they were first made for. */
     dataPath: text,
     kind: oneOf(['decisions', 'logits']),
+    /** The images that they are to. */
+    of: oneOf(['training', 'validation']),
     batches: number,
     bytes: number,
     /** Milliseconds since 1970. */

@@ -138,6 +138,15 @@ export interface DecideParts {
   onProgress(images: number): void;
   /** Keeps what was answered. */
   onAnswers?: (logits: Float32Array, batch: EvalBatch) => void;
+  /** Decisions that are known; of these nothing is answered. */
+  store?: DecisionStore | null;
+}
+
+/** Decisions on batches that have been made before, [B]: those past a batch's labels are padding. */
+export interface DecisionStore {
+  /** null where the teacher is to be asked. */
+  find(batch: EvalBatch): Int32Array | null;
+  keep(batch: EvalBatch, decided: Int32Array, milliseconds: number): void;
 }
 
 /** Decides the class of every image in `batches`, by file. @returns null when it was stopped. */
@@ -145,13 +154,21 @@ export async function decideAll(parts: DecideParts): Promise<Map<string, number>
   const decided = new Map<string, number>();
   for await (const batch of parts.batches) {
     if (parts.stop.aborted) return null;
-    const { images, labels, files } = batch;
-    const logits = await parts.answer(filledUp(images, parts.batchBytes));
-    parts.onAnswers?.(logits, batch);
-    decisions(logits, labels.length, parts.classes).forEach((decision, row) => decided.set(files[row], decision));
+    const { labels, files } = batch;
+    const known = parts.store?.find(batch) ?? (await decide(parts, batch));
+    known.subarray(0, labels.length).forEach((decision, row) => decided.set(files[row], decision));
     parts.onProgress(decided.size);
   }
   return parts.stop.aborted ? null : decided;
+}
+
+async function decide({ answer, classes, batchBytes, onAnswers, store }: DecideParts, batch: EvalBatch) {
+  const started = performance.now();
+  const logits = await answer(filledUp(batch.images, batchBytes));
+  onAnswers?.(logits, batch);
+  const decided = decisions(logits, logits.length / classes, classes);
+  store?.keep(batch, decided, performance.now() - started);
+  return decided;
 }
 
 /** Fills a last batch with empty rows: the steps take no less than `bytes`. */

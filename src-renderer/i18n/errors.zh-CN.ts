@@ -556,6 +556,10 @@ export const zhErrors: Record<ErrorCode, ErrorWords> = {
     says: '第 {epoch} 轮第 {batch} 批的图片与 {path} 中的回答所对应的图片不同。',
     advice: '图片文件已改变，或者当时或现在无法读取。这些批次将向教师询问。',
   },
+  'answers.other-validation': {
+    says: '第 {batch} 批验证图片与 {path} 中的回答所对应的图片不同。',
+    advice: '图片文件已改变，或者当时或现在无法读取。这些批次将向教师询问。',
+  },
   'answers.other-teacher': {
     says: '{path} 中的教师与运行开始时的不同。',
     advice: '请放回原来的文件，或用所选的教师另开一次运行。',

@@ -1,7 +1,17 @@
-import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readBlock, writeBlock } from '../../src-main/answers/answer-block.ts';
 import { listStores } from '../../src-main/answers/answer-stores.ts';
 import type { EpochRow, HistoryRow, StepRow } from '../../src-main/protocol/events.ts';
 import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/protocol/recipe.ts';
@@ -66,7 +76,8 @@ const lossesOf = (rows: HistoryRow[]) => rows.filter(isEpoch).map(({ epoch, trai
 const notesOf = (rows: HistoryRow[]) => rows.flatMap((row) => (row.type === 'note' ? [row.note.code] : []));
 /** Percent of its images whose answers were kept, by step row. */
 const keptOf = (rows: HistoryRow[]) => steps(rows).map(({ kept }) => kept);
-const stores = () => listStores(answersFolder());
+const all = () => listStores(answersFolder());
+const stores = () => all().filter(({ facts }) => facts?.of !== 'validation');
 
 it('a second training, of any student and optimizer, asks for nothing that the first one was answered', async () => {
   const without = await train('without', { teachOnce: false });
@@ -82,6 +93,30 @@ it('a second training, of any student and optimizer, asks for nothing that the f
   const other = await train('other', { opt: 'sgd', lr: 1e-2, smoothing: 0, dropPath: 0, microBatch: 4 });
   expect(keptOf(other).every((kept) => kept === 100)).toBe(true);
   expect(stores()).toHaveLength(1);
+});
+
+it('what the teacher decided on validation images is kept too, and compared with it in the first batch', async () => {
+  const own = makeTinyData(join(folder, 'validated'), { classes: ['amber', 'blue', 'clay'], train: 8, val: 4 });
+  const agreement = (rows: HistoryRow[]) => rows.filter(isEpoch).map((row) => row.agreement);
+  const asked = agreement(await train('asked', { dataPath: own }));
+  const [store] = all().filter(({ facts }) => facts?.dataPath === own && facts.of === 'validation');
+  expect(store).toMatchObject({ batches: 2, inUse: false, facts: { teacher: 'plain.onnx', kind: 'decisions' } });
+  expect(agreement(await train('kept', { dataPath: own }))).toEqual(asked);
+  const form = { kind: 'decisions', classes: 3, type: 'float32', batchSize: 8 } as const;
+  const [name] = readdirSync(store.path).filter((one) => one.endsWith('.answers'));
+  const file = join(store.path, name);
+  const block = readBlock(form, readFileSync(file))!;
+  /** Has the store say another class for the four images of the second batch, or of a whole one. */
+  const otherwise = (batch: number) => {
+    const answers = Uint16Array.from(new Uint16Array(new Uint8Array(block.answers).buffer), (answer, at) => at >> 3 === batch ? (answer + 1) % 3 : answer); // prettier-ignore
+    writeFileSync(file, writeBlock(form, { ...block, answers: new Uint8Array(answers.buffer) }));
+  };
+  otherwise(1);
+  const trusted = await train('trusted', { dataPath: own });
+  expect(agreement(trusted)).not.toEqual(asked);
+  otherwise(0);
+  const dropped = await train('dropped', { dataPath: own });
+  expect([agreement(dropped), notesOf(dropped).includes('answers.differ')]).toEqual([asked, true]);
 });
 
 it('a training that goes on, and a longer one, ask for the rest', async () => {

@@ -16,6 +16,7 @@ import type { Precision } from '../../trace/narrow.ts';
 import { createEvalStep, isFrozen } from '../../train/step.ts';
 import { PREFIX } from '../../train/variables.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
+import type { KeptDecisions } from '../teacher/kept-decisions.ts';
 import { teacherAnswers, type OpenTeacher } from '../teacher/teacher.ts';
 
 /** Whom a student is compared with. */
@@ -27,6 +28,8 @@ interface ComparedTeacher {
   atOnce?: AbortSignal | null;
   /** Of its products; float32 when left out. */
   precision?: Precision;
+  /** Opens what it has decided before. */
+  kept?: (() => Promise<KeptDecisions>) | null;
 }
 
 /** A student to score, and the teacher to compare it with; their parameters are in the state. */
@@ -109,14 +112,16 @@ export async function createScorer(
 /** Computes the teacher's decisions, once: it is frozen, and its validation images are always the same. */
 async function createDecider(
   { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
-  { opened, loader, precision }: ComparedTeacher,
+  { opened, loader, precision, kept }: ComparedTeacher,
 ): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
   const answers = await teacherAnswers(opened, { engine, state }, { batchSize, precision });
   let known: Map<string, number> | null = null;
   return async (stop) => {
     if (known) return known;
     const tell = progressTeller(context, 'evaluate-teacher');
+    const store = (await kept?.()) ?? null;
     known = await decideAll({
+      store,
       batches: loader.evalBatches(),
       answer: (images) => answers.run(images),
       classes: student.classes,
@@ -124,7 +129,7 @@ async function createDecider(
       stop,
       onProgress: (done) => tell(done, loader.val),
       ...recordTeacher,
-    });
+    }).finally(() => store?.close());
     if (!known) return null;
     // Its images are not looked at again.
     answers.dispose();

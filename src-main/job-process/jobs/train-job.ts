@@ -1,3 +1,4 @@
+import { KeptDecisions } from '../teacher/kept-decisions.ts';
 import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -359,6 +360,7 @@ async function loopParts(wiring: Wiring): Promise<LoopParts> {
       loader: resting(teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize, share })),
       atOnce: taught.rests ? context.stop : null,
       precision,
+      kept: recipe.teachOnce && !company ? () => KeptDecisions.open({ recipe, dataset, teacher, precision, onNote: (one) => log.note(toPlainError(one)) }) : null, // prettier-ignore
     },
     others: company,
     batchSize,

@@ -35,20 +35,31 @@ export interface KeyParts {
 }
 
 /** Lists what the answers of a training depend on, as plain data. */
-export function answerKey({ recipe, dataset, student, teacher, form, precision, ahead, digest }: KeyParts): unknown {
-  const { card, columns, network } = teacher;
-  const { inputSize, layout, mean, std, interpolation, output, inputName, outputName, signature, entry } = card;
+export function answerKey({ recipe, dataset, student, form, ahead, ...asked }: KeyParts): unknown {
   const values = (Object.keys(ANSWERS_BY) as RecipeKey[]).filter((key) => ANSWERS_BY[key] === 'value').sort();
   return {
     format: FORMAT,
     form,
-    images: listingDigest(dataset),
+    images: listingDigest(dataset.classes, dataset.train),
     settings: Object.fromEntries(values.map((key) => [key, recipe[key]])),
     erased: erases(recipe) ? { mean: student.mean, std: student.std, ahead } : null,
-    teacher: {
-      ...{ digest, kind: card.kind, network: network ? network.name : null, precision: network ? precision : null },
-      ...{ inputSize, layout, mean, std, interpolation, output, inputName, outputName, signature, entry, columns },
-    },
+    teacher: teacherKey(asked),
+  };
+}
+
+/** Lists what a teacher's decisions on validation images depend on, as plain data. */
+export function validationKey({ dataset, form, ...asked }: Omit<KeyParts, 'recipe' | 'student' | 'ahead'>): unknown {
+  const { cropRatio } = asked.teacher.card;
+  const validation = { images: listingDigest(dataset.classes, dataset.val), cropRatio };
+  return { format: FORMAT, form, validation, teacher: teacherKey(asked) };
+}
+
+function teacherKey({ teacher, precision, digest }: Pick<KeyParts, 'teacher' | 'precision' | 'digest'>) {
+  const { card, columns, network } = teacher;
+  const { inputSize, layout, mean, std, interpolation, output, inputName, outputName, signature, entry } = card;
+  return {
+    ...{ digest, kind: card.kind, network: network ? network.name : null, precision: network ? precision : null },
+    ...{ inputSize, layout, mean, std, interpolation, output, inputName, outputName, signature, entry, columns },
   };
 }
 
@@ -57,10 +68,10 @@ export function storeId(key: unknown): string {
   return createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
 }
 
-/** Digests which images are trained on, in which order and with which classes; not where they lie. */
-function listingDigest({ classes, train }: Dataset): string {
+/** Digests which images there are, in which order and with which classes; not where they lie. */
+function listingDigest(classes: readonly string[], images: Dataset['train']): string {
   const hash = createHash('sha256').update(JSON.stringify(classes));
-  for (const { file, label } of train) hash.update(`\n${label} ${file}`);
+  for (const { file, label } of images) hash.update(`\n${label} ${file}`);
   return hash.digest('hex');
 }
 

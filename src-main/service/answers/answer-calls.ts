@@ -30,8 +30,8 @@ export class AnswerCalls {
       'answers.make': async ({ recipe }) => ({ job: await this.make(recipe) }),
       'answers.list': async () =>
         listStores(folder).map(({ facts, ...store }): KeptStore => {
-          const { teacher = '', dataPath = '', kind = 'decisions' } = facts ?? {};
-          return { ...store, teacher, dataPath, kind };
+          const { teacher = '', dataPath = '', kind = 'decisions', of = 'training' } = facts ?? {};
+          return { ...store, teacher, dataPath, kind, of };
         }),
       'answers.remove': async ({ id }) => removeStore(folder, id),
     } satisfies Partial<Handlers>;

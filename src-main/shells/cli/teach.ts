@@ -46,9 +46,9 @@ function listAnswers(shell: Shell): Promise<void> {
   });
 }
 
-function describe({ id, teacher, dataPath, kind, batches, bytes: size, used, inUse, path }: KeptStore): string {
+function describe({ id, teacher, dataPath, kind, of, batches, bytes: size, used, inUse, path }: KeptStore): string {
   const when = inUse ? 'in use' : `used ${new Date(used).toISOString().slice(0, 10)}`;
-  return `${id.slice(0, 8)}  ${bytes(size).padStart(10)}  ${when}  ${kind} of ${teacher} to ${batches} batches of ${dataPath}\n          ${path}`; // prettier-ignore
+  return `${id.slice(0, 8)}  ${bytes(size).padStart(10)}  ${when}  ${kind} of ${teacher} to ${batches} batches of ${of} images of ${dataPath}\n          ${path}`; // prettier-ignore
 }
 
 function removeAnswers(id: string, shell: Shell): Promise<void> {

@@ -112,6 +112,19 @@ describe('decideAll', () => {
     expect(await decideAll({ ...parts, batches: batches(), onProgress })).toBeNull();
   });
 
+  it('asks for what is not known alone, and keeps that', async () => {
+    const kept: number[][] = [];
+    const find = ({ files }: { files: readonly string[] }) => (files.includes('a') ? Int32Array.of(1, 1) : null);
+    const store = { find, keep: (_: unknown, decided: Int32Array) => void kept.push([...decided]) };
+    const answer = async (images: Uint8Array) => (await threshold(180).run(images)).head;
+    const stop = new AbortController().signal;
+    const parts = { answer, classes: 2, batchBytes: 2, stop, onProgress: () => undefined };
+    const decided = await decideAll({ ...parts, store, batches: batches() });
+    expect([...decided!].map(([, decision]) => decision)).toEqual([1, 1, 0]);
+    expect(kept).toHaveLength(1);
+    expect(kept[0]).toHaveLength(2);
+  });
+
   it('leaves images out of the agreement that the teacher could not read', async () => {
     const parts = { student: threshold(100), classes: 2, heads: 'mean' as const, batchBytes: 2 };
     const some = await evaluate({ ...parts, batches: batches(), teacher: new Map(Object.entries({ a: 0, c: 0 })) });
