@@ -96,7 +96,15 @@ function writeOut(folder, components) {
 function types(components, others) {
   const folder = overlay('vue-types', others);
   const placeOf = writeOut(folder, components);
-  const args = ['node_modules/typescript-native/bin/tsc', '--noEmit', '--pretty', 'false', '-p', folder];
+  const args = [
+    'node_modules/typescript-native/bin/tsc',
+    '--noEmit',
+    '--singleThreaded',
+    '--pretty',
+    'false',
+    '-p',
+    folder,
+  ];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
   let shown = true;
   const errors = `${stdout}${stderr}`.split('\n').flatMap((text) => {
