@@ -159,9 +159,12 @@ it('a network whose answers are all kept rests, and is woken for images that hav
 
 it('made ahead they are all there, and what was damaged is made anew', async () => {
   const settings = recipe({ seed: 5, epochs: 2 });
+  const ofValidation = () => all().filter(({ facts }) => facts?.of === 'validation' && facts.dataPath === data);
+  for (const { path } of ofValidation()) rmSync(path, { recursive: true });
   const entry = join(await buildPrograms(), 'job.process.mjs');
   const made = await spawnJob({ kind: 'teach', engine, threads: 2, recipe: settings, excluded: [] }, { entry }).done;
   expect(made).toMatchObject({ batches: 6, kept: 6, notes: [] });
+  expect(ofValidation()).toMatchObject([{ batches: 1 }]);
   const path = made!.path;
   expect(keptOf(await train('ahead', { seed: 5, epochs: 2 })).every((kept) => kept === 100)).toBe(true);
   const [block] = readdirSync(path).filter((name) => name.startsWith('e1-'));

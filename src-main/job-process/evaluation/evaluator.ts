@@ -110,8 +110,8 @@ export async function createScorer(
 }
 
 /** Computes the teacher's decisions, once: it is frozen, and its validation images are always the same. */
-async function createDecider(
-  { engine, state, student, batchSize, context, recordTeacher }: EvaluatorParts,
+export async function createDecider(
+  { engine, state, student, batchSize, context, recordTeacher }: Omit<EvaluatorParts, 'teacher' | 'heads' | 'loader'>,
   { opened, loader, precision, kept }: ComparedTeacher,
 ): Promise<(stop: AbortSignal) => Promise<Map<string, number> | null>> {
   const answers = await teacherAnswers(opened, { engine, state }, { batchSize, precision });

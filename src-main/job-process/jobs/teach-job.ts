@@ -2,11 +2,15 @@ import { StillhouseError, toPlainError, type PlainError } from '../../protocol/e
 import type { JobResults, TeachJob } from '../../jobs/job-protocol.ts';
 import { totalEpochs } from '../../protocol/recipe.ts';
 import { isFrozen } from '../../train/step.ts';
+import type { Loader, LoaderRecipe } from '../../data/batches/loader.ts';
+import { createDecider } from '../evaluation/evaluator.ts';
+import { decodeWorkers } from '../images/decode-workers.ts';
+import { KeptDecisions } from '../teacher/kept-decisions.ts';
 import { progressTeller, type JobContext } from '../job-context.ts';
 import { differenceOfKept } from '../teacher/check-kept.ts';
 import { openKept, walk, type KeepParts } from '../teacher/taught-training.ts';
 import { teacherAsker } from '../teacher/teacher-asker.ts';
-import { openTeacher, type OpenTeacher } from '../teacher/teacher.ts';
+import { openTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
 import { precisionOf } from '../training/precision.ts';
 import { openTraining } from './open-training.ts';
 
@@ -46,7 +50,7 @@ export async function runTeachJob(job: TeachJob, context: JobContext): Promise<J
       stop,
       onNote,
     };
-    const made = await makeAnswers(parts, teacher, context);
+    const made = await makeAnswers(parts, { teacher, images: validation(job, parts, teacher) }, context);
     return stop.aborted ? null : { ...made, notes };
   } finally {
     await teacher?.close();
@@ -55,11 +59,34 @@ export async function runTeachJob(job: TeachJob, context: JobContext): Promise<J
   }
 }
 
-async function makeAnswers(parts: KeepParts, teacher: OpenTeacher, context: JobContext) {
+/** Makes the validation images as a teacher wants them. */
+function validation(
+  { engine: folder }: TeachJob,
+  { engine, dataset, recipe }: KeepParts,
+  teacher: OpenTeacher,
+): Loader {
+  const newWorkers = (looks: LoaderRecipe) => decodeWorkers(folder, engine, looks);
+  return teacherLoader(teacher, { dataset, recipe, newWorkers, batchSize: recipe.batchSize });
+}
+
+interface Asked {
+  teacher: OpenTeacher;
+  /** Its validation images. */
+  images: Loader;
+}
+
+async function makeAnswers(parts: KeepParts, { teacher, images }: Asked, context: JobContext) {
   const { engine, state, recipe, student, precision, loader, stop, onNote } = parts;
   const kept = await openKept(parts, teacher);
   const batch = { student, recipe, batchSize: recipe.batchSize };
   const asker = await teacherAsker(teacher, { engine, state, batch, precision });
+  const compared = {
+    opened: teacher,
+    loader: images,
+    precision,
+    kept: () => KeptDecisions.open({ ...parts, teacher }),
+  };
+  const decide = await createDecider({ ...batch, engine, state, context }, compared);
   state.trim(isFrozen);
   const { stepOf, batchAt } = walk(parts);
   const batches = totalEpochs(recipe) * loader.stepsPerEpoch;
@@ -83,10 +110,12 @@ async function makeAnswers(parts: KeepParts, teacher: OpenTeacher, context: JobC
       }
     }
     kept.store.flush();
+    if (!stop.aborted && kept.store.keeps) await decide(stop);
     return { path: kept.store.path, batches, kept: kept.store.keeps ? done : keptOf(kept.store.places()) };
   } finally {
     kept.store.close();
     asker.dispose();
+    await images.close();
   }
 }
 
