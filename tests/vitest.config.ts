@@ -13,9 +13,9 @@ const ENGINE = [
 
 /** Tests of the service whose jobs run in their own process, which then has the engine for all of them. */
 const HERE = [
-  ...['cli', 'deit-commands', 'evaluation', 'export', 'export-batch', 'forecast', 'graph-check'],
-  ...['hub', 'preview', 'profile', 'published', 'queue', 'run-starter', 'standstill', 'study'],
-  ...['teach-once', 'teacher-training', 'weights', 'workstation'],
+  ...['cli', 'deit-commands', 'distillation', 'evaluation', 'export', 'export-batch', 'forecast'],
+  ...['graph-check', 'hub', 'preview', 'profile', 'published', 'queue', 'run-starter'],
+  ...['standstill', 'study', 'teach-once', 'teacher-training', 'weights', 'workstation'],
 ].map((name) => `tests/service/${name}.test.ts`);
 
 /**

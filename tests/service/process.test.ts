@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -10,9 +11,10 @@ import { readHistory } from '../../src-main/runs/history.ts';
 import { lockRun } from '../../src-main/runs/lock.ts';
 import { isAlive } from '../../src-main/base/process.ts';
 import { engineFolder } from '../../src-main/runs/places.ts';
-import { RunControl } from '../../src-main/service/runs/run-control.ts';
+import { RunControl, type SpawnJob } from '../../src-main/service/runs/run-control.ts';
 import { RunStore } from '../../src-main/service/runs/run-store.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
+import type { JobEvent } from '../../src-main/jobs/job-protocol.ts';
 import { ForkedService } from '../helpers/forked-service.ts';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { Heard, ownPlaces, tinyRecipe } from '../helpers/workstation.ts';
@@ -56,7 +58,7 @@ describe.each([
   ['on a stock Node', false],
   ['in a utility process', true],
 ])('the service %s', (_name, utility) => {
-  test('answers several windows, tells all of them, and knows images', async () => {
+  test('answers several windows, knows images, and ends with its runs saved', async () => {
     const service = startService(utility);
     const [one, other] = [service.window(), service.window()];
     const page = await one.client.call('dataset.images', { path: data, split: 'val', offset: 0, limit: 1 });
@@ -75,29 +77,24 @@ describe.each([
     ]);
     one.close();
     expect(await other.client.call('job.list', {})).toMatchObject([{ job, state: 'done' }]);
-    service.send({ type: 'end' });
-    expect(await service.ended).toBe(0);
-  });
 
-  test('has its runs saved before it ends, and leaves no process', async () => {
-    const service = startService(utility);
-    const { client } = service.window();
-    const { run, pid } = await trainLong(client);
+    // Its runs are saved before it ends, and no process is left.
+    const { path, pid } = await trainLong(other.client);
     expect(service.active).toEqual([1]);
     service.send({ type: 'end' });
     expect(await service.ended).toBe(0);
     expect(service.active).toEqual([1, 0]);
     expect(isAlive(pid)).toBe(false);
-    const again = startService(utility).window().client;
-    expect((await again.call('run.list', {})).find(({ id }) => id === run)).toMatchObject({ state: 'stopped' });
+    expect(readHistory(path).at(-1)).toMatchObject({ type: 'state', state: 'stopped' });
+    lockRun(path).release();
   });
 });
 
 describe('a trainer that dies in a utility process is told like any other', () => {
   const died = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
 
-  test.each([[false], [true]])('when it is killed (utility: %s)', async (utility) => {
-    const { client } = startService(utility).window();
+  test('when it is killed', async () => {
+    const { client } = startService(true).window();
     const heard = new Heard();
     client.onEvent(heard.hear);
     const { run, pid } = await trainLong(client);
@@ -165,7 +162,15 @@ test('a shell that goes away takes the service along', async () => {
 describe('a trainer that hangs', () => {
   const heard = new Heard();
   const silence = 4000;
-  const control = new RunControl({ spawnJob, emit: heard.hear, silence });
+  const readies = new EventEmitter();
+  const spawn: SpawnJob = (job, options) => {
+    const onEvent = (event: JobEvent): void => {
+      options?.onEvent?.(event);
+      if (event.tell === 'ready') readies.emit('ready');
+    };
+    return spawnJob(job, { ...options, onEvent });
+  };
+  const control = new RunControl({ spawnJob: spawn, emit: heard.hear, silence });
   const isCrash = (row: HistoryRow): row is StateRow => row.type === 'state' && row.state === 'crashed';
 
   // What watches for silence counts its own ticks: here they come when the test says.
@@ -186,8 +191,12 @@ describe('a trainer that hangs', () => {
     await turns(100);
   }
 
-  /** A run whose process is frozen after its first epoch, and from which nothing more can come. */
-  async function freeze(more: Partial<Recipe> = {}): Promise<Frozen> {
+  const epoch = (id: string): Promise<unknown> => heard.row(id, isEpoch);
+  /** The process is there and has its job, and has not loaded an engine: what watches it does not care. */
+  const ready = (): Promise<unknown> => once(readies, 'ready');
+
+  /** A run whose process is frozen, after its first epoch where nothing else is said; nothing more comes from it. */
+  async function freeze(more: Partial<Recipe> = {}, begun = epoch): Promise<Frozen> {
     const recipe = parseRecipe(tinyRecipe(data, { epochs: 4000, ...more }));
     const { id, path } = new RunStore(join(places.homeFolder, 'runs')).create(
       recipe,
@@ -195,15 +204,15 @@ describe('a trainer that hangs', () => {
       'test',
     );
     void control.start({ id, path, recipe, resume: 'new', on: { engine: engineFolder() }, lock: lockRun(path) });
-    await heard.row(id, isEpoch);
-    const pid = pidIn(path);
+    await begun(id);
+    const pid = control.pidOf(id)!;
     process.kill(pid, 'SIGSTOP');
     await frozen(pid);
     return { id, path, pid };
   }
 
   test('is reported, and ended when asked to stop', async () => {
-    const { id } = await freeze();
+    const { id } = await freeze({}, ready);
     const isSilent = (row: HistoryRow): row is NoteRow => row.type === 'note' && row.note.code === 'run.silent';
     vi.advanceTimersByTime(silence - 1);
     await turns(10);
@@ -216,7 +225,7 @@ describe('a trainer that hangs', () => {
   });
 
   test('before it is asked to stop is ended when it stays silent', async () => {
-    const { id } = await freeze();
+    const { id } = await freeze({}, ready);
     control.stop(id);
     vi.advanceTimersByTime(silence - 1);
     expect(control.stateOf(id)).toBe('stopping');
