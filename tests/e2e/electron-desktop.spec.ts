@@ -161,21 +161,18 @@ test('the native folder dialog chooses the data', async ({ app, page, home }) =>
 });
 
 test.describe('while a run trains', () => {
-  test('quitting asks first, and keeps training when told to', async ({ app, home }) => {
+  test('quitting asks first, and a page that dies is offered anew; training goes on through both', async ({
+    app,
+    home,
+  }) => {
     const bench = new Workbench(app);
     await bench.startLong(makeTinyData(join(home, 'images')));
-    const asked = await answerQuestions(app.electron!, 2);
+    const askedToQuit = await answerQuestions(app.electron!, 2);
     await app.electron!.evaluate(({ app: main }) => main.quit());
-    await expect.poll(asked).toEqual(['A run is training.']);
+    await expect.poll(askedToQuit).toEqual(['A run is training.']);
     const steps = await bench.steps();
     await bench.advances(steps);
-    await app.close();
-    expect(lastState(newestRun(home))).toBe('stopped');
-  });
 
-  test('a page that dies is offered anew, and training goes on', async ({ app, home }) => {
-    const bench = new Workbench(app);
-    await bench.startLong(makeTinyData(join(home, 'images')));
     const asked = await answerQuestions(app.electron!, 0);
     const page = await app.electron!.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0].webContents.getOSProcessId(),
@@ -194,6 +191,8 @@ test.describe('while a run trains', () => {
         BrowserWindow.getAllWindows()[0].webContents.executeJavaScript('document.body.innerText'),
       );
     await expect.poll(text).toContain('Running');
+    await app.close();
+    expect(lastState(newestRun(home))).toBe('stopped');
   });
 
   test('a service that dies is told, its run is saved, and a reload starts another', async ({ app, home }) => {

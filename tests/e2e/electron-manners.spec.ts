@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ElectronApplication } from 'playwright/test';
 import { makeTinyData } from '../helpers/tiny-data.ts';
 import { expect, startAgain, test } from './fixtures.ts';
-import { Workbench, lastState, newestRun } from './workbench.ts';
+import { Workbench, lastState, newestRun, runFolders } from './workbench.ts';
 
 /** What the app has shown outside of its window. */
 interface Seen {
@@ -113,12 +113,9 @@ test('the end of a run is told, and a click shows the run', async ({ app, home }
   const electron = app.electron!;
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
-  await bench.startLong(makeTinyData(join(home, 'images')));
-  await bench.main.getByRole('button', { name: 'Stop' }).click();
-  await bench.reaches('Stopped');
-  await bench.go('Recipe');
-  await bench.set('Epochs', '1');
-  await bench.start();
+  await bench.openData(makeTinyData(join(home, 'images')));
+  await bench.main.getByRole('heading', { name: /classes$/ }).waitFor();
+  await bench.startTiny(1);
   await bench.reaches('Finished');
   const name = newestRun(home).split('/').pop()!;
   await expect.poll(async () => (await seen()).notes).toEqual([{ title: 'Run finished', body: name }]);
@@ -131,7 +128,10 @@ test('the end of a run is told, and a click shows the run', async ({ app, home }
   expect(await isVisible(electron)).toBe(true);
 });
 
-test('quitting while a run trains goes on in the background, or leaves all as it is', async ({ app, home }) => {
+test('quitting while a run trains leaves all as it is, or goes on in the background until the session ends', async ({
+  app,
+  home,
+}) => {
   const electron = app.electron!;
   const bench = new Workbench(app);
   const seen = await watchDesktop(electron);
@@ -150,13 +150,10 @@ test('quitting while a run trains goes on in the background, or leaves all as it
   await startAgain(home);
   await expect.poll(() => isVisible(electron)).toBe(true);
   await bench.advances(await bench.steps());
-});
 
-test('the end of the session saves what trains', async ({ app, home }) => {
-  const bench = new Workbench(app);
-  await bench.startLong(makeTinyData(join(home, 'images')));
-  const ended = app.electron!.waitForEvent('close', { timeout: 0 });
-  await app.electron!.evaluate(
+  // What trains then is saved.
+  const ended = electron.waitForEvent('close', { timeout: 0 });
+  await electron.evaluate(
     ({ BrowserWindow }) =>
       void setTimeout(() => (BrowserWindow.getAllWindows()[0] as NodeJS.EventEmitter).emit('session-end')),
   );
@@ -167,22 +164,27 @@ test('the end of the session saves what trains', async ({ app, home }) => {
 test('the queue goes on without a window, and the app ends after its last run', async ({ app, home }) => {
   const electron = app.electron!;
   const bench = new Workbench(app);
+  const runs = (): string[] => runFolders(home);
   await watchDesktop(electron, false);
-  await bench.startLong(makeTinyData(join(home, 'images')));
-  await bench.main.getByRole('button', { name: 'Stop' }).click();
-  await bench.reaches('Stopped');
+  await bench.openData(makeTinyData(join(home, 'images')));
+  await bench.main.getByRole('heading', { name: /classes$/ }).waitFor();
+  await bench.page.keyboard.press('Alt+u');
+  const dialog = bench.page.getByRole('dialog', { name: 'Queue' });
+  await dialog.getByRole('button', { name: 'Pause queue' }).click();
+  await bench.page.keyboard.press('Escape');
   await bench.go('Recipe');
-  await bench.set('Epochs', '60');
-  await bench.start();
-  const first = newestRun(home);
-  await bench.go('Recipe');
-  await bench.set('Epochs', '1');
-  await bench.main.getByRole('button', { name: 'Add to queue' }).click();
-  await expect(bench.page.getByRole('button', { name: '1 waiting' })).toBeVisible();
+  await bench.narrowRecipe(1);
+  for (const count of [1, 2]) {
+    await bench.main.getByRole('button', { name: 'Add to queue' }).click();
+    await expect(bench.page.getByRole('button', { name: `${count} waiting` })).toBeVisible();
+  }
+  await bench.page.keyboard.press('Alt+u');
   const ended = electron.waitForEvent('close', { timeout: 0 });
-  expect(lastState(first)).not.toBe('finished');
+  await dialog.getByRole('button', { name: 'Continue queue' }).click();
+  await expect.poll(() => runs()).toHaveLength(1);
+  const [first] = runs();
   await bench.page.close();
+  expect(lastState(first)).not.toBe('finished');
   await ended;
-  expect(newestRun(home)).not.toBe(first);
-  expect([lastState(first), lastState(newestRun(home))]).toEqual(['finished', 'finished']);
+  expect(runs().map(lastState)).toEqual(['finished', 'finished']);
 });

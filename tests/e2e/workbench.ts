@@ -168,10 +168,18 @@ async function resize({ page, electron }: App, size: { width: number; height: nu
   await page.waitForFunction(({ width, height }) => window.innerWidth === width && window.innerHeight === height, size);
 }
 
+/** Folders of all runs, the newest last. */
+export function runFolders(home: string): string[] {
+  const runs = join(home, 'runs');
+  if (!existsSync(runs)) return [];
+  return readdirSync(runs)
+    .sort()
+    .map((name) => join(runs, name));
+}
+
 /** Folder of the newest run. */
 export function newestRun(home: string): string {
-  const runs = join(home, 'runs');
-  return join(runs, readdirSync(runs).sort().pop()!);
+  return runFolders(home).pop()!;
 }
 
 /** Process that trains in a run folder, by its lock. */
