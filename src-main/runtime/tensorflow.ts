@@ -104,12 +104,8 @@ function registerBackend(binding: Binding): void {
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   legacy.isArray ??= Array.isArray;
   const require = createRequire(import.meta.url);
-  // Reading the source maps of all of tfjs takes half the time of loading it.
-  const isMapped = process.execArgv.includes('--enable-source-maps');
-  process.setSourceMapsEnabled(false);
   const { NodeJSKernelBackend } = require('@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js');
   require('@tensorflow/tfjs-node-gpu/dist/register_all_kernels.js');
-  process.setSourceMapsEnabled(isMapped);
   tf.registerBackend(BACKEND, () => new NodeJSKernelBackend(binding, '@tensorflow/tfjs-node'), 3);
 }
 
