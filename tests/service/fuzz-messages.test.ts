@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -369,8 +370,11 @@ describe('a trainer', () => {
 
   test('that hears nonsense goes on listening', async () => {
     const draw = numbers(8);
-    const child = fork(bundlePath('job.process.mjs'), [], { serialization: 'advanced', stdio: 'ignore' });
-    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
+    const child = fork(bundlePath('job.process.mjs'), [], { serialization: 'advanced', stdio: [...stdio] });
+    let [said, end] = ['', ''];
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = once(child, 'close').then(([code, signal]) => (end = `${code} ${signal}: ${said}`));
     const told: JobEvent[] = [];
     child.on('message', (message) => told.push(message as JobEvent));
     const commands = [
@@ -383,7 +387,9 @@ describe('a trainer', () => {
       if (command !== undefined && readJobCommand(command)?.do !== 'start') child.send(command as object);
     }
     child.send({ do: 'ping' });
-    await eventually(() => expect(told.map(({ tell }) => tell)).toContain('pong'));
+    const pong = eventually(() => expect(told.map(({ tell }) => tell)).toContain('pong'));
+    await Promise.race([pong, ended]);
+    expect(end).toBe('');
     expect(told.filter(({ tell }) => tell === 'failed')).toEqual([]);
     child.kill('SIGKILL');
     await ended;
