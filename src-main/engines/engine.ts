@@ -3,7 +3,7 @@ import { DTYPES, type Values } from '../runtime/dtypes.ts';
 import type { TensorFlow } from '../runtime/tensorflow.ts';
 import type { IsFrozen } from '../trace/freeze.ts';
 import type { Precision } from '../trace/narrow.ts';
-import { variablesOf, type Program } from '../trace/program.ts';
+import { variablesOf, type Program, type TensorSpec } from '../trace/program.ts';
 
 /**
  * The seam between what is computed and what computes it: a recorded program and its state know no engine, and only
@@ -69,7 +69,12 @@ export interface DeviceLoad {
 /** Counts the bytes of those variables that a program reads. */
 export function variableBytes(program: Program, counts: (variable: string) => boolean): number {
   const counted = variablesOf(program).filter(({ name }) => counts(name));
-  return counted.reduce((sum, { spec: { dtype, shape } }) => sum + DTYPES[dtype].bytes * shapeSize(shape), 0);
+  return counted.reduce((sum, { spec }) => sum + specBytes(spec), 0);
+}
+
+/** Counts the bytes of a value. */
+export function specBytes({ shape, dtype }: TensorSpec): number {
+  return shapeSize(shape) * DTYPES[dtype].bytes;
 }
 
 /** Requires values of the shape that a variable has. @throws RangeError for another shape, or another number of values. */

@@ -1,4 +1,4 @@
-import { attr } from './ops.ts';
+import { attr, hasFlag } from './ops.ts';
 import type { Attr } from '../runtime/dtypes.ts';
 import type { TensorSpec } from './program.ts';
 
@@ -70,8 +70,8 @@ export function fusedOps({ attrs }: { attrs: readonly Attr[] }): string[] {
 }
 
 /** Tells whether a `FusedConv` has a kernel for each channel. */
-export function isDepthwise({ attrs }: { attrs: readonly Attr[] }): boolean {
-  return attrs.some(({ name, value }) => name === 'depthwise' && value === true);
+export function isDepthwise(node: { attrs: readonly Attr[] }): boolean {
+  return hasFlag(node, 'depthwise');
 }
 
 export const COMPOSITES: Record<string, Composite> = { AdamW: adamw, Saved: saved, FusedConv: fusedConv };

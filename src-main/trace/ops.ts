@@ -38,6 +38,11 @@ export const attr = {
   text: (name: string, value: string | string[]): Attr => ({ name, type: ATTR.string, value }),
 };
 
+/** Tells whether a node has an attribute of this name that is true. */
+export function hasFlag({ attrs }: { attrs: readonly Attr[] }, flag: string): boolean {
+  return attrs.some(({ name, value }) => name === flag && value === true);
+}
+
 /** Converts between types tfjs cannot name: `from` is the tensor's true TensorFlow type. No gradient. */
 export function castTo(x: tf.Tensor, from: DType, to: DType): tf.Tensor {
   return call('Cast', [attr.type('SrcT', from), attr.type('DstT', to), attr.bool('Truncate', false)], [x])[0];

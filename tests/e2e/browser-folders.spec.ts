@@ -1,8 +1,18 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeTinyData } from '../helpers/tiny-data.ts';
-import { expect, test } from './fixtures.ts';
+import { expect, test, type App } from './fixtures.ts';
 import { Workbench } from './workbench.ts';
+
+/** Opens data whose splits have these names. */
+async function openSplits(app: App, home: string, [train, val]: [string, string]): Promise<Workbench> {
+  const bench = new Workbench(app);
+  const data = makeTinyData(join(home, 'named'));
+  renameSync(join(data, 'train'), join(data, train));
+  renameSync(join(data, 'val'), join(data, val));
+  await bench.openData(data);
+  return bench;
+}
 
 test('folders that are not there, or hold no classes, are told with what to do', async ({ app, home }) => {
   const bench = new Workbench(app);
@@ -16,11 +26,7 @@ test('folders that are not there, or hold no classes, are told with what to do',
 });
 
 test('a folder with two readings is read as a person chooses, by the keyboard', async ({ app, home }) => {
-  const bench = new Workbench(app);
-  const data = makeTinyData(join(home, 'two'));
-  renameSync(join(data, 'train'), join(data, 'left'));
-  renameSync(join(data, 'val'), join(data, 'right'));
-  await bench.openData(data);
+  const bench = await openSplits(app, home, ['left', 'right']);
   await expect(bench.main.getByText(/they may be splits, or classes/)).toBeVisible();
   const choices = bench.main.getByRole('group', { name: 'How the folder is to be read' });
   await choices.getByRole('button', { name: 'Read left as train, right as val' }).press('Enter');
@@ -33,11 +39,7 @@ test('a folder with two readings is read as a person chooses, by the keyboard', 
 });
 
 test('how a folder was read is noted beside its counts, with the other reading', async ({ app, home }) => {
-  const bench = new Workbench(app);
-  const data = makeTinyData(join(home, 'named'));
-  renameSync(join(data, 'train'), join(data, 'Training'));
-  renameSync(join(data, 'val'), join(data, 'Testing'));
-  await bench.openData(data);
+  const bench = await openSplits(app, home, ['Training', 'Testing']);
   const notes = bench.main.getByRole('list', { name: 'How the folder was read' });
   await expect(notes.getByText(/Training is read as the training images and Testing/)).toBeVisible();
   await notes.getByRole('button', { name: 'Read as classes' }).click();

@@ -1,8 +1,7 @@
-import { shapeSize } from '../../base/shape-size.ts';
-import { DTYPES } from '../../runtime/dtypes.ts';
 import type { IsFrozen, Split } from '../../trace/freeze.ts';
-import { variableBytes } from '../engine.ts';
-import type { Program, ProgramNode, TensorSpec, ValueRef } from '../../trace/program.ts';
+import { hasFlag } from '../../trace/ops.ts';
+import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
+import { specBytes, variableBytes } from '../engine.ts';
 
 /** Ops whose result is their first input's memory. */
 const VIEWS = new Set(['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW']);
@@ -54,7 +53,7 @@ function lastUses(program: Program): number[][] {
 
 /** Counts the bytes that an output adds: nothing for a view, an input of a call (its caller holds it) or a number. */
 function ownBytes(node: ProgramNode, output: number): number {
-  return VIEWS.has(node.op) || node.op === 'Input' ? 0 : bytesOf(node.outputs[output]);
+  return VIEWS.has(node.op) || node.op === 'Input' ? 0 : specBytes(node.outputs[output]);
 }
 
 /**
@@ -71,13 +70,8 @@ function orderedBytes({ nodes }: Program, seen: Set<Program>): number {
   return nodes.reduce((sum, { op, attrs, inputs, body }) => {
     const isNew = body !== undefined && !seen.has(body);
     if (isNew) seen.add(body);
-    const constant =
-      op === 'FusedConv' && attrs.some(({ name, value }) => name === 'is_filter_const' && value === true);
-    const own = constant ? bytesOf(nodes[inputs[1].node].outputs[inputs[1].output]) : 0;
+    const constant = op === 'FusedConv' && hasFlag({ attrs }, 'is_filter_const');
+    const own = constant ? specBytes(nodes[inputs[1].node].outputs[inputs[1].output]) : 0;
     return sum + own + (isNew ? orderedBytes(body, seen) : 0);
   }, 0);
-}
-
-function bytesOf({ shape, dtype }: TensorSpec): number {
-  return shapeSize(shape) * DTYPES[dtype].bytes;
 }

@@ -7,7 +7,7 @@ import { joinGroups } from './join-groups.ts';
 import { reshape } from './nodes.ts';
 import { pointProducts } from './point-products.ts';
 import { raiseFrozen, splitFrozen, type IsFrozen, type Split } from '../../trace/freeze.ts';
-import { attr } from '../../trace/ops.ts';
+import { attr, hasFlag } from '../../trace/ops.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
 import { rewrite, simplify } from '../../trace/rewrite.ts';
 
@@ -85,7 +85,7 @@ export function sumsOverRows(program: Program): Program {
 
 function isSumOverRows(node: ProgramNode, shape: number[], program: Program): boolean {
   const axes = program.nodes[node.inputs[1].node].values;
-  const kept = node.attrs.some(({ name, value }) => name === 'keep_dims' && value === true);
+  const kept = hasFlag(node, 'keep_dims');
   if (!axes || kept || node.outputs[0].dtype !== 'float32') return false;
   const sorted = Array.from(axes as Int32Array).sort((a, b) => a - b);
   return shape.length > 1 && sorted.length === shape.length - 1 && sorted.every((axis, index) => axis === index);

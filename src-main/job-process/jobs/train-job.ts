@@ -1,4 +1,3 @@
-import { KeptDecisions } from '../teacher/kept-decisions.ts';
 import { shapeSize } from '../../base/shape-size.ts';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -51,6 +50,7 @@ import { measuredStep } from '../training/timed-step.ts';
 import { keepBadStep } from '../training/non-finite.ts';
 import { isOfDeviceMemory, memoryErrorOf } from '../../jobs/out-of-memory.ts';
 import { openProfiler, type Profiler } from '../training/profile.ts';
+import { KeptDecisions } from '../teacher/kept-decisions.ts';
 import { teachKeeping, type Taught } from '../teacher/taught-training.ts';
 import { openTeacher, teacherLoader, type OpenTeacher } from '../teacher/teacher.ts';
 import { shareOfRecipe } from '../../jobs/ranks/share.ts';

@@ -44,11 +44,19 @@ export function answerForm(recipe: Recipe, classes: number): AnswerForm {
  * @throws StillhouseError what keeps the teacher's files from being read.
  */
 export async function answerPlace(training: TaughtTraining): Promise<AnswerPlace> {
-  const { recipe, dataset, student, teacher } = training;
+  const { recipe, student, teacher } = training;
   const form = answerForm(recipe, student.classes);
   const key = answerKey({ ...training, form, digest: await digestOfTeacher(teacher.card) });
-  const made = { teacher: teacherLabel(recipe), dataPath: dataset.path, created: Date.now() };
-  return { id: storeId(key), form, facts: { ...made, kind: form.kind, key } };
+  return { id: storeId(key), form, facts: storeFacts(training, form, key) };
+}
+
+/** Says what a new store is of. */
+export function storeFacts(
+  { recipe, dataset }: Pick<TaughtTraining, 'recipe' | 'dataset'>,
+  { kind }: AnswerForm,
+  key: unknown,
+): StoreFacts {
+  return { teacher: teacherLabel(recipe), dataPath: dataset.path, created: Date.now(), kind, key };
 }
 
 interface KeptOptions {

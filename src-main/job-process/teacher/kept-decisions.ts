@@ -5,11 +5,11 @@ import type { Dataset } from '../../data/layout/folder.ts';
 import { StillhouseError } from '../../protocol/errors.ts';
 import type { Recipe } from '../../protocol/recipe.ts';
 import { answersFolder } from '../../runs/places.ts';
-import { teacherLabel } from '../../runs/teacher-kind.ts';
 import type { DecisionStore, EvalBatch } from '../../train/evaluate.ts';
 import type { Precision } from '../../trace/narrow.ts';
 import { digestOfTeacher, storeId, validationKey } from './answer-key.ts';
 import { differenceOf } from './check-kept.ts';
+import { storeFacts } from './kept-answers.ts';
 import type { Teacher } from './teacher.ts';
 
 /** A teacher and the validation images on which it decides. */
@@ -38,8 +38,7 @@ export class KeptDecisions implements DecisionStore {
     const { batchSize, answersBudget } = recipe;
     const form: AnswerForm = { kind: 'decisions', classes: dataset.classes.length, type: 'float32', batchSize };
     const key = validationKey({ ...parts, form, digest: await digestOfTeacher(teacher.card) });
-    const made = { teacher: teacherLabel(recipe), dataPath: dataset.path, created: Date.now() };
-    const facts = { ...made, kind: form.kind, of: 'validation' as const, key };
+    const facts = { ...storeFacts(parts, form, key), of: 'validation' as const };
     const budget = answersBudget * 2 ** 30;
     return new KeptDecisions(AnswerStore.open({ root: answersFolder(), id: storeId(key), facts, form, budget, onNote }), parts); // prettier-ignore
   }
