@@ -62,7 +62,7 @@ test('exports that the end of the service cuts short are made by the next one, o
     event.event === 'run' && event.run === run && event.rows.some((row) => row.type === 'state' && row.state === 'finished'); // prettier-ignore
   await front.heard.until('the exports to begin', () => {
     const later = events.some(isEnd) ? events.slice(events.findIndex(isEnd)) : [];
-    return later.find((event) => event.event === 'job' && event.progress.stage === 'weights');
+    return later.find((event) => event.event === 'job' && event.progress.kind === 'export');
   });
   const path = (await front.client.call('run.list', {})).find(({ id }) => id === run)!.path;
   await front.close();
