@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -29,6 +30,14 @@ const PROJECTS = [
   { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
 ];
 
+/**
+ * How many processes test at once. Each that loads the engine takes over a gigabyte, and more of them than cores slow
+ * one another down; those that wait for processes of theirs leave a core to one more, and come first.
+ */
+const CORES = Math.min(3, Math.max(2, availableParallelism()));
+const WAITING = { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
+const COMPUTING = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
+
 /** Files that take longest in their project. */
 const LONG = /service\/(trainer|slurm|ranks|cli|workstation|distillation|orphans|process)\.test|programs\/step\.test/;
 
@@ -46,11 +55,12 @@ export default defineConfig({
   root: ROOT,
   cacheDir: 'node_modules/.cache/vite-tests',
   test: {
-    projects: PROJECTS.map((test) => ({ extends: true as const, test })),
+    projects: PROJECTS.map((test) => ({
+      extends: true as const,
+      test: { ...test, ...(/service|here/.test(test.name) ? WAITING : COMPUTING) },
+    })),
     setupFiles: ['tests/helpers/left-alone.ts'],
-    // Each process that loads the engine takes over a gigabyte; the third has a core while others wait for their processes.
     pool: 'forks',
-    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // Ends a test that hangs; no test may depend on how fast the machine is.
     testTimeout: 600_000,

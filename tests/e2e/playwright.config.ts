@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'playwright/test';
@@ -12,8 +13,8 @@ export default defineConfig<ShellOptions>({
   testDir: '.',
   testMatch: '*.spec.ts',
   outputDir: join(results, 'e2e'),
-  // One more than the cores that are asked for: what trains is tiny, and a test waits for processes and windows.
-  workers: 3,
+  // Windows and trainings of more tests than cores slow one another down.
+  workers: Math.min(3, Math.max(2, availableParallelism())),
   retries: 0,
   forbidOnly: true,
   // These end what hangs; no test may depend on how fast the machine is.
