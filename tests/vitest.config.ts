@@ -24,15 +24,15 @@ const HERE = [
  * core idle. Where files share a process each leaves it as it found it: `left-alone.ts` looks.
  */
 const PROJECTS = [
+  { name: 'engine', include: ENGINE, exclude: [], isolate: false },
   { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true },
   { name: 'here', include: HERE, exclude: [], isolate: false },
-  { name: 'engine', include: ENGINE, exclude: [], isolate: false },
   { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
 ];
 
 /**
  * How many processes test at once. Each that loads the engine takes over a gigabyte, and more of them than cores slow
- * one another down; those that wait for processes of theirs leave a core to one more, and come first.
+ * one another down; those that wait for processes of theirs leave a core to one more.
  */
 const CORES = Math.min(3, Math.max(2, availableParallelism()));
 const WAITING = { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
@@ -42,10 +42,10 @@ const COMPUTING = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
 const LONG = /service\/(trainer|slurm|ranks|cli|workstation|distillation|orphans|process)\.test|programs\/step\.test/;
 
 class LongestFirst extends BaseSequencer {
-  /** Sorts by project, so that its files follow one another in its processes, and in it long ones first. */
+  /** Sorts long files first, then by project, so that its files follow one another in its processes. */
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ project, moduleId }: TestSpecification) =>
-      2 * PROJECTS.findIndex(({ name }) => name === project.name) + (LONG.test(moduleId) ? 0 : 1);
+      LONG.test(moduleId) ? -1 : PROJECTS.findIndex(({ name }) => name === project.name);
     return (await super.sort(files)).sort((one, other) => rank(one) - rank(other));
   }
 }
@@ -57,7 +57,7 @@ export default defineConfig({
   test: {
     projects: PROJECTS.map((test) => ({
       extends: true as const,
-      test: { ...test, ...(/service|here/.test(test.name) ? WAITING : COMPUTING) },
+      test: { ...test, ...(/service|engine/.test(test.name) ? WAITING : COMPUTING) },
     })),
     setupFiles: ['tests/helpers/left-alone.ts'],
     pool: 'forks',

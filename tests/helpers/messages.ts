@@ -95,6 +95,7 @@ function make(shape: Shape, pick: number): unknown {
   }
 }
 
+/** A value in so many others. Node itself reads between 1,900 and 2,400 levels; it drops what is deeper, or ends. */
 function nested(levels: number): unknown {
   let value: unknown = 'deep';
   for (let level = 0; level < levels; level++) value = level % 2 ? [value] : { a: value };
@@ -123,7 +124,7 @@ const HOSTILE: ((draw: Draw) => unknown)[] = [
   (draw) => 'x'.repeat(draw(100_000)),
   () => [],
   () => ({}),
-  (draw) => nested(draw(2000)),
+  (draw) => nested(draw(1000)),
   (draw) => Array.from({ length: draw(20_000) }, (_, index) => index),
   (draw) => new Uint8Array(draw(1000)),
   () => new Date(0),
