@@ -10,11 +10,11 @@ import { PREFIX } from '../../src-main/train/variables.ts';
 import { pseudoRandom } from '../helpers/engine.ts';
 
 /**
- * Makes 40 training steps of a small distilled DeiT, with everything that is drawn for a batch, and prints the bits
+ * Makes 100 training steps of a small distilled DeiT, with everything that is drawn for a batch, and prints the bits
  * of their losses. Arguments: the engine's folder, `lanes` or `ops`.
  */
 const [engineFolder, threading] = process.argv.slice(2) as [string, 'lanes' | 'ops'];
-const [BATCH, SIDE, CLASSES, STEPS] = [16, 32, 5, 40];
+const [BATCH, SIDE, CLASSES, STEPS] = [16, 32, 5, 100];
 
 function model(): Model {
   const shape = { patch: 8, dim: 96, depth: 2, heads: 3, distilled: true as const };
