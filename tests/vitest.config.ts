@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { CORES } from './helpers/cores.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -19,24 +19,26 @@ const HERE = [
   ...['standstill', 'study', 'teach-once', 'teacher-training', 'weights', 'workstation'],
 ].map((name) => `tests/service/${name}.test.ts`);
 
+/** Files that wait for processes of theirs leave a core to one more, which runs beside them what computes. */
+const FIRST = { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
+const THEN = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
+
 /**
  * The project of each kind of test, those whose files take longest first: a long file that begins last leaves the other
  * core idle. Where files share a process each leaves it as it found it: `left-alone.ts` looks.
  */
 const PROJECTS = [
-  { name: 'engine', include: ENGINE, exclude: [], isolate: false },
-  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true },
-  { name: 'here', include: HERE, exclude: [], isolate: false },
-  { name: 'unit', include: ['tests/**/*.test.ts'], exclude: ['tests/{e2e,service}/**', ...ENGINE], isolate: false },
+  { name: 'engine', include: ENGINE, exclude: [], isolate: false, ...FIRST },
+  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true, ...FIRST },
+  { name: 'here', include: HERE, exclude: [], isolate: false, ...THEN },
+  {
+    name: 'unit',
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/{e2e,service}/**', ...ENGINE],
+    isolate: false,
+    ...THEN,
+  },
 ];
-
-/**
- * How many processes test at once. Each that loads the engine takes over a gigabyte, and more of them than cores slow
- * one another down; those that wait for processes of theirs leave a core to one more.
- */
-const CORES = Math.min(3, Math.max(2, availableParallelism()));
-const WAITING = { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
-const COMPUTING = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
 
 /** Files that take longest in their project. */
 const LONG = /service\/(trainer|slurm|ranks|cli|workstation|distillation|orphans|process)\.test|programs\/step\.test/;
@@ -55,10 +57,7 @@ export default defineConfig({
   root: ROOT,
   cacheDir: 'node_modules/.cache/vite-tests',
   test: {
-    projects: PROJECTS.map((test) => ({
-      extends: true as const,
-      test: { ...test, ...(/service|engine/.test(test.name) ? WAITING : COMPUTING) },
-    })),
+    projects: PROJECTS.map((test) => ({ extends: true as const, test })),
     setupFiles: ['tests/helpers/left-alone.ts'],
     pool: 'forks',
     sequence: { sequencer: LongestFirst },

@@ -1,8 +1,8 @@
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'playwright/test';
 import { CHROMIUM } from '../helpers/chromium.ts';
+import { CORES } from '../helpers/cores.ts';
 import type { ShellOptions } from './fixtures.ts';
 
 const NEVER = 10 * 60_000;
@@ -13,8 +13,7 @@ export default defineConfig<ShellOptions>({
   testDir: '.',
   testMatch: '*.spec.ts',
   outputDir: join(results, 'e2e'),
-  // Windows and trainings of more tests than cores slow one another down.
-  workers: Math.min(3, Math.max(2, availableParallelism())),
+  workers: CORES,
   retries: 0,
   forbidOnly: true,
   // These end what hangs; no test may depend on how fast the machine is.
