@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
+import { vi } from 'vitest';
 import type { PackagePin } from '../../src-main/install/package-fetch.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -55,6 +56,13 @@ export interface PackageIndex {
   /** When set, an answer stops half-way and stays open. */
   hang: boolean;
   close(): Promise<void>;
+}
+
+/** Has this process ask one index alone, whatever pip's settings here say; `vi.unstubAllEnvs` ends it. */
+export function askOnly({ url }: PackageIndex): void {
+  for (const name of Object.keys(process.env)) if (/^(pip_|https?_proxy|no_proxy)/i.test(name)) vi.stubEnv(name, '');
+  vi.stubEnv('PIP_CONFIG_FILE', '/dev/null');
+  vi.stubEnv('PIP_INDEX_URL', url);
 }
 
 /** A package index on the loopback interface that offers wheels (package name by path) and can be told to break off. */

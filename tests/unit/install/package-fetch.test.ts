@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fetchPackage, type FetchOptions, type PackagePin } from '../../../src-main/install/package-fetch.ts';
 import { listed, offerOf, placesOf } from '../../../src-main/install/package-index.ts';
 import { StillhouseError } from '../../../src-main/protocol/errors.ts';
-import { makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
+import { askOnly, makeWheel, startPackageIndex, type PackageIndex } from '../../helpers/package-index.ts';
 
 const NAME = 'small-engine';
 
@@ -24,10 +24,8 @@ beforeEach(async () => {
   writeFileSync(join(root, 'one'), randomBytes(300_000));
   pin = makeWheel(join(root, 'wheels'), NAME, { 'engine/libone.so.2': join(root, 'one') });
   wheel = join(root, 'wheels', pin.file);
-  for (const name of Object.keys(process.env)) if (/^(pip_|https?_proxy|no_proxy)/i.test(name)) vi.stubEnv(name, '');
-  vi.stubEnv('PIP_CONFIG_FILE', '/dev/null');
   index = await started();
-  vi.stubEnv('PIP_INDEX_URL', index.url);
+  askOnly(index);
 });
 
 afterEach(async () => {

