@@ -18,7 +18,7 @@ import { parseRecipe, WITHOUT_AUGMENTATION, type Recipe } from '../../src-main/p
 import { readHistory } from '../../src-main/runs/history.ts';
 import { answersFolder, engineFolder } from '../../src-main/runs/places.ts';
 import { spawnJob } from '../../src-main/jobs/job-process.ts';
-import type { JobRequest } from '../../src-main/jobs/job-protocol.ts';
+import type { JobEvent, JobRequest } from '../../src-main/jobs/job-protocol.ts';
 import { cardPath } from '../../src-main/weights/teacher-card.ts';
 import { buildPrograms } from '../helpers/build.ts';
 import { jobHere } from '../helpers/jobs-here.ts';
@@ -73,7 +73,7 @@ const steps = (rows: HistoryRow[]) => rows.filter((row): row is StepRow => row.t
 const isEpoch = (row: HistoryRow): row is EpochRow => row.type === 'epoch';
 /** Losses by epoch: how many steps a row of steps is about goes by the time they took. */
 const lossesOf = (rows: HistoryRow[]) => rows.filter(isEpoch).map(({ epoch, trainLoss, test }) => [epoch, trainLoss, test.loss]); // prettier-ignore
-const notesOf = (rows: HistoryRow[]) => rows.flatMap((row) => (row.type === 'note' ? [row.note.code] : []));
+const notesOf = (rows: readonly HistoryRow[]) => rows.flatMap((row) => (row.type === 'note' ? [row.note.code] : []));
 /** Percent of its images whose answers were kept, by step row. */
 const keptOf = (rows: HistoryRow[]) => steps(rows).map(({ kept }) => kept);
 const all = () => listStores(answersFolder());
@@ -155,6 +155,28 @@ it('a network whose answers are all kept rests, and is woken for images that hav
   expect(keptOf(woken)).toContain(0);
   expect(notesOf(woken)).toEqual(expect.arrayContaining(['answers.found', 'answers.other-images']));
   expect(scores(woken)).toEqual(scores(await train('not-once', { ...more, teachOnce: false })));
+});
+
+it('a teacher that has become another one when it is woken ends the run, which says so', async () => {
+  const own = join(folder, 'unsteady');
+  cpSync(data, own, { recursive: true });
+  const teacherPath = join(folder, 'replaced');
+  cpSync(join(folder, 'without'), teacherPath, { recursive: true });
+  const more = { teacherModel: 'test_deit_distilled_patch16_32', teacherPath, dataPath: own, seed: 12 };
+  await train('steady', more);
+  const images = join(own, 'train', 'blue');
+  const [one, ...others] = readdirSync(images);
+  for (const other of others) cpSync(join(images, one), join(images, other));
+  /** Puts another training of the same network in the place of the teacher, once its kept answers are found. */
+  const onEvent = (event: JobEvent): void => {
+    if (event.tell !== 'rows' || !notesOf(event.rows).includes('answers.found')) return;
+    cpSync(join(folder, 'other', 'checkpoints'), join(teacherPath, 'checkpoints'), { recursive: true });
+  };
+  const job = { kind: 'train', engine, threads: 2, run: join(folder, 'unsettled'), recipe: recipe(more), resume: 'new' } as const; // prettier-ignore
+  await expect(jobHere(job, { onEvent }).done).rejects.toMatchObject({
+    code: 'answers.other-teacher',
+    params: { path: teacherPath },
+  });
 });
 
 it('made ahead they are all there, and what was damaged is made anew', async () => {
