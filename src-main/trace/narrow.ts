@@ -148,6 +148,14 @@ function toNarrow(
     const outputs = [{ ...first, dtype: narrow }, ...others];
     return rewriter.add({ ...retyped(node, inputs, narrow), outputs });
   };
+  /** A factor for each image or channel (drop path, squeeze-and-excitation) leaves an image narrow, rounded once. */
+  const scaled = (node: ProgramNode): number | null => {
+    const factors = node.inputs.filter((ref) => isScale(rewriter.spec(at(ref)).shape));
+    const images = node.inputs.filter(isNarrowImage);
+    if (!between || node.op !== 'Mul' || factors.length !== 1 || images.length !== 1 || factors[0] === images[0]) return null; // prettier-ignore
+    const product = rewriter.add({ ...node, inputs: node.inputs.map(widen) });
+    return converted(rewriter, { node: product, output: 0 }, narrow).node;
+  };
   const change = (node: ProgramNode): number => {
     if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
     if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
@@ -160,11 +168,17 @@ function toNarrow(
     const moves = MOVES.has(node.op) && movesNarrow(rewriter, node, at, narrow);
     return (
       amid(node) ??
+      scaled(node) ??
       rewriter.add(moves ? retyped(node, node.inputs.map(at), narrow) : { ...node, inputs: node.inputs.map(widen) })
     );
   };
   program.nodes.forEach((node, index) => (moved[index] = change(node)));
   return rewriter.finish(program, widen);
+}
+
+/** Tells whether a shape is that of factors of whole images, or of whole channels of them. */
+function isScale(shape: readonly number[]): boolean {
+  return shape.length === 4 && shape[1] === 1 && shape[2] === 1;
 }
 
 /** A value that waits for the gradient: what is computed from it is not what the forward pass computed before. */

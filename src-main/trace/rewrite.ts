@@ -63,15 +63,22 @@ export function rewrite(
   return rewriter.finish(program, map);
 }
 
-/** Drops what nothing needs and computes equal things once. Inputs and variables stay. */
+/**
+ * Drops what nothing needs and conversions to the type that a value has, and computes equal things once. Inputs and
+ * variables stay.
+ */
 export function simplify(program: Program): Program {
   const marks = needed(program);
   const rewriter = new Rewriter();
   const moved = new Array<number>(program.nodes.length);
-  const map = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
+  /** What a conversion to its own type is. */
+  const unchanged = new Map<number, ValueRef>();
+  const map = ({ node, output }: ValueRef): ValueRef => unchanged.get(node) ?? { node: moved[node], output };
   program.nodes.forEach((node, index) => {
     if (!marks[index] && node.op !== 'Input') return;
-    moved[index] = rewriter.add({ ...node, inputs: node.inputs.map(map) });
+    const inputs = node.inputs.map(map);
+    if (node.op === 'Cast' && rewriter.spec(inputs[0]).dtype === node.outputs[0].dtype) unchanged.set(index, inputs[0]);
+    else moved[index] = rewriter.add({ ...node, inputs });
   });
   return rewriter.finish(program, map);
 }

@@ -84,7 +84,8 @@ const same = (a: ValueRef, b: ValueRef) => a.node === b.node && a.output === b.o
  */
 function groups(program: Program): number[] {
   const level = levels(program);
-  const group = program.nodes.map(({ op }, index) => (FUSIBLE.has(op) ? index : -1));
+  const isApart = viewsOfOutputs(program, level);
+  const group = program.nodes.map(({ op }, index) => (FUSIBLE.has(op) && !isApart(index) ? index : -1));
   const find = (id: number): number => (group[id] === id ? id : find(group[id]));
   program.nodes.forEach((node, index) => {
     if (group[index] < 0 || widens(program, node)) return;
@@ -99,6 +100,22 @@ function groups(program: Program): number[] {
     }
   });
   return group.map((id) => (id < 0 ? -1 : find(id)));
+}
+
+/**
+ * Finds reshapings for barriers alone of what others need too: outside of a cluster they are views of its result, inside
+ * they would be a second one.
+ */
+function viewsOfOutputs(program: Program, level: readonly number[]): (index: number) => boolean {
+  const users = usersOf(program);
+  return (index) => {
+    const { op, inputs } = program.nodes[index];
+    if (op !== 'Reshape') return false;
+    const source = inputs[0].node;
+    const isOutside = (user: number): boolean => !FUSIBLE.has(program.nodes[user].op);
+    const isNeeded = (users.get(source) ?? []).some((user) => isOutside(user) || level[user] !== level[source]);
+    return isNeeded && (users.get(index) ?? []).every(isOutside);
+  };
 }
 
 /**

@@ -166,7 +166,8 @@ function build(
     const inPlace: Pointer[] = [];
     program.nodes.forEach((node, index) => {
       if (node.op === 'AdamW') {
-        inPlace.push(applyAdamw(graph, program, index, resources, end));
+        const earlier = inPlace.slice(-AT_ONCE, 1 - AT_ONCE);
+        inPlace.push(applyAdamw(graph, program, index, { resources, earlier }, end));
         return;
       }
       opers[index] = node.body
@@ -187,6 +188,9 @@ function build(
   }
 }
 
+/** Parameters that are updated side by side: the new values of others wait until these have taken the place of the old. */
+const AT_ONCE = 4;
+
 /**
  * AdamW on the variables themselves: TensorFlow's fused kernel, after the decay. Its outputs exist only as the new
  * values of the variables that it read.
@@ -195,7 +199,7 @@ function applyAdamw(
   graph: Graph,
   program: Program,
   index: number,
-  resources: Map<string, GraphOutput>,
+  { resources, earlier }: { resources: Map<string, GraphOutput>; earlier: readonly Pointer[] },
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const node = program.nodes[index];
@@ -209,7 +213,7 @@ function applyAdamw(
   const before = [value.oper];
   if (!isOne(program.nodes[node.inputs[10].node])) {
     const dtype: Attr = { name: 'dtype', type: ATTR.type, value: DTYPES.float32.code };
-    const scaled = graph.add('Mul', [float], [value, decay]);
+    const scaled = graph.add('Mul', [float], [value, decay], earlier);
     before.push(graph.add('AssignVariableOp', [dtype], [param, { oper: scaled, index: 0 }]));
   }
   const inputs = [param, mean, square, power1, power2, lr, beta1, beta2, epsilon, gradient];
