@@ -61,4 +61,17 @@ describe('element-wise work', () => {
     expect(program.nodes[inputs[0].node].outputs[0].dtype).toBe('bfloat16');
     expect(ops(body!)).toEqual(['Cast', 'Square', 'Tanh']);
   });
+
+  test('gives a value once: another shape of it is a view', () => {
+    const shapes = (others: boolean) => {
+      const hand = new Hand();
+      const [x, rows] = [hand.input('x', SIDE), hand.constant(Int32Array.of(2, 8))];
+      const bent = hand.add('Tanh', [hand.add('Square', [x], SIDE)], SIDE);
+      const flat = hand.product(hand.add('Reshape', [bent, rows], [2, 8]), hand.input('w', [8, 2]), [2, 2]);
+      const program = cluster(hand.program(flat, ...(others ? [hand.product(bent, x, SIDE)] : [])), 1);
+      return [ops(program), program.nodes.find(({ op }) => op === 'Cluster')!.outputs.map(({ shape }) => shape)];
+    };
+    expect(shapes(true)).toEqual([['Cluster', 'Reshape', 'MatMul', 'MatMul'], [SIDE]]);
+    expect(shapes(false)).toEqual([['Cluster', 'MatMul'], [[2, 8]]]);
+  });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fuseBias, lower, sumsOverRows } from '../../../src-main/engines/tensorflow/lower.ts';
 import { simplify } from '../../../src-main/trace/rewrite.ts';
+import { attr } from '../../../src-main/trace/ops.ts';
 import { print } from '../../../src-main/trace/print.ts';
 import { Hand, ops } from '../trace/programs.ts';
 
@@ -24,6 +25,16 @@ describe('simplify', () => {
     const casts = (['bfloat16', 'float16'] as const).map((dtype) => hand.cast(x, dtype));
     expect(ops(simplify(hand.program(...sums, ...casts)))).toEqual(['Sum', 'Sum', 'Cast', 'Cast']);
   });
+});
+
+test('a conversion to the type that a value has is that value, also where it is a second result', () => {
+  const hand = new Hand();
+  const two = [1, 2].map(() => ({ shape: [2], dtype: 'float32' as const }));
+  const { node } = hand.add('Unpack', [hand.input('x', [2, 2])], [2], { outputs: two });
+  const twice = hand.cast(hand.cast({ node, output: 1 }, 'float32'), 'float32');
+  const simple = simplify(hand.program(hand.add('Square', [twice], [2]), hand.cast(twice, 'bfloat16')));
+  expect(ops(simple)).toEqual(['Unpack', 'Square', 'Cast']);
+  expect(simple.nodes.slice(-2).map(({ inputs }) => inputs)).toEqual([[{ node, output: 1 }], [{ node, output: 1 }]]);
 });
 
 describe('a sum over rows', () => {
@@ -106,4 +117,24 @@ describe('lower', () => {
     for (const { value } of program.outputs)
       expect(program.nodes[value.node].outputs[value.output].dtype).toBe('float32');
   });
+
+  test.each([
+    ['a factor for each image', [2, 1, 1, 1], 'bfloat16'],
+    ['a factor for each channel', [2, 1, 1, 3], 'bfloat16'],
+    ['a number', [], 'float32'],
+  ])(
+    'in bfloat16 %s between convolutions, of shape [%s] is multiplied in float32, and the sum after it is %s',
+    (_, factors, dtype) => {
+      const hand = new Hand();
+      const [image, kernel] = [hand.input('x', [2, 4, 4, 3]), hand.input('w', [3, 3, 3, 3])];
+      const convolve = (x: ReturnType<Hand['input']>) =>
+        hand.add('Conv2D', [x, kernel], [2, 4, 4, 3], { attrs: [attr.type('T', 'float32')] });
+      const first = convolve(image);
+      const product = hand.add('Mul', [first, hand.input('factors', factors)], [2, 4, 4, 3]);
+      const last = convolve(hand.add('Add', [product, first], [2, 4, 4, 3]));
+      const program = lower(hand.program(last), { precision: 'bfloat16', fuse: false, oneDnn: true });
+      const typeOf = (op: string) => program.nodes.find((node) => node.op === op)!.outputs[0].dtype;
+      expect([typeOf('Mul'), typeOf('Add')]).toEqual(['float32', dtype]);
+    },
+  );
 });
