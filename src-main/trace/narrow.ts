@@ -23,6 +23,8 @@ export interface PrecisionOptions {
   convolutions?: boolean;
   /** Whether what stands between narrow convolutions (norms, ReLU, sums, pools) is computed narrow as well. */
   between?: boolean;
+  /** Whether the gradients of depthwise convolutions are computed in float32 all the same. */
+  wideDepthwise?: boolean;
 }
 
 /**
@@ -31,13 +33,14 @@ export interface PrecisionOptions {
  */
 export function withPrecision(
   program: Program,
-  { precision, convolutions = false, between = false }: PrecisionOptions,
+  { precision, convolutions = false, between = false, wideDepthwise = false }: PrecisionOptions,
   lowered: (body: Program) => Program,
 ): Program {
   if (isWide(precision)) return withFloats(program, lowered);
   const also = convolutions && precision === 'bfloat16' ? CONVOLUTIONS : NO_OPS;
   const hasThem = program.nodes.some(({ op }) => also.has(op));
-  return toNarrow(program, { narrow: precision, convolutions: also, between: between && hasThem }, lowered);
+  const wide = wideDepthwise ? DEPTHWISE_GRADIENTS : NO_OPS;
+  return toNarrow(program, { narrow: precision, convolutions: also, between: between && hasThem, wide }, lowered);
 }
 
 /** Lets a body take and give narrow what it would only narrow or widen. */
@@ -98,6 +101,7 @@ const CONVOLUTIONS: ReadonlySet<string> = new Set([
   ...['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'],
   ...['DepthwiseConv2dNative', 'DepthwiseConv2dNativeBackpropInput', 'DepthwiseConv2dNativeBackpropFilter'],
 ]);
+const DEPTHWISE_GRADIENTS = new Set([...CONVOLUTIONS].filter((op) => op.startsWith('DepthwiseConv2dNativeBackprop')));
 const NO_OPS: ReadonlySet<string> = new Set();
 /** Sums shorter than this keep float32: there is nothing to gain. */
 const LONG_SUM = 65536;
@@ -128,9 +132,10 @@ type Narrow = Exclude<Precision, 'float32' | 'tf32'>;
  */
 function toNarrow(
   program: Program,
-  { narrow, convolutions, between }: { narrow: Narrow; convolutions: ReadonlySet<string>; between: boolean },
+  options: { narrow: Narrow; convolutions: ReadonlySet<string>; between: boolean; wide: ReadonlySet<string> },
   lowered: (body: Program) => Program,
 ): Program {
+  const { narrow, convolutions, between, wide } = options;
   const rewriter = new Rewriter();
   const moved = new Array<number>(program.nodes.length);
   const at = ({ node, output }: ValueRef): ValueRef => ({ node: moved[node], output });
@@ -148,6 +153,12 @@ function toNarrow(
     const outputs = [{ ...first, dtype: narrow }, ...others];
     return rewriter.add({ ...retyped(node, inputs, narrow), outputs });
   };
+  /** The gradient of an image is rounded after, that of a kernel stays. */
+  const wideGradient = (node: ProgramNode): number => {
+    const gradient = rewriter.add({ ...node, inputs: node.inputs.map(widen) });
+    const isOfImage = node.op.endsWith('Input');
+    return isOfImage ? converted(rewriter, { node: gradient, output: 0 }, narrow).node : gradient;
+  };
   /** A factor for each image or channel (drop path, squeeze-and-excitation) leaves an image narrow, rounded once. */
   const scaled = (node: ProgramNode): number | null => {
     const factors = node.inputs.filter((ref) => isScale(rewriter.spec(at(ref)).shape));
@@ -159,6 +170,7 @@ function toNarrow(
   const change = (node: ProgramNode): number => {
     if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
     if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
+    if (convolutions.has(node.op) && wide.has(node.op)) return wideGradient(node);
     if (convolutions.has(node.op) || isProduct(rewriter, node, at, narrow)) {
       // Sizes are whole numbers.
       const isFloat = (ref: ValueRef): boolean => rewriter.spec(at(ref)).dtype !== 'int32';

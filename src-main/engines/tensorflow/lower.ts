@@ -50,7 +50,9 @@ function typed(
 ): Program {
   const simple = simplify(sumsOverRows(program));
   const clean = oneDnn ? simplify(fuseConvolutions(gradients(simple, precision), isFrozen)) : simple;
-  return fuseBias(simplify(withPrecision(clean, { precision, convolutions: oneDnn, between: oneDnn }, lowered)));
+  // oneDNN's narrow gradients of depthwise convolutions take three times as long (docs/engine.md).
+  const narrow = { precision, convolutions: oneDnn, between: oneDnn, wideDepthwise: oneDnn };
+  return fuseBias(simplify(withPrecision(clean, narrow, lowered)));
 }
 
 /** Products for 1×1 convolutions take more memory, and are faster in bfloat16 alone (docs/engine.md). */

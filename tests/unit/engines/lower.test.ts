@@ -137,4 +137,25 @@ describe('lower', () => {
       expect([typeOf('Mul'), typeOf('Add')]).toEqual(['float32', dtype]);
     },
   );
+
+  test('in bfloat16 the gradients of depthwise convolutions are computed in float32, and that of an image is rounded', () => {
+    const hand = new Hand();
+    const [side, kernel] = [[2, 4, 4, 3], hand.input('w', [3, 3, 3, 3])];
+    const attrs = [attr.type('T', 'float32')];
+    const image = hand.add('Conv2D', [hand.input('x', side), kernel], side, { attrs });
+    const [sizes, factors] = [hand.constant(Int32Array.of(...side)), hand.input('d', [3, 3, 3, 1])];
+    const toImage = hand.add('DepthwiseConv2dNativeBackpropInput', [sizes, factors, image], side, { attrs });
+    const toKernel = hand.add('DepthwiseConv2dNativeBackpropFilter', [image, sizes, image], [3, 3, 3, 1], { attrs });
+    const bent = hand.add('ReluGrad', [toImage, image], side, { attrs });
+    const program = lower(hand.program(bent, toKernel), { precision: 'bfloat16', fuse: false, oneDnn: true });
+    const typesOf = (op: string) => {
+      const { inputs, outputs } = program.nodes.find((node) => node.op === op)!;
+      return [...inputs.map((ref) => program.nodes[ref.node].outputs[ref.output]), ...outputs].map(
+        ({ dtype }) => dtype,
+      );
+    };
+    expect(typesOf('DepthwiseConv2dNativeBackpropInput')).toEqual(['int32', 'float32', 'float32', 'float32']);
+    expect(typesOf('DepthwiseConv2dNativeBackpropFilter')).toEqual(['float32', 'int32', 'float32', 'float32']);
+    expect(typesOf('ReluGrad')).toEqual(['bfloat16', 'bfloat16', 'bfloat16']);
+  });
 });
