@@ -19,7 +19,10 @@ const HERE = [
   ...['standstill', 'study', 'teach-once', 'teacher-training', 'weights', 'workstation'],
 ].map((name) => `tests/service/${name}.test.ts`);
 
-/** Files that wait for processes of theirs leave a core to one more, which runs beside them what computes. */
+/** Files that wait for pauses of the window. */
+const WAITING = ['late-answers', 'stores'].map((name) => `tests/unit/renderer/${name}.test.ts`);
+
+/** Files that wait, most of them for processes of theirs, leave a core to one more, which runs beside them what computes. */
 const FIRST = { maxWorkers: CORES + 1, sequence: { groupOrder: 0 } };
 const THEN = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
 
@@ -29,12 +32,12 @@ const THEN = { maxWorkers: CORES, sequence: { groupOrder: 1 } };
  */
 const PROJECTS = [
   { name: 'engine', include: ENGINE, exclude: [], isolate: false, ...FIRST },
-  { name: 'service', include: ['tests/service/**/*.test.ts'], exclude: HERE, isolate: true, ...FIRST },
+  { name: 'service', include: ['tests/service/**/*.test.ts', ...WAITING], exclude: HERE, isolate: true, ...FIRST },
   { name: 'here', include: HERE, exclude: [], isolate: false, ...THEN },
   {
     name: 'unit',
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/{e2e,service}/**', ...ENGINE],
+    exclude: ['tests/{e2e,service}/**', ...ENGINE, ...WAITING],
     isolate: false,
     ...THEN,
   },

@@ -12,6 +12,7 @@ const SIZES = [
   { width: 1920, height: 1080 },
 ];
 
+// The longest test: its file begins first in each shell, so that no core waits for it in the end.
 test('from a folder of images to a distilled, exported model', async ({ app, home, shell }) => {
   const bench = new Workbench(app);
   const data = makeTinyData(join(home, 'images'));
