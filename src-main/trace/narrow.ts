@@ -88,9 +88,7 @@ function narrowInputs(program: Program): Program {
   return rewrite(program, (node, rewriter, inputs, index) => {
     const [only, ...others] = types[index];
     const narrow = node.op === 'Input' && others.length === 0 && only && bytes(only) < bytes(node.outputs[0].dtype);
-    if (narrow) return rewriter.add({ ...node, outputs: [{ ...node.outputs[0], dtype: only }] });
-    const done = node.op === 'Cast' && rewriter.spec(inputs[0]).dtype === node.outputs[0].dtype;
-    return done ? inputs[0].node : rewriter.add({ ...node, inputs });
+    return rewriter.add(narrow ? { ...node, outputs: [{ ...node.outputs[0], dtype: only }] } : { ...node, inputs });
   });
 }
 
@@ -161,9 +159,10 @@ function toNarrow(
   };
   /** A factor for each image or channel (drop path, squeeze-and-excitation) leaves an image narrow, rounded once. */
   const scaled = (node: ProgramNode): number | null => {
-    const factors = node.inputs.filter((ref) => isScale(rewriter.spec(at(ref)).shape));
-    const images = node.inputs.filter(isNarrowImage);
-    if (!between || node.op !== 'Mul' || factors.length !== 1 || images.length !== 1 || factors[0] === images[0]) return null; // prettier-ignore
+    const isFactor = (ref: ValueRef): boolean => isScale(rewriter.spec(at(ref)).shape);
+    const factors = node.inputs.filter(isFactor);
+    const images = node.inputs.filter((ref) => isNarrowImage(ref) && !isFactor(ref));
+    if (!between || node.op !== 'Mul' || factors.length !== 1 || images.length !== 1) return null;
     const product = rewriter.add({ ...node, inputs: node.inputs.map(widen) });
     return converted(rewriter, { node: product, output: 0 }, narrow).node;
   };
