@@ -185,11 +185,16 @@ async function twoTasks(): Promise<void> {
   });
 }
 
+/** Characters of a log that say how a job ended. */
+const LOG_END = 2000;
+
 /** Follows a job to its end: its run must equal one that nobody disturbed. */
 async function followed(job: string, whole: string, run: string): Promise<[good: boolean, found: string]> {
   const { status } = stillhouse('slurm', job, '--follow');
   const same = await equal(runOf(whole), runOf(run));
-  return [status === 0 && same, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}`];
+  const good = status === 0 && same;
+  const log = good ? '' : `, its log ends: ${stillhouse('slurm', job, '--log').stdout.slice(-LOG_END)}`;
+  return [good, `${shown(job).state}, ${same ? 'equal' : 'DIFFERS'}${log}`];
 }
 
 /** Follows a job that must have been put back. */
