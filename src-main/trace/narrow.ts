@@ -39,7 +39,7 @@ export function withPrecision(
   if (isWide(precision)) return withFloats(program, lowered);
   const also = convolutions && precision === 'bfloat16' ? CONVOLUTIONS : NO_OPS;
   const hasThem = program.nodes.some(({ op }) => also.has(op));
-  const wide = wideDepthwise ? DEPTHWISE_GRADIENTS : NO_OPS;
+  const wide = new Set([...also].filter((op) => wideDepthwise && op.startsWith('DepthwiseConv2dNativeBackprop')));
   return toNarrow(program, { narrow: precision, convolutions: also, between: between && hasThem, wide }, lowered);
 }
 
@@ -99,7 +99,6 @@ const CONVOLUTIONS: ReadonlySet<string> = new Set([
   ...['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'],
   ...['DepthwiseConv2dNative', 'DepthwiseConv2dNativeBackpropInput', 'DepthwiseConv2dNativeBackpropFilter'],
 ]);
-const DEPTHWISE_GRADIENTS = new Set([...CONVOLUTIONS].filter((op) => op.startsWith('DepthwiseConv2dNativeBackprop')));
 const NO_OPS: ReadonlySet<string> = new Set();
 /** Sums shorter than this keep float32: there is nothing to gain. */
 const LONG_SUM = 65536;
@@ -151,25 +150,23 @@ function toNarrow(
     const outputs = [{ ...first, dtype: narrow }, ...others];
     return rewriter.add({ ...retyped(node, inputs, narrow), outputs });
   };
+  const inFloat32 = (node: ProgramNode): number => rewriter.add({ ...node, inputs: node.inputs.map(widen) });
+  const rounded = (node: number): number => converted(rewriter, { node, output: 0 }, narrow).node;
   /** The gradient of an image is rounded after, that of a kernel stays. */
-  const wideGradient = (node: ProgramNode): number => {
-    const gradient = rewriter.add({ ...node, inputs: node.inputs.map(widen) });
-    const isOfImage = node.op.endsWith('Input');
-    return isOfImage ? converted(rewriter, { node: gradient, output: 0 }, narrow).node : gradient;
-  };
+  const wideGradient = (node: ProgramNode): number =>
+    node.op.endsWith('Input') ? rounded(inFloat32(node)) : inFloat32(node);
   /** A factor for each image or channel (drop path, squeeze-and-excitation) leaves an image narrow, rounded once. */
   const scaled = (node: ProgramNode): number | null => {
     const isFactor = (ref: ValueRef): boolean => isScale(rewriter.spec(at(ref)).shape);
     const factors = node.inputs.filter(isFactor);
     const images = node.inputs.filter((ref) => isNarrowImage(ref) && !isFactor(ref));
     if (!between || node.op !== 'Mul' || factors.length !== 1 || images.length !== 1) return null;
-    const product = rewriter.add({ ...node, inputs: node.inputs.map(widen) });
-    return converted(rewriter, { node: product, output: 0 }, narrow).node;
+    return rounded(inFloat32(node));
   };
   const change = (node: ProgramNode): number => {
     if (node.op === 'Saved') return kept(rewriter, as(node.inputs[0], narrow));
     if (node.op === 'Call') return addCall(rewriter, node, node.inputs.map(at), lowered(node.body!));
-    if (convolutions.has(node.op) && wide.has(node.op)) return wideGradient(node);
+    if (wide.has(node.op)) return wideGradient(node);
     if (convolutions.has(node.op) || isProduct(rewriter, node, at, narrow)) {
       // Sizes are whole numbers.
       const isFloat = (ref: ValueRef): boolean => rewriter.spec(at(ref)).dtype !== 'int32';
@@ -178,9 +175,7 @@ function toNarrow(
     }
     const moves = MOVES.has(node.op) && movesNarrow(rewriter, node, at, narrow);
     return (
-      amid(node) ??
-      scaled(node) ??
-      rewriter.add(moves ? retyped(node, node.inputs.map(at), narrow) : { ...node, inputs: node.inputs.map(widen) })
+      amid(node) ?? scaled(node) ?? (moves ? rewriter.add(retyped(node, node.inputs.map(at), narrow)) : inFloat32(node))
     );
   };
   program.nodes.forEach((node, index) => (moved[index] = change(node)));

@@ -79,6 +79,12 @@ const keptOf = (rows: HistoryRow[]) => steps(rows).map(({ kept }) => kept);
 const all = () => listStores(answersFolder());
 const stores = () => all().filter(({ facts }) => facts?.of !== 'validation');
 
+/** Puts one image of a folder in the place of all others. */
+function makeAlike(images: string): void {
+  const [one, ...others] = readdirSync(images);
+  for (const other of others) cpSync(join(images, one), join(images, other));
+}
+
 it('a second training, of any student and optimizer, asks for nothing that the first one was answered', async () => {
   const without = await train('without', { teachOnce: false });
   const first = await train('first');
@@ -148,9 +154,7 @@ it('a network whose answers are all kept rests, and is woken for images that hav
   expect(keptOf(second).every((kept) => kept === 100)).toBe(true);
   const scores = (rows: HistoryRow[]) => rows.filter(isEpoch).map(({ trainLoss, agreement }) => [trainLoss, agreement]);
   expect(scores(second)).toEqual(scores(first));
-  const images = join(own, 'train', 'amber');
-  const [one, ...others] = readdirSync(images);
-  for (const other of others) cpSync(join(images, one), join(images, other));
+  makeAlike(join(own, 'train', 'amber'));
   const woken = await train('woken', more);
   expect(keptOf(woken)).toContain(0);
   expect(notesOf(woken)).toEqual(expect.arrayContaining(['answers.found', 'answers.other-images']));
@@ -164,9 +168,7 @@ it('a teacher that has become another one when it is woken ends the run, which s
   cpSync(join(folder, 'without'), teacherPath, { recursive: true });
   const more = { teacherModel: 'test_deit_distilled_patch16_32', teacherPath, dataPath: own, seed: 12 };
   await train('steady', more);
-  const images = join(own, 'train', 'blue');
-  const [one, ...others] = readdirSync(images);
-  for (const other of others) cpSync(join(images, one), join(images, other));
+  makeAlike(join(own, 'train', 'blue'));
   /** Puts another training of the same network in the place of the teacher, once its kept answers are found. */
   const onEvent = (event: JobEvent): void => {
     if (event.tell !== 'rows' || !notesOf(event.rows).includes('answers.found')) return;

@@ -22,12 +22,12 @@ const SMALLEST = 65536;
 /** Gathers the element-wise parts of a program into `Cluster` nodes. */
 export function cluster(unclustered: Program, smallest = SMALLEST): Program {
   const program = widenAtUse(unclustered);
-  const group = groups(program);
+  const users = usersOf(program);
+  const group = groups(program, users);
   const members = new Map<number, number[]>();
   group.forEach((id, index) => {
     if (id >= 0) members.set(id, [...(members.get(id) ?? []), index]);
   });
-  const users = usersOf(program);
   const clusters = new Map<number, Draft>();
   for (const [id, nodes] of members) {
     const draft = gather(program, nodes, users);
@@ -82,9 +82,9 @@ const same = (a: ValueRef, b: ValueRef) => a.node === b.node && a.output === b.o
  * A group for each fusible node, −1 for others. Nodes of one level are joined along edges: no way out of such a group
  * leads back in, for levels only grow along a way. A widening joins its user.
  */
-function groups(program: Program): number[] {
-  const level = levels(program);
-  const isApart = viewsOfOutputs(program, level);
+function groups(program: Program, users: Users): number[] {
+  const level = levels(program, users);
+  const isApart = viewsOfOutputs(program, level, users);
   const group = program.nodes.map(({ op }, index) => (FUSIBLE.has(op) && !isApart(index) ? index : -1));
   const find = (id: number): number => (group[id] === id ? id : find(group[id]));
   program.nodes.forEach((node, index) => {
@@ -106,8 +106,7 @@ function groups(program: Program): number[] {
  * Finds reshapings for barriers alone of what others need too: outside of a cluster they are views of its result, inside
  * they would be a second one.
  */
-function viewsOfOutputs(program: Program, level: readonly number[]): (index: number) => boolean {
-  const users = usersOf(program);
+function viewsOfOutputs(program: Program, level: readonly number[], users: Users): (index: number) => boolean {
   return (index) => {
     const { op, inputs } = program.nodes[index];
     if (op !== 'Reshape') return false;
@@ -122,7 +121,7 @@ function viewsOfOutputs(program: Program, level: readonly number[]): (index: num
  * How many barriers (nodes that cannot be fused) lie on the longest way to each node; for what is computed from kept
  * values alone as many as on the way to its first user.
  */
-function levels(program: Program): number[] {
+function levels(program: Program, users: Users): number[] {
   const level: number[] = [];
   const late: boolean[] = [];
   program.nodes.forEach(({ op, inputs }, index) => {
@@ -130,7 +129,6 @@ function levels(program: Program): number[] {
     level[index] = inputs.reduce((most, { node }) => Math.max(most, level[node]), 0) + (barrier ? 1 : 0);
     late[index] = op === KEPT || op === 'Constant' || (FUSIBLE.has(op) && inputs.every(({ node }) => late[node]));
   });
-  const users = usersOf(program);
   for (let index = program.nodes.length - 1; index >= 0; index--) {
     if (!late[index] || !FUSIBLE.has(program.nodes[index].op)) continue;
     const before = (user: number) => level[user] - (FUSIBLE.has(program.nodes[user].op) ? 0 : 1);
@@ -142,7 +140,10 @@ function levels(program: Program): number[] {
 
 const SOURCES = new Set(['Input', 'Variable', 'Constant']);
 
-function usersOf(program: Program): Map<number, number[]> {
+/** For each node that has users, these. */
+type Users = ReadonlyMap<number, readonly number[]>;
+
+function usersOf(program: Program): Users {
   const users = new Map<number, number[]>();
   program.nodes.forEach((node, index) => {
     for (const ref of node.inputs) users.set(ref.node, [...(users.get(ref.node) ?? []), index]);
@@ -151,7 +152,7 @@ function usersOf(program: Program): Map<number, number[]> {
 }
 
 /** null for a group that only moves or renames values: TensorFlow does that as well. */
-function gather(program: Program, nodes: number[], users: Map<number, number[]>): Draft | null {
+function gather(program: Program, nodes: number[], users: Users): Draft | null {
   const inside = new Set(nodes);
   const inputs: ValueRef[] = [];
   const outputs: ValueRef[] = [];
