@@ -128,7 +128,8 @@ while :; do
         echo 'The time was up before anything new was saved: the job is not put back. Give it more time.'
         exit 1
       fi
-      scontrol requeue "$SLURM_JOB_ID" && exit ${TIME_UP}
+      # Slurm ends all of a job that it puts back, this word to it too.
+      (trap '' TERM; exec scontrol requeue "$SLURM_JOB_ID") && exit ${TIME_UP}
       echo "Slurm does not put the job back. It is saved; go on with: stillhouse submit --resume $run"
       exit 1
       ;;

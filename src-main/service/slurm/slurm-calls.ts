@@ -10,7 +10,7 @@ import { refusal } from '../recipe/recipe-check.ts';
 import type { RunRequest, RunStarter } from '../runs/run-starter.ts';
 import { JobRecords, readLog, type JobRecord } from './job-records.ts';
 import { planJob, tasksOf, type JobWish } from './job-plan.ts';
-import { beginNow, cancelJob, findJobs, listPartitions, submitScript } from './slurm-client.ts';
+import { beginSoon, cancelJob, findJobs, listPartitions, submitScript } from './slurm-client.ts';
 import type { JobFacts } from './slurm-text.ts';
 
 interface Parts {
@@ -147,10 +147,11 @@ export class SlurmCalls {
   private async hear(before: SlurmJob, facts: JobFacts | undefined): Promise<void> {
     const { script: _script, log: _log, ...record } = before;
     const run = record.run ?? (isRun(record.folder) ? this.parts.shelve(record.folder) : null);
-    const now = { ...record, ...(facts ?? { state: 'GONE' as const, reason: '' }), run };
+    const { queued: _queued, ...heard } = facts ?? { state: 'GONE' as const, reason: '' };
+    const now = { ...record, ...heard, run };
     // Only a run that nobody holds was saved: one whose node is gone keeps its lock for a while.
     const held = facts?.state === 'PENDING' && facts.reason === 'BeginTime' && facts.restarts > 0;
-    if (held && lockOwner(record.folder) === null) await beginNow(now.job!).catch(() => undefined);
+    if (held && lockOwner(record.folder) === null) await beginSoon(facts).catch(() => undefined);
     if (JSON.stringify(now) !== JSON.stringify(record)) this.records.keep(now);
   }
 

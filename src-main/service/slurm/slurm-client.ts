@@ -6,8 +6,10 @@ import {
   SACCT_FORMAT,
   SINFO_FORMAT,
   SQUEUE_FORMAT,
+  later,
   parseJobs,
   parsePartitions,
+  parseQueued,
   parseRestarts,
   parseSubmitted,
   type JobFacts,
@@ -18,6 +20,9 @@ import {
 /** Milliseconds that a command may take: one that cannot reach its controller tries for a while. */
 const PATIENCE = 30_000;
 const MOST_OUTPUT = 16 * 1024 * 1024;
+
+/** Words and times as they are read here, whatever the person set. */
+const PLAIN = { LC_ALL: 'C', SLURM_TIME_FORMAT: 'standard' };
 
 type SlurmCommand = 'sbatch' | 'squeue' | 'sacct' | 'scontrol' | 'scancel' | 'sinfo';
 
@@ -49,7 +54,7 @@ async function inQueue(jobs: readonly string[]): Promise<JobFacts[]> {
   return Promise.all(
     parseJobs(output, 'squeue').map(async (facts) => {
       const shown = await unless(/Invalid job id/, slurm('scontrol', ['show', 'job', '-o', facts.job]));
-      return { ...facts, restarts: parseRestarts(shown) };
+      return { ...facts, restarts: parseRestarts(shown), queued: parseQueued(shown) };
     }),
   );
 }
@@ -64,9 +69,15 @@ export async function cancelJob(job: string): Promise<void> {
   await slurm('scancel', [job]);
 }
 
-/** Has a job that was put back begin at once: Slurm itself holds it for two minutes. */
-export async function beginNow(job: string): Promise<void> {
-  await slurm('scontrol', ['update', `jobid=${job}`, 'starttime=now']);
+/**
+ * Seconds from the end of a start to the next one. A node refuses a start whose permission is not younger than the end of
+ * the one before, by the second and by two clocks, and Slurm then ends the job for good.
+ */
+const REST = 10;
+
+/** Has a job that was put back begin soon: Slurm itself holds it for two minutes. */
+export async function beginSoon({ job, queued }: JobFacts): Promise<void> {
+  if (queued !== '') await slurm('scontrol', ['update', `jobid=${job}`, `starttime=${later(queued, REST)}`]);
 }
 
 /** The output of a command; '' where it was refused with such words. */
@@ -80,7 +91,7 @@ async function unless(words: RegExp, output: Promise<string>): Promise<string> {
 }
 
 function slurm(command: SlurmCommand, words: readonly string[]): Promise<string> {
-  const options = { timeout: PATIENCE, maxBuffer: MOST_OUTPUT, env: { ...process.env, LC_ALL: 'C' } };
+  const options = { timeout: PATIENCE, maxBuffer: MOST_OUTPUT, env: { ...process.env, ...PLAIN } };
   return new Promise((resolve, reject) => {
     execFile(command, words, options, (error, output, told) => {
       if (error) reject(failureOf(command, error, `${told}${output}`));

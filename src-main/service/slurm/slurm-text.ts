@@ -11,6 +11,8 @@ export interface JobFacts {
   nodes: string;
   elapsed: number;
   restarts: number;
+  /** When it came into the queue for the last time: see {@link parseQueued}. */
+  queued: string;
 }
 
 /** Fields of `squeue -o`: number, state, reason, nodes and time. */
@@ -39,13 +41,26 @@ export function parseJobs(output: string, command: 'squeue' | 'sacct'): JobFacts
     const now = parseState(state);
     // Slurm keeps the last reason of a job that waits for nothing any more.
     const why = hasEnded(now) ? '' : parseReason(reason);
-    return { job, state: now, reason: why, nodes: names, elapsed: seconds, restarts: 0 };
+    return { job, state: now, reason: why, nodes: names, elapsed: seconds, restarts: 0, queued: '' };
   });
 }
 
 /** Reads how often a job was put back, from `scontrol show job -o`; 0 where it does not say. */
 export function parseRestarts(output: string): number {
   return Number(/\bRestarts=(\d+)/.exec(output)?.[1] ?? 0);
+}
+
+/**
+ * Reads when a job was submitted or last put back, from `scontrol show job -o`: `2026-01-31T15:45:00` on the controller's
+ * clock, in this machine's time zone; '' where it does not say.
+ */
+export function parseQueued(output: string): string {
+  return /\bSubmitTime=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\b/.exec(output)?.[1] ?? '';
+}
+
+/** Returns a time of {@link parseQueued} so many seconds later. */
+export function later(time: string, seconds: number): string {
+  return new Date(Date.parse(`${time}Z`) + seconds * 1000).toISOString().slice(0, 19);
 }
 
 /**

@@ -7,10 +7,11 @@ import { defaultRecipe } from '../../../src-main/protocol/recipe.ts';
 import { SLURM_DEFAULTS } from '../../../src-main/protocol/slurm.ts';
 import { noticeOf } from '../../../src-main/service/slurm/batch-script.ts';
 import { planJob, type JobWish } from '../../../src-main/service/slurm/job-plan.ts';
-import { findJobs, listPartitions, submitScript } from '../../../src-main/service/slurm/slurm-client.ts';
+import { beginSoon, findJobs, listPartitions, submitScript } from '../../../src-main/service/slurm/slurm-client.ts';
 import {
   parseJobs,
   parsePartitions,
+  parseQueued,
   parseRestarts,
   parseSubmitted,
   parseTime,
@@ -25,11 +26,11 @@ describe('what Slurm prints', () => {
   it('of jobs in the queue has state, reason, nodes and time', () => {
     const rows = parseJobs(recorded('squeue'), 'squeue').map((facts) => Object.values(facts).join(' '));
     expect(rows).toEqual([
-      '7 CANCELLED   0 0',
-      '4 PENDING Resources  0 0',
-      '5 PENDING BeginTime  0 0',
-      '3 RUNNING  vm 4 0',
-      '6 PENDING PartitionTimeLimit  0 0',
+      '7 CANCELLED   0 0 ',
+      '4 PENDING Resources  0 0 ',
+      '5 PENDING BeginTime  0 0 ',
+      '3 RUNNING  vm 4 0 ',
+      '6 PENDING PartitionTimeLimit  0 0 ',
     ]);
   });
 
@@ -44,7 +45,11 @@ describe('what Slurm prints', () => {
     expect(mixed).toMatchObject({ nodes: 5, cpus: 32, gpus: 4, minutes: 26 * 60 });
   });
 
-  it('of a job that was put back says how often', () => expect(parseRestarts(recorded('scontrol'))).toBe(1));
+  it('of a job that was put back says how often, and when', () => {
+    expect(parseRestarts(recorded('scontrol'))).toBe(1);
+    expect(parseQueued(recorded('scontrol'))).toBe('2026-11-29T16:57:47');
+    expect(parseQueued('JobId=3 SubmitTime=Unknown EligibleTime=2026-11-29T16:59:48')).toBe('');
+  });
 
   it('of a submission is its number, with a cluster or without', () => {
     expect(parseSubmitted(recorded('sbatch'))).toBe('8');
@@ -120,6 +125,22 @@ describe('the client', () => {
     replay('scontrol', 'scontrol');
     const found = await findJobs(['3', '4', '5', '6', '7']);
     expect(found.find(({ job }) => job === '3')).toMatchObject({ state: 'RUNNING', nodes: 'vm', restarts: 1 });
+  });
+
+  // A start in the second in which the last one ended has “Job credential revoked”, and Slurm fails the job.
+  it('has a job begin ten seconds after it was put back, and where Slurm does not say when, leaves it alone', async () => {
+    replay('squeue', 'squeue');
+    replay('scontrol', 'scontrol');
+    const [job] = (await findJobs(['5'])).filter((one) => one.job === '5');
+    const asked = join(folder, 'asked');
+    writeFileSync(join(folder, 'scontrol'), `#!/bin/sh\necho "$@" >> '${asked}'\n`);
+    await beginSoon(job);
+    await beginSoon({ ...job, queued: '2026-12-31T23:59:55' });
+    await beginSoon({ ...job, queued: '' });
+    expect(readFileSync(asked, 'utf8').trim().split('\n')).toEqual([
+      'update jobid=5 starttime=2026-11-29T16:57:57',
+      'update jobid=5 starttime=2027-01-01T00:00:05',
+    ]);
   });
 });
 
