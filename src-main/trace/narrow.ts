@@ -208,23 +208,30 @@ function movesNarrow(rewriter: Rewriter, node: ProgramNode, at: (ref: ValueRef) 
   return values.length > 0 && values.every((ref) => rewriter.spec(at(ref)).dtype === narrow);
 }
 
-function retyped(node: ProgramNode, inputs: ValueRef[], dtype: Narrow): ProgramNode {
+function retyped(node: ProgramNode, inputs: ValueRef[], dtype: DType): ProgramNode {
   const attrs = node.attrs.map((one): Attr => (one.name === 'T' ? attr.type('T', dtype) : one));
   const outputs = node.outputs.map(({ shape }) => ({ shape, dtype }));
   return { ...node, attrs, inputs, outputs };
 }
 
-/** `ref` as `dtype`: itself, what it was widened from, or a cast. */
+/** Tells whether a node only gives a parameter another shape or order: then half the bytes are moved. */
+function isMovedParameter(rewriter: Rewriter, { op, inputs }: ProgramNode): boolean {
+  if (op !== 'Reshape' && op !== 'Transpose') return false;
+  const source = rewriter.nodes[inputs[0].node];
+  return source.op === 'Variable' || source.op === 'Input' || isMovedParameter(rewriter, source);
+}
+
+/** `ref` as `dtype`: itself, what it was widened from, or a cast; of a parameter that is moved before it is moved. */
 function converted(rewriter: Rewriter, ref: ValueRef, dtype: DType): ValueRef {
   const { shape, dtype: from } = rewriter.spec(ref);
   if (from === dtype) return ref;
   const source = rewriter.nodes[ref.node];
-  if (
-    source.op === 'Cast' &&
-    rewriter.spec(source.inputs[0]).dtype === dtype &&
-    DTYPES[from].bytes > DTYPES[dtype].bytes
-  ) {
-    return source.inputs[0];
+  if (DTYPES[from].bytes > DTYPES[dtype].bytes) {
+    if (source.op === 'Cast' && rewriter.spec(source.inputs[0]).dtype === dtype) return source.inputs[0];
+    if (isMovedParameter(rewriter, source)) {
+      const [value, order] = source.inputs;
+      return { node: rewriter.add(retyped(source, [converted(rewriter, value, dtype), order], dtype)), output: 0 };
+    }
   }
   const attrs = [attr.type('SrcT', from), attr.type('DstT', dtype), attr.bool('Truncate', false)];
   return { node: rewriter.add({ op: 'Cast', attrs, inputs: [ref], outputs: [{ shape, dtype }] }), output: 0 };

@@ -151,7 +151,10 @@ function usersOf(program: Program): Users {
   return users;
 }
 
-/** null for a group that only moves or renames values: TensorFlow does that as well. */
+/**
+ * null for a group that only moves and converts values, or does so around one sum or transposition: TensorFlow does that
+ * as well, and on all cores, while a cluster runs on one.
+ */
 function gather(program: Program, nodes: number[], users: Users): Draft | null {
   const inside = new Set(nodes);
   const inputs: ValueRef[] = [];
@@ -170,10 +173,14 @@ function gather(program: Program, nodes: number[], users: Users): Draft | null {
       if (used || returned) outputs.push(ref);
     });
   }
-  const work = nodes.filter((index) => !MOVES_ONLY.has(program.nodes[index].op)).length;
-  return work > 0 && nodes.length > 1 ? { nodes, inputs, outputs } : null;
+  const ops = nodes.map((index) => program.nodes[index].op).filter((op) => !MOVES_ONLY.has(op));
+  const work = ops.filter((op) => op !== 'Cast').length;
+  const isAcross = nodes.some((index) => ACROSS.has(program.nodes[index].op));
+  return work > (isAcross ? 1 : 0) && ops.length > 1 ? { nodes, inputs, outputs } : null;
 }
 
+/** Ops whose results come from other places than their own, in loops that XLA writes slowly. */
+const ACROSS = new Set(['Sum', 'Mean', 'Max', 'Transpose']);
 const MOVES_ONLY = new Set(['Reshape', 'Transpose', 'Unpack', 'Pack', 'Slice', 'Squeeze', 'ExpandDims', 'ZerosLike']);
 
 /** Writes the new program in an order in which each node follows its inputs. */

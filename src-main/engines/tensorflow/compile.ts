@@ -123,7 +123,7 @@ function call(
   graph: Graph,
   engine: TensorFlow,
   node: ProgramNode,
-  { bodies, firstRun }: { bodies: Bodies; firstRun: FirstRun | null },
+  { bodies, firstRun, after }: { bodies: Bodies; firstRun: FirstRun | null; after: readonly Pointer[] },
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const body = node.body!;
@@ -139,7 +139,7 @@ function call(
   ];
   if (node.op === 'Cluster') attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
   const gates = node.op === 'Call' ? firstRun?.before(key) : [];
-  const awaited = new Set([...given.slice(takes.length).map(({ oper }) => oper), ...(gates ?? [])]);
+  const awaited = new Set([...given.slice(takes.length).map(({ oper }) => oper), ...(gates ?? []), ...after]);
   const oper = graph.add('PartitionedCall', attrs, given.slice(0, takes.length), [...awaited]);
   if (node.op === 'Call') firstRun?.lead(key, oper);
   return oper;
@@ -164,15 +164,19 @@ function build(
     const opers = new Array<Pointer>(program.nodes.length);
     const end = ({ node, output }: ValueRef): GraphOutput => ({ oper: opers[node], index: output });
     const inPlace: Pointer[] = [];
+    const begun: Pointer[] = [];
     program.nodes.forEach((node, index) => {
       if (node.op === 'AdamW') {
         const earlier = inPlace.slice(-AT_ONCE, 1 - AT_ONCE);
         inPlace.push(applyAdamw(graph, program, index, { resources, earlier }, end));
         return;
       }
+      const waits = !isParted && !WORKLESS.has(node.op);
+      const after = waits ? begun.slice(-LOOSE, 1 - LOOSE) : [];
       opers[index] = node.body
-        ? call(graph, engine, node, { bodies, firstRun }, end)
-        : addNode(graph, node, resources, end);
+        ? call(graph, engine, node, { bodies, firstRun, after }, end)
+        : addNode(graph, node, { resources, after }, end);
+      if (waits) begun.push(opers[index]);
       if (node.op === 'Input') fed.push({ oper: opers[index], index: 0 });
     });
     const plain = program.assigns.filter(({ value }) => program.nodes[value.node].op !== 'AdamW');
@@ -187,6 +191,14 @@ function build(
     graph.dispose();
   }
 }
+
+/**
+ * How far ops may run ahead of the order in which they were recorded: each begins after the one so many places before.
+ * Without that TensorFlow puts gradients of parameters off, and what they wait for fills memory (docs/engine.md).
+ */
+const LOOSE = 8;
+/** Nodes whose op does no work: they wait for nothing. */
+const WORKLESS = new Set(['Input', 'Variable', 'Constant', 'Saved', 'Reshape']);
 
 /** Parameters that are updated side by side: the new values of others wait until these have taken the place of the old. */
 const AT_ONCE = 4;
@@ -231,7 +243,7 @@ function resourcePlaceholder(graph: Graph): Pointer {
 function addNode(
   graph: Graph,
   node: ProgramNode,
-  resources: Map<string, GraphOutput>,
+  { resources, after }: { resources: Map<string, GraphOutput>; after: readonly Pointer[] },
   end: (ref: ValueRef) => GraphOutput,
 ): Pointer {
   const spec = node.outputs[0];
@@ -253,9 +265,9 @@ function addNode(
       return graph.add('Identity', [typeAttr('T', spec)], node.inputs.map(end));
     case 'FusedConv': {
       const { op, attrs } = oneDnnConv(node);
-      return graph.add(op, attrs, node.inputs.map(end));
+      return graph.add(op, attrs, node.inputs.map(end), after);
     }
     default:
-      return graph.add(nameOf(node), node.attrs, node.inputs.map(end));
+      return graph.add(nameOf(node), node.attrs, node.inputs.map(end), after);
   }
 }

@@ -69,7 +69,7 @@ export class TensorFlowState implements State {
   trim(isFrozen: IsFrozen): void {
     const unread = [...this.variables].filter(([name, one]) => one.users === 0 && (one.prepared || isFrozen(name)));
     for (const [name] of unread) this.free(name);
-    if (unread.length > 0) giveBackFree(this.engine.tf);
+    giveBackFree(this.engine.tf);
   }
 
   /** Holds variables for a compiled program. @returns what lets them go. */

@@ -39,6 +39,20 @@ describe('element-wise work', () => {
     expect(ops(cluster(chain('Reshape', 'Squeeze'), 1))).toEqual(['Reshape', 'Squeeze']);
   });
 
+  // TensorFlow does these on all cores, a cluster runs on one.
+  test('around one sum or transposition stays as it is, with more than that it is a cluster', () => {
+    const chain = (...names: string[]): string[] => {
+      const hand = new Hand();
+      const x = hand.cast(hand.input('x', SIDE, 'bfloat16'), 'float32');
+      return ops(cluster(hand.program(names.reduce((value, op) => hand.add(op, [value], SIDE), x)), 1));
+    };
+    expect(chain('Sum')).toEqual(['Cast', 'Sum']);
+    expect(chain('Transpose')).toEqual(['Cast', 'Transpose']);
+    expect(chain('Transpose', 'Tanh')).toEqual(['Cast', 'Transpose', 'Tanh']);
+    expect(chain('Tanh')).toEqual(['Cluster']);
+    expect(chain('Square', 'Sum')).toEqual(['Cluster']);
+  });
+
   test('takes constants along, and is equal to a cluster of the same work elsewhere', () => {
     const hand = new Hand();
     const w = hand.input('w', SIDE);

@@ -138,6 +138,17 @@ describe('lower', () => {
     },
   );
 
+  test('in bfloat16 a parameter is converted once, and then moved: half the bytes', () => {
+    const hand = new Hand();
+    const [x, weight] = [hand.input('x', [4, 4]), hand.input('weight', [4, 4])];
+    const attrs = [attr.type('T', 'float32'), attr.type('Tperm', 'int32')];
+    const turned = hand.add('Transpose', [weight, hand.constant(Int32Array.of(1, 0))], [4, 4], { attrs });
+    const first = hand.product(x, turned, [4, 4]);
+    const program = lower(hand.program(hand.product(first, weight, [4, 4])), { precision: 'bfloat16', fuse: false });
+    expect(ops(program)).toEqual(['Cast', 'Cast', 'Transpose', 'MatMul', 'MatMul', 'Cast']);
+    expect(program.nodes.find(({ op }) => op === 'Transpose')!.outputs[0].dtype).toBe('bfloat16');
+  });
+
   test('in bfloat16 the gradients of depthwise convolutions are computed in float32, and that of an image is rounded', () => {
     const hand = new Hand();
     const [side, kernel] = [[2, 4, 4, 3], hand.input('w', [3, 3, 3, 3])];
