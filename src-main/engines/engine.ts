@@ -132,7 +132,8 @@ export interface State {
   read(name: string): Float32Array;
   /**
    * Frees the frozen variables that no compiled program reads, and what was prepared from frozen ones for programs that
-   * are gone. A program that is compiled later finds only what is left: call it when all are compiled.
+   * are gone. A program that is compiled later finds only what is left: call it when all are compiled. On a processor what
+   * variables were read into is given back to the system too.
    */
   trim(isFrozen: IsFrozen): void;
   dispose(): void;

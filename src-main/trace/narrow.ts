@@ -221,7 +221,7 @@ function isMovedParameter(rewriter: Rewriter, { op, inputs }: ProgramNode): bool
   return source.op === 'Variable' || source.op === 'Input' || isMovedParameter(rewriter, source);
 }
 
-/** `ref` as `dtype`: itself, what it was widened from, or a cast; of a parameter that is moved before it is moved. */
+/** `ref` as `dtype`: itself, what it was widened from, or a cast. A parameter is cast before it is reshaped or transposed. */
 function converted(rewriter: Rewriter, ref: ValueRef, dtype: DType): ValueRef {
   const { shape, dtype: from } = rewriter.spec(ref);
   if (from === dtype) return ref;

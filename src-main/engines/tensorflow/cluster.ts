@@ -2,6 +2,7 @@ import { shapeSize } from '../../base/shape-size.ts';
 import { DTYPES } from '../../runtime/dtypes.ts';
 import { KEPT } from '../../trace/narrow.ts';
 import { inputNode, type Program, type ProgramNode, type ValueRef } from '../../trace/program.ts';
+import { SOURCES } from './nodes.ts';
 
 /**
  * Groups neighbouring element-wise work into clusters: one node whose body is a program of its own, which XLA compiles
@@ -137,8 +138,6 @@ function levels(program: Program, users: Users): number[] {
   }
   return level;
 }
-
-const SOURCES = new Set(['Input', 'Variable', 'Constant']);
 
 /** For each node that has users, these. */
 type Users = ReadonlyMap<number, readonly number[]>;

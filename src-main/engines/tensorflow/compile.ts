@@ -19,6 +19,7 @@ import type { Compiled, State } from '../engine.ts';
 import { FirstRun } from './first-run.ts';
 import { oneDnnConv } from './fuse-conv.ts';
 import { nameOf } from './join-groups.ts';
+import { SOURCES, VIEWS } from './nodes.ts';
 import { TensorFlowState } from './state.ts';
 
 /**
@@ -32,7 +33,7 @@ export function compile(engine: TensorFlow, program: Program, state: State): Com
   const handles = variables.map((name) => own.handle(name));
   const bodies = new Bodies();
   const isParted = engine.lanes > 1 && program.nodes.some(({ op }) => op === 'Call');
-  const compiled = build(engine, program, variables, bodies, { isParted });
+  const compiled = build(engine, program, variables, bodies, { isParted, inOrder: !isParted });
   const letGo = own.use(variables);
   let runs = 0;
   return {
@@ -128,7 +129,9 @@ function call(
 ): Pointer {
   const body = node.body!;
   const key = bodies.keyOf(body);
-  if (!bodies.has(key)) bodies.set(key, build(engine, body, [], bodies, { inline: node.op === 'Cluster' }));
+  const inline = node.op === 'Cluster';
+  // XLA has an order of its own.
+  if (!bodies.has(key)) bodies.set(key, build(engine, body, [], bodies, { inline, inOrder: !inline }));
   const takes = inputsOf(body);
   const given = node.inputs.map(end);
   const codes = (specs: TensorSpec[]) => specs.map(({ dtype }) => DTYPES[dtype].code);
@@ -137,7 +140,7 @@ function call(
     { name: 'Tout', type: ATTR.type, value: codes(node.outputs) },
     { name: 'f', type: ATTR.func, value: bodies.get(key)!.name },
   ];
-  if (node.op === 'Cluster') attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
+  if (inline) attrs.push({ name: '_XlaMustCompile', type: ATTR.bool, value: true });
   const gates = node.op === 'Call' ? firstRun?.before(key) : [];
   const awaited = new Set([...given.slice(takes.length).map(({ oper }) => oper), ...(gates ?? []), ...after]);
   const oper = graph.add('PartitionedCall', attrs, given.slice(0, takes.length), [...awaited]);
@@ -147,14 +150,14 @@ function call(
 
 /**
  * The graph function of a program: arguments are its inputs, then whether it runs for the first time where lanes
- * call its parts, then a resource for each variable.
+ * call its parts, then a resource for each variable. Its ops begin in order but for {@link LOOSE}, where that is asked.
  */
 function build(
   engine: TensorFlow,
   program: Program,
   variables: string[],
   bodies: Bodies,
-  { isParted = false, ...options }: { inline?: boolean; isParted?: boolean } = {},
+  { isParted = false, inOrder, ...options }: { inline?: boolean; isParted?: boolean; inOrder: boolean },
 ): GraphFunction {
   const graph = new Graph(engine.tf);
   try {
@@ -167,12 +170,12 @@ function build(
     const begun: Pointer[] = [];
     program.nodes.forEach((node, index) => {
       if (node.op === 'AdamW') {
-        const earlier = inPlace.slice(-AT_ONCE, 1 - AT_ONCE);
+        const earlier = placesBack(inPlace, AT_ONCE);
         inPlace.push(applyAdamw(graph, program, index, { resources, earlier }, end));
         return;
       }
-      const waits = !isParted && !WORKLESS.has(node.op);
-      const after = waits ? begun.slice(-LOOSE, 1 - LOOSE) : [];
+      const waits = inOrder && !SOURCES.has(node.op) && !VIEWS.has(node.op);
+      const after = waits ? placesBack(begun, LOOSE) : [];
       opers[index] = node.body
         ? call(graph, engine, node, { bodies, firstRun, after }, end)
         : addNode(graph, node, { resources, after }, end);
@@ -197,11 +200,14 @@ function build(
  * Without that TensorFlow puts gradients of parameters off, and what they wait for fills memory (docs/engine.md).
  */
 const LOOSE = 8;
-/** Nodes whose op does no work: they wait for nothing. */
-const WORKLESS = new Set(['Input', 'Variable', 'Constant', 'Saved', 'Reshape']);
 
 /** Parameters that are updated side by side: the new values of others wait until these have taken the place of the old. */
 const AT_ONCE = 4;
+
+/** The operation so many places before the next one; none where there are fewer. */
+function placesBack(operations: readonly Pointer[], places: number): Pointer[] {
+  return operations.length < places ? [] : [operations[operations.length - places]];
+}
 
 /**
  * AdamW on the variables themselves: TensorFlow's fused kernel, after the decay. Its outputs exist only as the new

@@ -2,9 +2,7 @@ import type { IsFrozen, Split } from '../../trace/freeze.ts';
 import { hasFlag } from '../../trace/ops.ts';
 import type { Program, ProgramNode, ValueRef } from '../../trace/program.ts';
 import { specBytes, variableBytes } from '../engine.ts';
-
-/** Ops whose result is their first input's memory. */
-const VIEWS = new Set(['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW']);
+import { VIEWS } from './nodes.ts';
 
 /**
  * Computes the most bytes that the values of one run of a lowered program need at a time, from the program alone. A

@@ -2,6 +2,14 @@ import { attr } from '../../trace/ops.ts';
 import type { ProgramNode, ValueRef } from '../../trace/program.ts';
 import type { Rewriter } from '../../trace/rewrite.ts';
 
+/** Nodes that hold a value before anything is computed. */
+export const SOURCES: ReadonlySet<string> = new Set(['Input', 'Variable', 'Constant']);
+
+/** Ops whose result is their first input's memory. */
+export const VIEWS: ReadonlySet<string> = new Set([
+  ...['Reshape', 'Saved', 'Variable', 'ExpandDims', 'Squeeze', 'Identity', 'IdentityN', 'AdamW'],
+]);
+
 /** Makes a constant vector, as ops take sizes and axes. */
 export function constant(values: readonly number[]): ProgramNode {
   const outputs = [{ shape: [values.length], dtype: 'int32' as const }];
